@@ -1,1 +1,21 @@
-__all__: list[str] = []
+"""Networks: backbones, the DeepLab-v2 classifier, discriminators, preprocessing, pretrained weights."""
+
+from sw_mmseg.models.deeplab_v2 import DeepLabV2Head
+from sw_mmseg.models.discriminator import LevelDiscriminators, OutputDiscriminator
+from sw_mmseg.models.preprocessor import DomainPreprocessor
+from sw_mmseg.models.pretrained import ImageNetPretrained, PretrainedError, load_pretrained, read_checkpoint
+from sw_mmseg.models.segmentor import MultiLevelSegmentor
+from sw_mmseg.models.vgg import VGG16DeepLab
+
+__all__ = [
+    'DeepLabV2Head',
+    'DomainPreprocessor',
+    'ImageNetPretrained',
+    'LevelDiscriminators',
+    'MultiLevelSegmentor',
+    'OutputDiscriminator',
+    'PretrainedError',
+    'VGG16DeepLab',
+    'load_pretrained',
+    'read_checkpoint',
+]

@@ -1,0 +1,141 @@
+"""ImageNet weights, loaded so that a run either starts from them or says loudly that it does not.
+
+`init_cfg=dict(type='ImageNetPretrained', checkpoint='torchvision://vgg16')` on a backbone, or a path to a file of the
+same form. mmengine's own `Pretrained` loads whatever matches and goes on; here the share of the backbone's parameters
+that the file filled is logged, and below `minimum` the run stops. Parameters that such a file cannot hold (switches,
+a norm that VGG16 never had, fc6 and fc7) are left out of the count and listed.
+"""
+
+import logging
+import pickle
+from pathlib import Path
+
+import torch
+from mmengine.dist import barrier, get_local_rank
+from mmengine.logging import print_log
+from mmengine.model.weight_init import update_init_info
+from mmengine.registry import WEIGHT_INITIALIZERS
+from torch import Tensor, nn
+
+TORCHVISION = 'torchvision://'
+SWITCHES = {
+    'mean_logits': 'the switch of a new layer starts uniform',
+    'cov_logits': 'the switch of a new layer starts uniform',
+}
+
+
+class PretrainedError(RuntimeError):
+    """Pretrained weights are not there, cannot be read, or do not fit."""
+
+
+def advice(checkpoint: str) -> str:
+    """What a user can do when `checkpoint` is of no use."""
+    return (
+        f'(asked for {checkpoint!r}.) Give a file with --cfg-options KEY.init_cfg.checkpoint=PATH, or train from '
+        'scratch with KEY.init_cfg=None; KEY is model.segmentor.backbone in an adaptation config, model.backbone in a '
+        'source-only one'
+    )
+
+
+def read_checkpoint(checkpoint: str) -> dict[str, Tensor]:
+    """The state dict behind `torchvision://NAME` (its first ImageNet weights) or a path.
+
+    Raises:
+        PretrainedError: unknown name, failed download, missing or unreadable file; says what to do instead.
+    """
+    state = _from_torchvision(checkpoint) if checkpoint.startswith(TORCHVISION) else _from_file(checkpoint)
+    state = state.get('state_dict', state)
+    if any(key.startswith('backbone.') for key in state):  # a whole model of the OpenMMLab family
+        state = {key[len('backbone.'):]: value for key, value in state.items() if key.startswith('backbone.')}
+    return state
+
+
+def _from_file(checkpoint: str) -> dict:
+    if not Path(checkpoint).is_file():
+        raise PretrainedError(f'no such file {advice(checkpoint)}')
+    try:
+        return torch.load(checkpoint, map_location='cpu', weights_only=True)
+    except (pickle.UnpicklingError, RuntimeError, EOFError) as error:
+        raise PretrainedError(f'not a file of plain weights: {error} {advice(checkpoint)}') from error
+
+
+def _from_torchvision(checkpoint: str) -> dict:
+    from torchvision.models import get_model_weights
+
+    name = checkpoint[len(TORCHVISION):]
+    try:
+        url = get_model_weights(name).IMAGENET1K_V1.url
+    except (ValueError, AttributeError) as error:
+        raise PretrainedError(f'torchvision has no ImageNet weights of that name {advice(checkpoint)}') from error
+    try:
+        try:
+            if get_local_rank() == 0:  # one download a machine; the others find it in the cache
+                return torch.hub.load_state_dict_from_url(url, map_location='cpu', weights_only=True, check_hash=True)
+        finally:
+            barrier()
+        return torch.hub.load_state_dict_from_url(url, map_location='cpu', weights_only=True)
+    except (OSError, RuntimeError) as error:  # URLError is an OSError; a wrong hash a RuntimeError
+        raise PretrainedError(f'cannot fetch {url}: {error} {advice(checkpoint)}') from error
+
+
+def load_pretrained(module: nn.Module, state: dict[str, Tensor], minimum: float = 0.9, source: str = '') -> float:
+    """Copies what fits of `state` into `module` and returns the share of the module's own parameters that it filled.
+
+    A module may have `remap_pretrained(state) -> state` (renames keys) and `without_pretrained` (a dict of name
+    prefixes a file cannot hold, with the reason). A layer's own loading rules hold, so that BatchNorm's statistics
+    enter a whitening layer. Counted in tensors; buffers do not count.
+
+    Raises:
+        PretrainedError: the share is below `minimum`.
+    """
+    if hasattr(module, 'remap_pretrained'):
+        state = module.remap_pretrained(state)
+    own = {**dict(module.named_parameters()), **dict(module.named_buffers())}
+    misfits = [key for key, value in state.items() if key in own and own[key].shape != value.shape]
+    fitting = {key: value for key, value in state.items() if key not in misfits}
+    missing = set(module.load_state_dict(fitting, strict=False).missing_keys)
+
+    excepted = {name: _reason(module, name) for name, _ in module.named_parameters() if name in missing}
+    unfilled = [name for name, reason in excepted.items() if reason is None]
+    counted = [name for name, _ in module.named_parameters() if name in unfilled or name not in missing]
+    share = 1 - len(unfilled) / max(len(counted), 1)
+
+    text = f'{source}: {share:.1%} of the {len(counted)} parameters it can hold of {type(module).__name__} are loaded'
+    print_log(text, 'current')
+    for name, reason in excepted.items():
+        print_log(f'not in the file: {name}: {reason or "MISSING, keeps its initial value"}', 'current',
+                  logging.INFO if reason else logging.WARNING)
+    if share < minimum:
+        raise PretrainedError(
+            f'{text}; at least {minimum:.0%} are needed. Missing: {_few(unfilled)}. Of another shape: {_few(misfits)}. '
+            f'In the file: {_few(list(state))} {advice(source)}')
+    return share
+
+
+def _reason(module: nn.Module, name: str) -> str | None:
+    if name.rpartition('.')[2] in SWITCHES:
+        return SWITCHES[name.rpartition('.')[2]]
+    exceptions = getattr(module, 'without_pretrained', {})
+    return next((reason for prefix, reason in exceptions.items() if name.startswith(prefix)), None)
+
+
+def _few(names: list[str], limit: int = 4) -> str:
+    return ', '.join(names[:limit]) + (f' and {len(names) - limit} more' if len(names) > limit else '') or 'none'
+
+
+@WEIGHT_INITIALIZERS.register_module()
+class ImageNetPretrained:
+    """`init_cfg` of a backbone that has to start from ImageNet.
+
+    Args:
+        checkpoint: `torchvision://vgg16`, `torchvision://resnet101`, ... or the path of a file.
+        minimum: smallest share of the backbone's parameters that must be filled.
+    """
+
+    def __init__(self, checkpoint: str, minimum: float = 0.9) -> None:
+        self.checkpoint, self.minimum = checkpoint, minimum
+
+    def __call__(self, module: nn.Module) -> None:
+        load_pretrained(module, read_checkpoint(self.checkpoint), self.minimum, self.checkpoint)
+        if hasattr(module, '_params_init_info'):
+            update_init_info(module, init_info=f'ImageNetPretrained: {self.checkpoint}')

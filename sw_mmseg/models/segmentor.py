@@ -1,0 +1,32 @@
+"""mmseg's encoder-decoder with one more way to call it: the logits of every head at once.
+
+AdaptSegNet aligns predictions at several levels (its "multi level" takes the last two stages of a ResNet). Training
+through `forward` matters: gradients of a DistributedDataParallel model are only averaged for what its `forward` ran.
+"""
+
+from mmseg.models.segmentors import EncoderDecoder
+from mmseg.registry import MODELS
+from mmseg.utils import OptSampleList
+from torch import Tensor, nn
+
+
+@MODELS.register_module()
+class MultiLevelSegmentor(EncoderDecoder):
+    """`EncoderDecoder` whose `forward(images, mode='levels')` gives `{head name: logits}`, the main head first."""
+
+    def heads(self) -> dict[str, nn.Module]:
+        """Heads by level name: 'decode_head', then 'auxiliary_head', or 'auxiliary_head_0', ... of a list."""
+        heads = {'decode_head': self.decode_head}
+        if self.with_auxiliary_head:
+            if isinstance(self.auxiliary_head, nn.ModuleList):
+                heads |= {f'auxiliary_head_{index}': head for index, head in enumerate(self.auxiliary_head)}
+            else:
+                heads['auxiliary_head'] = self.auxiliary_head
+        return heads
+
+    def forward(self, inputs: Tensor, data_samples: OptSampleList = None, mode: str = 'tensor'):
+        """mmseg's modes, and 'levels': dict of logits (N, classes, h, w) at each head's own resolution."""
+        if mode == 'levels':
+            features = self.extract_feat(inputs)
+            return {name: head(features) for name, head in self.heads().items()}
+        return super().forward(inputs, data_samples, mode)
