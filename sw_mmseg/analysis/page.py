@@ -28,17 +28,16 @@ font:16px/1.55 system-ui,-apple-system,"Segoe UI",Roboto,sans-serif}
 main{max-width:1120px;margin:0 auto;padding:28px 16px 56px}
 h1{font-size:1.75rem;line-height:1.2;margin:.2em 0 .3em}
 h2{font-size:1.15rem;margin:0 0 .6em}
-p{margin:.5em 0;max-width:78ch}.lead{font-size:1.06rem}.muted,caption,figcaption{color:var(--muted);font-size:.88rem}
+p{margin:.5em 0;max-width:78ch}.lead{font-size:1.06rem}.muted,figcaption{color:var(--muted);font-size:.88rem}
 section{background:var(--card);border:1px solid var(--line);border-radius:10px;padding:18px 18px 20px;margin:16px 0}
 .scroll{overflow-x:auto;margin:0 -4px;padding:0 4px}
 table{border-collapse:collapse;width:100%;font-variant-numeric:tabular-nums;font-size:.94rem}
-caption{caption-side:bottom;text-align:left;padding-top:.6em}
 th,td{padding:.42em .7em;border-bottom:1px solid var(--line);text-align:left;vertical-align:baseline}
 thead th{color:var(--muted);font-weight:600;font-size:.85rem;white-space:nowrap}tbody th{font-weight:500}
 .n{text-align:right;white-space:nowrap}tr.strong>*{background:var(--strong);font-weight:700}
 figure{margin:0}figure img{width:100%;height:auto;display:block;border-radius:6px}figcaption{margin-top:.35em}
 .pair{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,400px),1fr));gap:20px;align-items:start}
-.tiles{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(46%,250px),1fr));gap:10px;padding:10px 0 14px;
+.tiles{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(46%,190px),1fr));gap:10px;padding:10px 0 14px;
 border-top:1px solid var(--line)}
 .tiles img{image-rendering:pixelated}.tiles .photo{image-rendering:auto}
 .legend{display:flex;flex-wrap:wrap;gap:.25em 1em;list-style:none;padding:0;margin:0 0 .8em;font-size:.88rem}
@@ -48,6 +47,7 @@ pre{background:var(--code);border:1px solid var(--line);border-radius:6px;paddin
 font-size:.84rem;line-height:1.5;margin:.5em 0}
 dl{display:grid;grid-template-columns:max-content 1fr;gap:.2em 1.2em;margin:.4em 0;font-size:.92rem}
 dt{color:var(--muted)}dd{margin:0;overflow-wrap:anywhere}
+@media (max-width:560px){section{padding:14px 12px 16px}th,td{padding:.4em .5em}table{font-size:.88rem}}
 """
 
 
@@ -94,9 +94,10 @@ def tiles(row: Mapping[str, np.ndarray], palette: Palette, subject: str) -> str:
 
 
 def class_legend(classes: Sequence[str], palette: Palette) -> str:
-    """Every class beside its colour."""
+    """Every class beside its colour, and void (255), which is drawn black."""
     keys = [f'<li><i style="background:rgb({r},{g},{b})"></i>{html.escape(name)}</li>'
             for name, (r, g, b) in zip(classes, palette)]
+    keys.append('<li><i style="background:#000"></i>void, not counted</li>')
     return f'<ul class="legend" aria-label="Classes and their colours">{"".join(keys)}</ul>'
 
 

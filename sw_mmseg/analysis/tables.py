@@ -109,7 +109,7 @@ def to_csv(table: Table) -> str:
 
 
 def to_html(table: Table) -> str:
-    """A `<table>` with scoped headings inside a box that scrolls sideways on a narrow screen."""
+    """A captioned `<table>` with scoped headings, in a box that scrolls sideways on a narrow screen."""
     numeric = [table.numeric(i) for i in range(len(table.headings))]
 
     def cell(tag: str, text: str, column: int, scope: str = '') -> str:
@@ -122,7 +122,7 @@ def to_html(table: Table) -> str:
         first = cell('th', table.text(row[0]), 0, ' scope="row"')
         rest = ''.join(cell('td', table.text(c), i + 1) for i, c in enumerate(row[1:]))
         body.append(f'<tr{" class=strong" if index in table.strong else ""}>{first}{rest}</tr>')
-    caption = f'<caption>{html.escape(table.caption)}</caption>' if table.caption else ''
+    caption = f'<figcaption>{html.escape(table.caption)}</figcaption>' if table.caption else ''
     newline = '\n'
-    return (f'<div class="scroll"><table>{caption}<thead><tr>{head}</tr></thead>\n'
-            f'<tbody>{newline.join(body)}</tbody></table></div>')
+    return (f'<figure><div class="scroll"><table><thead><tr>{head}</tr></thead>\n'
+            f'<tbody>{newline.join(body)}</tbody></table></div>{caption}</figure>')
