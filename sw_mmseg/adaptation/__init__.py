@@ -1,1 +1,22 @@
-__all__: list[str] = []
+"""Adaptation methods, one file each: models whose `train_step` is the algorithm; and whose statistics are kept."""
+
+from sw_mmseg.adaptation.adaptsegnet import AdaptSegNet, Level
+from sw_mmseg.adaptation.estimate import estimate_statistics
+from sw_mmseg.adaptation.statistics import (
+    POLICIES,
+    DomainStatistics,
+    frozen_statistics,
+    paused_statistics,
+    running_layers,
+)
+
+__all__ = [
+    'POLICIES',
+    'AdaptSegNet',
+    'DomainStatistics',
+    'Level',
+    'estimate_statistics',
+    'frozen_statistics',
+    'paused_statistics',
+    'running_layers',
+]

@@ -1,0 +1,136 @@
+"""Whose images move the running statistics: a choice that the adaptation literature mostly makes in silence.
+
+A batch-statistics norm (BatchNorm, SyncBN, SwitchWhiten2d) keeps running statistics for evaluation. While two domains
+pass through one network, a plain implementation lets both move them ('both'), although evaluation sees the target
+only; measured on drawn scenes this mixture costs BatchNorm more than half of its adapted mIoU. The policies:
+
+    source      only source images move them
+    target      only target images move them (default: the evaluated domain describes itself)
+    both        every forward moves them: the plain implementation
+    separate    each domain moves a set of its own; the network's buffers are the target's, the source's stand here
+    frozen      nothing moves and training, too, normalises with the running statistics (norms in eval mode)
+
+Under all but 'frozen' a training forward normalises with the statistics of its own batch; the policy concerns buffers
+alone. `requires_grad=False` does not stop running statistics, and a target batch that only passes forward moves them:
+**an adversarial weight of 0 is therefore not source-only training** unless the policy is 'source'.
+
+Not compatible with activation checkpointing: the recomputed forward runs outside the policy's context.
+"""
+
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+
+from torch import nn
+from torch.nn.modules.batchnorm import _BatchNorm
+from torch.nn.modules.instancenorm import _InstanceNorm
+
+POLICIES = ('source', 'target', 'both', 'separate', 'frozen')
+DOMAINS = ('source', 'target')
+
+
+def running_layers(model: nn.Module) -> dict[str, _BatchNorm]:
+    """The layers of `model` that keep running statistics of batches, by name.
+
+    Raises:
+        TypeError: an instance norm tracks statistics. Torch lets those buffers move whatever the flags say.
+    """
+    tracking = {name: layer for name, layer in model.named_modules() if getattr(layer, 'track_running_stats', False)}
+    for name, layer in tracking.items():
+        if isinstance(layer, _InstanceNorm):
+            raise TypeError(f'{name}: an instance norm with track_running_stats=True has no statistics policy; '
+                            'leave its track_running_stats at False')
+    return {name: layer for name, layer in tracking.items() if isinstance(layer, _BatchNorm)}
+
+
+@contextmanager
+def paused_statistics(model: nn.Module) -> Iterator[None]:
+    """Inside, training forwards of `model` use batch statistics as ever and move no running statistics."""
+    layers = running_layers(model).values()
+    try:
+        for layer in layers:
+            layer.track_running_stats = False
+        yield
+    finally:
+        for layer in layers:
+            layer.track_running_stats = True
+
+
+@contextmanager
+def frozen_statistics(model: nn.Module) -> Iterator[None]:
+    """Inside, every layer with running statistics is in eval mode: normalises with them and moves none."""
+    layers = [layer for layer in running_layers(model).values() if layer.training]
+    try:
+        for layer in layers:
+            layer.eval()
+        yield
+    finally:
+        for layer in layers:
+            layer.train()
+
+
+class DomainStatistics(nn.Module):
+    """A policy, applied around the forward pass of each domain.
+
+    Holds the source's set of buffers under the policy 'separate', so that checkpoints contain it; else nothing. Layers
+    are looked up by name on each use: conversion to SyncBN or a wrapper around the model changes nothing here.
+
+    Args:
+        model: the network whose norms are meant, not wrapped.
+        policy: one of `POLICIES`.
+    """
+
+    def __init__(self, model: nn.Module, policy: str = 'target') -> None:
+        super().__init__()
+        if policy not in POLICIES:
+            raise ValueError(f'statistics_from must be one of {POLICIES}, got {policy!r}')
+        self.policy = policy
+        layers = running_layers(model)
+        if policy == 'separate':
+            for layer, buffer, key in _slots(layers):
+                self.register_buffer(key, layer._buffers[buffer].clone())
+
+    def of(self, model: nn.Module, domain: str) -> AbstractContextManager[None]:
+        """The context in which a training batch of `domain` ('source' or 'target') passes through `model`."""
+        if domain not in DOMAINS:
+            raise ValueError(f'domain must be one of {DOMAINS}, got {domain!r}')
+        if self.policy == 'frozen':
+            return frozen_statistics(model)
+        if self.policy == 'separate':
+            return self.set_of(model, domain)
+        return nullcontext() if self.policy in ('both', domain) else paused_statistics(model)
+
+    def set_of(self, model: nn.Module, domain: str) -> AbstractContextManager[None]:
+        """The context in which `model` reads, and in training moves, the set of `domain`. Policy 'separate' only."""
+        if self.policy != 'separate':
+            raise ValueError(f"a set for each domain needs statistics_from='separate', not {self.policy!r}")
+        return self._swapped(model) if domain == 'source' else nullcontext()
+
+    def copy_from(self, model: nn.Module) -> None:
+        """Starts the source's set from the buffers of `model`, for instance from pretrained ones."""
+        if self.policy == 'separate':
+            for layer, buffer, key in _slots(running_layers(model)):
+                self._buffers[key].copy_(layer._buffers[buffer])
+
+    @contextmanager
+    def _swapped(self, model: nn.Module) -> Iterator[None]:
+        slots = list(_slots(running_layers(model)))
+        self._swap(slots)
+        try:
+            yield
+        finally:
+            self._swap(slots)
+
+    def _swap(self, slots: list[tuple[nn.Module, str, str]]) -> None:
+        for layer, buffer, key in slots:
+            layer._buffers[buffer], self._buffers[key] = self._buffers[key], layer._buffers[buffer]
+
+    def extra_repr(self) -> str:
+        return f'policy={self.policy!r}'
+
+
+def _slots(layers: dict[str, nn.Module]) -> Iterator[tuple[nn.Module, str, str]]:
+    """Layer, name of its buffer, and the name under which the source's counterpart is registered."""
+    for name, layer in layers.items():
+        for buffer in layer._buffers:
+            if layer._buffers[buffer] is not None:
+                yield layer, buffer, f'source/{name}/{buffer}'.replace('.', '/')
