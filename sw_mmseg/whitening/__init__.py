@@ -1,0 +1,29 @@
+"""Switchable Whitening in pure torch, usable alone: `SwitchWhiten2d` in place of `torch.nn.BatchNorm2d`.
+
+Shapes in this package: N samples, C channels, H×W or * pixels; C = G·D, with G groups of D channels; L pixels a sample.
+Reading order: statistics, moments, mixture, inverse_sqrt, function, layer; then presets, convert.
+"""
+
+from .convert import Site, convert_sync_batchnorm, convolution_sites, describe, every, place_norm
+from .function import switch_whiten
+from .layer import SwitchWhiten1d, SwitchWhiten2d, SwitchWhiten3d
+from .presets import PRESETS, BatchWhiten2d, InstanceWhiten2d, SwitchNorm2d
+from .statistics import STATISTICS
+
+__all__ = [
+    'PRESETS',
+    'STATISTICS',
+    'BatchWhiten2d',
+    'InstanceWhiten2d',
+    'Site',
+    'SwitchNorm2d',
+    'SwitchWhiten1d',
+    'SwitchWhiten2d',
+    'SwitchWhiten3d',
+    'convert_sync_batchnorm',
+    'convolution_sites',
+    'describe',
+    'every',
+    'place_norm',
+    'switch_whiten',
+]

@@ -1,0 +1,70 @@
+"""State dicts of other norms and of other Ω, turned into what a layer expects.
+
+A BatchNorm's `weight`, `bias` and `running_mean` keep their names; its `running_var` becomes the diagonal of
+`running_cov`. Nothing of a checkpoint is dropped in silence: what cannot be used becomes an error, except running
+statistics that an Ω without batch statistics has no use for, which are logged.
+"""
+
+import logging
+from collections.abc import MutableMapping
+
+import torch
+from torch import Tensor, nn
+
+__all__ = ['adapt_state_dict']
+
+_LOGGER = logging.getLogger(__name__)
+
+
+def adapt_state_dict(layer: nn.Module, state_dict: MutableMapping[str, Tensor], prefix: str) -> list[str]:
+    """Rewrites the entries of `layer` in `state_dict` in place; returns error messages for what does not fit."""
+    keys = {key[len(prefix):] for key in state_dict if key.startswith(prefix)}
+    if not keys & {'weight', 'bias', 'running_mean', 'running_var', 'running_cov', 'mean_logits', 'cov_logits'}:
+        return []  # nothing for this layer: the caller reports missing keys
+    errors = _adapt_logits(layer, state_dict, prefix)
+    if layer.running_cov is None:
+        _drop_running(state_dict, prefix)
+        return errors
+    if prefix + 'running_var' in state_dict:
+        state_dict[prefix + 'running_cov'] = state_dict.pop(prefix + 'running_var').view(-1, 1, 1)
+    cov = state_dict.get(prefix + 'running_cov')
+    if cov is not None and cov.shape != layer.running_cov.shape:
+        fitted = _fit_cov(cov, layer.running_cov.shape)
+        if fitted is None:
+            errors.append(f'{prefix}running_cov, shape {tuple(cov.shape)}, has groups of {cov.shape[-1]} channels, the '
+                          f'layer has group_size={layer.group_size} of {layer.num_features} channels: build it so')
+            fitted = layer.running_cov
+        state_dict[prefix + 'running_cov'] = fitted
+    return errors
+
+
+def _adapt_logits(layer: nn.Module, state_dict: MutableMapping[str, Tensor], prefix: str) -> list[str]:
+    """A norm without logits leaves the layer's own ratios; those of another Ω are refused."""
+    errors = []
+    absent = [name for name in ('mean_logits', 'cov_logits') if prefix + name not in state_dict]
+    if len(absent) == 2:
+        for name in absent:
+            state_dict[prefix + name] = getattr(layer, name).detach()
+    for name in ('mean_logits', 'cov_logits'):
+        logits, own = state_dict.get(prefix + name), getattr(layer, name)
+        if logits is not None and logits.shape != own.shape:
+            errors.append(f'{prefix}{name} weighs {logits.numel()} statistics, the layer has {own.numel()}: '
+                          f'{layer.statistics}. Build it with the statistics that the checkpoint was trained with')
+            state_dict[prefix + name] = own.detach()
+    return errors
+
+
+def _drop_running(state_dict: MutableMapping[str, Tensor], prefix: str) -> None:
+    dropped = [name for name in ('running_mean', 'running_var', 'running_cov', 'num_batches_tracked')
+               if state_dict.pop(prefix + name, None) is not None]
+    if dropped:
+        _LOGGER.info('%s: no batch statistic in this layer, %s of the checkpoint not used', prefix.rstrip('.'), dropped)
+
+
+def _fit_cov(cov: Tensor, shape: torch.Size) -> Tensor | None:
+    """Between variances, which are groups of one channel, and covariances: diagonals. None where neither is."""
+    if cov.shape[0] * cov.shape[-1] != shape[0] * shape[-1] or 1 not in (cov.shape[-1], shape[-1]):
+        return None
+    if shape[-1] == 1:
+        return cov.diagonal(dim1=-2, dim2=-1).reshape(shape)
+    return torch.diag_embed(cov.reshape(shape[:2]))

@@ -1,0 +1,244 @@
+"""Switchable Whitening as a layer that looks like `torch.nn.BatchNorm2d` (Sections 3.2 to 3.4 of the paper).
+
+Departures from the paper: running covariances are unbiased and without eps, as torch's running variance is, so that a
+BatchNorm checkpoint loads; `momentum` has torch's sense. Subclassing `_BatchNorm` is what makes closed isinstance lists
+elsewhere (frozen statistics, weight decay of norms, constant initialisation, `update_bn`) treat the layer as a norm.
+"""
+
+from collections.abc import Sequence
+
+import torch
+import torch.distributed as dist
+from torch import Tensor, nn
+from torch.nn import init
+from torch.nn.modules.batchnorm import _BatchNorm
+
+from .checkpoint import adapt_state_dict
+from .function import Settings, SwitchWhitenFunction, switch_whiten
+from .inverse_sqrt import INVERSE_SQRT
+from .moments import Moments
+from .statistics import BATCH, WHITENING, validate_statistics
+from .synchronize import resolve_group
+
+__all__ = ['SwitchWhiten1d', 'SwitchWhiten2d', 'SwitchWhiten3d']
+
+
+class _SwitchWhiten(_BatchNorm):
+    """SW over inputs (N, C, *), with y = γ Σ̂^(−1/2)(x − μ̂) + β and Σ̂, μ̂ the learned mixtures of Equation 6.
+
+    Args:
+        num_features: C, the number of channels.
+        eps: added once to the diagonal of Σ̂; positive.
+        momentum: weight of the new batch in the running statistics, in torch's sense; None averages all batches.
+        affine: learn γ (`weight`) and β (`bias`), (C,) each.
+        statistics: Ω, a non-empty sequence of 'bw', 'iw', 'bn', 'in', 'ln'; the order is that of the logits.
+        group_size: D, channels whitened together; must divide C. Without a whitening word no matrix is built and D
+            is 1, whatever is asked.
+        inverse_sqrt: 'newton' (Equation 7) or 'eigh' (Equation 4).
+        iterations: T of Newton's iteration.
+        tie_weights: one set of logits for means and covariances.
+        sync: inside a process group, batch statistics are those of all processes. Without one, the local ones.
+        process_group: the group to synchronise over; None for all processes.
+
+    Attributes:
+        mean_logits, cov_logits: λ and λ' of Equation 6, (|Ω|,), initialised to 1 as in the paper: equal ratios.
+        running_mean (C,), running_cov (G, D, D): statistics for evaluation; None where Ω has neither 'bw' nor 'bn'.
+
+    Raises:
+        ValueError: when built, for an unknown word or value or a group size that does not fit; when called, for inputs
+            of another rank or channel count, without pixels, or too few of them to have a variance.
+    """
+
+    _ranks: tuple[int, ...] = ()
+    running_cov: Tensor | None
+
+    def __init__(
+        self,
+        num_features: int,
+        eps: float = 1e-5,
+        momentum: float | None = 0.1,
+        affine: bool = True,
+        statistics: Sequence[str] = ('bw', 'iw'),
+        group_size: int = 16,
+        inverse_sqrt: str = 'newton',
+        iterations: int = 5,
+        tie_weights: bool = False,
+        sync: bool = True,
+        process_group: dist.ProcessGroup | None = None,
+        device: torch.device | str | None = None,
+        dtype: torch.dtype | None = None,
+    ) -> None:
+        nn.Module.__init__(self)  # not _BatchNorm's, which would register a running variance
+        self.statistics = validate_statistics(statistics)
+        _check_options(num_features, eps, inverse_sqrt, iterations)
+        self.num_features, self.eps, self.momentum, self.affine = num_features, eps, momentum, affine
+        self.group_size = 1 if WHITENING.isdisjoint(self.statistics) else _fitting_group_size(num_features, group_size)
+        self.inverse_sqrt, self.iterations, self.tie_weights = inverse_sqrt, iterations, tie_weights
+        self.sync, self.process_group = sync, process_group
+        self.track_running_stats = not BATCH.isdisjoint(self.statistics)
+        self._register(device, dtype)
+        self.reset_parameters()
+
+    def _register(self, device: torch.device | str | None, dtype: torch.dtype | None) -> None:
+        c, d, new = self.num_features, self.group_size, {'device': device, 'dtype': dtype}
+        self.weight = nn.Parameter(torch.empty(c, **new)) if self.affine else None
+        self.bias = nn.Parameter(torch.empty(c, **new)) if self.affine else None
+        self.mean_logits = nn.Parameter(torch.empty(len(self.statistics), **new))
+        self.cov_logits = self.mean_logits if self.tie_weights else nn.Parameter(torch.empty_like(self.mean_logits))
+        tracked = self.track_running_stats
+        self.register_buffer('running_mean', torch.empty(c, **new) if tracked else None)
+        self.register_buffer('running_cov', torch.empty(c // d, d, d, **new) if tracked else None)
+        batches = torch.zeros((), dtype=torch.long, device=device)
+        self.register_buffer('num_batches_tracked', batches if tracked else None)
+
+    def reset_running_stats(self) -> None:
+        """Mean 0 and the identity as covariance, as if no batch had been seen."""
+        if self.running_mean is not None:
+            self.running_mean.zero_()
+            self.running_cov.copy_(torch.eye(self.group_size).expand_as(self.running_cov))
+            self.num_batches_tracked.zero_()
+
+    def reset_parameters(self) -> None:
+        """γ = 1, β = 0, equal ratios, and fresh running statistics."""
+        self.reset_running_stats()
+        init.ones_(self.mean_logits)
+        init.ones_(self.cov_logits)
+        if self.affine:
+            init.ones_(self.weight)
+            init.zeros_(self.bias)
+
+    def forward(self, input: Tensor) -> Tensor:
+        self._check_input(input)
+        if self.training:
+            return self._forward_training(input)
+        running = self._running_moments(input)
+        settings = self._settings(None)
+        if torch.is_grad_enabled() and not (torch.compiler.is_compiling() or torch.jit.is_tracing()):
+            return SwitchWhitenFunction.apply(input, self.weight, self.bias, self.mean_logits, self.cov_logits, running,
+                                              settings)[0]
+        return switch_whiten(input, self.weight, self.bias, self.mean_logits, self.cov_logits, running, settings)
+
+    def _forward_training(self, input: Tensor) -> Tensor:
+        group = None if BATCH.isdisjoint(self.statistics) else resolve_group(self.sync, self.process_group)
+        if input.shape[0] == 0 and group is None:
+            return self._empty(input)
+        self._check_enough_pixels(input, group)
+        output, mean, cov, count = SwitchWhitenFunction.apply(
+            input, self.weight, self.bias, self.mean_logits, self.cov_logits, None, self._settings(group))
+        if mean is not None and self.track_running_stats and count > 0:
+            self._track(mean, cov, count)
+        return output
+
+    def _track(self, mean: Tensor, cov: Tensor, count: int) -> None:
+        """Lines 7 and 8 of Algorithm 1, with the unbiased covariance."""
+        with torch.no_grad():
+            self.num_batches_tracked.add_(1)
+            factor = 1.0 / float(self.num_batches_tracked) if self.momentum is None else self.momentum
+            self.running_mean.lerp_(mean.to(self.running_mean.dtype), factor)
+            self.running_cov.lerp_((cov * (count / max(count - 1, 1))).to(self.running_cov.dtype), factor)
+
+    def _settings(self, group: dist.ProcessGroup | None) -> Settings:
+        return Settings(self.statistics, self.group_size, self.eps, self.inverse_sqrt, self.iterations, group)
+
+    def _running_moments(self, input: Tensor) -> Moments | None:
+        if self.running_mean is None:
+            return None
+        dtype = torch.promote_types(input.dtype, torch.float32)
+        d = self.group_size
+        return Moments(self.running_mean.to(dtype).view(1, -1, d), self.running_cov.to(dtype).unsqueeze(0))
+
+    def _empty(self, input: Tensor) -> Tensor:
+        """No samples, no statistics: the input, connected to the parameters so that their gradients are zero."""
+        parameters = [self.mean_logits, self.cov_logits] + ([self.weight, self.bias] if self.affine else [])
+        return input + 0 * sum(parameter.sum() for parameter in parameters).to(input.dtype)
+
+    def _check_input(self, input: Tensor) -> None:
+        name = type(self).__name__
+        if input.dim() not in self._ranks:
+            ranks = ' or '.join(f'{rank}-d' for rank in self._ranks)
+            raise ValueError(f'{name} expects a {ranks} input, got shape {tuple(input.shape)}')
+        if input.shape[1] != self.num_features:
+            raise ValueError(f'{name} was built for {self.num_features} channels, got shape {tuple(input.shape)}')
+        if not input.is_floating_point():
+            raise ValueError(f'{name} expects floating point, got {input.dtype}: convert it, for example with .float()')
+        if 0 in input.shape[2:]:
+            raise ValueError(f'{name} got an input without pixels, shape {tuple(input.shape)}')
+
+    def _check_enough_pixels(self, input: Tensor, group: dist.ProcessGroup | None) -> None:
+        """One value has no variance: its normalised value is β, whatever it was. torch's norms refuse that too."""
+        pixels = input[0, 0].numel() if input.shape[0] else 0
+        if pixels == 1 and set(self.statistics) <= {'iw', 'in'}:
+            what = 'one pixel an image'
+        elif pixels * input.shape[0] == 1 and group is None and set(self.statistics) <= BATCH | {'iw', 'in'}:
+            what = 'one pixel in the whole batch'
+        else:
+            return
+        raise ValueError(f'{type(self).__name__} with statistics {self.statistics} needs more than {what} to train, '
+                         f"got shape {tuple(input.shape)}: use larger inputs or batches, or add 'ln' to the statistics")
+
+    def mean_ratios(self) -> dict[str, float]:
+        """ω of Equation 6 by statistic."""
+        return self._ratios(self.mean_logits)
+
+    def cov_ratios(self) -> dict[str, float]:
+        """ω' of Equation 6 by statistic."""
+        return self._ratios(self.cov_logits)
+
+    def _ratios(self, logits: Tensor) -> dict[str, float]:
+        return dict(zip(self.statistics, logits.detach().double().softmax(0).tolist()))
+
+    @property
+    def running_var(self) -> Tensor:
+        """Refused: code that asks a norm for it folds or converts BatchNorm, which would drop the covariance."""
+        raise TypeError(f'{type(self).__name__} has no running_var but running_cov, a covariance a group, and '
+                        'synchronises by itself (sync=True): convert BatchNorms beside it with '
+                        'sw_mmseg.whitening.convert_sync_batchnorm, and do not fuse it into a convolution')
+
+    def _load_from_state_dict(self, state_dict, prefix, local_metadata, strict, missing_keys, unexpected_keys,
+                              error_msgs) -> None:
+        error_msgs += adapt_state_dict(self, state_dict, prefix)
+        super()._load_from_state_dict(state_dict, prefix, local_metadata, strict, missing_keys, unexpected_keys,
+                                      error_msgs)
+
+    def extra_repr(self) -> str:
+        words = ('num_features', 'eps', 'momentum', 'affine', 'statistics', 'group_size')
+        text = ', '.join(f'{word}={getattr(self, word)}' for word in words).replace('num_features=', '', 1)
+        if self.group_size > 1:
+            text += f', inverse_sqrt={self.inverse_sqrt}'
+            text += f', iterations={self.iterations}' if self.inverse_sqrt == 'newton' else ''
+        return text + (', tie_weights=True' if self.tie_weights else '') + ('' if self.sync else ', sync=False')
+
+
+class SwitchWhiten1d(_SwitchWhiten, _BatchNorm):  # `_BatchNorm` again: mmengine's init_cfg matches direct bases by name
+    """SW over (N, C) or (N, C, L). See `SwitchWhiten2d`."""
+
+    _ranks = (2, 3)
+
+
+class SwitchWhiten2d(_SwitchWhiten, _BatchNorm):
+    __doc__ = _SwitchWhiten.__doc__
+    _ranks = (4,)
+
+
+class SwitchWhiten3d(_SwitchWhiten, _BatchNorm):
+    """SW over (N, C, T, H, W). See `SwitchWhiten2d`."""
+
+    _ranks = (5,)
+
+
+def _check_options(num_features: int, eps: float, inverse_sqrt: str, iterations: int) -> None:
+    if num_features < 1:
+        raise ValueError(f'num_features must be positive, got {num_features}')
+    if not eps > 0:
+        raise ValueError(f'eps must be positive, or a constant channel has no inverse square root; got {eps}')
+    if inverse_sqrt not in INVERSE_SQRT:
+        raise ValueError(f"unknown inverse_sqrt '{inverse_sqrt}': choose one of {list(INVERSE_SQRT)}")
+    if iterations < 1:
+        raise ValueError(f'iterations must be at least 1, got {iterations}')
+
+
+def _fitting_group_size(num_features: int, group_size: int) -> int:
+    if group_size < 1 or num_features % group_size:
+        fitting = [size for size in range(1, min(num_features, 64) + 1) if num_features % size == 0]
+        raise ValueError(f'group_size={group_size} does not divide {num_features} channels: one of {fitting} would')
+    return group_size

@@ -1,0 +1,43 @@
+"""Ω by name: the norms that the paper compares are one layer with different statistics (Section 3.1).
+
+`SwitchNorm2d` is Luo et al.'s SN, `BatchWhiten2d` is decorrelated BN, `InstanceWhiten2d` the whitening of style
+transfer. Each takes the arguments of `SwitchWhiten2d`.
+"""
+
+from torch.nn.modules.batchnorm import _BatchNorm
+
+from .layer import SwitchWhiten2d
+
+__all__ = ['PRESETS', 'BatchWhiten2d', 'InstanceWhiten2d', 'SwitchNorm2d']
+
+PRESETS = {
+    'SWa': ('bw', 'iw'),
+    'SWb': ('bw', 'iw', 'bn', 'in', 'ln'),
+    'SN': ('bn', 'in', 'ln'),
+    'BW': ('bw',),
+    'IW': ('iw',),
+    'BN': ('bn',),
+    'IN': ('in',),
+    'LN': ('ln',),
+}
+
+
+class SwitchNorm2d(SwitchWhiten2d, _BatchNorm):
+    """SN: Ω = {bn, in, ln}."""
+
+    def __init__(self, num_features: int, *args, statistics=PRESETS['SN'], **kwargs) -> None:
+        super().__init__(num_features, *args, statistics=statistics, **kwargs)
+
+
+class BatchWhiten2d(SwitchWhiten2d, _BatchNorm):
+    """BW: Ω = {bw}."""
+
+    def __init__(self, num_features: int, *args, statistics=PRESETS['BW'], **kwargs) -> None:
+        super().__init__(num_features, *args, statistics=statistics, **kwargs)
+
+
+class InstanceWhiten2d(SwitchWhiten2d, _BatchNorm):
+    """IW: Ω = {iw}."""
+
+    def __init__(self, num_features: int, *args, statistics=PRESETS['IW'], **kwargs) -> None:
+        super().__init__(num_features, *args, statistics=statistics, **kwargs)
