@@ -1,9 +1,11 @@
-"""Networks: backbones, the DeepLab-v2 classifier, discriminators, preprocessing, pretrained weights."""
+"""Networks: norms by name, backbones, the DeepLab-v2 head, discriminators, preprocessing, pretrained weights."""
 
+from sw_mmseg.models import norms
 from sw_mmseg.models.deeplab_v2 import DeepLabV2Head
 from sw_mmseg.models.discriminator import LevelDiscriminators, OutputDiscriminator
 from sw_mmseg.models.preprocessor import DomainPreprocessor
 from sw_mmseg.models.pretrained import ImageNetPretrained, PretrainedError, load_pretrained, read_checkpoint
+from sw_mmseg.models.resnet import SwitchResNet
 from sw_mmseg.models.segmentor import MultiLevelSegmentor
 from sw_mmseg.models.vgg import VGG16DeepLab
 
@@ -15,7 +17,9 @@ __all__ = [
     'MultiLevelSegmentor',
     'OutputDiscriminator',
     'PretrainedError',
+    'SwitchResNet',
     'VGG16DeepLab',
     'load_pretrained',
+    'norms',
     'read_checkpoint',
 ]
