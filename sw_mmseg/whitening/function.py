@@ -74,13 +74,14 @@ class SwitchWhitenFunction(torch.autograd.Function):
     def forward(ctx, x, weight, bias, mean_logits, cov_logits, running, settings):
         with _no_autocast(x):
             slices = as_slices(x, settings.group_size).to(compute_dtype(x))
-            y, state = _forward(slices, weight, bias, mean_logits, cov_logits, running, settings)
+            y = torch.empty_like(x, dtype=slices.dtype, memory_format=torch.contiguous_format)
+            _, state = _forward(slices, weight, bias, mean_logits, cov_logits, running, settings, y.view(slices.shape))
         ctx.settings, ctx.count, ctx.constant_batch = settings, state.count, running is not None
         moments = [*(state.sample or (None, None)), *(state.batch or (None, None))]
         ctx.save_for_backward(x, weight, state.mean_ratios, state.cov_ratios, *moments, state.mean, state.root,
                               state.matrix, *state.saved)
         ctx.affine = bias is not None
-        y = y.reshape(x.shape).to(x.dtype)
+        y = y.to(x.dtype)  # not a view: an in-place activation may follow
         if state.batch is None or ctx.constant_batch:
             return y, None, None, 0
         batch_mean, batch_cov = state.batch.mean.flatten().clone(), state.batch.cov.squeeze(0).clone()
@@ -108,7 +109,7 @@ def compute_dtype(x: Tensor) -> torch.dtype:
 
 
 def _forward(slices: Tensor, weight: Tensor | None, bias: Tensor | None, mean_logits: Tensor, cov_logits: Tensor,
-             running: Moments | None, settings: Settings) -> tuple[Tensor, _State]:
+             running: Moments | None, settings: Settings, out: Tensor | None = None) -> tuple[Tensor, _State]:
     words, dtype = settings.statistics, slices.dtype
     centred, sample = slices, None
     from_input = running is None and not BATCH.isdisjoint(words)
@@ -126,7 +127,7 @@ def _forward(slices: Tensor, weight: Tensor | None, bias: Tensor | None, mean_lo
     vector = -torch.matmul(matrix, offset.unsqueeze(-1)).squeeze(-1)
     if bias is not None:
         vector = vector + bias.to(dtype).view(mean.shape[1:])
-    y = _affine(matrix, centred, vector)
+    y = _affine(matrix, centred, vector, out)
     return y, _State(sample, batch, count, mean_ratios, cov_ratios, mean, root, matrix, saved)
 
 
@@ -136,14 +137,15 @@ def _batch_moments(sample: Moments, slices: Tensor, group: dist.ProcessGroup | N
     return (local, count) if group is None else all_reduce_moments(local, count, group)
 
 
-def _affine(matrix: Tensor, x: Tensor, vector: Tensor) -> Tensor:
-    """matrix (N or 1, G, D, D) @ x (N, G, D, L) + vector (N or 1, G, D), as a fresh tensor."""
+def _affine(matrix: Tensor, x: Tensor, vector: Tensor, out: Tensor | None = None) -> Tensor:
+    """matrix (N or 1, G, D, D) @ x (N, G, D, L) + vector (N or 1, G, D), into `out` where it is given."""
     n, g, d, length = x.shape
     if d == 1:
-        return torch.addcmul(vector.unsqueeze(-1), matrix, x)
+        return torch.addcmul(vector.unsqueeze(-1), matrix, x, out=out)
     matrix = matrix.expand(n, g, d, d).reshape(n * g, d, d)
     vector = vector.expand(n, g, d).reshape(n * g, d, 1)
-    return torch.baddbmm(vector, matrix, x.reshape(n * g, d, length)).view(n, g, d, length)
+    flat = None if out is None else out.view(n * g, d, length)
+    return torch.baddbmm(vector, matrix, x.reshape(n * g, d, length), out=flat).view(n, g, d, length)
 
 
 def _outer(dy: Tensor, x: Tensor) -> Tensor:

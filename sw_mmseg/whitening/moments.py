@@ -40,6 +40,8 @@ def sample_moments(slices: Tensor) -> tuple[Moments, Tensor]:
     """
     n, g, d, length = slices.shape
     if d == 1:
+        if n == 0:  # nothing to warn about
+            return Moments(slices.new_zeros(n, g, d), slices.new_zeros(n, g, d, d)), slices
         var, mean = torch.var_mean(slices, dim=-1, correction=0)  # N G 1
         return Moments(mean, var.unsqueeze(-1)), slices
     mean = slices.mean(-1)  # N G D
