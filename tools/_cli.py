@@ -1,0 +1,159 @@
+"""What the command-line tools share: configs with options, one clear line for a user's mistake, devices, weights."""
+
+from __future__ import annotations
+
+import argparse
+import difflib
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+from mmengine.config import Config, ConfigDict, DictAction
+
+LAUNCHERS = ('none', 'pytorch', 'slurm', 'mpi')
+
+
+class UserError(Exception):
+    """A mistake the user can correct; its text says how."""
+
+
+def add_common_arguments(parser: argparse.ArgumentParser) -> None:
+    """Options that every tool of a config has."""
+    parser.add_argument('--work-dir', help='where logs and checkpoints go (default: work_dirs/NAME_OF_CONFIG)')
+    parser.add_argument('--cfg-options', nargs='+', action=DictAction, default={}, metavar='KEY=VALUE',
+                        help='settings of the config to change, e.g. train_dataloader.batch_size=4')
+    parser.add_argument('--launcher', choices=LAUNCHERS, default='none', help='how several processes were started')
+    parser.add_argument('--local_rank', '--local-rank', type=int, default=0, help=argparse.SUPPRESS)
+    parser.add_argument('--traceback', action='store_true', help='show where in the code an error arose')
+
+
+def run_tool(main: Callable[[argparse.Namespace], int | None], args: argparse.Namespace) -> int:
+    """Run `main(args)`; a user's mistake becomes one line and exit status 2. Returns the exit status."""
+    if 'LOCAL_RANK' not in os.environ:
+        os.environ['LOCAL_RANK'] = str(args.local_rank)
+    try:
+        return main(args) or 0
+    except KeyboardInterrupt:
+        print('\nStopped.', file=sys.stderr)
+        return 130
+    except Exception as error:
+        if args.traceback or not is_user_error(error):
+            raise
+        text = str(error.args[0] if isinstance(error, KeyError) and error.args else error)
+        print(f'\nerror: {" ".join(text.split())}', file=sys.stderr)
+        return 2
+
+
+def is_user_error(error: Exception) -> bool:
+    """Whether the text of an error says all there is to know."""
+    from sw_mmseg.datasets import DatasetError
+    from sw_mmseg.models.pretrained import PretrainedError
+    return isinstance(error, (UserError, DatasetError, PretrainedError, FileNotFoundError))
+
+
+def load_config(path: str, options: dict, work_dir: str | None = None, launcher: str = 'none') -> Config:
+    """The config with the command line's options, work directory and launcher put in.
+
+    Raises:
+        UserError: no such file, a file that is no config, or an option no config has.
+    """
+    file = Path(path)
+    if not file.is_file():
+        near = difflib.get_close_matches(file.name, [p.name for p in Path('configs').glob('*.py')], n=3)
+        raise UserError(f'no config {path}' + (f'; did you mean {" or ".join(f"configs/{n}" for n in near)}?'
+                                               if near else ': give the path of a file in configs/'))
+    try:
+        config = Config.fromfile(path)
+    except Exception as error:  # whatever executing a user's file raises
+        raise UserError(f'{path} cannot be read as a config: {type(error).__name__}: {error}') from error
+    check_options(config, options)
+    try:
+        config.merge_from_dict(options)
+    except (KeyError, TypeError, IndexError, AssertionError) as error:
+        raise UserError(f'--cfg-options do not fit {path}: {error}') from error
+    config.launcher = launcher
+    config.work_dir = work_dir or config.get('work_dir') or str(Path('work_dirs') / file.stem)
+    return adapt_to_device(config)
+
+
+def check_options(config: Config, options: dict) -> None:
+    """Refuse an option whose first name the config has not: mmengine would take it and nothing would read it."""
+    optional = {'auto_scale_lr', 'compile', 'experiment_name', 'find_unused_parameters', 'model_wrapper_cfg', 'sync_bn',
+                'work_dir'}
+    known = {*config.keys(), *optional}
+    for key in options:
+        first = key.split('.')[0]
+        if first not in known:
+            near = difflib.get_close_matches(first, known, n=3)
+            raise UserError(f'--cfg-options {key}: the config has no {first!r}' +
+                            (f'; did you mean {" or ".join(near)}?' if near else ''))
+
+
+def adapt_to_device(config: Config) -> Config:
+    """On a machine without a graphics card several processes talk through gloo and models stay on the processor."""
+    if config.launcher == 'none' or torch.cuda.is_available():
+        return config
+    if config.launcher != 'pytorch':
+        raise UserError(f'--launcher {config.launcher} needs one graphics card a process; use --launcher pytorch here')
+    if not torch.distributed.is_initialized():
+        missing = [name for name in ('RANK', 'WORLD_SIZE', 'MASTER_ADDR', 'MASTER_PORT') if name not in os.environ]
+        if missing:
+            raise UserError(f'--launcher pytorch, but no {missing[0]} in the environment: use tools/dist_train.sh')
+        torch.distributed.init_process_group('gloo')
+    wrapper = config.setdefault('model_wrapper_cfg', ConfigDict(
+        type='MMDistributedDataParallel', broadcast_buffers=False,
+        find_unused_parameters=config.get('find_unused_parameters', False)))
+    wrapper.device_ids = None
+    return config
+
+
+def build(what: str, make: Callable):
+    """`make()`, where an unknown name, argument or value in the config becomes a user's mistake."""
+    try:
+        return make()
+    except (KeyError, TypeError, ValueError, AttributeError, ImportError, AssertionError) as error:
+        text = error.args[0] if isinstance(error, KeyError) and error.args else error
+        raise UserError(f'the config does not build ({what}): {type(error).__name__}: {text}') from error
+
+
+def read_weights(path: str) -> dict[str, torch.Tensor]:
+    """The `state_dict` of a checkpoint that this package's training wrote, on the processor.
+
+    Raises:
+        UserError: no such file, or not a checkpoint.
+    """
+    if not Path(path).is_file():
+        folder = Path(path).parent
+        found = sorted(p.name for p in folder.glob('*.pth')) if folder.is_dir() else []
+        raise UserError(f'no checkpoint {path}' + (f'; {folder} has {", ".join(found[-5:])}'
+                                                   if found else ': train first, or give the path of a .pth file'))
+    try:  # mmengine's log buffers are objects of its own: a checkpoint is as trusted as the code that wrote it
+        checkpoint = torch.load(path, map_location='cpu', weights_only=False)
+    except Exception as error:  # pickle raises almost anything on a damaged file
+        raise UserError(f'{path} cannot be read as a checkpoint: {type(error).__name__}: {error}') from error
+    if not isinstance(checkpoint, dict):
+        raise UserError(f'{path} holds a {type(checkpoint).__name__}, not the dict of a checkpoint')
+    return checkpoint.get('state_dict', checkpoint)
+
+
+def load_weights(model: torch.nn.Module, path: str) -> None:
+    """Load a checkpoint whole: a network half at its initial values would be tested without a word otherwise.
+
+    Discriminators are left out: predictions do not need them.
+
+    Raises:
+        UserError: weights are missing, left over, or of another shape.
+    """
+    state = {key.removeprefix('module.'): value for key, value in read_weights(path).items()}
+    own = model.state_dict()
+    missing = [k for k in own if k not in state and not k.startswith('discriminator.')]
+    left = [k for k in state if k not in own and not k.startswith('discriminator.')]
+    shapes = [k for k in own if k in state and own[k].shape != state[k].shape]
+    for fault, keys in (('lacks', missing), ('holds in another shape', shapes), ('holds, but the model has not', left)):
+        if keys:
+            hint = ' (trained by adaptation: use its config)' if any(k.startswith('segmentor.') for k in left) else ''
+            raise UserError(f'{path} does not fit the config: it {fault} {len(keys)} of {len(own)} entries, '
+                            f'{", ".join(keys[:3])}{" ..." if len(keys) > 3 else ""}{hint}')
+    model.load_state_dict(state, strict=False)

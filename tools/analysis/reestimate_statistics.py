@@ -1,0 +1,72 @@
+"""Give a trained network the running statistics of the target: `reestimate_statistics.py CONFIG CHECKPOINT OUT`.
+
+A few forward passes over unlabelled target images; no weight is trained. Most of what BatchNorm loses between two
+domains comes back this way, so compare with it before crediting an adaptation method.
+"""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+import torch
+from _cli import UserError, add_common_arguments, build, load_config, load_weights, run_tool
+from mmengine.config import Config, ConfigDict
+from mmengine.registry import init_default_scope
+from mmengine.runner import Runner
+from mmseg.registry import MODELS
+from tqdm import tqdm
+
+
+def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
+    """The command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument('config', help='the config the network was trained with')
+    parser.add_argument('checkpoint', help='a .pth file of its work directory')
+    parser.add_argument('out', type=Path, help='the checkpoint to write')
+    parser.add_argument('--target', metavar='CONFIG', help="take the target's images from this config instead")
+    parser.add_argument('--images', type=int, default=200, help='how many target images to look at (default: 200)')
+    parser.add_argument('--batch-size', type=int, default=4)
+    parser.add_argument('--device', default='cuda' if torch.cuda.is_available() else 'cpu')
+    add_common_arguments(parser)
+    return parser.parse_args(arguments)
+
+
+def target_loader(config: Config, batch_size: int) -> torch.utils.data.DataLoader:
+    """Target images in a fixed shuffled order: of the training pair where there is one, else of the test set."""
+    pair = config.train_dataloader.dataset
+    dataset = pair.target if 'target' in pair else config.test_dataloader.dataset
+    return Runner.build_dataloader(
+        ConfigDict(batch_size=batch_size, num_workers=1, dataset=dataset, collate_fn=ConfigDict(type='pseudo_collate'),
+                   sampler=ConfigDict(type='DefaultSampler', shuffle=True)), seed=0)
+
+
+def main(args: argparse.Namespace) -> int:
+    """Parse, estimate, write."""
+    from sw_mmseg.adaptation import estimate_statistics
+    if args.images < 1 or args.batch_size < 1:
+        raise UserError('--images and --batch-size must be at least 1')
+    config = load_config(args.config, args.cfg_options, args.work_dir)
+    data = load_config(args.target, {}) if args.target else config
+    init_default_scope(config.get('default_scope', 'mmseg'))
+    model = build('model', lambda: MODELS.build(config.model))
+    load_weights(model, args.checkpoint)
+    model.to(args.device)
+    loader = build('data', lambda: target_loader(data, args.batch_size))
+    count = -(-min(args.images, len(loader.dataset)) // args.batch_size)
+    layers = estimate_statistics(model, tqdm(itertools.islice(loader, count), total=count, unit='batch'))
+    if not layers:
+        raise UserError('the network keeps no running statistics: there is nothing to estimate')
+    args.out.parent.mkdir(parents=True, exist_ok=True)
+    meta = {'cfg': config.pretty_text, 'statistics': f'{count} target batches of {args.batch_size}'}
+    torch.save({'state_dict': model.cpu().state_dict(), 'meta': meta}, args.out)
+    print(f'{layers} layers estimated on {count} batches of {args.batch_size}; written to {args.out}')
+    return 0
+
+
+if __name__ == '__main__':
+    sys.exit(run_tool(main, parse_arguments()))

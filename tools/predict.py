@@ -1,0 +1,99 @@
+"""Segment your own images: `tools/predict.py CONFIG CHECKPOINT INPUT OUT`, INPUT an image or a folder of images.
+
+For each image NAME, OUT holds NAME.png, whose pixel values are train ids and whose palette shows them in colour, and
+NAME_overlay.jpg, the same laid over the image. Sub-folders are kept.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+from _cli import UserError, add_common_arguments, build, load_config, load_weights, run_tool
+from mmcv.transforms import Compose
+from mmengine.registry import init_default_scope
+from mmseg.registry import DATASETS, MODELS
+from PIL import Image
+from tqdm import tqdm
+
+from sw_mmseg.analysis import overlay
+
+SUFFIXES = {'.png', '.jpg', '.jpeg', '.bmp', '.tif', '.tiff', '.webp'}
+
+
+def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
+    """The command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument('config', help='the config the network was trained with')
+    parser.add_argument('checkpoint', help='a .pth file of its work directory')
+    parser.add_argument('input', type=Path, help='an image, or a folder of images')
+    parser.add_argument('out', type=Path, help='a folder')
+    parser.add_argument('--opacity', type=float, default=0.55, help='of the colours in the overlay, 0 to 1')
+    parser.add_argument('--device', default='cuda' if torch.cuda.is_available() else 'cpu')
+    add_common_arguments(parser)
+    return parser.parse_args(arguments)
+
+
+def find_images(path: Path) -> dict[str, Path]:
+    """Name without suffix, relative to the folder -> file."""
+    if path.is_file():
+        return {path.stem: path}
+    files = sorted(p for p in path.rglob('*') if p.suffix.lower() in SUFFIXES)
+    if not files:
+        raise UserError(f'no images in {path}: give a folder with {", ".join(sorted(SUFFIXES))} files')
+    names = {str(p.relative_to(path).with_suffix('')): p for p in files}
+    if len(names) < len(files):
+        raise UserError(f'{path} has images that differ only in their suffix: results would overwrite one another')
+    return names
+
+
+def build_pipeline(pipeline: list[dict]) -> Compose:
+    """The config's test pipeline without the steps that read labels."""
+    return Compose([t for t in pipeline if 'Annotation' not in str(t['type']) and 'Label' not in str(t['type'])])
+
+
+@torch.no_grad()
+def segment(model: torch.nn.Module, pipeline: Compose, file: Path) -> np.ndarray:
+    """H×W uint8 train ids at the image's own size."""
+    if cv2.imread(str(file)) is None:
+        raise UserError(f'{file} cannot be read as an image')
+    packed = pipeline({'img_path': str(file)})
+    (sample,) = model.test_step({'inputs': [packed['inputs']], 'data_samples': [packed['data_samples']]})
+    return sample.pred_sem_seg.data.squeeze().cpu().numpy().astype(np.uint8)
+
+
+def write(labels: np.ndarray, file: Path, out: Path, palette: list, opacity: float) -> None:
+    """The two pictures of one image."""
+    out.parent.mkdir(parents=True, exist_ok=True)
+    picture = Image.fromarray(labels, mode='P')
+    picture.putpalette([channel for colour in palette for channel in colour])
+    picture.save(out.with_name(f'{out.name}.png'))
+    image = cv2.cvtColor(cv2.imread(str(file)), cv2.COLOR_BGR2RGB)
+    Image.fromarray(overlay(image, labels, palette, opacity)).save(out.with_name(f'{out.name}_overlay.jpg'), quality=92)
+
+
+def main(args: argparse.Namespace) -> int:
+    """Parse, segment, write."""
+    if not args.input.exists():
+        raise UserError(f'no image or folder {args.input}')
+    images = find_images(args.input)
+    config = load_config(args.config, args.cfg_options, args.work_dir)
+    init_default_scope(config.get('default_scope', 'mmseg'))
+    model = build('model', lambda: MODELS.build(config.model))
+    load_weights(model, args.checkpoint)
+    model.to(args.device).eval()
+    dataset = config.test_dataloader.dataset
+    palette = build('data set', lambda: DATASETS.get(dataset.type).METAINFO['palette'])
+    pipeline = build('pipeline', lambda: build_pipeline(dataset.pipeline))
+    for name, file in tqdm(images.items(), unit='image', disable=len(images) == 1):
+        write(segment(model, pipeline, file), file, args.out / name, palette, args.opacity)
+    print(f'{len(images)} segmented, in {args.out}')
+    return 0
+
+
+if __name__ == '__main__':
+    sys.exit(run_tool(main, parse_arguments()))

@@ -1,0 +1,114 @@
+"""Test a checkpoint: `tools/test.py CONFIG CHECKPOINT`. Several GPUs: tools/dist_test.sh.
+
+Prints the per-class IoU table and writes it to the work directory: NAME_iou.csv, NAME_metrics.json, where NAME is the
+checkpoint's.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+
+from _cli import UserError, add_common_arguments, build, load_config, load_weights, run_tool
+from mmengine.config import Config, ConfigDict
+from mmengine.dist import is_main_process
+from mmengine.model import is_model_wrapper
+from mmengine.runner import Runner
+from mmseg.models.segmentors import SegTTAModel
+
+from sw_mmseg.analysis import per_class_table, to_csv, to_markdown
+from sw_mmseg.engine import class_iou  # noqa: F401  registers the metric
+
+SCALES = (0.5, 0.75, 1.0, 1.25, 1.5)
+
+
+def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
+    """The command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument('config', help='the config the network was trained with')
+    parser.add_argument('checkpoint', help='a .pth file of its work directory')
+    add_common_arguments(parser)
+    parser.add_argument('--out', metavar='DIR', help='write predicted train ids there, one PNG an image')
+    parser.add_argument('--show-dir', metavar='DIR', help='write predictions drawn over the images there')
+    parser.add_argument('--tta', action='store_true',
+                        help=f'average over the image at {len(SCALES)} scales, each also mirrored')
+    return parser.parse_args(arguments)
+
+
+def name_of(transform: dict) -> str:
+    """A pipeline step's type as text."""
+    return str(transform['type'])
+
+
+def augmented_pipeline(pipeline: list[dict]) -> list[dict]:
+    """The test pipeline with its resize at every scale, plain and mirrored; labels are read as they were.
+
+    Without a resize in the pipeline, the image's own size is scaled.
+    """
+    loading = [t for t in pipeline if name_of(t) == 'LoadImageFromFile']
+    resize = next((t for t in pipeline if name_of(t) == 'Resize'), None)
+    rest = [t for t in pipeline if t not in loading and t is not resize]
+    if not loading or name_of(rest[-1]) != 'PackSegInputs':
+        raise UserError('--tta needs a test pipeline from LoadImageFromFile to PackSegInputs; the config has '
+                        f'{" > ".join(name_of(t) for t in pipeline)}')
+    if resize is None or 'scale' not in resize:
+        factor = resize.get('scale_factor', 1.0) if resize else 1.0
+        resizes = [{'type': 'Resize', 'scale_factor': s * factor, 'keep_ratio': True} for s in SCALES]
+    else:
+        resizes = [{**resize, 'scale': tuple(round(s * side) for side in resize['scale'])} for s in SCALES]
+    flips = [{'type': 'RandomFlip', 'prob': p, 'direction': 'horizontal'} for p in (0.0, 1.0)]
+    return [*loading, {'type': 'TestTimeAug', 'transforms': [resizes, flips, *([t] for t in rest)]}]
+
+
+def prepare(config: Config, args: argparse.Namespace) -> None:
+    """The command line's wishes into the config."""
+    evaluators = config.test_evaluator if isinstance(config.test_evaluator, list) else [config.test_evaluator]
+    for evaluator in evaluators:
+        if evaluator.type == 'IoUMetric':
+            evaluator.type = 'ClassIoUMetric'
+        if args.out:
+            evaluator.output_dir = args.out
+    if args.show_dir:
+        config.default_hooks.setdefault('visualization', ConfigDict(type='SegVisualizationHook')).draw = True
+        config.visualizer.save_dir = args.show_dir
+    if args.tta:
+        config.test_dataloader.dataset.pipeline = augmented_pipeline(config.test_dataloader.dataset.pipeline)
+
+
+def write_table(config: Config, metrics: dict[str, float], classes: tuple[str, ...], name: str) -> None:
+    """Print and write what was measured."""
+    values = [metrics.get(f'IoU.{c}') for c in classes]
+    folder = Path(config.work_dir)
+    folder.mkdir(parents=True, exist_ok=True)
+    if None not in values:
+        table = per_class_table(classes, {'IoU (%)': values}, f'{name} on {len(classes)} classes.')
+        print('\n' + to_markdown(table))
+        (folder / f'{name}_iou.csv').write_text(to_csv(table))
+    (folder / f'{name}_metrics.json').write_text(json.dumps(metrics, indent=1) + '\n')
+    print(f'Written to {folder}/{name}_*')
+
+
+def main(args: argparse.Namespace) -> int:
+    """Parse, test, write."""
+    config = load_config(args.config, args.cfg_options, args.work_dir, args.launcher)
+    prepare(config, args)
+    config.load_from, config.resume = None, False
+    runner = build('model', lambda: Runner.from_cfg(config))
+    model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+    load_weights(model, args.checkpoint)
+    if args.tta:
+        if not hasattr(model, 'out_channels'):
+            model.out_channels = model.segmentor.out_channels  # what SegTTAModel asks of the network it wraps
+        runner.model = SegTTAModel(module=model)
+    build('data', lambda: runner.test_dataloader)
+    metrics = {key: float(value) for key, value in runner.test().items()}
+    if is_main_process():
+        name = Path(args.checkpoint).stem + ('_tta' if args.tta else '')
+        write_table(config, metrics, tuple(runner.test_dataloader.dataset.metainfo['classes']), name)
+    return 0
+
+
+if __name__ == '__main__':
+    sys.exit(run_tool(main, parse_arguments()))

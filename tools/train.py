@@ -1,0 +1,110 @@
+"""Train a network: `tools/train.py CONFIG`. Several GPUs: tools/dist_train.sh, tools/slurm_train.sh.
+
+Data are checked before anything is trained. Ctrl-C leaves a checkpoint; the same command with --resume goes on from it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import inspect
+import sys
+from pathlib import Path
+
+import torch
+from _cli import UserError, add_common_arguments, build, load_config, run_tool
+from mmengine.config import Config
+from mmengine.dist import is_main_process
+from mmengine.runner import Runner, find_latest_checkpoint
+from mmseg.registry import DATASETS
+
+from sw_mmseg.engine.interrupt import InterruptHook
+
+
+def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
+    """The command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument('config', help='a file of configs/')
+    add_common_arguments(parser)
+    parser.add_argument('--resume', nargs='?', const='auto', metavar='CHECKPOINT',
+                        help="go on from a checkpoint; without a path from the work directory's latest")
+    parser.add_argument('--amp', action='store_true', help='mixed precision: float16 on a GPU, bfloat16 on a CPU')
+    parser.add_argument('--seed', type=int, help="seed of weights, order and augmentation (default: the config's)")
+    parser.add_argument('--check-data', choices=('sample', 'all', 'none'), default='sample',
+                        help='decode some, all or none of the images and labels first (default: sample)')
+    return parser.parse_args(arguments)
+
+
+def use_mixed_precision(config: Config) -> None:
+    """Give every optimiser of the config a wrapper that computes in half precision."""
+    wrappers = config.optim_wrapper
+    several = [w for w in wrappers.values() if isinstance(w, dict) and 'optimizer' in w]
+    for wrapper in several or [wrappers]:
+        kind = wrapper.get('type', 'OptimWrapper')
+        if kind not in ('OptimWrapper', 'AmpOptimWrapper', 'Bfloat16OptimWrapper'):
+            raise UserError(f'--amp knows OptimWrapper and AmpOptimWrapper, the config has {kind}')
+        if torch.cuda.is_available():
+            wrapper.type = 'AmpOptimWrapper'
+            wrapper.setdefault('loss_scale', 'dynamic')
+        else:
+            from sw_mmseg.engine import bfloat16  # noqa: F401  registers the wrapper
+            wrapper.type = 'Bfloat16OptimWrapper'
+            wrapper.pop('loss_scale', None)
+            wrapper.pop('dtype', None)
+
+
+def use_checkpoint(config: Config, resume: str | None) -> None:
+    """`--resume` into the config; a checkpoint that is not there is said before anything is built."""
+    if resume is None:
+        return
+    path = find_latest_checkpoint(config.work_dir) if resume == 'auto' else resume
+    if path is None:
+        raise UserError(f'--resume: no checkpoint in {config.work_dir}; start without --resume, or give its path')
+    if not Path(path).is_file():
+        raise UserError(f'--resume: no checkpoint {path}')
+    config.resume, config.load_from = True, path
+
+
+def use_seed(config: Config, seed: int | None) -> None:
+    """One seed for weights, and for the order and augmentation of the samples."""
+    if seed is None:
+        return
+    config.setdefault('randomness', {})['seed'] = seed
+    dataset = config.train_dataloader.dataset
+    kind = build('data set', lambda: DATASETS.get(dataset.type))
+    if kind is not None and 'seed' in inspect.signature(kind).parameters:
+        dataset.seed = seed
+
+
+def check_data(config: Config, how: str) -> None:
+    """Look at every data set of the run (first process only)."""
+    if how == 'none' or not is_main_process():
+        return
+    from sw_mmseg.datasets import check_dataset
+    for loader in (config.get('train_dataloader'), config.get('val_dataloader')):
+        if loader:
+            check_dataset(loader.dataset, decode=None if how == 'all' else 32)
+
+
+def main(args: argparse.Namespace) -> int:
+    """Parse, check, train. Returns the exit status: 128 + signal after an interrupt."""
+    config = load_config(args.config, args.cfg_options, args.work_dir, args.launcher)
+    use_checkpoint(config, args.resume)
+    build('plugin', lambda: importlib.import_module('sw_mmseg.plugin'))
+    use_seed(config, args.seed)
+    if args.amp:
+        use_mixed_precision(config)
+    check_data(config, args.check_data)
+    runner = build('model', lambda: Runner.from_cfg(config))
+    interrupt = InterruptHook()
+    runner.register_hook(interrupt)
+    runner.train()
+    if interrupt.signum is None:
+        return 0
+    if is_main_process():
+        print(f'Saved in {config.work_dir}. To go on: the same command with --resume', file=sys.stderr)
+    return 128 + interrupt.signum
+
+
+if __name__ == '__main__':
+    sys.exit(run_tool(main, parse_arguments()))
