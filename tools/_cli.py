@@ -49,8 +49,9 @@ def run_tool(main: Callable[[argparse.Namespace], int | None], args: argparse.Na
 def is_user_error(error: Exception) -> bool:
     """Whether the text of an error says all there is to know."""
     from sw_mmseg.datasets import DatasetError
+    from sw_mmseg.engine import NonFiniteLossError
     from sw_mmseg.models.pretrained import PretrainedError
-    return isinstance(error, (UserError, DatasetError, PretrainedError, FileNotFoundError))
+    return isinstance(error, (UserError, DatasetError, NonFiniteLossError, PretrainedError, FileNotFoundError))
 
 
 def load_config(path: str, options: dict, work_dir: str | None = None, launcher: str = 'none') -> Config:

@@ -18,7 +18,7 @@ from mmengine.dist import is_main_process
 from mmengine.runner import Runner, find_latest_checkpoint
 from mmseg.registry import DATASETS
 
-from sw_mmseg.engine.interrupt import InterruptHook
+from sw_mmseg.engine import InterruptHook
 
 
 def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
@@ -96,14 +96,13 @@ def main(args: argparse.Namespace) -> int:
         use_mixed_precision(config)
     check_data(config, args.check_data)
     runner = build('model', lambda: Runner.from_cfg(config))
-    interrupt = InterruptHook()
-    runner.register_hook(interrupt)
     runner.train()
-    if interrupt.signum is None:
+    signum = next((hook.signum for hook in runner.hooks if isinstance(hook, InterruptHook)), None)
+    if signum is None:
         return 0
     if is_main_process():
         print(f'Saved in {config.work_dir}. To go on: the same command with --resume', file=sys.stderr)
-    return 128 + interrupt.signum
+    return 128 + signum
 
 
 if __name__ == '__main__':

@@ -18,7 +18,9 @@ default_hooks = dict(
     # no save_best: a checkpoint chosen on target labels is not an unsupervised result
     checkpoint=dict(type='CheckpointHook', by_epoch=False, interval=5000, max_keep_ckpts=2),
     sampler_seed=dict(type='DistSamplerSeedHook'),
-    visualization=dict(type='SegVisualizationHook'))
+    visualization=dict(type='SegVisualizationHook'),
+    # Ctrl-C or a scheduler's SIGTERM: end the iteration, write a checkpoint, stop; `--resume` goes on from it
+    interrupt=dict(type='InterruptHook'))
 
 vis_backends = [dict(type='LocalVisBackend'), dict(type='TensorboardVisBackend')]
 visualizer = dict(type='SegLocalVisualizer', vis_backends=vis_backends, name='visualizer')
