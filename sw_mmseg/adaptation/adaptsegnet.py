@@ -99,7 +99,7 @@ class AdaptSegNet(BaseModel):
         data_preprocessor: dict | None = None,
         init_cfg: dict | None = None,
     ) -> None:
-        super().__init__(data_preprocessor or {'type': 'DomainPreprocessor'}, init_cfg)
+        super().__init__(MODELS.build(data_preprocessor or {'type': 'DomainPreprocessor'}), init_cfg)
         self.segmentor = MODELS.build(segmentor)
         self.levels = [Level(**level) for level in levels]
         names = [level.head for level in self.levels]

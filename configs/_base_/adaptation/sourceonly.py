@@ -1,0 +1,4 @@
+# Source only: mmseg's encoder-decoder on labelled source images. No target image is ever forwarded while training.
+custom_hooks = [
+    dict(type='ImportanceRatioHook', interval=50),
+    dict(type='SamplePicturesHook', interval=1000)]

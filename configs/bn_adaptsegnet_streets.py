@@ -1,0 +1,20 @@
+# The demo: the Table 6 network made narrow, adapted between the two domains of streets, with BN at the five sites.
+_base_ = [
+    '_base_/models/deeplabv2_vgg16_narrow.py',
+    '_base_/datasets/streets.py',
+    '_base_/adaptation/adaptsegnet.py',
+    '_base_/schedules/streets.py',
+    '_base_/runtime.py',
+]
+model = dict(
+    segmentor=_base_.segmentor,
+    data_preprocessor=_base_.data_preprocessor,
+    discriminator=dict(width=16))
+optim_wrapper = dict(
+    segmentor=_base_.segmentor_optimizer,
+    discriminator=dict(optimizer=dict(lr=1e-3)))  # minutes, not days, to learn in
+param_scheduler = dict(segmentor=_base_.learning_rate, discriminator=_base_.learning_rate)
+custom_hooks = [
+    dict(type='DiscriminatorHealthHook', window=100, interval=100),
+    dict(type='ImportanceRatioHook', interval=20),
+    dict(type='SamplePicturesHook', interval=200)]

@@ -1,0 +1,11 @@
+# The demo's starting point: the narrow network, BN at the five sites, trained on the source domain of streets alone.
+_base_ = [
+    '_base_/models/deeplabv2_vgg16_narrow.py',
+    '_base_/datasets/streets_sourceonly.py',
+    '_base_/adaptation/sourceonly.py',
+    '_base_/schedules/streets.py',
+    '_base_/runtime.py',
+]
+model = dict(data_preprocessor=_base_.data_preprocessor, **_base_.segmentor)
+optim_wrapper = _base_.segmentor_optimizer
+param_scheduler = _base_.learning_rate

@@ -1,0 +1,226 @@
+"""One adversarial step against a second implementation, written from the formulas without the package's classes."""
+
+import copy
+
+import pytest
+import torch
+import torch.nn.functional as F
+from mmengine.structures import PixelData
+
+from sw_mmseg.adaptation import AdaptSegNet
+from sw_mmseg.adaptation.adaptsegnet import without_gradient
+
+
+def network_by_hand(p, x):
+    """Logits of both heads from a dict of parameters; batch norm spelled out."""
+    x = F.conv2d(x, p['backbone.conv1.weight'], p['backbone.conv1.bias'], stride=2, padding=1)
+    mean = x.mean((0, 2, 3), keepdim=True)
+    var = (x - mean).pow(2).mean((0, 2, 3), keepdim=True)
+    x = (x - mean) / (var + 1e-5).sqrt()
+    x = x * p['backbone.norm.weight'].view(1, -1, 1, 1) + p['backbone.norm.bias'].view(1, -1, 1, 1)
+    first = x.clamp(min=0)
+    second = F.conv2d(first, p['backbone.conv2.weight'], p['backbone.conv2.bias'], stride=2, padding=1).clamp(min=0)
+
+    def head(name, features):
+        return sum(
+            F.conv2d(features, p[f'{name}.classifiers.{i}.weight'], p[f'{name}.classifiers.{i}.bias'],
+                     padding=i + 1, dilation=i + 1)
+            for i in range(4))
+
+    return {'decode_head': head('decode_head', second), 'auxiliary_head': head('auxiliary_head', first)}
+
+
+def judge_by_hand(p, level, maps):
+    for index in (0, 2, 4, 6, 8):
+        key = f'levels.{level}.layers.{index}'
+        maps = F.conv2d(maps, p[f'{key}.weight'], p[f'{key}.bias'], stride=2, padding=1)
+        if index < 8:
+            maps = torch.where(maps > 0, maps, 0.2 * maps)
+    return maps
+
+
+def cross_entropy_by_hand(logits, labels):
+    """Mean over labelled pixels of -log softmax at the label."""
+    keep = labels != 255
+    log_softmax = logits - logits.exp().sum(1, keepdim=True).log()
+    picked = log_softmax.gather(1, labels.clamp(max=4)[:, None])[:, 0]
+    return -picked[keep].mean()
+
+
+def softmax_by_hand(logits):
+    return logits.exp() / logits.exp().sum(1, keepdim=True)
+
+
+def upsampled(logits, size):
+    return F.interpolate(logits, size, mode='bilinear', align_corners=True)
+
+
+def bce(scores, label):
+    """-log sigmoid(s) for label 1, -log(1 - sigmoid(s)) for label 0."""
+    probability = 1 / (1 + (-scores).exp())
+    return -(probability if label else 1 - probability).log().mean()
+
+
+def squares(scores, label):
+    return ((scores - label) ** 2).mean()
+
+
+def step_by_hand(model, batch, loss):
+    seg = {name: p.detach().clone().requires_grad_() for name, p in model.segmentor.named_parameters()}
+    dis = {name: p.detach().clone().requires_grad_() for name, p in model.discriminator.named_parameters()}
+    images = {k: (torch.stack(batch[k]['inputs']).double() - 120) / 60 for k in ('source', 'target')}
+    labels = torch.stack([s.gt_sem_seg.data[0] for s in batch['source']['data_samples']])
+    source, target = network_by_hand(seg, images['source']), network_by_hand(seg, images['target'])
+    log, total_seg, total_dis = {}, 0, 0
+    for name, lambda_seg, lambda_adv in (('decode_head', 1.0, 0.3), ('auxiliary_head', 0.1, 0.2)):
+        prefix = '' if name == 'decode_head' else f'{name}.'
+        up_source = upsampled(source[name], images['source'].shape[2:])
+        up_target = upsampled(target[name], images['target'].shape[2:])
+        loss_seg = cross_entropy_by_hand(up_source, labels)
+        loss_adv = loss(judge_by_hand(dis, name, softmax_by_hand(up_target)), 0)
+        on_source = judge_by_hand(dis, name, softmax_by_hand(up_source).detach())
+        on_target = judge_by_hand(dis, name, softmax_by_hand(up_target).detach())
+        loss_dis = (loss(on_source, 0) + loss(on_target, 1)) / 2
+        border = 0.0 if loss is bce else 0.5
+        log |= {
+            f'{prefix}loss_seg': loss_seg, f'{prefix}loss_adv': loss_adv, f'{prefix}loss_dis': loss_dis,
+            f'{prefix}dis_acc_source': (on_source <= border).double().mean(),
+            f'{prefix}dis_acc_target': (on_target > border).double().mean(),
+        }
+        total_seg = total_seg + lambda_seg * loss_seg + lambda_adv * loss_adv
+        total_dis = total_dis + loss_dis
+    gradients = dict(zip(seg, torch.autograd.grad(total_seg, list(seg.values()))))
+    return log, gradients, dict(zip(dis, torch.autograd.grad(total_dis, list(dis.values()))))
+
+
+@pytest.mark.parametrize('kind, loss', [('vanilla', bce), ('least_squares', squares)])
+def test_step_equals_the_formulas(kind, loss, make_model, make_batch, make_wrappers):
+    model = make_model(loss_adversarial={'type': 'AdversarialLoss', 'kind': kind})
+    before = copy.deepcopy(model)
+    expected, seg_gradients, dis_gradients = step_by_hand(before, make_batch(), loss)
+    log = model.train_step(make_batch(), make_wrappers(model))
+
+    accuracies = {name for name in log if name.endswith('acc_seg')}
+    assert set(log) - accuracies == set(expected) and len(accuracies) == 2
+    for name, value in expected.items():
+        torch.testing.assert_close(log[name].double(), value.detach(), rtol=1e-9, atol=1e-9, msg=name)
+    for part, gradients in (('segmentor', seg_gradients), ('discriminator', dis_gradients)):
+        old, new = getattr(before, part).state_dict(), dict(getattr(model, part).named_parameters())
+        assert set(gradients) == set(new)
+        for name, gradient in gradients.items():
+            assert gradient.abs().max() > 0, name
+            torch.testing.assert_close(old[name] - new[name], gradient, rtol=1e-7, atol=1e-10, msg=f'{part}.{name}')
+
+
+def test_no_monitored_value_would_be_summed_as_a_loss(make_model, make_batch, make_wrappers):
+    model = make_model()
+    log = model.train_step(make_batch(), make_wrappers(model))
+    assert {name for name in log if 'acc' in name and 'loss' in name} == set()
+    assert all(not value.requires_grad for value in log.values())
+
+
+def test_discriminator_gets_no_gradient_in_the_segmentors_part(make_model, make_batch):
+    model = make_model()
+    images = model.data_preprocessor(make_batch(), True)['target']['inputs']
+    maps = model.probabilities(model.segmentor(images, mode='levels'), images)
+    model.adversarial_loss(maps, {}).backward()
+    assert all(parameter.grad is None for parameter in model.discriminator.parameters())
+    assert all(parameter.grad is not None for parameter in model.segmentor.parameters())
+    assert all(parameter.requires_grad for parameter in model.discriminator.parameters())
+
+
+def test_segmentor_gets_no_gradient_in_the_discriminators_part(make_model, make_batch, make_wrappers):
+    model = make_model()
+    wrappers = make_wrappers(model)
+    wrappers['segmentor'].update_params = lambda loss: None  # leaves the source part's gradient only
+    wrappers['segmentor'].backward = lambda loss: None
+    model.train_step(make_batch(), wrappers)
+    assert all(parameter.grad is None for parameter in model.segmentor.parameters())
+
+
+def test_without_gradient_leaves_frozen_parameters_frozen(make_model):
+    discriminator = make_model().discriminator
+    frozen = next(discriminator.parameters()).requires_grad_(False)
+    with pytest.raises(KeyError), without_gradient(discriminator):
+        raise KeyError
+    assert not frozen.requires_grad and sum(p.requires_grad for p in discriminator.parameters()) == 19
+
+
+def test_no_target_label_reaches_a_loss(make_model, make_batch, make_wrappers):
+    """A step on a target that carries (wrong) labels is the step on a target that carries none."""
+    plain, labelled = make_model(), make_model()
+    batch = make_batch()
+    plain.train_step(make_batch(), make_wrappers(plain))
+    for data_sample in batch['target']['data_samples']:
+        data_sample.gt_sem_seg = PixelData(data=torch.zeros(1, 32, 48, dtype=torch.long))
+    labelled.train_step(batch, make_wrappers(labelled))
+    for name, value in plain.state_dict().items():
+        assert torch.equal(value, labelled.state_dict()[name]), name
+
+
+def test_accumulation_of_two_iterations_is_one_step_on_their_mean(make_model, make_batch, make_wrappers):
+    """Two half batches, norm free, no ignored labels: the mean of their gradients is the gradient of the whole."""
+    whole, halves = make_model(norm=False, levels=1), make_model(norm=False, levels=1)
+    batch = make_batch()
+    for data_sample in batch['source']['data_samples']:
+        data_sample.gt_sem_seg.data %= 5
+    parts = [{domain: {key: value[i:i + 1] for key, value in copy.deepcopy(batch[domain]).items()} for domain in batch}
+             for i in range(2)]
+    whole.train_step(batch, make_wrappers(whole, lr=0.1))
+    wrappers = make_wrappers(halves, lr=0.1, accumulative_counts=2)
+    start = copy.deepcopy(halves.state_dict())
+    halves.train_step(parts[0], wrappers)
+    assert all(torch.equal(value, start[name]) for name, value in halves.state_dict().items())
+    halves.train_step(parts[1], wrappers)
+    for name, value in whole.state_dict().items():
+        torch.testing.assert_close(halves.state_dict()[name], value, rtol=1e-9, atol=1e-12, msg=name)
+
+
+def test_predicts_as_its_segmentor(make_model, make_batch):
+    model = make_model().eval()
+    side = make_batch()['source']
+    predictions = model.val_step(copy.deepcopy(side))
+    with torch.no_grad():
+        images = (torch.stack(side['inputs']).double() - 120) / 60
+        logits = upsampled(model.segmentor(images, mode='levels')['decode_head'], images.shape[2:])
+    assert [p.pred_sem_seg.data.shape for p in predictions] == [(1, 64, 32)] * 2
+    for i, prediction in enumerate(predictions):
+        assert torch.equal(prediction.pred_sem_seg.data[0], logits[i].argmax(0))
+
+
+def test_images_of_unlike_size_are_padded_within_their_domain(make_model, make_batch, make_wrappers):
+    batch, small = make_batch(), make_batch(source=(40, 32), count=1, seed=5)
+    batch['source'] = {key: [batch['source'][key][0], small['source'][key][0]] for key in batch['source']}
+    model = make_model()
+    data = model.data_preprocessor(copy.deepcopy(batch), True)
+    assert data['source']['inputs'].shape == (2, 3, 64, 32) and data['target']['inputs'].shape == (2, 3, 32, 48)
+    assert (data['source']['data_samples'][1].gt_sem_seg.data[:, 40:] == 255).all()
+    assert torch.isfinite(model.train_step(batch, make_wrappers(model))['loss_seg'])
+
+
+def test_clear_errors(make_model, make_batch, make_wrappers):
+    with pytest.raises(ValueError, match='levels must name each head'):
+        make_model(names=[{'head': 'decode_head'}])  # the auxiliary head is left out
+    with pytest.raises(TypeError, match='lambda_avd'):
+        make_model(levels=1, names=[{'head': 'decode_head', 'lambda_avd': 1}])
+    with pytest.raises(ValueError, match='statistics_from must be one of'):
+        make_model(statistics_from='tagret')
+    with pytest.raises(ValueError, match="needs statistics_from='separate'"):
+        make_model(evaluate_with='source')
+    with pytest.raises(ValueError, match='kind must be one of'):
+        make_model(loss_adversarial={'type': 'AdversarialLoss', 'kind': 'hinge'})
+    with pytest.raises(RuntimeError, match="no mode 'loss'"):
+        make_model()(torch.zeros(1, 3, 32, 32), mode='loss')
+    with pytest.raises(KeyError, match='two-domain batch'):
+        model = make_model()
+        model.train_step({'source': make_batch()['source']}, make_wrappers(model))
+    with pytest.raises(ValueError, match='16x48 pixels is below 32'):
+        model = make_model()
+        model.train_step(make_batch(target=(16, 48)), make_wrappers(model))
+
+
+def test_it_is_registered_and_its_step_is_short():
+    import inspect
+
+    lines = inspect.getsource(AdaptSegNet.train_step).strip().splitlines()
+    assert len(lines) <= 30
