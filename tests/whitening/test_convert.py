@@ -1,0 +1,98 @@
+"""Which convolution gets which norm, against the lists that the paper prints."""
+
+import pytest
+import torch
+import torchvision
+from torch import nn
+
+from sw_mmseg.whitening import (
+    SwitchWhiten2d,
+    convert_sync_batchnorm,
+    convolution_sites,
+    describe,
+    every,
+    place_norm,
+)
+
+
+def numbers(sites):
+    return [site.index for site in sites]
+
+
+def test_resnet50_counts_49_convolutions_without_shortcuts():
+    sites = convolution_sites(torchvision.models.resnet50())
+    assert len(sites) == 49 and all(site.norm is not None for site in sites)
+    assert [sites[0].conv_name, sites[2].conv_name] == ['conv1', 'layer1.0.conv2']
+    assert sites[2].norm_name == 'layer1.0.bn2'
+
+
+@pytest.mark.parametrize('k, expected', [
+    (3, [1, *range(3, 40, 3)]),  # Appendix B: {1, 3, 6, …, 39}, 14 layers
+    (6, [1, *range(6, 37, 6)]),  # {1, 6, 12, …, 36}, 7 layers
+])
+def test_resnet50_placements_of_the_paper(k, expected):
+    model = torchvision.models.resnet50()
+    placed = place_norm(model, every(k, exclude=['layer4']), SwitchWhiten2d)
+    assert numbers(placed) == expected
+    assert sum(isinstance(module, SwitchWhiten2d) for module in model.modules()) == len(expected)
+    assert all(site.conv_name == 'conv1' or site.conv_name.endswith('conv2') for site in placed)
+    assert model(torch.randn(2, 3, 64, 64)).shape == (2, 1000)
+
+
+def test_resnet20_like_network_of_the_paper():
+    """Two convolutions a block: every fourth is {1, 4, 8, 12, 16} of the 19 of ResNet-20."""
+    def pair():
+        return [nn.Conv2d(16, 16, 3), nn.BatchNorm2d(16)]
+
+    model = nn.Sequential(*[layer for _ in range(19) for layer in pair()])
+    assert numbers(place_norm(model, every(4), SwitchWhiten2d)) == [1, 4, 8, 12, 16]
+
+
+def test_new_norm_takes_over_parameters_and_the_rest_stays():
+    torch.manual_seed(1)
+    model = torchvision.models.resnet18().eval()
+    for module in model.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            nn.init.uniform_(module.weight, 0.5, 1.5)
+            nn.init.uniform_(module.running_var, 0.5, 1.5)
+            nn.init.normal_(module.running_mean)
+    x = torch.randn(1, 3, 64, 64)
+    before = model(x)
+    place_norm(model, every(1), lambda c: SwitchWhiten2d(c, statistics=('bn',)))
+    assert not any(module.training for module in model.modules())
+    torch.testing.assert_close(model(x), before)
+
+
+def test_by_name_and_errors_leave_the_model_unchanged():
+    model = torchvision.models.resnet18()
+    placed = place_norm(model, ['conv1', 'layer2.0.conv1'], SwitchWhiten2d)
+    assert numbers(placed) == [1, 6]
+    with pytest.raises(ValueError, match=r"\['layer9'\] are not convolutions"):
+        place_norm(model, ['layer9'], SwitchWhiten2d)
+    with pytest.raises(ValueError, match='no convolution chosen'):
+        place_norm(model, lambda site: False, SwitchWhiten2d)
+    bare = nn.Sequential(nn.Conv2d(3, 16, 3), nn.ReLU(), nn.Conv2d(16, 16, 3), nn.BatchNorm2d(16))
+    with pytest.raises(ValueError, match=r"no norm behind \['0'\]"):
+        place_norm(bare, every(1), SwitchWhiten2d)
+    assert isinstance(bare[3], nn.BatchNorm2d)
+
+
+def test_describe_lists_every_convolution():
+    model = torchvision.models.resnet50()
+    place_norm(model, every(6, exclude=['layer4']), SwitchWhiten2d)
+    lines = describe(model).splitlines()
+    assert len(lines) == 50 and '49 convolutions, 7 switchable norms' in lines[-1]
+    assert 'SwitchWhiten2d(bw, iw)' in lines[5] and 'BatchNorm2d' in lines[4]
+
+
+def test_converting_to_sync_batchnorm_leaves_switch_whitening():
+    model = nn.Sequential(nn.Conv2d(3, 16, 3), SwitchWhiten2d(16), nn.Sequential(nn.BatchNorm2d(16)))
+    whitening = model[1]
+    converted = convert_sync_batchnorm(model)
+    assert converted[1] is whitening and isinstance(converted[2][0], nn.SyncBatchNorm)
+    assert convert_sync_batchnorm(whitening) is whitening
+
+
+def test_code_that_takes_it_for_a_batchnorm_is_told():
+    with pytest.raises(TypeError, match='convert_sync_batchnorm'):
+        _ = SwitchWhiten2d(16).running_var
