@@ -4,7 +4,6 @@ _base_ = [
     '_base_/datasets/gta2cityscapes.py',
     '_base_/adaptation/adaptsegnet.py',
     '_base_/schedules/poly_250k.py',
-    '_base_/runtime.py',
 ]
 model = dict(
     segmentor=_base_.segmentor,

@@ -4,7 +4,6 @@ _base_ = [
     '_base_/datasets/streets.py',
     '_base_/adaptation/adaptsegnet.py',
     '_base_/schedules/streets.py',
-    '_base_/runtime.py',
 ]
 model = dict(
     segmentor=_base_.segmentor,

@@ -4,7 +4,6 @@ _base_ = [
     '_base_/datasets/streets_sourceonly.py',
     '_base_/adaptation/sourceonly.py',
     '_base_/schedules/streets.py',
-    '_base_/runtime.py',
 ]
 model = dict(data_preprocessor=_base_.data_preprocessor, **_base_.segmentor)
 optim_wrapper = _base_.segmentor_optimizer

@@ -16,8 +16,7 @@ segmentor = dict(
         dilations=(1, 1, 2, 4),
         out_indices=(2, 3),
         norm_cfg=dict(type='BN'),
-        site_norm_cfg=None,  # dict(type='SW'): behind convolutions 1, 3, 6, 9, ..., not in the last stage
-        every=3,
+        every=3,  # with site_norm_cfg=dict(type='SW'): behind convolutions 1, 3, 6, 9, ..., not in the last stage
         init_cfg=dict(type='ImageNetPretrained', checkpoint='torchvision://resnet101')),
     decode_head=dict(in_channels=2048, in_index=1, **head),
     auxiliary_head=dict(in_channels=1024, in_index=0, **head),

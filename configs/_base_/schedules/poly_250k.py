@@ -1,4 +1,5 @@
 # AdaptSegNet's schedule: SGD with a polynomial decay planned for 250,000 iterations, stopped at 150,000.
+_base_ = '../runtime.py'
 segmentor_optimizer = dict(
     type='OptimWrapper',
     optimizer=dict(type='SGD', lr=2.5e-4, momentum=0.9, weight_decay=5e-4))

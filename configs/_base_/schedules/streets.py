@@ -1,4 +1,5 @@
 # Short training from scratch: minutes on two CPU cores. One set of variables for every method and norm.
+_base_ = '../runtime.py'
 iterations = 600
 warmup = 30
 segmentor_optimizer = dict(
