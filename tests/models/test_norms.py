@@ -32,9 +32,12 @@ def test_norm_types_build_in_every_scope(name, scope):
 # mmdet imports mmcv's compiled operators, of which a norm needs none: a stand-in lets it import without them
 IN_MMDET = '''
 import sys, types
-extension = types.ModuleType('mmcv._ext')
-extension.__getattr__ = lambda name: lambda *args: None
-sys.modules['mmcv._ext'] = extension
+class Extension(types.ModuleType):
+    def __getattr__(self, name):
+        if name.startswith('__'):
+            raise AttributeError(name)
+        return lambda *args: None
+sys.modules['mmcv._ext'] = Extension('mmcv._ext')
 import mmdet.models
 from mmengine.registry import DefaultScope
 import sw_mmseg.plugin
