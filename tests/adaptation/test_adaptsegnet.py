@@ -160,7 +160,7 @@ def test_no_target_label_reaches_a_loss(make_model, make_batch, make_wrappers):
 
 def test_accumulation_of_two_iterations_is_one_step_on_their_mean(make_model, make_batch, make_wrappers):
     """Two half batches, norm free, no ignored labels: the mean of their gradients is the gradient of the whole."""
-    whole, halves = make_model(norm=False, levels=1), make_model(norm=False, levels=1)
+    whole, halves = make_model(norm=None, levels=1), make_model(norm=None, levels=1)
     batch = make_batch()
     for data_sample in batch['source']['data_samples']:
         data_sample.gt_sem_seg.data %= 5
