@@ -1,0 +1,139 @@
+"""Makes a whole streets data set: every picture from (seed, domain, split, index) alone, so in any order, in any number
+of processes, and again after an interruption, the same bytes come out."""
+
+import json
+import logging
+import multiprocessing
+import shutil
+import signal
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from functools import partial
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from .domains import VARIANTS, Domain
+from .layouts import Sample, cityscapes_paths, gta5_paths, write_atomically, write_sample
+from .look import draw_shot
+from .raster import rasterise
+from .render import render
+from .scene import draw_scene
+
+VERSION = 1  # of the pictures: a change of a scene, a look or a renderer that changes pixels raises it
+MANIFEST = 'manifest.json'
+_SPLITS = ('source', 'target_train', 'target_val')
+_FINE = 2  # pictures are drawn at twice their size and averaged down
+
+Job = tuple[str, int]
+
+
+def draw_sample(domain: Domain, size: tuple[int, int], seed: int, split: str, index: int) -> Sample:
+    """One picture with its labels; `size` is (width, height), `split` one of source, target_train, target_val.
+
+    The scene depends on (seed, split, index) and the layout, not on the size; the look has a stream of its own.
+    """
+    geometry, pixels = np.random.SeedSequence((seed, _SPLITS.index(split), index)).spawn(2)
+    raster = rasterise(draw_scene(domain.layout, geometry), *size, scale=_FINE)
+    rng = np.random.default_rng(pixels)
+    image = render(raster, draw_shot(domain.look, rng), rng)
+    return Sample(image, raster.label_map(), raster.instance_map())
+
+
+def _paths(root: Path, split: str, index: int) -> dict[str, Path]:
+    if split == 'source':
+        return gta5_paths(root, index)
+    return cityscapes_paths(root, split.removeprefix('target_'), index)
+
+
+def _make(job: Job, root: Path, variant: str, size: tuple[int, int], seed: int) -> None:
+    split, index = job
+    domain = VARIANTS[variant][split != 'source']
+    write_sample(_paths(root, split, index), draw_sample(domain, size, seed, split, index), split == 'source')
+
+
+def _start_worker() -> None:
+    cv2.setNumThreads(0)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
+
+
+def _options(variant: str, size: tuple[int, int], counts: dict[str, int], seed: int) -> dict:
+    if variant not in VARIANTS:
+        raise ValueError(f'unknown streets variant {variant!r}; there are {", ".join(VARIANTS)}')
+    if min(size) < 16:
+        raise ValueError(f'size {size[0]}x{size[1]} is too small to show a street; the least is 16x16')
+    for name, count in counts.items():
+        if count < 0:
+            raise ValueError(f'{name}={count}: the number of pictures cannot be negative')
+    if seed < 0:
+        raise ValueError(f'seed={seed}: a seed is 0 or more')
+    return dict(version=VERSION, variant=variant, size=list(size), seed=seed, **counts)
+
+
+def _check_manifest(root: Path, options: dict, overwrite: bool) -> None:
+    """Claims `root` for these options, or raises where it holds others."""
+    path = root / MANIFEST
+    if overwrite:
+        for name in ('gta5', 'cityscapes'):
+            shutil.rmtree(root / name, ignore_errors=True)
+        path.unlink(missing_ok=True)
+    if path.exists():
+        found = json.loads(path.read_text())
+        different = [
+            f'{key} {found.get(key)!r}, not {value!r}' for key, value in options.items() if found.get(key) != value
+        ]
+        if different:
+            raise FileExistsError(
+                f'{root} holds streets made with other options ({"; ".join(different)}). Ask for the '
+                'same options, choose another folder, or make it anew with --overwrite.'
+            )
+    elif any((root / name).exists() for name in ('gta5', 'cityscapes')):
+        raise FileExistsError(
+            f'{root} holds gta5 or cityscapes folders but no {MANIFEST}, so they are not streets. '
+            'Choose another folder.'
+        )
+    write_atomically(path, (json.dumps(options, indent=1) + '\n').encode())
+
+
+def generate_streets(
+    out: str | Path,
+    variant: str = 'varied',
+    size: tuple[int, int] = (256, 128),
+    source: int = 2000,
+    target_train: int = 1000,
+    target_val: int = 200,
+    seed: int = 0,
+    workers: int = 1,
+    overwrite: bool = False,
+    progress: Callable[[int, int], None] | None = None,
+) -> Path:
+    """Makes what is missing of a data set and returns its folder, `out`/`variant`.
+
+    `size` is (width, height). `progress(done, total)` is called after each picture, and once at the start. A second
+    call with the same options makes nothing; with others it raises `FileExistsError` unless `overwrite`.
+    """
+    counts = dict(source=source, target_train=target_train, target_val=target_val)
+    options = _options(variant, size, counts, seed)
+    root = Path(out) / variant
+    _check_manifest(root, options, overwrite)
+    jobs = [(split, index) for split in _SPLITS for index in range(counts[split])]
+    missing = [job for job in jobs if not all(path.exists() for path in _paths(root, *job).values())]
+    make = partial(_make, root=root, variant=variant, size=size, seed=seed)
+    report = progress or (lambda done, total: None)
+    done = len(jobs) - len(missing)
+    report(done, len(jobs))
+    logging.getLogger(__name__).info('streets in %s: %d pictures there, %d to make', root, done, len(missing))
+    if workers <= 1 or len(missing) < 2:
+        for i, job in enumerate(missing):
+            make(job)
+            report(done + i + 1, len(jobs))
+        return root
+    method = 'fork' if 'fork' in multiprocessing.get_all_start_methods() else 'spawn'
+    pool = ProcessPoolExecutor(workers, multiprocessing.get_context(method), _start_worker)
+    try:
+        for i, _ in enumerate(pool.map(make, missing, chunksize=8)):
+            report(done + i + 1, len(jobs))
+    finally:
+        pool.shutdown(cancel_futures=True)
+    return root
