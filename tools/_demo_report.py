@@ -1,0 +1,181 @@
+"""The demo's results as table, sentences, pictures and the one-file report.
+
+Sentences are made from the numbers and say what these show, no more.
+"""
+
+from __future__ import annotations
+
+import math
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from _demo_runs import ADVERSARIAL, SOURCE_ONLY, STATISTICS, Row, miou, write_json
+
+from sw_mmseg.analysis import (
+    Section,
+    Table,
+    contact_sheet,
+    environment,
+    image_bytes,
+    mean_std,
+    page,
+    per_class_table,
+    plot_class_bars,
+    plot_curves,
+    read_scalars,
+    to_html,
+    to_markdown,
+    write_report,
+)
+from sw_mmseg.analysis.style import LIGHT, Theme
+
+TITLE = 'From a drawn game to drawn cameras: what adapts the network'
+TREATMENTS = (SOURCE_ONLY, STATISTICS, ADVERSARIAL)
+
+
+def grouped(rows: Sequence[Row]) -> dict[tuple[str, str], list[Row]]:
+    """(network, treatment) -> one row a seed, in the order of the table."""
+    groups: dict[tuple[str, str], list[Row]] = {}
+    for network in dict.fromkeys(row.network for row in rows):
+        for treatment in TREATMENTS:
+            found = [row for row in rows if (row.network, row.treatment) == (network, treatment)]
+            if found:
+                groups[network, treatment] = found
+    return groups
+
+
+def result_table(rows: Sequence[Row], images: int) -> Table:
+    """Network × treatment -> mIoU on target and source, running statistics, seconds."""
+    groups = grouped(rows)
+    cells = [(network.upper(), treatment, mean_std([miou(r.target) for r in group]),
+              mean_std([miou(r.source) for r in group]), group[0].statistics,
+              round(np.mean([r.seconds for r in group])))
+             for (network, treatment), group in groups.items()]
+    means = [np.mean([miou(r.target) for r in group]) for group in groups.values()]
+    seeds = len({row.seed for row in rows})
+    spread = f' Mean ± sample standard deviation of {seeds} seeds.' if seeds > 1 else ''
+    return Table(('network', 'treatment', 'target mIoU', 'source mIoU', 'running statistics', 'seconds'), tuple(cells),
+                 f'mIoU in percent over {images} target images that no training saw, after the last iteration.{spread}',
+                 strong=frozenset({int(np.argmax(means))}))
+
+
+def sentences(rows: Sequence[Row], iterations: int) -> list[str]:
+    """What the table shows, in words made from its numbers."""
+    mean = {key: float(np.mean([miou(r.target) for r in group])) for key, group in grouped(rows).items()}
+    source = {key: float(np.mean([miou(r.source) for r in group])) for key, group in grouped(rows).items()}
+    lines = []
+    for network in dict.fromkeys(row.network for row in rows):
+        alone = (network, SOURCE_ONLY)
+        text = (f'{network.upper()}, trained on the source alone: {source[alone]:.1f} mIoU on source images it has not '
+                f'seen, {mean[alone]:.1f} on the target.')
+        if grouped(rows)[network, STATISTICS][0].statistics.startswith('target'):
+            text += f' With running statistics of target images and no training: {mean[network, STATISTICS]:.1f}.'
+        else:
+            text += ' It keeps no running statistics, so there are none to adapt.'
+        lines.append(f'{text} Adversarial training: {mean[network, ADVERSARIAL]:.1f}.')
+    (first, best), (second, next_best) = sorted(mean.items(), key=lambda item: -item[1])[:2]
+    lines.append(f'Highest here: {first[0].upper()} {first[1]} ({best:.1f}), then {second[0].upper()} {second[1]} '
+                 f'({next_best:.1f}).')
+    seeds = len({row.seed for row in rows})
+    noise = ('Each row is one training with one seed. How far seeds lie apart was not measured, so small differences '
+             'between rows mean nothing; --seeds 0 1 2 measures it.' if seeds == 1 else
+             f'Each row is {seeds} trainings; differences within the deviations mean nothing.')
+    lines.append(f'{noise} {iterations} iterations on drawn scenes say little about a full training on real images.')
+    return lines
+
+
+def shown_networks(rows: Sequence[Row]) -> list[Row]:
+    """The first seed's rows that pictures compare: the first network from source only, every network adapted."""
+    seed = rows[0].seed
+    return [r for r in rows if r.seed == seed and (
+        r.treatment == ADVERSARIAL or (r.treatment == SOURCE_ONLY and r.network == rows[0].network))]
+
+
+def label(row: Row) -> str:
+    """'SW adversarial'."""
+    return f'{row.network.upper()} {row.treatment}'
+
+
+def curve_figures(rows: Sequence[Row], folders: dict[str, Path]) -> list[tuple[str, str, object]]:
+    """(alt text, caption, draw) of every chart of the adversarial trainings of the first seed."""
+    networks = [r.network for r in rows if r.treatment == ADVERSARIAL and r.seed == rows[0].seed]
+    scalars = {n.upper(): read_scalars(folders[n]) for n in networks}
+
+    def chart(name: str, curves: dict, ylabel: str, weight: float, reference=None):
+        def draw(theme: Theme):
+            return plot_curves(curves, ylabel, name, theme, weight=weight, reference=reference)
+        ends = ', '.join(f'{k} ends at {v[1][-1]:.2f}' for k, v in curves.items())
+        caption = f'Every {curves_step(curves)} iterations, smoothed.' if weight else ''
+        return f'{name}: {ends}', caption, draw
+
+    def curves_step(curves: dict) -> int:
+        steps = next(iter(curves.values()))[0]
+        return steps[1] - steps[0] if len(steps) > 1 else steps[0]
+
+    figures = []
+    wanted = (('loss_seg', 'Segmentation loss on the source', 'cross entropy', 0.8, None),
+              ('loss_adv', 'Adversarial loss on the target', 'cross entropy', 0.8, (math.log(2), 'chance')),
+              ('dis_acc_target', "The discriminator's accuracy on the target", 'share right', 0.8, (0.5, 'chance')))
+    for key, name, ylabel, weight, reference in wanted:
+        curves = {n: s[key] for n, s in scalars.items() if key in s}
+        if curves:
+            figures.append(chart(name, curves, ylabel, weight, reference))
+    validated = {n: s['mIoU'] for n, s in scalars.items() if len(s.get('mIoU', ([], []))[0]) > 1}
+    if validated:
+        figures.append(chart('Target mIoU while training', validated, 'mIoU (%)', 0.0))
+    return figures
+
+
+def ratio_table(rows: Sequence[Row]) -> Table | None:
+    """Importance ratios of the switches after adversarial training, first seed; `None` without switches."""
+    found = [r for r in rows if r.treatment == ADVERSARIAL and r.ratios and r.seed == rows[0].seed]
+    cells = []
+    for row in found:
+        for layer in dict.fromkeys(name.split('/')[0] for name in row.ratios):
+            values = {name.partition('/')[2]: v for name, v in row.ratios.items() if name.startswith(f'{layer}/')}
+            texts = [', '.join(f'{k.split("/")[1]} {v:.2f}' for k, v in values.items() if k.startswith(kind))
+                     for kind in ('mean', 'cov')]
+            cells.append((row.network.upper(), layer, *texts))
+    return Table(('network', 'layer', 'means', 'covariances'), tuple(cells),
+                 'Weights of the statistics in each switch; all started equal.') if cells else None
+
+
+def write_results(folder: Path, rows: Sequence[Row], pictures: list[dict], classes: Sequence[str], palette: list,
+                  curve_folders: dict[str, Path], iterations: int, images: int, commands: Sequence[str]) -> Table:
+    """results.json, table.md, predictions.png and report.html in `folder`; returns the table.
+
+    Args:
+        pictures: one dict an image: 'image' and 'truth', then label maps by network and treatment.
+    """
+    table = result_table(rows, images)
+    lines = sentences(rows, iterations)
+    write_json(folder / 'results.json', {
+        'rows': [{**vars(r), 'target_mIoU': miou(r.target), 'source_mIoU': miou(r.source)} for r in rows],
+        'classes': list(classes), 'iterations': iterations, 'environment': environment()})
+    (folder / 'table.md').write_text(to_markdown(table))
+    (folder / 'predictions.png').write_bytes(image_bytes(contact_sheet(pictures[:4], classes, palette)))
+    shown = {label(r): r.target for r in shown_networks(rows)}
+    by_class = per_class_table(classes, shown, 'IoU in percent on target images.')
+    alt = 'IoU of every class; the table beside it has the numbers'
+    charts = curve_figures(rows, curve_folders)
+    for index, (_, _, draw) in enumerate(charts):
+        draw(LIGHT).savefig(folder / f'curve_{index + 1}.png', dpi=150)
+    ratios = ratio_table(rows)
+    sections = [
+        Section('Result', (to_html(table), *map(page.paragraph, lines))),
+        Section('Target images that no training saw',
+                (page.class_legend(classes, palette),
+                 *(page.tiles(p, palette, f'target image {i + 1}') for i, p in enumerate(pictures)))),
+        Section('Classes', (page.side_by_side([
+            page.figure(lambda theme: plot_class_bars(classes, shown, theme=theme), alt), to_html(by_class)]),)),
+        Section('Adversarial training', (page.side_by_side([page.figure(d, a, c) for a, c, d in charts]),
+                                         page.paragraph(f'Seed {rows[0].seed}.', 'muted'))),
+        *([Section('What the switches chose', (to_html(ratios),))] if ratios else []),
+        Section('How to repeat it', (page.commands(commands), page.facts(environment())))]
+    lead = ['One narrow DeepLab-v2 with different norms at five places learns to segment drawn street scenes that look '
+            'like a game, and is tested on scenes as cameras would show them in changing weather and light.']
+    size = write_report(folder / 'report.html', TITLE, lead, sections)
+    print(f'{folder}/report.html ({size / 1e6:.1f} MB)', file=sys.stderr)
+    return table

@@ -1,0 +1,233 @@
+"""The demo's runs: train a network, give it the target's statistics, test it. One finished row, one file.
+
+A row's file is written last and carries a fingerprint of all it depends on (config, options, data, the package's
+code), so that a second call skips what is done and never shows what has become out of date.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import itertools
+import json
+import os
+import shutil
+import time
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+import numpy as np
+import torch
+from mmengine.config import Config
+from mmengine.evaluator import Evaluator
+from mmengine.model import is_model_wrapper
+from mmengine.registry import init_default_scope
+from mmengine.runner import Runner
+from torch.utils.data import DataLoader
+
+import sw_mmseg
+from sw_mmseg.adaptation import estimate_statistics, running_layers
+from sw_mmseg.engine import InterruptHook, ProgressHook, importance_ratios
+from sw_mmseg.engine.class_iou import ClassIoUMetric
+
+SOURCE_ONLY, STATISTICS, ADVERSARIAL = 'source only', 'target statistics', 'adversarial'
+CODE = ('adaptation', 'datasets', 'engine', 'losses', 'models', 'whitening')  # what results depend on
+
+
+class Interrupted(Exception):
+    """A training was stopped by a signal and has left a checkpoint."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """One training of the demo."""
+
+    network: str  # 'sw': the config's first word
+    treatment: str
+    seed: int
+    config: str
+    options: dict
+    folder: Path
+
+    @property
+    def label(self) -> str:
+        """'SW adversarial'."""
+        return f'{self.network.upper()} {self.treatment}'
+
+    def command(self) -> str:
+        """What trains the same from the command line."""
+        words = ['tools/train.py', self.config, '--work-dir', str(self.folder), '--seed', str(self.seed)]
+        settings = [f'{key}={value}' for key, value in self.options.items()]
+        return ' '.join(words + (['--cfg-options', *settings] if settings else []))
+
+
+@dataclass
+class Row:
+    """What was measured of one network after one treatment; IoU in percent, classes in the config's order."""
+
+    network: str
+    treatment: str
+    seed: int
+    statistics: str
+    target: list[float]
+    source: list[float]
+    seconds: float
+    command: str
+    ratios: dict[str, float] = field(default_factory=dict)
+
+
+def schedule_options(config: Config, iterations: int | None) -> dict:
+    """`--cfg-options` that shorten or lengthen a training: the loop, its validations and every schedule's end."""
+    if iterations is None or iterations == config.train_cfg.max_iters:
+        return {}
+    old = config.train_cfg.max_iters
+    options = {'train_cfg.max_iters': iterations, 'train_cfg.val_interval': iterations,
+               'default_hooks.checkpoint.interval': max(1, iterations // 4)}
+    players = config.param_scheduler
+    lists = {f'param_scheduler.{k}': v for k, v in players.items()} if isinstance(players, dict) else {
+        'param_scheduler': players}
+    for prefix, schedules in lists.items():
+        for index, schedule in enumerate(schedules):
+            options |= {f'{prefix}.{index}.{key}': max(1, round(schedule[key] * iterations / old))
+                        for key in ('begin', 'end') if schedule.get(key)}
+    return options
+
+
+def move_data(node, old: str, new: str) -> None:
+    """Point every `data_root` of a config from one folder to another."""
+    for value in node.values() if isinstance(node, dict) else node:
+        if isinstance(value, (dict, list, tuple)):
+            move_data(value, old, new)
+    if isinstance(node, dict) and str(node.get('data_root', '')).startswith(old):
+        node['data_root'] = new + node['data_root'][len(old):]
+
+
+def fingerprint(config: Config, *more: object) -> str:
+    """Changes with the config, the package's code and whatever else is given."""
+    digest = hashlib.sha256(config.pretty_text.encode())
+    package = Path(sw_mmseg.__file__).parent
+    for file in sorted(f for name in CODE for f in (package / name).rglob('*.py')):
+        digest.update(file.read_bytes())
+    digest.update(json.dumps([sw_mmseg.__version__, torch.__version__, *more], default=str, sort_keys=True).encode())
+    return digest.hexdigest()[:16]
+
+
+@contextlib.contextmanager
+def quiet(file: Path):
+    """What libraries print goes to a file; the progress line goes to standard error as before."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    with file.open('a') as stream, contextlib.redirect_stdout(stream):
+        yield
+
+
+def train(run: Run, config: Config, mark: str, label: str) -> tuple[torch.nn.Module, float]:
+    """Train, or go on from where an earlier call of the same run was stopped.
+
+    Returns:
+        The network and the seconds its training took, all calls together.
+
+    Raises:
+        Interrupted: a signal stopped it.
+    """
+    state = run.folder / 'demo_run.json'
+    before = json.loads(state.read_text()) if state.is_file() else {}
+    if before.get('fingerprint') != mark:
+        shutil.rmtree(run.folder, ignore_errors=True)
+        before = {'fingerprint': mark, 'seconds': 0.0}
+        write_json(state, before)
+    config = config.copy()
+    config.resume = (run.folder / 'last_checkpoint').is_file()
+    config.launcher = 'none'
+    with quiet(run.folder / 'console.log'):
+        runner = Runner.from_cfg(config)
+        runner.register_hook(ProgressHook(label))
+        begin = time.monotonic()
+        runner.train()
+        seconds = before['seconds'] + time.monotonic() - begin
+    write_json(state, {'fingerprint': mark, 'seconds': seconds})
+    if any(hook.signum for hook in runner.hooks if isinstance(hook, InterruptHook)):
+        raise Interrupted
+    return unwrap(runner.model), seconds
+
+
+def unwrap(model: torch.nn.Module) -> torch.nn.Module:
+    """The network inside a parallel wrapper, or itself."""
+    return model.module if is_model_wrapper(model) else model
+
+
+def build_loader(dataset: dict, batch_size: int, seed: int | None = None) -> DataLoader:
+    """Loads in order, or shuffled by `seed`."""
+    init_default_scope('mmseg')
+    sampler = {'type': 'DefaultSampler', 'shuffle': seed is not None}
+    return Runner.build_dataloader({'dataset': dataset, 'batch_size': batch_size, 'num_workers': 1, 'sampler': sampler,
+                                    'collate_fn': {'type': 'pseudo_collate'}}, seed=seed)
+
+
+@torch.no_grad()
+def test(model: torch.nn.Module, loader: DataLoader, keep: Iterable[int] = ()) -> tuple[list[float], list[np.ndarray]]:
+    """IoU of every class in percent (NaN: absent), and the label maps (H×W uint8) predicted for the images `keep`."""
+    wanted, kept, seen = set(keep), {}, 0
+    evaluator = Evaluator([ClassIoUMetric()])
+    evaluator.dataset_meta = loader.dataset.metainfo
+    model.eval()
+    for batch in loader:
+        outputs = model.test_step(batch)
+        evaluator.process(data_samples=outputs, data_batch=batch)
+        for index, output in enumerate(outputs, seen):
+            if index in wanted:
+                kept[index] = output.pred_sem_seg.data.squeeze().cpu().numpy().astype(np.uint8)
+        seen += len(outputs)
+    metrics = evaluator.evaluate(seen)
+    return [float(metrics[f'IoU.{name}']) for name in loader.dataset.metainfo['classes']], [kept[i] for i in keep]
+
+
+def estimate(model: torch.nn.Module, loader: DataLoader, batches: int) -> tuple[int, float]:
+    """Running statistics of `batches` target batches; returns how many layers have any, and the seconds it took."""
+    begin = time.monotonic()
+    layers = estimate_statistics(model, itertools.islice(loader, batches)) if running_layers(model) else 0
+    return layers, time.monotonic() - begin
+
+
+def switch_ratios(model: torch.nn.Module) -> dict[str, float]:
+    """Importance ratios by 'layer/mean or cov/statistic'; empty for a network without switches."""
+    return {name.removeprefix('ratios/').removeprefix('segmentor.'): value
+            for name, value in importance_ratios(model).items()}
+
+
+def miou(classes: list[float]) -> float:
+    """Mean of the classes that occur, in percent."""
+    return float(np.nanmean(classes))
+
+
+def row_file(folder: Path, network: str, treatment: str, seed: int) -> Path:
+    """Where a row is kept."""
+    return folder / 'rows' / f'{network}_{treatment.replace(" ", "_")}_seed{seed}.json'
+
+
+def read_row(file: Path, mark: str) -> tuple[Row, list[np.ndarray]] | None:
+    """A finished row and its predictions, or `None` if it is missing or out of date."""
+    if not file.is_file():
+        return None
+    content = json.loads(file.read_text())
+    if content.pop('fingerprint') != mark:
+        return None
+    with np.load(file.with_suffix('.npz')) as pictures:
+        return Row(**content), [pictures[name] for name in sorted(pictures.files)]
+
+
+def write_row(file: Path, mark: str, row: Row, pictures: list[np.ndarray]) -> None:
+    """Predictions first, the row last: where the row is, all is."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    part = file.with_name(f'.{file.stem}.part.npz')
+    np.savez_compressed(part, **{f'{index:03d}': picture for index, picture in enumerate(pictures)})
+    os.replace(part, file.with_suffix('.npz'))
+    write_json(file, {**asdict(row), 'fingerprint': mark})
+
+
+def write_json(file: Path, content: object) -> None:
+    """The whole file or none of it."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    part = file.with_name(f'.{file.name}.part')
+    part.write_text(json.dumps(content, indent=1) + '\n')
+    os.replace(part, file)

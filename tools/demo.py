@@ -1,0 +1,245 @@
+"""The main job in minutes, without a GPU: networks that fail on a new domain, and what adapts them. `make demo`.
+
+Generates streets, then for each norm: trains on the source alone; gives that network the target's running statistics,
+without training; trains it adversarially. Prints one table and writes report.html, results.json, table.md and
+predictions.png. Stop it at will: the next call goes on. Numbers are those of the last iteration, and no target label
+chooses anything.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import time
+import warnings
+from functools import cached_property
+from pathlib import Path
+
+import _demo_runs as runs
+from _cli import UserError, build, run_tool
+from _demo_report import label, shown_networks, write_results
+from _demo_runs import ADVERSARIAL, SOURCE_ONLY, STATISTICS, Row, Run
+from mmengine.config import Config
+from rich.console import Console
+from rich.table import Table as RichTable
+from tqdm import tqdm
+
+from sw_mmseg.analysis import Table
+from sw_mmseg.datasets.streets import VARIANTS, generate_streets
+from sw_mmseg.engine.progress import duration
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+CONFIGS = {SOURCE_ONLY: 'configs/{}_sourceonly_streets.py', ADVERSARIAL: 'configs/{}_adaptsegnet_streets.py'}
+
+
+def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
+    """The command line."""
+    norms = sorted(p.name.split('_')[0] for p in (REPOSITORY / 'configs').glob('*_sourceonly_streets.py'))
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument('--work-dir', type=Path, default=Path('work_dirs/demo'))
+    parser.add_argument('--data', default='data/streets', help='where streets are, or will be generated')
+    parser.add_argument('--variant', choices=tuple(VARIANTS), default='varied', help='how target images differ')
+    parser.add_argument('--images', type=int, default=800, help='training images of each domain')
+    parser.add_argument('--test-images', type=int, default=100, help='images to test on, of each domain')
+    parser.add_argument('--iterations', type=int, help="of each training (default: the configs')")
+    parser.add_argument('--seeds', type=int, nargs='+', default=[0], help='several give mean and deviation')
+    parser.add_argument('--rows', nargs='+', choices=norms, default=['bn', 'in', 'sw'], help='norms to compare')
+    parser.add_argument('--pictures', type=int, default=6, help='test images to show')
+    parser.add_argument('--traceback', action='store_true', help='show where in the code an error arose')
+    parser.set_defaults(local_rank=0)
+    return parser.parse_args(arguments)
+
+
+class Demo:
+    """Configs, data and finished rows of one call."""
+
+    def __init__(self, args: argparse.Namespace) -> None:
+        self.args, self.done, self.commands = args, 0, []
+        self.total = 2 * len(args.rows) * len(args.seeds)
+        self.target = self.generate(Path(args.data), 0, args.images, args.images, args.test_images)
+        # source images that no training sees: another seed of the same domain
+        self.unseen = self.generate(args.work_dir / 'unseen_source', 1, args.test_images, 0, 0)
+
+    def generate(self, out: Path, seed: int, source: int, target_train: int, target_val: int) -> Path:
+        """Streets in `out`, with a progress bar; quick when they are there."""
+        workers = len(os.sched_getaffinity(0)) if hasattr(os, 'sched_getaffinity') else os.cpu_count() or 1
+        with tqdm(desc=f'streets in {out}', unit=' images', leave=False) as bar:
+            def show(done: int, total: int) -> None:
+                bar.total = total
+                bar.update(done - bar.n)
+            try:
+                return Path(generate_streets(str(out), self.args.variant, source=source, target_train=target_train,
+                                             target_val=target_val, seed=seed, workers=workers, progress=show))
+            except FileExistsError as error:
+                raise UserError(f'{error} Or let the demo use another folder: --data DIR') from error
+
+    def config(self, run: Run) -> Config:
+        """The run's config as `tools/train.py` would have it."""
+        config = Config.fromfile(run.config)
+        config.merge_from_dict(run.options)
+        config.work_dir = str(run.folder)
+        config.randomness = {'seed': run.seed}
+        config.train_dataloader.dataset.seed = run.seed
+        runs.move_data(config, 'data/streets/varied', str(self.target))
+        return config
+
+    def run(self, network: str, treatment: str, seed: int) -> Run:
+        """One training."""
+        file = CONFIGS[treatment].format(network)
+        options = runs.schedule_options(Config.fromfile(file), self.args.iterations)
+        name = f'{network}_{treatment.replace(" ", "_")}_seed{seed}'
+        return Run(network, treatment, seed, file, options, self.args.work_dir / 'runs' / name)
+
+    @cached_property
+    def base(self) -> Config:
+        """The first adversarial config: its data sets are everyone's."""
+        return self.config(self.run(self.args.rows[0], ADVERSARIAL, self.args.seeds[0]))
+
+    @cached_property
+    def target_test(self):
+        """Loader of target images that no training saw."""
+        return runs.build_loader(self.base.test_dataloader.dataset, 4)
+
+    @cached_property
+    def source_test(self):
+        """Loader of source images that no training saw, prepared as the target's are."""
+        dataset = self.base.train_dataloader.dataset.source.copy()
+        dataset.pipeline = self.base.test_dataloader.dataset.pipeline
+        runs.move_data(dataset, str(self.target), str(self.unseen))
+        return runs.build_loader(dataset, 4)
+
+    @cached_property
+    def shown(self) -> list[int]:
+        """Test images to show, evenly spread."""
+        count = min(self.args.pictures, len(self.target_test.dataset))
+        return [round((i + 0.5) * len(self.target_test.dataset) / count - 0.5) for i in range(count)]
+
+    def rows(self, network: str, seed: int) -> list[tuple[Row, list]]:
+        """The three rows of one network, each with its predictions for the images to show."""
+        alone, adapted = (self.run(network, treatment, seed) for treatment in (SOURCE_ONLY, ADVERSARIAL))
+        return [*self.source_rows(alone, self.config(adapted)), self.adversarial_row(adapted)]
+
+    def source_rows(self, run: Run, pair: Config) -> list[tuple[Row, list]]:
+        """Source only; then the same network with statistics of the target's training images."""
+        config = self.config(run)
+        mark = self.mark(config)
+        files = [runs.row_file(self.args.work_dir, run.network, t, run.seed) for t in (SOURCE_ONLY, STATISTICS)]
+        found = [runs.read_row(file, mark) for file in files]
+        command = self.announce(run, all(found))
+        if all(found):
+            return found
+        model, seconds = runs.train(run, config, mark, self.progress(run))
+        kept = 'source' if runs.running_layers(model) else 'none kept'
+        first = self.measure(run, model, SOURCE_ONLY, kept, seconds, command)
+        runs.write_row(files[0], mark, *first)
+        batch_size = config.train_dataloader.batch_size
+        images = runs.build_loader(pair.train_dataloader.dataset.target, batch_size, run.seed)
+        layers, seconds = runs.estimate(model, images, self.statistics_images // batch_size)
+        kept = 'target, re-estimated' if layers else kept
+        second = self.measure(run, model, STATISTICS, kept, seconds, self.estimation_command(run))
+        runs.write_row(files[1], mark, *second)
+        return [first, second]
+
+    def adversarial_row(self, run: Run) -> tuple[Row, list]:
+        """AdaptSegNet, its policy of running statistics named."""
+        config = self.config(run)
+        mark = self.mark(config)
+        file = runs.row_file(self.args.work_dir, run.network, ADVERSARIAL, run.seed)
+        found = runs.read_row(file, mark)
+        command = self.announce(run, bool(found))
+        if found:
+            return found
+        model, seconds = runs.train(run, config, mark, self.progress(run))
+        kept = f'{config.model.statistics_from}, in training' if runs.running_layers(model) else 'none kept'
+        result = self.measure(run, model, ADVERSARIAL, kept, seconds, command)
+        runs.write_row(file, mark, *result)
+        return result
+
+    def measure(self, run: Run, model, treatment: str, kept: str, seconds: float, command: str) -> tuple[Row, list]:
+        """A row: the model as it is, on unseen images of both domains."""
+        with runs.quiet(run.folder / 'console.log'):
+            target, pictures = runs.test(model, self.target_test, self.shown)
+            source, _ = runs.test(model, self.source_test)
+        row = Row(run.network, treatment, run.seed, kept, target, source, seconds, command, runs.switch_ratios(model))
+        print(f'    {label(row)}: target mIoU {runs.miou(target):.1f}, source {runs.miou(source):.1f}', flush=True)
+        return row, pictures
+
+    @property
+    def statistics_images(self) -> int:
+        """Target images that running statistics are re-estimated on."""
+        return min(200, self.args.images)
+
+    def mark(self, config: Config) -> str:
+        """Fingerprint of all that a row depends on."""
+        manifests = [p.read_text() for root in (self.target, self.unseen) for p in sorted(root.glob('*.json'))]
+        return runs.fingerprint(config, manifests, self.shown, self.statistics_images)
+
+    def announce(self, run: Run, finished: bool) -> str:
+        """Print the equivalent command; count the training."""
+        self.done += 1
+        self.commands.append(run.command())
+        if run.treatment == SOURCE_ONLY:
+            self.commands.append(self.estimation_command(run))
+        print(f'[{self.done}/{self.total}] {run.label}, seed {run.seed}{": done before" if finished else ""}\n'
+              f'    {run.command()}', flush=True)
+        return run.command()
+
+    def estimation_command(self, run: Run) -> str:
+        """What re-estimates the statistics from the command line."""
+        last = f'{run.folder}/iter_{self.base.train_cfg.max_iters}.pth'
+        return (f'tools/analysis/reestimate_statistics.py {run.config} {last} {run.folder}/target.pth '
+                f'--target {CONFIGS[ADVERSARIAL].format(run.network)} --images {self.statistics_images}')
+
+    def progress(self, run: Run) -> str:
+        """Label of the progress line."""
+        return f'    {run.label}'
+
+    def pictures(self, rows: list[tuple[Row, list]]) -> list[dict]:
+        """Image, truth and the predictions of the networks to compare, one dict a test image."""
+        chosen = {label(row) for row in shown_networks([row for row, _ in rows])}
+        seed = rows[0][0].seed
+        sheets = []
+        for position, index in enumerate(self.shown):
+            packed = self.target_test.dataset[index]
+            sheet = {'image': packed['inputs'].numpy()[::-1].transpose(1, 2, 0),  # BGR to RGB
+                     'truth': packed['data_samples'].gt_sem_seg.data.squeeze().numpy().astype('uint8')}
+            sheet |= {label(row): kept[position] for row, kept in rows if row.seed == seed and label(row) in chosen}
+            sheets.append(sheet)
+        return sheets
+
+
+def show(table: Table) -> None:
+    """The table on the terminal."""
+    rich = RichTable(caption=table.caption, caption_justify='left')
+    for index, heading in enumerate(table.headings):
+        rich.add_column(heading, justify='right' if table.numeric(index) else 'left')
+    for index, row in enumerate(table.rows):
+        rich.add_row(*map(table.text, row), style='bold' if index in table.strong else None)
+    Console().print(rich)
+
+
+def main(args: argparse.Namespace) -> int:
+    """Generate, train, test, report."""
+    os.chdir(REPOSITORY)
+    warnings.filterwarnings('ignore')
+    begin = time.monotonic()
+    demo = Demo(args)
+    build('plugin', lambda: __import__('sw_mmseg.plugin'))
+    try:
+        rows = [pair for seed in args.seeds for network in args.rows for pair in demo.rows(network, seed)]
+    except (runs.Interrupted, KeyboardInterrupt):
+        print('\nStopped; the same command goes on from here.', file=sys.stderr)
+        return 130
+    meta = demo.target_test.dataset.metainfo
+    folders = {n: demo.run(n, ADVERSARIAL, args.seeds[0]).folder for n in args.rows}
+    iterations = demo.base.train_cfg.max_iters
+    table = write_results(args.work_dir, [row for row, _ in rows], demo.pictures(rows), meta['classes'],
+                          meta['palette'], folders, iterations, len(demo.target_test.dataset), demo.commands)
+    show(table)
+    print(f'Took {duration(time.monotonic() - begin)}. Open {args.work_dir}/report.html')
+    return 0
+
+
+if __name__ == '__main__':
+    sys.exit(run_tool(main, parse_arguments()))
