@@ -1,0 +1,82 @@
+"""Four iterations at once are two, a stop, a resume and two more: bit for bit, through mmengine's runner."""
+
+import copy
+
+import pytest
+import torch
+from mmengine.runner import Runner
+from tiny_networks import tiny_config, two_domain_batch
+from torch.utils.data import Dataset
+
+
+class Pairs(Dataset):
+    metainfo = {'classes': tuple('abcde'), 'palette': [[0, 0, 0]] * 5}
+
+    def __len__(self):
+        return 6
+
+    def __getitem__(self, index):
+        batch = two_domain_batch(count=1, seed=index)
+        return {domain: {key: value[0] for key, value in side.items()} for domain, side in batch.items()}
+
+
+def section(optimizer, accumulative_counts, **kwargs):
+    return {'type': 'OptimWrapper', 'optimizer': optimizer, 'accumulative_counts': accumulative_counts, **kwargs}
+
+
+def run(work_dir, iterations, norm, accumulate, resume=False, statistics_from='separate'):
+    poly = {'type': 'PolyLR', 'power': 0.9, 'eta_min': 0.0, 'begin': 0, 'end': 6, 'by_epoch': False}
+    runner = Runner(
+        model=tiny_config(norm=norm, statistics_from=statistics_from),
+        work_dir=str(work_dir),
+        train_dataloader={
+            'dataset': Pairs(), 'batch_size': 2, 'num_workers': 0,
+            'sampler': {'type': 'InfiniteSampler', 'shuffle': True, 'seed': 3},
+            'collate_fn': {'type': 'pseudo_collate'}},
+        train_cfg={'type': 'IterBasedTrainLoop', 'max_iters': iterations},
+        optim_wrapper={
+            'constructor': 'DomainOptimWrapperConstructor',
+            'segmentor': section({'type': 'SGD', 'lr': 0.05, 'momentum': 0.9}, accumulate,
+                                 paramwise_cfg={'custom_keys': {'logits': {'lr_mult': 100.0}}}),
+            'discriminator': section({'type': 'Adam', 'lr': 0.01}, accumulate)},
+        param_scheduler={'segmentor': [copy.deepcopy(poly)], 'discriminator': [copy.deepcopy(poly)]},
+        default_hooks={'checkpoint': {'type': 'CheckpointHook', 'interval': 2, 'by_epoch': False},
+                       'logger': {'type': 'LoggerHook', 'interval': 10}},
+        custom_hooks=[{'type': 'DiscriminatorHealthHook', 'window': 1, 'interval': 1}],
+        randomness={'seed': 4}, resume=resume, log_level='ERROR', default_scope='mmseg',
+        experiment_name=f'{work_dir.name}-{iterations}-{resume}')
+    runner.train()
+    return torch.load(work_dir / f'iter_{iterations}.pth', weights_only=False)
+
+
+def flat(state, prefix=''):
+    """Every leaf of a checkpoint by its path."""
+    if isinstance(state, dict):
+        items = state.items()
+    elif isinstance(state, list | tuple):
+        items = enumerate(state)
+    else:
+        return {prefix: state}
+    return {path: leaf for key, value in items for path, leaf in flat(value, f'{prefix}/{key}').items()}
+
+
+@pytest.mark.parametrize('norm, accumulate', [('sw', 1), ('bn', 2)])
+def test_resumed_run_equals_an_uninterrupted_one(tmp_path, norm, accumulate):
+    whole = run(tmp_path / 'whole', 4, norm, accumulate)
+    run(tmp_path / 'parts', 2, norm, accumulate)
+    parts = run(tmp_path / 'parts', 4, norm, accumulate, resume=True)
+
+    for part in ('state_dict', 'optimizer', 'param_schedulers'):
+        expected, found = flat(whole[part]), flat(parts[part])
+        assert expected and set(expected) == set(found)
+        for path, value in expected.items():
+            same = torch.equal(value, found[path]) if isinstance(value, torch.Tensor) else value == found[path]
+            assert same, f'{part}{path}'
+
+    state = whole['state_dict']
+    assert {name.split('.')[0] for name in state} == {'segmentor', 'discriminator', 'statistics'}
+    assert state['statistics.source/backbone/norm/num_batches_tracked'] == 4
+    assert set(whole['optimizer']) == {'segmentor', 'discriminator'} == set(whole['param_schedulers'])
+    assert not torch.equal(state['discriminator.levels.decode_head.layers.0.weight'],
+                           run(tmp_path / 'short', 2, norm, accumulate)['state_dict'][
+                               'discriminator.levels.decode_head.layers.0.weight'])
