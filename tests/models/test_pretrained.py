@@ -1,0 +1,99 @@
+"""Pretrained weights load, or the run stops and says why."""
+
+import logging
+import urllib.error
+
+import pytest
+import torch
+import torchvision
+from mmengine.logging import MMLogger
+
+from sw_mmseg.models import PretrainedError, SwitchResNet, VGG16DeepLab, load_pretrained, read_checkpoint
+
+
+@pytest.fixture
+def log(caplog):
+    logger = MMLogger.get_current_instance()
+    logger.addHandler(caplog.handler)
+    caplog.set_level(logging.INFO)
+    yield caplog
+    logger.removeHandler(caplog.handler)
+
+
+@pytest.fixture(scope='module')
+def vgg_file(tmp_path_factory):
+    path = tmp_path_factory.mktemp('weights') / 'vgg16.pth'
+    torch.manual_seed(0)
+    torch.save({f'features.{key}': value for key, value in torchvision.models.vgg16().features.state_dict().items()},
+               path)
+    return str(path)
+
+
+def test_vgg16_with_new_norms_loads_all_it_can(vgg_file, log):
+    network = VGG16DeepLab({'type': 'SW'}, init_cfg={'type': 'ImageNetPretrained', 'checkpoint': vgg_file})
+    network.init_weights()
+    weights = torch.load(vgg_file)
+    assert torch.equal(network.conv1_1.weight, weights['features.0.weight'])
+    assert torch.equal(network.conv5_3.bias, weights['features.28.bias'])
+    assert '100.0% of the 26 parameters' in log.text  # thirteen convolutions, weight and bias
+    for name in ('fc6.weight', 'fc7.bias', 'norm3.weight', 'norm5.cov_logits'):
+        assert f'not in the file: {name}' in log.text
+    assert 'MISSING' not in log.text
+
+
+def test_too_little_of_the_backbone_stops_the_run(vgg_file):
+    with pytest.raises(PretrainedError, match=r'0\.0% of the 26.*at least 90%.*Of another shape: conv1_1.weight'):
+        load_pretrained(VGG16DeepLab(width=0.25), read_checkpoint(vgg_file), source=vgg_file)
+    state = {key: value for key, value in read_checkpoint(vgg_file).items() if not key.startswith('features.0')}
+    assert load_pretrained(VGG16DeepLab(), state) == pytest.approx(24 / 26)
+    del state['features.2.weight']
+    with pytest.raises(PretrainedError, match=r'88\.5% of the 26.*Missing: conv1_1.weight, conv1_1.bias, conv1_2'):
+        load_pretrained(VGG16DeepLab(), state)
+
+
+def test_resnet_loads_torchvisions_keys_whichever_norm_stands_where(log):
+    theirs = torchvision.models.resnet50(weights=None)
+    for module in theirs.modules():
+        if isinstance(module, torch.nn.BatchNorm2d):
+            module.running_var.uniform_(0.5, 2)
+            torch.nn.init.uniform_(module.weight)
+    state = theirs.state_dict()
+    for kwargs in ({}, {'norm_cfg': {'type': 'SW'}}, {'site_norm_cfg': {'type': 'SW'}}):
+        network = SwitchResNet(50, init_cfg={'type': 'Normal', 'layer': 'Conv2d'}, **kwargs)
+        assert load_pretrained(network, state) == 1.0
+        assert torch.equal(network.layer2[1].bn2.weight, state['layer2.1.bn2.weight'])
+        assert torch.equal(network.bn1.running_mean, state['bn1.running_mean'])
+    cov = network.bn1.running_cov
+    torch.testing.assert_close(cov.diagonal(dim1=-2, dim2=-1).flatten(), state['bn1.running_var'])
+    assert '159 parameters' in log.text  # 53 convolutions, 53 norms of two
+
+    network = SwitchResNet(50, norm_cfg={'type': 'GN', 'num_groups': 16})
+    with pytest.raises(PretrainedError, match='Missing: gn1.weight'):
+        load_pretrained(network, state)
+
+
+def test_whole_models_of_the_openmmlab_family(vgg_file, tmp_path):
+    state = VGG16DeepLab.remap_pretrained(torch.load(vgg_file))
+    torch.save({'state_dict': {f'backbone.{k}': v for k, v in state.items()} | {'decode_head.x': torch.ones(1)}},
+               tmp_path / 'model.pth')
+    assert load_pretrained(VGG16DeepLab(), read_checkpoint(str(tmp_path / 'model.pth'))) == 1.0
+
+
+def test_no_network_is_one_clear_error(monkeypatch):
+    def offline(*args, **kwargs):
+        raise urllib.error.URLError('no route to host')
+
+    monkeypatch.setattr(torch.hub, 'load_state_dict_from_url', offline)
+    with pytest.raises(PretrainedError, match=r'cannot fetch https://\S+vgg16\S+: .*no route to host.*'
+                                              r'--cfg-options .*checkpoint=PATH.*init_cfg=None'):
+        read_checkpoint('torchvision://vgg16')
+
+
+def test_files_that_cannot_be_used(tmp_path):
+    with pytest.raises(PretrainedError, match='no such file.*missing.pth'):
+        read_checkpoint(str(tmp_path / 'missing.pth'))
+    (tmp_path / 'text.pth').write_text('not a checkpoint')
+    with pytest.raises(PretrainedError, match='not a file of plain weights'):
+        read_checkpoint(str(tmp_path / 'text.pth'))
+    with pytest.raises(PretrainedError, match='torchvision has no ImageNet weights'):
+        read_checkpoint('torchvision://vgg61')
