@@ -21,7 +21,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from .inverse_sqrt import inverse_sqrt, inverse_sqrt_backward
-from .mixture import mix_cov, mix_mean, mixture_backward
+from .mixture import mix, mixture_backward
 from .moments import Moments, as_slices, centre, moments_backward, pool_moments, sample_moments
 from .statistics import BATCH, INSTANCE
 from .synchronize import all_reduce_gradients, all_reduce_moments
@@ -119,8 +119,7 @@ def _forward(slices: Tensor, weight: Tensor | None, bias: Tensor | None, mean_lo
     if from_input:
         batch, count = _batch_moments(sample, slices, settings.group)
     mean_ratios, cov_ratios = (logits.to(dtype).softmax(0) for logits in (mean_logits, cov_logits))
-    mean = mix_mean(dict(zip(words, mean_ratios.unbind())), sample, batch)
-    cov = mix_cov(dict(zip(words, cov_ratios.unbind())), sample, batch, settings.eps)
+    mean, cov = mix(words, mean_ratios, cov_ratios, *_sources(words, sample, batch), settings.eps)
     root, saved = inverse_sqrt(cov, settings.inverse_sqrt, settings.iterations, settings.eps)
     matrix = root if weight is None else root * weight.to(dtype).view(mean.shape[1:]).unsqueeze(-1)
     offset = mean if centred is slices else mean - sample.mean
@@ -174,10 +173,10 @@ def _backward(slices: Tensor, dy: Tensor, x: Tensor, weight: Tensor | None, stat
     scaled = outer if weight is None else outer * weight.to(outer.dtype).view(outer.shape[1:3]).unsqueeze(-1)
     grad_cov = inverse_sqrt_backward(scaled, state.saved, method)
     grad_mean = -torch.matmul(state.matrix.mT, total_one.unsqueeze(-1)).squeeze(-1)
-    mixture = mixture_backward(grad_mean, grad_cov, dict(zip(words, state.mean_ratios.unbind())),
-                               dict(zip(words, state.cov_ratios.unbind())), *_sources(state, words))
-    grads = [_softmax_backward(ratios, torch.stack(list(of_word.values()))) for ratios, of_word in
-             ((state.mean_ratios, mixture.mean_ratios), (state.cov_ratios, mixture.cov_ratios))]
+    mixture = mixture_backward(words, Moments(grad_mean, grad_cov), state.mean_ratios, state.cov_ratios,
+                               *_sources(words, state.sample, state.batch))
+    grads = [_softmax_backward(*pair) for pair in ((state.mean_ratios, mixture.mean_ratios),
+                                                   (state.cov_ratios, mixture.cov_ratios))]
     grad_x = None
     if needs_x or ctx.settings.group is not None:  # a collective is entered by all processes or by none
         sample = _sample_gradients(mixture.sample, mixture.batch, state, ctx, slices)
@@ -185,9 +184,10 @@ def _backward(slices: Tensor, dy: Tensor, x: Tensor, weight: Tensor | None, stat
     return grad_x, grad_weight, grad_bias, *grads, None, None
 
 
-def _sources(state: _State, words: tuple[str, ...]) -> tuple[Moments | None, Moments | None]:
+def _sources(words: tuple[str, ...], sample: Moments | None,
+             batch: Moments | None) -> tuple[Moments | None, Moments | None]:
     """The moments that Ω names: those that only served to pool the batch are not among them."""
-    return (None if INSTANCE.isdisjoint(words) else state.sample, None if BATCH.isdisjoint(words) else state.batch)
+    return None if INSTANCE.isdisjoint(words) else sample, None if BATCH.isdisjoint(words) else batch
 
 
 def _softmax_backward(ratios: Tensor, grad: Tensor) -> Tensor:

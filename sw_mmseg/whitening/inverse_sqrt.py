@@ -53,9 +53,9 @@ def _newton(cov: Tensor, iterations: int) -> tuple[Tensor, tuple[Tensor, ...]]:
 
 
 def _newton_backward(grad: Tensor, saved: tuple[Tensor, ...]) -> Tensor:
-    """Reverse of the iteration. All matrices are symmetric and P commutes with Σ_N, so with K = sym(G Σ_N)
+    """Reverse of the iteration. P and Σ_N are symmetric and commute, so with H = G Σ_N
 
-    dL/dPₖ = 1.5 G − ½(K P² + P K P + P² K)   and   dL/dΣ_N gains −½ sym(P³ G).
+    dL/dPₖ = 1.5 G − ½(H P² + P H P + P² H)   and   dL/dΣ_N gains −½ P³ G, of which the symmetric part counts.
     """
     trace, normed, last, *iterates = saved
     shape = grad.shape
@@ -67,11 +67,10 @@ def _newton_backward(grad: Tensor, saved: tuple[Tensor, ...]) -> Tensor:
     grad_normed = torch.zeros_like(normed)
     for p, cube in zip(reversed(iterates[0::2]), reversed(iterates[1::2])):
         grad_normed = torch.baddbmm(grad_normed, cube, grad, alpha=-0.5)
-        k = torch.bmm(grad, normed)
-        k = (k + k.mT) / 2
-        kp = torch.bmm(k, p)
-        kpp = torch.bmm(kp, p)
-        grad = 1.5 * grad - 0.5 * (kpp + kpp.mT + torch.bmm(p, kp))
+        h = torch.bmm(grad, normed)
+        hp = torch.bmm(h, p)
+        grad = torch.baddbmm(grad, hp, p, beta=1.5, alpha=-0.5)
+        grad = torch.baddbmm(grad, p, torch.baddbmm(hp, p, h), alpha=-0.5)
     grad_normed = (grad_normed + grad_normed.mT) / 2 - 0.5 * grad  # P₁ = 1.5 I − ½ Σ_N
     # through Σ / tr Σ
     grad_trace = grad_trace - (grad_normed * normed).sum((-2, -1), keepdim=True) / trace
