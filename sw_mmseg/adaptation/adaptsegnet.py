@@ -101,6 +101,7 @@ class AdaptSegNet(BaseModel):
     ) -> None:
         super().__init__(MODELS.build(data_preprocessor or {'type': 'DomainPreprocessor'}), init_cfg)
         self.segmentor = MODELS.build(segmentor)
+        self.align_corners = self.segmentor.align_corners
         self.levels = [Level(**level) for level in levels]
         names = [level.head for level in self.levels]
         if len(set(names)) != len(names) or set(names) != set(self.segmentor.heads()):

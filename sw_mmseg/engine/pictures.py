@@ -32,7 +32,8 @@ def predicted(model: nn.Module, image: Tensor) -> np.ndarray:
     finally:
         for module, training in modes:
             module.training = training
-    return F.interpolate(logits, image.shape[-2:], mode='bilinear').argmax(1)[0].cpu().numpy()
+    logits = F.interpolate(logits, image.shape[-2:], mode='bilinear', align_corners=model.align_corners)
+    return logits.argmax(1)[0].cpu().numpy()
 
 
 @HOOKS.register_module()

@@ -1,0 +1,145 @@
+"""What the hooks see, say and draw, on a hand-made run."""
+
+import logging
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+from mmengine.logging import HistoryBuffer
+from mmengine.structures import PixelData
+from mmseg.registry import MODELS
+from tiny_networks import tiny_config, two_domain_batch
+
+from sw_mmseg.engine import (
+    DiscriminatorHealthHook,
+    ImportanceRatioHook,
+    NonFiniteLossError,
+    SamplePicturesHook,
+    importance_ratios,
+)
+from sw_mmseg.engine.pictures import colored, predicted
+
+PALETTE = [[10, 0, 0], [20, 0, 0], [30, 0, 0], [40, 0, 0], [50, 0, 0]]
+
+
+class Visualizer:
+    dataset_meta = {'palette': PALETTE}
+
+    def __init__(self):
+        self.scalars, self.images = [], {}
+
+    def add_scalars(self, scalars, step):
+        self.scalars.append((step, scalars))
+
+    def add_image(self, name, image, step):
+        self.images[name, step] = image
+
+
+class Hub:
+    """The part of mmengine's message hub that keeps the log's history."""
+
+    def __init__(self, histories):
+        self.histories = histories
+
+    def get_scalar(self, name):
+        values = self.histories[name.removeprefix('train/')]
+        return HistoryBuffer(values, [1] * len(values))
+
+
+def run_of(iteration, histories=None, model=None):
+    return SimpleNamespace(iter=iteration - 1, message_hub=Hub(histories or {}), visualizer=Visualizer(), model=model,
+                           logger=logging.getLogger('health'))
+
+
+def judged(caplog, source, target):
+    histories = {'dis_acc_source': source, 'dis_acc_target': target, 'loss_dis': [0.4] * 4, 'loss_adv': [0.9] * 4}
+    caplog.clear()
+    with caplog.at_level(logging.INFO):
+        hook = DiscriminatorHealthHook(window=2, interval=4)
+        hook.after_train_iter(run_of(4, histories), 3, outputs=histories)
+    return [(record.levelname, record.getMessage()) for record in caplog.records]
+
+
+def test_health_judges_the_mean_of_the_window(caplog):
+    (level, text), = judged(caplog, [1, 1, 0.8, 0.7], [0, 0, 0.6, 0.7])  # the last two: 0.75 and 0.65
+    assert level == 'INFO' and 'accuracy 0.750 on source, 0.650 on target, loss 0.400' in text
+    (level, text), = judged(caplog, [0, 0, 1, 1], [1, 1, 0, 0])  # always says source: right half of the time
+    assert level == 'WARNING' and 'at chance' in text
+    (level, text), = judged(caplog, [0, 0, 1, 1], [0, 0, 1, 0.99])
+    assert level == 'WARNING' and 'always right' in text
+
+
+def test_health_waits_for_its_interval(caplog):
+    hook = DiscriminatorHealthHook(window=2, interval=4)
+    with caplog.at_level(logging.INFO):
+        hook.after_train_iter(run_of(3, {'dis_acc_source': [0.5]}), 2, outputs={'dis_acc_source': 0})
+    assert not caplog.records
+    with pytest.raises(ValueError, match='chance in'):
+        DiscriminatorHealthHook(chance=0.7)
+
+
+@pytest.mark.parametrize('value', [float('nan'), float('inf')])
+def test_health_stops_at_what_is_no_number(value):
+    with pytest.raises(NonFiniteLossError, match=r'loss_seg is (nan|inf) at iteration 3.*learning rate.*clip_grad'):
+        DiscriminatorHealthHook().after_train_iter(
+            run_of(3, {'loss_adv': [1.0], 'loss_seg': [1.0, value]}), 2, outputs={'loss_adv': 0, 'loss_seg': 0})
+
+
+def test_ratios_of_every_switch():
+    model = MODELS.build(tiny_config(norm='sw'))
+    norm = model.segmentor.backbone.norm
+    with torch.no_grad():
+        norm.mean_logits.copy_(torch.tensor([np.log(3.0), 0.0]))
+    runner = run_of(20, model=model)
+    ImportanceRatioHook(interval=20).after_train_iter(runner, 19)
+    (step, scalars), = runner.visualizer.scalars
+    prefix = 'ratios/segmentor.backbone.norm'
+    assert step == 20 and scalars == pytest.approx(
+        {f'{prefix}/mean/bw': 0.75, f'{prefix}/mean/iw': 0.25, f'{prefix}/cov/bw': 0.5, f'{prefix}/cov/iw': 0.5})
+    ImportanceRatioHook(interval=20).after_train_iter(run_of(19, model=model), 18)
+    assert importance_ratios(MODELS.build(tiny_config())) == {}
+
+
+def test_pictures_of_both_domains():
+    torch.manual_seed(0)
+    model = MODELS.build(tiny_config()).train()
+    batch = two_domain_batch()
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    runner = run_of(10, model=model)
+    SamplePicturesHook(interval=10).after_train_iter(runner, 9, data_batch=batch)
+
+    assert set(runner.visualizer.images) == {('sample_source', 10), ('sample_target', 10)}
+    picture, image = runner.visualizer.images['sample_source', 10], batch['source']['inputs'][0]
+    assert picture.shape == (64, 3 * 32, 3) and picture.dtype == np.uint8
+    assert (picture[:, :32] == image.flip(0).permute(1, 2, 0).numpy()).all()  # BGR to RGB
+    labels = batch['source']['data_samples'][0].gt_sem_seg.data[0].numpy()
+    red = np.where(labels == 255, 0, 10 * (labels % 255 + 1))
+    assert (picture[:, 32:64, 0] == red).all() and not picture[:, 32:64, 1:].any()
+    assert runner.visualizer.images['sample_target', 10].shape == (32, 2 * 48, 3)  # no truth
+
+    expected = model.eval().test_step({'inputs': [image], 'data_samples': [batch['source']['data_samples'][0]]})
+    classes = expected[0].pred_sem_seg.data[0].numpy()
+    assert (picture[:, 64:, 0] == 10 * (classes + 1)).all()
+    assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
+
+
+def test_pictures_restore_modes_and_need_colours():
+    model = MODELS.build(tiny_config()).train()
+    model.segmentor.backbone.norm.eval()
+    predicted(model, torch.zeros(3, 32, 32, dtype=torch.uint8))
+    assert model.training and model.segmentor.training and not model.segmentor.backbone.norm.training
+    runner = run_of(1, model=model)
+    runner.visualizer.dataset_meta = None
+    with pytest.raises(ValueError, match='palette'):
+        SamplePicturesHook(1).after_train_iter(runner, 0, data_batch=two_domain_batch())
+    runner.visualizer.dataset_meta = {'palette': PALETTE}
+    SamplePicturesHook(1).after_train_iter(runner, 0, data_batch=two_domain_batch()['source'])
+    assert set(runner.visualizer.images) == {('sample_train', 1)}
+
+
+def test_padded_labels_are_cropped_to_the_image():
+    model, batch = MODELS.build(tiny_config()), two_domain_batch()['source']
+    batch['data_samples'][0].gt_sem_seg = PixelData(data=torch.full((1, 80, 40), 1))
+    assert SamplePicturesHook().picture(model, batch, PALETTE).shape == (64, 96, 3)
+    assert (colored(np.array([[0, 255]]), PALETTE) == [[[10, 0, 0], [0, 0, 0]]]).all()
