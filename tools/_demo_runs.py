@@ -168,7 +168,8 @@ def build_loader(dataset: dict, batch_size: int, seed: int | None = None) -> Dat
 def test(model: torch.nn.Module, loader: DataLoader, keep: Iterable[int] = ()) -> tuple[list[float], list[np.ndarray]]:
     """IoU of every class in percent (NaN: absent), and the label maps (H×W uint8) predicted for the images `keep`."""
     wanted, kept, seen = set(keep), {}, 0
-    evaluator = Evaluator([ClassIoUMetric()])
+    metric = ClassIoUMetric()
+    evaluator = Evaluator([metric])
     evaluator.dataset_meta = loader.dataset.metainfo
     model.eval()
     for batch in loader:
@@ -178,8 +179,8 @@ def test(model: torch.nn.Module, loader: DataLoader, keep: Iterable[int] = ()) -
             if index in wanted:
                 kept[index] = output.pred_sem_seg.data.squeeze().cpu().numpy().astype(np.uint8)
         seen += len(outputs)
-    metrics = evaluator.evaluate(seen)
-    return [float(metrics[f'IoU.{name}']) for name in loader.dataset.metainfo['classes']], [kept[i] for i in keep]
+    evaluator.evaluate(seen)
+    return list(metric.class_iou.values()), [kept[i] for i in keep]
 
 
 def estimate(model: torch.nn.Module, loader: DataLoader, batches: int) -> tuple[int, float]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import sys
 from pathlib import Path
 
@@ -18,8 +19,8 @@ from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
 from mmseg.models.segmentors import SegTTAModel
 
-from sw_mmseg.analysis import per_class_table, to_csv, to_markdown
-from sw_mmseg.engine import class_iou  # noqa: F401  registers the metric
+from sw_mmseg.analysis import per_class_table, to_csv
+from sw_mmseg.engine.class_iou import ClassIoUMetric  # registered by this import
 
 SCALES = (0.5, 0.75, 1.0, 1.25, 1.5)
 
@@ -77,16 +78,14 @@ def prepare(config: Config, args: argparse.Namespace) -> None:
         config.test_dataloader.dataset.pipeline = augmented_pipeline(config.test_dataloader.dataset.pipeline)
 
 
-def write_table(config: Config, metrics: dict[str, float], classes: tuple[str, ...], name: str) -> None:
-    """Print and write what was measured."""
-    values = [metrics.get(f'IoU.{c}') for c in classes]
-    folder = Path(config.work_dir)
+def write_tables(folder: Path, name: str, metrics: dict[str, float], class_iou: dict[str, float]) -> None:
+    """Write what was measured; the metric has printed it already."""
     folder.mkdir(parents=True, exist_ok=True)
-    if None not in values:
-        table = per_class_table(classes, {'IoU (%)': values}, f'{name} on {len(classes)} classes.')
-        print('\n' + to_markdown(table))
+    content = {**metrics, 'IoU': {c: None if math.isnan(v) else v for c, v in class_iou.items()}}
+    (folder / f'{name}_metrics.json').write_text(json.dumps(content, indent=1) + '\n')
+    if class_iou:
+        table = per_class_table(tuple(class_iou), {'IoU': tuple(class_iou.values())})
         (folder / f'{name}_iou.csv').write_text(to_csv(table))
-    (folder / f'{name}_metrics.json').write_text(json.dumps(metrics, indent=1) + '\n')
     print(f'Written to {folder}/{name}_*')
 
 
@@ -106,7 +105,8 @@ def main(args: argparse.Namespace) -> int:
     metrics = {key: float(value) for key, value in runner.test().items()}
     if is_main_process():
         name = Path(args.checkpoint).stem + ('_tta' if args.tta else '')
-        write_table(config, metrics, tuple(runner.test_dataloader.dataset.metainfo['classes']), name)
+        found = [m.class_iou for m in runner.test_evaluator.metrics if isinstance(m, ClassIoUMetric)]
+        write_tables(Path(config.work_dir), name, metrics, found[0] if found else {})
     return 0
 
 

@@ -1,0 +1,124 @@
+"""What the tools share: a user's mistake is one line that says how to correct it; a network is loaded whole or not."""
+
+import argparse
+from pathlib import Path
+
+import pytest
+import torch
+from mmengine.config import Config
+from torch import nn
+
+
+@pytest.fixture
+def cli(load_tool):
+    return load_tool('_cli')
+
+
+def test_a_mistyped_config_is_answered_with_the_nearest(cli, monkeypatch):
+    monkeypatch.chdir(Path(cli.__file__).parents[1])
+    with pytest.raises(cli.UserError, match=r'did you mean .*configs/sw_adaptsegnet_streets.py'):
+        cli.load_config('configs/sw_adaptsegnet_street.py', {})
+
+
+def test_a_file_that_is_no_config_is_named(cli, tmp_path):
+    (tmp_path / 'broken.py').write_text('model = dict(')
+    with pytest.raises(cli.UserError, match='broken.py cannot be read as a config'):
+        cli.load_config(str(tmp_path / 'broken.py'), {})
+
+
+def test_an_option_that_nothing_reads_is_refused(cli, tmp_path):
+    (tmp_path / 'c.py').write_text('train_cfg = dict(max_iters=3)\nmodel = dict(levels=[dict(a=1)])')
+    path = str(tmp_path / 'c.py')
+    with pytest.raises(cli.UserError, match=r"no 'trian_cfg'; did you mean train_cfg"):
+        cli.load_config(path, {'trian_cfg.max_iters': 1})
+    config = cli.load_config(path, {'train_cfg.max_iters': 5, 'model.levels.0.a': 2}, work_dir='w')
+    assert (config.train_cfg.max_iters, config.model.levels[0].a, config.work_dir) == (5, 2, 'w')
+    assert cli.load_config(path, {}).work_dir == 'work_dirs/c'
+    with pytest.raises(cli.UserError, match='--cfg-options do not fit'):
+        cli.load_config(path, {'model.levels.7.a': 2})
+
+
+def test_errors_of_users_are_one_line_and_others_are_not_hidden(cli, capsys):
+    args = argparse.Namespace(traceback=False, local_rank=0)
+
+    def mistake(_):
+        raise cli.UserError('first line\n  second line')
+
+    def bug(_):
+        raise ZeroDivisionError
+
+    assert cli.run_tool(mistake, args) == 2
+    assert capsys.readouterr().err == '\nerror: first line second line\n'
+    with pytest.raises(ZeroDivisionError):
+        cli.run_tool(bug, args)
+    args.traceback = True
+    with pytest.raises(cli.UserError):
+        cli.run_tool(mistake, args)
+
+
+def test_an_unknown_name_in_a_config_is_a_users_mistake(cli):
+    from mmseg.registry import MODELS
+    with pytest.raises(cli.UserError, match=r'does not build \(model\).*Nonesuch'):
+        cli.build('model', lambda: MODELS.build({'type': 'Nonesuch'}))
+
+
+def test_a_checkpoint_is_loaded_whole_or_not_at_all(cli, tmp_path):
+    path = str(tmp_path / 'w.pth')
+    source = nn.Sequential(nn.Linear(2, 3), nn.BatchNorm1d(3))
+    torch.save({'state_dict': {f'module.{k}': v for k, v in source.state_dict().items()}}, path)
+    copy = nn.Sequential(nn.Linear(2, 3), nn.BatchNorm1d(3))
+    cli.load_weights(copy, path)
+    assert all(torch.equal(a, b) for a, b in zip(copy.state_dict().values(), source.state_dict().values()))
+    with pytest.raises(cli.UserError, match=r'lacks 2 of 9 entries, 2.weight, 2.bias'):
+        cli.load_weights(nn.Sequential(nn.Linear(2, 3), nn.BatchNorm1d(3), nn.Linear(3, 1)), path)
+    with pytest.raises(cli.UserError, match=r'in another shape 1 of 7 entries, 0.weight'):
+        cli.load_weights(nn.Sequential(nn.Linear(4, 3), nn.BatchNorm1d(3)), path)
+    with pytest.raises(cli.UserError, match=r'holds, but the model has not 5 of 2 entries'):
+        cli.load_weights(nn.Sequential(nn.Linear(2, 3)), path)
+
+
+def test_discriminators_are_not_needed_to_predict(cli, tmp_path):
+    path = str(tmp_path / 'w.pth')
+    model = nn.ModuleDict({'segmentor': nn.Linear(2, 2), 'discriminator': nn.Linear(2, 1)})
+    torch.save({'state_dict': {k: v for k, v in model.state_dict().items() if k.startswith('segmentor')}}, path)
+    cli.load_weights(model, path)
+    torch.save({'state_dict': model.state_dict()}, path)
+    cli.load_weights(nn.ModuleDict({'segmentor': nn.Linear(2, 2)}), path)
+
+
+def test_missing_and_damaged_checkpoints_are_named(cli, tmp_path):
+    (tmp_path / 'iter_5.pth').write_bytes(b'nonsense')
+    with pytest.raises(cli.UserError, match=r'no checkpoint .*x.pth; .* has iter_5.pth'):
+        cli.read_weights(str(tmp_path / 'x.pth'))
+    with pytest.raises(cli.UserError, match='cannot be read as a checkpoint'):
+        cli.read_weights(str(tmp_path / 'iter_5.pth'))
+
+
+def test_mixed_precision_reaches_every_optimiser(load_tool):
+    train = load_tool('train')
+    name = 'AmpOptimWrapper' if torch.cuda.is_available() else 'Bfloat16OptimWrapper'
+    one = Config({'optim_wrapper': {'type': 'OptimWrapper', 'optimizer': {'type': 'SGD'}}})
+    train.use_mixed_precision(one)
+    assert one.optim_wrapper.type == name
+    two = Config({'optim_wrapper': {'constructor': 'C', 'a': {'type': 'OptimWrapper', 'optimizer': {'type': 'SGD'}},
+                                    'b': {'optimizer': {'type': 'Adam'}}}})
+    train.use_mixed_precision(two)
+    assert (two.optim_wrapper.a.type, two.optim_wrapper.b.type) == (name, name) and 'type' not in two.optim_wrapper
+    with pytest.raises(Exception, match='ApexOptimWrapper'):
+        train.use_mixed_precision(Config({'optim_wrapper': {'type': 'ApexOptimWrapper', 'optimizer': {}}}))
+
+
+def test_augmented_pipeline_scales_and_mirrors_the_image_but_not_the_truth(load_tool):
+    tool = load_tool('test')
+    steps = [dict(type='LoadImageFromFile'), dict(type='Resize', scale=(64, 32), keep_ratio=True),
+             dict(type='LoadLabels'), dict(type='PackSegInputs')]
+    load, augment = tool.augmented_pipeline(steps)
+    resizes, flips, labels, pack = augment['transforms']
+    assert load == steps[0] and augment['type'] == 'TestTimeAug'
+    assert [r['scale'] for r in resizes] == [(32, 16), (48, 24), (64, 32), (80, 40), (96, 48)]
+    assert [f['prob'] for f in flips] == [0.0, 1.0]
+    assert (labels, pack) == ([steps[2]], [steps[3]])
+    _, augment = tool.augmented_pipeline([steps[0], *steps[2:]])
+    assert [r['scale_factor'] for r in augment['transforms'][0]] == list(tool.SCALES)
+    with pytest.raises(Exception, match='LoadLabels > PackSegInputs'):
+        tool.augmented_pipeline(steps[2:])
