@@ -1,1 +1,36 @@
-__all__: list[str] = []
+"""Data: the label table, GTA5, Cityscapes, any folder of pictures, the domain pair, and the streets generator.
+
+`labels` has the facts, `loading` reads files, `gta5`, `cityscapes` and `unlabelled` know the folders, `positions` and
+`sampler` make one reproducible stream of them, `domain_pair` joins two, `check` finds what is wrong before training.
+"""
+
+from .check import check_dataset
+from .cityscapes import RawCityscapesDataset
+from .domain_pair import DomainPair
+from .errors import DatasetError
+from .gta5 import GTA5Dataset
+from .labels import CLASSES, IGNORE, LABELS, NUM_CLASSES, PALETTE
+from .loading import LoadImage, LoadLabels
+from .positions import Positioned
+from .rare_class import RareClassSampling
+from .sampler import PositionSampler
+from .unlabelled import UnlabelledImages
+
+__all__ = [
+    'CLASSES',
+    'IGNORE',
+    'LABELS',
+    'NUM_CLASSES',
+    'PALETTE',
+    'DatasetError',
+    'DomainPair',
+    'GTA5Dataset',
+    'LoadImage',
+    'LoadLabels',
+    'PositionSampler',
+    'Positioned',
+    'RareClassSampling',
+    'RawCityscapesDataset',
+    'UnlabelledImages',
+    'check_dataset',
+]

@@ -1,0 +1,55 @@
+"""What the data sets of this package share: the 19 classes, and errors that say how the folders must look."""
+
+import os.path as osp
+from pathlib import Path
+
+from mmseg.datasets import BaseSegDataset
+
+from .errors import DatasetError
+from .labels import CLASSES, PALETTE
+from .loading import TABLES
+
+
+class LabelledScenes(BaseSegDataset):
+    """A labelled data set of the 19 classes; subclasses say where the files are.
+
+    `label_ids` is what the label files hold: 'raw' ids 0 to 34, or 'train' ids 0 to 18 and 255. It travels with every
+    sample to `LoadLabels`.
+    """
+
+    METAINFO = dict(classes=CLASSES, palette=PALETTE)
+    LAYOUT = ''  # how the folders must look and where to get them: the end of every error
+
+    def __init__(self, label_ids: str = 'raw', **arguments) -> None:
+        if label_ids not in TABLES:
+            raise ValueError(f'label_ids={label_ids!r}; valid are {", ".join(TABLES)}')
+        self.label_ids = label_ids
+        super().__init__(**arguments)  # which knows its arguments by name
+
+    def load_data_list(self) -> list[dict]:
+        """Paths of all pictures and labels. Raises `DatasetError` where a folder is missing or holds no picture."""
+        folders = [path for path in (self.data_root, *self.data_prefix.values()) if path]
+        for folder in folders:
+            if not osp.isdir(folder):
+                raise DatasetError(f'{type(self).__name__}: folder {folder} is missing.\n{self.way_out()}')
+        samples = super().load_data_list()
+        if not samples:
+            image_folder = self.data_prefix['img_path']
+            raise DatasetError(
+                f'{type(self).__name__}: no *{self.img_suffix} in {image_folder} or its folders.\n{self.way_out()}'
+            )
+        for sample in samples:
+            sample['label_ids'] = self.label_ids
+        return samples
+
+    def missing_label(self, path: str) -> str:
+        """Why a label file may be missing, for an error's end."""
+        return self.way_out()
+
+    def way_out(self) -> str:
+        """How the folders must look and where they come from; streets are made, not downloaded."""
+        parts = Path(self.data_root).parts
+        if 'streets' not in parts:
+            return self.LAYOUT
+        out = Path(*parts[: parts.index('streets') + 1])
+        return f'Make the streets with: python tools/dataset_converters/streets.py {out}'

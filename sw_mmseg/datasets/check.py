@@ -1,0 +1,74 @@
+"""Looks at a data set before any training, so that what is wrong with it is said at once and not after hours."""
+
+import os.path as osp
+
+import numpy as np
+from mmengine.dataset import BaseDataset
+from mmseg.registry import DATASETS
+from torch.utils.data import Dataset
+
+from .domain_pair import DomainPair
+from .errors import DatasetError
+from .loading import LoadImage, LoadLabels
+from .positions import Positioned
+
+
+def check_dataset(dataset: dict | Dataset, decode: int | None = 32) -> None:
+    """Raises one `DatasetError` that names what is wrong and the way out; returns nothing where all is well.
+
+    Building a data set finds missing folders. This finds pictures without a label file, and, in `decode` pairs spread
+    evenly over the data set (None: in all of them), broken files, unknown ids, and sizes that differ between picture
+    and labels unless the pipeline resizes them. Of a data set from elsewhere, only what is known is checked.
+    """
+    if isinstance(dataset, dict):
+        dataset = DATASETS.build(dataset)
+    if isinstance(dataset, DomainPair):
+        check_dataset(dataset.source, decode)
+        check_dataset(dataset.target, decode)
+        _refuse_labels(dataset.target)
+        return
+    if isinstance(dataset, Positioned):
+        dataset = dataset.dataset
+    if not isinstance(dataset, BaseDataset):
+        return
+    dataset.full_init()
+    if len(dataset) == 0:
+        raise DatasetError(f'{type(dataset).__name__} in {dataset.data_root} holds no picture')
+    _check_files(dataset)
+    chosen = range(len(dataset)) if decode is None else _spread(len(dataset), decode)
+    transforms = getattr(dataset.pipeline, 'transforms', [])
+    loader = next((t for t in transforms if isinstance(t, LoadLabels)), LoadLabels())
+    for index in chosen:
+        sample = dataset.get_data_info(int(index))
+        if 'img_path' not in sample:
+            return
+        LoadImage()(sample)
+        if 'label_ids' in sample:
+            loader(sample)
+
+
+def _spread(length: int, count: int) -> np.ndarray:
+    """`count` indices from the first to the last."""
+    return np.unique(np.linspace(0, length - 1, min(length, max(count, 1))).astype(int))
+
+
+def _check_files(dataset: BaseDataset) -> None:
+    """Every label file is there; pictures were listed from the disk."""
+    lost = [
+        path
+        for path in (dataset.get_data_info(i).get('seg_map_path') for i in range(len(dataset)))
+        if path and not osp.isfile(path)
+    ]
+    if lost:
+        hint = dataset.missing_label(lost[0]) if hasattr(dataset, 'missing_label') else 'Unpack the labels again.'
+        raise DatasetError(
+            f'{type(dataset).__name__}: {len(lost)} of {len(dataset)} pictures have no label file, the first is '
+            f'{lost[0]}.\n{hint}'
+        )
+
+
+def _refuse_labels(target: Dataset) -> None:
+    transforms = getattr(getattr(target, 'pipeline', None), 'transforms', [])
+    guilty = [type(t).__name__ for t in transforms if 'Label' in type(t).__name__ or 'Annotation' in type(t).__name__]
+    if guilty:
+        raise DatasetError(f"the target's pipeline loads labels ({', '.join(guilty)}); adaptation must not see any")

@@ -1,0 +1,57 @@
+"""A labelled source and an unlabelled target, side by side in every batch."""
+
+from mmengine.dataset import BaseDataset
+from mmseg.registry import DATASETS
+
+from .positions import Stream, choose
+
+SOURCE, TARGET = 0, 1  # streams of random numbers
+
+
+@DATASETS.register_module()
+class DomainPair(Stream):
+    """Item p is `dict(source=..., target=...)`, each side the packed sample of its own pipeline; sizes may differ.
+
+    The target must come without labels: a `gt_sem_seg` on its side is refused, so no target label can reach a loss.
+
+    Args:
+        source: config of the labelled data set, or the data set.
+        target: config of the unlabelled data set (`UnlabelledImages`), or the data set.
+        seed: of the orders and the augmentation; None follows the run's `randomness.seed`.
+        rare_class_sampling: arguments of `RareClassSampling` for the source, or None for every sample once an epoch.
+    """
+
+    def __init__(
+        self,
+        source: dict | BaseDataset,
+        target: dict | BaseDataset,
+        seed: int | None = None,
+        rare_class_sampling: dict | None = None,
+    ) -> None:
+        super().__init__(seed)
+        self.source, self.target = (
+            DATASETS.build(side) if isinstance(side, dict) else side for side in (source, target)
+        )
+        self._source_index = choose(self.source, SOURCE, rare_class_sampling)
+        self._target_index = choose(self.target, TARGET, None)
+
+    @property
+    def metainfo(self) -> dict:
+        """The source's classes and palette."""
+        return self.source.metainfo
+
+    def __len__(self) -> int:
+        """Positions until both sides were seen whole; positions go on for ever."""
+        return max(len(self.source), len(self.target))
+
+    def __getitem__(self, position: int) -> dict:
+        """The pair at a position."""
+        seed = self.seed or 0
+        source = self._load(self.source, self._source_index(position, seed), SOURCE, position)
+        target = self._load(self.target, self._target_index(position, seed), TARGET, position)
+        if 'gt_sem_seg' in target['data_samples']:
+            raise ValueError(
+                f'the target of a DomainPair brought labels ({target["data_samples"].get("seg_map_path")}); its data '
+                'set must be UnlabelledImages and its pipeline must not load labels'
+            )
+        return dict(source=source, target=target)

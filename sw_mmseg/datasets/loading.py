@@ -1,0 +1,118 @@
+"""Reading pictures and label files, with an error that names the file when something is wrong with it.
+
+Labels are mapped on the fly: what is on disk stays as it was downloaded. GTA5's label files are paletted, and what
+counts is the palette INDEX of a pixel: a reader that returns colours (OpenCV's) would make noise of them.
+"""
+
+import io
+import logging
+
+import mmengine.fileio as fileio
+import numpy as np
+from mmcv.transforms import BaseTransform, LoadImageFromFile
+from mmengine.logging import print_log
+from mmseg.registry import TRANSFORMS
+from PIL import Image
+
+from .errors import DatasetError
+from .labels import IGNORE, LICENSE_PLATE, NUM_CLASSES, UNKNOWN, raw_to_train, train_to_train
+
+TABLES = {'raw': raw_to_train(), 'train': train_to_train()}
+MISMATCHES = ('error', 'resize')
+_EXPECTED = {
+    'raw': f'raw ids 0 to {LICENSE_PLATE}. A file with train ids is read with label_ids="train"',
+    'train': f'train ids 0 to {NUM_CLASSES - 1} and {IGNORE}. A file with raw ids is read with label_ids="raw"',
+}
+
+
+def read_label_file(path: str, backend_args: dict | None = None) -> np.ndarray:
+    """The numbers in a label file, (H, W) uint8: grey values, or palette indices of a paletted file.
+
+    Raises `DatasetError` where the file is missing, broken, or holds colours.
+    """
+    try:
+        with Image.open(io.BytesIO(fileio.get(path, backend_args=backend_args))) as picture:
+            mode, values = picture.mode, np.asarray(picture)
+    except FileNotFoundError:
+        raise DatasetError(f'label file {path} is missing') from None
+    except Exception as error:
+        raise DatasetError(f'label file {path} cannot be read ({error}). Download or unpack it again.') from error
+    if mode not in ('P', 'L'):
+        raise DatasetError(
+            f'label file {path} holds {mode} pixels, not ids: it is a colour picture of the labels, or a program '
+            'that saved it anew dropped its palette. Unpack the original: one grey channel, or a palette.'
+        )
+    return values
+
+
+def map_ids(values: np.ndarray, label_ids: str, path: str) -> np.ndarray:
+    """Ids on disk ('raw' or 'train') to train ids (H, W) uint8; `DatasetError` for an id that no label has."""
+    labels = TABLES[label_ids][values]
+    if (labels == UNKNOWN).any():
+        unknown = np.unique(values[labels == UNKNOWN]).tolist()
+        raise DatasetError(f'label file {path} holds unknown ids {unknown}; expected {_EXPECTED[label_ids]}.')
+    return labels
+
+
+@TRANSFORMS.register_module()
+class LoadImage(LoadImageFromFile):
+    """mmcv's `LoadImageFromFile` (BGR, uint8), whose failures name the file."""
+
+    def transform(self, results: dict) -> dict:
+        """Adds `img` (H, W, 3), `img_shape` and `ori_shape`. Raises `DatasetError` for a missing or broken file."""
+        path = results['img_path']
+        try:
+            return super().transform(results)
+        except FileNotFoundError:
+            raise DatasetError(f'image {path} is missing') from None
+        except Exception as error:
+            raise DatasetError(f'image {path} cannot be read ({error}). Download or unpack it again.') from error
+
+
+@TRANSFORMS.register_module()
+class LoadLabels(BaseTransform):
+    """Reads the label file of a picture and maps its ids to train ids.
+
+    Args:
+        mismatch: what to do where a label file's size is not its image's. 'error' raises; 'resize' brings the labels to
+            the image's size by nearest neighbour and logs the file (a few of GTA5's files need it).
+        backend_args: of mmengine's file client.
+    """
+
+    def __init__(self, mismatch: str = 'error', backend_args: dict | None = None) -> None:
+        if mismatch not in MISMATCHES:
+            raise ValueError(f'mismatch={mismatch!r}; valid are {", ".join(MISMATCHES)}')
+        self.mismatch = mismatch
+        self.backend_args = backend_args
+
+    def transform(self, results: dict) -> dict:
+        """Adds `gt_seg_map` (H, W) uint8, of the size that the image has on disk."""
+        path = results.get('seg_map_path')
+        if path is None:
+            raise DatasetError(
+                f'{results.get("img_path")} is of a data set without labels; its pipeline must not load any'
+            )
+        labels = map_ids(read_label_file(path, self.backend_args), results.get('label_ids', 'raw'), path)
+        labels = self._fit(labels, results)
+        if results.get('label_map') is not None:  # a choice of classes, by mmseg's `metainfo`
+            chosen = np.arange(256, dtype=np.uint8)
+            chosen[list(results['label_map'])] = list(results['label_map'].values())
+            labels = chosen[labels]
+        results['gt_seg_map'] = labels
+        results['seg_fields'].append('gt_seg_map')
+        return results
+
+    def _fit(self, labels: np.ndarray, results: dict) -> np.ndarray:
+        """The labels at the image's own size."""
+        size = results.get('ori_shape', labels.shape)
+        if labels.shape == tuple(size):
+            return labels
+        path = results['seg_map_path']
+        message = (
+            f'label file {path} is {labels.shape[1]}x{labels.shape[0]}, its image {results["img_path"]} '
+            f'{size[1]}x{size[0]}'
+        )
+        if self.mismatch == 'error':
+            raise DatasetError(f'{message}. Check the file, or use LoadLabels(mismatch="resize").')
+        print_log(f'{message}: resized to the image', logger='current', level=logging.DEBUG)
+        return np.asarray(Image.fromarray(labels).resize((size[1], size[0]), Image.NEAREST))

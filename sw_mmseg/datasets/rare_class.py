@@ -1,0 +1,115 @@
+"""Rare-class sampling (DAFormer, Sec. 3.3): pictures that show rare classes come more often.
+
+A class c with the share f_c of all labelled pixels is drawn with probability proportional to exp((1 - f_c) / T), then
+one of the pictures that show enough of it. Departure: DAFormer asks for 3000 pixels of a class in a picture; here that
+is a share of the picture, so that it holds at any size.
+"""
+
+import hashlib
+import io
+import logging
+import os
+import os.path as osp
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+from mmengine.dataset import BaseDataset
+from mmengine.logging import print_log
+
+from .errors import DatasetError
+from .labels import IGNORE, NUM_CLASSES
+from .loading import map_ids, read_label_file
+
+
+def class_probabilities(pixels: np.ndarray, temperature: float) -> np.ndarray:
+    """Probabilities (K,) of drawing each class, from its number of pixels (K,); 0 for a class that is nowhere."""
+    shares = pixels / pixels.sum()
+    weights = np.exp(-shares / temperature) * (pixels > 0)  # the factor exp(1 / T) cancels
+    return weights / weights.sum()
+
+
+class RareClassSampling:
+    """Index of a labelled data set's picture by (position, seed).
+
+    Args:
+        dataset: a data set of this package with labels.
+        temperature: T; small prefers rare classes strongly.
+        min_share: pictures count for a class from this share of their pixels on; a class that no picture shows so much
+            of takes every picture that shows it at all.
+        cache: keep the counts beside the data (a few hundred kilobytes), so that labels are read only once.
+        stream: number of the random stream.
+    """
+
+    def __init__(
+        self,
+        dataset: BaseDataset,
+        temperature: float = 0.01,
+        min_share: float = 0.0015,
+        cache: bool = True,
+        stream: int = 0,
+    ) -> None:
+        if temperature <= 0:
+            raise ValueError(f'temperature={temperature} must be positive')
+        counts = count_pixels(dataset, cache)  # N, K + 1: the last column is what is ignored
+        pixels = counts[:, :-1]
+        self.probabilities = class_probabilities(pixels.sum(axis=0), temperature)
+        enough = pixels >= np.maximum(min_share * counts.sum(axis=1, keepdims=True), 1)
+        self._pictures = [
+            np.flatnonzero(enough[:, k] if enough[:, k].any() else pixels[:, k]) for k in range(pixels.shape[1])
+        ]
+        self._stream = stream
+
+    def __call__(self, position: int, seed: int) -> int:
+        """Index of the picture at a position."""
+        rng = np.random.default_rng((seed, self._stream, position, 1))
+        return int(rng.choice(self._pictures[rng.choice(len(self.probabilities), p=self.probabilities)]))
+
+
+def count_pixels(dataset: BaseDataset, cache: bool = True) -> np.ndarray:
+    """Pixels of every class in every label file, (N, K + 1) int64; the last column counts ignored pixels."""
+    samples = [dataset.get_data_info(i) for i in range(len(dataset))]
+    if not all('seg_map_path' in sample and 'label_ids' in sample for sample in samples):
+        raise DatasetError(f'rare-class sampling needs labels, and {type(dataset).__name__} has none that it can count')
+    names = '\n'.join(f'{osp.basename(sample["seg_map_path"])} {sample["label_ids"]}' for sample in samples)
+    digest = hashlib.sha256(names.encode()).hexdigest()[:12]
+    path = osp.join(dataset.data_root or '.', f'.class_counts_{digest}.npy')
+    if cache and osp.isfile(path):
+        counts = np.load(path)
+    else:
+        print_log(f'counting the classes of {len(samples)} label files', logger='current')
+        with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
+            counts = np.stack(list(pool.map(_count, samples)))
+        if cache:
+            _keep(path, counts)
+    return _choose_classes(counts, samples[0].get('label_map'))
+
+
+def _count(sample: dict) -> np.ndarray:
+    path = sample['seg_map_path']
+    labels = map_ids(read_label_file(path), sample['label_ids'], path)
+    counts = np.bincount(labels.ravel(), minlength=256)
+    return np.append(counts[:NUM_CLASSES], counts[IGNORE])
+
+
+def _keep(path: str, counts: np.ndarray) -> None:
+    """Writes the counts whole or not at all; a folder that cannot be written to only costs the time to count again."""
+    stream = io.BytesIO()
+    np.save(stream, counts)
+    part = f'{path}.{os.getpid()}'
+    try:
+        with open(part, 'wb') as file:
+            file.write(stream.getvalue())
+        os.replace(part, path)
+    except OSError as error:
+        print_log(f'class counts are not kept: {error}', logger='current', level=logging.WARNING)
+
+
+def _choose_classes(counts: np.ndarray, label_map: dict | None) -> np.ndarray:
+    """Counts by the classes that `metainfo` chose, in its order."""
+    if label_map is None:
+        return counts
+    chosen = np.zeros((len(counts), max(v for v in label_map.values() if v != IGNORE) + 2), counts.dtype)
+    for old, new in label_map.items():
+        chosen[:, -1 if new == IGNORE else new] += counts[:, old]
+    chosen[:, -1] += counts[:, -1]
+    return chosen

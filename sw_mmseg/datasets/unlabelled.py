@@ -1,0 +1,59 @@
+"""A target set: a tree of pictures and nothing else. Labels beside them are never looked at."""
+
+import os
+import os.path as osp
+
+from mmseg.datasets import BaseSegDataset
+from mmseg.registry import DATASETS
+
+from .errors import DatasetError
+from .labels import CLASSES, PALETTE
+
+PICTURES = ('.png', '.jpg', '.jpeg', '.bmp', '.webp', '.ppm', '.tif', '.tiff')
+ANNOTATIONS = ('_labelIds.png', '_labelTrainIds.png', '_instanceIds.png', '_color.png')
+
+
+@DATASETS.register_module()
+class UnlabelledImages(BaseSegDataset):
+    """All pictures in a folder and the folders in it, in the order of their paths.
+
+    Args:
+        data_root: the folder.
+        img_dir: a folder inside it, '' for all of it.
+        img_suffix: one or several endings of the files to take.
+        arguments: of mmseg's `BaseSegDataset`. `classes` in `metainfo` are only names for drawing predictions.
+    """
+
+    METAINFO = dict(classes=CLASSES, palette=PALETTE)
+
+    def __init__(
+        self, data_root: str, img_dir: str = '', img_suffix: str | tuple[str, ...] = PICTURES, **arguments
+    ) -> None:
+        if 'data_prefix' in arguments or 'seg_map_suffix' in arguments:
+            raise TypeError('UnlabelledImages has no labels and takes `img_dir` instead of `data_prefix`')
+        suffixes = (img_suffix,) if isinstance(img_suffix, str) else tuple(img_suffix)
+        super().__init__(data_root=data_root, data_prefix=dict(img_path=img_dir), img_suffix=suffixes, **arguments)
+
+    def load_data_list(self) -> list[dict]:
+        """Paths of all pictures. Raises `DatasetError` where there are none, or where a file is an annotation."""
+        folder = self.data_prefix['img_path']
+        if not osp.isdir(folder):
+            raise DatasetError(
+                f'UnlabelledImages: folder {folder} is missing. It must hold the pictures to adapt to, in any tree of '
+                'folders; give its place with data_root and img_dir.'
+            )
+        paths = sorted(
+            osp.join(place, name)
+            for place, _, names in os.walk(folder, followlinks=True)
+            for name in names
+            if name.lower().endswith(self.img_suffix) and not name.startswith('.')
+        )
+        if not paths:
+            raise DatasetError(f'UnlabelledImages: no file in {folder} ends with {" or ".join(self.img_suffix)}')
+        annotation = next((path for path in paths if path.endswith(ANNOTATIONS)), None)
+        if annotation:
+            raise DatasetError(
+                f'UnlabelledImages: {annotation} is an annotation. Give the folder of the pictures alone '
+                '(for Cityscapes img_dir="leftImg8bit/train"), or img_suffix="_leftImg8bit.png".'
+            )
+        return [dict(img_path=path, reduce_zero_label=False, seg_fields=[]) for path in paths]
