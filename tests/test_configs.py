@@ -1,0 +1,165 @@
+"""Every leaf config: composed as its name says, built, and trained for a step on CPU, shrunk, by mmengine's runner.
+
+Shrinking changes widths, pretrained weights and data only; optimisers, schedules, hooks, levels and policies are the
+config's own.
+"""
+
+from pathlib import Path
+
+import pytest
+import torch
+from mmengine.config import Config
+from mmengine.registry import init_default_scope
+from mmengine.runner import Runner
+from mmseg.registry import DATASETS, MODELS
+from tiny_networks import two_domain_batch
+from torch import nn
+from torch.utils.data import Dataset
+
+from sw_mmseg.engine.optimizers import check_coverage
+from sw_mmseg.models.vgg import scale_width
+from sw_mmseg.whitening import PRESETS, SwitchWhiten2d
+
+CONFIGS = sorted((Path(__file__).parent.parent / 'configs').glob('*.py'))
+NAMES = [path.stem for path in CONFIGS]
+EXPECTED_NORM = {'sn': 'SN', 'sw': 'SWa', 'swb': 'SWb', 'bw': 'BW', 'iw': 'IW'}
+
+
+def load(name):
+    return Config.fromfile(Path(__file__).parent.parent / 'configs' / f'{name}.py')
+
+
+def segmentor_of(config):
+    return config.model.segmentor if config.model.type == 'AdaptSegNet' else config.model
+
+
+@DATASETS.register_module(force=True)
+class RandomPictures(Dataset):
+    """Random pictures in the form the config's data set has, in its batch."""
+
+    metainfo = {'classes': [str(index) for index in range(19)], 'palette': [[index, 0, 0] for index in range(19)]}
+
+    def __init__(self, paired):
+        self.paired = paired
+
+    def __len__(self):
+        return 4
+
+    def __getitem__(self, index):
+        batch = two_domain_batch(source=(64, 64), target=(32, 64), count=1, seed=index)
+        sides = {domain: {key: value[0] for key, value in side.items()} for domain, side in batch.items()}
+        return sides if self.paired else sides['source']
+
+
+def shrink(config, work_dir):
+    segmentor = segmentor_of(config)
+    backbone = segmentor.backbone
+    if backbone.type == 'VGG16DeepLab':
+        backbone.width, backbone.init_cfg = 1 / 16, None
+        segmentor.decode_head.in_channels = scale_width(1024, 1 / 16)
+    else:
+        backbone.update(depth=50, stem_channels=16, base_channels=16, init_cfg=None)
+        segmentor.decode_head.in_channels, segmentor.auxiliary_head.in_channels = 512, 256
+    if config.model.type == 'AdaptSegNet':
+        config.model.discriminator.width = 4
+    for name in ('val', 'test'):
+        for part in ('dataloader', 'evaluator', 'cfg'):
+            config.pop(f'{name}_{part}', None)
+    config.train_dataloader = {
+        'batch_size': config.train_dataloader.batch_size, 'num_workers': 0,
+        'dataset': {'type': 'RandomPictures', 'paired': config.model.type == 'AdaptSegNet'},
+        'sampler': {'type': 'InfiniteSampler', 'shuffle': False}, 'collate_fn': {'type': 'pseudo_collate'}}
+    for hook in config.custom_hooks:
+        hook['interval'] = 1
+    config.train_cfg.max_iters = 1
+    config.default_hooks.checkpoint.interval = 1
+    config.visualizer.name = work_dir.name  # mmengine keeps one visualizer a name
+    config.update(work_dir=str(work_dir), log_level='ERROR', experiment_name=work_dir.name)
+    return config
+
+
+def test_there_are_configs_and_the_promised_ones_among_them():
+    promised = {f'{norm}_adaptsegnet_gta2cityscapes' for norm in ('bn', 'sn', 'sw', 'swb')}
+    promised |= {f'{norm}_sourceonly_gta2cityscapes' for norm in ('bn', 'sw')}
+    promised |= {f'{norm}_{method}_streets' for norm in ('bn', 'in', 'sw') for method in ('adaptsegnet', 'sourceonly')}
+    assert promised <= set(NAMES)
+
+
+@pytest.mark.parametrize('name', NAMES)
+def test_one_step(name, tmp_path):
+    config = shrink(load(name), tmp_path / name)
+    runner = Runner.from_cfg(config)
+    init_default_scope('mmseg')
+    before = {key: value.clone() for key, value in runner.model.named_parameters()}
+    runner.model.init_weights = lambda: None  # built as they are compared
+    runner.train()
+
+    logged = {key.removeprefix('train/'): value.current() for key, value in runner.message_hub.log_scalars.items()}
+    losses = {key: value for key, value in logged.items() if 'loss' in key}
+    assert losses and all(torch.isfinite(torch.tensor(value)) for value in losses.values()), losses
+    changed = {key for key, value in runner.model.named_parameters() if not torch.equal(value, before[key])}
+    if config.model.type == 'AdaptSegNet':
+        assert {'loss_seg', 'loss_adv', 'loss_dis'} <= set(losses)
+        assert any(key.startswith('discriminator') for key in changed)
+        check_coverage(runner.model, dict(runner.optim_wrapper.items()))
+    else:
+        check_coverage(runner.model, {'all': runner.optim_wrapper})
+    assert any('backbone.conv1' in key for key in changed) and any('decode_head' in key for key in changed)
+    assert list((tmp_path / name).glob('iter_1.pth'))
+    assert list((tmp_path / name).rglob('sample_*.png')), 'the picture hook drew nothing'
+
+
+@pytest.mark.parametrize('name', NAMES)
+def test_norms_stand_where_the_paper_puts_them(name):
+    """The first part of the name is the norm at the sites; DeepLab-v2's VGG16 has five sites and no other norm."""
+    config = load(name)
+    segmentor = segmentor_of(config)
+    segmentor.backbone.init_cfg = None
+    init_default_scope('mmseg')
+    backbone, norm = MODELS.build(segmentor.backbone), name.split('_')[0]
+    layers = [item for item in backbone.named_modules() if isinstance(item[1], nn.modules.batchnorm._NormBase)]
+    if segmentor.backbone.type == 'VGG16DeepLab':
+        assert [key for key, _ in layers] == ['norm1', 'norm2', 'norm3', 'norm4', 'norm5']
+        sites = layers
+    else:
+        sites = [item for item in layers if isinstance(item[1], SwitchWhiten2d) == (norm == 'sw')]
+        # of 100 counted convolutions, 91 lie before the last stage: the first and 30 multiples of three
+        assert len(sites) == (31 if norm == 'sw' else 104)
+    for _, layer in sites:
+        if norm in EXPECTED_NORM:
+            assert isinstance(layer, SwitchWhiten2d) and layer.statistics == PRESETS[EXPECTED_NORM[norm]]
+        else:
+            assert type(layer) is {'bn': nn.BatchNorm2d, 'in': nn.InstanceNorm2d}[norm] and layer.affine
+
+
+@pytest.mark.parametrize('name', [name for name in NAMES if name.endswith('gta2cityscapes')])
+def test_adaptsegnets_numbers(name):
+    config = load(name)
+    adversarial = config.model.type == 'AdaptSegNet'
+    wrapper = config.optim_wrapper.segmentor if adversarial else config.optim_wrapper
+    optimizer = wrapper.optimizer
+    assert (optimizer.type, optimizer.lr, optimizer.momentum, optimizer.weight_decay) == ('SGD', 2.5e-4, 0.9, 5e-4)
+    for poly in config.param_scheduler.values() if adversarial else [config.param_scheduler]:
+        assert [(p.type, p.power, p.end, p.by_epoch) for p in poly] == [('PolyLR', 0.9, 250_000, False)]
+    assert config.train_cfg.max_iters == 150_000 and config.train_dataloader.batch_size == 1
+    if adversarial:
+        dis = config.optim_wrapper.discriminator.optimizer
+        assert (dis.type, dis.lr, tuple(dis.betas)) == ('Adam', 1e-4, (0.9, 0.99))
+        weights = [(level.lambda_seg, level.lambda_adv) for level in config.model.levels]
+        assert weights == ([(1.0, 0.001), (0.1, 0.0002)] if '101' in name else [(1.0, 0.001)])
+        assert config.model_wrapper_cfg.type == 'MMSeparateDistributedDataParallel'
+    else:
+        assert 'target' not in config.train_dataloader.dataset and 'DomainPair' not in str(config.train_dataloader)
+
+
+def test_streets_methods_share_everything_but_the_method():
+    """Same seed, same schedule, same segmentor's optimiser, same network: what differs is the method."""
+    one, other = load('bn_sourceonly_streets'), load('bn_adaptsegnet_streets')
+    assert one.randomness == other.randomness and 'seed' in one.randomness
+    assert one.train_cfg == other.train_cfg and one.train_dataloader.batch_size == other.train_dataloader.batch_size
+    assert one.optim_wrapper == other.optim_wrapper.segmentor
+    assert one.param_scheduler == other.param_scheduler.segmentor
+    source_only = {key: value for key, value in one.model.items() if key != 'data_preprocessor'}
+    assert source_only == other.model.segmentor
+    assert one.model.data_preprocessor == other.model.data_preprocessor
+    assert one.param_scheduler[-1].end == one.train_cfg.max_iters
