@@ -11,6 +11,7 @@ from pathlib import Path
 
 import torch
 from mmengine.config import Config, ConfigDict, DictAction
+from mmengine.registry import init_default_scope
 
 LAUNCHERS = ('none', 'pytorch', 'slurm', 'mpi')
 
@@ -74,6 +75,7 @@ def load_config(path: str, options: dict, work_dir: str | None = None, launcher:
         config.merge_from_dict(options)
     except (KeyError, TypeError, IndexError, AssertionError) as error:
         raise UserError(f'--cfg-options do not fit {path}: {error}') from error
+    init_default_scope(config.get('default_scope', 'mmseg'))
     config.launcher = launcher
     config.work_dir = work_dir or config.get('work_dir') or str(Path('work_dirs') / file.stem)
     return adapt_to_device(config)
@@ -115,6 +117,8 @@ def build(what: str, make: Callable):
     try:
         return make()
     except (KeyError, TypeError, ValueError, AttributeError, ImportError, AssertionError) as error:
+        if is_user_error(error):
+            raise
         text = error.args[0] if isinstance(error, KeyError) and error.args else error
         raise UserError(f'the config does not build ({what}): {type(error).__name__}: {text}') from error
 
@@ -147,8 +151,8 @@ def load_weights(model: torch.nn.Module, path: str) -> None:
     Raises:
         UserError: weights are missing, left over, or of another shape.
     """
-    state = {key.removeprefix('module.'): value for key, value in read_weights(path).items()}
-    own = model.state_dict()
+    state = {canonical(key): value for key, value in read_weights(path).items()}
+    own = {canonical(key): value for key, value in model.state_dict().items()}
     missing = [k for k in own if k not in state and not k.startswith('discriminator.')]
     left = [k for k in state if k not in own and not k.startswith('discriminator.')]
     shapes = [k for k in own if k in state and own[k].shape != state[k].shape]
@@ -157,4 +161,10 @@ def load_weights(model: torch.nn.Module, path: str) -> None:
             hint = ' (trained by adaptation: use its config)' if any(k.startswith('segmentor.') for k in left) else ''
             raise UserError(f'{path} does not fit the config: it {fault} {len(keys)} of {len(own)} entries, '
                             f'{", ".join(keys[:3])}{" ..." if len(keys) > 3 else ""}{hint}')
-    model.load_state_dict(state, strict=False)
+    names = {canonical(key): key for key in model.state_dict()}
+    model.load_state_dict({names[key]: value for key, value in state.items() if key in names}, strict=False)
+
+
+def canonical(key: str) -> str:
+    """A weight's name without the wrappers that several processes put around a network or its parts."""
+    return '.'.join(part for part in key.split('.') if part != 'module')

@@ -17,7 +17,7 @@ from functools import cached_property
 from pathlib import Path
 
 import _demo_runs as runs
-from _cli import UserError, build, run_tool
+from _cli import UserError, run_tool
 from _demo_report import label, shown_networks, write_results
 from _demo_runs import ADVERSARIAL, SOURCE_ONLY, STATISTICS, Row, Run
 from mmengine.config import Config
@@ -80,7 +80,6 @@ class Demo:
         config.merge_from_dict(run.options)
         config.work_dir = str(run.folder)
         config.randomness = {'seed': run.seed}
-        config.train_dataloader.dataset.seed = run.seed
         runs.move_data(config, 'data/streets/varied', str(self.target))
         return config
 
@@ -225,7 +224,6 @@ def main(args: argparse.Namespace) -> int:
     warnings.filterwarnings('ignore')
     begin = time.monotonic()
     demo = Demo(args)
-    build('plugin', lambda: __import__('sw_mmseg.plugin'))
     try:
         rows = [pair for seed in args.seeds for network in args.rows for pair in demo.rows(network, seed)]
     except (runs.Interrupted, KeyboardInterrupt):

@@ -15,7 +15,6 @@ import numpy as np
 import torch
 from _cli import UserError, add_common_arguments, build, load_config, load_weights, run_tool
 from mmcv.transforms import Compose
-from mmengine.registry import init_default_scope
 from mmseg.registry import DATASETS, MODELS
 from PIL import Image
 from tqdm import tqdm
@@ -82,7 +81,6 @@ def main(args: argparse.Namespace) -> int:
         raise UserError(f'no image or folder {args.input}')
     images = find_images(args.input)
     config = load_config(args.config, args.cfg_options, args.work_dir)
-    init_default_scope(config.get('default_scope', 'mmseg'))
     model = build('model', lambda: MODELS.build(config.model))
     load_weights(model, args.checkpoint)
     model.to(args.device).eval()

@@ -22,6 +22,7 @@ from mmseg.models.segmentors import SegTTAModel
 from sw_mmseg.analysis import per_class_table, to_csv
 from sw_mmseg.engine.class_iou import ClassIoUMetric  # registered by this import
 
+LOADERS = ('LoadImage', 'LoadImageFromFile')
 SCALES = (0.5, 0.75, 1.0, 1.25, 1.5)
 
 
@@ -48,11 +49,11 @@ def augmented_pipeline(pipeline: list[dict]) -> list[dict]:
 
     Without a resize in the pipeline, the image's own size is scaled.
     """
-    loading = [t for t in pipeline if name_of(t) == 'LoadImageFromFile']
+    loading = [t for t in pipeline if name_of(t) in LOADERS]
     resize = next((t for t in pipeline if name_of(t) == 'Resize'), None)
     rest = [t for t in pipeline if t not in loading and t is not resize]
     if not loading or name_of(rest[-1]) != 'PackSegInputs':
-        raise UserError('--tta needs a test pipeline from LoadImageFromFile to PackSegInputs; the config has '
+        raise UserError('--tta needs a test pipeline that loads an image and ends with PackSegInputs; the config has '
                         f'{" > ".join(name_of(t) for t in pipeline)}')
     if resize is None or 'scale' not in resize:
         factor = resize.get('scale_factor', 1.0) if resize else 1.0

@@ -6,9 +6,8 @@ Data are checked before anything is trained. Ctrl-C leaves a checkpoint; the sam
 from __future__ import annotations
 
 import argparse
-import importlib
-import inspect
 import sys
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -16,7 +15,6 @@ from _cli import UserError, add_common_arguments, build, load_config, run_tool
 from mmengine.config import Config
 from mmengine.dist import is_main_process
 from mmengine.runner import Runner, find_latest_checkpoint
-from mmseg.registry import DATASETS
 
 from sw_mmseg.engine import InterruptHook
 
@@ -66,14 +64,9 @@ def use_checkpoint(config: Config, resume: str | None) -> None:
 
 
 def use_seed(config: Config, seed: int | None) -> None:
-    """One seed for weights, and for the order and augmentation of the samples."""
-    if seed is None:
-        return
-    config.setdefault('randomness', {})['seed'] = seed
-    dataset = config.train_dataloader.dataset
-    kind = build('data set', lambda: DATASETS.get(dataset.type))
-    if kind is not None and 'seed' in inspect.signature(kind).parameters:
-        dataset.seed = seed
+    """One seed for weights, and for the order and augmentation of the samples, which follow it."""
+    if seed is not None:
+        config.setdefault('randomness', {})['seed'] = seed
 
 
 def check_data(config: Config, how: str) -> None:
@@ -83,14 +76,13 @@ def check_data(config: Config, how: str) -> None:
     from sw_mmseg.datasets import check_dataset
     for loader in (config.get('train_dataloader'), config.get('val_dataloader')):
         if loader:
-            check_dataset(loader.dataset, decode=None if how == 'all' else 32)
+            build('data', partial(check_dataset, loader.dataset, decode=None if how == 'all' else 32))
 
 
 def main(args: argparse.Namespace) -> int:
     """Parse, check, train. Returns the exit status: 128 + signal after an interrupt."""
     config = load_config(args.config, args.cfg_options, args.work_dir, args.launcher)
     use_checkpoint(config, args.resume)
-    build('plugin', lambda: importlib.import_module('sw_mmseg.plugin'))
     use_seed(config, args.seed)
     if args.amp:
         use_mixed_precision(config)

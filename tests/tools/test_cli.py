@@ -82,8 +82,16 @@ def test_discriminators_are_not_needed_to_predict(cli, tmp_path):
     model = nn.ModuleDict({'segmentor': nn.Linear(2, 2), 'discriminator': nn.Linear(2, 1)})
     torch.save({'state_dict': {k: v for k, v in model.state_dict().items() if k.startswith('segmentor')}}, path)
     cli.load_weights(model, path)
-    torch.save({'state_dict': model.state_dict()}, path)
-    cli.load_weights(nn.ModuleDict({'segmentor': nn.Linear(2, 2)}), path)
+    # several processes wrap the parts: names get a 'module' inside, on either side
+    wrapped = nn.ModuleDict({k: nn.ModuleDict({'module': v}) for k, v in model.items()})
+    torch.save({'state_dict': wrapped.state_dict()}, path)
+    alone = nn.ModuleDict({'segmentor': nn.Linear(2, 2)})
+    cli.load_weights(alone, path)
+    assert torch.equal(alone['segmentor'].weight, model['segmentor'].weight)
+    torch.save({'state_dict': alone.state_dict()}, path)
+    again = nn.ModuleDict({'segmentor': nn.ModuleDict({'module': nn.Linear(2, 2)})})
+    cli.load_weights(again, path)
+    assert torch.equal(again['segmentor']['module'].weight, alone['segmentor'].weight)
 
 
 def test_missing_and_damaged_checkpoints_are_named(cli, tmp_path):
@@ -110,7 +118,7 @@ def test_mixed_precision_reaches_every_optimiser(load_tool):
 
 def test_augmented_pipeline_scales_and_mirrors_the_image_but_not_the_truth(load_tool):
     tool = load_tool('test')
-    steps = [dict(type='LoadImageFromFile'), dict(type='Resize', scale=(64, 32), keep_ratio=True),
+    steps = [dict(type='LoadImage'), dict(type='Resize', scale=(64, 32), keep_ratio=True),
              dict(type='LoadLabels'), dict(type='PackSegInputs')]
     load, augment = tool.augmented_pipeline(steps)
     resizes, flips, labels, pack = augment['transforms']

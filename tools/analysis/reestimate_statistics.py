@@ -16,7 +16,6 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 import torch
 from _cli import UserError, add_common_arguments, build, load_config, load_weights, run_tool
 from mmengine.config import Config, ConfigDict
-from mmengine.registry import init_default_scope
 from mmengine.runner import Runner
 from mmseg.registry import MODELS
 from tqdm import tqdm
@@ -52,7 +51,6 @@ def main(args: argparse.Namespace) -> int:
         raise UserError('--images and --batch-size must be at least 1')
     config = load_config(args.config, args.cfg_options, args.work_dir)
     data = load_config(args.target, {}) if args.target else config
-    init_default_scope(config.get('default_scope', 'mmseg'))
     model = build('model', lambda: MODELS.build(config.model))
     load_weights(model, args.checkpoint)
     model.to(args.device)
