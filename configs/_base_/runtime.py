@@ -23,7 +23,7 @@ default_hooks = dict(
     interrupt=dict(type='InterruptHook'))
 
 vis_backends = [dict(type='LocalVisBackend'), dict(type='TensorboardVisBackend')]
-visualizer = dict(type='SegLocalVisualizer', vis_backends=vis_backends, name='visualizer')
+visualizer = dict(type='SegLocalVisualizer', vis_backends=vis_backends)  # unnamed: one a run, never shared
 
 load_from = None
 resume = False
