@@ -20,7 +20,7 @@ class UnlabelledImages(BaseSegDataset):
     Args:
         data_root: the folder.
         img_dir: a folder inside it, '' for all of it.
-        img_suffix: one or several endings of the files to take.
+        img_suffix: one or several endings of the files to take, in any case.
         arguments: of mmseg's `BaseSegDataset`. `classes` in `metainfo` are only names for drawing predictions.
     """
 
@@ -31,7 +31,7 @@ class UnlabelledImages(BaseSegDataset):
     ) -> None:
         if 'data_prefix' in arguments or 'seg_map_suffix' in arguments:
             raise TypeError('UnlabelledImages has no labels and takes `img_dir` instead of `data_prefix`')
-        suffixes = (img_suffix,) if isinstance(img_suffix, str) else tuple(img_suffix)
+        suffixes = tuple(s.lower() for s in ((img_suffix,) if isinstance(img_suffix, str) else img_suffix))
         super().__init__(data_root=data_root, data_prefix=dict(img_path=img_dir), img_suffix=suffixes, **arguments)
 
     def load_data_list(self) -> list[dict]:

@@ -56,7 +56,7 @@ def bushes(scene: Scene, x0: float, x1: float, depth: float, height: float, rng:
 
 def pole(scene: Scene, lateral: float, depth: float, height: float, arm: float) -> None:
     """A lamp post with an arm of `arm` metres."""
-    parts = [('metal', [bar(0, 0, 0, height, 0.13)])]
+    parts = [('metal', [bar(0, 0, 0, height, 0.11)])]
     if arm:
         parts += [
             ('metal', [bar(0, height, arm, height + 0.3, 0.1)]),
@@ -88,7 +88,7 @@ def traffic_light(
     scene: Scene, lateral: float, depth: float, height: float, arm: float, rng: np.random.Generator
 ) -> None:
     """A signal head on a pole, and over the road when `arm` (metres, signed) is not 0; one of three lamps is lit."""
-    lit, parts = int(rng.integers(0, 3)), [('metal', [bar(0, 0, 0, height + 0.5, 0.14)])]
+    lit, parts = int(rng.integers(0, 3)), [('metal', [bar(0, 0, 0, height + 0.5, 0.12)])]
     if arm:
         parts.append(('metal', [bar(0, height + 0.5, arm, height + 0.6, 0.12)]))
     for x, y in ((0.0, height - 0.6),) + (((arm, height),) if arm else ()):
