@@ -12,8 +12,10 @@ import multiprocessing
 import resource
 import statistics
 import sys
+import threading
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import torch
 from mmengine.config import ConfigDict
@@ -94,12 +96,29 @@ def peak_memory(method: str, args: argparse.Namespace) -> float:
 
 def _peak_memory(method: str, args: argparse.Namespace) -> float:
     step = build_step(method, args)
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    if args.device != 'cpu':
+        step()
+        step()
+        return torch.cuda.max_memory_allocated(args.device) / 2**20
+    before, peak, done = resident_memory(), 0.0, threading.Event()
+
+    def watch() -> None:
+        nonlocal peak
+        while not done.wait(0.001):
+            peak = max(peak, resident_memory())
+
+    watcher = threading.Thread(target=watch)
+    watcher.start()
     step()
     step()
-    if args.device == 'cpu':
-        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024 - before
-    return torch.cuda.max_memory_allocated(args.device) / 2**20
+    done.set()
+    watcher.join()
+    return peak - before
+
+
+def resident_memory() -> float:
+    """MiB of this process that are in memory now (Linux)."""
+    return int(Path('/proc/self/statm').read_text().split()[1]) * resource.getpagesize() / 2**20
 
 
 def main(arguments: list[str] | None = None) -> int:
