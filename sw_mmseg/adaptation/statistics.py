@@ -8,7 +8,8 @@ only; measured on drawn scenes this mixture costs BatchNorm more than half of it
     target      only target images move them (default: the evaluated domain describes itself)
     both        every forward moves them: the plain implementation
     separate    each domain moves a set of its own; the network's buffers are the target's, the source's stand here
-    frozen      nothing moves and training, too, normalises with the running statistics (norms in eval mode)
+    frozen      nothing moves and training, too, normalises with the running statistics (norms in eval mode): for
+                networks that start from pretrained ones
 
 Under all but 'frozen' a training forward normalises with the statistics of its own batch; the policy concerns buffers
 alone. `requires_grad=False` does not stop running statistics, and a target batch that only passes forward moves them:

@@ -1,5 +1,7 @@
-"""Optimisers of two-player training, and hooks: health, importance ratios, pictures, progress, interruption."""
+"""Optimisers of two-player training, mixed precision, per-class IoU; hooks: health, ratios, pictures, progress."""
 
+from sw_mmseg.engine.bfloat16 import Bfloat16OptimWrapper
+from sw_mmseg.engine.class_iou import ClassIoUMetric
 from sw_mmseg.engine.health import DiscriminatorHealthHook, NonFiniteLossError
 from sw_mmseg.engine.interrupt import InterruptHook
 from sw_mmseg.engine.optimizers import DomainOptimWrapperConstructor, DomainOptimWrappers
@@ -8,6 +10,8 @@ from sw_mmseg.engine.progress import ProgressHook
 from sw_mmseg.engine.ratios import ImportanceRatioHook, importance_ratios
 
 __all__ = [
+    'Bfloat16OptimWrapper',
+    'ClassIoUMetric',
     'DiscriminatorHealthHook',
     'DomainOptimWrapperConstructor',
     'DomainOptimWrappers',

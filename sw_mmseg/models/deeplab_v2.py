@@ -5,13 +5,23 @@ the first two. Both are here by name: `branches='four'` is what DeepLab-v2 descr
 reproduces the published behaviour, without the two classifiers that would never be used or trained.
 """
 
-from collections.abc import Sequence
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 from mmseg.models.decode_heads.decode_head import BaseDecodeHead
 from mmseg.registry import MODELS
 from torch import Tensor, nn
 
 BRANCHES = {'four': 4, 'two': 2}
+
+
+@contextmanager
+def without_size_advice() -> Iterator[None]:
+    """Inside, mmseg's `resize` does not recommend image sizes of the form 8n+1 for align_corners=True."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings('ignore', message='When align_corners=True')
+        yield
 
 
 @MODELS.register_module()
@@ -63,6 +73,16 @@ class DeepLabV2Head(BaseDecodeHead):
         self.classifiers = nn.ModuleList(
             nn.Conv2d(in_channels, self.out_channels, 3, padding=dilation, dilation=dilation) for dilation in used
         )
+
+    def loss_by_feat(self, seg_logits: Tensor, batch_data_samples: list) -> dict[str, Tensor]:
+        """As in every mmseg head: losses and accuracy at the labels' resolution."""
+        with without_size_advice():
+            return super().loss_by_feat(seg_logits, batch_data_samples)
+
+    def predict_by_feat(self, seg_logits: Tensor, batch_img_metas: list[dict]) -> Tensor:
+        """As in every mmseg head: logits at the images' resolution."""
+        with without_size_advice():
+            return super().predict_by_feat(seg_logits, batch_img_metas)
 
     def forward(self, inputs: Sequence[Tensor]) -> Tensor:
         """The backbone's maps to logits (N, num_classes, h, w), at the feature map's resolution."""

@@ -4,6 +4,8 @@ AdaptSegNet aligns predictions at several levels (its "multi level" takes the la
 through `forward` matters: gradients of a DistributedDataParallel model are only averaged for what its `forward` ran.
 """
 
+from typing import Any
+
 from mmseg.models.segmentors import EncoderDecoder
 from mmseg.registry import MODELS
 from mmseg.utils import OptSampleList
@@ -24,7 +26,7 @@ class MultiLevelSegmentor(EncoderDecoder):
                 heads['auxiliary_head'] = self.auxiliary_head
         return heads
 
-    def forward(self, inputs: Tensor, data_samples: OptSampleList = None, mode: str = 'tensor'):
+    def forward(self, inputs: Tensor, data_samples: OptSampleList = None, mode: str = 'tensor') -> Any:
         """mmseg's modes, and 'levels': dict of logits (N, classes, h, w) at each head's own resolution."""
         if mode == 'levels':
             features = self.extract_feat(inputs)

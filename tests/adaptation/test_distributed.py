@@ -8,7 +8,7 @@ import torch
 import torch.distributed as dist
 import torch.multiprocessing as mp
 from mmengine.model import MMSeparateDistributedDataParallel
-from mmengine.optim import OptimWrapper, OptimWrapperDict
+from mmengine.optim import build_optim_wrapper
 from mmengine.runner.checkpoint import get_state_dict
 from mmseg.registry import MODELS
 from tiny_networks import tiny_config, two_domain_batch
@@ -34,11 +34,10 @@ def part(batch, index):
     return {domain: {key: value[index:index + 1] for key, value in side.items()} for domain, side in batch.items()}
 
 
-def steps(model, batches, accumulative_counts=1):
-    inner = getattr(model, 'module', model)
-    wrappers = OptimWrapperDict(**{
-        name: OptimWrapper(torch.optim.SGD(getattr(inner, name).parameters(), lr=0.1), accumulative_counts)
-        for name in ('segmentor', 'discriminator')})
+def steps(model, batches):
+    section = {'optimizer': {'type': 'SGD', 'lr': 0.1}}
+    wrappers = build_optim_wrapper(model, {
+        'constructor': 'DomainOptimWrapperConstructor', 'segmentor': section, 'discriminator': section})
     for batch in batches:
         model.train_step(batch, optim_wrapper=wrappers)
 
