@@ -71,6 +71,14 @@ def accumulate(wrapper: OptimWrapper, loss: Tensor) -> None:
     wrapper._inner_count -= 1
 
 
+def accept_plain_segmentor(model: nn.Module, state_dict: dict[str, Tensor], prefix: str, *_: Any) -> None:
+    """A hook of torch: the checkpoint of a source-only run loads into the segmentor, so `load_from` can start there."""
+    inner = f'{prefix}segmentor.'
+    if any(key.startswith(f'{prefix}backbone.') for key in state_dict):
+        for key in [key for key in state_dict if key.startswith(prefix) and not key.startswith(inner)]:
+            state_dict[inner + key[len(prefix):]] = state_dict.pop(key)
+
+
 @MODELS.register_module()
 class AdaptSegNet(BaseModel):
     """Segmentor, discriminators, and the step that trains both; predicts as its segmentor does.
@@ -115,6 +123,7 @@ class AdaptSegNet(BaseModel):
             raise ValueError(f"evaluate_with must be one of {DOMAINS}, and 'source' needs statistics_from='separate'; "
                              f'got {evaluate_with!r} with {statistics_from!r}')
         self.evaluate_with = evaluate_with
+        self.register_load_state_dict_pre_hook(accept_plain_segmentor)
 
     def init_weights(self) -> None:
         super().init_weights()

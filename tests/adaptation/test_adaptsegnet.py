@@ -5,6 +5,7 @@ import copy
 import pytest
 import torch
 import torch.nn.functional as F
+from mmengine.runner import load_checkpoint
 from mmengine.structures import PixelData
 
 from sw_mmseg.adaptation import AdaptSegNet
@@ -196,6 +197,25 @@ def test_images_of_unlike_size_are_padded_within_their_domain(make_model, make_b
     assert data['source']['inputs'].shape == (2, 3, 64, 32) and data['target']['inputs'].shape == (2, 3, 32, 48)
     assert (data['source']['data_samples'][1].gt_sem_seg.data[:, 40:] == 255).all()
     assert torch.isfinite(model.train_step(batch, make_wrappers(model))['loss_seg'])
+
+
+def test_starts_from_a_source_only_checkpoint(make_model, tmp_path):
+    """Through torch, and through mmengine as `load_from` does."""
+    model, segmentor = make_model(), copy.deepcopy(make_model().segmentor)
+    for tensor in segmentor.state_dict().values():
+        tensor.fill_(3)
+    missing, unexpected = model.load_state_dict(segmentor.state_dict(), strict=False)
+    assert unexpected == [] and all(name.startswith('discriminator.') for name in missing)
+    assert all((tensor == 3).all() for tensor in model.segmentor.state_dict().values())
+
+    torch.save({'state_dict': segmentor.state_dict()}, tmp_path / 'source_only.pth')
+    model = make_model()
+    load_checkpoint(model, str(tmp_path / 'source_only.pth'), logger='silent')
+    assert all((tensor == 3).all() for tensor in model.segmentor.state_dict().values())
+
+    adapted = make_model().state_dict()  # its own checkpoints load as they are
+    assert model.load_state_dict(adapted) and torch.equal(
+        model.state_dict()['segmentor.backbone.conv1.weight'], adapted['segmentor.backbone.conv1.weight'])
 
 
 def test_clear_errors(make_model, make_batch, make_wrappers):
