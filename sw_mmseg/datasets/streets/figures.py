@@ -131,15 +131,12 @@ def tree(rng: np.random.Generator, height: float, slender: float) -> list[Part]:
     radius = height * (0.34 - 0.2 * slender)
     middle = height * 0.64
     parts: list[Part] = [('trunk', [bar(0, 0, rng.uniform(-0.2, 0.2), middle, 0.14 + 0.02 * height)])]
-    for i in range(4):
-        x, y = rng.uniform(-0.45, 0.45) * radius, middle + rng.uniform(-0.28, 0.3) * height
+    for i in range(4):  # from below to the top, near enough to each other to hang together
+        x = rng.uniform(-0.45, 0.45) * radius
+        y = max(middle + (0.13 * (i - 1.5) + rng.uniform(-0.04, 0.04)) * height, height * 0.25 + 0.4)
         scale = rng.uniform(0.6, 0.85)
-        parts.append(
-            (
-                'leaf shade' if i < 2 else 'leaf',
-                [blob(rng, x, max(y, height * 0.25 + 0.4), radius * scale, height * 0.26 * scale)],
-            )
-        )
+        crown = blob(rng, x, y, radius * scale, height * 0.26 * scale)
+        parts.append(('leaf' if i % 2 else 'leaf shade', [crown]))
     return parts
 
 

@@ -14,7 +14,7 @@ from .camera import NEAR, Camera
 from .domains import Layout
 from .figures import bar
 from .scenery import FAR, Street
-from .shapes import BARS, BRICKS, FRONT, PLAIN, Scene, Shape
+from .shapes import BARS, BRICKS, FRONT, PLAIN, WINDOWS, Scene, Shape
 from .traffic import Task
 
 
@@ -60,7 +60,8 @@ def _skyline(scene: Scene, layout: Layout, rng: np.random.Generator) -> None:
         if rng.random() < 0.5:
             outline = np.array([(x, 0), (x + width, 0), (x + width, height), (x, height)])
             shape = scene.camera.upright(outline, 0.0, depth)
-            scene.shapes.append(Shape([shape], ID['building'], scene.swatch('facade'), FRONT, depth))
+            facade = Shape([shape], ID['building'], scene.swatch('facade'), FRONT, depth, pattern=WINDOWS)
+            scene.shapes.append(facade)
         else:
             roadside.bushes(scene, x - 3, x + width + 3, depth, height * 0.7, rng)
         x += width * rng.uniform(0.7, 1.1)
