@@ -17,6 +17,7 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
+import _cli  # noqa: F401  first of all: it imports the plugin without its neighbours' warnings
 import numpy as np
 import torch
 from mmengine.config import Config
@@ -83,7 +84,8 @@ def schedule_options(config: Config, iterations: int | None) -> dict:
         return {}
     old = config.train_cfg.max_iters
     options = {'train_cfg.max_iters': iterations, 'train_cfg.val_interval': iterations,
-               'default_hooks.checkpoint.interval': max(1, iterations // 4)}
+               'default_hooks.checkpoint.interval': max(1, iterations // 4),
+               'default_hooks.logger.interval': max(1, min(config.default_hooks.logger.interval, iterations // 20))}
     players = config.param_scheduler
     lists = {f'param_scheduler.{k}': v for k, v in players.items()} if isinstance(players, dict) else {
         'param_scheduler': players}
@@ -117,8 +119,10 @@ def fingerprint(config: Config, *more: object) -> str:
 def quiet(file: Path):
     """What libraries print goes to a file; the progress line goes to standard error as before."""
     file.parent.mkdir(parents=True, exist_ok=True)
-    with file.open('a') as stream, contextlib.redirect_stdout(stream):
+    stream = file.open('a')  # not closed here: loggers made inside keep writing to it
+    with contextlib.redirect_stdout(stream):
         yield
+    stream.flush()
 
 
 def train(run: Run, config: Config, mark: str, label: str) -> tuple[torch.nn.Module, float]:
@@ -138,7 +142,7 @@ def train(run: Run, config: Config, mark: str, label: str) -> tuple[torch.nn.Mod
         write_json(state, before)
     config = config.copy()
     config.resume = (run.folder / 'last_checkpoint').is_file()
-    config.launcher = 'none'
+    config.launcher, config.experiment_name = 'none', run.folder.name
     with quiet(run.folder / 'console.log'):
         runner = Runner.from_cfg(config)
         runner.register_hook(ProgressHook(label))

@@ -64,7 +64,8 @@ class Demo:
     def generate(self, out: Path, seed: int, source: int, target_train: int, target_val: int) -> Path:
         """Streets in `out`, with a progress bar; quick when they are there."""
         workers = len(os.sched_getaffinity(0)) if hasattr(os, 'sched_getaffinity') else os.cpu_count() or 1
-        with tqdm(desc=f'streets in {out}', unit=' images', leave=False) as bar:
+        print(f'streets in {out}', flush=True)
+        with tqdm(unit=' images', leave=False, disable=None) as bar:
             def show(done: int, total: int) -> None:
                 bar.total = total
                 bar.update(done - bar.n)
@@ -80,7 +81,7 @@ class Demo:
         config.merge_from_dict(run.options)
         config.work_dir = str(run.folder)
         config.randomness = {'seed': run.seed}
-        runs.move_data(config, 'data/streets/varied', str(self.target))
+        runs.move_data(config._cfg_dict, 'data/streets/varied', str(self.target))
         return config
 
     def run(self, network: str, treatment: str, seed: int) -> Run:

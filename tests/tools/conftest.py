@@ -2,6 +2,7 @@
 
 import importlib.util
 import os
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -32,10 +33,50 @@ def call():
     """`call('tools/train.py', ...)` as a user would in the repository -> the finished process, with text output."""
     environment = {**os.environ, 'OMP_NUM_THREADS': '1', 'CUDA_VISIBLE_DEVICES': '', 'PYTHON': sys.executable}
 
-    def run(*words, timeout=240):
+    def run(*words, timeout=240, **variables):
         words = [str(w) for w in words]
         program = [] if words[0].endswith('.sh') else [sys.executable]
-        return subprocess.run([*program, *words], cwd=REPOSITORY, env=environment, text=True, capture_output=True,
-                              timeout=timeout)
+        return subprocess.run([*program, *words], cwd=REPOSITORY, env={**environment, **variables}, text=True,
+                              capture_output=True, timeout=timeout)
 
     return run
+
+
+@pytest.fixture
+def unused_port():
+    """A port of this machine that nobody listens on."""
+    with socket.socket() as found:
+        found.bind(('127.0.0.1', 0))
+        return found.getsockname()[1]
+
+
+@pytest.fixture(scope='session')
+def streets(tmp_path_factory):
+    """Tiny streets, 64x32: 6 source, 4 target training and 3 target validation images."""
+    from sw_mmseg.datasets.streets import generate_streets
+    return generate_streets(tmp_path_factory.mktemp('streets'), size=(64, 32), source=6, target_train=4, target_val=3)
+
+
+@pytest.fixture(scope='session')
+def tiny_config(tmp_path_factory, streets):
+    """`tiny_config('bn_adaptsegnet')` -> path of the demo's config, on tiny streets, a sixteenth as wide."""
+    folder = tmp_path_factory.mktemp('configs')
+
+    def write(name):
+        data = [f"train_dataloader = dict(num_workers=0, persistent_workers=False, dataset={DATA[name.split('_')[1]]})"]
+        data += [f"{part}_dataloader = dict(num_workers=0, persistent_workers=False, "
+                 f"dataset=dict(data_root='{streets}/cityscapes'))" for part in ('val', 'test')]
+        network = 'dict(backbone=dict(width=0.0625), decode_head=dict(in_channels=64))'
+        model = f'dict(segmentor={network}, discriminator=dict(width=4))' if 'adapt' in name else network
+        text = '\n'.join([f"_base_ = '{REPOSITORY}/configs/{name}_streets.py'", f'model = {model}', *data,
+                          'train_cfg = dict(max_iters=6, val_interval=6)',
+                          'default_hooks = dict(logger=dict(interval=1))'])
+        path = folder / f'{name}_tiny.py'
+        path.write_text(text.replace('STREETS', str(streets)))
+        return str(path)
+
+    return write
+
+
+DATA = {'adaptsegnet': "dict(source=dict(data_root='STREETS/gta5'), target=dict(data_root='STREETS/cityscapes'))",
+        'sourceonly': "dict(dataset=dict(data_root='STREETS/gta5'))"}
