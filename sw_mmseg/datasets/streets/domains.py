@@ -129,7 +129,7 @@ _CAMERA_STREET = Layout(
     parked_per_10m=0.85,
     traffic_per_10m=0.13,
     vehicles=dict(sedan=0.28, hatchback=0.4, suv=0.12, van=0.1, truck=0.05, bus=0.045, caravan=0.015),
-    tram=0.07,
+    tram=0.05,
     people_per_10m=0.55,
     riders=0.45,
     motorcyclist=0.25,

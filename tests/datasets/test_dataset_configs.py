@@ -1,0 +1,81 @@
+"""The four data configs, pointed at tiny data sets: what a training and a validation batch looks like."""
+
+import json
+from itertools import islice
+from pathlib import Path
+
+import pytest
+from mmengine.config import Config
+from mmengine.runner import Runner
+
+from sw_mmseg.datasets import check_dataset
+from sw_mmseg.datasets.streets import generate_streets
+
+CONFIGS = Path(__file__).parents[2] / 'configs/_base_/datasets'
+PAIRS, SINGLES = ('gta2cityscapes', 'streets'), ('gta5', 'streets_sourceonly')
+
+
+@pytest.fixture(scope='module')
+def streets(tmp_path_factory) -> Path:
+    return generate_streets(tmp_path_factory.mktemp('streets'), size=(256, 128), source=4, target_train=3, target_val=2)
+
+
+@pytest.fixture
+def load(gta5, cityscapes, streets):
+    """A config by name, its roots replaced by tiny data sets and its workers left out."""
+    def read(name: str) -> Config:
+        text = json.dumps(Config.fromfile(CONFIGS / f'{name}.py').to_dict())
+        for root, place in (('data/gta5', gta5), ('data/cityscapes', cityscapes), ('data/streets/varied', streets)):
+            text = text.replace(f'"{root}', f'"{place}')
+        assert '"data/' not in text
+        config = Config(json.loads(text))
+        for loader in (config.train_dataloader, config.val_dataloader):
+            loader.update(num_workers=0, persistent_workers=False)
+        return config
+    return read
+
+
+def shapes(side: dict) -> set:
+    return {tuple(image.shape[1:]) for image in side['inputs']}
+
+
+@pytest.mark.parametrize(('name', 'source', 'target', 'size'), [
+    ('gta2cityscapes', (720, 1280), (512, 1024), 1), ('streets', (128, 256), (128, 256), 2)])
+def test_pairs(load, name, source, target, size):
+    config = load(name)
+    check_dataset(config.train_dataloader.dataset)
+    batches = list(islice(Runner.build_dataloader(config.train_dataloader, seed=0), 4))
+    assert len(batches) == 4
+    for batch in batches:
+        assert shapes(batch['source']) == {source} and shapes(batch['target']) == {target}
+        assert len(batch['source']['inputs']) == len(batch['target']['inputs']) == size
+        assert all(s.gt_sem_seg.shape == source for s in batch['source']['data_samples'])
+        assert not any('gt_sem_seg' in s for s in batch['target']['data_samples'])
+
+
+@pytest.mark.parametrize(('name', 'source'), [('gta5', (720, 1280)), ('streets_sourceonly', (128, 256))])
+def test_source_only(load, name, source):
+    config = load(name)
+    check_dataset(config.train_dataloader.dataset)
+    batch = next(iter(Runner.build_dataloader(config.train_dataloader, seed=0)))
+    assert shapes(batch) == {source} and all(s.gt_sem_seg.shape == source for s in batch['data_samples'])
+    paths = [s.img_path for s in batch['data_samples']]
+    assert all('/gta5/images/' in path for path in paths)  # no target picture
+
+
+@pytest.mark.parametrize('name', PAIRS + SINGLES)
+def test_validation_scores_at_the_labels_size(load, name):
+    config = load(name)
+    check_dataset(config.val_dataloader.dataset, decode=None)
+    batches = list(Runner.build_dataloader(config.val_dataloader))
+    assert sum(len(batch['inputs']) for batch in batches) == 2
+    for batch in batches:
+        assert shapes(batch) == {(128, 256) if 'streets' in name else (512, 1024)}
+        assert all(s.gt_sem_seg.shape == s.ori_shape for s in batch['data_samples'])
+    assert config.val_evaluator.type == 'IoUMetric' and config.test_dataloader.dataset == config.val_dataloader.dataset
+
+
+@pytest.mark.parametrize(('pair', 'single'), zip(PAIRS, SINGLES))
+def test_a_pair_and_its_source_only_counterpart_read_the_same_source(load, pair, single):
+    pair, single = load(pair).train_dataloader, load(single).train_dataloader
+    assert pair.dataset.source == single.dataset.dataset and pair.batch_size == single.batch_size
