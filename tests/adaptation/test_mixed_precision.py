@@ -36,7 +36,7 @@ def test_both_players_scale_their_own_loss(make_model, make_batch, make_wrappers
 
 
 def test_bfloat16_step_is_close_to_the_fp32_one(make_model, make_batch, make_wrappers):
-    """As `tools/train.py --amp` sets it up on a CPU: the type stands once, beside the sections."""
+    """bfloat16 is what `--amp` means on a CPU; here its type stands once, beside the sections."""
     exact, mixed = make_model(norm='sw').float(), make_model(norm='sw').float()
     start = copy.deepcopy(exact.state_dict())
     section = {'optimizer': {'type': 'SGD', 'lr': 1.0}}

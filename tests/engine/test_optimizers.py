@@ -50,7 +50,7 @@ def test_switches_have_a_learning_rate_of_their_own(model):
 
 
 def test_shared_settings_reach_every_section(model):
-    """As `tools/train.py --amp` sets them: one type beside the sections."""
+    """One type, one clipping, one accumulation beside the sections."""
 
     @OPTIM_WRAPPERS.register_module(force=True)
     class Recording(OPTIM_WRAPPERS.get('OptimWrapper')):
