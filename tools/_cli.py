@@ -3,15 +3,27 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import difflib
+import io
+import logging
 import os
 import sys
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 
 import torch
 from mmengine.config import Config, ConfigDict, DictAction
 from mmengine.registry import init_default_scope
+
+# Without compiled extensions, which nothing here needs, the OpenMMLab packages say at import that this or that cannot
+# work. Whoever imports this module first does not have to read it; what is said later is heard.
+with contextlib.redirect_stdout(io.StringIO()), warnings.catch_warnings():
+    warnings.simplefilter('ignore')
+    logging.disable(logging.WARNING)
+    import sw_mmseg.plugin  # noqa: F401
+    logging.disable(logging.NOTSET)
 
 LAUNCHERS = ('none', 'pytorch', 'slurm', 'mpi')
 
@@ -121,6 +133,17 @@ def build(what: str, make: Callable):
             raise
         text = error.args[0] if isinstance(error, KeyError) and error.args else error
         raise UserError(f'the config does not build ({what}): {type(error).__name__}: {text}') from error
+
+
+def unlabelled_images(config: Config, folder: str) -> dict:
+    """A data set of every image in a folder and below, prepared as the config prepares its test images."""
+    pipeline = [t for t in config.test_dataloader.dataset.pipeline if not reads_labels(t)]
+    return {'type': 'UnlabelledImages', 'data_root': str(folder), 'pipeline': pipeline}
+
+
+def reads_labels(transform: dict) -> bool:
+    """Whether a step of a pipeline is about labels."""
+    return 'Label' in str(transform['type']) or 'Annotation' in str(transform['type'])
 
 
 def read_weights(path: str) -> dict[str, torch.Tensor]:

@@ -6,8 +6,8 @@ Sentences are made from the numbers and say what these show, no more.
 from __future__ import annotations
 
 import math
-import sys
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -29,7 +29,7 @@ from sw_mmseg.analysis import (
     to_markdown,
     write_report,
 )
-from sw_mmseg.analysis.style import LIGHT, Theme
+from sw_mmseg.analysis.style import LIGHT, Theme, figure_png
 
 TITLE = 'From a drawn game to drawn cameras: what adapts the network'
 TREATMENTS = (SOURCE_ONLY, STATISTICS, ADVERSARIAL)
@@ -142,40 +142,64 @@ def ratio_table(rows: Sequence[Row]) -> Table | None:
                  'Weights of the statistics in each switch; all started equal.') if cells else None
 
 
-def write_results(folder: Path, rows: Sequence[Row], pictures: list[dict], classes: Sequence[str], palette: list,
-                  curve_folders: dict[str, Path], iterations: int, images: int, commands: Sequence[str]) -> Table:
-    """results.json, table.md, predictions.png and report.html in `folder`; returns the table.
+def none_for_nan(values: Sequence[float]) -> list[float | None]:
+    """JSON has no NaN: an absent class is null."""
+    return [None if math.isnan(v) else v for v in values]
 
-    Args:
-        pictures: one dict an image: 'image' and 'truth', then label maps by network and treatment.
-    """
-    table = result_table(rows, images)
-    lines = sentences(rows, iterations)
-    write_json(folder / 'results.json', {
-        'rows': [{**vars(r), 'target_mIoU': miou(r.target), 'source_mIoU': miou(r.source)} for r in rows],
-        'classes': list(classes), 'iterations': iterations, 'environment': environment()})
-    (folder / 'table.md').write_text(to_markdown(table))
-    (folder / 'predictions.png').write_bytes(image_bytes(contact_sheet(pictures[:4], classes, palette)))
+
+@dataclass(frozen=True)
+class Results:
+    """All that the report shows. `pictures`: one dict an image, 'image' and 'truth', then label maps by network."""
+
+    rows: Sequence[Row]
+    pictures: Sequence[dict]
+    classes: Sequence[str]
+    palette: Sequence[Sequence[int]]
+    curve_folders: dict[str, Path]  # network -> work directory of its adversarial training
+    commands: Sequence[str]
+    iterations: int
+    variant: str
+    test_images: int
+
+
+def sections(results: Results, table: Table, charts: list) -> list[Section]:
+    """The report from top to bottom."""
+    rows, classes, palette = results.rows, results.classes, results.palette
     shown = {label(r): r.target for r in shown_networks(rows)}
-    by_class = per_class_table(classes, shown, 'IoU in percent on target images.')
-    alt = 'IoU of every class; the table beside it has the numbers'
-    charts = curve_figures(rows, curve_folders)
-    for index, (_, _, draw) in enumerate(charts):
-        draw(LIGHT).savefig(folder / f'curve_{index + 1}.png', dpi=150)
+    bars = page.figure(lambda theme: plot_class_bars(classes, shown, theme=theme),
+                       'IoU of every class; the table beside it has the numbers')
+    by_class = to_html(per_class_table(classes, shown, 'IoU in percent on target images.'))
+    curves = [page.figure(draw, alt, caption) for alt, caption, draw in charts]
     ratios = ratio_table(rows)
-    sections = [
-        Section('Result', (to_html(table), *map(page.paragraph, lines))),
+    return [
+        Section('Result', (to_html(table), *map(page.paragraph, sentences(rows, results.iterations)))),
         Section('Target images that no training saw',
                 (page.class_legend(classes, palette),
-                 *(page.tiles(p, palette, f'target image {i + 1}') for i, p in enumerate(pictures)))),
-        Section('Classes', (page.side_by_side([
-            page.figure(lambda theme: plot_class_bars(classes, shown, theme=theme), alt), to_html(by_class)]),)),
-        Section('Adversarial training', (page.side_by_side([page.figure(d, a, c) for a, c, d in charts]),
-                                         page.paragraph(f'Seed {rows[0].seed}.', 'muted'))),
+                 *(page.tiles(p, palette, f'target image {i + 1}') for i, p in enumerate(results.pictures)))),
+        Section('Classes', (page.side_by_side([bars, by_class]),)),
+        Section('Adversarial training',
+                (page.side_by_side(curves), page.paragraph(f'Seed {rows[0].seed}.', 'muted'))),
         *([Section('What the switches chose', (to_html(ratios),))] if ratios else []),
-        Section('How to repeat it', (page.commands(commands), page.facts(environment())))]
+        Section('How to repeat it', (page.commands(results.commands), page.facts(environment())))]
+
+
+def write_results(folder: Path, results: Results) -> Table:
+    """results.json, table.md, predictions.png, curve_N.png and report.html in `folder`; returns the table."""
+    rows = results.rows
+    table = result_table(rows, results.test_images)
+    write_json(folder / 'results.json', {
+        'rows': [{**vars(r), 'target': none_for_nan(r.target), 'source': none_for_nan(r.source),
+                  'target_mIoU': miou(r.target), 'source_mIoU': miou(r.source)} for r in rows],
+        'classes': list(results.classes), 'iterations': results.iterations, 'variant': results.variant,
+        'environment': environment()})
+    (folder / 'table.md').write_text(to_markdown(table))
+    sheet = contact_sheet(results.pictures[:4], results.classes, results.palette)
+    (folder / 'predictions.png').write_bytes(image_bytes(sheet))
+    charts = curve_figures(rows, results.curve_folders)
+    for index, (_, _, draw) in enumerate(charts, 1):
+        (folder / f'curve_{index}.png').write_bytes(figure_png(draw, LIGHT))
+    change = ' in changing weather and light' if results.variant == 'varied' else ', all alike'
     lead = ['One narrow DeepLab-v2 with different norms at five places learns to segment drawn street scenes that look '
-            'like a game, and is tested on scenes as cameras would show them in changing weather and light.']
-    size = write_report(folder / 'report.html', TITLE, lead, sections)
-    print(f'{folder}/report.html ({size / 1e6:.1f} MB)', file=sys.stderr)
+            f'like a game, and is tested on scenes as cameras would show them{change}.']
+    write_report(folder / 'report.html', TITLE, lead, sections(results, table, charts))
     return table

@@ -33,6 +33,7 @@ from sw_mmseg.engine import InterruptHook, ProgressHook, importance_ratios
 from sw_mmseg.engine.class_iou import ClassIoUMetric
 
 SOURCE_ONLY, STATISTICS, ADVERSARIAL = 'source only', 'target statistics', 'adversarial'
+DATA = 'data/streets/varied'  # the configs'
 CODE = ('adaptation', 'datasets', 'engine', 'losses', 'models', 'whitening')  # what results depend on
 
 
@@ -96,13 +97,15 @@ def schedule_options(config: Config, iterations: int | None) -> dict:
     return options
 
 
-def move_data(node, old: str, new: str) -> None:
-    """Point every `data_root` of a config from one folder to another."""
-    for value in node.values() if isinstance(node, dict) else node:
-        if isinstance(value, (dict, list, tuple)):
-            move_data(value, old, new)
-    if isinstance(node, dict) and str(node.get('data_root', '')).startswith(old):
-        node['data_root'] = new + node['data_root'][len(old):]
+def data_options(node: dict, new: str, prefix: str) -> dict:
+    """`--cfg-options` that point every `data_root` below `node` from the configs' streets to another folder."""
+    options = {}
+    for key, value in node.items():
+        if isinstance(value, dict):
+            options |= data_options(value, new, f'{prefix}.{key}')
+        elif key == 'data_root' and value.startswith(DATA) and new != DATA:
+            options[f'{prefix}.{key}'] = new + value[len(DATA):]
+    return options
 
 
 def fingerprint(config: Config, *more: object) -> str:

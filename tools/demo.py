@@ -17,8 +17,8 @@ from functools import cached_property
 from pathlib import Path
 
 import _demo_runs as runs
-from _cli import UserError, run_tool
-from _demo_report import label, shown_networks, write_results
+from _cli import UserError, run_tool, unlabelled_images
+from _demo_report import Results, label, shown_networks, write_results
 from _demo_runs import ADVERSARIAL, SOURCE_ONLY, STATISTICS, Row, Run
 from mmengine.config import Config
 from rich.console import Console
@@ -38,8 +38,9 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     norms = sorted(p.name.split('_')[0] for p in (REPOSITORY / 'configs').glob('*_sourceonly_streets.py'))
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('--work-dir', type=Path, default=Path('work_dirs/demo'))
-    parser.add_argument('--data', default='data/streets', help='where streets are, or will be generated')
+    parser.add_argument('--data', type=Path, default=Path('data/streets'), help='where streets are, or will be')
     parser.add_argument('--variant', choices=tuple(VARIANTS), default='varied', help='how target images differ')
+    parser.add_argument('--size', default='256x128', metavar='WxH', help='of the images (default: 256x128)')
     parser.add_argument('--images', type=int, default=800, help='training images of each domain')
     parser.add_argument('--test-images', type=int, default=100, help='images to test on, of each domain')
     parser.add_argument('--iterations', type=int, help="of each training (default: the configs')")
@@ -55,14 +56,16 @@ class Demo:
     """Configs, data and finished rows of one call."""
 
     def __init__(self, args: argparse.Namespace) -> None:
-        self.args, self.done, self.commands = args, 0, []
+        self.args, self.done = args, 0
+        self.commands = [f'tools/dataset_converters/streets.py {args.data} --variant {args.variant} --size {args.size} '
+                         f'--source {args.images} --target-train {args.images} --target-val {args.test_images}']
         self.total = 2 * len(args.rows) * len(args.seeds)
-        self.target = self.generate(Path(args.data), 0, args.images, args.images, args.test_images)
+        self.target = self.generate(args.data, 0, args.images, args.images, args.test_images)
         # source images that no training sees: another seed of the same domain
         self.unseen = self.generate(args.work_dir / 'unseen_source', 1, args.test_images, 0, 0)
 
     def generate(self, out: Path, seed: int, source: int, target_train: int, target_val: int) -> Path:
-        """Streets in `out`, with a progress bar; quick when they are there."""
+        """Streets in `out`; quick when they are there."""
         workers = len(os.sched_getaffinity(0)) if hasattr(os, 'sched_getaffinity') else os.cpu_count() or 1
         print(f'streets in {out}', flush=True)
         with tqdm(unit=' images', leave=False, disable=None) as bar:
@@ -70,10 +73,11 @@ class Demo:
                 bar.total = total
                 bar.update(done - bar.n)
             try:
-                return Path(generate_streets(str(out), self.args.variant, source=source, target_train=target_train,
-                                             target_val=target_val, seed=seed, workers=workers, progress=show))
-            except FileExistsError as error:
-                raise UserError(f'{error} Or let the demo use another folder: --data DIR') from error
+                size = tuple(int(side) for side in self.args.size.split('x'))
+                return generate_streets(out, self.args.variant, size, source, target_train, target_val, seed, workers,
+                                        progress=show)
+            except (FileExistsError, ValueError) as error:
+                raise UserError(f'{error} (--data DIR lets the demo use another folder)') from error
 
     def config(self, run: Run) -> Config:
         """The run's config as `tools/train.py` would have it."""
@@ -81,13 +85,15 @@ class Demo:
         config.merge_from_dict(run.options)
         config.work_dir = str(run.folder)
         config.randomness = {'seed': run.seed}
-        runs.move_data(config._cfg_dict, 'data/streets/varied', str(self.target))
         return config
 
     def run(self, network: str, treatment: str, seed: int) -> Run:
         """One training."""
         file = CONFIGS[treatment].format(network)
-        options = runs.schedule_options(Config.fromfile(file), self.args.iterations)
+        config = Config.fromfile(file)
+        options = runs.schedule_options(config, self.args.iterations)
+        for part in ('train_dataloader', 'val_dataloader', 'test_dataloader'):
+            options |= runs.data_options(config[part], str(self.target), part)
         name = f'{network}_{treatment.replace(" ", "_")}_seed{seed}'
         return Run(network, treatment, seed, file, options, self.args.work_dir / 'runs' / name)
 
@@ -106,7 +112,7 @@ class Demo:
         """Loader of source images that no training saw, prepared as the target's are."""
         dataset = self.base.train_dataloader.dataset.source.copy()
         dataset.pipeline = self.base.test_dataloader.dataset.pipeline
-        runs.move_data(dataset, str(self.target), str(self.unseen))
+        dataset.data_root = str(self.unseen / 'gta5')
         return runs.build_loader(dataset, 4)
 
     @cached_property
@@ -118,9 +124,9 @@ class Demo:
     def rows(self, network: str, seed: int) -> list[tuple[Row, list]]:
         """The three rows of one network, each with its predictions for the images to show."""
         alone, adapted = (self.run(network, treatment, seed) for treatment in (SOURCE_ONLY, ADVERSARIAL))
-        return [*self.source_rows(alone, self.config(adapted)), self.adversarial_row(adapted)]
+        return [*self.source_rows(alone), self.adversarial_row(adapted)]
 
-    def source_rows(self, run: Run, pair: Config) -> list[tuple[Row, list]]:
+    def source_rows(self, run: Run) -> list[tuple[Row, list]]:
         """Source only; then the same network with statistics of the target's training images."""
         config = self.config(run)
         mark = self.mark(config)
@@ -129,13 +135,12 @@ class Demo:
         command = self.announce(run, all(found))
         if all(found):
             return found
-        model, seconds = runs.train(run, config, mark, self.progress(run))
+        model, seconds = runs.train(run, config, mark, f'    {run.label}')
         kept = 'source' if runs.running_layers(model) else 'none kept'
         first = self.measure(run, model, SOURCE_ONLY, kept, seconds, command)
         runs.write_row(files[0], mark, *first)
-        batch_size = config.train_dataloader.batch_size
-        images = runs.build_loader(pair.train_dataloader.dataset.target, batch_size, run.seed)
-        layers, seconds = runs.estimate(model, images, self.statistics_images // batch_size)
+        images = runs.build_loader(unlabelled_images(config, self.target_images), 4, seed=0)
+        layers, seconds = runs.estimate(model, images, -(-self.statistics_images // 4))
         kept = 'target, re-estimated' if layers else kept
         second = self.measure(run, model, STATISTICS, kept, seconds, self.estimation_command(run))
         runs.write_row(files[1], mark, *second)
@@ -150,7 +155,7 @@ class Demo:
         command = self.announce(run, bool(found))
         if found:
             return found
-        model, seconds = runs.train(run, config, mark, self.progress(run))
+        model, seconds = runs.train(run, config, mark, f'    {run.label}')
         kept = f'{config.model.statistics_from}, in training' if runs.running_layers(model) else 'none kept'
         result = self.measure(run, model, ADVERSARIAL, kept, seconds, command)
         runs.write_row(file, mark, *result)
@@ -166,6 +171,11 @@ class Demo:
         return row, pictures
 
     @property
+    def target_images(self) -> Path:
+        """Folder of the target's training images."""
+        return self.target / 'cityscapes' / 'leftImg8bit' / 'train'
+
+    @property
     def statistics_images(self) -> int:
         """Target images that running statistics are re-estimated on."""
         return min(200, self.args.images)
@@ -179,8 +189,7 @@ class Demo:
         """Print the equivalent command; count the training."""
         self.done += 1
         self.commands.append(run.command())
-        if run.treatment == SOURCE_ONLY:
-            self.commands.append(self.estimation_command(run))
+        self.commands += [self.estimation_command(run)] if run.treatment == SOURCE_ONLY else []
         print(f'[{self.done}/{self.total}] {run.label}, seed {run.seed}{": done before" if finished else ""}\n'
               f'    {run.command()}', flush=True)
         return run.command()
@@ -189,12 +198,7 @@ class Demo:
         """What re-estimates the statistics from the command line."""
         last = f'{run.folder}/iter_{self.base.train_cfg.max_iters}.pth'
         return (f'tools/analysis/reestimate_statistics.py {run.config} {last} {run.folder}/target.pth '
-                f'--target {CONFIGS[ADVERSARIAL].format(run.network)} --images {self.statistics_images}')
-
-    def progress(self, run: Run) -> str:
-        """Label of the progress line."""
-        return f'    {run.label}'
-
+                f'--images-from {self.target_images} --images {self.statistics_images}')
     def pictures(self, rows: list[tuple[Row, list]]) -> list[dict]:
         """Image, truth and the predictions of the networks to compare, one dict a test image."""
         chosen = {label(row) for row in shown_networks([row for row, _ in rows])}
@@ -207,6 +211,14 @@ class Demo:
             sheet |= {label(row): kept[position] for row, kept in rows if row.seed == seed and label(row) in chosen}
             sheets.append(sheet)
         return sheets
+
+
+    def results(self, rows: list[tuple[Row, list]]) -> Results:
+        """What the report shows."""
+        meta = self.target_test.dataset.metainfo
+        folders = {name: self.run(name, ADVERSARIAL, self.args.seeds[0]).folder for name in self.args.rows}
+        return Results([row for row, _ in rows], self.pictures(rows), meta['classes'], meta['palette'], folders,
+                       self.commands, self.base.train_cfg.max_iters, self.args.variant, len(self.target_test.dataset))
 
 
 def show(table: Table) -> None:
@@ -222,7 +234,7 @@ def show(table: Table) -> None:
 def main(args: argparse.Namespace) -> int:
     """Generate, train, test, report."""
     os.chdir(REPOSITORY)
-    warnings.filterwarnings('ignore')
+    warnings.filterwarnings('ignore')  # of libraries, between the lines of progress
     begin = time.monotonic()
     demo = Demo(args)
     try:
@@ -230,11 +242,7 @@ def main(args: argparse.Namespace) -> int:
     except (runs.Interrupted, KeyboardInterrupt):
         print('\nStopped; the same command goes on from here.', file=sys.stderr)
         return 130
-    meta = demo.target_test.dataset.metainfo
-    folders = {n: demo.run(n, ADVERSARIAL, args.seeds[0]).folder for n in args.rows}
-    iterations = demo.base.train_cfg.max_iters
-    table = write_results(args.work_dir, [row for row, _ in rows], demo.pictures(rows), meta['classes'],
-                          meta['palette'], folders, iterations, len(demo.target_test.dataset), demo.commands)
+    table = write_results(args.work_dir, demo.results(rows))
     show(table)
     print(f'Took {duration(time.monotonic() - begin)}. Open {args.work_dir}/report.html')
     return 0

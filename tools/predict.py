@@ -13,7 +13,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import torch
-from _cli import UserError, add_common_arguments, build, load_config, load_weights, run_tool
+from _cli import UserError, add_common_arguments, build, load_config, load_weights, reads_labels, run_tool
 from mmcv.transforms import Compose
 from mmseg.registry import DATASETS, MODELS
 from PIL import Image
@@ -52,7 +52,7 @@ def find_images(path: Path) -> dict[str, Path]:
 
 def build_pipeline(pipeline: list[dict]) -> Compose:
     """The config's test pipeline without the steps that read labels."""
-    return Compose([t for t in pipeline if 'Annotation' not in str(t['type']) and 'Label' not in str(t['type'])])
+    return Compose([t for t in pipeline if not reads_labels(t)])
 
 
 @torch.no_grad()

@@ -14,7 +14,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import torch
-from _cli import UserError, add_common_arguments, build, load_config, load_weights, run_tool
+from _cli import UserError, add_common_arguments, build, load_config, load_weights, run_tool, unlabelled_images
 from mmengine.config import Config, ConfigDict
 from mmengine.runner import Runner
 from mmseg.registry import MODELS
@@ -27,7 +27,7 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument('config', help='the config the network was trained with')
     parser.add_argument('checkpoint', help='a .pth file of its work directory')
     parser.add_argument('out', type=Path, help='the checkpoint to write')
-    parser.add_argument('--target', metavar='CONFIG', help="take the target's images from this config instead")
+    parser.add_argument('--images-from', metavar='DIR', help="a folder of target images (default: the config's target)")
     parser.add_argument('--images', type=int, default=200, help='how many target images to look at (default: 200)')
     parser.add_argument('--batch-size', type=int, default=4)
     parser.add_argument('--device', default='cuda' if torch.cuda.is_available() else 'cpu')
@@ -35,10 +35,12 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     return parser.parse_args(arguments)
 
 
-def target_loader(config: Config, batch_size: int) -> torch.utils.data.DataLoader:
-    """Target images in a fixed shuffled order: of the training pair where there is one, else of the test set."""
+def target_loader(config: Config, folder: str | None, batch_size: int) -> torch.utils.data.DataLoader:
+    """Target images in a fixed shuffled order: those of a folder, or of the config's pair of domains."""
     pair = config.train_dataloader.dataset
-    dataset = pair.target if 'target' in pair else config.test_dataloader.dataset
+    if folder is None and 'target' not in pair:
+        raise UserError('a source-only config has no target images to take statistics from: give --images-from DIR')
+    dataset = pair.target if folder is None else unlabelled_images(config, folder)
     return Runner.build_dataloader(
         ConfigDict(batch_size=batch_size, num_workers=1, dataset=dataset, collate_fn=ConfigDict(type='pseudo_collate'),
                    sampler=ConfigDict(type='DefaultSampler', shuffle=True)), seed=0)
@@ -50,11 +52,10 @@ def main(args: argparse.Namespace) -> int:
     if args.images < 1 or args.batch_size < 1:
         raise UserError('--images and --batch-size must be at least 1')
     config = load_config(args.config, args.cfg_options, args.work_dir)
-    data = load_config(args.target, {}) if args.target else config
     model = build('model', lambda: MODELS.build(config.model))
     load_weights(model, args.checkpoint)
     model.to(args.device)
-    loader = build('data', lambda: target_loader(data, args.batch_size))
+    loader = build('data', lambda: target_loader(config, args.images_from, args.batch_size))
     count = -(-min(args.images, len(loader.dataset)) // args.batch_size)
     layers = estimate_statistics(model, tqdm(itertools.islice(loader, count), total=count, unit='batch'))
     if not layers:

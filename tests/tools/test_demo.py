@@ -1,0 +1,126 @@
+"""The demo from end to end, with a handful of images and iterations: stopped, continued, repeated, changed."""
+
+import json
+import os
+import signal
+
+import pytest
+import torch
+
+from sw_mmseg.analysis.report import page_faults
+from sw_mmseg.engine import ProgressHook
+
+
+@pytest.fixture
+def demo(load_tool, tmp_path, monkeypatch):
+    """`demo(...)` runs the demo in `tmp_path` and returns its exit status."""
+    monkeypatch.chdir(tmp_path)  # back to where we were when the test ends; the tool goes to the repository
+    tool = load_tool('demo')
+
+    def run(*words):
+        words = ['--work-dir', tmp_path / 'demo', '--data', tmp_path / 'data', '--images', 4, '--test-images', 2,
+                 '--size', '64x32', '--rows', 'bn', 'in', '--pictures', 2, *words]
+        return tool.run_tool(tool.main, tool.parse_arguments([str(w) for w in words]))
+
+    run.tool = tool
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield run
+    torch.set_num_threads(threads)
+
+
+class StopOnce(ProgressHook):
+    """Ctrl-C after the first iteration of the second training."""
+
+    trainings = 0
+
+    def before_train(self, runner):
+        super().before_train(runner)
+        StopOnce.trainings += 1
+
+    def after_train_iter(self, runner, batch_idx, data_batch=None, outputs=None):
+        if StopOnce.trainings == 2 and runner.iter == 0:
+            os.kill(os.getpid(), signal.SIGINT)
+
+
+def test_demo_from_end_to_end(demo, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(demo.tool.runs, 'ProgressHook', StopOnce)
+    out = tmp_path / 'demo'
+    assert demo('--iterations', 2) == 130
+    assert 'the same command goes on' in capsys.readouterr().err
+    assert sorted(p.name for p in (out / 'rows').glob('*.json')) == [
+        'bn_source_only_seed0.json', 'bn_target_statistics_seed0.json']
+    assert not (out / 'report.html').exists()
+
+    first = (out / 'rows' / 'bn_source_only_seed0.json').stat().st_mtime_ns
+    assert demo('--iterations', 2) == 0
+    assert StopOnce.trainings == 5  # two of the first call; the one that was stopped, and two more
+    assert (out / 'rows' / 'bn_source_only_seed0.json').stat().st_mtime_ns == first
+    results = json.loads((out / 'results.json').read_text())
+    rows = {(r['network'], r['treatment']): r for r in results['rows']}
+    assert list(rows) == [(n, t) for n in ('bn', 'in') for t in ('source only', 'target statistics', 'adversarial')]
+    assert [r['statistics'] for r in rows.values()] == [
+        'source', 'target, re-estimated', 'target, in training', 'none kept', 'none kept', 'none kept']
+    present = [v for v in rows['bn', 'adversarial']['target'] if v is not None]
+    assert rows['bn', 'adversarial']['target_mIoU'] == pytest.approx(sum(present) / len(present))
+    # without running statistics there is nothing to re-estimate: the same network, the same numbers
+    assert rows['in', 'target statistics']['target'] == rows['in', 'source only']['target']
+    assert results['iterations'] == 2
+
+    page = (out / 'report.html').read_text()
+    assert page_faults(page) == [] and len(page) < 10_000_000
+    assert page.count('<img') >= 2 * 5 + 2  # image, truth and three networks of two images; bars and curves
+    for row in rows.values():
+        assert f'{row["target_mIoU"]:.1f}' in page and row['command'] in page.replace('&#x27;', "'")
+    table = (out / 'table.md').read_text()
+    assert len([line for line in table.splitlines() if line.startswith('|')]) == 2 + 6
+    assert (out / 'predictions.png').stat().st_size > 1000 and (out / 'curve_1.png').is_file()
+    assert not list(out.rglob('*.part*'))
+
+    trainings = StopOnce.trainings
+    assert demo('--iterations', 2) == 0  # all is done: nothing is trained, the same table
+    assert StopOnce.trainings == trainings and (out / 'table.md').read_text() == table
+
+
+def test_rows_of_other_options_are_not_shown(demo):
+    runs = demo.tool.runs
+    from mmengine.config import Config
+    config = Config({'a': 1})
+    assert runs.fingerprint(config, 1) == runs.fingerprint(config, 1)
+    assert len({runs.fingerprint(config, 1), runs.fingerprint(config, 2), runs.fingerprint(Config({'a': 2}), 1)}) == 3
+
+
+def test_options_shorten_every_schedule(demo):
+    from mmengine.config import Config
+    config = Config.fromfile(str(demo.tool.REPOSITORY / 'configs/bn_adaptsegnet_streets.py'))
+    options = demo.tool.runs.schedule_options(config, config.train_cfg.max_iters // 10)
+    config.merge_from_dict(options)
+    ends = [max(s.end for s in schedules) for schedules in config.param_scheduler.values()]
+    assert len(ends) == 2 and set(ends) == {config.train_cfg.max_iters}
+    assert demo.tool.runs.schedule_options(config, None) == {}
+
+
+def test_sentences_say_what_the_numbers_say(load_tool):
+    load_tool('demo')
+    report = load_tool('_demo_report')
+    from _demo_runs import Row
+
+    def row(network, treatment, target, seed=0, kept='target, re-estimated'):
+        return Row(network, treatment, seed, kept, [target, float('nan')], [60.0, 50.0], 10.0, 'command')
+
+    rows = [row('bn', 'source only', 12.0, kept='source'), row('bn', 'target statistics', 48.0),
+            row('bn', 'adversarial', 54.0), row('in', 'source only', 36.0, kept='none kept'),
+            row('in', 'target statistics', 36.0, kept='none kept'), row('in', 'adversarial', 52.0, kept='none kept')]
+    lines = report.sentences(rows, 600)
+    assert lines[0] == (
+        'BN, trained on the source alone: 55.0 mIoU on source images it has not seen, 12.0 on the target. '
+        'With running statistics of target images and no training: 48.0. Adversarial training: 54.0.')
+    assert 'keeps no running statistics' in lines[1] and '36.0 on the target' in lines[1]
+    assert lines[2] == 'Highest here: BN adversarial (54.0), then IN adversarial (52.0).'
+    assert 'not measured' in lines[3]
+    table = report.result_table(rows, 100)
+    assert [r[2] for r in table.rows] == [12.0, 48.0, 54.0, 36.0, 36.0, 52.0] and table.strong == {2}
+    several = [*rows, *(row(r.network, r.treatment, r.target[0] + 2, seed=1, kept=r.statistics) for r in rows)]
+    assert report.result_table(several, 100).rows[0][2] == '13.0 ± 1.4'  # 12 and 14: deviation sqrt(2)
+    noise = report.sentences(several, 600)[3]
+    assert 'not measured' not in noise and '2 trainings' in noise
