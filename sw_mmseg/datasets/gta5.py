@@ -2,13 +2,16 @@
 
 import os.path as osp
 
-import numpy as np
 from mmseg.registry import DATASETS
 
 from .base import LabelledScenes
 from .errors import DatasetError
 
-SUBSETS = ('train', 'val', 'test')
+_SPLIT_LISTS = (
+    "python -c \"from scipy.io import loadmat; m = loadmat('split.mat'); "
+    "[open(f'{s}.txt', 'w').writelines(f'{int(i):05d}\\n' for i in m[f'{s}Ids'].ravel()) "
+    "for s in ('train', 'val', 'test')]\""
+)
 
 
 @DATASETS.register_module()
@@ -17,9 +20,8 @@ class GTA5Dataset(LabelledScenes):
 
     Args:
         data_root: the folder that holds `images` and `labels`.
-        split: the official `split.mat`, or a text file with a name or number a line, relative to `data_root`; by
-            default all pictures, as AdaptSegNet trains.
-        subset: 'train', 'val' or 'test' of `split.mat`.
+        split: a text file with a name or number a line, relative to `data_root`; by default all pictures, as for
+            AdaptSegNet.
         label_ids: 'raw', or 'train' where the label files were converted.
         arguments: of mmseg's `BaseSegDataset`.
     """
@@ -31,12 +33,8 @@ class GTA5Dataset(LabelledScenes):
         'configs.'
     )
 
-    def __init__(
-        self, data_root: str, split: str | None = None, subset: str = 'train', label_ids: str = 'raw', **arguments
-    ) -> None:
-        if subset not in SUBSETS:
-            raise ValueError(f'subset={subset!r}; valid are {", ".join(SUBSETS)}')
-        self.split, self.subset = split, subset
+    def __init__(self, data_root: str, split: str | None = None, label_ids: str = 'raw', **arguments) -> None:
+        self.split = split
         arguments.setdefault('data_prefix', dict(img_path='images', seg_map_path='labels'))
         arguments.setdefault('img_suffix', '.png')
         super().__init__(label_ids=label_ids, data_root=data_root, **arguments)
@@ -46,7 +44,7 @@ class GTA5Dataset(LabelledScenes):
         samples = super().load_data_list()
         if self.split is None:
             return samples
-        wanted = set(_names(osp.join(self.data_root, self.split), self.subset))
+        wanted = set(_names(osp.join(self.data_root, self.split)))
         chosen = [sample for sample in samples if osp.basename(sample['img_path']) in wanted]
         if len(chosen) < len(wanted):
             lost = sorted(wanted - {osp.basename(sample['img_path']) for sample in chosen})
@@ -57,17 +55,13 @@ class GTA5Dataset(LabelledScenes):
         return chosen
 
 
-def _names(path: str, subset: str) -> list[str]:
-    """File names that a split file lists."""
+def _names(path: str) -> list[str]:
+    """File names that a list names."""
     if not osp.isfile(path):
         raise DatasetError(f'split file {path} is missing; leave `split` out to use all pictures')
     if path.endswith('.mat'):
-        try:
-            from scipy.io import loadmat
-        except ImportError:
-            raise DatasetError(f'reading {path} needs scipy: pip install scipy, or give a text file') from None
-        numbers = loadmat(path)[f'{subset}Ids'].ravel()
-    else:
-        with open(path, encoding='utf-8') as file:
-            numbers = [line.strip().removesuffix('.png') for line in file if line.strip()]
-    return [f'{number}.png' if isinstance(number, str) else f'{int(np.squeeze(number)):05d}.png' for number in numbers]
+        raise DatasetError(
+            f'{path} is not a text file. This writes train.txt, val.txt and test.txt beside it: {_SPLIT_LISTS}'
+        )
+    with open(path, encoding='utf-8') as file:
+        return [f'{line.strip().removesuffix(".png")}.png' for line in file if line.strip()]

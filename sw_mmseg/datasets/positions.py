@@ -80,7 +80,9 @@ class Positioned(Stream):
         rare_class_sampling: arguments of `RareClassSampling`, or None for every sample once an epoch.
     """
 
-    def __init__(self, dataset: dict | BaseDataset, seed: int | None = None, rare_class_sampling: dict | None = None):
+    def __init__(
+        self, dataset: dict | BaseDataset, seed: int | None = None, rare_class_sampling: dict | None = None
+    ) -> None:
         super().__init__(seed)
         self.dataset = DATASETS.build(dataset) if isinstance(dataset, dict) else dataset
         self._index = choose(self.dataset, 0, rare_class_sampling)

@@ -22,20 +22,23 @@ def test_gta5_maps_ids_on_the_fly(gta5):
         assert (labels[0, 0] == expected).all() and (labels[0, 1:] == 0).all()
 
 
-def test_gta5_split_as_text_and_as_mat(gta5):
-    (gta5 / 'train.txt').write_text('00002.png\n00005\n')
-    savemat(gta5 / 'split.mat', dict(trainIds=[[1], [3]], valIds=[[4]], testIds=[[6], [7]]))
-    names = [GTA5Dataset(str(gta5), split=split, subset=subset) for split, subset in
-             (('train.txt', 'train'), ('split.mat', 'train'), ('split.mat', 'test'))]
-    found = [[data.get_data_info(i)['img_path'][-9:] for i in range(len(data))] for data in names]
-    assert found == [['00002.png', '00005.png'], ['00001.png', '00003.png'], ['00006.png', '00007.png']]
+def test_gta5_split_is_a_list(gta5, monkeypatch):
+    (gta5 / 'train.txt').write_text('00005.png\n00002\n')
+    data = GTA5Dataset(str(gta5), split='train.txt')
+    assert [data.get_data_info(i)['img_path'][-9:] for i in range(len(data))] == ['00002.png', '00005.png']
     (gta5 / 'train.txt').write_text('00099\n')
     with pytest.raises(DatasetError, match=r'1 of them are not in .*00099\.png'):
         GTA5Dataset(str(gta5), split='train.txt')
     with pytest.raises(DatasetError, match=r'absent\.txt is missing'):
         GTA5Dataset(str(gta5), split='absent.txt')
-    with pytest.raises(ValueError, match='train, val, test'):
-        GTA5Dataset(str(gta5), subset='training')
+    savemat(gta5 / 'split.mat', dict(trainIds=[[1], [3]], valIds=[[4]], testIds=[[6], [7]]))
+    with pytest.raises(DatasetError, match='This writes train.txt') as error:
+        GTA5Dataset(str(gta5), split='split.mat')
+    monkeypatch.chdir(gta5)
+    code = str(error.value).split('python -c "')[1].rstrip('"')
+    exec(code, {})  # what the message tells the user to run
+    assert len(GTA5Dataset(str(gta5), split='train.txt')) == 2
+    assert (gta5 / 'test.txt').read_text() == '00006\n00007\n'
 
 
 @pytest.mark.parametrize('lost', ['', 'images', 'labels'])

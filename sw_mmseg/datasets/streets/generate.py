@@ -6,7 +6,7 @@ import logging
 import multiprocessing
 import shutil
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -119,21 +119,25 @@ def generate_streets(
     _check_manifest(root, options, overwrite)
     jobs = [(split, index) for split in _SPLITS for index in range(counts[split])]
     missing = [job for job in jobs if not all(path.exists() for path in _paths(root, *job).values())]
-    make = partial(_make, root=root, variant=variant, size=size, seed=seed)
-    report = progress or (lambda done, total: None)
     done = len(jobs) - len(missing)
-    report(done, len(jobs))
     logging.getLogger(__name__).info('streets in %s: %d pictures there, %d to make', root, done, len(missing))
-    if workers <= 1 or len(missing) < 2:
-        for i, job in enumerate(missing):
-            make(job)
-            report(done + i + 1, len(jobs))
-        return root
+    report = progress or (lambda done, total: None)
+    report(done, len(jobs))
+    make = partial(_make, root=root, variant=variant, size=size, seed=seed)
+    for _ in _run(make, missing, workers):
+        done += 1
+        report(done, len(jobs))
+    return root
+
+
+def _run(make: Callable[[Job], None], jobs: list[Job], workers: int) -> Iterator[None]:
+    """Yields after every picture; made here, or by worker processes that a stop takes with it."""
+    if workers <= 1 or len(jobs) < 2:
+        yield from map(make, jobs)
+        return
     method = 'fork' if 'fork' in multiprocessing.get_all_start_methods() else 'spawn'
     pool = ProcessPoolExecutor(workers, multiprocessing.get_context(method), _start_worker)
     try:
-        for i, _ in enumerate(pool.map(make, missing, chunksize=8)):
-            report(done + i + 1, len(jobs))
+        yield from pool.map(make, jobs, chunksize=8)
     finally:
         pool.shutdown(cancel_futures=True)
-    return root

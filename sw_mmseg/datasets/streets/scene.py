@@ -4,8 +4,6 @@
 street (far to near), then what stands between the building lines (far to near).
 """
 
-from functools import partial
-
 import numpy as np
 
 from ..labels import ID
@@ -14,8 +12,7 @@ from .camera import NEAR, Camera
 from .domains import Layout
 from .figures import bar
 from .scenery import FAR, Street
-from .shapes import BARS, BRICKS, FRONT, PLAIN, WINDOWS, Scene, Shape
-from .traffic import Task
+from .shapes import BARS, BRICKS, FRONT, PLAIN, WINDOWS, Queue, Scene, Shape
 
 
 def draw_scene(layout: Layout, seed: int | np.random.SeedSequence) -> Scene:
@@ -30,25 +27,19 @@ def draw_scene(layout: Layout, seed: int | np.random.SeedSequence) -> Scene:
     tram = bool(rng.random() < layout.tram)
     _skyline(scene, layout, rng)
     scenery.ground(scene, street, rng, tram)
-    _paint(_frontage(scene, street, layout, rng))
-    tasks = _furniture(scene, street, layout, rng)
-    tasks += traffic.parked(scene, street, layout, rng)
-    tasks += traffic.driving(scene, street, layout, rng)
-    tasks += traffic.people(scene, street, layout, rng)
-    tasks += traffic.two_wheelers(scene, street, layout, rng)
+    queue = Queue()
+    _frontage(scene, street, layout, rng, queue)
+    queue.paint()
+    for place in (_furniture, traffic.parked, traffic.driving, traffic.people, traffic.riders, traffic.stands):
+        place(scene, street, layout, rng, queue)
     if tram:
-        tasks += traffic.tram(scene, street, rng)
+        traffic.tram(scene, street, rng, queue)
     if rng.random() < 0.04:
-        tasks.append((60.0, partial(_bridge, scene, street)))
-    _paint(tasks)
+        queue.add(60.0, _bridge, scene, street)
+    queue.paint()
     if rng.random() < layout.bonnet:
         _bonnet(scene, rng)
     return scene
-
-
-def _paint(tasks: list[Task]) -> None:
-    for _, draw in sorted(tasks, key=lambda task: -task[0]):
-        draw()
 
 
 def _skyline(scene: Scene, layout: Layout, rng: np.random.Generator) -> None:
@@ -67,9 +58,8 @@ def _skyline(scene: Scene, layout: Layout, rng: np.random.Generator) -> None:
         x += width * rng.uniform(0.7, 1.1)
 
 
-def _frontage(scene: Scene, street: Street, layout: Layout, rng: np.random.Generator) -> list[Task]:
+def _frontage(scene: Scene, street: Street, layout: Layout, rng: np.random.Generator, queue: Queue) -> None:
     """What lines both sides of the street, segment by segment."""
-    tasks: list[Task] = []
     for side, line in zip((-1, 1), street.lines):
         depth = rng.uniform(-15.0, 2.0)
         while depth < FAR - 10:
@@ -83,9 +73,8 @@ def _frontage(scene: Scene, street: Street, layout: Layout, rng: np.random.Gener
                     continue
             if end > NEAR + 0.5:
                 x = line + scene.axis(max(depth, 0.0))
-                tasks.append((depth, partial(_segment, scene, layout, kind, side, x, depth, end, rng)))
+                queue.add(depth, _segment, scene, layout, kind, side, x, depth, end, rng)
             depth = end + (rng.uniform(0.0, 5.0) if rng.random() < 0.25 else 0.0)
-    return tasks
 
 
 def _segment(
@@ -114,38 +103,30 @@ def _segment(
         scenery.block(scene, x, near, far, rng.uniform(1.0, 2.2), ID['fence'], 'fence', side, BARS)
 
 
-def _furniture(scene: Scene, street: Street, layout: Layout, rng: np.random.Generator) -> list[Task]:
+def _furniture(scene: Scene, street: Street, layout: Layout, rng: np.random.Generator, queue: Queue) -> None:
     """Street trees, poles with signs, traffic lights before a crossing, bins and boxes."""
-    tasks: list[Task] = []
     for side, kerb, walk in zip((-1, 1), street.kerbs, street.walks):
         at = kerb + side * 0.5
         for depth in traffic.spots(rng, 5.0, 90.0, layout.trees_per_10m * rng.choice((0.0, 1.0, 1.6)), 4.0):
-            tasks.append((depth, partial(roadside.plant, scene, at + scene.axis(depth), depth, rng, layout.palms)))
+            queue.add(depth, roadside.plant, scene, at + scene.axis(depth), depth, rng, layout.palms)
         depth = rng.uniform(4.0, 16.0)
         while depth < 90.0:
             x = at + scene.axis(depth)
-            tasks.append(
-                (depth, partial(roadside.pole, scene, x, depth, rng.uniform(5.0, 9.0), -side * rng.uniform(0.8, 2.2)))
-            )
+            queue.add(depth, roadside.pole, scene, x, depth, rng.uniform(5.0, 9.0), -side * rng.uniform(0.8, 2.2))
             if rng.random() < layout.signs:
                 near = depth + rng.uniform(-6.0, 6.0)
                 if near > 4.5:
-                    tasks.append(
-                        (near, partial(roadside.sign, scene, at + scene.axis(near), near, rng.uniform(2.0, 3.0), rng))
-                    )
+                    queue.add(near, roadside.sign, scene, at + scene.axis(near), near, rng.uniform(2.0, 3.0), rng)
             depth += rng.uniform(*layout.pole_spacing)
         for depth in traffic.spots(rng, 4.0, 50.0, layout.street_furniture_per_10m, 2.0):
             lateral = kerb + (walk - kerb) * rng.uniform(0.2, 0.9) + scene.axis(depth)
-            tasks.append((depth, partial(traffic.vehicle, scene, 'bin', lateral, depth, 0.0, rng)))
+            queue.add(depth, traffic.vehicle, scene, 'bin', lateral, depth, 0.0, rng)
         junction = scene.crossing[0] or rng.uniform(10.0, 30.0)
         if rng.random() < (layout.lights if scene.crossing[1] else layout.lights * 0.45):
             arm = -side * rng.uniform(2.0, 4.0) if rng.random() < 0.5 else 0.0
             depth = max(junction - 1.0, 6.0)
             height = rng.uniform(4.6, 5.6) if arm else rng.uniform(2.9, 3.6)
-            tasks.append(
-                (depth, partial(roadside.traffic_light, scene, at + scene.axis(depth), depth, height, arm, rng))
-            )
-    return tasks
+            queue.add(depth, roadside.traffic_light, scene, at + scene.axis(depth), depth, height, arm, rng)
 
 
 def _bridge(scene: Scene, street: Street) -> None:

@@ -4,7 +4,7 @@ A `Shape` names a swatch, which is one material of one object (the paint of this
 give swatches a colour; scenes never do.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -73,3 +73,20 @@ class Scene:
     def axis(self, depth: float | np.ndarray) -> float | np.ndarray:
         """Lateral position of the street's axis at a distance, metres."""
         return 0.5 * self.curvature * depth * depth
+
+
+class Queue:
+    """Things to draw later, far to near, so that nearer ones hide farther ones."""
+
+    def __init__(self) -> None:
+        self._tasks: list[tuple[float, Callable[..., None], tuple]] = []
+
+    def add(self, distance: float, draw: Callable[..., None], *arguments: object) -> None:
+        """Keeps `draw(*arguments)` for something that begins `distance` metres away."""
+        self._tasks.append((distance, draw, arguments))
+
+    def paint(self) -> None:
+        """Draws everything, the farthest first; what is equally far keeps its order."""
+        for _, draw, arguments in sorted(self._tasks, key=lambda task: -task[0]):
+            draw(*arguments)
+        self._tasks.clear()

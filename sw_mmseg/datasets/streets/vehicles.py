@@ -180,3 +180,9 @@ def extent(kind: str) -> tuple[float, float, float]:
     """Length, height and width in metres."""
     low, high = model(kind)[0].min(axis=0), model(kind)[0].max(axis=0)
     return high[2] - low[2], high[1], high[0] - low[0]
+
+
+@cache
+def materials(kind: str) -> tuple[str, ...]:
+    """What it is made of, each material once."""
+    return tuple(dict.fromkeys(name for names, _ in model(kind)[1] for name in names))
