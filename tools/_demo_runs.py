@@ -110,7 +110,7 @@ def data_options(node: dict, new: str, prefix: str) -> dict:
 
 def fingerprint(config: Config, *more: object) -> str:
     """Changes with the config, the package's code and whatever else is given."""
-    digest = hashlib.sha256(config.pretty_text.encode())
+    digest = hashlib.sha256(json.dumps(config.to_dict(), default=str, sort_keys=True).encode())
     package = Path(sw_mmseg.__file__).parent
     for file in sorted(f for name in CODE for f in (package / name).rglob('*.py')):
         digest.update(file.read_bytes())
@@ -167,7 +167,7 @@ def build_loader(dataset: dict, batch_size: int, seed: int | None = None) -> Dat
     """Loads in order, or shuffled by `seed`."""
     init_default_scope('mmseg')
     sampler = {'type': 'DefaultSampler', 'shuffle': seed is not None}
-    return Runner.build_dataloader({'dataset': dataset, 'batch_size': batch_size, 'num_workers': 1, 'sampler': sampler,
+    return Runner.build_dataloader({'dataset': dataset, 'batch_size': batch_size, 'num_workers': 0, 'sampler': sampler,
                                     'collate_fn': {'type': 'pseudo_collate'}}, seed=seed)
 
 

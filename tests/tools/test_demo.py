@@ -45,6 +45,10 @@ class StopOnce(ProgressHook):
 
 def test_demo_from_end_to_end(demo, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(demo.tool.runs, 'ProgressHook', StopOnce)
+    schedule, in_process = demo.tool.runs.schedule_options, {}
+    for part in ('train_dataloader', 'val_dataloader'):  # starting and ending workers would take most of the time
+        in_process |= {f'{part}.num_workers': 0, f'{part}.persistent_workers': False}
+    monkeypatch.setattr(demo.tool.runs, 'schedule_options', lambda *words: schedule(*words) | in_process)
     out = tmp_path / 'demo'
     assert demo('--iterations', 2) == 130
     assert 'the same command goes on' in capsys.readouterr().err
