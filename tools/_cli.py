@@ -1,4 +1,4 @@
-"""What the command-line tools share: configs with options, one clear line for a user's mistake, devices, weights."""
+"""What the command-line tools share: configs with options, one clear line for a user's mistake, devices."""
 
 from __future__ import annotations
 
@@ -144,50 +144,3 @@ def unlabelled_images(config: Config, folder: str) -> dict:
 def reads_labels(transform: dict) -> bool:
     """Whether a step of a pipeline is about labels."""
     return 'Label' in str(transform['type']) or 'Annotation' in str(transform['type'])
-
-
-def read_weights(path: str) -> dict[str, torch.Tensor]:
-    """The `state_dict` of a checkpoint that this package's training wrote, on the processor.
-
-    Raises:
-        UserError: no such file, or not a checkpoint.
-    """
-    if not Path(path).is_file():
-        folder = Path(path).parent
-        found = sorted(p.name for p in folder.glob('*.pth')) if folder.is_dir() else []
-        raise UserError(f'no checkpoint {path}' + (f'; {folder} has {", ".join(found[-5:])}'
-                                                   if found else ': train first, or give the path of a .pth file'))
-    try:  # mmengine's log buffers are objects of its own: a checkpoint is as trusted as the code that wrote it
-        checkpoint = torch.load(path, map_location='cpu', weights_only=False)
-    except Exception as error:  # pickle raises almost anything on a damaged file
-        raise UserError(f'{path} cannot be read as a checkpoint: {type(error).__name__}: {error}') from error
-    if not isinstance(checkpoint, dict):
-        raise UserError(f'{path} holds a {type(checkpoint).__name__}, not the dict of a checkpoint')
-    return checkpoint.get('state_dict', checkpoint)
-
-
-def load_weights(model: torch.nn.Module, path: str) -> None:
-    """Load a checkpoint whole: a network half at its initial values would be tested without a word otherwise.
-
-    Discriminators are left out: predictions do not need them.
-
-    Raises:
-        UserError: weights are missing, left over, or of another shape.
-    """
-    state = {canonical(key): value for key, value in read_weights(path).items()}
-    own = {canonical(key): value for key, value in model.state_dict().items()}
-    missing = [k for k in own if k not in state and not k.startswith('discriminator.')]
-    left = [k for k in state if k not in own and not k.startswith('discriminator.')]
-    shapes = [k for k in own if k in state and own[k].shape != state[k].shape]
-    for fault, keys in (('lacks', missing), ('holds in another shape', shapes), ('holds, but the model has not', left)):
-        if keys:
-            hint = ' (trained by adaptation: use its config)' if any(k.startswith('segmentor.') for k in left) else ''
-            raise UserError(f'{path} does not fit the config: it {fault} {len(keys)} of {len(own)} entries, '
-                            f'{", ".join(keys[:3])}{" ..." if len(keys) > 3 else ""}{hint}')
-    names = {canonical(key): key for key in model.state_dict()}
-    model.load_state_dict({names[key]: value for key, value in state.items() if key in names}, strict=False)
-
-
-def canonical(key: str) -> str:
-    """A weight's name without the wrappers that several processes put around a network or its parts."""
-    return '.'.join(part for part in key.split('.') if part != 'module')

@@ -98,6 +98,15 @@ def label(row: Row) -> str:
     return f'{row.network.upper()} {row.treatment}'
 
 
+def colours(rows: Sequence[Row], theme: Theme) -> dict[str, str]:
+    """One colour a network, in curves (by its name) and bars (adversarial); source only is grey."""
+    found = {}
+    for index, network in enumerate(dict.fromkeys(row.network.upper() for row in rows)):
+        shade = theme.cycle[index % len(theme.cycle)]
+        found |= {network: shade, f'{network} {ADVERSARIAL}': shade, f'{network} {SOURCE_ONLY}': theme.muted}
+    return found
+
+
 def curve_figures(rows: Sequence[Row], folders: dict[str, Path]) -> list[tuple[str, str, object]]:
     """(alt text, caption, draw) of every chart of the adversarial trainings of the first seed."""
     networks = [r.network for r in rows if r.treatment == ADVERSARIAL and r.seed == rows[0].seed]
@@ -105,7 +114,7 @@ def curve_figures(rows: Sequence[Row], folders: dict[str, Path]) -> list[tuple[s
 
     def chart(name: str, curves: dict, ylabel: str, weight: float, reference=None):
         def draw(theme: Theme):
-            return plot_curves(curves, ylabel, name, theme, weight=weight, reference=reference)
+            return plot_curves(curves, ylabel, name, theme, colours(rows, theme), weight, reference)
         ends = ', '.join(f'{k} ends at {v[1][-1]:.2f}' for k, v in curves.items())
         caption = f'Every {curves_step(curves)} iterations, smoothed.' if weight else ''
         return f'{name}: {ends}', caption, draw
@@ -166,7 +175,7 @@ def sections(results: Results, table: Table, charts: list) -> list[Section]:
     """The report from top to bottom."""
     rows, classes, palette = results.rows, results.classes, results.palette
     shown = {label(r): r.target for r in shown_networks(rows)}
-    bars = page.figure(lambda theme: plot_class_bars(classes, shown, theme=theme),
+    bars = page.figure(lambda theme: plot_class_bars(classes, shown, theme=theme, colours=colours(rows, theme)),
                        'IoU of every class; the table beside it has the numbers')
     by_class = to_html(per_class_table(classes, shown, 'IoU in percent on target images.'))
     curves = [page.figure(draw, alt, caption) for alt, caption, draw in charts]

@@ -29,8 +29,7 @@ from torch.utils.data import DataLoader
 
 import sw_mmseg
 from sw_mmseg.adaptation import estimate_statistics, running_layers
-from sw_mmseg.engine import InterruptHook, ProgressHook, importance_ratios
-from sw_mmseg.engine.class_iou import ClassIoUMetric
+from sw_mmseg.engine import ClassIoUMetric, InterruptHook, ProgressHook, importance_ratios
 
 SOURCE_ONLY, STATISTICS, ADVERSARIAL = 'source only', 'target statistics', 'adversarial'
 DATA = 'data/streets/varied'  # the configs'

@@ -13,7 +13,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 import torch
-from _cli import UserError, add_common_arguments, build, load_config, load_weights, reads_labels, run_tool
+from _cli import UserError, add_common_arguments, build, load_config, reads_labels, run_tool
+from _weights import load_weights
 from mmcv.transforms import Compose
 from mmseg.registry import DATASETS, MODELS
 from PIL import Image

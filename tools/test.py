@@ -12,7 +12,8 @@ import math
 import sys
 from pathlib import Path
 
-from _cli import UserError, add_common_arguments, build, load_config, load_weights, run_tool
+from _cli import UserError, add_common_arguments, build, load_config, run_tool
+from _weights import load_weights
 from mmengine.config import Config, ConfigDict
 from mmengine.dist import is_main_process
 from mmengine.model import is_model_wrapper
@@ -20,7 +21,7 @@ from mmengine.runner import Runner
 from mmseg.models.segmentors import SegTTAModel
 
 from sw_mmseg.analysis import per_class_table, to_csv
-from sw_mmseg.engine.class_iou import ClassIoUMetric  # registered by this import
+from sw_mmseg.engine import ClassIoUMetric
 
 LOADERS = ('LoadImage', 'LoadImageFromFile')
 SCALES = (0.5, 0.75, 1.0, 1.25, 1.5)

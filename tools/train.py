@@ -12,6 +12,7 @@ from pathlib import Path
 
 import torch
 from _cli import UserError, add_common_arguments, build, load_config, run_tool
+from _weights import WholeCheckpointHook
 from mmengine.config import Config
 from mmengine.dist import is_main_process
 from mmengine.runner import Runner, find_latest_checkpoint
@@ -45,7 +46,6 @@ def use_mixed_precision(config: Config) -> None:
             wrapper.type = 'AmpOptimWrapper'
             wrapper.setdefault('loss_scale', 'dynamic')
         else:
-            from sw_mmseg.engine import bfloat16  # noqa: F401  registers the wrapper
             wrapper.type = 'Bfloat16OptimWrapper'
             wrapper.pop('loss_scale', None)
             wrapper.pop('dtype', None)
@@ -88,6 +88,8 @@ def main(args: argparse.Namespace) -> int:
         use_mixed_precision(config)
     check_data(config, args.check_data)
     runner = build('model', lambda: Runner.from_cfg(config))
+    if config.get('resume'):
+        runner.register_hook(WholeCheckpointHook(config.load_from))
     runner.train()
     signum = next((hook.signum for hook in runner.hooks if isinstance(hook, InterruptHook)), None)
     if signum is None:

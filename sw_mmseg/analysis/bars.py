@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 
 from matplotlib.figure import Figure
 
-from sw_mmseg.analysis.style import LIGHT, Theme, line_axes
+from sw_mmseg.analysis.style import LIGHT, Theme, legend_above, line_axes
 
 __all__ = ['plot_class_bars']
 
@@ -30,8 +30,7 @@ def plot_class_bars(classes: Sequence[str], networks: Mapping[str, Sequence[floa
         if len(values) != len(classes):
             raise ValueError(f'{name!r} has {len(values)} values for {len(classes)} classes')
     thickness = 0.8 / len(networks)
-    rows = -(-len(networks) // 2)
-    figure, axes = line_axes(theme, title, height=0.8 + 0.2 * rows + len(classes) * (0.1 + 0.105 * len(networks)))
+    figure, axes = line_axes(theme, title, height=1.0 + len(classes) * (0.1 + 0.105 * len(networks)))
     for index, (label, values) in enumerate(networks.items()):
         colour = (colours or {}).get(label, theme.cycle[index % len(theme.cycle)])
         places = [c - 0.4 + (index + 0.5) * thickness for c in range(len(classes))]
@@ -45,5 +44,6 @@ def plot_class_bars(classes: Sequence[str], networks: Mapping[str, Sequence[floa
     axes.set_xlabel(xlabel)
     axes.grid(False)
     axes.grid(True, axis='x', color=theme.grid, linewidth=0.8)
-    axes.legend(loc='lower center', bbox_to_anchor=(0.4, 1.0), ncols=2, frameon=False, labelcolor=theme.ink)
+    rows = legend_above(axes, theme, 0.4)
+    figure.set_figheight(figure.get_figheight() + 0.19 * rows)
     return figure

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
-from sw_mmseg.analysis.style import LIGHT, Theme, line_axes
+from sw_mmseg.analysis.style import LIGHT, Theme, legend_above, line_axes
 
 __all__ = ['plot_curves', 'read_scalars', 'smooth']
 
@@ -107,7 +107,6 @@ def plot_curves(curves: Mapping[str, Curve], ylabel: str, title: str = '', theme
         axes.axhline(reference[0], color=theme.muted, linestyle=':', linewidth=1.2, label=reference[1])
     axes.set_xlabel('iteration')
     axes.set_ylabel(ylabel)
-    rows = -(-(len(curves) + (reference is not None)) // 2)
-    axes.legend(loc='lower center', bbox_to_anchor=(0.5, 1.0), ncols=2, frameon=False, labelcolor=theme.ink)
+    rows = legend_above(axes, theme, 0.5)
     figure.set_figheight(figure.get_figheight() + 0.19 * rows)
     return figure

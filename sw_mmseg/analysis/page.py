@@ -47,7 +47,8 @@ pre{background:var(--code);border:1px solid var(--line);border-radius:6px;paddin
 font-size:.84rem;line-height:1.5;margin:.5em 0}
 dl{display:grid;grid-template-columns:max-content 1fr;gap:.2em 1.2em;margin:.4em 0;font-size:.92rem}
 dt{color:var(--muted)}dd{margin:0;overflow-wrap:anywhere}
-@media (max-width:560px){section{padding:14px 12px 16px}th,td{padding:.4em .5em}table{font-size:.88rem}}
+@media (max-width:560px){section{padding:14px 12px 16px}th,td{padding:.4em .5em}table{font-size:.88rem}
+thead th{white-space:normal}}
 """
 
 

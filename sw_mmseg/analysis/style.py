@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-__all__ = ['DARK', 'LIGHT', 'Theme', 'figure_png', 'line_axes']
+__all__ = ['DARK', 'LIGHT', 'Theme', 'figure_png', 'legend_above', 'line_axes']
 
 WIDTH_INCHES = 5.2  # 10 pt text stays above 9 px when the figure fills a 390 px wide phone
 
@@ -47,6 +47,15 @@ def line_axes(theme: Theme, title: str = '', height: float = 3.0) -> tuple[Figur
     if title:
         figure.suptitle(title, color=theme.ink, fontsize=11, fontweight='bold', x=0.02, ha='left')
     return figure, axes
+
+
+def legend_above(axes: Axes, theme: Theme, centre: float) -> int:
+    """A legend above the axes, on as few lines as its texts allow; returns how many. `centre` in widths of the axes."""
+    labels = axes.get_legend_handles_labels()[1]
+    widest = max(len(label) for label in labels) + 6  # of about 56 characters a line, six for the sample of the line
+    columns = max(1, min(len(labels), 56 // widest))
+    axes.legend(loc='lower center', bbox_to_anchor=(centre, 1.0), ncols=columns, frameon=False, labelcolor=theme.ink)
+    return -(-len(labels) // columns)
 
 
 def figure_png(draw: Callable[[Theme], Figure], theme: Theme, dpi: int = 150) -> bytes:

@@ -14,6 +14,11 @@ def cli(load_tool):
     return load_tool('_cli')
 
 
+@pytest.fixture
+def weights(load_tool):
+    return load_tool('_weights')
+
+
 def test_a_mistyped_config_is_answered_with_the_nearest(cli, monkeypatch):
     monkeypatch.chdir(Path(cli.__file__).parents[1])
     with pytest.raises(cli.UserError, match=r'did you mean .*configs/sw_adaptsegnet_streets.py'):
@@ -62,44 +67,44 @@ def test_an_unknown_name_in_a_config_is_a_users_mistake(cli):
         cli.build('model', lambda: MODELS.build({'type': 'Nonesuch'}))
 
 
-def test_a_checkpoint_is_loaded_whole_or_not_at_all(cli, tmp_path):
+def test_a_checkpoint_is_loaded_whole_or_not_at_all(weights, tmp_path):
     path = str(tmp_path / 'w.pth')
     source = nn.Sequential(nn.Linear(2, 3), nn.BatchNorm1d(3))
     torch.save({'state_dict': {f'module.{k}': v for k, v in source.state_dict().items()}}, path)
     copy = nn.Sequential(nn.Linear(2, 3), nn.BatchNorm1d(3))
-    cli.load_weights(copy, path)
+    weights.load_weights(copy, path)
     assert all(torch.equal(a, b) for a, b in zip(copy.state_dict().values(), source.state_dict().values()))
-    with pytest.raises(cli.UserError, match=r'lacks 2 of 9 entries, 2.weight, 2.bias'):
-        cli.load_weights(nn.Sequential(nn.Linear(2, 3), nn.BatchNorm1d(3), nn.Linear(3, 1)), path)
-    with pytest.raises(cli.UserError, match=r'in another shape 1 of 7 entries, 0.weight'):
-        cli.load_weights(nn.Sequential(nn.Linear(4, 3), nn.BatchNorm1d(3)), path)
-    with pytest.raises(cli.UserError, match=r'holds, but the model has not 5 of 2 entries'):
-        cli.load_weights(nn.Sequential(nn.Linear(2, 3)), path)
+    with pytest.raises(weights.UserError, match=r'lacks 2 of 9 entries, 2.weight, 2.bias'):
+        weights.load_weights(nn.Sequential(nn.Linear(2, 3), nn.BatchNorm1d(3), nn.Linear(3, 1)), path)
+    with pytest.raises(weights.UserError, match=r'in another shape 1 of 7 entries, 0.weight'):
+        weights.load_weights(nn.Sequential(nn.Linear(4, 3), nn.BatchNorm1d(3)), path)
+    with pytest.raises(weights.UserError, match=r'holds, but the model has not 5 of 2 entries'):
+        weights.load_weights(nn.Sequential(nn.Linear(2, 3)), path)
 
 
-def test_discriminators_are_not_needed_to_predict(cli, tmp_path):
+def test_discriminators_are_not_needed_to_predict(weights, tmp_path):
     path = str(tmp_path / 'w.pth')
     model = nn.ModuleDict({'segmentor': nn.Linear(2, 2), 'discriminator': nn.Linear(2, 1)})
     torch.save({'state_dict': {k: v for k, v in model.state_dict().items() if k.startswith('segmentor')}}, path)
-    cli.load_weights(model, path)
+    weights.load_weights(model, path)
     # several processes wrap the parts: names get a 'module' inside, on either side
     wrapped = nn.ModuleDict({k: nn.ModuleDict({'module': v}) for k, v in model.items()})
     torch.save({'state_dict': wrapped.state_dict()}, path)
     alone = nn.ModuleDict({'segmentor': nn.Linear(2, 2)})
-    cli.load_weights(alone, path)
+    weights.load_weights(alone, path)
     assert torch.equal(alone['segmentor'].weight, model['segmentor'].weight)
     torch.save({'state_dict': alone.state_dict()}, path)
     again = nn.ModuleDict({'segmentor': nn.ModuleDict({'module': nn.Linear(2, 2)})})
-    cli.load_weights(again, path)
+    weights.load_weights(again, path)
     assert torch.equal(again['segmentor']['module'].weight, alone['segmentor'].weight)
 
 
-def test_missing_and_damaged_checkpoints_are_named(cli, tmp_path):
+def test_missing_and_damaged_checkpoints_are_named(weights, tmp_path):
     (tmp_path / 'iter_5.pth').write_bytes(b'nonsense')
-    with pytest.raises(cli.UserError, match=r'no checkpoint .*x.pth; .* has iter_5.pth'):
-        cli.read_weights(str(tmp_path / 'x.pth'))
-    with pytest.raises(cli.UserError, match='cannot be read as a checkpoint'):
-        cli.read_weights(str(tmp_path / 'iter_5.pth'))
+    with pytest.raises(weights.UserError, match=r'no checkpoint .*x.pth; .* has iter_5.pth'):
+        weights.read_weights(str(tmp_path / 'x.pth'))
+    with pytest.raises(weights.UserError, match='cannot be read as a checkpoint'):
+        weights.read_weights(str(tmp_path / 'iter_5.pth'))
 
 
 def test_mixed_precision_reaches_every_optimiser(load_tool):

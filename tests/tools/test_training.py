@@ -169,11 +169,25 @@ def test_mixed_precision_trains_on_a_processor(name, tiny_config, run, tmp_path)
 def test_two_processes_train_and_one_tests_what_they_saved(tiny_config, call, run, tmp_path, unused_port):
     config = tiny_config('sw_adaptsegnet')
     done = call('tools/dist_train.sh', config, 2, '--work-dir', tmp_path, '--check-data', 'none', '--cfg-options',
-                'train_cfg.max_iters=2', 'train_cfg.val_interval=2', PORT=str(unused_port))
+                'train_cfg.max_iters=2', 'train_cfg.val_interval=2', 'default_hooks.checkpoint.max_keep_ckpts=3',
+                PORT=str(unused_port))
     assert done.returncode == 0, done.stderr[-3000:]
     assert 'mIoU' in done.stdout + done.stderr
     assert run('test', config, tmp_path / 'iter_2.pth', '--work-dir', tmp_path / 'test') == 0
     assert (tmp_path / 'test' / 'iter_2_iou.csv').is_file()
+    # one process goes on from what two saved: not a weight is lost, though their names differ
+    assert run('train', config, '--work-dir', tmp_path, '--resume', '--check-data', 'none', '--cfg-options',
+               'train_cfg.max_iters=3', 'train_cfg.val_interval=3', 'default_hooks.checkpoint.max_keep_ckpts=3') == 0
+    two, one = (weights(tmp_path / f'iter_{n}.pth')[0] for n in (2, 3))
+    assert {k.replace('.module.', '.') for k in two} == set(one) != set(two)
+    moved = [(two[k] - one[k.replace('.module.', '.')]).abs().max() for k in two if k.endswith('weight')]
+    assert moved and max(moved) < 0.05  # one step away, not at new initial values
+
+
+def test_a_resume_that_does_not_fit_stops(tiny_config, run, trained, tmp_path, capsys):
+    config = tiny_config('bn_adaptsegnet')  # the checkpoint has SW
+    assert run('train', config, '--work-dir', tmp_path, '--resume', trained[1], '--check-data', 'none') == 2
+    assert 'does not fit the config: it lacks' in capsys.readouterr().err
 
 
 @pytest.mark.parametrize('words, text', [

@@ -14,7 +14,8 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import torch
-from _cli import UserError, add_common_arguments, build, load_config, load_weights, run_tool, unlabelled_images
+from _cli import UserError, add_common_arguments, build, load_config, run_tool, unlabelled_images
+from _weights import load_weights
 from mmengine.config import Config, ConfigDict
 from mmengine.runner import Runner
 from mmseg.registry import MODELS
