@@ -9,6 +9,7 @@ chooses anything.
 from __future__ import annotations
 
 import argparse
+import gc
 import os
 import sys
 import time
@@ -235,6 +236,7 @@ def main(args: argparse.Namespace) -> int:
     """Generate, train, test, report."""
     os.chdir(REPOSITORY)
     warnings.filterwarnings('ignore')  # of libraries, between the lines of progress
+    gc.freeze()  # data sets collect garbage when built: what was imported need not be searched each time
     begin = time.monotonic()
     demo = Demo(args)
     try:

@@ -33,11 +33,11 @@ section{background:var(--card);border:1px solid var(--line);border-radius:10px;p
 .scroll{overflow-x:auto;margin:0 -4px;padding:0 4px}
 table{border-collapse:collapse;width:100%;font-variant-numeric:tabular-nums;font-size:.94rem}
 th,td{padding:.42em .7em;border-bottom:1px solid var(--line);text-align:left;vertical-align:baseline}
-thead th{color:var(--muted);font-weight:600;font-size:.85rem;white-space:nowrap}tbody th{font-weight:500}
-.n{text-align:right;white-space:nowrap}tr.strong>*{background:var(--strong);font-weight:700}
+thead th{color:var(--muted);font-weight:600;font-size:.85rem;vertical-align:bottom}tbody th{font-weight:500}
+td.n{white-space:nowrap}.n{text-align:right}tr.strong>*{background:var(--strong);font-weight:700}
 figure{margin:0}figure img{width:100%;height:auto;display:block;border-radius:6px}figcaption{margin-top:.35em}
 .pair{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,400px),1fr));gap:20px;align-items:start}
-.tiles{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(46%,190px),1fr));gap:10px;padding:10px 0 14px;
+.tiles{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(46%,160px),1fr));gap:10px;padding:10px 0 14px;
 border-top:1px solid var(--line)}
 .tiles img{image-rendering:pixelated}.tiles .photo{image-rendering:auto}
 .legend{display:flex;flex-wrap:wrap;gap:.25em 1em;list-style:none;padding:0;margin:0 0 .8em;font-size:.88rem}
@@ -47,8 +47,7 @@ pre{background:var(--code);border:1px solid var(--line);border-radius:6px;paddin
 font-size:.84rem;line-height:1.5;margin:.5em 0}
 dl{display:grid;grid-template-columns:max-content 1fr;gap:.2em 1.2em;margin:.4em 0;font-size:.92rem}
 dt{color:var(--muted)}dd{margin:0;overflow-wrap:anywhere}
-@media (max-width:560px){section{padding:14px 12px 16px}th,td{padding:.4em .5em}table{font-size:.88rem}
-thead th{white-space:normal}}
+@media (max-width:560px){section{padding:14px 12px 16px}th,td{padding:.4em .5em}table{font-size:.88rem}}
 """
 
 
