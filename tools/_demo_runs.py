@@ -145,12 +145,15 @@ def train(run: Run, config: Config, mark: str, label: str) -> tuple[torch.nn.Mod
     config = config.copy()
     config.resume = (run.folder / 'last_checkpoint').is_file()
     config.launcher, config.experiment_name = 'none', run.folder.name
+    config.train_dataloader.persistent_workers = config.val_dataloader.persistent_workers = False
     with quiet(run.folder / 'console.log'):
         runner = Runner.from_cfg(config)
         runner.register_hook(ProgressHook(label))
         begin = time.monotonic()
         runner.train()
         seconds = before['seconds'] + time.monotonic() - begin
+        # ends the loader's worker now; left to the garbage collector, it would be waited for until a timeout of 5 s
+        del runner.train_loop.dataloader_iterator
     write_json(state, {'fingerprint': mark, 'seconds': seconds})
     if any(hook.signum for hook in runner.hooks if isinstance(hook, InterruptHook)):
         raise Interrupted
