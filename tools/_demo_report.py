@@ -12,6 +12,8 @@ from pathlib import Path
 
 import numpy as np
 from _demo_runs import ADVERSARIAL, SOURCE_ONLY, STATISTICS, Row, miou, write_json
+from rich.console import Console
+from rich.table import Table as RichTable
 
 from sw_mmseg.analysis import (
     Section,
@@ -212,3 +214,13 @@ def write_results(folder: Path, results: Results) -> Table:
             f'like a game, and is tested on scenes as cameras would show them{change}.']
     write_report(folder / 'report.html', TITLE, lead, sections(results, table, charts))
     return table
+
+
+def show(table: Table) -> None:
+    """The table on the terminal."""
+    rich = RichTable(caption=table.caption, caption_justify='left')
+    for index, heading in enumerate(table.headings):
+        rich.add_column(heading, justify='right' if table.numeric(index) else 'left')
+    for index, row in enumerate(table.rows):
+        rich.add_row(*map(table.text, row), style='bold' if index in table.strong else None)
+    Console().print(rich)

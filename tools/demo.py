@@ -19,14 +19,11 @@ from pathlib import Path
 
 import _demo_runs as runs
 from _cli import UserError, run_tool, unlabelled_images
-from _demo_report import Results, label, shown_networks, write_results
+from _demo_report import Results, label, show, shown_networks, write_results
 from _demo_runs import ADVERSARIAL, SOURCE_ONLY, STATISTICS, Row, Run
 from mmengine.config import Config
-from rich.console import Console
-from rich.table import Table as RichTable
 from tqdm import tqdm
 
-from sw_mmseg.analysis import Table
 from sw_mmseg.datasets.streets import VARIANTS, generate_streets
 from sw_mmseg.engine.progress import duration
 
@@ -220,16 +217,6 @@ class Demo:
         folders = {name: self.run(name, ADVERSARIAL, self.args.seeds[0]).folder for name in self.args.rows}
         return Results([row for row, _ in rows], self.pictures(rows), meta['classes'], meta['palette'], folders,
                        self.commands, self.base.train_cfg.max_iters, self.args.variant, len(self.target_test.dataset))
-
-
-def show(table: Table) -> None:
-    """The table on the terminal."""
-    rich = RichTable(caption=table.caption, caption_justify='left')
-    for index, heading in enumerate(table.headings):
-        rich.add_column(heading, justify='right' if table.numeric(index) else 'left')
-    for index, row in enumerate(table.rows):
-        rich.add_row(*map(table.text, row), style='bold' if index in table.strong else None)
-    Console().print(rich)
 
 
 def main(args: argparse.Namespace) -> int:
