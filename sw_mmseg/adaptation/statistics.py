@@ -21,7 +21,7 @@ Not compatible with activation checkpointing: the recomputed forward runs outsid
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 
-from torch import nn
+from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.modules.instancenorm import _InstanceNorm
 
@@ -111,6 +111,13 @@ class DomainStatistics(nn.Module):
         if self.policy == 'separate':
             for layer, buffer, key in _slots(running_layers(model)):
                 self._buffers[key].copy_(layer._buffers[buffer])
+
+    def start_from(self, state_dict: dict[str, Tensor], own: str, network: str) -> None:
+        """Fills in the source's set, under the prefix `own`, from the running statistics under the prefix `network`."""
+        for key in self._buffers:
+            counterpart = network + key.removeprefix('source/').replace('/', '.')
+            if own + key not in state_dict and counterpart in state_dict:
+                state_dict[own + key] = state_dict[counterpart].clone()
 
     @contextmanager
     def _swapped(self, model: nn.Module) -> Iterator[None]:

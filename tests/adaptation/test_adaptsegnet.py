@@ -213,6 +213,16 @@ def test_starts_from_a_source_only_checkpoint(make_model, tmp_path):
     load_checkpoint(model, str(tmp_path / 'source_only.pth'), logger='silent')
     assert all((tensor == 3).all() for tensor in model.segmentor.state_dict().values())
 
+    separate = make_model(statistics_from='separate')  # the source's set of statistics starts there too
+    load_checkpoint(separate, str(tmp_path / 'source_only.pth'), logger='silent', strict=False)
+    assert len(separate.statistics.state_dict()) > 0
+    assert all((tensor == 3).all() for tensor in separate.statistics.state_dict().values())
+
+    several = {key.replace('segmentor.', 'segmentor.module.'): value for key, value in separate.state_dict().items()}
+    other = make_model(statistics_from='separate')  # trained in several processes, loaded in one
+    assert other.load_state_dict(several)
+    assert all(torch.equal(tensor, other.state_dict()[key]) for key, tensor in separate.state_dict().items())
+
     adapted = make_model().state_dict()  # its own checkpoints load as they are
     assert model.load_state_dict(adapted) and torch.equal(
         model.state_dict()['segmentor.backbone.conv1.weight'], adapted['segmentor.backbone.conv1.weight'])
