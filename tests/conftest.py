@@ -1,4 +1,6 @@
-"""Shared by all tests: one thread a process keeps two cores honest, and a fixed seed keeps values reproducible."""
+"""Shared by all tests: a fixed seed, and OpenMMLab's default scope, which a test with a Runner would leave behind."""
+
+import sys
 
 import pytest
 import torch
@@ -7,3 +9,14 @@ import torch
 @pytest.fixture(autouse=True)
 def _seeded():
     torch.manual_seed(0)
+
+
+@pytest.fixture(autouse=True)
+def _scope():
+    if 'mmseg' not in sys.modules:
+        yield
+        return
+    from mmengine.registry import DefaultScope
+
+    with DefaultScope.overwrite_default_scope('mmseg'):
+        yield
