@@ -32,9 +32,9 @@ def parse_args(arguments: list[str] | None = None) -> argparse.Namespace:
         '--variant', choices=tuple(VARIANTS), default='varied', help='how target pictures differ among each other'
     )
     parser.add_argument('--size', type=parse_size, default='256x128', help='width x height of the pictures')
-    parser.add_argument('--source', type=int, default=2000, help='labelled source pictures')
-    parser.add_argument('--target-train', type=int, default=1000, help='target pictures to adapt to')
-    parser.add_argument('--target-val', type=int, default=200, help='target pictures to score on')
+    parser.add_argument('--source', type=int, default=800, help='labelled source pictures')
+    parser.add_argument('--target-train', type=int, default=800, help='target pictures to adapt to')
+    parser.add_argument('--target-val', type=int, default=100, help='target pictures to score on')
     parser.add_argument('--seed', type=int, default=0)
     parser.add_argument('--workers', type=int, default=os.cpu_count() or 1, help='processes')
     parser.add_argument('--overwrite', action='store_true', help='throw away pictures made with other options')
