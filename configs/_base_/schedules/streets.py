@@ -1,10 +1,10 @@
 # Short training from scratch: minutes on two CPU cores. One set of variables for every method and norm.
 _base_ = '../runtime.py'
-iterations = 350  # about a minute on two CPU cores, two with adaptation
+iterations = 400  # about a minute on two CPU cores, two with adaptation
 warmup = 30
 segmentor_optimizer = dict(
     type='OptimWrapper',
-    optimizer=dict(type='SGD', lr=1e-2, momentum=0.9, weight_decay=5e-4),
+    optimizer=dict(type='SGD', lr=3e-2, momentum=0.9, weight_decay=5e-4),
     clip_grad=dict(max_norm=10.0),  # ten of the convolutions have no norm behind them
     # In so few iterations switches barely move at the common learning rate. Norms without switches have no such keys.
     paramwise_cfg=dict(custom_keys=dict(
