@@ -3,6 +3,7 @@
 import csv
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -15,6 +16,8 @@ import torch
 from PIL import Image
 
 from sw_mmseg.datasets import PALETTE
+
+REPOSITORY = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture(autouse=True)
@@ -154,6 +157,27 @@ def test_a_folder_of_images_is_segmented(trained, run, tmp_path, streets):
         assert labels.mode == 'P' and ids.shape == (32, 64) and ids.max() < 19
         assert (np.array(labels.convert('RGB')) == np.array(PALETTE)[ids]).all()
         assert Image.open(tmp_path / f'{name}_overlay.jpg').size == (64, 32)
+
+
+def test_two_folders_of_ones_own_need_no_target_label_and_no_validation(run, tmp_path, streets):
+    """The config for users' folders, its network made tiny: target images in sub-folders, no label file anywhere."""
+    target = tmp_path / 'photos' / 'monday'
+    shutil.copytree(streets / 'cityscapes' / 'leftImg8bit' / 'train', target)
+    network = 'backbone=dict(width=0.0625, init_cfg=None), decode_head=dict(in_channels=64, dilations=(1, 2, 3, 4))'
+    config = tmp_path / 'mine.py'
+    config.write_text(f"""
+_base_ = '{REPOSITORY}/configs/sw_adaptsegnet_folders.py'
+train_dataloader = dict(num_workers=0, persistent_workers=False, dataset=dict(
+    source=dict(data_root='{streets}/gta5', pipeline=[
+        dict(type='LoadImage'), dict(type='LoadLabels'), dict(type='PackSegInputs')]),
+    target=dict(data_root='{target.parent}', pipeline=[dict(type='LoadImage'), dict(type='PackSegInputs')])))
+model = dict(segmentor=dict({network}), discriminator=dict(width=4))
+train_cfg = dict(max_iters=2)
+""")
+    assert run('train', config, '--work-dir', tmp_path / 'run') == 0
+    assert (tmp_path / 'run' / 'iter_2.pth').is_file()
+    assert run('predict', config, tmp_path / 'run' / 'iter_2.pth', target, tmp_path / 'out') == 0
+    assert len(list((tmp_path / 'out').rglob('*_overlay.jpg'))) == 4
 
 
 @pytest.mark.parametrize('name', ['bn_sourceonly', 'bn_adaptsegnet'])
