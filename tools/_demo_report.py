@@ -55,12 +55,21 @@ def result_table(rows: Sequence[Row], images: int) -> Table:
               mean_std([miou(r.source) for r in group]), group[0].statistics,
               round(np.mean([r.seconds for r in group])))
              for (network, treatment), group in groups.items()]
-    means = [np.mean([miou(r.target) for r in group]) for group in groups.values()]
     seeds = len({row.seed for row in rows})
     spread = f' Mean ± sample standard deviation of {seeds} seeds.' if seeds > 1 else ''
     return Table(('network', 'treatment', 'target mIoU', 'source mIoU', 'running statistics', 'seconds'), tuple(cells),
                  f'mIoU in percent over {images} target images that no training saw, after the last iteration.{spread}',
-                 strong=frozenset({int(np.argmax(means))}))
+                 strong=leaders(list(groups.values())))
+
+
+def leaders(groups: Sequence[Sequence[Row]]) -> frozenset[int]:
+    """The group with the highest mean target mIoU, and those that its or their own deviation does not set apart."""
+    scores = [[miou(row.target) for row in group] for group in groups]
+    means = [np.mean(own) for own in scores]
+    deviations = [np.std(own, ddof=1) if len(own) > 1 else 0.0 for own in scores]
+    best = int(np.argmax(means))
+    return frozenset(index for index, (mean, deviation) in enumerate(zip(means, deviations))
+                     if means[best] - mean <= max(deviations[best], deviation))
 
 
 def sentences(rows: Sequence[Row], iterations: int) -> list[str]:

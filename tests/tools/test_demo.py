@@ -126,5 +126,10 @@ def test_sentences_say_what_the_numbers_say(load_tool):
     assert [r[2] for r in table.rows] == [12.0, 48.0, 54.0, 36.0, 36.0, 52.0] and table.strong == {2}
     several = [*rows, *(row(r.network, r.treatment, r.target[0] + 2, seed=1, kept=r.statistics) for r in rows)]
     assert report.result_table(several, 100).rows[0][2] == '13.0 ± 1.4'  # 12 and 14: deviation sqrt(2)
+    assert report.result_table(several, 100).strong == {2}  # 55 leads 53 by more than 1.4
+    several[5].target[0] += 1  # now by 1.5, with deviations of 1.4 and 0.7
+    assert report.result_table(several, 100).strong == {2}
+    several[5].target[0] += 0.5  # by 1.25: not set apart
+    assert report.result_table(several, 100).strong == {2, 5}
     noise = report.sentences(several, 600)[3]
     assert 'not measured' not in noise and '2 trainings' in noise
