@@ -226,7 +226,7 @@ def test_a_resume_that_does_not_fit_stops(tiny_config, run, trained, tmp_path, c
 ])
 def test_a_users_mistake_is_one_line(words, text, tiny_config, load_tool, tmp_path, capsys, monkeypatch):
     monkeypatch.chdir(REPOSITORY)
-    monkeypatch.setattr(logging, 'raiseExceptions', False)  # loggers of earlier tests hold streams that are closed by now
+    monkeypatch.setattr(logging, 'raiseExceptions', False)  # earlier tests' loggers hold closed streams
     words = [tiny_config('bn_sourceonly') if w == 'CONFIG' else w for w in words]
     tool = load_tool(Path(words[0]).stem)
     status = tool.run_tool(tool.main, tool.parse_arguments([*words[1:2], *words[2:], '--work-dir', str(tmp_path)]))
