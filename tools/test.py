@@ -76,6 +76,7 @@ def prepare(config: Config, args: argparse.Namespace) -> None:
     if args.show_dir:
         config.default_hooks.setdefault('visualization', ConfigDict(type='SegVisualizationHook')).draw = True
         config.visualizer.save_dir = args.show_dir
+        config.visualizer.name = f'pictures in {args.show_dir}'  # mmengine shares visualizers of one name
     if args.tta:
         config.test_dataloader.dataset.pipeline = augmented_pipeline(config.test_dataloader.dataset.pipeline)
 
