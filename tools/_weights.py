@@ -11,6 +11,8 @@ from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
 from torch import nn
 
+from sw_mmseg.adaptation import without_wrappers
+
 State = dict[str, torch.Tensor]
 
 
@@ -52,9 +54,9 @@ def fitting(model: nn.Module, state: State, path: str, optional: str = '-') -> S
     Raises:
         UserError: weights are missing, left over, or of another shape.
     """
-    names = {canonical(key): key for key in model.state_dict()}
+    names = {without_wrappers(key): key for key in model.state_dict()}
     own = {name: value for name, value in zip(names, model.state_dict().values()) if not name.startswith(optional)}
-    saved = {canonical(key): value for key, value in state.items()}
+    saved = {without_wrappers(key): value for key, value in state.items()}
     faults = {'lacks': [k for k in own if k not in saved],
               'holds in another shape': [k for k in own if k in saved and own[k].shape != saved[k].shape],
               'holds, but the model has not': [k for k in saved if k not in names and not k.startswith(optional)]}
@@ -64,11 +66,6 @@ def fitting(model: nn.Module, state: State, path: str, optional: str = '-') -> S
             raise UserError(f'{path} does not fit the config: it {fault} {len(keys)} of {len(own)} entries, '
                             f'{", ".join(keys[:3])}{" ..." if len(keys) > 3 else ""}{hint}')
     return {names[key]: value for key, value in saved.items() if key in names}
-
-
-def canonical(key: str) -> str:
-    """A weight's name without the wrappers that several processes put around a network or its parts."""
-    return '.'.join(part for part in key.split('.') if part != 'module')
 
 
 class WholeCheckpointHook(Hook):

@@ -26,6 +26,7 @@ from mmengine.optim import OptimWrapper, OptimWrapperDict
 from mmseg.registry import MODELS
 from torch import Tensor, nn
 
+from sw_mmseg.adaptation.checkpoints import accept_other_checkpoints
 from sw_mmseg.adaptation.statistics import DOMAINS, DomainStatistics
 from sw_mmseg.losses import SOURCE, TARGET
 from sw_mmseg.models import LevelDiscriminators
@@ -77,29 +78,6 @@ def softmax_last(logits: Tensor) -> Tensor:
     With the maps in this order an adversarial step costs 0.06 source-only steps less on CPU.
     """
     return logits.permute(0, 2, 3, 1).softmax(-1).permute(0, 3, 1, 2)  # N C H W, as N H W C in memory
-
-
-def accept_other_checkpoints(model: nn.Module, state_dict: dict[str, Tensor], prefix: str, *_: Any) -> None:
-    """A hook of torch: checkpoints of other numbers of processes, and of source-only runs, load as one's own do.
-
-    Names lose or gain the `module.` of a wrapper. A source-only network goes into the segmentor, so that `load_from`
-    can start there; under the policy 'separate' its statistics are the source's set too.
-    """
-    own = {without_wrappers(key): key for key in model.state_dict(prefix=prefix)}
-    source_only = any(key.startswith(f'{prefix}backbone.') for key in state_dict)
-    for key in [key for key in state_dict if key.startswith(prefix)]:
-        name = without_wrappers(key)
-        if source_only:
-            name = f'{prefix}segmentor.{name[len(prefix):]}'
-        if own.get(name, key) != key:
-            state_dict[own[name]] = state_dict.pop(key)
-    if source_only:
-        model.statistics.start_from(state_dict, f'{prefix}statistics.', f'{prefix}segmentor.')
-
-
-def without_wrappers(key: str) -> str:
-    """A weight's name without the part that a wrapper for several processes adds."""
-    return '.'.join(part for part in key.split('.') if part != 'module')
 
 
 @MODELS.register_module()
