@@ -2,7 +2,7 @@
 
 A batch-statistics norm (BatchNorm, SyncBN, SwitchWhiten2d) keeps running statistics for evaluation. While two domains
 pass through one network, a plain implementation lets both move them ('both'), although evaluation sees the target
-only; measured on drawn scenes this mixture costs BatchNorm more than half of its adapted mIoU. The policies:
+only: their mixture describes neither domain. The policies:
 
     source      only source images move them
     target      only target images move them (default: the evaluated domain describes itself)

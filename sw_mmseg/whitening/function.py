@@ -22,11 +22,11 @@ from torch.autograd.function import once_differentiable
 
 from .inverse_sqrt import inverse_sqrt, inverse_sqrt_backward
 from .mixture import mix, mixture_backward
-from .moments import Moments, as_slices, centre, moments_backward, pool_moments, sample_moments
+from .moments import Moments, as_slices, centre, moments_backward, outer, pool_moments, sample_moments
 from .statistics import BATCH, INSTANCE
 from .synchronize import all_reduce_gradients, all_reduce_moments
 
-__all__ = ['Settings', 'SwitchWhitenFunction', 'switch_whiten']
+__all__ = ['Settings', 'SwitchWhitenFunction', 'compute_dtype', 'switch_whiten']
 
 
 class Settings(NamedTuple):
@@ -147,12 +147,6 @@ def _affine(matrix: Tensor, x: Tensor, vector: Tensor, out: Tensor | None = None
     return torch.baddbmm(vector, matrix, x.reshape(n * g, d, length), out=flat).view(n, g, d, length)
 
 
-def _outer(dy: Tensor, x: Tensor) -> Tensor:
-    """Σ_l dy xᵀ: (N, G, D, D) from two (N, G, D, L)."""
-    n, g, d, length = x.shape
-    return torch.bmm(dy.reshape(n * g, d, length), x.reshape(n * g, d, length).mT).view(n, g, d, d)
-
-
 def _backward(slices: Tensor, dy: Tensor, x: Tensor, weight: Tensor | None, state: _State, ctx) -> tuple:
     """All gradients, in the order of the inputs; each only where it is needed."""
     words, method = ctx.settings.statistics, ctx.settings.inverse_sqrt
@@ -160,17 +154,17 @@ def _backward(slices: Tensor, dy: Tensor, x: Tensor, weight: Tensor | None, stat
     centred, shift = centre(slices, state.sample)
     total = dy.sum(-1)  # N G D
     offset = state.mean if shift is None else state.mean - shift
-    outer = _outer(dy, centred) - total.unsqueeze(-1) * offset.unsqueeze(-2)  # Σ dy (x − μ̂)ᵀ, N G D D
+    product = outer(dy, centred) - total.unsqueeze(-1) * offset.unsqueeze(-2)  # Σ dy (x − μ̂)ᵀ, N G D D
     if state.matrix.shape[0] == 1:
-        total_one, outer = total.sum(0, keepdim=True), outer.sum(0, keepdim=True)
+        total_one, product = total.sum(0, keepdim=True), product.sum(0, keepdim=True)
     else:
         total_one = total
     grad_weight = grad_bias = None
     if needs_weight:
-        grad_weight = (state.root * outer).sum((0, -1)).flatten().to(weight.dtype)
+        grad_weight = (state.root * product).sum((0, -1)).flatten().to(weight.dtype)
     if needs_bias:
         grad_bias = total.sum(0).flatten()
-    scaled = outer if weight is None else outer * weight.to(outer.dtype).view(outer.shape[1:3]).unsqueeze(-1)
+    scaled = product if weight is None else product * weight.to(product.dtype).view(product.shape[1:3]).unsqueeze(-1)
     grad_cov = inverse_sqrt_backward(scaled, state.saved, method)
     grad_mean = -torch.matmul(state.matrix.mT, total_one.unsqueeze(-1)).squeeze(-1)
     mixture = mixture_backward(words, Moments(grad_mean, grad_cov), state.mean_ratios, state.cov_ratios,

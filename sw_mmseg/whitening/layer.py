@@ -14,7 +14,7 @@ from torch.nn import init
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from .checkpoint import adapt_state_dict
-from .function import Settings, SwitchWhitenFunction, switch_whiten
+from .function import Settings, SwitchWhitenFunction, compute_dtype, switch_whiten
 from .inverse_sqrt import INVERSE_SQRT
 from .moments import Moments
 from .statistics import BATCH, WHITENING, validate_statistics
@@ -146,8 +146,7 @@ class _SwitchWhiten(_BatchNorm):
     def _running_moments(self, input: Tensor) -> Moments | None:
         if self.running_mean is None:
             return None
-        dtype = torch.promote_types(input.dtype, torch.float32)
-        d = self.group_size
+        dtype, d = compute_dtype(input), self.group_size
         return Moments(self.running_mean.to(dtype).view(1, -1, d), self.running_cov.to(dtype).unsqueeze(0))
 
     def _empty(self, input: Tensor) -> Tensor:

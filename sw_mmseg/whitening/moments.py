@@ -13,7 +13,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-__all__ = ['Moments', 'as_slices', 'centre', 'moments_backward', 'pool_moments', 'sample_moments']
+__all__ = ['Moments', 'as_slices', 'centre', 'moments_backward', 'outer', 'pool_moments', 'sample_moments']
 
 # The largest relative error of a variance that cancellation may cause before the moments are gathered again.
 _CANCELLATION_TOLERANCE = 1e-5
@@ -45,10 +45,10 @@ def sample_moments(slices: Tensor) -> tuple[Moments, Tensor]:
         var, mean = torch.var_mean(slices, dim=-1, correction=0)  # N G 1
         return Moments(mean, var.unsqueeze(-1)), slices
     mean = slices.mean(-1)  # N G D
-    cov = _second_moment(slices) - mean.unsqueeze(-1) * mean.unsqueeze(-2)
+    cov = outer(slices, slices) / length - mean.unsqueeze(-1) * mean.unsqueeze(-2)
     centred, shift = centre(slices, Moments(mean, cov))
     if shift is not None:
-        cov = _second_moment(centred)
+        cov = outer(centred, centred) / length
     return Moments(mean, cov), centred
 
 
@@ -62,10 +62,10 @@ def centre(slices: Tensor, sample: Moments | None) -> tuple[Tensor, Tensor | Non
     return slices - sample.mean.unsqueeze(-1), sample.mean
 
 
-def _second_moment(slices: Tensor) -> Tensor:
-    n, g, d, length = slices.shape
-    flat = slices.reshape(n * g, d, length)
-    return torch.bmm(flat, flat.mT).view(n, g, d, d) / length
+def outer(a: Tensor, b: Tensor) -> Tensor:
+    """Σ_l a bᵀ of each sample and group: (N, G, D, D) from two (N, G, D, L)."""
+    n, g, d, length = a.shape
+    return torch.bmm(a.reshape(n * g, d, length), b.reshape(n * g, d, length).mT).view(n, g, d, d)
 
 
 def _cancels(sample: Moments) -> bool:
