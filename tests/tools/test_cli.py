@@ -135,3 +135,13 @@ def test_augmented_pipeline_scales_and_mirrors_the_image_but_not_the_truth(load_
     assert [r['scale_factor'] for r in augment['transforms'][0]] == list(tool.SCALES)
     with pytest.raises(Exception, match='LoadLabels > PackSegInputs'):
         tool.augmented_pipeline(steps[2:])
+
+
+def test_class_shares_are_those_of_the_labels(load_tool):
+    import numpy as np
+    counts = np.zeros((2, 20), dtype=int)  # two pictures; the last column has no class
+    counts[0, [0, 2, 19]] = 30, 10, 60
+    counts[1, 0] = 40
+    cells = load_tool('analysis/class_shares').cells(counts)
+    assert len(cells) == 19
+    assert (cells[0], cells[2], cells[1]) == ('87.50 (100)', '12.50 (50)', '0.00 (0)')  # 70 and 10 of 80 pixels
