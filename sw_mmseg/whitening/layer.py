@@ -14,6 +14,7 @@ from torch.nn import init
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from .checkpoint import adapt_state_dict
+from .diagnose import Diagnosis, diagnose
 from .function import Settings, SwitchWhitenFunction, compute_dtype, switch_whiten
 from .inverse_sqrt import INVERSE_SQRT
 from .moments import Moments
@@ -177,6 +178,10 @@ class _SwitchWhiten(_BatchNorm):
             return
         raise ValueError(f'{type(self).__name__} with statistics {self.statistics} needs more than {what} to train, '
                          f"got shape {tuple(input.shape)}: use larger inputs or batches, or add 'ln' to the statistics")
+
+    def diagnose(self, input: Tensor) -> Diagnosis:
+        """Condition, residuals and whiteness on `input`, without gradient or a change of state; see `Diagnosis`."""
+        return diagnose(self, input)
 
     def mean_ratios(self) -> dict[str, float]:
         """ω of Equation 6 by statistic."""
