@@ -5,8 +5,8 @@ from sw_mmseg.models.deeplab_v2 import DeepLabV2Head
 from sw_mmseg.models.discriminator import LevelDiscriminators, OutputDiscriminator
 from sw_mmseg.models.preprocessor import DomainPreprocessor
 from sw_mmseg.models.pretrained import ImageNetPretrained, PretrainedError, load_pretrained, read_checkpoint
-from sw_mmseg.models.resnet import SwitchResNet
 from sw_mmseg.models.segmentor import MultiLevelSegmentor
+from sw_mmseg.models.sites import place_sites, switch_sites
 from sw_mmseg.models.vgg import VGG16DeepLab
 
 __all__ = [
@@ -17,9 +17,10 @@ __all__ = [
     'MultiLevelSegmentor',
     'OutputDiscriminator',
     'PretrainedError',
-    'SwitchResNet',
     'VGG16DeepLab',
     'load_pretrained',
     'norms',
+    'place_sites',
     'read_checkpoint',
+    'switch_sites',
 ]

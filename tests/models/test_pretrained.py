@@ -8,7 +8,7 @@ import torch
 import torchvision
 from mmengine.logging import MMLogger
 
-from sw_mmseg.models import PretrainedError, SwitchResNet, VGG16DeepLab, load_pretrained, read_checkpoint
+from sw_mmseg.models import PretrainedError, VGG16DeepLab, load_pretrained, read_checkpoint, switch_sites
 
 
 @pytest.fixture
@@ -59,7 +59,7 @@ def test_resnet_loads_torchvisions_keys_whichever_norm_stands_where(log):
             torch.nn.init.uniform_(module.weight)
     state = theirs.state_dict()
     for kwargs in ({}, {'norm_cfg': {'type': 'SW'}}, {'site_norm_cfg': {'type': 'SW'}}):
-        network = SwitchResNet(50, init_cfg={'type': 'Normal', 'layer': 'Conv2d'}, **kwargs)
+        network = switch_sites('ResNet', depth=50, init_cfg={'type': 'Normal', 'layer': 'Conv2d'}, **kwargs)
         assert load_pretrained(network, state) == 1.0
         assert torch.equal(network.layer2[1].bn2.weight, state['layer2.1.bn2.weight'])
         assert torch.equal(network.bn1.running_mean, state['bn1.running_mean'])
@@ -67,7 +67,7 @@ def test_resnet_loads_torchvisions_keys_whichever_norm_stands_where(log):
     torch.testing.assert_close(cov.diagonal(dim1=-2, dim2=-1).flatten(), state['bn1.running_var'])
     assert '159 parameters' in log.text  # 53 convolutions, 53 norms of two
 
-    network = SwitchResNet(50, norm_cfg={'type': 'GN', 'num_groups': 16})
+    network = switch_sites('ResNet', depth=50, norm_cfg={'type': 'GN', 'num_groups': 16})
     with pytest.raises(PretrainedError, match='Missing: gn1.weight'):
         load_pretrained(network, state)
 

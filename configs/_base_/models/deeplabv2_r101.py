@@ -10,7 +10,8 @@ head = dict(type='DeepLabV2Head', num_classes=19, dilations=(6, 12, 18, 24), bra
 segmentor = dict(
     type='MultiLevelSegmentor',
     backbone=dict(
-        type='SwitchResNet',
+        type='SwitchSites',
+        of='ResNet',
         depth=101,
         strides=(1, 2, 1, 1),
         dilations=(1, 1, 2, 4),
