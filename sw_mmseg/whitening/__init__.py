@@ -1,10 +1,12 @@
 """Switchable Whitening in pure torch, usable alone: `SwitchWhiten2d` in place of `torch.nn.BatchNorm2d`.
 
 Shapes in this package: N samples, C channels, H×W or * pixels; C = G·D, with G groups of D channels; L pixels a sample.
-Reading order: statistics, moments, mixture, inverse_sqrt, function, layer; then presets, convert.
+Reading order: statistics, moments, mixture, inverse_sqrt, function, layer; then presets, convert, diagnose, fold.
 """
 
 from .convert import Site, convert_sync_batchnorm, convolution_sites, describe, every, place_norm
+from .diagnose import Diagnosis
+from .fold import FoldReport, fold, fold_into, fold_model
 from .function import switch_whiten
 from .layer import SwitchWhiten1d, SwitchWhiten2d, SwitchWhiten3d
 from .presets import PRESETS, BatchWhiten2d, InstanceWhiten2d, SwitchNorm2d
@@ -14,6 +16,8 @@ __all__ = [
     'PRESETS',
     'STATISTICS',
     'BatchWhiten2d',
+    'Diagnosis',
+    'FoldReport',
     'InstanceWhiten2d',
     'Site',
     'SwitchNorm2d',
@@ -24,6 +28,9 @@ __all__ = [
     'convolution_sites',
     'describe',
     'every',
+    'fold',
+    'fold_into',
+    'fold_model',
     'place_norm',
     'switch_whiten',
 ]
