@@ -7,6 +7,7 @@ from sw_mmseg.models.preprocessor import DomainPreprocessor
 from sw_mmseg.models.pretrained import ImageNetPretrained, PretrainedError, load_pretrained, read_checkpoint
 from sw_mmseg.models.segmentor import MultiLevelSegmentor
 from sw_mmseg.models.sites import place_sites, switch_sites
+from sw_mmseg.models.sync_batchnorm import SyncBatchNorm
 from sw_mmseg.models.vgg import VGG16DeepLab
 
 __all__ = [
@@ -17,6 +18,7 @@ __all__ = [
     'MultiLevelSegmentor',
     'OutputDiscriminator',
     'PretrainedError',
+    'SyncBatchNorm',
     'VGG16DeepLab',
     'load_pretrained',
     'norms',

@@ -1,0 +1,96 @@
+"""SyncBN between processes on the processor: two of them, with unequal halves of a batch, against BN on all of it."""
+
+import os
+import socket
+
+import pytest
+import torch
+import torch.distributed as dist
+import torch.multiprocessing as mp
+from mmcv.cnn import build_norm_layer
+from mmengine.model import revert_sync_batchnorm
+from mmengine.registry import init_default_scope
+from torch import nn
+
+import sw_mmseg.plugin  # noqa: F401
+
+SHARES = (slice(0, 1), slice(1, 4))
+
+
+def inputs():
+    generator = torch.Generator().manual_seed(3)
+    x = 2 * torch.randn(4, 6, 5, 3, dtype=torch.float64, generator=generator) + 5
+    return x, torch.randn(4, 6, 5, 3, dtype=torch.float64, generator=generator)
+
+
+def layer(kind):
+    torch.manual_seed(1)
+    norm = build_norm_layer({'type': kind}, 6)[1].double()
+    nn.init.normal_(norm.weight)
+    nn.init.normal_(norm.bias)
+    return norm
+
+
+def step(norm, x, weights):
+    x = x.clone().requires_grad_()
+    output = norm(x)
+    (output * weights).sum().backward()
+    return {'output': output.detach(), 'input': x.grad, 'weight': norm.weight.grad, 'bias': norm.bias.grad,
+            **{name: value.clone() for name, value in norm.named_buffers()}}
+
+
+def process(rank, port, folder):
+    os.environ.update(MASTER_ADDR='127.0.0.1', MASTER_PORT=str(port))
+    torch.set_num_threads(1)
+    dist.init_process_group('gloo', rank=rank, world_size=2)
+    try:
+        init_default_scope('mmseg')
+        x, weights = inputs()
+        found = step(layer('SyncBN'), x[SHARES[rank]], weights[SHARES[rank]])
+        torch.save(found, os.path.join(folder, f'{rank}.pth'))
+    finally:
+        dist.destroy_process_group()
+
+
+def test_two_processes_equal_one(tmp_path):
+    with socket.socket() as server:
+        server.bind(('127.0.0.1', 0))
+        port = server.getsockname()[1]
+    mp.start_processes(process, (port, str(tmp_path)), nprocs=2, start_method='spawn')
+    expected = step(layer('BN'), *inputs())
+    ranks = [torch.load(tmp_path / f'{rank}.pth') for rank in range(2)]
+    for name in ('output', 'input'):
+        torch.testing.assert_close(torch.cat([found[name] for found in ranks]), expected[name])
+    for name in ('weight', 'bias'):  # each process has its own share of the sum
+        torch.testing.assert_close(sum(found[name] for found in ranks), expected[name])
+    for name in ('running_mean', 'running_var', 'num_batches_tracked'):
+        assert not torch.equal(expected[name], dict(nn.BatchNorm2d(6).double().named_buffers())[name])
+        for found in ranks:
+            torch.testing.assert_close(found[name], expected[name])
+
+
+@pytest.mark.parametrize('training', [True, False])
+def test_alone_it_is_batchnorm(training):
+    sync, plain = layer('SyncBN'), layer('BN')
+    assert isinstance(sync, nn.SyncBatchNorm) and list(sync.state_dict()) == list(plain.state_dict())
+    x, weights = inputs()
+    found, expected = (step(norm.train(training), x, weights) for norm in (sync, plain))
+    for name, value in expected.items():
+        torch.testing.assert_close(found[name], value)
+
+
+def test_it_reverts_and_initialises_as_torchs():
+    from mmcv.cnn import ConvModule
+    module = ConvModule(3, 8, 3, norm_cfg={'type': 'SyncBN'})
+    assert [name for name, _ in module.named_children()] == ['conv', 'bn', 'activate']
+    assert not isinstance(revert_sync_batchnorm(nn.Sequential(module))[0].bn, nn.SyncBatchNorm)
+    from mmengine.model import BaseModule
+
+    class Network(BaseModule):
+        def __init__(self):
+            super().__init__([{'type': 'Constant', 'val': 0.5, 'layer': '_BatchNorm'}])
+            self.bn = build_norm_layer({'type': 'SyncBN'}, 8)[1]
+
+    network = Network()
+    network.init_weights()
+    assert (network.bn.weight == 0.5).all()
