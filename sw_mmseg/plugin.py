@@ -2,8 +2,17 @@
 
 Configs name it once, in `configs/_base_/runtime.py`:
 `custom_imports = dict(imports=['sw_mmseg.plugin'], allow_failed_imports=False)`.
+
+It also serves the few compiled operators that mmdet calls, where mmcv has none (`mmcv_ops.py`): once mmseg is imported,
+so that segmentation is what it is without them, unless this mmseg cannot be imported without.
 """
 
-from sw_mmseg import adaptation, datasets, engine, losses, models
+from sw_mmseg.mmcv_ops import import_mmseg, serve
+
+import_mmseg()
+
+from sw_mmseg import adaptation, datasets, engine, losses, models  # noqa: E402
 
 __all__ = ['adaptation', 'datasets', 'engine', 'losses', 'models']
+
+serve()
