@@ -1,7 +1,8 @@
 """Switchable Whitening in pure torch, usable alone: `SwitchWhiten2d` in place of `torch.nn.BatchNorm2d`.
 
 Shapes in this package: N samples, C channels, H×W or * pixels; C = G·D, with G groups of D channels; L pixels a sample.
-Reading order: statistics, moments, mixture, inverse_sqrt, function, layer; then presets, convert, diagnose, fold.
+Reading order: statistics, moments, mixture, inverse_sqrt, function, layer; then presets, replace, convert, diagnose,
+fold, released.
 """
 
 from .convert import Site, convert_sync_batchnorm, convolution_sites, describe, every, place_norm
@@ -10,6 +11,8 @@ from .fold import FoldReport, fold, fold_into, fold_model
 from .function import switch_whiten
 from .layer import SwitchWhiten1d, SwitchWhiten2d, SwitchWhiten3d
 from .presets import PRESETS, BatchWhiten2d, InstanceWhiten2d, SwitchNorm2d
+from .released import ReleasedError, convert_released, released_norms
+from .replace import convert, replace_norm
 from .statistics import STATISTICS
 
 __all__ = [
@@ -19,11 +22,14 @@ __all__ = [
     'Diagnosis',
     'FoldReport',
     'InstanceWhiten2d',
+    'ReleasedError',
     'Site',
     'SwitchNorm2d',
     'SwitchWhiten1d',
     'SwitchWhiten2d',
     'SwitchWhiten3d',
+    'convert',
+    'convert_released',
     'convert_sync_batchnorm',
     'convolution_sites',
     'describe',
@@ -32,5 +38,7 @@ __all__ = [
     'fold_into',
     'fold_model',
     'place_norm',
+    'released_norms',
+    'replace_norm',
     'switch_whiten',
 ]

@@ -13,6 +13,7 @@ from torch import nn
 from torch.nn.modules.batchnorm import _NormBase
 
 from .layer import SwitchWhiten1d, SwitchWhiten2d, SwitchWhiten3d
+from .replace import replace_norm
 
 __all__ = ['SHORTCUTS', 'Site', 'convert_sync_batchnorm', 'convolution_sites', 'describe', 'every', 'place_norm']
 
@@ -84,7 +85,8 @@ def place_norm(model: nn.Module, where: Callable[[Site], bool] | Iterable[str], 
     bare = [site.conv_name for site in chosen if site.norm is None]
     if bare:
         raise ValueError(f'no norm behind {bare}: build the model with a norm there, or leave them out of `where`')
-    return [site._replace(norm=_replace(model, site, make_norm)) for site in chosen]
+    return [site._replace(norm=replace_norm(model, site.norm_name, make_norm(site.conv.out_channels), site.conv.weight))
+            for site in chosen]
 
 
 def describe(model: nn.Module, shortcuts: Iterable[str] = SHORTCUTS) -> str:
@@ -155,15 +157,3 @@ def _by_name(sites: list[Site], names: Iterable[str]) -> list[Site]:
     if unknown:
         raise ValueError(f'{unknown} are not convolutions of the model that count; those are {list(known)}')
     return [known[name] for name in wanted]
-
-
-def _replace(model: nn.Module, site: Site, make_norm: Callable[[int], nn.Module]) -> nn.Module:
-    old, new = site.norm, make_norm(site.conv.out_channels)
-    state = {key: value for key, value in old.state_dict().items() if key in new.state_dict() or key == 'running_var'}
-    if state:
-        new.load_state_dict(state, strict=False)
-    reference = next((tensor for tensor in old.state_dict().values() if tensor.is_floating_point()), site.conv.weight)
-    new = new.to(device=reference.device, dtype=reference.dtype).train(old.training)
-    parent, _, name = site.norm_name.rpartition('.')
-    setattr(model.get_submodule(parent), name, new)
-    return new

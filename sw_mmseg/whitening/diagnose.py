@@ -11,10 +11,10 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from .function import compute_dtype
 from .inverse_sqrt import inverse_sqrt
+from .kernels import torch_passes
 from .mixture import mix
-from .moments import Moments, as_slices, pool_moments, sample_moments
+from .moments import Moments, compute_dtype, pool_moments
 from .statistics import BATCH, INSTANCE
 
 __all__ = ['Diagnosis', 'diagnose']
@@ -74,9 +74,10 @@ def diagnose(layer: nn.Module, x: Tensor) -> Diagnosis:
     if layer.training:
         layer._check_enough_pixels(x, None)
     with torch.autocast(x.device.type, enabled=False):
-        sample, _ = sample_moments(as_slices(x.double(), layer.group_size))
+        sample = torch_passes.sample_moments(x.double(), layer.group_size)
         mixed = _mixed(layer, x, sample)
-        roots = {method: inverse_sqrt(mixed.cov.to(compute_dtype(x)), method, layer.iterations, layer.eps)[0].double()
+        cov, settings = mixed.cov.to(compute_dtype(x)), layer._settings(None)
+        roots = {method: inverse_sqrt(cov, settings._replace(inverse_sqrt=method), torch_passes)[0].double()
                  for method in ('newton', 'eigh')}
         smallest, largest = _extreme_eigenvalues(mixed.cov)
         images, batch = _whiteness(roots[layer.inverse_sqrt], sample, mixed.mean)

@@ -7,65 +7,62 @@ residual in directions of small variance, which acts as a regulariser; its gradi
 where two coincide. Written for the matrix function instead, the divided difference of σ^(−1/2) is
 −1 / (√σᵢ √σⱼ (√σᵢ + √σⱼ)), which is finite for all positive eigenvalues, equal ones included.
 
-Each forward returns what its backward needs. With D = 1 both are the exact reciprocal square root.
+Each forward returns what its backward needs; Newton's is Σ alone, from which the iterates are computed anew. With D = 1
+both are the exact reciprocal square root.
 """
+
+from typing import Any
 
 import torch
 from torch import Tensor
 
-__all__ = ['INVERSE_SQRT', 'inverse_sqrt', 'inverse_sqrt_backward']
+__all__ = ['INVERSE_SQRT', 'inverse_sqrt', 'inverse_sqrt_backward', 'newton', 'newton_backward']
 
 INVERSE_SQRT = ('newton', 'eigh')
 
 
-def inverse_sqrt(cov: Tensor, method: str, iterations: int, eps: float) -> tuple[Tensor, tuple[Tensor, ...]]:
-    """Inverse square roots of cov (..., D, D) whose eigenvalues are at least eps, and the tensors for the backward."""
+def inverse_sqrt(cov: Tensor, settings: Any, kernels: Any) -> tuple[Tensor, tuple[Tensor, ...]]:
+    """Inverse square roots of cov (..., D, D) whose eigenvalues are at least eps, and the tensors for the backward.
+
+    `settings` has the layer's `inverse_sqrt`, `iterations` and `eps`; `kernels` is a module of `whitening.kernels`.
+    """
     if cov.shape[-1] == 1:
-        root = cov.rsqrt()
-        return root, (root,)
-    if method == 'newton':
-        return _newton(cov, iterations)
-    return _eigh(cov, eps)
+        return cov.rsqrt(), ()
+    if settings.inverse_sqrt == 'newton':
+        return kernels.newton(cov, settings.iterations), (cov,)
+    return _eigh(cov, settings.eps)
 
 
-def inverse_sqrt_backward(grad: Tensor, saved: tuple[Tensor, ...], method: str) -> Tensor:
+def inverse_sqrt_backward(grad: Tensor, root: Tensor, factors: tuple[Tensor, ...], settings: Any,
+                          kernels: Any) -> Tensor:
     """dL/dΣ (symmetric) from dL/dΣ^(−1/2), both (..., D, D)."""
     if grad.shape[-1] == 1:
-        return -0.5 * grad * saved[0] ** 3
+        return -0.5 * grad * root ** 3
     grad = (grad + grad.mT) / 2
-    return _newton_backward(grad, saved) if method == 'newton' else _eigh_backward(grad, saved)
+    if settings.inverse_sqrt == 'newton':
+        return kernels.newton_backward(grad, *factors, settings.iterations)
+    return _eigh_backward(grad, factors)
 
 
-def _newton(cov: Tensor, iterations: int) -> tuple[Tensor, tuple[Tensor, ...]]:
-    shape, d = cov.shape, cov.shape[-1]
-    cov = cov.reshape(-1, d, d)
-    trace = cov.diagonal(dim1=-2, dim2=-1).sum(-1)[:, None, None]
-    normed = cov / trace
-    p = 1.5 * torch.eye(d, dtype=cov.dtype, device=cov.device) - 0.5 * normed  # P₁, since P₀ = I
-    iterates = []
-    for _ in range(iterations - 1):
-        square = torch.bmm(p, p)
-        cube = torch.bmm(square, p)
-        iterates += [p, cube]
-        p = torch.baddbmm(p, cube, normed, beta=1.5, alpha=-0.5)
-    root = p * trace.rsqrt()
-    return root.reshape(shape), (trace, normed, p, *iterates)
+def newton(cov: Tensor, iterations: int) -> Tensor:
+    """P_T / √tr Σ of cov (..., D, D)."""
+    trace, _, iterates, _ = _iterate(cov, iterations)
+    return (iterates[-1] * trace.rsqrt()).reshape(cov.shape)
 
 
-def _newton_backward(grad: Tensor, saved: tuple[Tensor, ...]) -> Tensor:
-    """Reverse of the iteration. P and Σ_N are symmetric and commute, so with H = G Σ_N
+def newton_backward(grad: Tensor, cov: Tensor, iterations: int) -> Tensor:
+    """Reverse of the iteration, for symmetric grad. P and Σ_N are symmetric and commute, so with H = G Σ_N
 
     dL/dPₖ = 1.5 G − ½(H P² + P H P + P² H)   and   dL/dΣ_N gains −½ P³ G, of which the symmetric part counts.
     """
-    trace, normed, last, *iterates = saved
-    shape = grad.shape
-    grad = grad.reshape(last.shape)
+    trace, normed, iterates, cubes = _iterate(cov, iterations)
+    grad = grad.reshape(normed.shape)
     inverse_root = trace.rsqrt()
     # through P_T / √tr
-    grad_trace = -0.5 * (grad * last).sum((-2, -1), keepdim=True) * inverse_root / trace
+    grad_trace = -0.5 * (grad * iterates[-1]).sum((-2, -1), keepdim=True) * inverse_root / trace
     grad = grad * inverse_root
     grad_normed = torch.zeros_like(normed)
-    for p, cube in zip(reversed(iterates[0::2]), reversed(iterates[1::2])):
+    for p, cube in zip(reversed(iterates[:-1]), reversed(cubes)):
         grad_normed = torch.baddbmm(grad_normed, cube, grad, alpha=-0.5)
         h = torch.bmm(grad, normed)
         hp = torch.bmm(h, p)
@@ -75,7 +72,22 @@ def _newton_backward(grad: Tensor, saved: tuple[Tensor, ...]) -> Tensor:
     # through Σ / tr Σ
     grad_trace = grad_trace - (grad_normed * normed).sum((-2, -1), keepdim=True) / trace
     identity = torch.eye(normed.shape[-1], dtype=grad.dtype, device=grad.device)
-    return (grad_normed / trace + grad_trace * identity).reshape(shape)
+    return (grad_normed / trace + grad_trace * identity).reshape(cov.shape)
+
+
+def _iterate(cov: Tensor, iterations: int) -> tuple[Tensor, Tensor, list[Tensor], list[Tensor]]:
+    """tr Σ (M, 1, 1), Σ_N (M, D, D), P₁ … P_T and P₁³ … P³_{T−1} of cov (..., D, D)."""
+    d = cov.shape[-1]
+    cov = cov.reshape(-1, d, d)
+    trace = cov.diagonal(dim1=-2, dim2=-1).sum(-1)[:, None, None]
+    normed = cov / trace
+    iterates = [1.5 * torch.eye(d, dtype=cov.dtype, device=cov.device) - 0.5 * normed]  # P₁, since P₀ = I
+    cubes = []
+    for _ in range(iterations - 1):
+        p = iterates[-1]
+        cubes.append(torch.bmm(torch.bmm(p, p), p))
+        iterates.append(torch.baddbmm(p, cubes[-1], normed, beta=1.5, alpha=-0.5))
+    return trace, normed, iterates, cubes
 
 
 def _eigh(cov: Tensor, eps: float) -> tuple[Tensor, tuple[Tensor, ...]]:

@@ -15,9 +15,9 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from .checkpoint import adapt_state_dict
 from .diagnose import Diagnosis, diagnose
-from .function import Settings, SwitchWhitenFunction, compute_dtype, switch_whiten
+from .function import Settings, SwitchWhitenFunction, forward, switch_whiten
 from .inverse_sqrt import INVERSE_SQRT
-from .moments import Moments
+from .moments import Moments, compute_dtype, dense
 from .statistics import BATCH, WHITENING, validate_statistics
 from .synchronize import resolve_group
 
@@ -116,11 +116,12 @@ class _SwitchWhiten(_BatchNorm):
         if self.training:
             return self._forward_training(input)
         running = self._running_moments(input)
-        settings = self._settings(None)
-        if torch.is_grad_enabled() and not (torch.compiler.is_compiling() or torch.jit.is_tracing()):
-            return SwitchWhitenFunction.apply(input, self.weight, self.bias, self.mean_logits, self.cov_logits, running,
-                                              settings)[0]
-        return switch_whiten(input, self.weight, self.bias, self.mean_logits, self.cov_logits, running, settings)
+        arguments = (input, self.weight, self.bias, self.mean_logits, self.cov_logits, running, self._settings(None))
+        if torch.compiler.is_compiling() or torch.jit.is_tracing():
+            return switch_whiten(*arguments)
+        if torch.is_grad_enabled():
+            return SwitchWhitenFunction.apply(*arguments)[0]
+        return forward(dense(input), *arguments[1:])[0]
 
     def _forward_training(self, input: Tensor) -> Tensor:
         group = None if BATCH.isdisjoint(self.statistics) else resolve_group(self.sync, self.process_group)
@@ -129,17 +130,26 @@ class _SwitchWhiten(_BatchNorm):
         self._check_enough_pixels(input, group)
         output, mean, cov, count = SwitchWhitenFunction.apply(
             input, self.weight, self.bias, self.mean_logits, self.cov_logits, None, self._settings(group))
-        if mean is not None and self.track_running_stats and count > 0:
+        if mean is not None and self.track_running_stats:
             self._track(mean, cov, count)
         return output
 
-    def _track(self, mean: Tensor, cov: Tensor, count: int) -> None:
-        """Lines 7 and 8 of Algorithm 1, with the unbiased covariance."""
-        with torch.no_grad():
+    @torch.no_grad()
+    def _track(self, mean: Tensor, cov: Tensor, count: int | Tensor) -> None:
+        """Lines 7 and 8 of Algorithm 1, with the unbiased covariance. A count over processes is a tensor, maybe 0."""
+        if isinstance(count, Tensor):
+            self.num_batches_tracked.add_(count > 0)
+            unbiased = cov * (count / (count - 1).clamp_min(1)).to(cov.dtype)
+        else:
             self.num_batches_tracked.add_(1)
-            factor = 1.0 / float(self.num_batches_tracked) if self.momentum is None else self.momentum
-            self.running_mean.lerp_(mean.to(self.running_mean.dtype), factor)
-            self.running_cov.lerp_((cov * (count / max(count - 1, 1))).to(self.running_cov.dtype), factor)
+            unbiased = cov * (count / max(count - 1, 1))
+        factor = self.momentum
+        if factor is None:
+            factor = 1.0 / self.num_batches_tracked.clamp_min(1).to(self.running_cov.dtype)
+        if isinstance(count, Tensor):
+            factor = factor * (count > 0).to(self.running_cov.dtype)
+        for running, new in ((self.running_mean, mean), (self.running_cov, unbiased)):
+            running.add_((new.to(running.dtype) - running) * factor)
 
     def _settings(self, group: dist.ProcessGroup | None) -> Settings:
         return Settings(self.statistics, self.group_size, self.eps, self.inverse_sqrt, self.iterations, group)

@@ -1,10 +1,7 @@
-"""Mean and covariance of every sample and group, gathered in one pass over the activation (Equations 2 and 3).
+"""Mean and covariance (Equations 2 and 3): of samples and of the batch, and their gradients.
 
-Everything that Ω can name derives from these per-sample moments, so the activation is read once. A plain
-E[x xᵀ] − μ μᵀ loses its digits when a mean is many standard deviations from zero; where that threatens, the pass is
-repeated on centred values.
-
-With D = 1 no matrix is built: means and variances come from torch's own `var_mean`.
+Everything that Ω can name derives from the moments of each sample and group, which one pass over the activation gathers
+(`kernels`); those of the batch follow by the law of total covariance.
 """
 
 import math
@@ -13,10 +10,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-__all__ = ['Moments', 'as_slices', 'centre', 'moments_backward', 'outer', 'pool_moments', 'sample_moments']
-
-# The largest relative error of a variance that cancellation may cause before the moments are gathered again.
-_CANCELLATION_TOLERANCE = 1e-5
+__all__ = ['Moments', 'as_slices', 'compute_dtype', 'dense', 'like', 'moments_backward', 'pool_moments']
 
 
 class Moments(NamedTuple):
@@ -26,53 +20,36 @@ class Moments(NamedTuple):
     cov: Tensor
 
 
+def compute_dtype(x: Tensor) -> torch.dtype:
+    """Moments and algebra are never in less than fp32."""
+    return torch.promote_types(x.dtype, torch.float32)
+
+
+def dense(x: Tensor) -> Tensor:
+    """x itself where it is contiguous or channels_last, else a contiguous copy."""
+    return x.contiguous(memory_format=memory_format(x))
+
+
+def memory_format(x: Tensor) -> torch.memory_format:
+    """channels_last, of the right rank, for tensors that are so and not contiguous; else contiguous."""
+    if not x.is_contiguous():
+        for rank, candidate in ((4, torch.channels_last), (5, torch.channels_last_3d)):
+            if x.dim() == rank and x.is_contiguous(memory_format=candidate):
+                return candidate
+    return torch.contiguous_format
+
+
 def as_slices(x: Tensor, group_size: int) -> Tensor:
     """A view of x (N, C, *) as (N, G, D, L), without a copy where the memory format allows it."""
     n, c = x.shape[:2]
     return x.reshape(n, c // group_size, group_size, math.prod(x.shape[2:]))  # N G D L
 
 
-def sample_moments(slices: Tensor) -> tuple[Moments, Tensor]:
-    """Moments of slices (N, G, D, L), each sample and group on its own, in the dtype of `slices`.
-
-    Beside them the slices that the next pass should read: `slices` itself, or a copy with every sample's mean removed
-    where rounding made that necessary.
-    """
-    n, g, d, length = slices.shape
-    if d == 1:
-        if n == 0:  # nothing to warn about
-            return Moments(slices.new_zeros(n, g, d), slices.new_zeros(n, g, d, d)), slices
-        var, mean = torch.var_mean(slices, dim=-1, correction=0)  # N G 1
-        return Moments(mean, var.unsqueeze(-1)), slices
-    mean = slices.mean(-1)  # N G D
-    cov = outer(slices, slices) / length - mean.unsqueeze(-1) * mean.unsqueeze(-2)
-    centred, shift = centre(slices, Moments(mean, cov))
-    if shift is not None:
-        cov = outer(centred, centred) / length
-    return Moments(mean, cov), centred
-
-
-def centre(slices: Tensor, sample: Moments | None) -> tuple[Tensor, Tensor | None]:
-    """Slices to compute with, and what was subtracted from them: (slices, None), or (slices − μ, μ).
-
-    The second where some variance is so small beside its squared mean that rounding would show.
-    """
-    if sample is None or slices.shape[-2] == 1 or not _cancels(sample):
-        return slices, None
-    return slices - sample.mean.unsqueeze(-1), sample.mean
-
-
-def outer(a: Tensor, b: Tensor) -> Tensor:
-    """Σ_l a bᵀ of each sample and group: (N, G, D, D) from two (N, G, D, L)."""
-    n, g, d, length = a.shape
-    return torch.bmm(a.reshape(n * g, d, length), b.reshape(n * g, d, length).mT).view(n, g, d, d)
-
-
-def _cancels(sample: Moments) -> bool:
-    if torch.compiler.is_compiling() or torch.jit.is_tracing() or sample.cov.is_cuda:
-        return True  # a branch on data would break the graph or stall the device: centre always
-    limit = _CANCELLATION_TOLERANCE / torch.finfo(sample.mean.dtype).eps
-    return bool((sample.mean.square() > limit * sample.cov.diagonal(dim1=-2, dim2=-1)).any())
+def like(slices: Tensor, x: Tensor) -> Tensor:
+    """The reverse of `as_slices`, in the shape, dtype and memory format of x. `slices` is fresh and contiguous: its memory
+    is taken over, and the result is no view of it, which an in-place activation behind an autograd function forbids."""
+    y = torch.ops.aten._unsafe_view(slices, x.shape)
+    return y.to(dtype=x.dtype, memory_format=memory_format(x))
 
 
 def pool_moments(sample: Moments) -> Moments:
@@ -81,16 +58,19 @@ def pool_moments(sample: Moments) -> Moments:
     The law of total covariance: within-sample plus between-sample, free of cancellation.
     """
     mean = sample.mean.mean(0, keepdim=True)  # 1 G D
-    apart = sample.mean - mean  # N G D
-    between = torch.einsum('ngd,nge->gde', apart, apart) / sample.mean.shape[0]
-    return Moments(mean, sample.cov.mean(0, keepdim=True) + between)
+    apart = (sample.mean - mean).permute(1, 2, 0)  # G D N
+    between = torch.bmm(apart, apart.mT)
+    return Moments(mean, (sample.cov.sum(0, keepdim=True) + between) / sample.mean.shape[0])
 
 
-def moments_backward(grad_mean: Tensor, grad_cov: Tensor, mean: Tensor, length: int) -> tuple[Tensor, Tensor]:
-    """The matrix B (N, G, D, D) and vector c (N, G, D) with dL/dx = B x + c, from gradients of the sample moments.
+def moments_backward(grad_mean: Tensor, grad_cov: Tensor, offset: Tensor | None, length: int) -> tuple[Tensor, Tensor]:
+    """The matrix B (N, G, D, D) and vector c (N, G, D) with dL/dx = B (x − shift) + c, from gradients of the sample
+    moments; offset is μ − shift, or None where that is zero.
 
     dμ/dx = 1/L and dΣ/dx contributes 2/L · sym(dL/dΣ)(x − μ).
     """
     matrix = (grad_cov + grad_cov.mT) / length
-    vector = grad_mean / length - torch.matmul(matrix, mean.unsqueeze(-1)).squeeze(-1)
+    vector = grad_mean / length
+    if offset is not None:
+        vector = vector - torch.matmul(matrix, offset.unsqueeze(-1)).squeeze(-1)
     return matrix, vector

@@ -6,6 +6,7 @@ subtraction of squared means is harmless. Processes may hold different numbers o
 
 import torch
 import torch.distributed as dist
+from torch import Tensor
 
 from .moments import Moments
 
@@ -20,19 +21,22 @@ def resolve_group(sync: bool, process_group: dist.ProcessGroup | None) -> dist.P
     return group if dist.get_world_size(group) > 1 else None
 
 
-def all_reduce_moments(local: Moments, count: int, group: dist.ProcessGroup) -> tuple[Moments, int]:
-    """Moments and pixel count of the joined batch, from those of this process (ignored where its count is 0)."""
+def all_reduce_moments(local: Moments, count: int, group: dist.ProcessGroup) -> tuple[Moments, Tensor]:
+    """Moments and pixel count (0-d) of the joined batch, from those of this process (ignored where its count is 0).
+
+    The count stays a tensor: reading it would make a GPU wait.
+    """
     mean, cov = local.mean.double(), local.cov.double()
     second = cov + mean.unsqueeze(-1) * mean.unsqueeze(-2)
     packed = torch.cat([mean.new_full((1,), float(count)), count * mean.flatten(), count * second.flatten()])
     if count == 0:
         packed = torch.zeros_like(packed)  # the moments of nothing are NaN
     dist.all_reduce(packed, group=group)
-    total = int(packed[0])
-    mean = (packed[1:1 + mean.numel()] / max(total, 1)).view_as(mean)
-    second = (packed[1 + mean.numel():] / max(total, 1)).view_as(cov)
+    total = packed[0]
+    average = packed[1:] / total.clamp_min(1)
+    mean, second = average[:mean.numel()].view_as(mean), average[mean.numel():].view_as(cov)
     cov = second - mean.unsqueeze(-1) * mean.unsqueeze(-2)
-    return Moments(mean.to(local.mean.dtype), cov.to(local.cov.dtype)), total
+    return Moments(mean.to(local.mean.dtype), cov.to(local.cov.dtype)), total.clone()
 
 
 def all_reduce_gradients(grad: Moments, group: dist.ProcessGroup) -> Moments:

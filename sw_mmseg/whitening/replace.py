@@ -1,0 +1,98 @@
+"""A norm in another norm's place, and SW in place of every BatchNorm of a model, whoever wrote it.
+
+    model = timm.create_model('regnetx_004')        # or any of torchvision
+    convert(model)                                  # every BatchNorm is now SW; trained weights are taken over
+
+The paper replaces a few norms only, to save computation (`place_norm`). Where groups of 16 do not divide a layer's
+channels, as in MobileNets and RegNets, that layer takes the largest groups below 16 that do: of 12 for 24 channels, of
+10 for 40, and of 1, plain standardisation, for a prime number of channels.
+"""
+
+import logging
+from collections.abc import Callable
+
+from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
+
+from .layer import SwitchWhiten1d, SwitchWhiten2d, SwitchWhiten3d
+
+__all__ = ['convert', 'largest_group_size', 'replace_norm']
+
+_LOGGER = logging.getLogger(__name__)
+_SWITCH = (SwitchWhiten1d, SwitchWhiten2d, SwitchWhiten3d)
+_AFTER = ('drop', 'act')  # what timm's BatchNormAct2d applies behind the normalisation
+
+
+def convert(model: nn.Module, group_size: int = 16, where: Callable[[str, nn.Module], bool] | None = None,
+            **options) -> dict[str, nn.Module]:
+    """Puts SW in place of every BatchNorm of `model`, in place; returns the new layers by name.
+
+    Args:
+        model: its BatchNorms are `torch.nn`'s or derived from them. SW layers in it stay as they are.
+        group_size: the most channels that are whitened together, see above.
+        where: chooses by name and norm; None takes every BatchNorm.
+        options: of `SwitchWhiten2d`, such as `statistics`.
+
+    Raises:
+        ValueError: `model` is itself a BatchNorm, or none was chosen. The model is unchanged then.
+    """
+    chosen = {name: norm for name, norm in model.named_modules() if isinstance(norm, _BatchNorm)
+              and not isinstance(norm, _SWITCH) and (where is None or where(name, norm))}
+    if not chosen or '' in chosen:
+        raise ValueError(f'no BatchNorm chosen inside {type(model).__name__}')
+    sizes = {name: largest_group_size(norm.num_features, group_size) for name, norm in chosen.items()}
+    layers = {name: _kind(norm)(norm.num_features, group_size=sizes[name], **{**_shared(norm), **options})
+              for name, norm in chosen.items()}
+    for name, layer in layers.items():
+        replace_norm(model, name, layer)
+    smaller = {name: size for name, size in sizes.items() if size != group_size}
+    if smaller:
+        _LOGGER.info('%d of %d layers have groups of fewer than %d channels: %s', len(smaller), len(layers),
+                     group_size, smaller)
+    return layers
+
+
+def largest_group_size(channels: int, limit: int) -> int:
+    """The largest divisor of `channels` that is not above `limit`."""
+    return next(size for size in range(min(channels, limit), 0, -1) if channels % size == 0)
+
+
+def replace_norm(model: nn.Module, name: str, norm: nn.Module, like: Tensor | None = None) -> nn.Module:
+    """Puts `norm` in place of the norm called `name` and returns it.
+
+    It takes over parameters, statistics, device, dtype and mode. A norm without any tensors has neither device nor
+    dtype: those are of `like` then, or stay what they are. A replaced norm without affine parameters leaves the new
+    one's as they were made; the activation that timm's norms apply behind themselves stays behind the new one.
+
+    Raises:
+        AttributeError: no such module.
+    """
+    old = model.get_submodule(name)
+    state = {key: value for key, value in old.state_dict().items() if key in norm.state_dict() or key == 'running_var'}
+    if state:
+        norm.load_state_dict(state, strict=False)
+    reference = next((tensor for tensor in old.state_dict().values() if tensor.is_floating_point()), like)
+    if reference is not None:
+        norm = norm.to(device=reference.device, dtype=reference.dtype)
+    norm.train(old.training)
+    if all(isinstance(getattr(old, part, None), nn.Module) for part in _AFTER):
+        for part in _AFTER:
+            norm.add_module(part, getattr(old, part))
+        norm.register_forward_hook(_apply_activation)
+    parent, _, last = name.rpartition('.')
+    setattr(model.get_submodule(parent), last, norm)
+    return norm
+
+
+def _shared(norm: nn.Module) -> dict:
+    return {'eps': norm.eps, 'momentum': norm.momentum, 'affine': norm.affine}
+
+
+def _kind(norm: nn.Module) -> type[nn.Module]:
+    """SW for inputs of the same rank. SyncBatchNorm takes any; in images' networks it stands for two dimensions."""
+    ranks = {nn.BatchNorm1d: SwitchWhiten1d, nn.BatchNorm3d: SwitchWhiten3d}
+    return next((switch for batch, switch in ranks.items() if isinstance(norm, batch)), SwitchWhiten2d)
+
+
+def _apply_activation(norm: nn.Module, _: tuple, output: Tensor) -> Tensor:
+    return norm.act(norm.drop(output))
