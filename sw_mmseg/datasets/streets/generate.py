@@ -41,7 +41,14 @@ def draw_sample(domain: Domain, size: tuple[int, int], seed: int, split: str, in
     return Sample(image, raster.label_map(), raster.instance_map())
 
 
-def _paths(root: Path, split: str, index: int) -> dict[str, Path]:
+def draw_instances(domain: Domain, size: tuple[int, int], seed: int, split: str, index: int) -> np.ndarray:
+    """The instance map (H, W) of the picture that `draw_sample` makes of the same arguments, at a part of its price."""
+    geometry, _ = np.random.SeedSequence((seed, _SPLITS.index(split), index)).spawn(2)
+    return rasterise(draw_scene(domain.layout, geometry), *size, scale=_FINE).instance_map()
+
+
+def picture_paths(root: Path, split: str, index: int) -> dict[str, Path]:
+    """Files of a picture in the folder of a data set, the picture's own last."""
     if split == 'source':
         return gta5_paths(root, index)
     return cityscapes_paths(root, split.removeprefix('target_'), index)
@@ -50,7 +57,7 @@ def _paths(root: Path, split: str, index: int) -> dict[str, Path]:
 def _make(job: Job, root: Path, variant: str, size: tuple[int, int], seed: int) -> None:
     split, index = job
     domain = VARIANTS[variant][split != 'source']
-    write_sample(_paths(root, split, index), draw_sample(domain, size, seed, split, index), split == 'source')
+    write_sample(picture_paths(root, split, index), draw_sample(domain, size, seed, split, index), split == 'source')
 
 
 def _start_worker() -> None:
@@ -75,7 +82,7 @@ def _check_manifest(root: Path, options: dict, overwrite: bool) -> None:
     """Claims `root` for these options, or raises where it holds others."""
     path = root / MANIFEST
     if overwrite:
-        for name in ('gta5', 'cityscapes'):
+        for name in ('gta5', 'cityscapes', 'ade20k', 'annotations'):
             shutil.rmtree(root / name, ignore_errors=True)
         path.unlink(missing_ok=True)
     if path.exists():
@@ -118,7 +125,7 @@ def generate_streets(
     root = Path(out) / variant
     _check_manifest(root, options, overwrite)
     jobs = [(split, index) for split in _SPLITS for index in range(counts[split])]
-    missing = [job for job in jobs if not all(path.exists() for path in _paths(root, *job).values())]
+    missing = [job for job in jobs if not all(path.exists() for path in picture_paths(root, *job).values())]
     done = len(jobs) - len(missing)
     logging.getLogger(__name__).info('streets in %s: %d pictures there, %d to make', root, done, len(missing))
     report = progress or (lambda done, total: None)
