@@ -15,6 +15,8 @@ k-th, except in the stages named in `exclude`. All other norms stay what `norm_c
 and of ResNet-101 31 and 16. Three convolutions in the stem (ResNetV1c, ResNetV1d) shift that count by two, so that
 every third would be the last of a block, with four times the channels. `stem=3` counts them as one, which gives the
 sites above, that of the stem being behind its last convolution; `stem=1` counts literally (15 sites of 50 layers).
+
+Where norms do not follow that count, as in the authors' released models, `at` names them.
 """
 
 from collections.abc import Sequence
@@ -23,10 +25,10 @@ from mmcv.cnn import build_norm_layer
 from mmengine.registry import MODELS
 from torch import nn
 
-from sw_mmseg.whitening import Site, place_norm
+from sw_mmseg.whitening import Site, place_norm, replace_norm
 from sw_mmseg.whitening import every as every_kth
 
-__all__ = ['place_sites', 'switch_sites']
+__all__ = ['place_at', 'place_sites', 'switch_sites']
 
 
 @MODELS.register_module('SwitchSites')
@@ -36,6 +38,7 @@ def switch_sites(
     every: int = 3,
     exclude: Sequence[str] = ('layer4',),
     stem: int = 1,
+    at: Sequence[str] | None = None,
     **backbone,
 ) -> nn.Module:
     """The backbone `of` with the norm of `site_norm_cfg` behind the first and every k-th convolution.
@@ -46,13 +49,16 @@ def switch_sites(
         every: k.
         exclude: parts of module names, such as a ResNet's last stage, where no norm is replaced.
         stem: how many convolutions the stem has; they count as one.
+        at: names of the norms to replace, such as ['bn1', 'layer1.1.bn2'], instead of counting.
         backbone: options of `of`, which refuses what it does not know.
 
     Raises:
-        ValueError: nothing to choose, or a chosen convolution has no norm behind it.
+        ValueError: nothing to choose, a chosen convolution has no norm behind it, or a name in `at` is no norm's.
     """
     network = MODELS.build({'type': of, **backbone})
-    if site_norm_cfg is not None:
+    if site_norm_cfg is not None and at is not None:
+        place_at(network, site_norm_cfg, at)
+    elif site_norm_cfg is not None:
         place_sites(network, site_norm_cfg, every, exclude, stem)
     return network
 
@@ -75,3 +81,17 @@ def place_sites(backbone: nn.Module, norm_cfg: dict, every: int = 3, exclude: Se
         if not site.conv.weight.requires_grad:
             site.norm.requires_grad_(False)
     return sites
+
+
+def place_at(backbone: nn.Module, norm_cfg: dict, names: Sequence[str]) -> None:
+    """Puts the norm of `norm_cfg` in place of the norms with these names. A new norm for a frozen one is frozen too."""
+    modules = dict(backbone.named_modules())
+    channels = {name: getattr(modules.get(name), 'num_features', None) for name in names}
+    unknown = [name for name, count in channels.items() if count is None]
+    if unknown or not channels:
+        raise ValueError(f'at={list(names)}: {unknown or "it"} names no norm of {type(backbone).__name__}')
+    for name, count in channels.items():
+        norm = replace_norm(backbone, name, build_norm_layer(norm_cfg, count)[1])
+        trained = [parameter.requires_grad for parameter in modules[name].parameters()]
+        if trained and not any(trained):
+            norm.requires_grad_(False)

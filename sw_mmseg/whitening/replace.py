@@ -68,12 +68,13 @@ def replace_norm(model: nn.Module, name: str, norm: nn.Module, like: Tensor | No
         AttributeError: no such module.
     """
     old = model.get_submodule(name)
-    state = {key: value for key, value in old.state_dict().items() if key in norm.state_dict() or key == 'running_var'}
-    if state:
-        norm.load_state_dict(state, strict=False)
-    reference = next((tensor for tensor in old.state_dict().values() if tensor.is_floating_point()), like)
+    entries = old.state_dict()
+    reference = next((tensor for tensor in entries.values() if tensor.is_floating_point()), like)
     if reference is not None:
         norm = norm.to(device=reference.device, dtype=reference.dtype)
+    state = {key: value for key, value in entries.items() if key in norm.state_dict() or key == 'running_var'}
+    if state:
+        norm.load_state_dict(state, strict=False)
     norm.train(old.training)
     if all(isinstance(getattr(old, part, None), nn.Module) for part in _AFTER):
         for part in _AFTER:
