@@ -1,6 +1,7 @@
 """Networks: norms by name, backbones, the DeepLab-v2 head, discriminators, preprocessing, pretrained weights."""
 
 from sw_mmseg.models import norms
+from sw_mmseg.models.cifar_resnet import CIFARResNet
 from sw_mmseg.models.deeplab_v2 import DeepLabV2Head
 from sw_mmseg.models.discriminator import LevelDiscriminators, OutputDiscriminator
 from sw_mmseg.models.preprocessor import DomainPreprocessor
@@ -11,6 +12,7 @@ from sw_mmseg.models.sync_batchnorm import SyncBatchNorm
 from sw_mmseg.models.vgg import VGG16DeepLab
 
 __all__ = [
+    'CIFARResNet',
     'DeepLabV2Head',
     'DomainPreprocessor',
     'ImageNetPretrained',
