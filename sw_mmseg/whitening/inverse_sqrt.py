@@ -95,7 +95,9 @@ def _eigh(cov: Tensor, eps: float) -> tuple[Tensor, tuple[Tensor, ...]]:
     finite = torch.isfinite(cov).all(-1, keepdim=True).all(-2, keepdim=True)
     # the solver refuses NaN: such matrices are set aside and return as NaN, their neighbours stay exact
     values, vectors = torch.linalg.eigh(torch.where(finite, cov, identity))
-    roots = values.clamp_min(eps).rsqrt()  # rounding alone can push an eigenvalue below eps
+    # what is below these is rounding, of a cov whose eigenvalues are at least eps
+    floor = (cov.shape[-1] * torch.finfo(cov.dtype).eps * values[..., -1:]).clamp_min(eps)
+    roots = torch.maximum(values, floor).rsqrt()
     root = torch.matmul(vectors * roots.unsqueeze(-2), vectors.mT)
     return torch.where(finite, root, torch.nan), (roots, vectors)
 

@@ -53,23 +53,29 @@ def mix(words: Sequence[str], mean_ratios: Tensor, cov_ratios: Tensor, sample: M
 
 def mixture_backward(words: Sequence[str], grad: Moments, mean_ratios: Tensor, cov_ratios: Tensor,
                      sample: Moments | None, batch: Moments | None) -> MixtureGradients:
-    """The reverse of `mix`, from dL/dμ̂ (N or 1, G, D) and dL/dΣ̂ (N or 1, G, D, D)."""
+    """The reverse of `mix`, from dL/dμ̂ (N or 1, G, D) and dL/dΣ̂ (N or 1, G, D, D).
+
+    The gradients of the mean ratios are taken of means seen from a common origin, which changes all of them by one
+    number that the softmax behind does not see: far from zero, differences of means would be lost in rounding.
+    """
     of_mean, of_cov = dict(zip(words, mean_ratios.unbind())), dict(zip(words, cov_ratios.unbind()))
     identity = torch.eye(grad.cov.shape[-1], dtype=grad.cov.dtype, device=grad.cov.device)
     to_mean_ratio, to_cov_ratio, to_moments = {}, {}, {'batch': None, 'sample': None}
+    origin = (batch or sample).mean[:1]
     for source, moments in (('batch', batch), ('sample', sample)):
         if moments is None or of_mean.keys().isdisjoint(_WORDS[source]):
             continue
         own = grad if source == 'sample' else _sum_over_samples(grad)
         full, diagonal = _WORDS[source]
-        to_mean_ratio[full] = to_mean_ratio[diagonal] = _inner(own.mean, moments.mean)
+        to_mean_ratio[full] = to_mean_ratio[diagonal] = _inner(own.mean, moments.mean - origin)
         product = own.cov * moments.cov
         to_cov_ratio[full] = product.sum() if full in of_cov else None
         to_cov_ratio[diagonal] = product.diagonal(dim1=-2, dim2=-1).sum() if diagonal in of_cov else None
         to_moments[source] = Moments(_mean_factor(of_mean, source) * own.mean,
                                      _cov_factor(of_cov, source, identity) * own.cov)
     if 'ln' in of_mean:
-        to_mean_ratio['ln'], to_cov_ratio['ln'], through = _layer_backward(grad, of_mean['ln'], of_cov['ln'], sample)
+        to_mean_ratio['ln'], to_cov_ratio['ln'], through = _layer_backward(grad, of_mean['ln'], of_cov['ln'], sample,
+                                                                            origin)
         own = to_moments['sample']
         to_moments['sample'] = through if own is None else Moments(own.mean + through.mean, own.cov + through.cov)
     ratios = [torch.stack([gradient[word] for word in words]) for gradient in (to_mean_ratio, to_cov_ratio)]
@@ -99,7 +105,7 @@ def _layer_moments(sample: Moments) -> tuple[Tensor, Tensor]:
 
 
 def _layer_backward(grad: Moments, mean_ratio: Tensor, cov_ratio: Tensor,
-                    sample: Moments) -> tuple[Tensor, Tensor, Moments]:
+                    sample: Moments, origin: Tensor) -> tuple[Tensor, Tensor, Moments]:
     """Gradients of both 'ln' ratios and of the sample moments through them."""
     layer_mean, layer_var = _layer_moments(sample)
     count = sample.mean.shape[1] * sample.mean.shape[2]
@@ -108,7 +114,7 @@ def _layer_backward(grad: Moments, mean_ratio: Tensor, cov_ratio: Tensor,
     through_var = trace * cov_ratio / count
     to_mean = total * mean_ratio / count + 2 * through_var * (sample.mean - layer_mean)
     to_cov = torch.diag_embed(through_var.expand_as(sample.mean))
-    return _inner(total, layer_mean), _inner(trace, layer_var), Moments(to_mean, to_cov)
+    return _inner(grad.mean, layer_mean - origin), _inner(trace, layer_var), Moments(to_mean, to_cov)
 
 
 def _sum_over_samples(grad: Moments) -> Moments:

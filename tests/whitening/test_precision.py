@@ -16,6 +16,11 @@ METHODS = [dict(inverse_sqrt='newton', iterations=iterations) for iterations in 
 HALVES = [torch.float16, torch.bfloat16]
 
 
+@pytest.fixture(params=['auto', 'torch'])
+def kernels(request, monkeypatch):
+    monkeypatch.setenv('SW_MMSEG_KERNELS', request.param)
+
+
 def all_gradients(layer, x, grad):
     """Output and gradients, in double."""
     x = x.clone().requires_grad_()
@@ -44,6 +49,7 @@ def relative(ours, exact):
     return ((ours - exact).abs().max() / exact.abs().max().clamp_min(1e-3)).item()
 
 
+@pytest.mark.usefixtures('kernels')
 @pytest.mark.parametrize('method', ['newton', 'eigh'])
 @pytest.mark.parametrize('dtype', HALVES, ids=str)
 @pytest.mark.parametrize('statistics', OMEGAS, ids='+'.join)
@@ -127,6 +133,7 @@ def test_autocast_passes_the_dtype_of_the_convolution_on(dtype):
     assert model[1].running_cov.dtype == model[1].weight.grad.dtype == torch.float32
 
 
+@pytest.mark.usefixtures('kernels')
 @pytest.mark.parametrize('training', [True, False], ids=['train', 'eval'])
 @pytest.mark.parametrize('method', ['newton', 'eigh'])
 @pytest.mark.parametrize('statistics', OMEGAS, ids='+'.join)
@@ -160,6 +167,7 @@ def deficient(kind):
     }[kind]
 
 
+@pytest.mark.usefixtures('kernels')
 @pytest.mark.parametrize('options', METHODS, ids=lambda options: '-'.join(map(str, options.values())))
 @pytest.mark.parametrize('kind', ['falling', 'falling, large', 'rank one', 'constant', 'one constant channel',
                                   'few pixels', 'tiny', 'huge'])
@@ -188,6 +196,7 @@ def medium():
     torch.set_float32_matmul_precision(before)
 
 
+@pytest.mark.usefixtures('kernels')
 @pytest.mark.parametrize('method', ['newton', 'eigh'])
 def test_reduced_precision_of_matrix_products_is_not_seen(medium, method):
     """'medium' lets a processor with the instructions for it multiply in bfloat16, which is off by 4e-3."""
