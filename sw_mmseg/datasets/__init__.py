@@ -5,32 +5,40 @@
 """
 
 from .check import check_dataset
+from .cifar import CIFAR
 from .cityscapes import RawCityscapesDataset
+from .digits import Digits
 from .domain_pair import DomainPair
 from .errors import DatasetError
 from .gta5 import GTA5Dataset
+from .image_folders import ImageFolders
 from .labels import CLASSES, IGNORE, LABELS, NUM_CLASSES, PALETTE
 from .loading import LoadImage, LoadLabels
 from .positions import Positioned
 from .rare_class import RareClassSampling
 from .sampler import PositionSampler
+from .street_crops import StreetCrops
 from .unlabelled import UnlabelledImages
 
 __all__ = [
+    'CIFAR',
     'CLASSES',
     'IGNORE',
     'LABELS',
     'NUM_CLASSES',
     'PALETTE',
     'DatasetError',
+    'Digits',
     'DomainPair',
     'GTA5Dataset',
+    'ImageFolders',
     'LoadImage',
     'LoadLabels',
     'PositionSampler',
     'Positioned',
     'RareClassSampling',
     'RawCityscapesDataset',
+    'StreetCrops',
     'UnlabelledImages',
     'check_dataset',
 ]
