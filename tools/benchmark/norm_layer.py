@@ -1,72 +1,117 @@
 """Time and memory of norm layers, as ratios to `nn.BatchNorm2d` in the same run. Needs torch alone.
 
-    python tools/benchmark/norm_layer.py [--device cuda] [--dtype bfloat16] [--eval] [--markdown FILE]
+    python tools/benchmark/norm_layer.py [--device cuda] [--dtypes float32 bfloat16] [--modes train eval]
+        [--channels-last] [--growth] [--markdown FILE] [--plot FILE.png]
 
-Norms are timed in turn, round after round, so that a machine that slows down slows all of them; a cell is the median
-over rounds of each norm's time divided by BatchNorm's time of the same round. Memory is what the forward pass leaves
-allocated for the backward, beside input and output: on a GPU as the allocator says, on a CPU as the bytes of the
-tensors that autograd saved.
+Times are of forward and backward, or of an evaluation forward without gradient. Two kinds of memory: the peak is what
+that allocates at its height, its output and the input's gradient included; saved is what the forward leaves for the
+backward beside the input. `--growth` adds how the time of SWa grows with N·L and with the group size D. Inputs in half
+precision meet parameters in fp32, except in GroupNorm and LayerNorm, which take their own type alone. `_measure.py`
+says how times are compared.
 """
 
 import argparse
-import platform
 import statistics
 import sys
-import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 import torch
+from _growth import measure_growth, render_growth
+from _measure import MIB, check_common, digits, environment, in_turn, markdown, median_ratio, peak_mib, write
+from _norms import BASELINE, NORMS
 from torch import Tensor, nn
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # runs from a bare checkout, nothing installed
-from sw_mmseg.whitening import PRESETS, SwitchWhiten2d
-
 SHAPES = [(2, 64, 128, 256), (2, 256, 64, 64), (8, 64, 56, 56), (2, 512, 97, 97), (32, 16, 32, 32)]
-BASELINE = 'BatchNorm2d'
-NORMS: dict[str, Callable[[int], nn.Module]] = {
-    BASELINE: nn.BatchNorm2d,
-    'GroupNorm': lambda c: nn.GroupNorm(min(32, c), c),
-    'InstanceNorm2d': lambda c: nn.InstanceNorm2d(c, affine=True),
-    **{name: lambda c, words=words: SwitchWhiten2d(c, statistics=words) for name, words in PRESETS.items()},
-    'SWa eigh': lambda c: SwitchWhiten2d(c, inverse_sqrt='eigh'),
-}
+# The sites of ResNet50 at 32×224², of PSPNet at 2×713² and of VGG16 at 1×720×1280, from 7 to 59 million elements.
+GPU_SHAPES = [(32, 64, 112, 112), (32, 256, 56, 56), (32, 128, 28, 28), (2, 64, 357, 357), (2, 256, 179, 179),
+              (2, 1024, 90, 90), (1, 64, 720, 1280), (16, 512, 64, 64)]
+DEFAULT_NORMS = [BASELINE, 'GroupNorm', 'InstanceNorm2d', 'LayerNorm', 'SN', 'BW', 'IW', 'SWa', 'SWb', 'SWa eigh']
+DTYPES = ['float32', 'bfloat16', 'float16', 'float64']
+MODES = {'train': 'forward + backward', 'eval': 'evaluation forward'}
+WARMUP = 3
 
 
-def parse_arguments() -> argparse.Namespace:
+class Cell(NamedTuple):
+    """Of a norm on a shape: median milliseconds, ratio to the baseline, MiB at the peak and saved."""
+
+    time: float
+    ratio: float
+    peak: float
+    saved: float
+
+
+Shape = tuple[int, int, int, int]
+Results = dict[tuple[str, str], dict[Shape, dict[str, Cell]]]  # mode and dtype, shape, norm
+
+
+def parse_args(arguments: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('--device', default='cpu')
-    parser.add_argument('--dtype', default='float32', choices=['float32', 'bfloat16', 'float16', 'float64'])
-    parser.add_argument('--rounds', type=int, default=30, help='each norm once a round; the first three do not count')
+    parser.add_argument('--dtypes', '--dtype', nargs='+', default=['float32'], choices=DTYPES, metavar='DTYPE',
+                        help=', '.join(DTYPES))
+    parser.add_argument('--modes', nargs='+', choices=list(MODES), default=list(MODES))
+    parser.add_argument('--eval', action='store_const', dest='modes', const=['eval'], help='the same as --modes eval')
+    parser.add_argument('--rounds', type=int, default=30, help=f'each norm once a round, after {WARMUP} rounds')
+    parser.add_argument('--repeats', type=int, help='calls between two looks at the clock (default: 1, on a GPU 10)')
     parser.add_argument('--threads', type=int, default=2, help='CPU threads')
-    parser.add_argument('--eval', action='store_true', help='evaluation: forward only, no gradient')
-    parser.add_argument('--norms', nargs='+', choices=list(NORMS), default=list(NORMS))
-    parser.add_argument('--shapes', nargs='+', default=SHAPES, type=lambda text: tuple(int(n) for n in text.split('x')),
-                        help='such as 2x64x128x256')
-    parser.add_argument('--markdown', type=Path, help='also write the table to this file')
-    return parser.parse_args()
+    parser.add_argument('--norms', nargs='+', choices=list(NORMS), default=DEFAULT_NORMS, metavar='NORM',
+                        help=', '.join(NORMS))
+    parser.add_argument('--shapes', nargs='+', type=parse_shape, help='such as 2x64x128x256')
+    parser.add_argument('--channels-last', action='store_true', help='memory format of inputs and gradients')
+    parser.add_argument('--growth', action='store_true', help='also measure growth with N·L and D')
+    parser.add_argument('--markdown', type=Path, help='also write the tables to this file')
+    parser.add_argument('--plot', type=Path, metavar='FILE.png', help='draw the ratios and growths (needs matplotlib)')
+    args = parser.parse_args(arguments)
+    check_common(parser, args)
+    on_gpu = args.device.startswith('cuda')
+    args.shapes = args.shapes or (GPU_SHAPES if on_gpu else SHAPES)
+    args.repeats = args.repeats or (10 if on_gpu else 1)
+    args.norms = [BASELINE, *(name for name in args.norms if name != BASELINE)]
+    return args
 
 
-def synchronise(device: str) -> None:
-    if device.startswith('cuda'):
-        torch.cuda.synchronize()
+def parse_shape(text: str) -> Shape:
+    try:
+        n, c, h, w = shape = tuple(int(part) for part in text.split('x'))
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"'{text}' is not of the form NxCxHxW, such as 2x64x128x256") from None
+    if min(shape) < 1 or c % 16 or n * h * w == 1:
+        raise argparse.ArgumentTypeError(f"'{text}': C must be a multiple of 16, and there must be more than one pixel")
+    return n, c, h, w
 
 
-def timed(layer: nn.Module, x: Tensor, grad: Tensor, evaluate: bool) -> float:
-    """Milliseconds of forward and backward, or of an evaluation forward."""
-    x.grad = None
-    synchronise(x.device.type)
-    start = time.perf_counter()
-    if evaluate:
+def make_input(shape: Shape, dtype: str, args: argparse.Namespace) -> tuple[Tensor, Tensor]:
+    """A random input and a gradient for the output, both in the memory format asked for."""
+    memory_format = torch.channels_last if args.channels_last else torch.contiguous_format
+    x, grad = (torch.randn(shape, device=args.device).to(getattr(torch, dtype), memory_format=memory_format)
+               for _ in range(2))
+    return x.requires_grad_(), grad
+
+
+def make_layer(norm: str | Callable[[int], nn.Module], channels: int, dtype: str, device: str) -> nn.Module:
+    layer = (NORMS[norm] if isinstance(norm, str) else norm)(channels).to(device)
+    alike = dtype == 'float64' or isinstance(layer, nn.GroupNorm)
+    return layer.to(getattr(torch, dtype)) if alike else layer
+
+
+def make_step(layer: nn.Module, x: Tensor, grad: Tensor, mode: str) -> Callable[[], None]:
+    """Forward and backward, or an evaluation forward."""
+    layer.train(mode == 'train')
+
+    def train() -> None:
+        x.grad = None
+        layer(x).backward(grad)
+
+    def evaluate() -> None:
         with torch.no_grad():
             layer(x)
-    else:
-        layer(x).backward(grad)
-    synchronise(x.device.type)
-    return (time.perf_counter() - start) * 1e3
+
+    return train if mode == 'train' else evaluate
 
 
-def saved_megabytes(layer: nn.Module, x: Tensor) -> float:
+def saved_mib(layer: nn.Module, x: Tensor) -> float:
     """What the forward saves for the backward, the input not counted, each storage once."""
     storages = {}
 
@@ -79,56 +124,68 @@ def saved_megabytes(layer: nn.Module, x: Tensor) -> float:
     with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
         y = layer(x)
     del y
-    return sum(storages.values()) / 2**20
+    return sum(storages.values()) / MIB
 
 
-def measure(shape: tuple[int, ...], args: argparse.Namespace) -> dict[str, tuple[float, float, float]]:
-    """For each norm: median milliseconds, median ratio to the baseline, megabytes saved."""
-    x = torch.randn(shape, device=args.device).to(getattr(torch, args.dtype)).requires_grad_()
-    grad = torch.randn_like(x)
-    layers = {name: NORMS[name](shape[1]).to(args.device).train(not args.eval) for name in [BASELINE, *args.norms]}
-    times: dict[str, list[float]] = {name: [] for name in layers}
-    for _ in range(args.rounds + 3):
-        for name, layer in layers.items():
-            times[name].append(timed(layer, x, grad, args.eval))
+def measure(shape: Shape, mode: str, dtype: str, args: argparse.Namespace) -> dict[str, Cell]:
+    x, grad = make_input(shape, dtype, args)
+    layers = {name: make_layer(name, shape[1], dtype, args.device) for name in args.norms}
+    steps = {name: make_step(layer, x, grad, mode) for name, layer in layers.items()}
+    times = in_turn(steps, args.device, args.rounds, WARMUP, args.repeats)
     table = {}
     for name, layer in layers.items():
-        ratios = [own / base for own, base in zip(times[name][3:], times[BASELINE][3:])]
-        memory = 0.0 if args.eval else saved_megabytes(layer, x)
-        table[name] = (statistics.median(times[name][3:]), statistics.median(ratios), memory)
+        x.grad = None
+        peak = peak_mib(lambda name=name: steps[name], args.device)
+        saved = saved_mib(layer, x) if mode == 'train' else 0.0
+        ratio = median_ratio(times[name], times[BASELINE])
+        table[name] = Cell(statistics.median(times[name]), ratio, peak, saved)
     return table
 
 
-def render(results: dict[tuple[int, ...], dict], args: argparse.Namespace) -> str:
-    """A Markdown table: a row a norm, a column a shape."""
-    what = 'evaluation forward' if args.eval else 'forward + backward'
-    device = torch.cuda.get_device_name() if args.device.startswith('cuda') else f'{args.threads} CPU threads'
-    lines = [f'{what}, {args.dtype}, {device}, {platform.machine()}, torch {torch.__version__}, '
-             f'{time.strftime("%Y-%m-%d")}: ms (ratio to {BASELINE}; MB saved beside the input)', '']
-    header = ['norm', *['×'.join(map(str, shape)) for shape in results]]
-    lines += ['| ' + ' | '.join(header) + ' |', '|' + '---|' * len(header)]
-    for name in next(iter(results.values())):
-        measured = [table[name] for table in results.values()]
-        cells = [f'{ms:.2f} ({ratio:.2f}; {memory:.2f})' for ms, ratio, memory in measured]
-        lines.append('| ' + ' | '.join([name, *cells]) + ' |')
-    return '\n'.join(lines) + '\n'
+def render(results: Results) -> Iterator[str]:
+    """For each mode and dtype a table of times and one of memory: a row a norm, a column a shape."""
+    for (mode, dtype), tables in results.items():
+        header = ['norm', *('×'.join(map(str, shape)) for shape in tables)]
+        base = {shape: table[BASELINE] for shape, table in tables.items()}
+        times, memory = [], []
+        for name in next(iter(tables.values())):
+            cells = {shape: table[name] for shape, table in tables.items()}
+            times.append([name, *(f'{digits(cell.time)} ({cell.ratio:.2f})' for cell in cells.values())])
+            memory.append([name, *(f'{cell.peak:.1f} ({cell.peak / base[shape].peak:.2f}'
+                                   + (f'; {cell.saved:.2f})' if mode == 'train' else ')')
+                                   for shape, cell in cells.items())])
+        yield f'**{MODES[mode]}, {dtype}**: ms (ratio to {BASELINE})\n\n{markdown(header, times)}'
+        saved = '; MiB saved' if mode == 'train' else ''
+        yield f'**{MODES[mode]}, {dtype}**: MiB at the peak (ratio to {BASELINE}{saved})\n\n{markdown(header, memory)}'
 
 
-def main() -> None:
-    args = parse_arguments()
+def main(arguments: list[str] | None = None) -> int:
+    args = parse_args(arguments)
     torch.manual_seed(0)
-    torch.set_num_threads(args.threads)
-    results = {}
-    for shape in args.shapes:
-        results[shape] = measure(shape, args)
-        ratios = ', '.join(f'{name} {ratio:.2f}' for name, (_, ratio, _) in results[shape].items())
-        print(f'{shape}: {ratios}', flush=True)
-    text = render(results, args)
-    print('\n' + text)
-    if args.markdown:
-        args.markdown.parent.mkdir(parents=True, exist_ok=True)
-        args.markdown.write_text(text)
+    results: Results = {}
+    for mode in args.modes:
+        for dtype in args.dtypes:
+            tables = results[mode, dtype] = {}
+            for shape in args.shapes:
+                tables[shape] = measure(shape, mode, dtype, args)
+                ratios = ', '.join(f'{name} {cell.ratio:.2f}' for name, cell in tables[shape].items())
+                print(f'{mode} {dtype} {shape}: {ratios}', flush=True)
+    growths = measure_growth(make_growth_step, args) if args.growth else []
+    memory_format = ', channels_last' if args.channels_last else ''
+    head = f'{environment(args.device)}{memory_format}, {args.rounds} rounds.\n'
+    write('\n'.join([head, *render(results), *map(render_growth, growths)]), args.markdown)
+    if args.plot:
+        from _plots import draw
+        draw(results, growths, head.strip(), args.plot)
+        print(f'drawn: {args.plot}')
+    return 0
+
+
+def make_growth_step(norm: Callable[[int], nn.Module], shape: Shape, args: argparse.Namespace) -> Callable[[], None]:
+    """Forward and backward of a norm in fp32, for `measure_growth`."""
+    x, grad = make_input(shape, 'float32', args)
+    return make_step(make_layer(norm, shape[1], 'float32', args.device), x, grad, 'train')
 
 
 if __name__ == '__main__':
-    main()
+    sys.exit(main())
