@@ -12,7 +12,8 @@ STDLIB = set(sys.stdlib_module_names)
 # package -> what it may import beside the standard library and itself
 ALLOWED = {
     'whitening': {'torch'},
-    'datasets': {'numpy', 'cv2', 'PIL', 'torch', 'torchvision', 'sklearn', 'mmseg', 'mmdet', 'mmengine', 'mmcv', 'tqdm'},
+    'datasets': {'numpy', 'cv2', 'PIL', 'torch', 'torchvision', 'sklearn', 'mmseg', 'mmdet', 'mmengine', 'mmcv',
+                 'tqdm'},
     'models': {'sw_mmseg.whitening', 'torch', 'torchvision', 'mmseg', 'mmdet', 'mmpretrain', 'mmengine', 'mmcv'},
     'losses': {'torch', 'mmseg', 'mmengine'},
     'adaptation': {'sw_mmseg.models', 'sw_mmseg.losses', 'torch', 'mmseg', 'mmengine'},
