@@ -10,9 +10,11 @@ import argparse
 import json
 import math
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from _cli import UserError, add_common_arguments, build, load_config, run_tool
+from _streets import use_streets
 from _weights import load_weights
 from mmengine.config import Config, ConfigDict
 from mmengine.dist import is_main_process
@@ -36,7 +38,8 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument('--out', metavar='DIR', help='write predicted train ids there, one PNG an image')
     parser.add_argument('--show-dir', metavar='DIR', help='write predictions drawn over the images there')
     parser.add_argument('--tta', action='store_true',
-                        help=f'average over the image at {len(SCALES)} scales, each also mirrored')
+                        help="average over the image at several scales (tta_scales of the config), each also mirrored")
+    parser.add_argument('--streets', action='store_true', help='of a checkpoint that train.py --streets wrote')
     return parser.parse_args(arguments)
 
 
@@ -45,7 +48,7 @@ def name_of(transform: dict) -> str:
     return str(transform['type'])
 
 
-def augmented_pipeline(pipeline: list[dict]) -> list[dict]:
+def augmented_pipeline(pipeline: list[dict], scales: Sequence[float] = SCALES) -> list[dict]:
     """The test pipeline with its resize at every scale, plain and mirrored; labels are read as they were.
 
     Without a resize in the pipeline, the image's own size is scaled.
@@ -58,9 +61,9 @@ def augmented_pipeline(pipeline: list[dict]) -> list[dict]:
                         f'{" > ".join(name_of(t) for t in pipeline)}')
     if resize is None or 'scale' not in resize:
         factor = resize.get('scale_factor', 1.0) if resize else 1.0
-        resizes = [{'type': 'Resize', 'scale_factor': s * factor, 'keep_ratio': True} for s in SCALES]
+        resizes = [{'type': 'Resize', 'scale_factor': s * factor, 'keep_ratio': True} for s in scales]
     else:
-        resizes = [{**resize, 'scale': tuple(round(s * side) for side in resize['scale'])} for s in SCALES]
+        resizes = [{**resize, 'scale': tuple(round(s * side) for side in resize['scale'])} for s in scales]
     flips = [{'type': 'RandomFlip', 'prob': p, 'direction': 'horizontal'} for p in (0.0, 1.0)]
     return [*loading, {'type': 'TestTimeAug', 'transforms': [resizes, flips, *([t] for t in rest)]}]
 
@@ -78,7 +81,8 @@ def prepare(config: Config, args: argparse.Namespace) -> None:
         config.visualizer.save_dir = args.show_dir
         config.visualizer.name = f'pictures in {args.show_dir}'  # mmengine shares visualizers of one name
     if args.tta:
-        config.test_dataloader.dataset.pipeline = augmented_pipeline(config.test_dataloader.dataset.pipeline)
+        config.test_dataloader.dataset.pipeline = augmented_pipeline(
+            config.test_dataloader.dataset.pipeline, config.get('tta_scales', SCALES))
 
 
 def write_tables(folder: Path, name: str, metrics: dict[str, float], class_iou: dict[str, float]) -> None:
@@ -95,6 +99,10 @@ def write_tables(folder: Path, name: str, metrics: dict[str, float], class_iou: 
 def main(args: argparse.Namespace) -> int:
     """Parse, test, write."""
     config = load_config(args.config, args.cfg_options, args.work_dir, args.launcher)
+    if args.streets:
+        use_streets(config)
+        config.merge_from_dict(args.cfg_options)
+        config.work_dir = args.work_dir or f'{config.work_dir}_streets'
     prepare(config, args)
     config.load_from, config.resume = None, False
     runner = build('model', lambda: Runner.from_cfg(config))

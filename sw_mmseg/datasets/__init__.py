@@ -1,9 +1,12 @@
-"""Data: the label table, GTA5, Cityscapes, any folder of pictures, the domain pair, and the streets generator.
+"""Data: the label table, GTA5, Cityscapes, ADE20K, any folder of pictures, the domain pair, and the streets generator.
 
-`labels` has the facts, `loading` reads files, `gta5`, `cityscapes` and `unlabelled` know the folders, `positions` and
-`sampler` make one reproducible stream of them, `domain_pair` joins two, `check` finds what is wrong before training.
+`labels` has the facts, `loading` reads files, `blur` is an augmentation, `gta5`, `cityscapes`, `ade20k` and
+`unlabelled` know the folders, `positions` and `sampler` make one reproducible stream of them, `domain_pair` joins two,
+`check` finds what is wrong before training.
 """
 
+from .ade20k import FoldersADE20K
+from .blur import RandomBlur
 from .check import check_dataset
 from .cifar import CIFAR
 from .cityscapes import RawCityscapesDataset
@@ -30,12 +33,14 @@ __all__ = [
     'DatasetError',
     'Digits',
     'DomainPair',
+    'FoldersADE20K',
     'GTA5Dataset',
     'ImageFolders',
     'LoadImage',
     'LoadLabels',
     'PositionSampler',
     'Positioned',
+    'RandomBlur',
     'RareClassSampling',
     'RawCityscapesDataset',
     'StreetCrops',

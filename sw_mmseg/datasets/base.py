@@ -1,4 +1,4 @@
-"""What the data sets of this package share: the 19 classes, and errors that say how the folders must look."""
+"""What the data sets of this package share: label files of a known kind, and errors that say how the folders look."""
 
 import os.path as osp
 from pathlib import Path
@@ -11,14 +11,15 @@ from .loading import TABLES
 
 
 class LabelledScenes(BaseSegDataset):
-    """A labelled data set of the 19 classes; subclasses say where the files are.
+    """A labelled data set, of the 19 classes unless a subclass has others; subclasses say where the files are.
 
-    `label_ids` is what the label files hold: 'raw' ids 0 to 34, or 'train' ids 0 to 18 and 255. It travels with every
-    sample to `LoadLabels`.
+    `label_ids` is what the label files hold: 'raw' ids 0 to 34, 'train' ids 0 to 18 and 255, 'ade20k' ids 0 to 150. It
+    travels with every sample to `LoadLabels`.
     """
 
     METAINFO = dict(classes=CLASSES, palette=PALETTE)
     LAYOUT = ''  # how the folders must look and where to get them: the end of every error
+    STREETS_OPTION = ''  # of the tool that makes streets in this layout
 
     def __init__(self, label_ids: str = 'raw', **arguments) -> None:
         if label_ids not in TABLES:
@@ -52,4 +53,4 @@ class LabelledScenes(BaseSegDataset):
         if 'streets' not in parts:
             return self.LAYOUT
         out = Path(*parts[: parts.index('streets') + 1])
-        return f'Make the streets with: python tools/dataset_converters/streets.py {out}'
+        return f'Make the streets with: python tools/dataset_converters/streets.py {out}{self.STREETS_OPTION}'

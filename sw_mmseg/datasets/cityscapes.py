@@ -29,7 +29,9 @@ class RawCityscapesDataset(LabelledScenes):
         'Cityscapes must look like this: DATA_ROOT/leftImg8bit/train/CITY/CITY_000000_000019_leftImg8bit.png and '
         'DATA_ROOT/gtFine/train/CITY/CITY_000000_000019_gtFine_labelIds.png, and the same for val (data/cityscapes by '
         'default). Both archives, leftImg8bit_trainvaltest.zip and gtFine_trainvaltest.zip, are at '
-        'https://www.cityscapes-dataset.com/downloads/ after a free registration. data/README.md has more.'
+        'https://www.cityscapes-dataset.com/downloads/ after a free registration; this unpacks and counts them: python '
+        'tools/dataset_converters/cityscapes.py leftImg8bit_trainvaltest.zip gtFine_trainvaltest.zip. data/README.md '
+        'has more.'
     )
 
     def __init__(self, data_root: str, split: str = 'train', label_ids: str = 'raw', **arguments) -> None:

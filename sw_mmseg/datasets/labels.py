@@ -2,7 +2,7 @@
 
 Raw ids 0..33 mean the same in both data sets. Cityscapes calls the licence plate -1 and never paints it; GTA5 paints it
 as palette index 34. Neither is trained on. Training and scoring use 19 of the classes, numbered by `train_id`; every
-other pixel is `IGNORE`.
+other pixel is `IGNORE`. ADE20K's files are numbered otherwise, see `ade20k_to_train`; its names are mmseg's.
 """
 
 from typing import NamedTuple
@@ -66,6 +66,7 @@ _TRAINED = sorted((label for label in LABELS if label.train_id != IGNORE), key=l
 CLASSES = tuple(label.name for label in _TRAINED)
 PALETTE = [list(label.color) for label in _TRAINED]
 NUM_CLASSES = len(CLASSES)
+NUM_ADE20K_CLASSES = 150  # whose names are mmseg's
 UNKNOWN = 254  # a look-up table's mark for a value that no label has; never a train id and never IGNORE
 
 
@@ -82,6 +83,14 @@ def train_to_train() -> np.ndarray:
     table = np.full(256, UNKNOWN, np.uint8)
     table[:NUM_CLASSES] = np.arange(NUM_CLASSES)
     table[IGNORE] = IGNORE
+    return table
+
+
+def ade20k_to_train() -> np.ndarray:
+    """Look-up table (256,) uint8 from what ADE20K's files hold, 0 for other and 1 to 150, to 0..149 and `IGNORE`."""
+    table = np.full(256, UNKNOWN, np.uint8)
+    table[0] = IGNORE
+    table[1:NUM_ADE20K_CLASSES + 1] = np.arange(NUM_ADE20K_CLASSES)
     return table
 
 

@@ -15,12 +15,22 @@ from mmseg.registry import TRANSFORMS
 from PIL import Image
 
 from .errors import DatasetError
-from .labels import IGNORE, LICENSE_PLATE, NUM_CLASSES, UNKNOWN, raw_to_train, train_to_train
+from .labels import (
+    IGNORE,
+    LICENSE_PLATE,
+    NUM_ADE20K_CLASSES,
+    NUM_CLASSES,
+    UNKNOWN,
+    ade20k_to_train,
+    raw_to_train,
+    train_to_train,
+)
 
-TABLES = {'raw': raw_to_train(), 'train': train_to_train()}
+TABLES = {'raw': raw_to_train(), 'train': train_to_train(), 'ade20k': ade20k_to_train()}
 MISMATCHES = ('error', 'resize')
 _EXPECTED = {
     'raw': f'raw ids 0 to {LICENSE_PLATE}. A file with train ids is read with label_ids="train"',
+    'ade20k': f'ids 0 (other) to {NUM_ADE20K_CLASSES}',
     'train': f'train ids 0 to {NUM_CLASSES - 1} and {IGNORE}. A file with raw ids is read with label_ids="raw"',
 }
 
@@ -46,7 +56,7 @@ def read_label_file(path: str, backend_args: dict | None = None) -> np.ndarray:
 
 
 def map_ids(values: np.ndarray, label_ids: str, path: str) -> np.ndarray:
-    """Ids on disk ('raw' or 'train') to train ids (H, W) uint8; `DatasetError` for an id that no label has."""
+    """Ids on disk ('raw', 'train' or 'ade20k') to train ids (H, W) uint8; `DatasetError` for an unknown id."""
     labels = TABLES[label_ids][values]
     if (labels == UNKNOWN).any():
         unknown = np.unique(values[labels == UNKNOWN]).tolist()

@@ -11,13 +11,14 @@ import logging
 import os
 import os.path as osp
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 import numpy as np
 from mmengine.dataset import BaseDataset
 from mmengine.logging import print_log
 
 from .errors import DatasetError
-from .labels import IGNORE, NUM_CLASSES
+from .labels import IGNORE
 from .loading import map_ids, read_label_file
 
 
@@ -78,17 +79,18 @@ def count_pixels(dataset: BaseDataset, cache: bool = True) -> np.ndarray:
     else:
         print_log(f'counting the classes of {len(samples)} label files', logger='current')
         with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
-            counts = np.stack(list(pool.map(_count, samples)))
+            count = partial(_count, classes=len(dataset.METAINFO['classes']))
+            counts = np.stack(list(pool.map(count, samples)))
         if cache:
             _keep(path, counts)
     return _choose_classes(counts, samples[0].get('label_map'))
 
 
-def _count(sample: dict) -> np.ndarray:
+def _count(sample: dict, classes: int) -> np.ndarray:
     path = sample['seg_map_path']
     labels = map_ids(read_label_file(path), sample['label_ids'], path)
     counts = np.bincount(labels.ravel(), minlength=256)
-    return np.append(counts[:NUM_CLASSES], counts[IGNORE])
+    return np.append(counts[:classes], counts[IGNORE])
 
 
 def _keep(path: str, counts: np.ndarray) -> None:

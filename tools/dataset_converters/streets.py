@@ -10,7 +10,7 @@ import sys
 
 from tqdm import tqdm
 
-from sw_mmseg.datasets.streets import VARIANTS, generate_streets
+from sw_mmseg.datasets.streets import VARIANTS, generate_streets, write_ade20k
 
 
 def parse_size(text: str) -> tuple[int, int]:
@@ -38,6 +38,7 @@ def parse_args(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument('--seed', type=int, default=0)
     parser.add_argument('--workers', type=int, default=os.cpu_count() or 1, help='processes')
     parser.add_argument('--overwrite', action='store_true', help='throw away pictures made with other options')
+    parser.add_argument('--ade20k', action='store_true', help="also write the target pictures in ADE20K's layout")
     return parser.parse_args(arguments)
 
 
@@ -63,6 +64,8 @@ def main() -> None:
                 args.overwrite,
                 show,
             )
+            if args.ade20k:
+                write_ade20k(root)
         except (FileExistsError, ValueError) as error:
             sys.exit(str(error))
         except KeyboardInterrupt:

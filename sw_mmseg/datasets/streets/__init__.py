@@ -3,13 +3,15 @@
 Reading order: `domains` (the two domains as data), `scene` (a street without colours, drawn from `shapes` through a
 `camera`; its parts are in `scenery`, `roadside`, `traffic`, `vehicles`, `solids` and `figures`), `raster` (shapes to
 pixels), `look` and `materials` (one picture's settings and colours), `render` and `effects` (the picture), `layouts`
-(files), `generate`.
+(files), `generate`; `ade20k` writes the same pictures in another layout.
 """
 
+from .ade20k import write_ade20k
 from .domains import VARIANTS, Domain, Layout, Look
 from .generate import draw_sample, generate_streets
 from .layouts import Sample
 from .scene import draw_scene
 from .shapes import Scene
 
-__all__ = ['VARIANTS', 'Domain', 'Layout', 'Look', 'Sample', 'Scene', 'draw_sample', 'draw_scene', 'generate_streets']
+__all__ = ['VARIANTS', 'Domain', 'Layout', 'Look', 'Sample', 'Scene', 'draw_sample', 'draw_scene', 'generate_streets',
+           'write_ade20k']

@@ -1,0 +1,10 @@
+# PSPNet on ResNet-50, synchronised BN throughout, on Cityscapes.
+_base_ = [
+    '_base_/models/pspnet_r50.py',
+    '_base_/datasets/cityscapes.py',
+    '_base_/schedules/pspnet_90k.py',
+]
+model = dict(
+    data_preprocessor=dict(size=_base_.crop_size),
+    decode_head=dict(num_classes=_base_.num_classes),
+    auxiliary_head=dict(num_classes=_base_.num_classes))
