@@ -27,7 +27,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # a benchmark runs
 
 
 def check_common(parser: argparse.ArgumentParser, args: argparse.Namespace) -> None:
-    """Refuse in one line what no measurement can be made with: a device that is not there, less than one round."""
+    """Refuse in one line what nothing can be measured with, a missing device or no round; set the CPU threads."""
     try:
         torch.empty(1, device=args.device)
     except (RuntimeError, AssertionError) as error:
@@ -73,7 +73,10 @@ def median_ratio(times: Sequence[float], baseline: Sequence[float]) -> float:
 
 
 def peak_mib(build: Callable[[], Callable[[], object]], device: str) -> float:
-    """MiB that a step of `build()` has allocated at its height, with all that `build` and two steps before it left."""
+    """MiB that a step of `build()` has allocated at its height, with all that `build` and steps before it left.
+
+    One step comes before, in which an optimiser makes its state; on a GPU two, since the first also searches kernels.
+    """
     if device.startswith('cuda'):
         gc.collect()
         torch.cuda.empty_cache()
@@ -90,7 +93,6 @@ def peak_mib(build: Callable[[], Callable[[], object]], device: str) -> float:
 
     def prepare() -> None:
         steps.append(build())
-        steps[0]()
         steps[0]()
 
     left, _ = _allocations(prepare)

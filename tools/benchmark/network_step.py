@@ -68,7 +68,7 @@ def parse_args(arguments: list[str] | None = None) -> argparse.Namespace:
                         help='of ' + ', '.join(NETWORKS))
     parser.add_argument('--norms', nargs='+', choices=list(SITE_NORMS), default=['SWa', 'SWa eigh', 'BW', 'BW eigh'],
                         metavar='NORM', help=f'of {", ".join(SITE_NORMS)}; BN is always measured')
-    parser.add_argument('--rounds', type=int, help='each norm once a round (default: 7 on a CPU, 20 on a GPU)')
+    parser.add_argument('--rounds', type=int, help='each norm once a round (default: 5 on a CPU, 20 on a GPU)')
     parser.add_argument('--warmup', type=int, default=2, help='rounds before that')
     parser.add_argument('--small', action=argparse.BooleanOptionalAction, help='shrunk images and batches (default on '
                         'a CPU)')
@@ -83,7 +83,7 @@ def parse_args(arguments: list[str] | None = None) -> argparse.Namespace:
     check_common(parser, args)
     on_cpu = not args.device.startswith('cuda')
     args.small = on_cpu if args.small is None else args.small
-    args.rounds = args.rounds or (7 if on_cpu else 20)
+    args.rounds = args.rounds or (5 if on_cpu else 20)
     args.norms = [BASELINE, *(norm for norm in args.norms if norm != BASELINE)]
     return args
 

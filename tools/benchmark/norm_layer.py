@@ -24,9 +24,9 @@ from _norms import BASELINE, NORMS
 from torch import Tensor, nn
 
 SHAPES = [(2, 64, 128, 256), (2, 256, 64, 64), (8, 64, 56, 56), (2, 512, 97, 97), (32, 16, 32, 32)]
-# The sites of ResNet50 at 32×224², of PSPNet at 2×713² and of VGG16 at 1×720×1280, from 7 to 59 million elements.
-GPU_SHAPES = [(32, 64, 112, 112), (32, 256, 56, 56), (32, 128, 28, 28), (2, 64, 357, 357), (2, 256, 179, 179),
-              (2, 1024, 90, 90), (1, 64, 720, 1280), (16, 512, 64, 64)]
+# Activations of ResNet50 on 32×224², of PSPNet on 2×713² and of VGG16 on 1×720×1280: 3 to 59 million elements.
+GPU_SHAPES = [(32, 128, 28, 28), (32, 64, 56, 56), (32, 64, 112, 112), (32, 256, 56, 56), (2, 64, 357, 357),
+              (2, 256, 179, 179), (2, 1024, 90, 90), (1, 64, 720, 1280)]
 DEFAULT_NORMS = [BASELINE, 'GroupNorm', 'InstanceNorm2d', 'LayerNorm', 'SN', 'BW', 'IW', 'SWa', 'SWb', 'SWa eigh']
 DTYPES = ['float32', 'bfloat16', 'float16', 'float64']
 MODES = {'train': 'forward + backward', 'eval': 'evaluation forward'}
@@ -159,6 +159,12 @@ def render(results: Results) -> Iterator[str]:
         yield f'**{MODES[mode]}, {dtype}**: MiB at the peak (ratio to {BASELINE}{saved})\n\n{markdown(header, memory)}'
 
 
+def make_growth_step(norm: Callable[[int], nn.Module], shape: Shape, args: argparse.Namespace) -> Callable[[], None]:
+    """Forward and backward of a norm in fp32, for `measure_growth`."""
+    x, grad = make_input(shape, 'float32', args)
+    return make_step(make_layer(norm, shape[1], 'float32', args.device), x, grad, 'train')
+
+
 def main(arguments: list[str] | None = None) -> int:
     args = parse_args(arguments)
     torch.manual_seed(0)
@@ -179,12 +185,6 @@ def main(arguments: list[str] | None = None) -> int:
         draw(results, growths, head.strip(), args.plot)
         print(f'drawn: {args.plot}')
     return 0
-
-
-def make_growth_step(norm: Callable[[int], nn.Module], shape: Shape, args: argparse.Namespace) -> Callable[[], None]:
-    """Forward and backward of a norm in fp32, for `measure_growth`."""
-    x, grad = make_input(shape, 'float32', args)
-    return make_step(make_layer(norm, shape[1], 'float32', args.device), x, grad, 'train')
 
 
 if __name__ == '__main__':
