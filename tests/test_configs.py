@@ -1,4 +1,4 @@
-"""Every adaptation config: composed as its name says, built and trained for a step on CPU, shrunk, by mmengine's runner.
+"""Every adaptation config: composed as its name says, built and trained a step on CPU, shrunk, by mmengine's runner.
 
 Shrinking changes widths, pretrained weights and data only; optimisers, schedules, hooks, levels and policies are the
 config's own.
@@ -24,6 +24,8 @@ from sw_mmseg.whitening import PRESETS, SwitchWhiten2d
 STEPPED_IN = {
     **dict.fromkeys(('adaptsegnet', 'adaptsegnet101', 'sourceonly'), 'test_configs.py'),
     **dict.fromkeys(('fcn', 'pspnet', 'pspnet101'), 'test_scene_configs.py'),
+    **dict.fromkeys(('resnet20', 'resnet44', 'resnet56', 'resnet110', 'resnet50', 'resnet101', 'resnet50released',
+                     'resnet101released', 'densenet121', 'densenet169'), 'test_classification_configs.py'),
 }
 ALL_NAMES = sorted(path.stem for path in (Path(__file__).parent.parent / 'configs').glob('*.py'))
 NAMES = [name for name in ALL_NAMES if STEPPED_IN.get(name.split('_')[1]) == 'test_configs.py']

@@ -24,6 +24,7 @@ class FoldersADE20K(LabelledScenes):
     """
 
     METAINFO = {**ADE20KDataset.METAINFO, 'classes': tuple(name.strip() for name in ADE20KDataset.METAINFO['classes'])}
+    LABEL_IDS = ('ade20k',)
     LAYOUT = (
         'ADE20K must look like this: DATA_ROOT/images/training/ADE_train_00000001.jpg and '
         'DATA_ROOT/annotations/training/ADE_train_00000001.png, and the same for validation '

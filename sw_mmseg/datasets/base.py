@@ -7,7 +7,6 @@ from mmseg.datasets import BaseSegDataset
 
 from .errors import DatasetError
 from .labels import CLASSES, PALETTE
-from .loading import TABLES
 
 
 class LabelledScenes(BaseSegDataset):
@@ -18,12 +17,13 @@ class LabelledScenes(BaseSegDataset):
     """
 
     METAINFO = dict(classes=CLASSES, palette=PALETTE)
+    LABEL_IDS: tuple[str, ...] = ('raw', 'train')  # the kinds of label files there are of this data set
     LAYOUT = ''  # how the folders must look and where to get them: the end of every error
     STREETS_OPTION = ''  # of the tool that makes streets in this layout
 
     def __init__(self, label_ids: str = 'raw', **arguments) -> None:
-        if label_ids not in TABLES:
-            raise ValueError(f'label_ids={label_ids!r}; valid are {", ".join(TABLES)}')
+        if label_ids not in self.LABEL_IDS:
+            raise ValueError(f'label_ids={label_ids!r}; valid are {", ".join(self.LABEL_IDS)}')
         self.label_ids = label_ids
         super().__init__(**arguments)  # which knows its arguments by name
 

@@ -21,7 +21,7 @@ def check_dataset(dataset: dict | Dataset, decode: int | None = 32) -> None:
     and labels unless the pipeline resizes them. Of a data set from elsewhere, only what is known is checked.
     """
     if isinstance(dataset, dict):
-        dataset = DATASETS.build(dataset)
+        dataset = _build(dataset)
     if isinstance(dataset, DomainPair):
         check_dataset(dataset.source, decode)
         check_dataset(dataset.target, decode)
@@ -45,6 +45,15 @@ def check_dataset(dataset: dict | Dataset, decode: int | None = 32) -> None:
         LoadImage()(sample)
         if 'label_ids' in sample:
             loader(sample)
+
+
+def _build(config: dict) -> Dataset:
+    """Data sets from elsewhere, too, say which folder is missing."""
+    try:
+        return DATASETS.build(config)
+    except FileNotFoundError as error:
+        raise DatasetError(f'{config["type"]}: {error.filename or error} is missing. data/README.md shows how the '
+                           'folders must look; data_root in the config says where they are.') from error
 
 
 def _spread(length: int, count: int) -> np.ndarray:
