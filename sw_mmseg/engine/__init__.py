@@ -2,8 +2,10 @@
 
 from sw_mmseg.engine.bfloat16 import Bfloat16OptimWrapper
 from sw_mmseg.engine.class_iou import ClassIoUMetric
+from sw_mmseg.engine.freeze_ratios import FreezeRatiosHook
 from sw_mmseg.engine.health import DiscriminatorHealthHook, NonFiniteLossError
 from sw_mmseg.engine.interrupt import InterruptHook
+from sw_mmseg.engine.memory_format import ChannelsLastHook
 from sw_mmseg.engine.optimizers import DomainOptimWrapperConstructor, DomainOptimWrappers
 from sw_mmseg.engine.pictures import SamplePicturesHook
 from sw_mmseg.engine.progress import ProgressHook
@@ -11,10 +13,12 @@ from sw_mmseg.engine.ratios import ImportanceRatioHook, importance_ratios
 
 __all__ = [
     'Bfloat16OptimWrapper',
+    'ChannelsLastHook',
     'ClassIoUMetric',
     'DiscriminatorHealthHook',
     'DomainOptimWrapperConstructor',
     'DomainOptimWrappers',
+    'FreezeRatiosHook',
     'ImportanceRatioHook',
     'InterruptHook',
     'NonFiniteLossError',

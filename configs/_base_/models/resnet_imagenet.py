@@ -1,0 +1,14 @@
+# ResNet-50 for ImageNet; a leaf may say another depth. With site_norm_cfg=dict(type='SW') that norm stands behind
+# convolutions 1, 6, 12, ..., not in the last stage (Section 4.1).
+model = dict(
+    type='ImageClassifier',
+    backbone=dict(
+        type='SwitchSites',
+        of='ResNet',
+        depth=50,
+        out_indices=(3,),
+        zero_init_residual=False,  # as He et al.
+        norm_cfg=dict(type='BN'),
+        every=6),
+    neck=dict(type='GlobalAveragePooling'),
+    head=dict(type='LinearClsHead', in_channels=2048, topk=(1, 5), cal_acc=True))

@@ -1,0 +1,3 @@
+# The same with BW at the sites.
+_base_ = './bn_resnet20_digits.py'
+model = dict(backbone=dict(site_norm_cfg=dict(type='BW')))

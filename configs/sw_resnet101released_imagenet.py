@@ -1,0 +1,5 @@
+# ResNet-101 as the authors released it, see sw_resnet50released_imagenet.py.
+_base_ = './sw_resnet101_imagenet.py'
+model = dict(backbone=dict(
+    at=['bn1', *(f'layer{stage}.{block}.bn2'
+                 for stage, blocks in enumerate((3, 4, 23), 1) for block in range(1, blocks, 2))]))

@@ -1,0 +1,182 @@
+"""Every classification config: norms where the paper lists them, its schedule, and a step on CPU, shrunk.
+
+Shrinking changes widths of ImageNet networks and where images come from; pipelines, optimisers, schedules and hooks
+are the config's own.
+"""
+
+from pathlib import Path
+
+import mmpretrain.datasets
+import mmpretrain.models  # noqa: F401 -- registers its scope
+import numpy as np
+import pytest
+import torch
+from mmengine.config import Config
+from mmengine.dataset import Compose
+from mmengine.registry import DATASETS, MODELS, DefaultScope
+from mmengine.runner import Runner
+from released_networks import published_network, published_state
+from torch import nn
+from torch.utils.data import Dataset
+
+import sw_mmseg.plugin  # noqa: F401
+from sw_mmseg.engine.optimizers import check_coverage
+from sw_mmseg.whitening import PRESETS, SwitchWhiten2d, convert_released, convolution_sites, released_norms
+
+FOLDER = Path(__file__).parent.parent / 'configs'
+DATA = ('cifar10', 'cifar100', 'digits', 'streetcrops', 'imagenet')
+NAMES = sorted(path.stem for path in FOLDER.glob('*.py') if path.stem.endswith(DATA))
+STATISTICS = {'sn': 'SN', 'bw': 'BW', 'iw': 'IW', 'sw': 'SWa', 'swtied': 'SWa', 'swb': 'SWb'}
+FIVE = ('bn', 'sn', 'bw', 'sw', 'swb')
+# convolutions whose norm is replaced, counted as the paper counts
+SITES = {
+    'resnet20': [1, 4, 8, 12, 16],
+    'resnet44': [1, *range(4, 41, 4)],
+    'resnet56': [1, *range(4, 53, 4)],
+    'resnet110': [1, *range(4, 109, 4)],
+    'resnet50': [1, 6, 12, 18, 24, 30, 36],
+    'resnet101': [1, *range(6, 91, 6)],
+    'resnet50released': [1, 6, 15, 21, 27, 33, 39],
+    'resnet101released': [1, 6, 15, 21, *range(27, 88, 6)],
+}
+RELEASED = {'resnet50': 'resnet50released', 'resnet101': 'resnet101released',
+            'densenet121': 'densenet121', 'densenet169': 'densenet169'}
+
+
+@pytest.fixture(autouse=True)
+def _mmpretrain():
+    with DefaultScope.overwrite_default_scope('mmpretrain'):
+        yield
+
+
+def load(name):
+    return Config.fromfile(FOLDER / f'{name}.py')
+
+
+@DATASETS.register_module(force=True)
+class RandomImages(Dataset):
+    """Random images, as a data set has them, through a config's own pipeline."""
+
+    def __init__(self, pipeline, size, classes):
+        self.pipeline, self.size, self.classes = Compose(pipeline), size, classes
+        self.metainfo = {'classes': tuple(map(str, range(classes)))}
+
+    def __len__(self):
+        return 8
+
+    def __getitem__(self, index):
+        image = np.random.default_rng(index).integers(0, 256, (self.size, self.size, 3), dtype=np.uint8)
+        return self.pipeline({'img': image, 'gt_label': index % self.classes, 'img_shape': image.shape[:2]})
+
+
+def test_the_promised_configs_are_there():
+    promised = {f'{norm}_resnet{depth}_cifar10' for norm in FIVE for depth in (20, 44, 56, 110)}
+    promised |= {f'{norm}_resnet{depth}_cifar100' for norm in FIVE for depth in (20, 110)}
+    promised |= {f'{norm}_resnet50_imagenet' for norm in FIVE} | {'bn_resnet101_imagenet', 'sw_resnet101_imagenet'}
+    promised |= {f'{norm}_densenet{depth}_imagenet' for norm in ('bn', 'sw') for depth in (121, 169)}
+    promised |= {f'{norm}_resnet20_{data}' for norm in (*FIVE, 'iw') for data in ('digits', 'streetcrops')}
+    promised |= {f'sw_{name}_imagenet' for name in RELEASED.values()}
+    assert promised <= set(NAMES) and set(NAMES) - promised == {'iw_resnet20_cifar10', 'swtied_resnet20_cifar10'}
+
+
+@pytest.mark.parametrize('name', NAMES)
+def test_norms_stand_where_they_belong(name):
+    norm, network, data = name.split('_')
+    model = MODELS.build(load(name).model)
+    switching = {key: layer for key, layer in model.backbone.named_modules() if isinstance(layer, SwitchWhiten2d)}
+    if norm == 'bn':
+        assert not switching and any(isinstance(layer, nn.BatchNorm2d) for layer in model.modules())
+    elif network in SITES:
+        sites = [site for site in convolution_sites(model.backbone) if isinstance(site.norm, SwitchWhiten2d)]
+        assert [site.index for site in sites] == SITES[network] and len(switching) == len(sites)
+    for layer in switching.values():
+        assert layer.statistics == PRESETS[STATISTICS[norm]] and layer.tie_weights == (norm == 'swtied')
+    for arch, own in RELEASED.items():
+        if network == own and norm == 'sw':
+            assert list(switching) == released_norms(arch, 'backbone')
+    assert model.head.fc.out_features == load(name).num_classes == {
+        'cifar10': 10, 'cifar100': 100, 'digits': 10, 'streetcrops': 9, 'imagenet': 1000}[data]
+
+
+def shrink(config, work_dir):
+    backbone, size = config.model.backbone, 32
+    if backbone.of == 'ResNet':
+        backbone.update(base_channels=16, stem_channels=16)
+        config.model.head.in_channels, size = 512, 64
+    elif backbone.of == 'DenseNet':
+        depths, channels = {'121': ([6, 12, 24, 16], 512), '169': ([6, 12, 32, 32], 832)}[backbone.arch]
+        backbone.arch = dict(growth_rate=16, depths=depths, init_channels=32)
+        config.model.head.in_channels, size = channels, 64
+    pipeline = [step for step in config.train_pipeline if step.type != 'LoadImageFromFile']
+    for step in pipeline:
+        if step.type == 'RandomResizedCrop':
+            step.scale = 64
+    config.train_dataloader = {
+        'batch_size': 2, 'num_workers': 0, 'sampler': {'type': 'InfiniteSampler', 'shuffle': False},
+        'dataset': {'type': 'RandomImages', 'pipeline': pipeline, 'size': size, 'classes': config.num_classes}}
+    for name in ('val', 'test'):
+        for part in ('dataloader', 'evaluator', 'cfg'):
+            config.pop(f'{name}_{part}', None)
+    for hook in config.custom_hooks:
+        hook.update({'interval': 1} if 'interval' in hook else {'end': 0})
+    config.train_cfg.max_iters = 1
+    config.default_hooks.checkpoint.interval = 1
+    config.visualizer.update(name=work_dir.name, vis_backends=[])  # mmengine keeps one visualizer a name
+    config.update(work_dir=str(work_dir), log_level='ERROR', experiment_name=work_dir.name)
+    return config
+
+
+@pytest.mark.parametrize('name', NAMES)
+def test_one_step(name, tmp_path):
+    config = shrink(load(name), tmp_path / name)
+    runner = Runner.from_cfg(config)
+    before = {key: value.clone() for key, value in runner.model.named_parameters()}
+    runner.model.init_weights = lambda: None  # built as they are compared
+    runner.train()
+    logged = {key.removeprefix('train/'): value.current() for key, value in runner.message_hub.log_scalars.items()}
+    assert np.isfinite(logged['loss']) and 'accuracy_top-1' in logged
+    check_coverage(runner.model, {'all': runner.optim_wrapper})
+    changed = {key for key, value in runner.model.named_parameters() if not torch.equal(value, before[key])}
+    assert {'head.fc.weight'} <= changed and any(key.startswith(('backbone.conv1', 'backbone.stem')) for key in changed)
+    frozen = any(hook.type == 'FreezeRatiosHook' for hook in config.custom_hooks)
+    if name.startswith('sw'):
+        assert any('cov_logits' in key or 'mean_logits' in key for key in changed) != frozen
+    assert list((tmp_path / name).glob('iter_1.pth'))
+
+
+@pytest.mark.parametrize('name', [name for name in NAMES if 'cifar' in name])
+def test_he_et_als_numbers(name):
+    config = load(name)
+    optimizer = config.optim_wrapper.optimizer
+    assert (optimizer.type, optimizer.lr, optimizer.momentum, optimizer.weight_decay) == ('SGD', 0.1, 0.9, 1e-4)
+    *warmup, steps = config.param_scheduler
+    assert (steps.milestones, steps.gamma, steps.by_epoch) == ([32_000, 48_000], 0.1, False)
+    assert [(step.factor, step.end) for step in warmup] == ([(0.1, 400)] if 'resnet110' in name else [])
+    assert config.train_cfg.max_iters == 64_000 and config.train_dataloader.batch_size == 128
+    freeze = next(hook for hook in config.custom_hooks if hook.type == 'FreezeRatiosHook')
+    assert freeze.end == 80 * 391 and 391 == -(-50_000 // 128)
+    names = config.train_dataloader.dataset.dataset.name, config.val_dataloader.dataset.name
+    assert set(names) == {name.split('_')[2].upper()}
+
+
+@pytest.mark.parametrize('name', [name for name in NAMES if 'imagenet' in name])
+def test_imagenets_numbers(name):
+    config = load(name)
+    optimizer = config.optim_wrapper.optimizer
+    assert (optimizer.type, optimizer.lr, optimizer.momentum, optimizer.weight_decay) == ('SGD', 0.1, 0.9, 1e-4)
+    epoch = -(-1_281_167 // 256)
+    (steps,) = config.param_scheduler
+    assert steps.milestones == [30 * epoch, 60 * epoch, 90 * epoch] and config.train_cfg.max_iters == 100 * epoch
+    assert next(hook for hook in config.custom_hooks if hook.type == 'FreezeRatiosHook').end == 30 * epoch
+    assert 8 * config.train_dataloader.batch_size == 256 == config.auto_scale_lr.base_batch_size
+
+
+@pytest.mark.parametrize('arch', RELEASED)
+@torch.no_grad()
+def test_a_converted_checkpoint_fits_its_config_and_computes_the_same(arch):
+    network = published_network(arch).double()
+    released = convert_released(published_state(network, arch))
+    model = MODELS.build(load(f'sw_{RELEASED[arch]}_imagenet').model).double().eval()
+    model.load_state_dict(released.state, strict=True)
+    images = torch.randn(1, 3, 64, 64, dtype=torch.float64)
+    torch.testing.assert_close(model(images, mode='tensor'), network(images), rtol=1e-9, atol=1e-9)
