@@ -4,6 +4,7 @@ from sw_mmseg.models import norms
 from sw_mmseg.models.cifar_resnet import CIFARResNet
 from sw_mmseg.models.deeplab_v2 import DeepLabV2Head
 from sw_mmseg.models.discriminator import LevelDiscriminators, OutputDiscriminator
+from sw_mmseg.models.from_batchnorm import start_as_batchnorm
 from sw_mmseg.models.preprocessor import DomainPreprocessor
 from sw_mmseg.models.pretrained import ImageNetPretrained, PretrainedError, load_pretrained, read_checkpoint
 from sw_mmseg.models.segmentor import MultiLevelSegmentor
@@ -26,5 +27,6 @@ __all__ = [
     'norms',
     'place_sites',
     'read_checkpoint',
+    'start_as_batchnorm',
     'switch_sites',
 ]

@@ -1,9 +1,10 @@
 """ImageNet weights, loaded so that a run either starts from them or says loudly that it does not.
 
-`init_cfg=dict(type='ImageNetPretrained', checkpoint='torchvision://vgg16')` on a backbone, or a path to a file of the
-same form. mmengine's own `Pretrained` loads whatever matches and goes on; here the share of the backbone's parameters
-that the file filled is logged, and below `minimum` the run stops. Parameters that such a file cannot hold (switches,
-a norm that VGG16 never had, fc6 and fc7) are left out of the count and listed.
+`init_cfg=dict(type='ImageNetPretrained', checkpoint='torchvision://vgg16')` on a backbone; or `open-mmlab://NAME`,
+`mmcls://NAME`, an `https://` address, or the path of a file of the same form: with BatchNorm or with SW, a backbone
+alone or a whole model of the OpenMMLab family. mmengine's own `Pretrained` loads whatever matches and goes on; here the
+share of the backbone's parameters that the file filled is logged, and below `minimum` the run stops. Parameters that
+such a file cannot hold (switches, a norm that VGG16 never had, fc6 and fc7) are left out of the count and listed.
 """
 
 import logging
@@ -15,7 +16,10 @@ from mmengine.dist import barrier, get_local_rank
 from mmengine.logging import print_log
 from mmengine.model.weight_init import update_init_info
 from mmengine.registry import WEIGHT_INITIALIZERS
+from mmengine.runner.checkpoint import CheckpointLoader
 from torch import Tensor, nn
+
+from sw_mmseg.models.from_batchnorm import start_as_batchnorm, switching_layers
 
 TORCHVISION = 'torchvision://'
 SWITCHES = {
@@ -32,18 +36,20 @@ def advice(checkpoint: str) -> str:
     """What a user can do when `checkpoint` is of no use."""
     return (
         f'(asked for {checkpoint!r}.) Give a file with --cfg-options KEY.init_cfg.checkpoint=PATH, or train from '
-        'scratch with KEY.init_cfg=None; KEY is model.segmentor.backbone in an adaptation config, model.backbone in a '
-        'source-only one'
+        'scratch with KEY.init_cfg=None; KEY is model.segmentor.backbone in an adaptation config, else model.backbone'
     )
 
 
 def read_checkpoint(checkpoint: str) -> dict[str, Tensor]:
-    """The state dict behind `torchvision://NAME` (its first ImageNet weights) or a path.
+    """The state dict behind `torchvision://NAME` (its first ImageNet weights), an address mmengine knows, or a path.
 
     Raises:
         PretrainedError: unknown name, failed download, missing or unreadable file; says what to do instead.
     """
-    state = _from_torchvision(checkpoint) if checkpoint.startswith(TORCHVISION) else _from_file(checkpoint)
+    if checkpoint.startswith(TORCHVISION):
+        state = _from_torchvision(checkpoint)
+    else:
+        state = _from_mmengine(checkpoint) if '://' in checkpoint else _from_file(checkpoint)
     state = state.get('state_dict', state)
     if any(key.startswith('backbone.') for key in state):  # a whole model of the OpenMMLab family
         state = {key[len('backbone.'):]: value for key, value in state.items() if key.startswith('backbone.')}
@@ -57,6 +63,16 @@ def _from_file(checkpoint: str) -> dict:
         return torch.load(checkpoint, map_location='cpu', weights_only=True)
     except (pickle.UnpicklingError, RuntimeError, EOFError) as error:
         raise PretrainedError(f'not a file of plain weights: {error} {advice(checkpoint)}') from error
+
+
+def _from_mmengine(checkpoint: str) -> dict:
+    """`open-mmlab://resnet50_v1c`, `mmcls://resnet50_v1d`, `https://...`."""
+    try:
+        return CheckpointLoader.load_checkpoint(checkpoint, map_location='cpu', logger='silent')
+    except KeyError as error:
+        raise PretrainedError(f'mmengine knows no model of that name {advice(checkpoint)}') from error
+    except (OSError, RuntimeError, ValueError, pickle.UnpicklingError) as error:
+        raise PretrainedError(f'cannot fetch it: {error} {advice(checkpoint)}') from error
 
 
 def _from_torchvision(checkpoint: str) -> dict:
@@ -78,18 +94,21 @@ def _from_torchvision(checkpoint: str) -> dict:
         raise PretrainedError(f'cannot fetch {url}: {error} {advice(checkpoint)}') from error
 
 
-def load_pretrained(module: nn.Module, state: dict[str, Tensor], minimum: float = 0.9, source: str = '') -> float:
+def load_pretrained(module: nn.Module, state: dict[str, Tensor], minimum: float = 0.9, source: str = '',
+                    init_from_bn: bool = False) -> float:
     """Copies what fits of `state` into `module` and returns the share of the module's own parameters that it filled.
 
     A module may have `remap_pretrained(state) -> state` (renames keys) and `without_pretrained` (a dict of name
     prefixes a file cannot hold, with the reason). A layer's own loading rules hold, so that BatchNorm's statistics
-    enter a whitening layer. Counted in tensors; buffers do not count.
+    enter a whitening layer; the variances of a whitening layer enter a BatchNorm. Counted in tensors; buffers do not
+    count. With `init_from_bn`, whitening that the file has as BatchNorm computes that BatchNorm, see `from_batchnorm`.
 
     Raises:
         PretrainedError: the share is below `minimum`.
     """
     if hasattr(module, 'remap_pretrained'):
         state = module.remap_pretrained(state)
+    state = _with_variances(module, state)
     own = {**dict(module.named_parameters()), **dict(module.named_buffers())}
     misfits = [key for key, value in state.items() if key in own and own[key].shape != value.shape]
     fitting = {key: value for key, value in state.items() if key not in misfits}
@@ -107,9 +126,25 @@ def load_pretrained(module: nn.Module, state: dict[str, Tensor], minimum: float 
                   logging.INFO if reason else logging.WARNING)
     if share < minimum:
         raise PretrainedError(
-            f'{text}; at least {minimum:.0%} are needed. Missing: {_few(unfilled)}. Of another shape: {_few(misfits)}. '
-            f'In the file: {_few(list(state))} {advice(source)}')
+            f'{text}; at least {minimum:.0%} are needed (init_cfg.minimum). Missing: {_few(unfilled)}. Of another '
+            f'shape: {_few(misfits)}. In the file: {_few(list(state))} {advice(source)}')
+    for name, layer in switching_layers(module).items() if init_from_bn else ():
+        if f'{name}.running_var' in state:
+            start_as_batchnorm(layer)
+            print_log(f'{name} starts as the BatchNorm of the file', 'current')
     return share
+
+
+def _with_variances(module: nn.Module, state: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Where the file has a whitening layer and the module a BatchNorm: the diagonal of its covariance as variance."""
+    state, own = dict(state), dict(module.named_buffers())
+    for key in [key for key in state if key.endswith('.running_cov')]:
+        name = key.removesuffix('.running_cov')
+        if f'{name}.running_var' in own and f'{name}.running_var' not in state:
+            state[f'{name}.running_var'] = state.pop(key).diagonal(dim1=-2, dim2=-1).flatten()
+            print_log(f'{name} whitens in the file and is a BatchNorm here: its variances are taken, its covariances '
+                      'and switches are not', 'current', logging.WARNING)
+    return state
 
 
 def _reason(module: nn.Module, name: str) -> str | None:
@@ -128,14 +163,16 @@ class ImageNetPretrained:
     """`init_cfg` of a backbone that has to start from ImageNet.
 
     Args:
-        checkpoint: `torchvision://vgg16`, `torchvision://resnet101`, ... or the path of a file.
+        checkpoint: `torchvision://resnet50`, `open-mmlab://resnet50_v1c`, ... or the path of a file.
         minimum: smallest share of the backbone's parameters that must be filled.
+        init_from_bn: whitening layers that the file has as BatchNorm start as that BatchNorm, so that the network
+            computes what the file's does. Without it, their switches start equal, as in the paper.
     """
 
-    def __init__(self, checkpoint: str, minimum: float = 0.9) -> None:
-        self.checkpoint, self.minimum = checkpoint, minimum
+    def __init__(self, checkpoint: str, minimum: float = 0.9, init_from_bn: bool = False) -> None:
+        self.checkpoint, self.minimum, self.init_from_bn = checkpoint, minimum, init_from_bn
 
     def __call__(self, module: nn.Module) -> None:
-        load_pretrained(module, read_checkpoint(self.checkpoint), self.minimum, self.checkpoint)
+        load_pretrained(module, read_checkpoint(self.checkpoint), self.minimum, self.checkpoint, self.init_from_bn)
         if hasattr(module, '_params_init_info'):
             update_init_info(module, init_info=f'ImageNetPretrained: {self.checkpoint}')

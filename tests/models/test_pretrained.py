@@ -8,7 +8,15 @@ import torch
 import torchvision
 from mmengine.logging import MMLogger
 
-from sw_mmseg.models import PretrainedError, VGG16DeepLab, load_pretrained, read_checkpoint, switch_sites
+from sw_mmseg.models import (
+    PretrainedError,
+    VGG16DeepLab,
+    load_pretrained,
+    read_checkpoint,
+    start_as_batchnorm,
+    switch_sites,
+)
+from sw_mmseg.whitening import SwitchWhiten2d
 
 
 @pytest.fixture
@@ -97,3 +105,86 @@ def test_files_that_cannot_be_used(tmp_path):
         read_checkpoint(str(tmp_path / 'text.pth'))
     with pytest.raises(PretrainedError, match='torchvision has no ImageNet weights'):
         read_checkpoint('torchvision://vgg61')
+
+
+def trained_resnet():
+    """torchvision's ResNet-50 whose statistics are those of its features, with variances far apart; eval mode."""
+    theirs = torchvision.models.resnet50(weights=None)
+    for module in theirs.modules():
+        if isinstance(module, torch.nn.Conv2d):
+            module.weight.data *= 10 ** (1.5 * torch.rand(module.out_channels, 1, 1, 1) - 1)
+        elif isinstance(module, torch.nn.BatchNorm2d):
+            module.momentum = None
+            torch.nn.init.uniform_(module.weight, 0.5, 1.5)
+            torch.nn.init.normal_(module.bias, std=0.2)
+    with torch.no_grad():
+        theirs(torch.randn(8, 3, 64, 64))
+    return theirs.eval()
+
+
+@pytest.mark.parametrize('site', [
+    {'type': 'SW'}, {'type': 'SW', 'statistics': ('bw', 'iw', 'bn', 'in', 'ln')}, {'type': 'BW'},
+    {'type': 'SW', 'inverse_sqrt': 'eigh'}])
+def test_init_from_bn_keeps_the_networks_function(site):
+    theirs, images = trained_resnet(), torch.randn(2, 3, 64, 64)
+
+    def features(network):
+        x = network.maxpool(network.relu(network.bn1(network.conv1(images))))
+        return network.layer3(network.layer2(network.layer1(x)))
+
+    expected = features(theirs)
+    kept, mixed = (switch_sites('ResNet', depth=50, site_norm_cfg=site) for _ in range(2))
+    assert load_pretrained(kept, theirs.state_dict(), init_from_bn=True) == 1.0
+    assert load_pretrained(mixed, theirs.state_dict()) == 1.0
+    for network in (kept, mixed):
+        network.eval()
+    with torch.no_grad():
+        error, without = ((features(network) - expected).norm() / expected.norm() for network in (kept, mixed))
+    assert error < (1e-4 if site['type'] == 'BW' else 0.01) and without > 0.5  # relative, after 40 convolutions
+
+
+def test_a_layer_that_starts_as_batchnorm_has_its_ratios_and_still_learns():
+    layer = SwitchWhiten2d(16, statistics=('bw', 'iw', 'bn', 'in', 'ln'))
+    start_as_batchnorm(layer, share=0.9)
+    assert layer.cov_ratios() == pytest.approx({'bn': 0.9, 'bw': 0.025, 'iw': 0.025, 'in': 0.025, 'ln': 0.025})
+    (layer(torch.randn(2, 16, 4, 4)) ** 3).sum().backward()
+    assert layer.training and (layer.cov_logits.grad != 0).all() and layer.running_mean.abs().max() > 0
+    with pytest.raises(ValueError, match='neither bn nor bw'):
+        start_as_batchnorm(SwitchWhiten2d(16, statistics=('iw',)))
+    with pytest.raises(ValueError, match=r'share=1.0'):
+        start_as_batchnorm(layer, share=1.0)
+
+
+def test_a_whitening_backbone_loads_whole_and_gives_a_batchnorm_its_variances(log):
+    whitened = switch_sites('ResNet', depth=50, site_norm_cfg={'type': 'SW'})
+    for layer in whitened.modules():
+        if isinstance(layer, SwitchWhiten2d):
+            layer.running_cov.copy_(torch.rand_like(layer.running_cov) + 3 * torch.eye(16))
+            torch.nn.init.normal_(layer.mean_logits)
+    state = whitened.state_dict()
+    same = switch_sites('ResNet', depth=50, site_norm_cfg={'type': 'SW'})
+    assert load_pretrained(same, state, init_from_bn=True) == 1.0  # nothing is BatchNorm in the file: nothing changes
+    assert all(torch.equal(value, state[key]) for key, value in same.state_dict().items())
+    plain = switch_sites('ResNet', depth=50)
+    assert load_pretrained(plain, state) == 1.0
+    assert 'bn1 whitens in the file and is a BatchNorm here' in log.text
+    assert torch.equal(plain.bn1.running_var, state['bn1.running_cov'].diagonal(dim1=-2, dim2=-1).flatten())
+
+
+def test_addresses_of_mmengine_and_the_shape_of_mmpretrains_files(tmp_path, monkeypatch):
+    from mmengine.runner.checkpoint import CheckpointLoader
+    state = torchvision.models.resnet50(weights=None).state_dict()
+    whole = {f'backbone.{key}': value for key, value in state.items() if not key.startswith('fc')}
+    asked = []
+
+    def fetch(name, **options):
+        asked.append(name)
+        return {'state_dict': {**whole, 'head.fc.weight': state['fc.weight']}, 'meta': {}}
+
+    monkeypatch.setattr(CheckpointLoader, 'load_checkpoint', fetch)
+    for name in ('open-mmlab://resnet50', 'mmcls://resnet50', 'https://example.org/resnet50.pth'):
+        assert load_pretrained(switch_sites('ResNet', depth=50), read_checkpoint(name)) == 1.0
+    assert len(asked) == 3
+    monkeypatch.undo()
+    with pytest.raises(PretrainedError, match='knows no model of that name.*open-mmlab://resnet51'):
+        read_checkpoint('open-mmlab://resnet51')

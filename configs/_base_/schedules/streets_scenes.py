@@ -1,6 +1,6 @@
 # Scene parsing on streets, from scratch in minutes on two CPU cores; one schedule for every norm.
 _base_ = './pspnet_150k.py'
-iterations = 300
+iterations = 400
 warmup = 30
 optim_wrapper = dict(
     optimizer=dict(lr=5e-2),
@@ -14,7 +14,7 @@ param_scheduler = [
 train_cfg = dict(max_iters=iterations, val_interval=iterations)
 default_hooks = dict(
     logger=dict(interval=20),
-    checkpoint=dict(interval=iterations // 3, max_keep_ckpts=1))
+    checkpoint=dict(interval=iterations // 4, max_keep_ckpts=1))
 custom_hooks = [
     dict(type='DiscriminatorHealthHook'),
     dict(type='ImportanceRatioHook', interval=20),
