@@ -77,7 +77,7 @@ def diagnose(layer: nn.Module, x: Tensor) -> Diagnosis:
         sample = torch_passes.sample_moments(x.double(), layer.group_size)
         mixed = _mixed(layer, x, sample)
         cov, settings = mixed.cov.to(compute_dtype(x)), layer._settings(None)
-        roots = {method: inverse_sqrt(cov, settings._replace(inverse_sqrt=method), torch_passes)[0].double()
+        roots = {method: inverse_sqrt(cov, settings._replace(inverse_sqrt=method))[0].double()
                  for method in ('newton', 'eigh')}
         smallest, largest = _extreme_eigenvalues(mixed.cov)
         images, batch = _whiteness(roots[layer.inverse_sqrt], sample, mixed.mean)

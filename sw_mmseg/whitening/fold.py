@@ -14,7 +14,6 @@ import torch
 from torch import Tensor, fx, nn
 
 from .inverse_sqrt import inverse_sqrt
-from .kernels import torch_passes
 from .layer import SwitchWhiten1d, SwitchWhiten2d, SwitchWhiten3d
 from .mixture import mix
 from .statistics import BATCH
@@ -153,7 +152,7 @@ def _fixed_map(layer: nn.Module, threshold: float) -> tuple[Tensor, Tensor, Fold
     words = [layer.statistics[index] for index in kept]
     running = layer._running_moments(layer.running_mean.double())
     mean, cov = mix(words, *(ratio[kept] / ratio[kept].sum() for ratio in ratios), None, running, layer.eps)
-    matrix = inverse_sqrt(cov, layer._settings(None), torch_passes)[0].squeeze(0)
+    matrix = inverse_sqrt(cov, layer._settings(None))[0].squeeze(0)
     mean = mean.view(*matrix.shape[:2], 1)  # G D 1
     if layer.affine:
         matrix = matrix * layer.weight.detach().double().view_as(mean)

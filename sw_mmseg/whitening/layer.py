@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.nn import init
 from torch.nn.modules.batchnorm import _BatchNorm
 
+from .algebra import Parameters
 from .checkpoint import adapt_state_dict
 from .diagnose import Diagnosis, diagnose
 from .function import Settings, SwitchWhitenFunction, forward, switch_whiten
@@ -116,12 +117,13 @@ class _SwitchWhiten(_BatchNorm):
         if self.training:
             return self._forward_training(input)
         running = self._running_moments(input)
-        arguments = (input, self.weight, self.bias, self.mean_logits, self.cov_logits, running, self._settings(None))
+        parameters = Parameters(self.weight, self.bias, self.mean_logits, self.cov_logits)
+        settings = self._settings(None)
         if torch.compiler.is_compiling() or torch.jit.is_tracing():
-            return switch_whiten(*arguments)
+            return switch_whiten(input, *parameters, running, settings)
         if torch.is_grad_enabled():
-            return SwitchWhitenFunction.apply(*arguments)[0]
-        return forward(dense(input), *arguments[1:])[0]
+            return SwitchWhitenFunction.apply(input, *parameters, running, settings)[0]
+        return forward(dense(input), parameters, running, settings)[0]
 
     def _forward_training(self, input: Tensor) -> Tensor:
         group = None if BATCH.isdisjoint(self.statistics) else resolve_group(self.sync, self.process_group)

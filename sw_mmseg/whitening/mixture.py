@@ -9,26 +9,16 @@ mixture is at most one multiplication each for batch and sample, plus σ_ln I.
 """
 
 from collections.abc import Sequence
-from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
 from .moments import Moments
 
-__all__ = ['MixtureGradients', 'mix', 'mixture_backward']
+__all__ = ['mix', 'mixture_backward', 'sample_backward']
 
 # source of the moments -> (the word that takes the whole covariance, the word that takes its diagonal)
 _WORDS = {'batch': ('bw', 'bn'), 'sample': ('iw', 'in')}
-
-
-class MixtureGradients(NamedTuple):
-    """Gradients of the moments and of the ratios, (|Ω|,) each in the order of the words."""
-
-    sample: Moments | None
-    batch: Moments | None
-    mean_ratios: Tensor
-    cov_ratios: Tensor
 
 
 def mix(words: Sequence[str], mean_ratios: Tensor, cov_ratios: Tensor, sample: Moments | None, batch: Moments | None,
@@ -52,34 +42,49 @@ def mix(words: Sequence[str], mean_ratios: Tensor, cov_ratios: Tensor, sample: M
 
 
 def mixture_backward(words: Sequence[str], grad: Moments, mean_ratios: Tensor, cov_ratios: Tensor,
-                     sample: Moments | None, batch: Moments | None) -> MixtureGradients:
-    """The reverse of `mix`, from dL/dμ̂ (N or 1, G, D) and dL/dΣ̂ (N or 1, G, D, D).
-
-    The gradients of the mean ratios are taken of means seen from a common origin, which changes all of them by one
-    number that the softmax behind does not see: far from zero, differences of means would be lost in rounding.
-    """
+                     sample: Moments | None, batch: Moments | None) -> tuple[tuple[Tensor, Tensor], Moments | None]:
+    """From dL/dμ̂ (N or 1, G, D) and dL/dΣ̂ (N or 1, G, D, D) the gradients of both ratios, (|Ω|,) each, and of the
+    batch moments, (1, G, D) and (1, G, D, D)."""
     of_mean, of_cov = dict(zip(words, mean_ratios.unbind())), dict(zip(words, cov_ratios.unbind()))
-    identity = torch.eye(grad.cov.shape[-1], dtype=grad.cov.dtype, device=grad.cov.device)
-    to_mean_ratio, to_cov_ratio, to_moments = {}, {}, {'batch': None, 'sample': None}
-    origin = (batch or sample).mean[:1]
+    to_mean_ratio, to_cov_ratio, of_batch = {}, {}, None
     for source, moments in (('batch', batch), ('sample', sample)):
         if moments is None or of_mean.keys().isdisjoint(_WORDS[source]):
             continue
         own = grad if source == 'sample' else _sum_over_samples(grad)
         full, diagonal = _WORDS[source]
-        to_mean_ratio[full] = to_mean_ratio[diagonal] = _inner(own.mean, moments.mean - origin)
+        to_mean_ratio[full] = to_mean_ratio[diagonal] = _inner(own.mean, moments.mean)
         product = own.cov * moments.cov
         to_cov_ratio[full] = product.sum() if full in of_cov else None
         to_cov_ratio[diagonal] = product.diagonal(dim1=-2, dim2=-1).sum() if diagonal in of_cov else None
-        to_moments[source] = Moments(_mean_factor(of_mean, source) * own.mean,
-                                     _cov_factor(of_cov, source, identity) * own.cov)
+        if source == 'batch':
+            of_batch = _through(own, of_mean, of_cov, source)
     if 'ln' in of_mean:
-        to_mean_ratio['ln'], to_cov_ratio['ln'], through = _layer_backward(grad, of_mean['ln'], of_cov['ln'], sample,
-                                                                            origin)
-        own = to_moments['sample']
-        to_moments['sample'] = through if own is None else Moments(own.mean + through.mean, own.cov + through.cov)
-    ratios = [torch.stack([gradient[word] for word in words]) for gradient in (to_mean_ratio, to_cov_ratio)]
-    return MixtureGradients(to_moments['sample'], to_moments['batch'], *ratios)
+        layer_mean, layer_var = _layer_moments(sample)
+        total, trace = _layer_gradients(grad)
+        to_mean_ratio['ln'], to_cov_ratio['ln'] = _inner(total, layer_mean), _inner(trace, layer_var)
+    ratios = (torch.stack([gradient[word] for word in words]) for gradient in (to_mean_ratio, to_cov_ratio))
+    return tuple(ratios), of_batch
+
+
+def sample_backward(words: Sequence[str], grad: Moments, mean_ratios: Tensor, cov_ratios: Tensor,
+                    sample: Moments) -> Moments:
+    """The gradients of the sample moments through 'iw', 'in' and 'ln'."""
+    of_mean, of_cov = dict(zip(words, mean_ratios.unbind())), dict(zip(words, cov_ratios.unbind()))
+    own = None if of_mean.keys().isdisjoint(_WORDS['sample']) else _through(grad, of_mean, of_cov, 'sample')
+    if 'ln' not in of_mean:
+        return own
+    total, trace = _layer_gradients(grad)
+    count = sample.mean.shape[1] * sample.mean.shape[2]
+    through_var = trace * of_cov['ln'] / count
+    to_mean = total * of_mean['ln'] / count + 2 * through_var * (sample.mean - _layer_moments(sample)[0])
+    to_cov = torch.diag_embed(through_var.expand_as(sample.mean))
+    return Moments(to_mean, to_cov) if own is None else Moments(own.mean + to_mean, own.cov + to_cov)
+
+
+def _through(grad: Moments, of_mean: dict[str, Tensor], of_cov: dict[str, Tensor], source: str) -> Moments:
+    """Gradients of a source's moments from those of the mixed ones."""
+    identity = torch.eye(grad.cov.shape[-1], dtype=grad.cov.dtype, device=grad.cov.device)
+    return Moments(_mean_factor(of_mean, source) * grad.mean, _cov_factor(of_cov, source, identity) * grad.cov)
 
 
 def _mean_factor(ratios: dict[str, Tensor], source: str) -> Tensor:
@@ -104,17 +109,10 @@ def _layer_moments(sample: Moments) -> tuple[Tensor, Tensor]:
     return mean, var.mean((1, 2), keepdim=True)
 
 
-def _layer_backward(grad: Moments, mean_ratio: Tensor, cov_ratio: Tensor,
-                    sample: Moments, origin: Tensor) -> tuple[Tensor, Tensor, Moments]:
-    """Gradients of both 'ln' ratios and of the sample moments through them."""
-    layer_mean, layer_var = _layer_moments(sample)
-    count = sample.mean.shape[1] * sample.mean.shape[2]
-    total = grad.mean.sum((1, 2), keepdim=True)  # N 1 1
-    trace = grad.cov.diagonal(dim1=-2, dim2=-1).sum((1, 2)).view(total.shape)
-    through_var = trace * cov_ratio / count
-    to_mean = total * mean_ratio / count + 2 * through_var * (sample.mean - layer_mean)
-    to_cov = torch.diag_embed(through_var.expand_as(sample.mean))
-    return _inner(grad.mean, layer_mean - origin), _inner(trace, layer_var), Moments(to_mean, to_cov)
+def _layer_gradients(grad: Moments) -> tuple[Tensor, Tensor]:
+    """Gradients of μ_ln times its ratio, and of σ_ln times its, (N, 1, 1) each."""
+    total = grad.mean.sum((1, 2), keepdim=True)
+    return total, grad.cov.diagonal(dim1=-2, dim2=-1).sum((1, 2)).view(total.shape)
 
 
 def _sum_over_samples(grad: Moments) -> Moments:

@@ -19,9 +19,10 @@ enum { W = 16, TJ = 4 }; /* floats a vector; columns a tile, as many as the regi
 #else
 enum { W = 8, TJ = 2 };
 #endif
-enum { P = 128, V = P / W, TI = 4, BUNDLE = 16, DMAX = 64, CHUNK = 128 * P };
+enum { P = 256, V = P / W, TI = 4, BUNDLE = 16, DMAX = 64, CHUNK = 128 * P };
 
 typedef float vec __attribute__((vector_size(4 * W)));
+typedef float loose __attribute__((vector_size(4 * W), aligned(4))); /* a vector anywhere in memory */
 typedef float vec4 __attribute__((vector_size(16), aligned(4)));
 typedef int int4 __attribute__((vector_size(16)));
 typedef struct { vec v[V]; } row; /* one channel of a block */
@@ -92,6 +93,14 @@ static void load(view x, int64_t n, int64_t c, int64_t l, int rows, int64_t coun
         const uint16_t *from = (const uint16_t *)x.data + start;
         for (int r = 0; r < rows; r++)
             for (int64_t i = 0; i < count; i++) ((float *)(block + r))[i] = from_bf16(from[r * x.sc + i * x.sl]);
+    } else if (x.sl == 1 && count == P) { /* the usual case, in one go */
+        for (int r = 0; r < rows; r++)
+            for (int v = 0; v < V; v++) {
+                const float *from = (const float *)x.data + start + r * x.sc + v * W;
+                
+                block[r].v[v] = *(const loose *)from - (shift ? shift[r] : 0);
+            }
+        shift = NULL;
     } else if (x.sl == 1) {
         for (int r = 0; r < rows; r++) memcpy(block + r, (const float *)x.data + start + r * x.sc, count * 4);
     } else {
@@ -111,6 +120,9 @@ static void store(view y, int64_t n, int64_t c, int64_t l, int rows, int64_t cou
         uint16_t *to = (uint16_t *)y.data + start;
         for (int r = 0; r < rows; r++)
             for (int64_t i = 0; i < count; i++) to[r * y.sc + i * y.sl] = to_bf16(((const float *)(block + r))[i]);
+    } else if (y.sl == 1 && count == P) {
+        for (int r = 0; r < rows; r++)
+            for (int v = 0; v < V; v++) *(loose *)((float *)y.data + start + r * y.sc + v * W) = block[r].v[v];
     } else if (y.sl == 1) {
         for (int r = 0; r < rows; r++) memcpy((float *)y.data + start + r * y.sc, block + r, count * 4);
     } else {

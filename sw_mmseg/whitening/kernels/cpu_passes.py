@@ -11,7 +11,9 @@ from ctypes import POINTER, byref, c_int, c_int64, c_void_p
 import torch
 from torch import Tensor
 
+from ..algebra import Algebra
 from ..moments import Moments, memory_format
+from ..settings import Settings
 from .native import load
 
 __all__ = ['apply', 'apply_gradient', 'gradient_sums', 'newton', 'newton_backward', 'sample_moments', 'shift',
@@ -58,6 +60,10 @@ def sample_moments(x: Tensor, group_size: int) -> Moments:
 def shift(sample: Moments) -> Tensor:
     """Always the mean: subtracting it costs nothing on the way through the cache."""
     return sample.mean
+
+
+def algebra(settings: Settings) -> Algebra:
+    return Algebra(newton, newton_backward)
 
 
 def apply(x: Tensor, shift: Tensor | None, matrix: Tensor, vector: Tensor) -> Tensor:

@@ -7,13 +7,19 @@ reads values with the sample's mean removed. With D = 1 no matrix is built: mome
 import torch
 from torch import Tensor
 
+from ..algebra import Algebra
 from ..inverse_sqrt import newton, newton_backward
 from ..moments import Moments, as_slices, compute_dtype, like
+from ..settings import Settings
 
-__all__ = ['apply', 'apply_gradient', 'gradient_sums', 'newton', 'newton_backward', 'sample_moments', 'shift']
+__all__ = ['algebra', 'apply', 'apply_gradient', 'gradient_sums', 'sample_moments', 'shift']
 
 # The largest relative error of a variance that cancellation may cause before a pass is made on centred values.
 _CANCELLATION_TOLERANCE = 1e-5
+
+
+def algebra(settings: Settings) -> Algebra:
+    return Algebra(newton, newton_backward)
 
 
 def sample_moments(x: Tensor, group_size: int) -> Moments:

@@ -1,0 +1,123 @@
+"""Everything between the two passes over the activation, on D×D matrices, forward and backward by hand, in torch.
+
+    fold            moments, ratios, γ, β  ->  μ̂, Σ̂^(−1/2) and the A, b with y = A (x − shift) + b     (Equations 5 and 6)
+    fold_backward   Σ dy and Σ dy (x − shift)ᵀ  ->  gradients of the parameters, of μ̂ and Σ̂, and of the batch moments
+    input_matrices  the latter two  ->  the B, c with dx = Aᵀ dy + B (x − shift) + c
+
+The last two are apart because processes add up the gradients of their batch moments in between. Newton's iteration is
+an argument, so that a device can bring its own.
+"""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from .inverse_sqrt import inverse_sqrt, inverse_sqrt_backward
+from .mixture import mix, mixture_backward, sample_backward
+from .moments import Moments, moments_backward
+from .settings import Settings
+from .statistics import BATCH, INSTANCE
+
+__all__ = ['Algebra', 'Folded', 'Gradients', 'Parameters', 'sources']
+
+
+class Parameters(NamedTuple):
+    """γ and β (C,), or None, and λ and λ' of Equation 6 (|Ω|,)."""
+
+    weight: Tensor | None
+    bias: Tensor | None
+    mean_logits: Tensor
+    cov_logits: Tensor
+
+
+class Folded(NamedTuple):
+    """N is 1 where Ω has batch statistics only."""
+
+    mean: Tensor  # μ̂ (N, G, D)
+    root: Tensor  # Σ̂^(−1/2) (N, G, D, D)
+    factors: tuple[Tensor, ...]  # what the backward of the inverse square root needs
+    matrix: Tensor  # A (N, G, D, D)
+    vector: Tensor  # b (N, G, D), one a sample where there is a shift
+
+
+class Gradients(NamedTuple):
+    parameters: Parameters
+    mixed: Moments  # of μ̂ and Σ̂, shaped like them
+    batch: Moments | None  # of the batch moments, (1, G, D) and (1, G, D, D)
+
+
+class Algebra(NamedTuple):
+    """The three steps, with Newton's iteration as `inverse_sqrt.newton` and `newton_backward` define it."""
+
+    newton: Callable[[Tensor, int], Tensor]
+    newton_backward: Callable[[Tensor, Tensor, int], Tensor]
+
+    def fold(self, sample: Moments | None, batch: Moments | None, shift: Tensor | None, parameters: Parameters,
+             settings: Settings) -> Folded:
+        named = sources(settings.statistics, sample, batch)
+        dtype = (sample or batch).mean.dtype
+        mean, cov = mix(settings.statistics, *_ratios(parameters, dtype), *named, settings.eps)
+        root, factors = inverse_sqrt(cov, settings, self.newton)
+        matrix = _scaled(root, parameters.weight)
+        vector = _times(matrix, -mean if shift is None else shift - mean)
+        if parameters.bias is not None:
+            vector = vector + parameters.bias.to(dtype).view(mean.shape[1:])
+        return Folded(mean, root, factors, matrix, vector)
+
+    def fold_backward(self, total: Tensor, product: Tensor, sample: Moments | None, batch: Moments | None,
+                      shift: Tensor | None, parameters: Parameters, folded: Folded, settings: Settings) -> Gradients:
+        offset = folded.mean if shift is None else folded.mean - shift
+        product = product - total.unsqueeze(-1) * offset.unsqueeze(-2)  # Σ dy (x − μ̂)ᵀ, N G D D
+        if folded.root.shape[0] == 1:
+            total, product = total.sum(0, keepdim=True), product.sum(0, keepdim=True)
+        grad_weight = grad_bias = None
+        if parameters.weight is not None:
+            grad_weight = (folded.root * product).sum((0, -1)).flatten()
+        if parameters.bias is not None:
+            grad_bias = total.sum(0).flatten()
+        scaled = _scaled(product, parameters.weight)
+        grad_cov = inverse_sqrt_backward(scaled, folded.root, folded.factors, settings, self.newton_backward)
+        mixed = Moments(-_times(folded.matrix.mT, total), grad_cov)
+        ratios = _ratios(parameters, product.dtype)
+        of_ratios, of_batch = mixture_backward(settings.statistics, mixed, *ratios,
+                                               *sources(settings.statistics, sample, batch))
+        of_logits = [own * (gradient - torch.dot(own, gradient)) for own, gradient in zip(ratios, of_ratios)]
+        return Gradients(Parameters(grad_weight, grad_bias, *of_logits), mixed, of_batch)
+
+    def input_matrices(self, mixed: Moments, of_batch: Moments | None, sample: Moments, batch: Moments | None,
+                       shift: Tensor | None, parameters: Parameters, settings: Settings, share: float | Tensor,
+                       length: int) -> tuple[Tensor, Tensor]:
+        """`of_batch` is None where the batch moments are constants; `share` is the weight of a sample in them."""
+        ratios = _ratios(parameters, mixed.mean.dtype)
+        gradient = None
+        if not INSTANCE.isdisjoint(settings.statistics):
+            gradient = sample_backward(settings.statistics, mixed, *ratios, sample)
+        if of_batch is not None:
+            apart = sample.mean - batch.mean
+            to_mean = share * (of_batch.mean + _times(of_batch.cov + of_batch.cov.mT, apart))
+            to_cov = share * of_batch.cov
+            gradient = Moments(to_mean, to_cov) if gradient is None else Moments(gradient.mean + to_mean,
+                                                                                 gradient.cov + to_cov)
+        return moments_backward(*gradient, sample.mean if shift is None else None, length)
+
+
+def sources(words: tuple[str, ...], sample: Moments | None,
+            batch: Moments | None) -> tuple[Moments | None, Moments | None]:
+    """The moments that Ω names: those that only served to pool the batch are not among them."""
+    return None if INSTANCE.isdisjoint(words) else sample, None if BATCH.isdisjoint(words) else batch
+
+
+def _ratios(parameters: Parameters, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
+    """ω and ω' of Equation 6, (|Ω|,) each."""
+    return parameters.mean_logits.to(dtype).softmax(0), parameters.cov_logits.to(dtype).softmax(0)
+
+
+def _scaled(matrix: Tensor, weight: Tensor | None) -> Tensor:
+    """γ times the rows of (N, G, D, D)."""
+    return matrix if weight is None else matrix * weight.to(matrix.dtype).view(matrix.shape[1:3]).unsqueeze(-1)
+
+
+def _times(matrix: Tensor, vector: Tensor) -> Tensor:
+    return (matrix @ vector.unsqueeze(-1)).squeeze(-1)
