@@ -51,17 +51,26 @@ def find_images(path: Path) -> dict[str, Path]:
     return names
 
 
-def build_pipeline(pipeline: list[dict]) -> Compose:
-    """The config's test pipeline without the steps that read labels."""
-    return Compose([t for t in pipeline if not reads_labels(t)])
+def build_pipeline(pipeline: list[dict], from_file: bool = True) -> Compose:
+    """The config's test pipeline without the steps that read labels; and, not `from_file`, that which reads images."""
+    steps = [t for t in pipeline if not reads_labels(t)]
+    return Compose([t for t in steps if from_file or 'LoadImage' not in str(t['type'])])
 
 
-@torch.no_grad()
 def segment(model: torch.nn.Module, pipeline: Compose, file: Path) -> np.ndarray:
     """H×W uint8 train ids at the image's own size."""
     if cv2.imread(str(file)) is None:
         raise UserError(f'{file} cannot be read as an image')
-    packed = pipeline({'img_path': str(file)})
+    return _segment(model, pipeline({'img_path': str(file)}))
+
+
+def segment_pixels(model: torch.nn.Module, pipeline: Compose, image: np.ndarray) -> np.ndarray:
+    """The same of H×W×3 BGR pixels, with a pipeline that reads no file."""
+    return _segment(model, pipeline({'img': image, 'img_shape': image.shape[:2], 'ori_shape': image.shape[:2]}))
+
+
+@torch.no_grad()
+def _segment(model: torch.nn.Module, packed: dict) -> np.ndarray:
     (sample,) = model.test_step({'inputs': [packed['inputs']], 'data_samples': [packed['data_samples']]})
     return sample.pred_sem_seg.data.squeeze().cpu().numpy().astype(np.uint8)
 

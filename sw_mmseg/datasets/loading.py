@@ -98,6 +98,8 @@ class LoadLabels(BaseTransform):
     def transform(self, results: dict) -> dict:
         """Adds `gt_seg_map` (H, W) uint8, of the size that the image has on disk."""
         path = results.get('seg_map_path')
+        if path is None and 'seg_fields' not in results:
+            return results  # of no data set: mmseg's inferencer, which has no labels and takes out only its own loader
         if path is None:
             raise DatasetError(
                 f'{results.get("img_path")} is of a data set without labels; its pipeline must not load any'

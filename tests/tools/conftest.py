@@ -78,5 +78,34 @@ def tiny_config(tmp_path_factory, streets):
     return write
 
 
+@pytest.fixture(scope='session')
+def tiny_scenes(tmp_path_factory, streets):
+    """`tiny_scenes('sw_pspnet')` -> path of the scene parsing config of streets, on tiny ones; nothing is random but
+    what the seed of the data decides (no dropout), so that several processes can be compared with one."""
+    folder = tmp_path_factory.mktemp('scenes')
+    load = "dict(type='LoadImage'), dict(type='LoadLabels'), "
+
+    def write(name, batch_size=2):
+        heads = ', '.join(f'{head}=dict(dropout_ratio=0.0)' for head in ('decode_head', 'auxiliary_head'))
+        text = f"""
+_base_ = '{REPOSITORY}/configs/{name}_streets.py'
+model = dict({heads}, data_preprocessor=dict(size=(32, 32)))
+train_dataloader = dict(
+    batch_size={batch_size}, num_workers=0, persistent_workers=False, dataset=dict(dataset=dict(
+        data_root='{streets}/cityscapes',
+        pipeline=[{load}dict(type='RandomCrop', crop_size=(32, 32)), dict(type='PackSegInputs')])))
+val_dataloader = dict(batch_size=1, num_workers=0, persistent_workers=False, dataset=dict(
+    data_root='{streets}/cityscapes'))
+test_dataloader = val_dataloader
+train_cfg = dict(max_iters=3, val_interval=3)
+default_hooks = dict(logger=dict(interval=1))
+"""
+        path = folder / f'{name}_tiny_{batch_size}.py'
+        path.write_text(text)
+        return str(path)
+
+    return write
+
+
 DATA = {'adaptsegnet': "dict(source=dict(data_root='STREETS/gta5'), target=dict(data_root='STREETS/cityscapes'))",
         'sourceonly': "dict(dataset=dict(data_root='STREETS/gta5'))"}

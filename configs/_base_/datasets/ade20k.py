@@ -15,7 +15,7 @@ train_pipeline = [
     dict(type='RandomFlip', prob=0.5),
     dict(type='PackSegInputs')]
 val_pipeline = [
-    dict(type='LoadImage'),
+    dict(type='LoadImageFromFile'),  # by this name mmseg's inferencer puts in its own
     dict(type='Resize', scale=(2048, 512), keep_ratio=True),
     dict(type='LoadLabels'),  # labels keep their own size: predictions are brought up to it
     dict(type='PackSegInputs')]

@@ -12,7 +12,7 @@ train_pipeline = [
     dict(type='RandomFlip', prob=0.5),
     dict(type='PackSegInputs')]
 val_pipeline = [
-    dict(type='LoadImage'),
+    dict(type='LoadImageFromFile'),  # by this name mmseg's inferencer puts in its own
     dict(type='LoadLabels'),
     dict(type='PackSegInputs')]
 train_dataloader = dict(

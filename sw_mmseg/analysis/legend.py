@@ -1,0 +1,47 @@
+"""A legend beside a picture of predictions: colour, name and share of each class that occurs. Drawn with OpenCV, quick
+enough for every frame of a video."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import cv2
+import numpy as np
+
+from sw_mmseg.analysis.predictions import Palette
+
+__all__ = ['with_legend']
+
+FONT, SCALE, LINE, SWATCH = cv2.FONT_HERSHEY_SIMPLEX, 0.4, 16, 12
+PAGE, INK = (255, 255, 255), (29, 36, 48)
+
+
+def with_legend(picture: np.ndarray, labels: np.ndarray, classes: Sequence[str], palette: Palette) -> np.ndarray:
+    """The picture with a panel at its right.
+
+    The panel's width depends on the classes' names and the picture's height alone, so frames of a video stay one size.
+
+    Args:
+        picture: H×W×3 uint8 RGB.
+        labels: ids whose shares are named, of any shape; ids without a class (255) are left out.
+        classes, palette: C names and C RGB colours.
+
+    Returns:
+        H×(W + panel)×3 uint8 RGB. Where the height does not take all classes, the largest are shown, and how many
+        more there are.
+    """
+    counts = np.bincount(labels.ravel(), minlength=256)[:len(classes)]
+    rows = max(1, (picture.shape[0] - 4) // LINE)
+    texts = {int(i): f'{classes[i]} {100 * counts[i] / max(labels.size, 1):.0f}%' for i in np.argsort(-counts)
+             if counts[i]}
+    shown = sorted(list(texts)[:rows if len(texts) <= rows else rows - 1])  # the largest, in the classes' order
+    lines = {texts[index]: tuple(map(int, palette[index])) for index in shown}
+    if len(shown) < len(texts):
+        lines[f'+ {len(texts) - len(shown)} more'] = PAGE
+    width = max(cv2.getTextSize(f'{name} 100%', FONT, SCALE, 1)[0][0] for name in classes) + SWATCH + 16
+    panel = np.full((picture.shape[0], width, 3), PAGE, np.uint8)
+    for row, (text, shade) in enumerate(lines.items()):
+        top = 4 + row * LINE
+        cv2.rectangle(panel, (6, top), (6 + SWATCH, top + SWATCH - 2), shade, -1)
+        cv2.putText(panel, text, (12 + SWATCH, top + SWATCH - 3), FONT, SCALE, INK, 1, cv2.LINE_AA)
+    return np.concatenate([picture, panel], axis=1)
