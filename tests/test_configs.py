@@ -26,6 +26,7 @@ STEPPED_IN = {
     **dict.fromkeys(('fcn', 'pspnet', 'pspnet101'), 'test_scene_configs.py'),
     **dict.fromkeys(('resnet20', 'resnet44', 'resnet56', 'resnet110', 'resnet50', 'resnet101', 'resnet50released',
                      'resnet101released', 'densenet121', 'densenet169'), 'test_classification_configs.py'),
+    'maskrcnn': 'test_detection_configs.py',
 }
 ALL_NAMES = sorted(path.stem for path in (Path(__file__).parent.parent / 'configs').glob('*.py'))
 NAMES = [name for name in ALL_NAMES if STEPPED_IN.get(name.split('_')[1]) == 'test_configs.py']
