@@ -114,3 +114,11 @@ def test_browsing_shows_what_training_sees(tiny_scenes, tiny_config, run, tmp_pa
     again = tmp_path / 'again'
     assert run('analysis/browse_dataset', config, again, '--number', 1, '--width', 64) == 0
     assert np.array_equal(np.array(Image.open(again / 'train_00000.png')), sheets[0])  # the seed decides
+
+
+def test_get_flops_names_sws_share(run, capsys):
+    assert run('analysis/get_flops', 'configs/sw_pspnet_streets.py', '--layers', '--shape', 64, 64) == 0
+    text = capsys.readouterr().out
+    assert 'one image of 64x64' in text and '| SW | 14 |' in text and 'backbone.layer3.5.bn2' in text
+    assert run('analysis/get_flops', 'configs/sw_adaptsegnet_streets.py', '--shape', 64, 64) == 0
+    assert '| SW | 5 |' in capsys.readouterr().out
