@@ -44,15 +44,20 @@ def mix(words: Sequence[str], mean_ratios: Tensor, cov_ratios: Tensor, sample: M
 def mixture_backward(words: Sequence[str], grad: Moments, mean_ratios: Tensor, cov_ratios: Tensor,
                      sample: Moments | None, batch: Moments | None) -> tuple[tuple[Tensor, Tensor], Moments | None]:
     """From dL/dμ̂ (N or 1, G, D) and dL/dΣ̂ (N or 1, G, D, D) the gradients of both ratios, (|Ω|,) each, and of the
-    batch moments, (1, G, D) and (1, G, D, D)."""
+    batch moments, (1, G, D) and (1, G, D, D).
+
+    Those of the mean ratios are taken of means seen from a common origin. That changes all of them by one number, which
+    the softmax behind does not see; far from zero the differences of means would be lost in rounding.
+    """
     of_mean, of_cov = dict(zip(words, mean_ratios.unbind())), dict(zip(words, cov_ratios.unbind()))
     to_mean_ratio, to_cov_ratio, of_batch = {}, {}, None
+    origin = (batch or sample).mean[:1]
     for source, moments in (('batch', batch), ('sample', sample)):
         if moments is None or of_mean.keys().isdisjoint(_WORDS[source]):
             continue
         own = grad if source == 'sample' else _sum_over_samples(grad)
         full, diagonal = _WORDS[source]
-        to_mean_ratio[full] = to_mean_ratio[diagonal] = _inner(own.mean, moments.mean)
+        to_mean_ratio[full] = to_mean_ratio[diagonal] = _inner(own.mean, moments.mean - origin)
         product = own.cov * moments.cov
         to_cov_ratio[full] = product.sum() if full in of_cov else None
         to_cov_ratio[diagonal] = product.diagonal(dim1=-2, dim2=-1).sum() if diagonal in of_cov else None
@@ -60,8 +65,8 @@ def mixture_backward(words: Sequence[str], grad: Moments, mean_ratios: Tensor, c
             of_batch = _through(own, of_mean, of_cov, source)
     if 'ln' in of_mean:
         layer_mean, layer_var = _layer_moments(sample)
-        total, trace = _layer_gradients(grad)
-        to_mean_ratio['ln'], to_cov_ratio['ln'] = _inner(total, layer_mean), _inner(trace, layer_var)
+        _, trace = _layer_gradients(grad)
+        to_mean_ratio['ln'], to_cov_ratio['ln'] = _inner(grad.mean, layer_mean - origin), _inner(trace, layer_var)
     ratios = (torch.stack([gradient[word] for word in words]) for gradient in (to_mean_ratio, to_cov_ratio))
     return tuple(ratios), of_batch
 
