@@ -74,6 +74,31 @@ def test_a_second_derivative_is_refused(training):
         grad.square().sum().backward()
 
 
+def test_functional_transforms_are_refused_or_right():
+    """Gradients of each image: never silently those of something else."""
+    layer = SwitchWhiten2d(8, group_size=4, dtype=torch.float64)
+    images, grad = torch.randn(3, 8, 4, 4, dtype=torch.float64), torch.randn(8, 4, 4, dtype=torch.float64)
+
+    def loss(parameters, image):
+        return (torch.func.functional_call(layer, parameters, (image.unsqueeze(0),))[0] * grad).sum()
+
+    def of_each_image():
+        return torch.func.vmap(torch.func.grad(loss), in_dims=(None, 0))(dict(layer.named_parameters()), images)
+
+    with pytest.raises(RuntimeError):
+        of_each_image()  # in training, running statistics would have to move with every image
+    layer.eval()
+    try:
+        found = of_each_image()
+    except RuntimeError:
+        return
+    for index, image in enumerate(images):
+        layer.zero_grad()
+        loss(dict(layer.named_parameters()), image).backward()
+        for name, parameter in layer.named_parameters():
+            torch.testing.assert_close(found[name][index], parameter.grad)
+
+
 def compiled(layer, **options):
     torch.compiler.reset()
     return torch.compile(layer, fullgraph=True, backend=options.pop('backend', 'aot_eager'), **options)
