@@ -37,8 +37,9 @@ def annotate(instance_ids: np.ndarray, classes: Classes = CITYSCAPES, crowd_belo
     category = _categories(classes)
     found: list[dict] = []
     crowds: dict[int, np.ndarray] = {}
-    for number, pixels in zip(*np.unique(instance_ids, return_counts=True)):
-        label = int(number) // 1000 if number >= 1000 else int(number)
+    pixels_of = np.bincount(instance_ids.ravel())
+    for number in np.flatnonzero(pixels_of).tolist():
+        pixels, label = pixels_of[number], number // 1000 or number
         if label not in category:
             continue
         mask = instance_ids == number

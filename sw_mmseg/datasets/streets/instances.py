@@ -21,6 +21,7 @@ from .layouts import write_atomically
 
 CLASSES = {'cityscapes': CITYSCAPES, 'groups': GROUPS}
 FOLDER = 'annotations'
+MAKE = 'python tools/dataset_converters/streets_instances.py'
 
 
 def instance_files(root: str | Path) -> dict[str, Path]:
@@ -76,14 +77,13 @@ def _manifest(root: Path) -> dict:
     path = root / MANIFEST
     if not path.is_file():
         raise DatasetError(
-            f'no streets in {root}: it has no {MANIFEST}. Make them with: python '
-            f'tools/dataset_converters/streets.py {root.parent}'
+            f'no streets in {root}: it has no {MANIFEST}. Make them with: {MAKE} {root.parent}'
         )
     options = json.loads(path.read_text())
     if options['version'] != VERSION:
         raise DatasetError(
             f'the streets in {root} are of version {options["version"]}, this program draws version {VERSION}: make '
-            f'them anew with: python tools/dataset_converters/streets.py {root.parent} --overwrite'
+            f'them anew with: {MAKE} {root.parent} --overwrite'
         )
     return options
 
