@@ -1,5 +1,10 @@
-"""The converter of released models as a user calls it."""
+"""The converter of released models, and the table of their errors, as a user calls them."""
 
+import re
+from pathlib import Path
+
+import cv2
+import numpy as np
 import pytest
 import torch
 from released_networks import SITES, published_network, published_state
@@ -70,3 +75,50 @@ def test_code_in_a_file_is_not_executed(run, tmp_path, capsys):
     torch.save({'state_dict': {'module.sw1.weight': Touch(bait)}}, evil)
     assert run(evil, tmp_path / 'out.pth') == 2
     assert not bait.exists() and 'not a file of plain weights' in capsys.readouterr().err
+
+
+@pytest.fixture
+def measure(load_tool, monkeypatch):
+    tool = load_tool('analysis/released_error')
+    monkeypatch.chdir(Path(tool.__file__).parents[2])
+    return lambda *words: tool.run_tool(tool.main, tool.parse_arguments([str(word) for word in words]))
+
+
+def test_expected_error_stands_beside_the_measured(run, measure, released, tmp_path, capsys):
+    """On two images, of which one has the label that the network gives it."""
+    checkpoint, root, work = tmp_path / 'converted.pth', tmp_path / 'imagenet', tmp_path / 'work'
+    assert run(released, checkpoint) == 0
+    common = ('--data-root', root, '--work-dir', work, '--batch-size', 2, '--workers', 0)
+    assert measure(checkpoint, *common) == 2
+    assert 'image-net.org' in capsys.readouterr().err
+    (root / 'meta').mkdir(parents=True)
+    (root / 'val').mkdir()
+    network = published_network('resnet50')
+    state = torch.load(released, weights_only=True)['state_dict']
+    network.load_state_dict({re.sub(r'sw(\d)\.', r'bn\1.', key.removeprefix('module.')): value
+                             for key, value in state.items()})
+    lines = []
+    for index in range(2):
+        image = np.random.default_rng(index).integers(0, 256, (256, 256, 3), dtype=np.uint8)
+        cv2.imwrite(str(root / 'val' / f'{index}.png'), image)
+        rgb = torch.from_numpy(image[16:240, 16:240, ::-1].copy()).permute(2, 0, 1)[None] / 255
+        mean, std = (torch.tensor(v).view(3, 1, 1) for v in ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)))
+        with torch.no_grad():
+            order = network((rgb - mean) / std)[0].argsort(descending=True)
+        lines.append(f'{index}.png {order[500 * index]}')
+    (root / 'meta' / 'val.txt').write_text('\n'.join(lines))
+    assert measure(checkpoint, *common) == 2  # too few classes to be ImageNet
+    assert 'classes, not 1000' in capsys.readouterr().err
+    option = 'test_dataloader.dataset.num_classes=None'
+    assert measure(checkpoint, *common, '--cfg-options', option) == 0
+    assert '| resnet50 | 22.07 | 6.04 | 50.00 | 50.00 | 27.93 |' in capsys.readouterr().out
+
+
+def test_only_the_converters_checkpoints_are_measured(run, measure, released, tmp_path, capsys):
+    assert measure(tmp_path / 'absent.pth') == 2
+    assert 'no checkpoint' in capsys.readouterr().err
+    assert measure(released) == 2
+    assert "KeyError: 'meta'" in capsys.readouterr().err
+    assert run(released, tmp_path / 'torchvision.pth', '--layout', 'torchvision') == 0
+    assert measure(tmp_path / 'torchvision.pth') == 2
+    assert 'in the layout mmpretrain' in capsys.readouterr().err
