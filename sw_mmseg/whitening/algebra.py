@@ -1,6 +1,7 @@
 """Everything between the two passes over the activation, on D×D matrices, forward and backward by hand, in torch.
 
-    fold            moments, ratios, γ, β  ->  μ̂, Σ̂^(−1/2) and the A, b with y = A (x − shift) + b     (Equations 5 and 6)
+    pool            moments of samples  ->  of the batch
+    fold            moments, ratios, γ, β  ->  μ̂, Σ̂^(−1/2) and the A, b with y = A (x − shift) + b (Equations 5, 6)
     fold_backward   Σ dy and Σ dy (x − shift)ᵀ  ->  gradients of the parameters, of μ̂ and Σ̂, and of the batch moments
     input_matrices  the latter two  ->  the B, c with dx = Aᵀ dy + B (x − shift) + c
 
@@ -16,7 +17,7 @@ from torch import Tensor
 
 from .inverse_sqrt import inverse_sqrt, inverse_sqrt_backward
 from .mixture import mix, mixture_backward, sample_backward
-from .moments import Moments, moments_backward
+from .moments import Moments, moments_backward, pool_moments
 from .settings import Settings
 from .statistics import BATCH, INSTANCE
 
@@ -49,10 +50,13 @@ class Gradients(NamedTuple):
 
 
 class Algebra(NamedTuple):
-    """The three steps, with Newton's iteration as `inverse_sqrt.newton` and `newton_backward` define it."""
+    """The steps, with Newton's iteration as `inverse_sqrt.newton` and `newton_backward` define it."""
 
     newton: Callable[[Tensor, int], Tensor]
     newton_backward: Callable[[Tensor, Tensor, int], Tensor]
+
+    def pool(self, sample: Moments) -> Moments:
+        return pool_moments(sample)
 
     def fold(self, sample: Moments | None, batch: Moments | None, shift: Tensor | None, parameters: Parameters,
              settings: Settings) -> Folded:

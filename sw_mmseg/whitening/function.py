@@ -22,7 +22,7 @@ from torch.autograd.function import once_differentiable
 
 from .algebra import Folded, Parameters
 from .kernels import select, torch_passes
-from .moments import Moments, dense, memory_format, pool_moments
+from .moments import Moments, dense, memory_format
 from .settings import Settings
 from .statistics import BATCH, INSTANCE
 from .synchronize import all_reduce_gradients, all_reduce_moments
@@ -84,13 +84,14 @@ def forward(x: Tensor, parameters: Parameters, running: Moments | None, settings
     words = settings.statistics
     kernels = kernels or select(x, settings.group_size)
     with _no_autocast(x):
+        algebra = kernels.algebra(settings)
         from_input = running is None and not BATCH.isdisjoint(words)
         sample = shift = None
         if from_input or not INSTANCE.isdisjoint(words):
             sample = kernels.sample_moments(x, settings.group_size)
             shift = kernels.shift(sample)
-        batch, count = _batch_moments(sample, x, settings) if from_input else (running, 0)
-        folded = kernels.algebra(settings).fold(sample, batch, shift, parameters, settings)
+        batch, count = _batch_moments(algebra.pool(sample), x, settings) if from_input else (running, 0)
+        folded = algebra.fold(sample, batch, shift, parameters, settings)
         return kernels.apply(x, shift, folded.matrix, folded.vector), State(sample, batch, count, folded)
 
 
@@ -120,9 +121,8 @@ def backward(dy: Tensor, x: Tensor, parameters: Parameters, state: State, consta
     return grad_x, *of_parameters
 
 
-def _batch_moments(sample: Moments, x: Tensor, settings: Settings) -> tuple[Moments, int | Tensor]:
+def _batch_moments(local: Moments, x: Tensor, settings: Settings) -> tuple[Moments, int | Tensor]:
     count = x.numel() // x.shape[1]
-    local = pool_moments(sample)
     return (local, count) if settings.group is None else all_reduce_moments(local, count, settings.group)
 
 

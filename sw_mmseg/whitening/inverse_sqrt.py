@@ -2,6 +2,8 @@
 
 `newton` is Equation 7: P₀ = I, Pₖ₊₁ = ½(3Pₖ − Pₖ³ Σ_N) with Σ_N = Σ / tr Σ, then P_T / √tr Σ. T = 5 leaves a known
 residual in directions of small variance, which acts as a regulariser; its gradient is that of the iteration itself.
+It is computed in its coupled form, Z = P and Y = Σ_N P, M = 1.5 I − ½ Z Y, Z ← M Z, Y ← Y M: the same polynomial of Σ
+with as many products, in which rounding does not grow (as written, fp32 is lost from T = 9 on).
 
 `eigh` is Equation 4, ZCA whitening. The paper's gradient (Equation 16) divides by differences of eigenvalues and fails
 where two coincide. Written for the matrix function instead, the divided difference of σ^(−1/2) is
@@ -49,48 +51,51 @@ def inverse_sqrt_backward(grad: Tensor, root: Tensor, factors: tuple[Tensor, ...
 
 def newton(cov: Tensor, iterations: int) -> Tensor:
     """P_T / √tr Σ of cov (..., D, D)."""
-    trace, _, iterates, _ = _iterate(cov, iterations)
-    return (iterates[-1] * trace.rsqrt()).reshape(cov.shape)
+    trace, _, last, _ = _iterate(cov, iterations)
+    return (last * trace.rsqrt()).reshape(cov.shape)
 
 
 def newton_backward(grad: Tensor, cov: Tensor, iterations: int) -> Tensor:
-    """Reverse of the iteration, for symmetric grad. P and Σ_N are symmetric and commute, so with H = G Σ_N
+    """Reverse of the coupled iteration, for symmetric grad. With G_Z, G_Y the gradients of the new Z and Y, and
+    G_M = Y G_Y + G_Z Z,
 
-    dL/dPₖ = 1.5 G − ½(H P² + P H P + P² H)   and   dL/dΣ_N gains −½ P³ G, of which the symmetric part counts.
+    dL/dZ = M G_Z − ½ G_M Y   and   dL/dY = G_Y M − ½ Z G_M.
     """
-    trace, normed, iterates, cubes = _iterate(cov, iterations)
+    trace, normed, last, steps = _iterate(cov, iterations)
     grad = grad.reshape(normed.shape)
     inverse_root = trace.rsqrt()
     # through P_T / √tr
-    grad_trace = -0.5 * (grad * iterates[-1]).sum((-2, -1), keepdim=True) * inverse_root / trace
-    grad = grad * inverse_root
-    grad_normed = torch.zeros_like(normed)
-    for p, cube in zip(reversed(iterates[:-1]), reversed(cubes)):
-        grad_normed = torch.baddbmm(grad_normed, cube, grad, alpha=-0.5)
-        h = torch.bmm(grad, normed)
-        hp = torch.bmm(h, p)
-        grad = torch.baddbmm(grad, hp, p, beta=1.5, alpha=-0.5)
-        grad = torch.baddbmm(grad, p, torch.baddbmm(hp, p, h), alpha=-0.5)
-    grad_normed = (grad_normed + grad_normed.mT) / 2 - 0.5 * grad  # P₁ = 1.5 I − ½ Σ_N
+    grad_trace = -0.5 * (grad * last).sum((-2, -1), keepdim=True) * inverse_root / trace
+    to_z, to_y = grad * inverse_root, torch.zeros_like(grad)
+    for z, y, m in reversed(steps):
+        to_m = torch.baddbmm(torch.bmm(y, to_y), to_z, z)
+        to_z, to_y = (torch.baddbmm(torch.bmm(m, to_z), to_m, y, alpha=-0.5),
+                      torch.baddbmm(torch.bmm(to_y, m), z, to_m, alpha=-0.5))
+    # through Y₁ = Σ_N Z₁ and Z₁ = 1.5 I − ½ Σ_N
+    first = steps[0][0] if steps else last
+    grad_normed = torch.baddbmm(torch.bmm(to_y, first), normed, to_y, alpha=-0.5) - 0.5 * to_z
+    grad_normed = (grad_normed + grad_normed.mT) / 2
     # through Σ / tr Σ
     grad_trace = grad_trace - (grad_normed * normed).sum((-2, -1), keepdim=True) / trace
     identity = torch.eye(normed.shape[-1], dtype=grad.dtype, device=grad.device)
     return (grad_normed / trace + grad_trace * identity).reshape(cov.shape)
 
 
-def _iterate(cov: Tensor, iterations: int) -> tuple[Tensor, Tensor, list[Tensor], list[Tensor]]:
-    """tr Σ (M, 1, 1), Σ_N (M, D, D), P₁ … P_T and P₁³ … P³_{T−1} of cov (..., D, D)."""
+def _iterate(cov: Tensor, iterations: int) -> tuple[Tensor, Tensor, Tensor, list[tuple[Tensor, Tensor, Tensor]]]:
+    """tr Σ (M, 1, 1), Σ_N and P_T (M, D, D), and Z, Y, M of k = 1 … T − 1, of cov (..., D, D)."""
     d = cov.shape[-1]
     cov = cov.reshape(-1, d, d)
     trace = cov.diagonal(dim1=-2, dim2=-1).sum(-1)[:, None, None]
     normed = cov / trace
-    iterates = [1.5 * torch.eye(d, dtype=cov.dtype, device=cov.device) - 0.5 * normed]  # P₁, since P₀ = I
-    cubes = []
+    identity = 1.5 * torch.eye(d, dtype=cov.dtype, device=cov.device)
+    z = identity - 0.5 * normed  # P₁, since P₀ = I
+    y = torch.bmm(normed, z) if iterations > 1 else z
+    steps = []
     for _ in range(iterations - 1):
-        p = iterates[-1]
-        cubes.append(torch.bmm(torch.bmm(p, p), p))
-        iterates.append(torch.baddbmm(p, cubes[-1], normed, beta=1.5, alpha=-0.5))
-    return trace, normed, iterates, cubes
+        m = torch.baddbmm(identity, z, y, alpha=-0.5)
+        steps.append((z, y, m))
+        z, y = torch.bmm(m, z), torch.bmm(y, m)
+    return trace, normed, z, steps
 
 
 def _eigh(cov: Tensor, eps: float) -> tuple[Tensor, tuple[Tensor, ...]]:

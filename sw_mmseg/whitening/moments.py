@@ -46,8 +46,11 @@ def as_slices(x: Tensor, group_size: int) -> Tensor:
 
 
 def like(slices: Tensor, x: Tensor) -> Tensor:
-    """The reverse of `as_slices`, in the shape, dtype and memory format of x. `slices` is fresh and contiguous: its memory
-    is taken over, and the result is no view of it, which an in-place activation behind an autograd function forbids."""
+    """The reverse of `as_slices`, in the shape, dtype and memory format of x.
+
+    `slices` is fresh and contiguous: its memory is taken over, and the result is no view of it, which an in-place
+    activation behind an autograd function forbids.
+    """
     y = torch.ops.aten._unsafe_view(slices, x.shape)
     return y.to(dtype=x.dtype, memory_format=memory_format(x))
 

@@ -1,12 +1,13 @@
-"""The passes in C (`cpu_passes.c`, `cpu_newton.c`), for fp32 and bf16 on a CPU: called through ctypes.
+"""The passes in C (`cpu_passes.c`), for fp32 and bf16 on a CPU: called through ctypes.
 
 In torch's own operations a batched product with small matrices goes over the activation about twice as often as
-BatchNorm does, and the D×D algebra is nearly all dispatch. `native` builds the library at first use; without one,
-`supported` is false and the passes in torch serve.
+BatchNorm does, and the algebra between the passes is nearly all dispatch. `native` builds the library at first use;
+without one, `supported` is false and the passes in torch serve.
 """
 
 import ctypes
-from ctypes import POINTER, byref, c_int, c_int64, c_void_p
+from ctypes import byref, c_int64, c_void_p
+from types import ModuleType
 
 import torch
 from torch import Tensor
@@ -14,12 +15,13 @@ from torch import Tensor
 from ..algebra import Algebra
 from ..moments import Moments, memory_format
 from ..settings import Settings
-from .native import load
+from . import cpu_algebra, torch_passes
+from .native import library
 
-__all__ = ['apply', 'apply_gradient', 'gradient_sums', 'newton', 'newton_backward', 'sample_moments', 'shift',
-           'supported']
+__all__ = ['algebra', 'apply', 'apply_gradient', 'gradient_sums', 'sample_moments', 'shift', 'supported']
 
 _LARGEST_GROUP = 64  # DMAX in cpu_passes.c
+_PLAIN = (Tensor, torch.nn.Parameter)
 
 
 class _View(ctypes.Structure):
@@ -30,30 +32,17 @@ class _Shape(ctypes.Structure):
     _fields_ = [('n', c_int64), ('c', c_int64), ('d', c_int64), ('l', c_int64), ('threads', c_int64)]
 
 
-_VIEW, _SHAPE, _FLOATS = _View, _Shape, (c_void_p, c_int64)
-_SIGNATURES = {
-    'moments': (c_int, _VIEW, _SHAPE, c_void_p, c_void_p),
-    'gradient_sums': (c_int, _VIEW, _VIEW, _SHAPE, *_FLOATS, c_void_p, c_void_p),
-    'transform_pass': (None, POINTER(_VIEW), *_FLOATS, POINTER(_VIEW), *_FLOATS, *_FLOATS, *_FLOATS, _VIEW, _SHAPE),
-    'newton': (c_int, c_void_p, c_int64, c_int64, c_int64, c_int64, c_void_p),
-    'newton_backward': (c_int, c_void_p, c_void_p, c_int64, c_int64, c_int64, c_int64, c_void_p),
-}
-
-
 def supported(x: Tensor, group_size: int) -> bool:
     """Also false under tracing and where a tensor has no memory of its own to point at."""
     if x.dtype not in (torch.float32, torch.bfloat16) or group_size > _LARGEST_GROUP or type(x) not in _PLAIN:
         return False
-    return not torch.jit.is_tracing() and load(_SIGNATURES) is not None
-
-
-_PLAIN = (Tensor, torch.nn.Parameter)
+    return not torch.jit.is_tracing() and library() is not None
 
 
 def sample_moments(x: Tensor, group_size: int) -> Moments:
     n, c = x.shape[:2]
     mean, cov = (torch.empty(n, c // group_size, group_size, *last) for last in ((), (group_size,)))
-    _check(load(_SIGNATURES).moments(_view(x), _shape(x, group_size), mean.data_ptr(), cov.data_ptr()))
+    _check(library().moments(_view(x), _shape(x, group_size), c_void_p(mean.data_ptr()), c_void_p(cov.data_ptr())))
     return Moments(mean, cov)
 
 
@@ -62,8 +51,11 @@ def shift(sample: Moments) -> Tensor:
     return sample.mean
 
 
-def algebra(settings: Settings) -> Algebra:
-    return Algebra(newton, newton_backward)
+def algebra(settings: Settings) -> ModuleType | Algebra:
+    """In C but for the eigendecomposition, which is LAPACK's."""
+    if settings.inverse_sqrt == 'newton' or settings.group_size == 1:
+        return cpu_algebra
+    return torch_passes.algebra(settings)
 
 
 def apply(x: Tensor, shift: Tensor | None, matrix: Tensor, vector: Tensor) -> Tensor:
@@ -74,8 +66,8 @@ def gradient_sums(dy: Tensor, x: Tensor, shift: Tensor | None, group_size: int) 
     n, c = x.shape[:2]
     total, product = (torch.empty(n, c // group_size, group_size, *last) for last in ((), (group_size,)))
     keep, pointer, stride = _floats(shift, n)
-    _check(load(_SIGNATURES).gradient_sums(_view(dy), _view(x), _shape(x, group_size), pointer, stride,
-                                           total.data_ptr(), product.data_ptr()))
+    _check(library().gradient_sums(_view(dy), _view(x), _shape(x, group_size), pointer, stride,
+                                   c_void_p(total.data_ptr()), c_void_p(product.data_ptr())))
     del keep
     return total, product
 
@@ -83,22 +75,6 @@ def gradient_sums(dy: Tensor, x: Tensor, shift: Tensor | None, group_size: int) 
 def apply_gradient(dy: Tensor, x: Tensor, shift: Tensor | None, matrix: Tensor, quadratic: Tensor | None,
                    vector: Tensor | None) -> Tensor:
     return _transform(dy, matrix, None if quadratic is None else x, shift, quadratic, vector)
-
-
-def newton(cov: Tensor, iterations: int) -> Tensor:
-    cov, d = cov.contiguous(), cov.shape[-1]
-    root = torch.empty_like(cov)
-    _check(load(_SIGNATURES).newton(cov.data_ptr(), cov.numel() // (d * d), d, iterations, torch.get_num_threads(),
-                                    root.data_ptr()))
-    return root
-
-
-def newton_backward(grad: Tensor, cov: Tensor, iterations: int) -> Tensor:
-    grad, cov, d = grad.contiguous(), cov.contiguous(), cov.shape[-1]
-    grad_cov = torch.empty_like(cov)
-    _check(load(_SIGNATURES).newton_backward(grad.data_ptr(), cov.data_ptr(), cov.numel() // (d * d), d, iterations,
-                                             torch.get_num_threads(), grad_cov.data_ptr()))
-    return grad_cov
 
 
 def _transform(dy: Tensor | None, first: Tensor | None, x: Tensor | None, shift: Tensor | None, second: Tensor | None,
@@ -109,8 +85,8 @@ def _transform(dy: Tensor | None, first: Tensor | None, x: Tensor | None, shift:
     floats = [_floats(tensor, len(like)) for tensor in (first, shift, second, vector)]
     a, s, b, v = ((pointer, stride) for _, pointer, stride in floats)
     views = [None if tensor is None else byref(_view(tensor)) for tensor in (dy, x)]
-    load(_SIGNATURES).transform_pass(views[0], *a, views[1], *s, *b, *v, _view(y),
-                                     _shape(like, (second if first is None else first).shape[-1]))
+    library().transform_pass(views[0], *a, views[1], *s, *b, *v, _view(y),
+                             _shape(like, (second if first is None else first).shape[-1]))
     return y
 
 
@@ -125,12 +101,13 @@ def _shape(x: Tensor, group_size: int) -> _Shape:
     return _Shape(x.shape[0], x.shape[1], group_size, x[0, 0].numel() if len(x) else 0, torch.get_num_threads())
 
 
-def _floats(tensor: Tensor | None, samples: int) -> tuple[Tensor | None, int | None, int]:
+def _floats(tensor: Tensor | None, samples: int) -> tuple[Tensor | None, c_void_p, c_int64]:
     """The tensor, to be kept alive, its address, and the stride of a sample: 0 where one serves all."""
     if tensor is None:
-        return None, None, 0
+        return None, c_void_p(), c_int64(0)
     tensor = tensor.contiguous()
-    return tensor, tensor.data_ptr(), 0 if tensor.shape[0] == 1 else tensor.numel() // max(samples, 1)
+    stride = 0 if tensor.shape[0] == 1 else tensor.numel() // max(samples, 1)
+    return tensor, c_void_p(tensor.data_ptr()), c_int64(stride)
 
 
 def _check(failed: int) -> None:

@@ -22,35 +22,23 @@ from pathlib import Path
 
 import torch  # noqa: F401  # first of all, so that the library finds torch's OpenMP
 
-__all__ = ['build', 'load']
+__all__ = ['build', 'library']
 
 _LOGGER = logging.getLogger(__name__)
-_SOURCES = ('cpu_passes.c', 'cpu_newton.c')
+_SOURCES = ('cpu_passes.c', 'cpu_algebra.c')
+_HEADER = 'cpu_newton.h'
 _FLAGS = ('-std=gnu11', '-O3', '-march=native', '-fopenmp', '-fPIC', '-shared')
 
 
 @functools.lru_cache(maxsize=1)
-def _library() -> ctypes.CDLL | None:
+def library() -> ctypes.CDLL | None:
+    """The library, or None where it cannot be had. All arguments are ctypes values, all results ints or nothing."""
     try:
         return ctypes.CDLL(str(build()))
     except (OSError, subprocess.SubprocessError) as error:
         reason = getattr(error, 'stderr', None) or error
-        _LOGGER.info('whitening runs on torch alone, about twice as slow on a CPU: its C code was not built: %s', reason)
+        _LOGGER.info('whitening runs on torch alone, slower on a CPU: its C code was not built: %s', reason)
         return None
-
-
-_DECLARED: list[ctypes.CDLL] = []
-
-
-def load(signatures: dict[str, tuple]) -> ctypes.CDLL | None:
-    """The library, with the (result, *arguments) of its functions declared; None where it cannot be had."""
-    library = _library()
-    if library is not None and not _DECLARED:
-        for name, (result, *arguments) in signatures.items():
-            function = getattr(library, name)
-            function.restype, function.argtypes = result, arguments
-        _DECLARED.append(library)
-    return library
 
 
 def build() -> Path:
@@ -58,9 +46,10 @@ def build() -> Path:
     if not sys.platform.startswith('linux'):
         raise OSError(f'no build for {sys.platform}')
     sources = [Path(__file__).with_name(name) for name in _SOURCES]
+    texts = [path.read_bytes() for path in (*sources, Path(__file__).with_name(_HEADER))]
     compiler = shlex.split(os.environ.get('CC', 'cc'))
     version = subprocess.run([*compiler, '--version'], capture_output=True, check=True, timeout=60).stdout
-    key = hashlib.sha256(b'\0'.join([*(source.read_bytes() for source in sources), version, _processor(),
+    key = hashlib.sha256(b'\0'.join([*texts, version, _processor(),
                                      ' '.join(_FLAGS).encode()])).hexdigest()[:16]
     target = _folder() / f'whitening-{key}.so'
     if not target.exists():
