@@ -109,7 +109,7 @@ def test_norms_stand_where_the_paper_puts_them(name):
         if isinstance(module, SwitchWhiten2d):
             assert (module.statistics, module.inverse_sqrt) == (PRESETS[OMEGA[word]], inverse_sqrt)
         elif isinstance(module, nn.modules.batchnorm._NormBase):
-            assert isinstance(module, nn.SyncBatchNorm)
+            assert type(module).__name__ == 'SyncBatchNorm'  # torch's, or where there is no card ours
     classes = 150 if name.endswith('ade20k') else 19
     assert model.decode_head.num_classes == model.auxiliary_head.num_classes == classes
     assert type(model.decode_head).__name__ == ('FCNHead' if '_fcn_' in name else 'PSPHead')

@@ -11,6 +11,7 @@ import os
 import sys
 import warnings
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 
 import torch
@@ -116,11 +117,13 @@ def adapt_to_device(config: Config) -> Config:
         missing = [name for name in ('RANK', 'WORLD_SIZE', 'MASTER_ADDR', 'MASTER_PORT') if name not in os.environ]
         if missing:
             raise UserError(f'--launcher pytorch, but no {missing[0]} in the environment: use tools/dist_train.sh')
-        torch.distributed.init_process_group('gloo')
+        seconds = config.get('env_cfg', {}).get('dist_cfg', {}).get('timeout')
+        torch.distributed.init_process_group('gloo', timeout=seconds and timedelta(seconds=seconds))
     wrapper = config.setdefault('model_wrapper_cfg', ConfigDict(
         type='MMDistributedDataParallel', broadcast_buffers=False,
         find_unused_parameters=config.get('find_unused_parameters', False)))
-    wrapper.device_ids = None
+    if wrapper.get('type', '').endswith('DistributedDataParallel'):
+        wrapper.device_ids = None
     return config
 
 

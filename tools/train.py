@@ -6,6 +6,7 @@ Data are checked before anything is trained. Ctrl-C leaves a checkpoint; the sam
 from __future__ import annotations
 
 import argparse
+import re
 import sys
 from functools import partial
 from pathlib import Path
@@ -15,10 +16,13 @@ from _cli import UserError, add_common_arguments, build, load_config, run_tool
 from _streets import knows, make_streets, use_streets
 from _weights import WholeCheckpointHook
 from mmengine.config import Config
-from mmengine.dist import is_main_process
+from mmengine.dist import get_rank, get_world_size, is_main_process
 from mmengine.runner import Runner, find_latest_checkpoint
 
 from sw_mmseg.engine import InterruptHook
+
+# what gloo and NCCL say when a process on the other side is gone
+LOST_PROCESS = re.compile(r'[Cc]onnection (reset|closed|refused)|[Tt]imed out|[Rr]emote process exited|NCCL.*abort')
 
 
 def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
@@ -28,7 +32,10 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     add_common_arguments(parser)
     parser.add_argument('--resume', nargs='?', const='auto', metavar='CHECKPOINT',
                         help="go on from a checkpoint; without a path from the work directory's latest")
-    parser.add_argument('--amp', action='store_true', help='mixed precision: float16 on a GPU, bfloat16 on a CPU')
+    parser.add_argument('--amp', nargs='?', const='auto', choices=('auto', 'fp16', 'bf16'),
+                        help='mixed precision; without a word float16 on a GPU, bfloat16 on a CPU')
+    parser.add_argument('--deterministic', action='store_true',
+                        help='the same seed gives the same losses to the bit, where the device has such operations')
     parser.add_argument('--seed', type=int, help="seed of weights, order and augmentation (default: the config's)")
     parser.add_argument('--streets', action='store_true',
                         help='train a scene parsing config, made small, on drawn scenes: minutes on two CPU cores')
@@ -37,15 +44,17 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     return parser.parse_args(arguments)
 
 
-def use_mixed_precision(config: Config) -> None:
+def use_mixed_precision(config: Config, kind: str = 'auto') -> None:
     """Give every optimiser of the config a wrapper that computes in half precision."""
+    if kind == 'fp16' and not torch.cuda.is_available():
+        raise UserError('--amp fp16 needs a GPU; bfloat16 works here: --amp bf16')
     wrappers = config.optim_wrapper
     several = [w for w in wrappers.values() if isinstance(w, dict) and 'optimizer' in w]
     for wrapper in several or [wrappers]:
-        kind = wrapper.get('type', 'OptimWrapper')
-        if kind not in ('OptimWrapper', 'AmpOptimWrapper', 'Bfloat16OptimWrapper'):
-            raise UserError(f'--amp knows OptimWrapper and AmpOptimWrapper, the config has {kind}')
-        if torch.cuda.is_available():
+        own = wrapper.get('type', 'OptimWrapper')
+        if own not in ('OptimWrapper', 'AmpOptimWrapper', 'Bfloat16OptimWrapper'):
+            raise UserError(f'--amp knows OptimWrapper and AmpOptimWrapper, the config has {own}')
+        if torch.cuda.is_available() and kind != 'bf16':
             wrapper.type = 'AmpOptimWrapper'
             wrapper.setdefault('loss_scale', 'dynamic')
         else:
@@ -88,6 +97,23 @@ def check_data(config: Config, how: str, path: str) -> None:
                             f'python tools/train.py {path} --streets') from error
 
 
+def train(runner: Runner) -> None:
+    """Trains; that another process was lost is said in words, and how to go on.
+
+    Raises:
+        UserError: the processes cannot reach each other any more.
+    """
+    try:
+        runner.train()
+    except RuntimeError as error:
+        if get_world_size() == 1 or not LOST_PROCESS.search(str(error)):
+            raise
+        path = find_latest_checkpoint(runner.work_dir)
+        way_on = f'To go on from {path}: the same command with --resume' if path else 'No checkpoint had been written'
+        raise UserError(f'process {get_rank()} of {get_world_size()} lost another one at iteration {runner.iter + 1}. '
+                        f'{way_on}. ({str(error).splitlines()[0]})') from error
+
+
 def main(args: argparse.Namespace) -> int:
     """Parse, check, train. Returns the exit status: 128 + signal after an interrupt."""
     config = load_config(args.config, args.cfg_options, args.work_dir, args.launcher)
@@ -98,14 +124,18 @@ def main(args: argparse.Namespace) -> int:
     use_checkpoint(config, args.resume)
     use_seed(config, args.seed)
     if args.amp:
-        use_mixed_precision(config)
+        use_mixed_precision(config, args.amp)
+    if args.deterministic:
+        config.setdefault('randomness', {})['deterministic'] = True
     if args.streets:
         make_streets(config)
     check_data(config, args.check_data, args.config)
     runner = build('model', lambda: Runner.from_cfg(config))
     if config.get('resume'):
         runner.register_hook(WholeCheckpointHook(config.load_from))
-    runner.train()
+    if args.deterministic:  # operations without a deterministic form (pooling to a grid, backwards, on GPUs) warn
+        torch.use_deterministic_algorithms(True, warn_only=True)
+    train(runner)
     signum = next((hook.signum for hook in runner.hooks if isinstance(hook, InterruptHook)), None)
     if signum is None:
         return 0

@@ -1,27 +1,51 @@
-"""`SyncBN` that also works between processes without graphics cards: torch's own refuses tensors on the processor.
+"""`SyncBN` between processes on a machine without graphics cards, where torch's own refuses to work.
 
-The paper synchronises BN over all processes (Section 4.2). Registered under the name that configs use, so that one
-config trains on a processor, one card or many. On cards it is torch's layer, and everywhere it has torch's parameters,
-buffers and keys.
+The paper synchronises BN over all processes (Section 4.2). Where there is no card this layer takes the name that
+configs use, so that one config trains on a processor, one card or many; on cards `SyncBN` is torch's. Parameters,
+buffers and keys are the same, so checkpoints fit either. It is no subclass of torch's: DistributedDataParallel refuses
+those here.
 """
 
 import torch
 import torch.distributed as dist
 from mmengine.registry import MODELS
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn.modules.batchnorm import _BatchNorm
 
 __all__ = ['SyncBatchNorm']
 
 
-@MODELS.register_module('SyncBN', force=True)
-class SyncBatchNorm(nn.SyncBatchNorm, _BatchNorm):  # `_BatchNorm`: mmengine's init_cfg matches direct bases by name
-    """torch's `SyncBatchNorm`, arguments and all, on processors too."""
+class SyncBatchNorm(_BatchNorm):
+    """BatchNorm over the joined batch of all processes of a group; BatchNorm where there is no group.
+
+    Args:
+        num_features, eps, momentum, affine, track_running_stats: of torch's `SyncBatchNorm`, as are the next three.
+        process_group: the processes to join; None for all.
+        device, dtype: of the parameters.
+    """
+
+    def __init__(
+        self,
+        num_features: int,
+        eps: float = 1e-5,
+        momentum: float | None = 0.1,
+        affine: bool = True,
+        track_running_stats: bool = True,
+        process_group: dist.ProcessGroup | None = None,
+        device: torch.device | str | None = None,
+        dtype: torch.dtype | None = None,
+    ) -> None:
+        super().__init__(num_features, eps, momentum, affine, track_running_stats, device=device, dtype=dtype)
+        self.process_group = process_group
+
+    def _check_input_dim(self, input: Tensor) -> None:
+        if input.dim() < 2:
+            raise ValueError(f'SyncBatchNorm expects an input (N, C, *), got shape {tuple(input.shape)}')
 
     def forward(self, input: Tensor) -> Tensor:
         """(N, C, *) to the same shape; N may differ between processes."""
         batch = self.training or self.running_mean is None
-        if not batch or input.is_cuda or not (dist.is_available() and dist.is_initialized()):
+        if not batch or not (dist.is_available() and dist.is_initialized()):
             return super().forward(input)
         self._check_input_dim(input)
         x = input.to(torch.promote_types(input.dtype, torch.float32))  # statistics are never in half precision
@@ -40,6 +64,12 @@ class SyncBatchNorm(nn.SyncBatchNorm, _BatchNorm):  # `_BatchNorm`: mmengine's i
         factor = 1.0 / float(self.num_batches_tracked) if self.momentum is None else self.momentum
         self.running_mean.lerp_(mean.to(self.running_mean.dtype), factor)
         self.running_var.lerp_(var.to(self.running_var.dtype), factor)
+
+
+def register() -> None:
+    """Gives this layer the name `SyncBN` where there is no graphics card."""
+    if not torch.cuda.is_available():
+        MODELS.register_module('SyncBN', module=SyncBatchNorm, force=True)
 
 
 def joined_moments(x: Tensor, group: dist.ProcessGroup) -> tuple[Tensor, Tensor, int]:
@@ -76,3 +106,6 @@ class _SumOverProcesses(torch.autograd.Function):
         grad = grad.clone()
         dist.all_reduce(grad, group=ctx.group)
         return grad, None
+
+
+register()

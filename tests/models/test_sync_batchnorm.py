@@ -7,12 +7,11 @@ import pytest
 import torch
 import torch.distributed as dist
 import torch.multiprocessing as mp
-from mmcv.cnn import build_norm_layer
-from mmengine.model import revert_sync_batchnorm
-from mmengine.registry import init_default_scope
+from mmcv.cnn import ConvModule, build_norm_layer
+from mmengine.model import BaseModule
 from torch import nn
 
-import sw_mmseg.plugin  # noqa: F401
+from sw_mmseg.models import SyncBatchNorm
 
 SHARES = (slice(0, 1), slice(1, 4))
 
@@ -25,7 +24,7 @@ def inputs():
 
 def layer(kind):
     torch.manual_seed(1)
-    norm = build_norm_layer({'type': kind}, 6)[1].double()
+    norm = {'SyncBN': SyncBatchNorm, 'BN': nn.BatchNorm2d}[kind](6).double()
     nn.init.normal_(norm.weight)
     nn.init.normal_(norm.bias)
     return norm
@@ -44,7 +43,6 @@ def process(rank, port, folder):
     torch.set_num_threads(1)
     dist.init_process_group('gloo', rank=rank, world_size=2)
     try:
-        init_default_scope('mmseg')
         x, weights = inputs()
         found = step(layer('SyncBN'), x[SHARES[rank]], weights[SHARES[rank]])
         torch.save(found, os.path.join(folder, f'{rank}.pth'))
@@ -72,19 +70,20 @@ def test_two_processes_equal_one(tmp_path):
 @pytest.mark.parametrize('training', [True, False])
 def test_alone_it_is_batchnorm(training):
     sync, plain = layer('SyncBN'), layer('BN')
-    assert isinstance(sync, nn.SyncBatchNorm) and list(sync.state_dict()) == list(plain.state_dict())
+    assert list(sync.state_dict()) == list(plain.state_dict()) == list(nn.SyncBatchNorm(6).state_dict())
     x, weights = inputs()
     found, expected = (step(norm.train(training), x, weights) for norm in (sync, plain))
     for name, value in expected.items():
         torch.testing.assert_close(found[name], value)
 
 
-def test_it_reverts_and_initialises_as_torchs():
-    from mmcv.cnn import ConvModule
-    module = ConvModule(3, 8, 3, norm_cfg={'type': 'SyncBN'})
+def test_configs_name_it_where_there_is_no_card_and_it_initialises_as_torchs():
+    module = ConvModule(3, 8, 3, norm_cfg={'type': 'SyncBN', 'requires_grad': False})
     assert [name for name, _ in module.named_children()] == ['conv', 'bn', 'activate']
-    assert not isinstance(revert_sync_batchnorm(nn.Sequential(module))[0].bn, nn.SyncBatchNorm)
-    from mmengine.model import BaseModule
+    assert isinstance(module.bn, nn.SyncBatchNorm if torch.cuda.is_available() else SyncBatchNorm)
+    assert not module.bn.weight.requires_grad
+    with pytest.raises(ValueError, match=r'got shape \(3,\)'):
+        SyncBatchNorm(3)._check_input_dim(torch.zeros(3))
 
     class Network(BaseModule):
         def __init__(self):
