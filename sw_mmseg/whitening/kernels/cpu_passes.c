@@ -1,134 +1,16 @@
-/* The four passes over the activation on a CPU, and Newton's iteration (Equations 2, 3, 5 and 7, Algorithms 1 and 2).
- *
- * Every pass walks blocks of P pixels of one bundle of channels. A block is loaded into a buffer of rows [channel][pixel]
- * that stays in the first-level cache, converted to fp32 and with a shift a channel removed, so that memory format,
- * dtype, channels that fill no tile and pixels that fill no vector concern `load` and `store` alone. A bundle is a group
- * of D channels, or with D = 1 up to BUNDLE independent ones.
+/* The four passes over the activation on a CPU (Equations 2, 3 and 5, Algorithms 1 and 2), block by block of `cpu_blocks.h`.
  *
  * Sums are kept in vectors of fp32 over CHUNK pixels and added in fp64: results do not depend on the number of threads.
- * The shift is the mean of a slice's first block, which leaves no cancellation worth the name (x − shift is of the order
- * of the standard deviation). Compiled by native.py; called through ctypes, with the interpreter's lock released.
+ * The shift of `moments` is the mean of a slice's first block, which leaves no cancellation worth the name (x − shift is
+ * of the order of the standard deviation). Compiled by native.py; called through ctypes, the interpreter's lock released.
  */
-#include <stdint.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/mman.h>
 
-#ifdef __AVX512F__
-enum { W = 16, TJ = 4 }; /* floats a vector; columns a tile, as many as the registers hold */
-#else
-enum { W = 8, TJ = 2 };
-#endif
-enum { P = 256, V = P / W, TI = 4, BUNDLE = 16, DMAX = 64, CHUNK = 128 * P };
+#include "cpu_blocks.h"
 
-typedef float vec __attribute__((vector_size(4 * W)));
-typedef float loose __attribute__((vector_size(4 * W), aligned(4))); /* a vector anywhere in memory */
-typedef float vec4 __attribute__((vector_size(16), aligned(4)));
-typedef int int4 __attribute__((vector_size(16)));
-typedef struct { vec v[V]; } row; /* one channel of a block */
+enum { CHUNK = 128 * P };
 
-/* data (N, C, L) of fp32 or bf16: strides of a sample, a channel and a pixel, in elements */
-typedef struct { void *data; int64_t bf16, sn, sc, sl; } view;
 typedef struct { int64_t n, c, d, l, threads; } shape;
-
-static inline int64_t least(int64_t a, int64_t b) { return a < b ? a : b; }
-static inline int64_t round_up(int64_t a, int64_t b) { return (a + b - 1) / b * b; }
-
-static inline float from_bf16(uint16_t h) {
-    uint32_t bits = (uint32_t)h << 16;
-    float f;
-    memcpy(&f, &bits, 4);
-    return f;
-}
-
-static inline uint16_t to_bf16(float f) { /* to nearest, ties to even */
-    uint32_t bits;
-    memcpy(&bits, &f, 4);
-    if (f != f) return (uint16_t)(bits >> 16 | 64);
-    return (uint16_t)((bits + 0x7fff + (bits >> 16 & 1)) >> 16);
-}
-
-/* a 4×4 transpose of rows a, b, c, d */
-#define SHUFFLE(a, b, i, j, k, l) __builtin_shuffle(a, b, (int4){i, j, k, l})
-#define TRANSPOSE(a, b, c, d)                                                                   \
-    do {                                                                                        \
-        vec4 ab = SHUFFLE(a, b, 0, 4, 1, 5), AB = SHUFFLE(a, b, 2, 6, 3, 7);                    \
-        vec4 cd = SHUFFLE(c, d, 0, 4, 1, 5), CD = SHUFFLE(c, d, 2, 6, 3, 7);                    \
-        a = SHUFFLE(ab, cd, 0, 1, 4, 5), b = SHUFFLE(ab, cd, 2, 3, 6, 7);                       \
-        c = SHUFFLE(AB, CD, 0, 1, 4, 5), d = SHUFFLE(AB, CD, 2, 3, 6, 7);                       \
-    } while (0)
-
-static void load_pixel_major(const float *x, int64_t sl, int rows, int64_t count, row *block) {
-    int r = 0;
-    for (; r + 4 <= rows; r += 4)
-        for (int64_t l = 0; l + 4 <= count; l += 4) {
-            const float *at = x + l * sl + r;
-            vec4 a = *(vec4 *)at, b = *(vec4 *)(at + sl), c = *(vec4 *)(at + 2 * sl), d = *(vec4 *)(at + 3 * sl);
-            TRANSPOSE(a, b, c, d);
-            vec4 columns[4] = {a, b, c, d};
-            for (int k = 0; k < 4; k++) *(vec4 *)((float *)(block + r + k) + l) = columns[k];
-        }
-    for (int k = 0; k < rows; k++)
-        for (int64_t l = k < r ? count / 4 * 4 : 0; l < count; l++) ((float *)(block + k))[l] = x[l * sl + k];
-}
-
-static void store_pixel_major(float *x, int64_t sl, int rows, int64_t count, const row *block) {
-    int r = 0;
-    for (; r + 4 <= rows; r += 4)
-        for (int64_t l = 0; l + 4 <= count; l += 4) {
-            const float *at = (const float *)(block + r) + l;
-            vec4 a = *(vec4 *)at, b = *(vec4 *)(at + P), c = *(vec4 *)(at + 2 * P), d = *(vec4 *)(at + 3 * P);
-            TRANSPOSE(a, b, c, d);
-            vec4 pixels[4] = {a, b, c, d};
-            for (int k = 0; k < 4; k++) *(vec4 *)(x + (l + k) * sl + r) = pixels[k];
-        }
-    for (int k = 0; k < rows; k++)
-        for (int64_t l = k < r ? count / 4 * 4 : 0; l < count; l++) x[l * sl + k] = ((const float *)(block + k))[l];
-}
-
-/* rows of pixels [l, l + count) from channel c of sample n, minus shift (or NULL); zero beyond count and beyond rows */
-static void load(view x, int64_t n, int64_t c, int64_t l, int rows, int64_t count, const float *shift, row *block) {
-    int64_t start = n * x.sn + c * x.sc + l * x.sl;
-    if (x.bf16) {
-        const uint16_t *from = (const uint16_t *)x.data + start;
-        for (int r = 0; r < rows; r++)
-            for (int64_t i = 0; i < count; i++) ((float *)(block + r))[i] = from_bf16(from[r * x.sc + i * x.sl]);
-    } else if (x.sl == 1 && count == P) { /* the usual case, in one go */
-        for (int r = 0; r < rows; r++)
-            for (int v = 0; v < V; v++) {
-                const float *from = (const float *)x.data + start + r * x.sc + v * W;
-                
-                block[r].v[v] = *(const loose *)from - (shift ? shift[r] : 0);
-            }
-        shift = NULL;
-    } else if (x.sl == 1) {
-        for (int r = 0; r < rows; r++) memcpy(block + r, (const float *)x.data + start + r * x.sc, count * 4);
-    } else {
-        load_pixel_major((const float *)x.data + start, x.sl, rows, count, block);
-    }
-    if (shift)
-        for (int r = 0; r < rows; r++)
-            for (int v = 0; v < V; v++) block[r].v[v] -= shift[r];
-    if (count < P)
-        for (int r = 0; r < rows; r++) memset((float *)(block + r) + count, 0, (P - count) * 4);
-    memset(block + rows, 0, (round_up(rows, TI) - rows) * sizeof(row));
-}
-
-static void store(view y, int64_t n, int64_t c, int64_t l, int rows, int64_t count, const row *block) {
-    int64_t start = n * y.sn + c * y.sc + l * y.sl;
-    if (y.bf16) {
-        uint16_t *to = (uint16_t *)y.data + start;
-        for (int r = 0; r < rows; r++)
-            for (int64_t i = 0; i < count; i++) to[r * y.sc + i * y.sl] = to_bf16(((const float *)(block + r))[i]);
-    } else if (y.sl == 1 && count == P) {
-        for (int r = 0; r < rows; r++)
-            for (int v = 0; v < V; v++) *(loose *)((float *)y.data + start + r * y.sc + v * W) = block[r].v[v];
-    } else if (y.sl == 1) {
-        for (int r = 0; r < rows; r++) memcpy((float *)y.data + start + r * y.sc, block + r, count * 4);
-    } else {
-        store_pixel_major((float *)y.data + start, y.sl, rows, count, block);
-    }
-}
 
 static inline float lanes(vec v) {
     double sum = 0;
@@ -136,47 +18,75 @@ static inline float lanes(vec v) {
     return (float)sum;
 }
 
-/* sums[i] += a_i, in vectors */
-static inline void add_rows(const row *a, int rows, int vectors, vec *sums) {
-    for (int r = 0; r < rows; r++)
-        for (int v = 0; v < vectors; v++) sums[r] += a[r].v[v];
+/* sums[i] += a_i, and where there are squares squares[i] += a_i b_i, in vectors, TI rows at a time: one alone would wait
+ * for each addition before the next */
+static inline void add_rows(const row *a, const row *b, int rows, int vectors, vec *sums, vec *squares) {
+    for (int i = 0; i < rows; i += TI) {
+        vec sum[TI], square[TI];
+        memcpy(sum, sums + i, sizeof sum);
+        if (squares) memcpy(square, squares + i, sizeof square);
+        for (int v = 0; v < vectors; v++)
+            for (int p = 0; p < TI; p++) {
+                sum[p] += a[i + p].v[v];
+                if (squares) square[p] += a[i + p].v[v] * b[i + p].v[v];
+            }
+        memcpy(sums + i, sum, sizeof sum);
+        if (squares) memcpy(squares + i, square, sizeof square);
+    }
 }
 
 /* products[tile] += a bᵀ, in vectors, tile by tile of TI×TJ; only tiles that reach the lower triangle if symmetric */
 static inline void add_products(const row *a, const row *b, int rows, int vectors, int symmetric, vec *products) {
     for (int i = 0; i < rows; i += TI)
         for (int j = 0; j < (symmetric ? i + TI : rows); j += TJ, products += TI * TJ) {
-            vec sum[TI][TJ];
+            vec sum[TI][TJ], right[TJ];
             memcpy(sum, products, sizeof sum);
-            for (int v = 0; v < vectors; v++)
-                for (int p = 0; p < TI; p++)
-                    for (int q = 0; q < TJ; q++) sum[p][q] += a[i + p].v[v] * b[j + q].v[v];
+            for (int v = 0; v < vectors; v++) {
+                for (int q = 0; q < TJ; q++) right[q] = HELD(b[j + q].v[v]);
+                for (int p = 0; p < TI; p++) {
+                    vec left = HELD(a[i + p].v[v]);
+                    for (int q = 0; q < TJ; q++) sum[p][q] += left * right[q];
+                }
+            }
             memcpy(products, sum, sizeof sum);
         }
 }
 
-static inline void add_squares(const row *a, const row *b, int rows, int vectors, vec *products) {
-    for (int r = 0; r < rows; r++)
-        for (int v = 0; v < vectors; v++) products[r] += a[r].v[v] * b[r].v[v];
+/* sum[p][q] += Σ_j matrix_(i+p)j x_j, for TI rows from i and TJ vectors from v of a block */
+static inline void accumulate(const float *matrix, const row *x, int i, int v, int rows, vec sum[TI][TJ]) {
+    for (int j = 0; j < rows; j++) {
+        vec right[TJ];
+        for (int q = 0; q < TJ; q++) right[q] = HELD(x[j].v[v + q]);
+        for (int p = 0; p < TI; p++) {
+            vec left = HELD((vec){} + matrix[(i + p) * DMAX + j]);
+            for (int q = 0; q < TJ; q++) sum[p][q] += left * right[q];
+        }
+    }
 }
 
-/* y_i = offset_i + Σ_j matrix_ij x_j (+ Σ_j second_ij z_j), matrices with DMAX columns, rows padded to TI */
+/* y_i = offset_i + Σ_j matrix_ij x_j (+ Σ_j second_ij z_j), matrices with DMAX columns; rows of y are `stride` apart */
 static inline void transform(const float *matrix, const row *x, const float *second, const row *z, const float *offset,
-                             int rows, int padded, int vectors, row *y) {
-    for (int i = 0; i < padded; i += TI)
+                             int rows, int vectors, float *y, int64_t stride) {
+    for (int i = 0; i < rows; i += TI)
         for (int v = 0; v < vectors; v += TJ) {
             vec sum[TI][TJ];
             for (int p = 0; p < TI; p++)
                 for (int q = 0; q < TJ; q++) sum[p][q] = (vec){} + offset[i + p];
-            for (int j = 0; j < rows; j++)
-                for (int p = 0; p < TI; p++)
-                    for (int q = 0; q < TJ; q++) sum[p][q] += matrix[(i + p) * DMAX + j] * x[j].v[v + q];
-            if (second)
-                for (int j = 0; j < rows; j++)
-                    for (int p = 0; p < TI; p++)
-                        for (int q = 0; q < TJ; q++) sum[p][q] += second[(i + p) * DMAX + j] * z[j].v[v + q];
+            accumulate(matrix, x, i, v, rows, sum);
+            if (second) accumulate(second, z, i, v, rows, sum);
             for (int p = 0; p < TI; p++)
-                for (int q = 0; q < TJ; q++) y[i + p].v[v + q] = sum[p][q];
+                for (int q = 0; q < TJ; q++) *(loose *)(y + (i + p) * stride + (v + q) * W) = sum[p][q];
+        }
+}
+
+/* the same with a number a row in place of a matrix */
+static inline void scale(const float *factor, const row *x, const float *second, const row *z, const float *offset,
+                         int rows, int vectors, float *y, int64_t stride) {
+    for (int r = 0; r < rows; r++)
+        for (int v = 0; v < vectors; v++) {
+            vec sum = offset[r] + factor[r] * x[r].v[v];
+            if (second) sum += second[r] * z[r].v[v];
+            *(loose *)(y + r * stride + v * W) = sum;
         }
 }
 
@@ -228,9 +138,8 @@ static void reduce(view a, const view *b, shape s, item it, const float *shift, 
         int vectors = (int)(round_up(count, W) / W);
         load(a, it.n, it.channel, l, it.rows, count, b ? NULL : shift, left);
         if (b) load(*b, it.n, it.channel, l, it.rows, count, shift, right);
-        add_rows(left, it.rows, vectors, sums);
-        if (s.d == 1) add_squares(left, b ? right : left, it.rows, vectors, products);
-        else add_products(left, b ? right : left, it.rows, vectors, !b, products);
+        add_rows(left, b ? right : left, it.rows, vectors, sums, s.d == 1 ? products : NULL);
+        if (s.d > 1) add_products(left, b ? right : left, it.rows, vectors, !b, products);
     }
     for (int r = 0; r < it.rows; r++) partial[r] = lanes(sums[r]);
     for (int64_t k = 0; k < number; k++) partial[DMAX + k] = lanes(products[k]);
@@ -330,7 +239,6 @@ void transform_pass(const view *dy, const float *a, int64_t a_n, const view *x, 
         item it = item_at(s, index);
         row first[DMAX], second[DMAX], out[DMAX];
         float first_matrix[DMAX * DMAX], second_matrix[DMAX * DMAX], offset[DMAX] = {};
-        int padded = (int)round_up(it.rows, TI);
         if (dy) localise(a + it.n * a_n + it.channel * s.d, it.rows, s.d, 1, first_matrix);
         if (x) localise(b + it.n * b_n + it.channel * s.d, it.rows, s.d, 0, second_matrix);
         if (vector) memcpy(offset, vector + it.n * vector_n + it.channel, it.rows * sizeof(float));
@@ -340,20 +248,12 @@ void transform_pass(const view *dy, const float *a, int64_t a_n, const view *x, 
             int vectors = (int)(round_up(count, W) / W);
             if (dy) load(*dy, it.n, it.channel, l, it.rows, count, NULL, first);
             if (x) load(*x, it.n, it.channel, l, it.rows, count, own_shift, second);
-            if (s.d == 1)
-                for (int r = 0; r < it.rows; r++)
-                    for (int v = 0; v < vectors; v++) {
-                        vec sum = (vec){} + offset[r];
-                        if (dy) sum += first_matrix[r] * first[r].v[v];
-                        if (x) sum += second_matrix[r] * second[r].v[v];
-                        out[r].v[v] = sum;
-                    }
-            else if (dy && x)
-                transform(first_matrix, first, second_matrix, second, offset, it.rows, padded, vectors, out);
-            else
-                transform(dy ? first_matrix : second_matrix, dy ? first : second, NULL, NULL, offset, it.rows, padded,
-                          vectors, out);
-            store(y, it.n, it.channel, l, it.rows, count, out);
+            const float *one = dy ? first_matrix : second_matrix, *other = dy && x ? second_matrix : NULL;
+            const row *of_one = dy ? first : second;
+            int direct = !y.bf16 && y.sl == 1 && count == P && (s.d == 1 || it.rows % TI == 0);
+            float *to = direct ? (float *)y.data + it.n * y.sn + it.channel * y.sc + l : (float *)out;
+            (s.d == 1 ? scale : transform)(one, of_one, other, second, offset, it.rows, vectors, to, direct ? y.sc : P);
+            if (!direct) store(y, it.n, it.channel, l, it.rows, count, out);
         }
     }
 }

@@ -26,7 +26,7 @@ __all__ = ['build', 'library']
 
 _LOGGER = logging.getLogger(__name__)
 _SOURCES = ('cpu_passes.c', 'cpu_algebra.c')
-_HEADER = 'cpu_newton.h'
+_HEADERS = ('cpu_blocks.h', 'cpu_mixture.h', 'cpu_newton.h')
 _FLAGS = ('-std=gnu11', '-O3', '-march=native', '-fopenmp', '-fPIC', '-shared')
 
 
@@ -46,7 +46,7 @@ def build() -> Path:
     if not sys.platform.startswith('linux'):
         raise OSError(f'no build for {sys.platform}')
     sources = [Path(__file__).with_name(name) for name in _SOURCES]
-    texts = [path.read_bytes() for path in (*sources, Path(__file__).with_name(_HEADER))]
+    texts = [Path(__file__).with_name(name).read_bytes() for name in (*_SOURCES, *_HEADERS)]
     compiler = shlex.split(os.environ.get('CC', 'cc'))
     version = subprocess.run([*compiler, '--version'], capture_output=True, check=True, timeout=60).stdout
     key = hashlib.sha256(b'\0'.join([*texts, version, _processor(),
