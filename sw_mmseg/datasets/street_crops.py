@@ -15,6 +15,7 @@ from mmengine.registry import DATASETS
 from mmseg.datasets import BaseSegDataset
 
 from .cityscapes import RawCityscapesDataset
+from .errors import DatasetError
 from .gta5 import GTA5Dataset
 from .labels import CLASSES
 from .loading import LoadImage, LoadLabels
@@ -41,7 +42,7 @@ class StreetCrops(BaseDataset):
         arguments: of mmengine's `BaseDataset`, such as `pipeline`.
 
     Raises:
-        DatasetError: no streets in that folder; says how to make them.
+        DatasetError: no streets in that folder, or nothing in them; says how to make them.
     """
 
     METAINFO = dict(classes=THINGS)
@@ -64,6 +65,9 @@ class StreetCrops(BaseDataset):
         for index, crops in by_class.items():
             for place in _spread(len(crops), self.per_class):
                 samples.append(dict(img=crops[place], gt_label=index))
+        if not samples:
+            raise DatasetError(f'StreetCrops: the {self.split} pictures of the {self.domain} in {self.data_root} show '
+                               f'nothing of {self.smallest} pixels or more: make more or larger streets')
         return samples
 
     def _pictures(self) -> Iterator[tuple[np.ndarray, np.ndarray]]:

@@ -146,6 +146,8 @@ def test_things_of_both_domains(streets):
     assert max(labels.count(label) for label in labels) <= 2
     with pytest.raises(ValueError, match="domain='game'"):
         StreetCrops(str(streets), 'game')
+    with pytest.raises(DatasetError, match='the test pictures of the source .* show nothing of 500 pixels'):
+        StreetCrops(str(streets), split='test', smallest=500)
     with pytest.raises(DatasetError, match=r'streets\.py'):
         StreetCrops(str(streets.parent / 'streets' / 'absent'))
 

@@ -130,3 +130,16 @@ def test_what_does_not_exist_is_refused():
         build(site_norm_cfg=SW, evry=3)
     with pytest.raises(ValueError, match='no convolution chosen'):
         build(site_norm_cfg=SW, every=60, exclude=('conv1', 'layer4'))
+
+
+def test_norms_by_name():
+    names = ['bn1', 'layer2.1.bn2', 'layer1.0.downsample.1']
+    model = build(site_norm_cfg=SW, at=names, frozen_stages=1)
+    found = {name: norm for name, norm in model.named_modules() if isinstance(norm, SwitchWhiten2d)}
+    assert found.keys() == set(names)
+    frozen = {name for name, norm in found.items() if not any(p.requires_grad for p in norm.parameters())}
+    assert frozen == {'bn1', 'layer1.0.downsample.1'}
+    assert not any(isinstance(m, SwitchWhiten2d) for m in build(at=names).modules())  # no norm asked for
+    for wrong in (['bn1', 'layer9.bn1'], ['conv1'], []):
+        with pytest.raises(ValueError, match='names no norm of ResNet'):
+            build(site_norm_cfg=SW, at=wrong)

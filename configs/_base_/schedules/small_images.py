@@ -7,8 +7,8 @@ optim_wrapper = dict(
     optimizer=dict(type='SGD', lr=0.1, momentum=0.9, weight_decay=1e-4),
     # In so few iterations switches barely move at the common learning rate. Norms without switches have no such keys.
     paramwise_cfg=dict(custom_keys=dict(
-        mean_logits=dict(lr_mult=100.0, decay_mult=0.0),
-        cov_logits=dict(lr_mult=100.0, decay_mult=0.0))))
+        mean_logits=dict(lr_mult=10.0, decay_mult=0.0),
+        cov_logits=dict(lr_mult=10.0, decay_mult=0.0))))
 param_scheduler = [
     dict(type='LinearLR', start_factor=0.1, begin=0, end=20, by_epoch=False),
     dict(type='CosineAnnealingLR', begin=20, end=iterations, by_epoch=False)]

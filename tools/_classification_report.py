@@ -106,7 +106,7 @@ def write(results: list[Result], data: str, out: Path, about: str) -> Path:
     for network in dict.fromkeys(result.network for result in results):
         own = [result for result in results if result.network == network]
         for file, scalar, ylabel, weight in (('validation', 'accuracy/top1', 'validation error (%)', 0.0),
-                                             ('training', 'accuracy_top-1', 'training error (%)', 0.8)):
+                                             ('training', 'accuracy_top-1', 'training error (%)', 0.5)):
             curves = error_curves(own, scalar)
             if curves:
                 figures[f'{network}_{file}.png'] = plot_curves(curves, ylabel, f'{network} on {data}', LIGHT, COLOURS,
