@@ -7,6 +7,7 @@ from mmengine.dataset import BaseDataset
 from mmseg.registry import DATASETS
 from torch.utils.data import Dataset
 
+from .check_coco import check_coco, coco_datasets
 from .domain_pair import DomainPair
 from .errors import DatasetError
 from .loading import LoadImage, LoadLabels
@@ -21,6 +22,11 @@ def check_dataset(dataset: dict | Dataset, decode: int | None = 32) -> None:
     and labels unless the pipeline resizes them. Of a data set from elsewhere, only what is known is checked.
     """
     if isinstance(dataset, dict):
+        instances = list(coco_datasets(dataset))
+        if instances:
+            for part in instances:
+                check_coco(part, decode)
+            return
         dataset = _build(dataset)
     if isinstance(dataset, DomainPair):
         check_dataset(dataset.source, decode)

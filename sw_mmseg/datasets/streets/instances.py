@@ -33,7 +33,7 @@ def instance_files(root: str | Path) -> dict[str, Path]:
 def write_instances(
     root: str | Path,
     game_val: int = 100,
-    crowd_below: int = 32,
+    crowd_below: int | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> dict[str, Path]:
     """Writes all annotation files of `root` (OUT/VARIANT of the generator) and returns them.
@@ -41,7 +41,7 @@ def write_instances(
     Args:
         root: a folder of streets.
         game_val: how many of the game's pictures, the last ones, are held out of its training part.
-        crowd_below: objects of fewer visible pixels are in crowds.
+        crowd_below: objects of fewer visible pixels are in crowds; None for 1/2048 of the picture, 64 of 512x256.
         progress: called with (done, total) pictures.
 
     Raises:
@@ -50,6 +50,8 @@ def write_instances(
     root = Path(root)
     options = _manifest(root)
     count = options['source']
+    if crowd_below is None:
+        crowd_below = options['size'][0] * options['size'][1] // 2048
     if not 0 < game_val < count:
         raise DatasetError(f'{root} has {count} pictures of the game: {game_val} of them cannot be held out')
     parts = {
