@@ -7,16 +7,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#ifdef __AVX512F__
-enum { W = 16, TJ = 4 }; /* floats a vector; columns a tile, as many as the registers hold */
-#define REGISTER(v) "+v"(v)
-#else
-#define REGISTER(v) "+x"(v)
-enum { W = 8, TJ = 2 };
-#endif
+#include "cpu_vector.h"
+
 enum { P = 256, V = P / W, TI = 4, BUNDLE = 16, DMAX = 64 };
 
-typedef float vec __attribute__((vector_size(4 * W)));
 typedef float loose __attribute__((vector_size(4 * W), aligned(4))); /* a vector anywhere in memory */
 typedef float vec4 __attribute__((vector_size(16), aligned(4)));
 typedef int int4 __attribute__((vector_size(16)));

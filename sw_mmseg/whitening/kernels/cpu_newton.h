@@ -6,14 +6,10 @@
 #include <stdint.h>
 #include <string.h>
 
-#ifdef __AVX512F__
-enum { W = 16 };
-#else
-enum { W = 8 };
-#endif
+#include "cpu_vector.h"
+
 enum { ROWS = 4 };
 
-typedef float vec __attribute__((vector_size(4 * W)));
 
 typedef struct { int d, stored, ld; } size; /* D; rows stored, a multiple of ROWS; floats a row, a multiple of W */
 

@@ -26,7 +26,7 @@ __all__ = ['build', 'library']
 
 _LOGGER = logging.getLogger(__name__)
 _SOURCES = ('cpu_passes.c', 'cpu_algebra.c')
-_HEADERS = ('cpu_blocks.h', 'cpu_mixture.h', 'cpu_newton.h')
+_HEADERS = ('cpu_blocks.h', 'cpu_mixture.h', 'cpu_newton.h', 'cpu_vector.h')
 _FLAGS = ('-std=gnu11', '-O3', '-march=native', '-fopenmp', '-fPIC', '-shared')
 
 
