@@ -122,3 +122,13 @@ def test_get_flops_names_sws_share(run, capsys):
     assert 'one image of 64x64' in text and '| SW | 14 |' in text and 'backbone.layer3.5.bn2' in text
     assert run('analysis/get_flops', 'configs/sw_adaptsegnet_streets.py', '--shape', 64, 64) == 0
     assert '| SW | 5 |' in capsys.readouterr().out
+
+
+@pytest.mark.parametrize('name', ['sw_pspnet_cityscapes', 'sw_pspnet_ade20k'])
+def test_the_pipeline_benchmark_times_every_step(run, capsys, name):
+    assert run('benchmark/data_pipeline', f'configs/{name}.py', '--images', 2, '--rounds', 1, '--size', '64x32') == 0
+    text = capsys.readouterr().out
+    steps = ['1 LoadImage', '2 LoadLabels', '3 RandomResize', 'RandomCrop', 'RandomFlip', 'PackSegInputs', '| all |']
+    assert all(step in text for step in steps) and 'images a second and core, mean of 2' in text
+    assert ('RandomBlur' in text) == ('ade20k' in name)
+    assert run('benchmark/data_pipeline', 'configs/sw_adaptsegnet_streets.py') == 2
