@@ -1,9 +1,17 @@
 """Shared by all tests: a fixed seed, and OpenMMLab's default scope, which a test with a Runner would leave behind."""
 
+import importlib.metadata
 import sys
 
 import pytest
 import torch
+
+try:
+    importlib.metadata.version('mmsegmentation')  # upstream's own, which needs the plugin's operators to be imported
+except importlib.metadata.PackageNotFoundError:
+    pass
+else:
+    import sw_mmseg.plugin  # noqa: F401
 
 
 @pytest.fixture(autouse=True)
