@@ -128,4 +128,6 @@ def _batch_moments(local: Moments, x: Tensor, settings: Settings) -> tuple[Momen
 
 def _no_autocast(x: Tensor) -> AbstractContextManager:
     kind = x.device.type
+    if torch.compiler.is_compiling():  # exporting, since else this is inside an operator
+        return nullcontext()
     return torch.autocast(kind, enabled=False) if torch.amp.is_autocast_available(kind) else nullcontext()

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.nn import init
 from torch.nn.modules.batchnorm import _BatchNorm
 
+from . import operators
 from .algebra import Parameters
 from .checkpoint import adapt_state_dict
 from .diagnose import Diagnosis, diagnose
@@ -116,10 +117,10 @@ class _SwitchWhiten(_BatchNorm):
         self._check_input(input)
         if self.training:
             return self._forward_training(input)
-        running = self._running_moments(input)
-        parameters = Parameters(self.weight, self.bias, self.mean_logits, self.cov_logits)
-        settings = self._settings(None)
-        if torch.compiler.is_compiling() or torch.jit.is_tracing():
+        parameters, running, settings = self._learned(), self._running_moments(input), self._settings(None)
+        if torch.compiler.is_compiling() and not torch.compiler.is_exporting():
+            return operators.switch_whiten(input, parameters, running, settings)[0]
+        if torch.compiler.is_exporting() or torch.jit.is_tracing() or torch._C._are_functorch_transforms_active():
             return switch_whiten(input, *parameters, running, settings)
         if torch.is_grad_enabled():
             return SwitchWhitenFunction.apply(input, *parameters, running, settings)[0]
@@ -130,8 +131,12 @@ class _SwitchWhiten(_BatchNorm):
         if input.shape[0] == 0 and group is None:
             return self._empty(input)
         self._check_enough_pixels(input, group)
-        output, mean, cov, count = SwitchWhitenFunction.apply(
-            input, self.weight, self.bias, self.mean_logits, self.cov_logits, None, self._settings(group))
+        parameters, settings = self._learned(), self._settings(group)
+        if torch.compiler.is_compiling():
+            output, mean, cov, count = operators.switch_whiten(input, parameters, None, settings)
+        else:
+            self._check_no_transform()
+            output, mean, cov, count = SwitchWhitenFunction.apply(input, *parameters, None, settings)
         if mean is not None and self.track_running_stats:
             self._track(mean, cov, count)
         return output
@@ -152,6 +157,9 @@ class _SwitchWhiten(_BatchNorm):
             factor = factor * (count > 0).to(self.running_cov.dtype)
         for running, new in ((self.running_mean, mean), (self.running_cov, unbiased)):
             running.add_((new.to(running.dtype) - running) * factor)
+
+    def _learned(self) -> Parameters:
+        return Parameters(self.weight, self.bias, self.mean_logits, self.cov_logits)
 
     def _settings(self, group: dist.ProcessGroup | None) -> Settings:
         return Settings(self.statistics, self.group_size, self.eps, self.inverse_sqrt, self.iterations, group)
@@ -178,6 +186,11 @@ class _SwitchWhiten(_BatchNorm):
             raise ValueError(f'{name} expects floating point, got {input.dtype}: convert it, for example with .float()')
         if 0 in input.shape[2:]:
             raise ValueError(f'{name} got an input without pixels, shape {tuple(input.shape)}')
+
+    def _check_no_transform(self) -> None:
+        if torch._C._are_functorch_transforms_active():
+            raise RuntimeError(f'{type(self).__name__} in training mode works under no transform of torch.func: call '
+                               '.eval(), in which it does, or use torch.autograd')
 
     def _check_enough_pixels(self, input: Tensor, group: dist.ProcessGroup | None) -> None:
         """One value has no variance: its normalised value is β, whatever it was. torch's norms refuse that too."""

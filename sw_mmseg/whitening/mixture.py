@@ -29,7 +29,7 @@ def mix(words: Sequence[str], mean_ratios: Tensor, cov_ratios: Tensor, sample: M
     of_mean, of_cov = dict(zip(words, mean_ratios.unbind())), dict(zip(words, cov_ratios.unbind()))
     mean, cov = None, eps * identity
     for source, moments in (('batch', batch), ('sample', sample)):
-        if moments is None or of_mean.keys().isdisjoint(_WORDS[source]):
+        if moments is None or not _names(of_mean, source):
             continue
         ratio = _mean_factor(of_mean, source)
         mean = ratio * moments.mean if mean is None else torch.addcmul(mean, ratio, moments.mean)
@@ -53,7 +53,7 @@ def mixture_backward(words: Sequence[str], grad: Moments, mean_ratios: Tensor, c
     to_mean_ratio, to_cov_ratio, of_batch = {}, {}, None
     origin = (batch or sample).mean[:1]
     for source, moments in (('batch', batch), ('sample', sample)):
-        if moments is None or of_mean.keys().isdisjoint(_WORDS[source]):
+        if moments is None or not _names(of_mean, source):
             continue
         own = grad if source == 'sample' else _sum_over_samples(grad)
         full, diagonal = _WORDS[source]
@@ -75,7 +75,7 @@ def sample_backward(words: Sequence[str], grad: Moments, mean_ratios: Tensor, co
                     sample: Moments) -> Moments:
     """The gradients of the sample moments through 'iw', 'in' and 'ln'."""
     of_mean, of_cov = dict(zip(words, mean_ratios.unbind())), dict(zip(words, cov_ratios.unbind()))
-    own = None if of_mean.keys().isdisjoint(_WORDS['sample']) else _through(grad, of_mean, of_cov, 'sample')
+    own = None if not _names(of_mean, 'sample') else _through(grad, of_mean, of_cov, 'sample')
     if 'ln' not in of_mean:
         return own
     total, trace = _layer_gradients(grad)
@@ -90,6 +90,10 @@ def _through(grad: Moments, of_mean: dict[str, Tensor], of_cov: dict[str, Tensor
     """Gradients of a source's moments from those of the mixed ones."""
     identity = torch.eye(grad.cov.shape[-1], dtype=grad.cov.dtype, device=grad.cov.device)
     return Moments(_mean_factor(of_mean, source) * grad.mean, _cov_factor(of_cov, source, identity) * grad.cov)
+
+
+def _names(ratios: dict[str, Tensor], source: str) -> bool:
+    return any(word in ratios for word in _WORDS[source])
 
 
 def _mean_factor(ratios: dict[str, Tensor], source: str) -> Tensor:

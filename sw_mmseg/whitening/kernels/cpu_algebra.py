@@ -31,7 +31,7 @@ def fold(sample: Moments | None, batch: Moments | None, shift: Tensor | None, pa
     mean, vector = torch.empty(m, g, d), torch.empty(m if shift is None else n, g, d)
     cov, root, matrix = (torch.empty(m, g, d, d) for _ in range(3))
     _call('fold', problem, mean, cov, root, matrix, vector)
-    return Folded(mean, root, (cov,), matrix, vector)
+    return Folded(mean, root, (cov,) if d > 1 else (), matrix, vector)
 
 
 def fold_backward(total: Tensor, product: Tensor, sample: Moments | None, batch: Moments | None, shift: Tensor | None,
@@ -43,7 +43,8 @@ def fold_backward(total: Tensor, product: Tensor, sample: Moments | None, batch:
     logits = [torch.empty(problem.words) for _ in range(2)]
     mixed = Moments(torch.empty_like(folded.mean), torch.empty_like(folded.root))
     of_batch = Moments(torch.zeros(1, g, d), torch.zeros(1, g, d, d)) if named else None
-    _call('fold_backward', problem, folded.mean, *folded.factors, folded.root, folded.matrix, total, product, weight,
+    cov = folded.factors[0] if folded.factors else None
+    _call('fold_backward', problem, folded.mean, cov, folded.root, folded.matrix, total, product, weight,
           bias, *logits, *mixed, *(of_batch or (None, None)))
     return Gradients(Parameters(weight, bias, *logits), mixed, of_batch)
 

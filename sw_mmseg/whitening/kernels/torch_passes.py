@@ -42,7 +42,8 @@ def shift(sample: Moments) -> Tensor | None:
     """The sample's mean where some variance is so small beside the squared mean that rounding would show."""
     if sample.cov.shape[-1] == 1:
         return None
-    if not (torch.compiler.is_compiling() or torch.jit.is_tracing() or sample.cov.is_cuda):
+    traced = torch.compiler.is_compiling() or torch.jit.is_tracing() or torch._C._are_functorch_transforms_active()
+    if not (traced or sample.cov.is_cuda):
         limit = _CANCELLATION_TOLERANCE / torch.finfo(sample.mean.dtype).eps
         if not bool((sample.mean.square() > limit * sample.cov.diagonal(dim1=-2, dim2=-1)).any()):
             return None
