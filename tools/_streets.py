@@ -79,17 +79,31 @@ def make_streets(config: Config) -> None:
     Raises:
         UserError: they are missing and several processes would draw them at once.
     """
-    from sw_mmseg.datasets.streets import generate_streets, write_ade20k
     folder = Path(innermost(config.train_dataloader.dataset).data_root)
     if folder.is_dir():
         return
     if config.launcher != 'none':
         raise UserError(f'no streets in {folder}; make them first: '
                         f'python tools/dataset_converters/streets.py {STREETS} --ade20k')
-    print(f'drawing streets into {folder.parent}', flush=True)
+    draw_streets(STREETS)
+
+
+def draw_streets(out: Path) -> Path:
+    """Draws what is missing of streets, in all layouts, into `out`/varied, and returns that folder.
+
+    Raises:
+        UserError: there are streets made with other options, or something else.
+    """
+    from sw_mmseg.datasets.streets import generate_streets, write_ade20k
+    print(f'streets in {out}', flush=True)
+    workers = len(os.sched_getaffinity(0)) if hasattr(os, 'sched_getaffinity') else os.cpu_count() or 1
     with tqdm(unit=' images', leave=False, disable=None) as bar:
         def show(done: int, total: int) -> None:
             bar.total = total
             bar.update(done - bar.n)
-        generate_streets(STREETS, workers=len(os.sched_getaffinity(0)), progress=show)
-    write_ade20k(folder.parent)
+        try:
+            root = generate_streets(out, workers=workers, progress=show)
+        except (FileExistsError, ValueError) as error:
+            raise UserError(str(error)) from error
+    write_ade20k(root)
+    return root
