@@ -126,6 +126,7 @@ def test_compiled_without_a_break(statistics, method):
 def test_compiled_with_sizes_that_change(training):
     plain = SwitchWhiten2d(16).train(training)
     ours = copy.deepcopy(plain)
+    torch._dynamo.utils.counters.clear()
     program = compiled(ours, dynamic=True)
     shapes = [(2, 16, 6, 5), (3, 16, 7, 9), (5, 16, 4, 11)]
     for shape in shapes:
