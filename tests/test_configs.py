@@ -24,8 +24,8 @@ from sw_mmseg.whitening import PRESETS, SwitchWhiten2d
 STEPPED_IN = {
     **dict.fromkeys(('adaptsegnet', 'adaptsegnet101', 'sourceonly'), 'test_configs.py'),
     **dict.fromkeys(('fcn', 'pspnet', 'pspnet101'), 'test_scene_configs.py'),
-    **dict.fromkeys(('resnet20', 'resnet44', 'resnet56', 'resnet110', 'resnet50', 'resnet101', 'resnet50released',
-                     'resnet101released', 'densenet121', 'densenet169'), 'test_classification_configs.py'),
+    **dict.fromkeys(('resnet20', 'resnet44', 'resnet56', 'resnet110', 'resnet50', 'resnet50fast', 'resnet50released',
+                     'resnet101', 'resnet101released', 'densenet121', 'densenet169'), 'test_classification_configs.py'),
     'maskrcnn': 'test_detection_configs.py',
 }
 ALL_NAMES = sorted(path.stem for path in (Path(__file__).parent.parent / 'configs').glob('*.py'))
