@@ -17,6 +17,6 @@ from sw_mmseg.analysis.tables import Table, mean_std, per_class_table, to_csv, t
 __all__ = [
     'CORRUPTIONS', 'ILLUMINATION', 'SEVERITIES', 'LayerCost', 'Section', 'Table', 'colour', 'complexity_table',
     'contact_sheet', 'corrupt', 'environment', 'error_rate', 'image_bytes', 'layer_costs', 'mean_std', 'overlay',
-    'per_class_table', 'plot_class_bars', 'plot_curves', 'plot_spread', 'read_scalars', 'robustness', 'to_csv', 'to_html',
-    'to_markdown', 'with_legend', 'write_report'
+    'per_class_table', 'plot_class_bars', 'plot_curves', 'plot_spread', 'read_scalars', 'robustness', 'to_csv',
+    'to_html', 'to_markdown', 'with_legend', 'write_report'
 ]
