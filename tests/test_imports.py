@@ -11,7 +11,7 @@ ROOT = Path(__file__).parent.parent / 'sw_mmseg'
 STDLIB = set(sys.stdlib_module_names)
 # package -> what it may import beside the standard library and itself
 ALLOWED = {
-    'whitening': {'torch'},
+    'whitening': {'torch', 'triton'},
     'datasets': {'numpy', 'cv2', 'PIL', 'torch', 'torchvision', 'sklearn', 'mmseg', 'mmdet', 'mmengine', 'mmcv',
                  'tqdm', 'pycocotools'},
     'models': {'sw_mmseg.whitening', 'torch', 'torchvision', 'mmseg', 'mmdet', 'mmpretrain', 'mmengine', 'mmcv'},
@@ -70,7 +70,7 @@ import sys
 
 class Blocker:
     def find_spec(self, name, path=None, target=None):
-        if name.split('.')[0] in {'mmcv', 'mmengine', 'mmseg', 'mmdet', 'mmpretrain', 'cv2', 'torchvision'}:
+        if name.split('.')[0] in {'mmcv', 'mmengine', 'mmseg', 'mmdet', 'mmpretrain', 'cv2', 'torchvision', 'triton'}:
             raise ImportError(name + ' is blocked')
 
 sys.meta_path.insert(0, Blocker())

@@ -2,8 +2,8 @@
 
 Each reads its inputs once, in whatever memory format they have, and computes in fp32 (`triton_tiles` says how). Few
 samples and groups with many pixels would leave most of a GPU idle, so the pixels of each are dealt out in chunks: a
-program writes its sums, and a second, small kernel adds the chunks up, in a fixed order, so that equal inputs give equal
-results.
+program writes its sums, and a second, small kernel adds up the chunks, in a fixed order, so that equal inputs give
+equal results.
 
 Moments are gathered about the mean of a chunk's first block. That mean cannot be far off: with n blocks in the chunk
 the squared distance of the two means is at most n − 1 times the variance, so that a mean many standard deviations from
@@ -17,7 +17,9 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
+from ..algebra import Algebra
 from ..moments import Moments, memory_format
+from ..settings import Settings
 from .triton_newton import newton, newton_backward
 from .triton_tiles import (
     Plan,
@@ -33,8 +35,8 @@ from .triton_tiles import (
     to_tf32,
 )
 
-__all__ = ['apply', 'apply_gradient', 'gradient_sums', 'newton', 'newton_backward', 'sample_moments', 'shift',
-           'supported']
+__all__ = ['algebra', 'apply', 'apply_gradient', 'gradient_sums', 'newton', 'newton_backward', 'sample_moments',
+           'shift', 'supported']
 
 _LARGEST_GROUP = 64  # D² sums and iterates of a larger one do not fit into registers
 _DTYPES = (torch.float32, torch.bfloat16, torch.float16)
@@ -51,6 +53,10 @@ def supported(x: Tensor, group_size: int) -> bool:
     if not isinstance(_moments_kernel, triton.JITFunction):  # Triton's interpreter
         return x.device.type == 'cpu'
     return x.is_cuda and torch.version.hip is None and torch.cuda.get_device_capability(x.device) >= (8, 0)
+
+
+def algebra(settings: Settings) -> Algebra:
+    return Algebra(newton, newton_backward)
 
 
 def sample_moments(x: Tensor, group_size: int) -> Moments:

@@ -1,9 +1,9 @@
 """How the Triton passes cut an activation into tiles, and what they do with one.
 
-A tile is (ROWS channels, BLOCK pixels). ROWS is a power of two, and at least 16 where there are matrices, so that a tile
-fits the tensor cores: several small groups share a tile, whose matrix is then block-diagonal, and a group of 20 leaves
-rows empty. A program takes one tile's rows in one sample and goes through a `chunk` of their pixels, block by block.
-Neighbouring tiles run side by side: in channels_last they share cache lines.
+A tile is (ROWS channels, BLOCK pixels). ROWS is a power of two, and at least 16 where there are matrices, so that a
+tile fits the tensor cores: several small groups share a tile, whose matrix is then block-diagonal, and a group of 20
+leaves rows empty. A program takes one tile's rows in one sample and goes through a `chunk` of their pixels, block by
+block. Neighbouring tiles run side by side: in channels_last they share cache lines.
 
 Products run on the tensor cores in TF32, whose 10 bits alone would show. So a fp32 operand is split into a part that is
 whole in TF32 and a small rest, and the products of the parts are summed in fp32, which leaves an error near fp32's own.
@@ -89,15 +89,16 @@ def _plan(n: int, c: int, d: int, length: int, last: bool, size: int, processors
 def _tile(c: int, d: int, length: int, last: bool, size: int) -> tuple[int, int, int, int]:
     """Rows, pixels, warps and stages of a tile whose values have `size` bytes.
 
-    With matrices, a warp for each 16 rows and 64 pixels: more pixels cost registers, more warps compute the same product
-    twice. Two or three stages keep enough loads under way with the ten or more warps that a processor then holds.
+    With matrices, a warp for each 16 rows and 64 pixels: more pixels cost registers, and more warps compute the same
+    product twice. Two or three stages keep loads under way while the few warps that a processor then holds compute.
     """
     pixels = max(triton.next_power_of_2(length), 16)
     if d == 1:  # no matrices: 2048 values of any shape
         rows = min(triton.next_power_of_2(c), 64) if last else 2048 // min(pixels, 512)
         return rows, 2048 // rows, 4, 1
     rows = max(triton.next_power_of_2(d), 16)
-    return rows, min(pixels, 64), rows // 16, 2 if size == 4 else 3
+    stages = 1 if rows == 64 else 6 // size + 1  # at 64 rows the matrices leave no room in the shared memory
+    return rows, min(pixels, 32 if rows > 16 and size == 4 else 64), rows // 16, stages
 
 
 @functools.lru_cache(maxsize=64)
@@ -130,12 +131,10 @@ def tile_at(sample, pixel, channel, valid, channels, length, ROWS: tl.constexpr,
             LAST: tl.constexpr, FULL: tl.constexpr):
     """Offsets and mask (ROWS, BLOCK) of the pixels from `pixel` on; FULL says that no tile has a gap."""
     pixels = tl.arange(0, BLOCK)
-    start = sample * channels * length
-    if LAST:
-        start += pixel.to(tl.int64) * channels
-        offsets = start + (channel[:, None] + pixels[None, :] * channels)
+    if LAST:  # `sample` makes the products 64 bits wide
+        offsets = (sample * length + pixel) * channels + (channel[:, None] + pixels[None, :] * channels)
     else:
-        offsets = (start + pixel + channel.to(tl.int64) * length)[:, None] + pixels[None, :]
+        offsets = ((sample * channels + channel) * length + pixel)[:, None] + pixels[None, :]
     if FULL:
         mask = tl.full((ROWS, BLOCK), True, tl.int1)
     else:

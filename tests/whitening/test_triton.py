@@ -1,0 +1,101 @@
+"""The Triton kernels: their values in Triton's interpreter, and whether they compile for the GPUs they are for.
+
+The interpreter is chosen when triton is first imported, so the cases run in a process of their own.
+"""
+
+import importlib.util
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+pytestmark = pytest.mark.skipif(importlib.util.find_spec('triton') is None, reason='this torch comes without Triton')
+CASES = Path(__file__).with_name('triton_cases.py')
+SMALLEST_SHARED_MEMORY = 99 * 1024  # that a program may have on compute capability 8.6, 8.9 and 12.0
+
+
+def run_cases(**environment):
+    command = [sys.executable, '-m', 'pytest', '-q', '-x', '-p', 'no:cacheprovider', '--durations=0', str(CASES)]
+    return subprocess.run(command, env={**os.environ, **environment}, capture_output=True, text=True)
+
+
+def test_in_the_interpreter():
+    done = run_cases(TRITON_INTERPRET='1')
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert int(re.search(r'(\d+) passed', done.stdout).group(1)) > 100
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason='no CUDA device')
+def test_on_the_device():
+    done = run_cases(TRITON_INTERPRET='0')
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.fixture
+def compiled(monkeypatch, tmp_path):
+    """Calls of kernels end after compilation, for a GPU that need not be there; what was compiled, by name."""
+    import triton
+    from triton.backends.compiler import GPUTarget
+    from triton.runtime import driver
+
+    class Device:
+        target = GPUTarget('cuda', 80, 32)
+
+        def get_current_device(self):
+            return self.target.arch
+
+        def get_current_stream(self, device):
+            return 0
+
+        def get_current_target(self):
+            return self.target
+
+    kernels, run = {}, triton.JITFunction.run
+
+    def compile_only(self, *args, grid, warmup, **kwargs):
+        kernels.setdefault(self.__name__, []).append(run(self, *args, grid=grid, warmup=True, **kwargs))
+
+    monkeypatch.setattr(triton.JITFunction, 'run', compile_only)
+    monkeypatch.setattr(driver, '_active', Device())
+    monkeypatch.setenv('TRITON_CACHE_DIR', str(tmp_path))
+    return kernels
+
+
+def call_all(d, groups, length, dtype, last):
+    from sw_mmseg.whitening.kernels import triton_passes as passes
+
+    x = torch.zeros(2, groups * d, length, 1, dtype=dtype)
+    if last:
+        x = x.contiguous(memory_format=torch.channels_last)
+    mean, cov = passes.sample_moments(x, d)
+    passes.apply(x, mean, cov, mean[:1])
+    passes.gradient_sums(x, x, mean, d)
+    passes.apply_gradient(x, x, mean, cov[:1], cov, mean)
+    passes.apply_gradient(x, x, None, cov, None, None)
+    passes.newton(cov, 5)
+    passes.newton_backward(cov, cov, 5)
+
+
+@pytest.mark.parametrize('capability, d, groups, length, dtype, last', [
+    (80, 16, 4, 4096, torch.float32, False), (90, 16, 4, 4096, torch.bfloat16, True),
+    (86, 20, 3, 5000, torch.float32, True), (90, 1, 6, 49, torch.float16, False), (120, 3, 1, 1, torch.bfloat16, False),
+], ids=str)
+def test_compiles(compiled, capability, d, groups, length, dtype, last):
+    from triton.backends.compiler import GPUTarget
+    from triton.runtime import driver
+
+    driver.active.target = GPUTarget('cuda', capability, 32)
+    call_all(d, groups, length, dtype, last)
+    names = {'_moments_kernel', '_gradient_kernel', '_transform_kernel'}
+    names |= {'_combine_kernel'} if length > 1024 else set()
+    names |= {'_newton_kernel', '_newton_backward_kernel'} if d > 1 else set()
+    assert set(compiled) == names
+    for kernel in (kernel for several in compiled.values() for kernel in several):
+        assert kernel.metadata.shared <= SMALLEST_SHARED_MEMORY, kernel.name
+        assert kernel.asm['cubin']
+        if '_newton' not in kernel.name and d > 1 and '_combine' not in kernel.name:
+            assert 'tf32' in kernel.asm['ptx']
