@@ -23,7 +23,7 @@ TABLE_3 = {
     'ade20k': dict(bn=(36.6, 37.9), sn=(37.8, 38.8), bw=(35.9, 37.8), sw=(39.8, 40.8), swb=(39.8, 40.7)),
     'cityscapes': dict(bn=(72.1, 73.4), sn=(75.0, 76.2), bw=(72.5, 73.7), sw=(76.2, 77.1), swb=(76.0, 77.0)),
 }
-TABLE_4 = {'bn': (43.59, 81.41), 'sw': (45.33, 82.05)}  # mIoU and pixel accuracy, several scales
+TABLE_4 = {'bn': (43.59, 81.41), 'sw': (45.33, 82.05)}  # mIoU and pixel accuracy
 TABLE_5 = {'bn': 72.1, 'bw7eigh': 72.4, 'sw7eigh': 75.7, 'sw7': 76.0}  # Cityscapes, mIoU
 UNMEASURED = 'unmeasured'
 
@@ -144,7 +144,7 @@ def paper_tables(results: Sequence[Result]) -> str:
         rows += [(f'{norm}_pspnet_{data}', '–') for norm in numbers]
         parts.append((f'### Table 3, {title}: ResNet-50, single / multi scale', 'mIoU, paper (ss / ms)', rows))
     rows = [(f'{norm}_pspnet101_ade20k', f'{miou} ({accuracy})') for norm, (miou, accuracy) in TABLE_4.items()]
-    parts.append(('### Table 4, ADE20K: PSPNet-101, multi scale', 'mIoU (pixel accuracy), paper', rows))
+    parts.append(('### Table 4, ADE20K: PSPNet-101', 'mIoU (pixel accuracy), paper', rows))
     rows = [(f'{norm}_fcn_cityscapes', f'{miou}') for norm, miou in TABLE_5.items()]
     parts.append(('### Table 5, Cityscapes: seven sites, single scale', 'mIoU, paper', rows))
     return '\n\n'.join(f'{title}\n\n{paper_table(heading, rows, ours)}' for title, heading, rows in parts)
@@ -154,4 +154,5 @@ def paper_table(heading: str, rows: Sequence[tuple[str, str]], ours: dict[str, s
     """One of them."""
     cells = tuple((f'[{name}]({name}.py)', f'`tools/dist_train.sh configs/{name}.py 4`', paper,
                    ours.get(name, UNMEASURED), UNMEASURED) for name, paper in rows)
-    return to_markdown(Table(('config', 'command', heading, 'mIoU on streets, ours', 'GPU hours, memory'), cells))
+    table = Table(('config', 'command', heading, 'mIoU on streets, ours', 'GPU hours, memory'), cells)
+    return to_markdown(table).strip()

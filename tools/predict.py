@@ -14,6 +14,7 @@ import cv2
 import numpy as np
 import torch
 from _cli import UserError, add_common_arguments, build, load_config, reads_labels, run_tool
+from _streets import use_streets
 from _weights import load_weights
 from mmcv.transforms import Compose
 from mmseg.registry import DATASETS, MODELS
@@ -33,6 +34,7 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument('input', type=Path, help='an image, or a folder of images')
     parser.add_argument('out', type=Path, help='a folder')
     parser.add_argument('--opacity', type=float, default=0.55, help='of the colours in the overlay, 0 to 1')
+    parser.add_argument('--streets', action='store_true', help='of a checkpoint that train.py --streets wrote')
     parser.add_argument('--device', default='cuda' if torch.cuda.is_available() else 'cpu')
     add_common_arguments(parser)
     return parser.parse_args(arguments)
@@ -91,6 +93,8 @@ def main(args: argparse.Namespace) -> int:
         raise UserError(f'no image or folder {args.input}')
     images = find_images(args.input)
     config = load_config(args.config, args.cfg_options, args.work_dir)
+    if args.streets:
+        use_streets(config)
     model = build('model', lambda: MODELS.build(config.model))
     load_weights(model, args.checkpoint)
     model.to(args.device).eval()

@@ -14,6 +14,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import torch
 from _cli import UserError, add_common_arguments, build, load_config, run_tool
+from _streets import use_streets
 from mmengine.config import Config
 from mmseg.registry import MODELS
 
@@ -28,6 +29,7 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument('--shape', type=int, nargs=2, metavar=('HEIGHT', 'WIDTH'),
                         help="of the image (default: the config's crop, else 512 1024)")
     parser.add_argument('--layers', action='store_true', help='also list every SW layer')
+    parser.add_argument('--streets', action='store_true', help='of the small network that train.py --streets trains')
     add_common_arguments(parser)
     return parser.parse_args(arguments)
 
@@ -42,7 +44,10 @@ def without_weights(config: Config) -> None:
 def main(args: argparse.Namespace) -> int:
     """Parse, count, print."""
     config = load_config(args.config, args.cfg_options, args.work_dir)
-    height, width = args.shape or config.get('crop_size') or (512, 1024)
+    if args.streets:
+        use_streets(config)
+    crop = config.model.get('data_preprocessor', {}).get('size')
+    height, width = args.shape or crop or (512, 1024)
     if min(height, width) < 1:
         raise UserError('--shape must be two positive numbers')
     without_weights(config)

@@ -89,7 +89,8 @@ def main(args: argparse.Namespace) -> int:
     report.write(args.work_dir, results)
     if args.docs:
         PICTURE.write_bytes(report.plot(results))
-        report.fill(DOCS, 'study', report.section(results))
+        picture = f'![mIoU of every seed](images/{PICTURE.name})'
+        report.fill(DOCS, 'study', f'{picture}\n\n{report.section(results)}')
     if args.readme:
         report.fill(README, 'scene parsing tables', report.paper_tables(every_result(args.work_dir)))
     print(f'\n{report.to_markdown(report.result_table(results))}\nTook {duration(time.monotonic() - begin)}. '
