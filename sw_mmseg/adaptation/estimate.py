@@ -32,6 +32,8 @@ class PooledMoments:
     def after_forward(self, layer: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
         """A forward hook of torch."""
         count = inputs[0].numel() // inputs[0].shape[1]
+        if not count:  # a detector's head without a detection
+            return
         step = layer.running_mean.double() - self.mean
         total = self.count + count
         self.scatter += getattr(layer, self.kind).double() * (count - 1)

@@ -50,7 +50,7 @@ class SyncBatchNorm(_BatchNorm):
         self._check_input_dim(input)
         x = input.to(torch.promote_types(input.dtype, torch.float32))  # statistics are never in half precision
         mean, var, count = joined_moments(x, self.process_group or dist.group.WORLD)
-        if self.training and self.track_running_stats:
+        if count and self.training and self.track_running_stats:
             self._track(mean, var * (count / max(count - 1, 1)))
         shape = (1, -1, *[1] * (x.dim() - 2))
         x = (x - mean.to(x.dtype).view(shape)) * (var + self.eps).rsqrt().to(x.dtype).view(shape)
@@ -87,7 +87,7 @@ def joined_moments(x: Tensor, group: dist.ProcessGroup) -> tuple[Tensor, Tensor,
     packed = torch.cat([mean.new_tensor([float(count)]), count * mean, count * second])
     packed = _SumOverProcesses.apply(packed, group)
     total = int(packed[0])
-    mean, second = packed[1:1 + channels] / total, packed[1 + channels:] / total
+    mean, second = packed[1:1 + channels] / max(total, 1), packed[1 + channels:] / max(total, 1)  # no process has any
     return mean, (second - mean.square()).clamp(min=0), total
 
 

@@ -35,7 +35,7 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument('--size', type=parse_size, default=(512, 256), help='width x height (default: 512x256)')
     parser.add_argument('--game', type=int, default=900, help="the game's pictures (default: 900)")
     parser.add_argument('--game-val', type=int, default=100, help='the last of them, which are held out (default: 100)')
-    parser.add_argument('--camera-train', type=int, default=0, help="the camera's training pictures (default: 0)")
+    parser.add_argument('--camera-train', type=int, default=100, help="the camera's training pictures (default: 100)")
     parser.add_argument('--camera-val', type=int, default=100, help="the camera's test pictures (default: 100)")
     parser.add_argument('--crowd-below', type=int, metavar='PIXELS',
                         help="smaller objects are in crowds (default: 1/2048 of the picture, 64 of 512x256)")
