@@ -11,6 +11,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
+from .checks import check_enough_pixels, check_input
 from .inverse_sqrt import inverse_sqrt
 from .kernels import torch_passes
 from .mixture import mix
@@ -68,11 +69,11 @@ def diagnose(layer: nn.Module, x: Tensor) -> Diagnosis:
     Raises:
         ValueError: for an input that the layer itself refuses, or one without samples.
     """
-    layer._check_input(x)
+    check_input(layer, x)
     if len(x) == 0:
         raise ValueError(f'nothing to diagnose in an input without samples, shape {tuple(x.shape)}')
     if layer.training:
-        layer._check_enough_pixels(x, None)
+        check_enough_pixels(layer, x, None)
     with torch.autocast(x.device.type, enabled=False):
         sample = torch_passes.sample_moments(x.double(), layer.group_size)
         mixed = _mixed(layer, x, sample)

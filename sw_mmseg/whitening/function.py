@@ -12,7 +12,6 @@ The paper's Algorithm 2 differentiates the eigendecomposition; here its two halv
 `mixture`), and the gradient through the means that centre each covariance, which vanishes, is left out.
 """
 
-from contextlib import AbstractContextManager, nullcontext
 from types import ModuleType
 from typing import NamedTuple
 
@@ -23,6 +22,7 @@ from torch.autograd.function import once_differentiable
 from .algebra import Folded, Parameters
 from .kernels import select, torch_passes
 from .moments import Moments, dense, memory_format
+from .precision import full_precision
 from .settings import Settings
 from .statistics import BATCH, INSTANCE
 from .synchronize import all_reduce_gradients, all_reduce_moments
@@ -83,7 +83,7 @@ def forward(x: Tensor, parameters: Parameters, running: Moments | None, settings
     """y like x (N, C, *), which is `dense`, and what the backward needs."""
     words = settings.statistics
     kernels = kernels or select(x, settings.group_size)
-    with _no_autocast(x):
+    with full_precision(x.device):
         algebra = kernels.algebra(settings)
         from_input = running is None and not BATCH.isdisjoint(words)
         sample = shift = None
@@ -101,7 +101,7 @@ def backward(dy: Tensor, x: Tensor, parameters: Parameters, state: State, consta
     sample, batch, _, folded = state
     kernels = select(x, settings.group_size)
     algebra = kernels.algebra(settings)
-    with _no_autocast(x):
+    with full_precision(x.device):
         dy = dy.to(x.dtype).contiguous(memory_format=memory_format(x))
         shift = None if sample is None else kernels.shift(sample)
         sums = kernels.gradient_sums(dy, x, shift, settings.group_size)
@@ -124,10 +124,3 @@ def backward(dy: Tensor, x: Tensor, parameters: Parameters, state: State, consta
 def _batch_moments(local: Moments, x: Tensor, settings: Settings) -> tuple[Moments, int | Tensor]:
     count = x.numel() // x.shape[1]
     return (local, count) if settings.group is None else all_reduce_moments(local, count, settings.group)
-
-
-def _no_autocast(x: Tensor) -> AbstractContextManager:
-    kind = x.device.type
-    if torch.compiler.is_compiling():  # exporting, since else this is inside an operator
-        return nullcontext()
-    return torch.autocast(kind, enabled=False) if torch.amp.is_autocast_available(kind) else nullcontext()

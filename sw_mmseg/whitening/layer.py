@@ -6,6 +6,7 @@ elsewhere (frozen statistics, weight decay of norms, constant initialisation, `u
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 import torch.distributed as dist
@@ -16,9 +17,9 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from . import operators
 from .algebra import Parameters
 from .checkpoint import adapt_state_dict
+from .checks import check_enough_pixels, check_input, check_no_transform, check_options, fitting_group_size
 from .diagnose import Diagnosis, diagnose
 from .function import Settings, SwitchWhitenFunction, forward, switch_whiten
-from .inverse_sqrt import INVERSE_SQRT
 from .moments import Moments, compute_dtype, dense
 from .statistics import BATCH, WHITENING, validate_statistics
 from .synchronize import resolve_group
@@ -76,9 +77,9 @@ class _SwitchWhiten(_BatchNorm):
     ) -> None:
         nn.Module.__init__(self)  # not _BatchNorm's, which would register a running variance
         self.statistics = validate_statistics(statistics)
-        _check_options(num_features, eps, inverse_sqrt, iterations)
+        check_options(num_features, eps, inverse_sqrt, iterations)
         self.num_features, self.eps, self.momentum, self.affine = num_features, eps, momentum, affine
-        self.group_size = 1 if WHITENING.isdisjoint(self.statistics) else _fitting_group_size(num_features, group_size)
+        self.group_size = 1 if WHITENING.isdisjoint(self.statistics) else fitting_group_size(num_features, group_size)
         self.inverse_sqrt, self.iterations, self.tie_weights = inverse_sqrt, iterations, tie_weights
         self.sync, self.process_group = sync, process_group
         self.track_running_stats = not BATCH.isdisjoint(self.statistics)
@@ -114,7 +115,7 @@ class _SwitchWhiten(_BatchNorm):
             init.zeros_(self.bias)
 
     def forward(self, input: Tensor) -> Tensor:
-        self._check_input(input)
+        check_input(self, input)
         if self.training:
             return self._forward_training(input)
         parameters, running, settings = self._learned(), self._running_moments(input), self._settings(None)
@@ -130,12 +131,12 @@ class _SwitchWhiten(_BatchNorm):
         group = None if BATCH.isdisjoint(self.statistics) else resolve_group(self.sync, self.process_group)
         if input.shape[0] == 0 and group is None:
             return self._empty(input)
-        self._check_enough_pixels(input, group)
+        check_enough_pixels(self, input, group)
         parameters, settings = self._learned(), self._settings(group)
         if torch.compiler.is_compiling():
             output, mean, cov, count = operators.switch_whiten(input, parameters, None, settings)
         else:
-            self._check_no_transform()
+            check_no_transform(self)
             output, mean, cov, count = SwitchWhitenFunction.apply(input, *parameters, None, settings)
         if mean is not None and self.track_running_stats:
             self._track(mean, cov, count)
@@ -175,35 +176,6 @@ class _SwitchWhiten(_BatchNorm):
         parameters = [self.mean_logits, self.cov_logits] + ([self.weight, self.bias] if self.affine else [])
         return input + 0 * sum(parameter.sum() for parameter in parameters).to(input.dtype)
 
-    def _check_input(self, input: Tensor) -> None:
-        name = type(self).__name__
-        if input.dim() not in self._ranks:
-            ranks = ' or '.join(f'{rank}-d' for rank in self._ranks)
-            raise ValueError(f'{name} expects a {ranks} input, got shape {tuple(input.shape)}')
-        if input.shape[1] != self.num_features:
-            raise ValueError(f'{name} was built for {self.num_features} channels, got shape {tuple(input.shape)}')
-        if not input.is_floating_point():
-            raise ValueError(f'{name} expects floating point, got {input.dtype}: convert it, for example with .float()')
-        if 0 in input.shape[2:]:
-            raise ValueError(f'{name} got an input without pixels, shape {tuple(input.shape)}')
-
-    def _check_no_transform(self) -> None:
-        if torch._C._are_functorch_transforms_active():
-            raise RuntimeError(f'{type(self).__name__} in training mode works under no transform of torch.func: call '
-                               '.eval(), in which it does, or use torch.autograd')
-
-    def _check_enough_pixels(self, input: Tensor, group: dist.ProcessGroup | None) -> None:
-        """One value has no variance: its normalised value is β, whatever it was. torch's norms refuse that too."""
-        pixels = input[0, 0].numel() if input.shape[0] else 0
-        if pixels == 1 and set(self.statistics) <= {'iw', 'in'}:
-            what = 'one pixel an image'
-        elif pixels * input.shape[0] == 1 and group is None and set(self.statistics) <= BATCH | {'iw', 'in'}:
-            what = 'one pixel in the whole batch'
-        else:
-            return
-        raise ValueError(f'{type(self).__name__} with statistics {self.statistics} needs more than {what} to train, '
-                         f"got shape {tuple(input.shape)}: use larger inputs or batches, or add 'ln' to the statistics")
-
     def diagnose(self, input: Tensor) -> Diagnosis:
         """Condition, residuals and whiteness on `input`, without gradient or a change of state; see `Diagnosis`."""
         return diagnose(self, input)
@@ -219,12 +191,14 @@ class _SwitchWhiten(_BatchNorm):
     def _ratios(self, logits: Tensor) -> dict[str, float]:
         return dict(zip(self.statistics, logits.detach().double().softmax(0).tolist()))
 
-    @property
-    def running_var(self) -> Tensor:
-        """Refused: code that asks a norm for it folds or converts BatchNorm, which would drop the covariance."""
-        raise TypeError(f'{type(self).__name__} has no running_var but running_cov, a covariance a group, and '
-                        'synchronises by itself (sync=True): convert BatchNorms beside it with '
-                        'sw_mmseg.whitening.convert_sync_batchnorm, and do not fuse it into a convolution')
+    def __getattr__(self, name: str) -> Any:
+        """Code that asks a norm for `running_var` folds or converts BatchNorm, which would drop the covariance."""
+        if name == 'running_var':
+            raise AttributeError(
+                f'{type(self).__name__} has no running_var but running_cov, a covariance a group, and synchronises by '
+                'itself (sync=True): convert BatchNorms beside it with sw_mmseg.whitening.convert_sync_batchnorm, and '
+                'fold it into a convolution with sw_mmseg.whitening.fold')
+        return super().__getattr__(name)
 
     def _load_from_state_dict(self, state_dict, prefix, local_metadata, strict, missing_keys, unexpected_keys,
                               error_msgs) -> None:
@@ -256,21 +230,3 @@ class SwitchWhiten3d(_SwitchWhiten, _BatchNorm):
     """SW over (N, C, T, H, W). See `SwitchWhiten2d`."""
 
     _ranks = (5,)
-
-
-def _check_options(num_features: int, eps: float, inverse_sqrt: str, iterations: int) -> None:
-    if num_features < 1:
-        raise ValueError(f'num_features must be positive, got {num_features}')
-    if not eps > 0:
-        raise ValueError(f'eps must be positive, or a constant channel has no inverse square root; got {eps}')
-    if inverse_sqrt not in INVERSE_SQRT:
-        raise ValueError(f"unknown inverse_sqrt '{inverse_sqrt}': choose one of {list(INVERSE_SQRT)}")
-    if iterations < 1:
-        raise ValueError(f'iterations must be at least 1, got {iterations}')
-
-
-def _fitting_group_size(num_features: int, group_size: int) -> int:
-    if group_size < 1 or num_features % group_size:
-        fitting = [size for size in range(1, min(num_features, 64) + 1) if num_features % size == 0]
-        raise ValueError(f'group_size={group_size} does not divide {num_features} channels: one of {fitting} would')
-    return group_size

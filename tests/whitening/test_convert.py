@@ -94,5 +94,7 @@ def test_converting_to_sync_batchnorm_leaves_switch_whitening():
 
 
 def test_code_that_takes_it_for_a_batchnorm_is_told():
-    with pytest.raises(TypeError, match='convert_sync_batchnorm'):
-        _ = SwitchWhiten2d(16).running_var
+    layer = SwitchWhiten2d(16)
+    with pytest.raises(AttributeError, match='convert_sync_batchnorm'):
+        _ = layer.running_var
+    assert not hasattr(layer, 'running_var')

@@ -9,6 +9,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from sw_mmseg.whitening import PRESETS, SwitchWhiten2d
+from sw_mmseg.whitening.precision import full_precision
 
 OMEGAS = [PRESETS[name] for name in ('SWa', 'SWb', 'SN', 'BW', 'IW', 'BN')]
 METHODS = [dict(inverse_sqrt='newton', iterations=iterations) for iterations in (3, 5, 7, 15)] + [
@@ -204,3 +205,25 @@ def test_reduced_precision_of_matrix_products_is_not_seen(medium, method):
     x, grad = mixed((4, 16, 32, 32)), torch.randn(4, 16, 32, 32)
     for ours, exact in zip(all_gradients(single, x.float(), grad), all_gradients(double, x.float().double(), grad)):
         assert relative(ours, exact) < 1e-4
+
+
+def test_matrix_products_keep_their_digits_whatever_is_set():
+    """No machine here has TF32, but what its setting is inside the layer can be seen."""
+    matmul = torch.backends.cuda.matmul
+    torch.set_float32_matmul_precision('high')
+    try:
+        with full_precision(torch.device('cuda')):
+            assert matmul.fp32_precision == 'ieee'
+        assert matmul.fp32_precision == 'tf32' and matmul.allow_tf32
+        with pytest.raises(ZeroDivisionError), full_precision(torch.device('cuda')):
+            raise ZeroDivisionError
+        assert torch.get_float32_matmul_precision() == 'high'
+    finally:
+        torch.set_float32_matmul_precision('highest')
+    torch.backends.mkldnn.matmul.fp32_precision = 'bf16'
+    try:
+        with torch.autocast('cpu', dtype=torch.bfloat16), full_precision(torch.device('cpu')):
+            assert torch.backends.mkldnn.matmul.fp32_precision == 'ieee' and not torch.is_autocast_enabled('cpu')
+        assert torch.backends.mkldnn.matmul.fp32_precision == 'bf16'
+    finally:
+        torch.backends.mkldnn.matmul.fp32_precision = 'none'

@@ -1,107 +1,84 @@
-"""Newton's iteration (Equation 7) and its gradient as Triton kernels: a program a matrix, iterates in registers.
+"""Newton's iteration (Equation 7) and its gradient on one matrix of at most 64 rows: parts of Triton kernels.
 
-The mathematics is that of `inverse_sqrt`, line by line. The iterates that the backward needs are computed anew, each
-from the first one: quadratic in T, but a few small products in registers take less time than fetching them would.
-Products are plain fp32: there are so few that tensor cores would gain nothing.
+The mathematics, and the names, are those of `inverse_sqrt`. The iterates that the backward needs are computed anew, each
+from the first one: quadratic in T, but a few small products in registers cost less than a way to memory and back.
+Products are plain fp32: they are so few that tensor cores would gain nothing.
 """
 
-from contextlib import nullcontext
-
-import torch
 import triton
 import triton.language as tl
-from torch import Tensor
 
-__all__ = ['newton', 'newton_backward']
-
-_WARPS = {16: 4, 32: 8, 64: 16}  # by rows
+__all__ = ['inner', 'newton_gradient', 'newton_root', 'rows_for', 'square', 'warps_for']
 
 
-def newton(cov: Tensor, iterations: int) -> Tensor:
-    """P_T / √tr Σ of cov (..., D, D)."""
-    if cov.shape[-1] == 1:
-        return cov.rsqrt()
-    cov = cov.contiguous()
-    root = torch.empty_like(cov)
-    _launch(_newton_kernel, iterations, cov, root)
-    return root
+def rows_for(d: int) -> int:
+    """Rows of the square of registers that holds a (D, D) matrix."""
+    return max(triton.next_power_of_2(d), 16)
 
 
-def newton_backward(grad: Tensor, cov: Tensor, iterations: int) -> Tensor:
-    """dL/dΣ from symmetric dL/dΣ^(−1/2), both (..., D, D)."""
-    if cov.shape[-1] == 1:
-        return -0.5 * grad * cov.rsqrt() ** 3
-    grad, cov = grad.contiguous(), cov.contiguous()
-    grad_cov = torch.empty_like(cov)
-    _launch(_newton_backward_kernel, iterations, grad, cov, grad_cov)
-    return grad_cov
-
-
-def _launch(kernel: triton.JITFunction, iterations: int, *matrices: Tensor) -> None:
-    d = matrices[0].shape[-1]
-    count = matrices[0].numel() // (d * d)
-    if count == 0:
-        return
-    rows = max(triton.next_power_of_2(d), 16)
-    with torch.cuda.device(matrices[0].device) if matrices[0].is_cuda else nullcontext():
-        kernel[(count,)](*matrices, ITERATIONS=iterations, D=d, ROWS=rows, num_warps=_WARPS[rows], num_stages=1)
+def warps_for(d: int) -> int:
+    """So many that a product's operands fit into the registers; at 64 rows they do not, and some wait in memory."""
+    return rows_for(d) // 4
 
 
 @triton.jit
-def _newton_kernel(covs, roots, ITERATIONS: tl.constexpr, D: tl.constexpr, ROWS: tl.constexpr):
-    offsets, mask, unit = _square(tl.program_id(0), D, ROWS)
-    cov = tl.load(covs + offsets, mask=mask, other=0.0)
-    trace = _dot(cov, unit)
-    p = _iterate(1.5 * unit - 0.5 * cov / trace, cov / trace, ITERATIONS - 1)
-    tl.store(roots + offsets, p / tl.sqrt(trace), mask=mask)
-
-
-@triton.jit
-def _newton_backward_kernel(grads, covs, grad_covs, ITERATIONS: tl.constexpr, D: tl.constexpr, ROWS: tl.constexpr):
-    offsets, mask, unit = _square(tl.program_id(0), D, ROWS)
-    cov = tl.load(covs + offsets, mask=mask, other=0.0)
-    grad = tl.load(grads + offsets, mask=mask, other=0.0)
-    trace = _dot(cov, unit)
-    normed = cov / trace
-    start = 1.5 * unit - 0.5 * normed  # P₁
-    grad /= tl.sqrt(trace)  # through P_T / √tr
-    grad_trace = -0.5 * _dot(grad, _iterate(start, normed, ITERATIONS - 1)) / trace
-    grad_normed = tl.zeros((ROWS, ROWS), tl.float32)
-    for step in range(1, ITERATIONS):
-        p = _iterate(start, normed, ITERATIONS - 1 - step)
-        square = _multiply(p, p)
-        grad_normed -= 0.5 * _multiply(_multiply(square, p), grad)
-        h = _multiply(grad, normed)
-        hp = _multiply(h, p)
-        grad = 1.5 * grad - 0.5 * (_multiply(hp, p) + _multiply(p, hp) + _multiply(square, h))
-    grad_normed -= 0.5 * grad  # P₁ = 1.5 I − ½ Σ_N
-    grad_normed = 0.5 * (grad_normed + tl.trans(grad_normed))
-    grad_trace -= _dot(grad_normed, normed) / trace  # through Σ / tr Σ
-    tl.store(grad_covs + offsets, grad_normed / trace + grad_trace * unit, mask=mask)
-
-
-@triton.jit
-def _square(program, D: tl.constexpr, ROWS: tl.constexpr):
-    """Offsets and mask (ROWS, ROWS) of a program's matrix, and the unit matrix of its D rows."""
+def square(program, D: tl.constexpr, ROWS: tl.constexpr):
+    """Offsets and mask (ROWS, ROWS) of a program's matrix, and the identity of its D rows."""
     row, column = tl.arange(0, ROWS)[:, None], tl.arange(0, ROWS)[None, :]
     mask = (row < D) & (column < D)
     return program.to(tl.int64) * D * D + row * D + column, mask, tl.where(mask & (row == column), 1.0, 0.0)
 
 
 @triton.jit
-def _iterate(p, normed, steps):
+def newton_root(cov, unit, ITERATIONS: tl.constexpr):
+    """P_T / √tr Σ."""
+    trace = inner(cov, unit)
+    normed = cov / trace
+    z = 1.5 * unit - 0.5 * normed  # P₁, since P₀ = I
+    if ITERATIONS > 1:
+        z, y = _iterate(z, _multiply(normed, z), unit, ITERATIONS - 2)
+        z = _multiply(1.5 * unit - 0.5 * _multiply(z, y), z)
+    return z / tl.sqrt(trace)
+
+
+@triton.jit
+def newton_gradient(grad, cov, unit, ITERATIONS: tl.constexpr):
+    """dL/dΣ, symmetric, from symmetric dL/dΣ^(−1/2)."""
+    trace = inner(cov, unit)
+    normed = cov / trace
+    first = 1.5 * unit - 0.5 * normed
+    second = _multiply(normed, first)
+    last, _ = _iterate(first, second, unit, ITERATIONS - 1)
+    to_z = grad / tl.sqrt(trace)  # through P_T / √tr
+    to_trace = -0.5 * inner(to_z, last) / trace
+    to_y = tl.zeros_like(grad)
+    for step in range(1, ITERATIONS):
+        z, y = _iterate(first, second, unit, ITERATIONS - 1 - step)
+        m = 1.5 * unit - 0.5 * _multiply(z, y)
+        to_m = _multiply(y, to_y) + _multiply(to_z, z)
+        to_z = _multiply(m, to_z) - 0.5 * _multiply(to_m, y)
+        to_y = _multiply(to_y, m) - 0.5 * _multiply(z, to_m)
+    # through Y₁ = Σ_N Z₁ and Z₁ = 1.5 I − ½ Σ_N
+    to_normed = _multiply(to_y, first) - 0.5 * _multiply(normed, to_y) - 0.5 * to_z
+    to_normed = 0.5 * (to_normed + tl.trans(to_normed))
+    to_trace -= inner(to_normed, normed) / trace  # through Σ / tr Σ
+    return to_normed / trace + to_trace * unit
+
+
+@triton.jit
+def inner(a, b):
+    """The sum of a · b over all elements."""
+    return tl.sum(tl.sum(a * b, 1), 0)
+
+
+@triton.jit
+def _iterate(z, y, unit, steps):
     for _ in range(steps):
-        cube = _multiply(_multiply(p, p), p)
-        p = 1.5 * p - 0.5 * _multiply(cube, normed)
-    return p
+        m = 1.5 * unit - 0.5 * _multiply(z, y)
+        z, y = _multiply(m, z), _multiply(y, m)
+    return z, y
 
 
 @triton.jit
 def _multiply(a, b):
     return tl.dot(a, b, input_precision='ieee')
-
-
-@triton.jit
-def _dot(a, b):
-    """The sum of a · b over all elements."""
-    return tl.sum(tl.sum(a * b, 1), 0)

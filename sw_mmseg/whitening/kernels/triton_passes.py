@@ -12,28 +12,19 @@ zero costs no digits. Chunks are joined by the law of total covariance.
 
 from contextlib import AbstractContextManager, nullcontext
 
+from types import ModuleType
+
 import torch
 import triton
-import triton.language as tl
 from torch import Tensor
 
 from ..algebra import Algebra
 from ..moments import Moments, memory_format
 from ..settings import Settings
-from .triton_newton import newton, newton_backward
-from .triton_tiles import (
-    Plan,
-    add_product,
-    bounds_of,
-    load_matrix,
-    load_vector,
-    plan_for,
-    rows_of,
-    split,
-    store_sums,
-    tile_at,
-    to_tf32,
-)
+from . import torch_passes, triton_algebra
+from .triton_algebra import newton, newton_backward
+from .triton_kernels import combine_kernel, gradient_kernel, moments_kernel, transform_kernel
+from .triton_tiles import Plan, plan_for
 
 __all__ = ['algebra', 'apply', 'apply_gradient', 'gradient_sums', 'newton', 'newton_backward', 'sample_moments',
            'shift', 'supported']
@@ -50,7 +41,7 @@ def supported(x: Tensor, group_size: int) -> bool:
         return False
     if torch.jit.is_tracing():
         return False
-    if not isinstance(_moments_kernel, triton.JITFunction):  # Triton's interpreter
+    if not isinstance(moments_kernel, triton.JITFunction):  # Triton's interpreter
         return x.device.type == 'cpu'
     return x.is_cuda and torch.version.hip is None and torch.cuda.get_device_capability(x.device) >= (8, 0)
 
@@ -64,7 +55,7 @@ def sample_moments(x: Tensor, group_size: int) -> Moments:
     mean, cov = _sums_for(plan, x)
     if x.numel():
         with _device(x):
-            _moments_kernel[plan.grid](x, mean, cov, *plan.sizes, WHOLE=x.element_size() == 2, **plan.constants)
+            moments_kernel[plan.grid](x, mean, cov, *plan.sizes, WHOLE=x.element_size() == 2, **plan.constants)
     return Moments(*_combine(mean, cov, plan, moments=True))
 
 
@@ -84,7 +75,7 @@ def gradient_sums(dy: Tensor, x: Tensor, shift: Tensor | None, group_size: int) 
     if x.numel():
         shift, shift_step = _floats(shift)
         with _device(x):
-            _gradient_kernel[plan.grid](dy, x, shift, shift_step, total, product, *plan.sizes,
+            gradient_kernel[plan.grid](dy, x, shift, shift_step, total, product, *plan.sizes,
                                         WHOLE=x.element_size() == 2, **plan.constants)
     return _combine(total, product, plan, moments=False)
 
@@ -104,7 +95,7 @@ def _transform(dy: Tensor | None, first: Tensor | None, x: Tensor | None, shift:
     if like.numel():
         small = [item for tensor in (first, second, shift, vector) for item in _floats(tensor)]
         with _device(like):
-            _transform_kernel[plan.grid](y, dy, x, *small, *plan.sizes, WHOLE=like.element_size() == 2,
+            transform_kernel[plan.grid](y, dy, x, *small, *plan.sizes, WHOLE=like.element_size() == 2,
                                          **plan.constants)
     return y
 
@@ -123,7 +114,7 @@ def _combine(vectors: Tensor, matrices: Tensor, plan: Plan, moments: bool) -> tu
         return vectors.new_zeros(vectors[:, :, 0:0].sum(2).shape), matrices[:, :, 0:0].sum(2)
     vector, matrix = torch.empty_like(vectors[:, :, 0]), torch.empty_like(matrices[:, :, 0])
     with _device(vectors):
-        _combine_kernel[(plan.n * plan.c,)](vectors, matrices, vector, matrix, plan.length, plan.chunk, plan.chunks,
+        combine_kernel[(plan.n * plan.c,)](vectors, matrices, vector, matrix, plan.length, plan.chunk, plan.chunks,
                                             D=plan.d, WIDTH=triton.next_power_of_2(plan.d), PARTS=_PARTS,
                                             MOMENTS=moments, num_warps=1)
     return vector, matrix
@@ -143,156 +134,3 @@ def _check_alike(dy: Tensor, x: Tensor) -> None:
 def _device(x: Tensor) -> AbstractContextManager:
     """Kernels start on the current device: make it that of x."""
     return torch.cuda.device(x.device) if x.is_cuda else nullcontext()
-
-
-@triton.jit
-def _moments_kernel(x, means, covs, channels, units, chunk, chunks, tiles, WHOLE: tl.constexpr, D: tl.constexpr,
-                    ROWS: tl.constexpr, BLOCK: tl.constexpr, LAST: tl.constexpr, FULL: tl.constexpr,
-                    UNIT: tl.constexpr):
-    """Mean and biased covariance of each chunk."""
-    length = units * UNIT
-    sample, part, tile, start, stop = bounds_of(tl.program_id(0), length, chunk, chunks, tiles)
-    channel, valid = rows_of(tile, channels, D, ROWS)
-    offsets, mask = tile_at(sample, start, channel, valid, channels, length, ROWS, BLOCK, LAST, FULL)
-    first = tl.load(x + offsets, mask=mask, other=0.0).to(tl.float32)
-    about = tl.sum(first, 1) / tl.minimum(length - start, BLOCK)
-    total = tl.zeros((ROWS, BLOCK), tl.float32)
-    product = tl.zeros((ROWS, BLOCK if D == 1 else ROWS), tl.float32)
-    cross = tl.zeros((ROWS, BLOCK if D == 1 else ROWS), tl.float32)
-    for pixel in range(start, stop, BLOCK):
-        offsets, mask = tile_at(sample, pixel, channel, valid, channels, length, ROWS, BLOCK, LAST, FULL)
-        block = tl.load(x + offsets, mask=mask, other=0.0).to(tl.float32)
-        centred = tl.where(mask, block - about[:, None], 0.0)
-        total += centred
-        if D == 1:
-            product += centred * centred
-        elif WHOLE:  # half precision: rounding the difference to TF32 is less than the rounding of x itself
-            rounded = to_tf32(centred)
-            product = tl.dot(rounded, tl.trans(rounded), product, input_precision='tf32')
-        else:  # (h + l)(h + l)ᵀ without l lᵀ, of which h lᵀ and l hᵀ are each other's transpose
-            high, low = split(centred)
-            product = tl.dot(high, tl.trans(high), product, input_precision='tf32')
-            cross = tl.dot(high, tl.trans(low), cross, input_precision='tf32')
-    count = stop - start
-    mean = tl.sum(total, 1) / count
-    if D == 1:
-        cov = tl.sum(product, 1) / count - mean * mean
-    else:
-        cov = (product + (cross + tl.trans(cross))) / count - mean[:, None] * mean[None, :]
-    store_sums(means, covs, about + mean, cov, sample, part, channel, valid, channels, chunks, D)
-
-
-@triton.jit
-def _gradient_kernel(dy, x, shift, shift_step, totals, products, channels, units, chunk, chunks, tiles,
-                     WHOLE: tl.constexpr, D: tl.constexpr, ROWS: tl.constexpr, BLOCK: tl.constexpr,
-                     LAST: tl.constexpr, FULL: tl.constexpr, UNIT: tl.constexpr):
-    """Σ dy and Σ dy (x − shift)ᵀ of each chunk."""
-    length = units * UNIT
-    sample, part, tile, start, stop = bounds_of(tl.program_id(0), length, chunk, chunks, tiles)
-    channel, valid = rows_of(tile, channels, D, ROWS)
-    if shift is not None:
-        about = load_vector(shift, sample * shift_step, channel, valid, channels)
-    total = tl.zeros((ROWS, BLOCK), tl.float32)
-    product = tl.zeros((ROWS, BLOCK if D == 1 else ROWS), tl.float32)
-    for pixel in range(start, stop, BLOCK):
-        offsets, mask = tile_at(sample, pixel, channel, valid, channels, length, ROWS, BLOCK, LAST, FULL)
-        gradient = tl.load(dy + offsets, mask=mask, other=0.0).to(tl.float32)
-        block = tl.load(x + offsets, mask=mask, other=0.0).to(tl.float32)
-        if shift is not None:  # where the mask is off, the gradient is zero
-            block -= about[:, None]
-        total += gradient
-        if D == 1:
-            product += gradient * block
-        elif WHOLE:
-            product = tl.dot(gradient, tl.trans(to_tf32(block)), product, input_precision='tf32')
-        else:
-            high, low = split(gradient)
-            product = add_product(product, high, low, tl.trans(block), False)
-    if D == 1:
-        product = tl.sum(product, 1)
-    store_sums(totals, products, tl.sum(total, 1), product, sample, part, channel, valid, channels, chunks, D)
-
-
-@triton.jit
-def _transform_kernel(y, dy, x, first, first_step, second, second_step, shift, shift_step, vector, vector_step,
-                      channels, units, chunk, chunks, tiles, WHOLE: tl.constexpr, D: tl.constexpr,
-                      ROWS: tl.constexpr, BLOCK: tl.constexpr, LAST: tl.constexpr, FULL: tl.constexpr,
-                      UNIT: tl.constexpr):
-    """y = firstᵀ dy + second (x − shift) + vector, of the terms that are there."""
-    # Backwards: the pass before this one has read the end last, and some of it may still be in the cache.
-    program = tl.num_programs(0) - 1 - tl.program_id(0)
-    length = units * UNIT
-    sample, part, tile, start, stop = bounds_of(program, length, chunk, chunks, tiles)
-    channel, valid = rows_of(tile, channels, D, ROWS)
-    constant = tl.zeros((ROWS,), tl.float32)
-    if vector is not None:
-        constant += load_vector(vector, sample * vector_step, channel, valid, channels)
-    about = tl.zeros((ROWS,), tl.float32)
-    if shift is not None:
-        about += load_vector(shift, sample * shift_step, channel, valid, channels)
-    if D == 1:
-        if dy is not None:
-            gain = load_vector(first, sample * first_step, channel, valid, channels)[:, None]
-        if x is not None:
-            slope = load_vector(second, sample * second_step, channel, valid, channels)[:, None]
-    else:
-        if dy is not None:
-            high, low = split(load_matrix(first, sample * first_step, channel, valid, channels, D, True))
-        if x is not None:
-            matrix = load_matrix(second, sample * second_step, channel, valid, channels, D, False)
-            second_high, second_low = split(matrix)
-            if WHOLE:  # x stays whole in TF32 if the shift goes into the constant
-                constant -= tl.sum(matrix * about[None, :], 1)
-    for pixel in range(start, stop, BLOCK):
-        offsets, mask = tile_at(sample, pixel, channel, valid, channels, length, ROWS, BLOCK, LAST, FULL)
-        result = tl.zeros((ROWS, BLOCK), tl.float32)
-        if x is not None:
-            block = tl.load(x + offsets, mask=mask, other=0.0).to(tl.float32)
-            if D == 1:
-                result += slope * (block - about[:, None])
-            elif WHOLE:
-                result = add_product(result, second_high, second_low, block, True)
-            else:
-                result = add_product(result, second_high, second_low, block - about[:, None], False)
-        if dy is not None:
-            gradient = tl.load(dy + offsets, mask=mask, other=0.0).to(tl.float32)
-            if D == 1:
-                result += gain * gradient
-            else:
-                result = add_product(result, high, low, gradient, WHOLE)
-        tl.store(y + offsets, (result + constant[:, None]).to(y.dtype.element_ty), mask=mask)
-
-
-@triton.jit
-def _combine_kernel(vectors, matrices, vector, matrix, length, chunk, chunks, D: tl.constexpr, WIDTH: tl.constexpr,
-                    PARTS: tl.constexpr, MOMENTS: tl.constexpr):
-    """One row of the matrix of one sample and group: the sum over chunks, or the law of total covariance."""
-    program = tl.program_id(0).to(tl.int64)
-    row, base = program % D, program // D * chunks
-    column = tl.arange(0, WIDTH)
-    origin = tl.zeros((WIDTH,), tl.float32)
-    if MOMENTS:  # means of chunks relative to that of the first, which may be large
-        origin += tl.load(vectors + base * D + column, mask=column < D, other=0.0)
-    mean = tl.zeros((WIDTH,), tl.float32)
-    for begin in range(0, chunks, PARTS):
-        part = begin + tl.arange(0, PARTS)
-        weight = tl.where(part < chunks, 1.0, 0.0)
-        if MOMENTS:
-            weight *= tl.minimum(length - part * chunk, chunk) / length
-        mask = (part < chunks)[:, None] & (column < D)[None, :]
-        values = tl.load(vectors + (base + part)[:, None] * D + column[None, :], mask=mask, other=0.0)
-        mean += tl.sum(weight[:, None] * (values - origin[None, :]), 0)
-    result = tl.zeros((WIDTH,), tl.float32)
-    for begin in range(0, chunks, PARTS):
-        part = begin + tl.arange(0, PARTS)
-        mask = (part < chunks)[:, None] & (column < D)[None, :]
-        values = tl.load(matrices + ((base + part)[:, None] * D + row) * D + column[None, :], mask=mask, other=0.0)
-        if MOMENTS:
-            weight = tl.where(part < chunks, tl.minimum(length - part * chunk, chunk) / length, 0.0)
-            means = tl.load(vectors + (base + part)[:, None] * D + column[None, :], mask=mask, other=0.0)
-            apart = means - origin[None, :] - mean[None, :]
-            own = tl.sum(tl.where(column[None, :] == row, apart, 0.0), 1)
-            values = weight[:, None] * (values + own[:, None] * apart)
-        result += tl.sum(values, 0)
-    tl.store(vector + program, tl.sum(tl.where(column == row, origin + mean, 0.0), 0))
-    tl.store(matrix + program * D + column, result, mask=column < D)
