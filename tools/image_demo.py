@@ -1,14 +1,15 @@
 """See what a network sees: `tools/image_demo.py CONFIG CHECKPOINT INPUT OUT`, INPUT an image, a folder or a video.
 
 For each image NAME, OUT holds NAME_demo.jpg: the image under the colours of its classes, with a legend that names each
-class and its share. A video becomes NAME_demo.mp4. `tools/predict.py` writes label maps for programs to read.
+class and its share, or, where the network detects, under masks, boxes and scores. A video becomes NAME_demo.mp4.
+`tools/predict.py` writes label maps for programs to read.
 """
 
 from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import cv2
@@ -17,6 +18,7 @@ import torch
 from _cli import UserError, add_common_arguments, build, load_config, run_tool
 from _streets import use_streets
 from _weights import load_weights
+from mmengine.config import Config
 from mmengine.model import revert_sync_batchnorm
 from mmseg.registry import DATASETS, MODELS
 from predict import SUFFIXES, build_pipeline, find_images, segment_pixels
@@ -36,6 +38,7 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument('input', type=Path, help='an image, a folder of images, or a video')
     parser.add_argument('out', type=Path, help='a folder')
     parser.add_argument('--opacity', type=float, default=0.55, help='of the colours, 0 to 1')
+    parser.add_argument('--score', type=float, default=0.3, help='of a detector, leave out what it is less sure of')
     parser.add_argument('--every', type=int, default=1, metavar='N', help='of a video, take every N-th frame')
     parser.add_argument('--streets', action='store_true', help='of a checkpoint that train.py --streets wrote')
     parser.add_argument('--device', default='cuda' if torch.cuda.is_available() else 'cpu')
@@ -46,10 +49,7 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
 class Painter:
     """A network, its pipeline and its classes: pictures in, painted pictures out."""
 
-    def __init__(self, args: argparse.Namespace) -> None:
-        config = load_config(args.config, args.cfg_options, args.work_dir)
-        if args.streets:
-            use_streets(config)
+    def __init__(self, args: argparse.Namespace, config: Config) -> None:
         model = build('model', lambda: MODELS.build(config.model))
         load_weights(model, args.checkpoint)
         self.model = revert_sync_batchnorm(model).to(args.device)
@@ -66,6 +66,17 @@ class Painter:
         return with_legend(painted, labels, self.meta['classes'], self.meta['palette'])[..., ::-1]
 
 
+def build_painter(args: argparse.Namespace) -> Callable[[np.ndarray], np.ndarray]:
+    """What paints with the network of a config: of mmseg, or of mmdet."""
+    config = load_config(args.config, args.cfg_options, args.work_dir)
+    if args.streets:
+        use_streets(config)
+    if config.get('default_scope') == 'mmdet':
+        from _detection_pictures import DetectionPainter  # mmdet is not everybody's
+        return DetectionPainter(args, config)
+    return Painter(args, config)
+
+
 def frames(video: cv2.VideoCapture, every: int) -> Iterator[np.ndarray]:
     """Every N-th frame, BGR."""
     index = 0
@@ -78,7 +89,7 @@ def frames(video: cv2.VideoCapture, every: int) -> Iterator[np.ndarray]:
         index += 1
 
 
-def paint_video(paint: Painter, source: Path, out: Path, every: int) -> int:
+def paint_video(paint: Callable[[np.ndarray], np.ndarray], source: Path, out: Path, every: int) -> int:
     """Writes `out` whole or not at all; returns the number of frames."""
     video = cv2.VideoCapture(str(source))
     rate, total = video.get(cv2.CAP_PROP_FPS) or 25.0, int(video.get(cv2.CAP_PROP_FRAME_COUNT))
@@ -109,7 +120,7 @@ def main(args: argparse.Namespace) -> int:
         raise UserError(f'{args.input} is neither an image ({", ".join(sorted(SUFFIXES))}) nor a video '
                         f'({", ".join(sorted(VIDEOS))})')
     images = {} if suffix in VIDEOS else find_images(args.input)
-    paint = Painter(args)
+    paint = build_painter(args)
     args.out.mkdir(parents=True, exist_ok=True)
     if suffix in VIDEOS:
         count = paint_video(paint, args.input, args.out / f'{args.input.stem}_demo.mp4', args.every)

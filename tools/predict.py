@@ -95,6 +95,8 @@ def main(args: argparse.Namespace) -> int:
     config = load_config(args.config, args.cfg_options, args.work_dir)
     if args.streets:
         use_streets(config)
+    if config.get('default_scope') == 'mmdet':
+        raise UserError(f'{args.config} detects and labels no pixels: tools/image_demo.py draws what it finds')
     model = build('model', lambda: MODELS.build(config.model))
     load_weights(model, args.checkpoint)
     model.to(args.device).eval()

@@ -23,6 +23,7 @@ from mmengine.runner import Runner
 from mmseg.models.segmentors import SegTTAModel
 
 from sw_mmseg.analysis import per_class_table, to_csv
+from sw_mmseg.datasets.check_coco import check_coco, coco_datasets
 from sw_mmseg.engine import ClassIoUMetric
 
 LOADERS = ('LoadImage', 'LoadImageFromFile')
@@ -35,7 +36,8 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument('config', help='the config the network was trained with')
     parser.add_argument('checkpoint', help='a .pth file of its work directory')
     add_common_arguments(parser)
-    parser.add_argument('--out', metavar='DIR', help='write predicted train ids there, one PNG an image')
+    parser.add_argument('--out', metavar='DIR',
+                        help="write predicted train ids there, one PNG an image, or a detector's JSON files")
     parser.add_argument('--show-dir', metavar='DIR', help='write predictions drawn over the images there')
     parser.add_argument('--tta', action='store_true',
                         help="average over the image at several scales (tta_scales of the config), each also mirrored")
@@ -74,13 +76,17 @@ def prepare(config: Config, args: argparse.Namespace) -> None:
     for evaluator in evaluators:
         if evaluator.type == 'IoUMetric':
             evaluator.type = 'ClassIoUMetric'
-        if args.out:
+        if args.out and evaluator.type == 'CocoMetric':
+            evaluator.outfile_prefix = f'{args.out}/detections'
+        elif args.out:
             evaluator.output_dir = args.out
     if args.show_dir:
         config.default_hooks.setdefault('visualization', ConfigDict(type='SegVisualizationHook')).draw = True
         config.visualizer.save_dir = args.show_dir
         config.visualizer.name = f'pictures in {args.show_dir}'  # mmengine shares visualizers of one name
     if args.tta:
+        if config.get('default_scope') == 'mmdet':
+            raise UserError('--tta is for segmentation; mmdet has a config of its own for it, tta_model')
         config.test_dataloader.dataset.pipeline = augmented_pipeline(
             config.test_dataloader.dataset.pipeline, config.get('tta_scales', SCALES))
 
@@ -103,6 +109,8 @@ def main(args: argparse.Namespace) -> int:
         use_streets(config)
         config.merge_from_dict(args.cfg_options)
         config.work_dir = args.work_dir or f'{config.work_dir}_streets'
+    for part in coco_datasets(config.test_dataloader.dataset):
+        check_coco(part, decode=1)
     prepare(config, args)
     config.load_from, config.resume = None, False
     runner = build('model', lambda: Runner.from_cfg(config))
