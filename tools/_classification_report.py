@@ -117,7 +117,7 @@ def write(results: list[Result], data: str, out: Path, about: str) -> Path:
     parts = [f'{to_markdown(table)}\n' for table in made.values()]
     parts += [f'![{Path(name).stem}]({name})\n' for name in figures]
     commands = dict.fromkeys(re.sub(r'(seed ?)\d+', r'\1N', result.command) for result in results)
-    text = [about, '', *parts, 'Each run by itself:', '', '```bash', *commands, '```', '']
+    text = [f'# Norms on {data}', '', about, '', *parts, 'Each run by itself:', '', '```bash', *commands, '```', '']
     (out / 'study.md').write_text('\n'.join(text))
     return out / 'study.md'
 
