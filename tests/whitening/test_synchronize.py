@@ -11,6 +11,7 @@ from reference import SUBSETS
 from sw_mmseg.whitening import SwitchWhiten2d
 
 WITH_BATCH = [statistics for statistics in SUBSETS if {'bw', 'bn'} & set(statistics)]
+COMPILED = [('bw', 'iw'), ('bn',)]
 SIZES = {2: (3, 1), 3: (2, 0, 3)}  # samples a process; none is allowed
 
 
@@ -22,9 +23,9 @@ def make_layer(statistics):
     return layer
 
 
-def run(layer, x, grad):
+def run(layer, x, grad, program=None):
     x = x.clone().requires_grad_()
-    y = layer(x)
+    y = (layer if program is None else program)(x)
     (y * grad).sum().backward()
     return [y.detach(), x.grad, *[p.grad for p in layer.parameters()], *layer.buffers()]
 
@@ -38,6 +39,11 @@ def worker(rank, world, path, results):
         x, grad = joined(world)
         own = slice(sum(SIZES[world][:rank]), sum(SIZES[world][:rank + 1]))
         collected[statistics] = run(layer, x[own], grad[own])
+        if statistics in COMPILED and 0 not in SIZES[world]:  # an operator of torch.compile knows no empty batch
+            torch._dynamo.reset()
+            layer = make_layer(statistics)
+            program = torch.compile(layer, backend='aot_eager', fullgraph=True)
+            collected[statistics, 'compiled'] = run(layer, x[own], grad[own], program)
     torch.save(collected, results + str(rank))
     dist.barrier()
     dist.destroy_process_group()
@@ -55,10 +61,12 @@ def test_processes_equal_one_on_the_joined_batch(world, tmp_path):
     mp.spawn(worker, args=(world, os.path.join(tmp_path, 'store'), results), nprocs=world)
     ranks = [torch.load(results + str(rank), weights_only=True) for rank in range(world)]
     assert len(WITH_BATCH) == 24
-    for statistics in WITH_BATCH:
-        layer = make_layer(statistics)
+    keys = [*WITH_BATCH, *((statistics, 'compiled') for statistics in COMPILED if 0 not in SIZES[world])]
+    assert set(ranks[0]) == set(keys)
+    for key in keys:
+        layer = make_layer(key[0] if key[-1] == 'compiled' else key)
         expected = run(layer, *joined(world))
-        parts = [rank[statistics] for rank in ranks]
+        parts = [rank[key] for rank in ranks]
         count = len(list(layer.parameters()))
         compare = dict(rtol=1e-10, atol=1e-10)
         for index in (0, 1):  # output, input gradient: side by side
