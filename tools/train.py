@@ -19,7 +19,7 @@ from mmengine.config import Config
 from mmengine.dist import get_rank, get_world_size, is_main_process
 from mmengine.runner import Runner, find_latest_checkpoint
 
-from sw_mmseg.engine import InterruptHook
+from sw_mmseg.engine import InterruptHook, ShardedRunner
 
 # what gloo and NCCL say when a process on the other side is gone
 LOST_PROCESS = re.compile(r'[Cc]onnection (reset|closed|refused)|[Tt]imed out|[Rr]emote process exited|NCCL.*abort')
@@ -39,6 +39,8 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument('--seed', type=int, help="seed of weights, order and augmentation (default: the config's)")
     parser.add_argument('--streets', action='store_true',
                         help='train a scene parsing config, made small, on drawn scenes: minutes on two CPU cores')
+    parser.add_argument('--fsdp', action='store_true',
+                        help='split parameters and optimiser over the processes, for networks too large for one card')
     parser.add_argument('--check-data', choices=('sample', 'all', 'none'), default='sample',
                         help='decode some, all or none of the images and labels first (default: sample)')
     return parser.parse_args(arguments)
@@ -61,6 +63,14 @@ def use_mixed_precision(config: Config, kind: str = 'auto') -> None:
             wrapper.type = 'Bfloat16OptimWrapper'
             wrapper.pop('loss_scale', None)
             wrapper.pop('dtype', None)
+
+
+def use_shards(config: Config) -> None:
+    """Leave out the hooks that compute on the first process alone, which has only a part of the network."""
+    if 'discriminator' in config.optim_wrapper:
+        raise UserError('--fsdp trains networks with one optimiser; adversarial training has two players')
+    config.custom_hooks = [hook for hook in config.get('custom_hooks', [])
+                           if hook.type not in ('ImportanceRatioHook', 'SamplePicturesHook')]
 
 
 def use_checkpoint(config: Config, resume: str | None) -> None:
@@ -130,7 +140,9 @@ def main(args: argparse.Namespace) -> int:
     if args.streets:
         make_streets(config)
     check_data(config, args.check_data, args.config)
-    runner = build('model', lambda: Runner.from_cfg(config))
+    if args.fsdp:
+        use_shards(config)
+    runner = build('model', lambda: (ShardedRunner if args.fsdp else Runner).from_cfg(config))
     if config.get('resume'):
         runner.register_hook(WholeCheckpointHook(config.load_from))
     if args.deterministic:  # operations without a deterministic form (pooling to a grid, backwards, on GPUs) warn

@@ -1,4 +1,4 @@
-"""Optimisers of two-player training, mixed precision, per-class IoU; hooks: health, ratios, pictures, progress."""
+"""Optimisers of two-player training, half precision, sharding, class IoU; hooks: health, ratios, pictures, progress."""
 
 from sw_mmseg.engine.bfloat16 import Bfloat16OptimWrapper
 from sw_mmseg.engine.class_iou import ClassIoUMetric
@@ -11,6 +11,7 @@ from sw_mmseg.engine.optimizers import DomainOptimWrapperConstructor, DomainOpti
 from sw_mmseg.engine.pictures import SamplePicturesHook
 from sw_mmseg.engine.progress import ProgressHook
 from sw_mmseg.engine.ratios import ImportanceRatioHook, importance_ratios
+from sw_mmseg.engine.sharded import ShardedRunner
 
 __all__ = [
     'Bfloat16OptimWrapper',
@@ -25,6 +26,7 @@ __all__ = [
     'NonFiniteLossError',
     'ProgressHook',
     'SamplePicturesHook',
+    'ShardedRunner',
     'importance_ratios',
     'load_local_checkpoint',
 ]

@@ -9,6 +9,8 @@ from mmengine.hooks import Hook
 from mmengine.registry import HOOKS
 from mmengine.runner.checkpoint import get_state_dict
 
+from sw_mmseg.engine.sharded import whole
+
 
 @HOOKS.register_module(force=True)
 class RankRecordHook(Hook):
@@ -29,6 +31,6 @@ class RankRecordHook(Hook):
 
     def after_train(self, runner):
         """The state after the last iteration."""
-        state = {key.replace('module.', ''): value for key, value in get_state_dict(runner.model).items()}
+        state = whole({key.replace('module.', ''): value for key, value in get_state_dict(runner.model).items()})
         torch.save({'losses': self.losses, 'pictures': self.pictures, 'state': state},
                    Path(runner.work_dir) / f'rank_{get_rank()}.pth')

@@ -170,3 +170,43 @@ def test_a_killed_process_ends_the_run_and_another_number_goes_on(name, recorded
     assert before.keys() == after.keys()
     moved = [(before[key] - after[key]).abs().max() for key in after if key.endswith('.weight')]
     assert 0 < max(moved) < 0.1  # a step away
+
+
+def test_shards_train_as_one_and_leave_a_checkpoint_for_everyone(recorded, trained, start, alone, tmp_path, capsys):
+    """FSDP: two processes with half the parameters each, against one on the joined batch; then one goes on."""
+    expected = torch.load(trained('sw_pspnet')[1] / 'rank_0.pth')
+    pair = start('tools/dist_train.sh', recorded('sw_pspnet', 1), 2, '--work-dir', tmp_path, *NO_CHECK, '--fsdp')
+    output, _ = pair.communicate(timeout=240)
+    assert pair.returncode == 0, output[-3000:]
+    first, second = (torch.load(tmp_path / f'rank_{rank}.pth') for rank in range(2))
+    for step in range(3):
+        for key, value in expected['losses'][step].items():
+            mean = (first['losses'][step][key] + second['losses'][step][key]) / 2
+            assert mean == pytest.approx(value, rel=1e-4), (step, key)
+    saved = torch.load(tmp_path / 'iter_3.pth', weights_only=False)
+    plain = torch.load(trained('sw_pspnet')[1] / 'iter_3.pth', weights_only=False)
+    assert saved['state_dict'].keys() == plain['state_dict'].keys() == first['state'].keys()
+    for key, value in plain['state_dict'].items():
+        assert type(saved['state_dict'][key]) is torch.Tensor
+        torch.testing.assert_close(saved['state_dict'][key], value, rtol=1e-3, atol=1e-3, msg=key)
+    momenta = [[state['momentum_buffer'] for state in checkpoint['optimizer']['state'].values()]
+               for checkpoint in (saved, plain)]
+    assert len(momenta[0]) == len(momenta[1]) > 100
+    for ours, other in zip(*momenta):
+        torch.testing.assert_close(ours, other, rtol=1e-2, atol=1e-3)
+    assert alone('train', recorded('sw_pspnet', 1), '--work-dir', tmp_path, *NO_CHECK, '--fsdp') == 2
+    assert 'sharding needs several processes' in capsys.readouterr().err
+
+
+@pytest.mark.slow
+def test_shards_go_on_as_one_does(recorded, trained, start, alone, tmp_path):
+    """From one process's checkpoint, momentum and all: two with shards and one without take the same next step."""
+    words = [*NO_CHECK, '--resume', trained('sw_pspnet')[1] / 'iter_3.pth', '--cfg-options', 'train_cfg.max_iters=4',
+             'train_cfg.val_interval=4']
+    assert alone('train', recorded('sw_pspnet', 2), '--work-dir', tmp_path / 'one', *words) == 0
+    pair = start('tools/dist_train.sh', recorded('sw_pspnet', 1), 2, '--work-dir', tmp_path / 'two', '--fsdp', *words)
+    output, _ = pair.communicate(timeout=240)
+    assert pair.returncode == 0, output[-3000:]
+    one, two = (torch.load(tmp_path / name / 'iter_4.pth', weights_only=False)['state_dict'] for name in ('one', 'two'))
+    for key, value in one.items():
+        torch.testing.assert_close(two[key], value, rtol=1e-3, atol=1e-3, msg=key)
