@@ -1,8 +1,8 @@
 """Switchable Whitening in pure torch, usable alone: `SwitchWhiten2d` in place of `torch.nn.BatchNorm2d`.
 
 Shapes in this package: N samples, C channels, H×W or * pixels; C = G·D, with G groups of D channels; L pixels a sample.
-Reading order: statistics, moments, mixture, inverse_sqrt, function, layer; then presets, replace, convert, diagnose,
-fold, released.
+Reading order: statistics, moments, mixture, inverse_sqrt, algebra, function, layer, which is the whole in torch; then
+kernels and operators, which make it fast; presets, replace, convert, diagnose, fold, released, which use it.
 """
 
 from .convert import Site, convert_sync_batchnorm, convolution_sites, describe, every, place_norm
