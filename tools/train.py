@@ -6,6 +6,7 @@ Data are checked before anything is trained. Ctrl-C leaves a checkpoint; the sam
 from __future__ import annotations
 
 import argparse
+import os
 import re
 import sys
 from functools import partial
@@ -136,6 +137,7 @@ def main(args: argparse.Namespace) -> int:
     if args.amp:
         use_mixed_precision(config, args.amp)
     if args.deterministic:
+        os.environ.setdefault('CUBLAS_WORKSPACE_CONFIG', ':4096:8')  # what cuBLAS needs for it
         config.setdefault('randomness', {})['deterministic'] = True
     if args.streets:
         make_streets(config)

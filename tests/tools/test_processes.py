@@ -47,17 +47,21 @@ def recorded(tiny_scenes, tiny_config, tmp_path_factory):
     return write
 
 
+def unused_port():
+    with socket.socket() as found:
+        found.bind(('127.0.0.1', 0))
+        return found.getsockname()[1]
+
+
 @pytest.fixture(scope='module')
 def start():
     """`start('tools/dist_train.sh', ...)` -> the running processes, in a session of their own."""
     started = []
 
-    def begin(script, *words):
-        with socket.socket() as found:
-            found.bind(('127.0.0.1', 0))
-            port = found.getsockname()[1]
+    def begin(script, *words, port=None, **variables):
+        port = port or unused_port()
         environment = {**os.environ, 'OMP_NUM_THREADS': '1', 'CUDA_VISIBLE_DEVICES': '', 'PYTHON': sys.executable,
-                       'PYTHONPATH': str(Path(__file__).parent), 'PORT': str(port)}
+                       'PYTHONPATH': str(Path(__file__).parent), 'PORT': str(port), **variables}
         started.append(subprocess.Popen([script, *map(str, words)], cwd=REPOSITORY, env=environment, text=True,
                                         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True))
         return started[-1]
@@ -84,16 +88,26 @@ def alone():
 
 @pytest.fixture(scope='module')
 def trained(recorded, start, alone, tmp_path_factory):
-    """`trained('sw_pspnet')` -> folders of two processes' training and of one's on the joined batch; made once."""
+    """`trained('sw_pspnet')` -> folders of two processes' training and of one's on the joined batch; made once.
+
+    The two of scene parsing share a machine; the two of adaptation pretend to be on two.
+    """
     made = {}
 
     def train(name):
         if name not in made:
             two, one = (tmp_path_factory.mktemp(f'{name}_{count}') for count in ('two', 'one'))
-            pair = start('tools/dist_train.sh', recorded(name, 1), 2, '--work-dir', two, *NO_CHECK)
+            config, options = recorded(name, 1), ['--work-dir', two, *NO_CHECK]
+            if 'pspnet' in name:
+                launched = [start('tools/dist_train.sh', config, 2, *options)]
+            else:
+                port = unused_port()
+                launched = [start('tools/dist_train.sh', config, 1, *options, port=port, NNODES='2', NODE_RANK=rank,
+                                  MASTER_ADDR='127.0.0.1') for rank in '01']
             assert alone('train', recorded(name, 2), '--work-dir', one, *NO_CHECK) == 0
-            output, _ = pair.communicate(timeout=240)
-            assert pair.returncode == 0, output[-3000:]
+            for process in launched:
+                output, _ = process.communicate(timeout=240)
+                assert process.returncode == 0, output[-3000:]
             made[name] = two, one
         return made[name]
 
@@ -210,3 +224,20 @@ def test_shards_go_on_as_one_does(recorded, trained, start, alone, tmp_path):
     one, two = (torch.load(tmp_path / name / 'iter_4.pth', weights_only=False)['state_dict'] for name in ('one', 'two'))
     for key, value in one.items():
         torch.testing.assert_close(two[key], value, rtol=1e-3, atol=1e-3, msg=key)
+
+
+def test_slurm_gets_the_words_it_needs(tmp_path):
+    """A stand-in for srun writes down what it is asked for."""
+    (tmp_path / 'srun').write_text('#!/usr/bin/env bash\nprintf "%s\\n" "$@"\n')
+    (tmp_path / 'srun').chmod(0o755)
+    environment = {**os.environ, 'PATH': f'{tmp_path}:{os.environ["PATH"]}', 'GPUS': '16', 'PYTHON': 'python3',
+                   'SRUN_ARGS': '--qos=low --time=9'}
+    words = ['tools/slurm_train.sh', 'part', 'job', 'configs/sw_pspnet_ade20k.py', 'out', '--resume']
+    done = subprocess.run(words, cwd=REPOSITORY, env=environment, text=True, capture_output=True, check=True)
+    asked = done.stdout.splitlines()
+    assert asked[:8] == ['-p', 'part', '--job-name=job', '--gres=gpu:8', '--ntasks=16', '--ntasks-per-node=8',
+                         '--cpus-per-task=5', '--kill-on-bad-exit=1']
+    assert asked[8:10] == ['--qos=low', '--time=9'] and asked[10:12] == ['python3', '-u']
+    assert asked[12:] == [str(REPOSITORY / 'tools/train.py'), 'configs/sw_pspnet_ade20k.py', '--work-dir', 'out',
+                          '--launcher', 'slurm', '--resume']
+    assert subprocess.run(words[:3], cwd=REPOSITORY, env=environment, capture_output=True).returncode == 2

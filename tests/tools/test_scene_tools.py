@@ -88,7 +88,7 @@ def test_mmsegs_inferencer_takes_config_and_checkpoint(trained, images, tmp_path
     one = inferencer(str(files[0]), out_dir=str(tmp_path))['predictions']
     assert one.shape == (32, 64) and list(tmp_path.rglob('*.png'))
     predict, image_demo = load_tool('predict'), load_tool('image_demo')
-    painter = image_demo.Painter(image_demo.parse_arguments([*map(str, trained), 'x', 'y', '--device', 'cpu']))
+    painter = image_demo.build_painter(image_demo.parse_arguments([*map(str, trained), 'x', 'y', '--device', 'cpu']))
     pixels = [cv2.imread(str(file)) for file in files]
     ours = [predict.segment_pixels(painter.model, painter.pipeline, image) for image in pixels]
     assert np.array_equal(one, ours[0])
