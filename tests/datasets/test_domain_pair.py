@@ -14,6 +14,8 @@ from sw_mmseg.datasets import DomainPair, Positioned, PositionSampler, sampler
 from sw_mmseg.datasets.positions import seeded
 
 TARGET = [dict(type='LoadImage'), dict(type='RandomFlip', prob=0.5), dict(type='PackSegInputs')]
+# mmengine up to 0.10.7 reads through the samples that a resumed run has used
+skips = pytest.mark.skipif(not hasattr(_InfiniteDataloaderIterator, 'skip_iter'), reason='this mmengine skips nothing')
 SOURCE = [dict(type='LoadImage'), dict(type='LoadLabels'), *TARGET[1:]]
 
 
@@ -89,6 +91,7 @@ def test_the_runs_seed_decides_unless_the_set_has_its_own(pair):
     assert stream(3, seed=8) == stream(4, seed=8)
 
 
+@skips
 @pytest.mark.parametrize('workers', [0, 2])
 def test_skipping_equals_draining(pair, workers):
     whole = list(map(print_of, islice(build(pair), 9)))
@@ -97,6 +100,7 @@ def test_skipping_equals_draining(pair, workers):
     assert [print_of(next(resumed)) for _ in range(5)] == whole[4:]
 
 
+@skips
 def test_skipping_loads_nothing(pair, monkeypatch):
     loader = build(pair)
     monkeypatch.setattr(DomainPair, '__getitem__', lambda self, p: pytest.fail(f'position {p} was loaded'))
