@@ -1,4 +1,4 @@
-"""AP by hand: two cars of which one is found first and well, one late and half; a person missed; a crowd no one counts."""
+"""AP by hand: two cars, one found first and well, the other late and in part; a person missed; a crowd."""
 
 import json
 import math
@@ -34,8 +34,8 @@ def files(tmp_path):
 
 def test_ap_of_every_class_and_overlap(files):
     """In order of score: right at every overlap; inside the crowd, ignored; wrong; overlap 12·20 / 20² = 0.6, right up
-    to 0.6. At overlaps 0.5, 0.55 and 0.6 precision is 1 up to recall 1/2 (51 of COCO's 101 recalls) and 2/3 beyond (50),
-    at the seven others 1 and 0."""
+    to 0.6. At overlaps 0.5, 0.55 and 0.6 precision is 1 up to recall 1/2 (51 of COCO's 101 recalls) and 2/3 beyond
+    (50), at the seven others 1 and 0."""
     scores = average_precision(*files((0.9, 10, 10, 10, 10), (0.8, 45, 5, 10, 10), (0.7, 80, 10, 10, 10),
                                       (0.6, 60, 60, 20, 12)))
     high, low = 100 * (51 + 50 * 2 / 3) / 101, 100 * 51 / 101
