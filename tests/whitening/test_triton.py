@@ -65,37 +65,40 @@ def compiled(monkeypatch, tmp_path):
     return kernels
 
 
-def call_all(d, groups, length, dtype, last):
-    from sw_mmseg.whitening.kernels import triton_passes as passes
+def take_a_step(d, groups, length, dtype, last, words, monkeypatch):
+    """Forward and backward of a layer."""
+    from sw_mmseg.whitening import function
+    from sw_mmseg.whitening.kernels import triton_passes
+    from sw_mmseg.whitening.settings import Settings
 
+    monkeypatch.setattr(function, 'select', lambda *_: triton_passes)
     x = torch.zeros(2, groups * d, length, 1, dtype=dtype)
-    if last:
-        x = x.contiguous(memory_format=torch.channels_last)
-    mean, cov = passes.sample_moments(x, d)
-    passes.apply(x, mean, cov, mean[:1])
-    passes.gradient_sums(x, x, mean, d)
-    passes.apply_gradient(x, x, mean, cov[:1], cov, mean)
-    passes.apply_gradient(x, x, None, cov, None, None)
-    passes.newton(cov, 5)
-    passes.newton_backward(cov, cov, 5)
+    x = x.contiguous(memory_format=torch.channels_last if last else torch.contiguous_format).requires_grad_()
+    parameters = [torch.zeros(size, requires_grad=True) for size in (groups * d, groups * d, len(words), len(words))]
+    settings = Settings(tuple(words), d, 1e-5, 'newton', 5)
+    y, *_ = function.SwitchWhitenFunction.apply(x, *parameters, None, settings)
+    y.backward(torch.zeros_like(y))
 
 
-@pytest.mark.parametrize('capability, d, groups, length, dtype, last', [
-    (80, 16, 4, 4096, torch.float32, False), (90, 16, 4, 4096, torch.bfloat16, True),
-    (86, 20, 3, 5000, torch.float32, True), (90, 1, 6, 49, torch.float16, False), (120, 3, 1, 1, torch.bfloat16, False),
-], ids=str)
-def test_compiles(compiled, capability, d, groups, length, dtype, last):
+SWA, SWB = ('bw', 'iw'), ('bw', 'iw', 'bn', 'in', 'ln')
+
+
+@pytest.mark.parametrize('capability, d, groups, length, dtype, last, words', [
+    (80, 16, 4, 4096, torch.float32, False, SWA), (90, 16, 4, 4096, torch.bfloat16, True, SWB),
+    (86, 20, 3, 5000, torch.float32, True, ('bw',)), (90, 1, 6, 49, torch.float16, False, ('bn',)),
+    (120, 3, 1, 1, torch.bfloat16, False, ('iw', 'ln')),
+])
+def test_compiles(compiled, monkeypatch, capability, d, groups, length, dtype, last, words):
     from triton.backends.compiler import GPUTarget
     from triton.runtime import driver
 
     driver.active.target = GPUTarget('cuda', capability, 32)
-    call_all(d, groups, length, dtype, last)
-    names = {'_moments_kernel', '_gradient_kernel', '_transform_kernel'}
-    names |= {'_combine_kernel'} if length > 1024 else set()
-    names |= {'_newton_kernel', '_newton_backward_kernel'} if d > 1 else set()
-    assert set(compiled) == names
+    take_a_step(d, groups, length, dtype, last, words, monkeypatch)
+    assert {'moments_kernel', 'gradient_kernel', 'transform_kernel'} <= set(compiled)
+    assert {'fold_kernel', 'fold_backward_kernel', 'finish_kernel', 'input_kernel'} <= set(compiled) or d == 1
+    assert 'vector_kernel' in compiled or words != ('bw',)
     for kernel in (kernel for several in compiled.values() for kernel in several):
         assert kernel.metadata.shared <= SMALLEST_SHARED_MEMORY, kernel.name
         assert kernel.asm['cubin']
-        if '_newton' not in kernel.name and d > 1 and '_combine' not in kernel.name:
-            assert 'tf32' in kernel.asm['ptx']
+    for name in ('moments_kernel', 'gradient_kernel', 'transform_kernel') if d > 1 else ():
+        assert 'tf32' in compiled[name][0].asm['ptx']  # not fused multiply-adds

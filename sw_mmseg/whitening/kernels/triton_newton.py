@@ -1,24 +1,69 @@
-"""Newton's iteration (Equation 7) and its gradient on one matrix of at most 64 rows: parts of Triton kernels.
+"""Newton's iteration (Equation 7) and its gradient in Triton: a program a matrix of at most 64 rows, all in registers.
 
-The mathematics, and the names, are those of `inverse_sqrt`. The iterates that the backward needs are computed anew, each
-from the first one: quadratic in T, but a few small products in registers cost less than a way to memory and back.
-Products are plain fp32: they are so few that tensor cores would gain nothing.
+The mathematics, and the names, are those of `inverse_sqrt`. The iterates that the backward needs are computed anew,
+each from the first one: quadratic in T, but in registers, and a product of two such matrices is small. Products are
+plain fp32: there are so few that tensor cores would gain nothing.
 """
 
+import torch
 import triton
 import triton.language as tl
+from torch import Tensor
 
-__all__ = ['inner', 'newton_gradient', 'newton_root', 'rows_for', 'square', 'warps_for']
+from .triton_tiles import device_of
 
-
-def rows_for(d: int) -> int:
-    """Rows of the square of registers that holds a (D, D) matrix."""
-    return max(triton.next_power_of_2(d), 16)
+__all__ = ['inner', 'newton', 'newton_backward', 'newton_gradient', 'newton_root', 'square', 'square_of']
 
 
-def warps_for(d: int) -> int:
-    """So many that a product's operands fit into the registers; at 64 rows they do not, and some wait in memory."""
-    return rows_for(d) // 4
+def newton(cov: Tensor, iterations: int) -> Tensor:
+    """P_T / √tr Σ of cov (..., D, D)."""
+    cov = cov.contiguous()
+    root = torch.empty_like(cov)
+    _launch(_newton_kernel, iterations, cov, root)
+    return root
+
+
+def newton_backward(grad: Tensor, cov: Tensor, iterations: int) -> Tensor:
+    """dL/dΣ, symmetric, from symmetric dL/dΣ^(−1/2), both (..., D, D)."""
+    grad, cov = grad.contiguous(), cov.contiguous()
+    grad_cov = torch.empty_like(cov)
+    _launch(_newton_backward_kernel, iterations, grad, cov, grad_cov)
+    return grad_cov
+
+
+def square_of(d: int) -> dict[str, int]:
+    """Compile-time arguments and warps of a kernel whose program holds one (D, D) matrix, in ROWS² registers.
+
+    So many warps that the operands of a product fit into registers; at 64 rows they do not, and some wait in memory.
+    """
+    rows = max(triton.next_power_of_2(d), 16)
+    return {'D': d, 'ROWS': rows, 'num_warps': rows // 4, 'num_stages': 1}
+
+
+def _launch(kernel: triton.JITFunction, iterations: int, *matrices: Tensor) -> None:
+    d = matrices[0].shape[-1]
+    count = matrices[0].numel() // (d * d)
+    if count:
+        with device_of(matrices[0]):
+            kernel[(count,)](*matrices, ITERATIONS=iterations, **square_of(d))
+
+
+# From here on, kernels and their parts.
+
+
+@triton.jit
+def _newton_kernel(covs, roots, ITERATIONS: tl.constexpr, D: tl.constexpr, ROWS: tl.constexpr):
+    offsets, mask, unit = square(tl.program_id(0), D, ROWS)
+    cov = tl.load(covs + offsets, mask=mask, other=0.0)
+    tl.store(roots + offsets, newton_root(cov, unit, ITERATIONS), mask=mask)
+
+
+@triton.jit
+def _newton_backward_kernel(grads, covs, grad_covs, ITERATIONS: tl.constexpr, D: tl.constexpr, ROWS: tl.constexpr):
+    offsets, mask, unit = square(tl.program_id(0), D, ROWS)
+    cov = tl.load(covs + offsets, mask=mask, other=0.0)
+    grad = tl.load(grads + offsets, mask=mask, other=0.0)
+    tl.store(grad_covs + offsets, newton_gradient(grad, cov, unit, ITERATIONS), mask=mask)
 
 
 @triton.jit

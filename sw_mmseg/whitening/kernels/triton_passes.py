@@ -10,8 +10,6 @@ the squared distance of the two means is at most n − 1 times the variance, so 
 zero costs no digits. Chunks are joined by the law of total covariance.
 """
 
-from contextlib import AbstractContextManager, nullcontext
-
 from types import ModuleType
 
 import torch
@@ -22,9 +20,9 @@ from ..algebra import Algebra
 from ..moments import Moments, memory_format
 from ..settings import Settings
 from . import torch_passes, triton_algebra
-from .triton_algebra import newton, newton_backward
 from .triton_kernels import combine_kernel, gradient_kernel, moments_kernel, transform_kernel
-from .triton_tiles import Plan, plan_for
+from .triton_newton import newton, newton_backward
+from .triton_tiles import Plan, device_of, plan_for
 
 __all__ = ['algebra', 'apply', 'apply_gradient', 'gradient_sums', 'newton', 'newton_backward', 'sample_moments',
            'shift', 'supported']
@@ -46,15 +44,18 @@ def supported(x: Tensor, group_size: int) -> bool:
     return x.is_cuda and torch.version.hip is None and torch.cuda.get_device_capability(x.device) >= (8, 0)
 
 
-def algebra(settings: Settings) -> Algebra:
-    return Algebra(newton, newton_backward)
+def algebra(settings: Settings) -> ModuleType | Algebra:
+    """In few kernels where matrices are whitened by Newton's iteration, else in torch."""
+    if settings.inverse_sqrt == 'newton' and settings.group_size > 1:
+        return triton_algebra
+    return torch_passes.algebra(settings)
 
 
 def sample_moments(x: Tensor, group_size: int) -> Moments:
     plan = plan_for(x, group_size)
     mean, cov = _sums_for(plan, x)
     if x.numel():
-        with _device(x):
+        with device_of(x):
             moments_kernel[plan.grid](x, mean, cov, *plan.sizes, WHOLE=x.element_size() == 2, **plan.constants)
     return Moments(*_combine(mean, cov, plan, moments=True))
 
@@ -74,9 +75,9 @@ def gradient_sums(dy: Tensor, x: Tensor, shift: Tensor | None, group_size: int) 
     total, product = _sums_for(plan, x)
     if x.numel():
         shift, shift_step = _floats(shift)
-        with _device(x):
+        with device_of(x):
             gradient_kernel[plan.grid](dy, x, shift, shift_step, total, product, *plan.sizes,
-                                        WHOLE=x.element_size() == 2, **plan.constants)
+                                       WHOLE=x.element_size() == 2, **plan.constants)
     return _combine(total, product, plan, moments=False)
 
 
@@ -94,9 +95,9 @@ def _transform(dy: Tensor | None, first: Tensor | None, x: Tensor | None, shift:
     y = torch.empty_like(like, memory_format=memory_format(like))
     if like.numel():
         small = [item for tensor in (first, second, shift, vector) for item in _floats(tensor)]
-        with _device(like):
+        with device_of(like):
             transform_kernel[plan.grid](y, dy, x, *small, *plan.sizes, WHOLE=like.element_size() == 2,
-                                         **plan.constants)
+                                        **plan.constants)
     return y
 
 
@@ -113,10 +114,10 @@ def _combine(vectors: Tensor, matrices: Tensor, plan: Plan, moments: bool) -> tu
     if plan.chunks == 0 or plan.n == 0:
         return vectors.new_zeros(vectors[:, :, 0:0].sum(2).shape), matrices[:, :, 0:0].sum(2)
     vector, matrix = torch.empty_like(vectors[:, :, 0]), torch.empty_like(matrices[:, :, 0])
-    with _device(vectors):
+    with device_of(vectors):
         combine_kernel[(plan.n * plan.c,)](vectors, matrices, vector, matrix, plan.length, plan.chunk, plan.chunks,
-                                            D=plan.d, WIDTH=triton.next_power_of_2(plan.d), PARTS=_PARTS,
-                                            MOMENTS=moments, num_warps=1)
+                                           plan.chunks, 1, D=plan.d, WIDTH=triton.next_power_of_2(plan.d),
+                                           PARTS=_PARTS, MOMENTS=moments, num_warps=1)
     return vector, matrix
 
 
@@ -129,8 +130,3 @@ def _check_alike(dy: Tensor, x: Tensor) -> None:
     if dy.shape != x.shape or dy.dtype != x.dtype or memory_format(dy) != memory_format(x):
         raise ValueError(f'dy {tuple(dy.shape)}, {dy.dtype}, {memory_format(dy)} must be as x: {tuple(x.shape)}, '
                          f'{x.dtype}, {memory_format(x)}')
-
-
-def _device(x: Tensor) -> AbstractContextManager:
-    """Kernels start on the current device: make it that of x."""
-    return torch.cuda.device(x.device) if x.is_cuda else nullcontext()

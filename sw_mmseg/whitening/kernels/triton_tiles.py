@@ -14,6 +14,7 @@ D² sums do not fit into the registers of the thread that holds a pixel's D chan
 
 import functools
 import math
+from contextlib import AbstractContextManager, nullcontext
 from typing import NamedTuple
 
 import torch
@@ -23,8 +24,8 @@ from torch import Tensor
 
 from ..moments import memory_format
 
-__all__ = ['Plan', 'add_product', 'bounds_of', 'load_matrix', 'load_vector', 'plan_for', 'rows_of', 'split',
-           'store_sums', 'tile_at', 'to_tf32']
+__all__ = ['Plan', 'add_product', 'bounds_of', 'device_of', 'load_matrix', 'load_vector', 'plan_for', 'rows_of',
+           'split', 'store_sums', 'tile_at', 'to_tf32']
 
 
 class Plan(NamedTuple):
@@ -99,6 +100,11 @@ def _tile(c: int, d: int, length: int, last: bool, size: int) -> tuple[int, int,
     rows = max(triton.next_power_of_2(d), 16)
     stages = 1 if rows == 64 else 6 // size + 1  # at 64 rows the matrices leave no room in the shared memory
     return rows, min(pixels, 32 if rows > 16 and size == 4 else 64), rows // 16, stages
+
+
+def device_of(x: Tensor) -> AbstractContextManager:
+    """Kernels start on the current device: makes it that of x."""
+    return torch.cuda.device(x.device) if x.is_cuda else nullcontext()
 
 
 @functools.lru_cache(maxsize=64)

@@ -1,0 +1,171 @@
+"""The kernels behind `triton_passes`: what one program does; the arithmetic is explained in `triton_tiles`."""
+
+import triton
+import triton.language as tl
+
+from .triton_tiles import add_product, bounds_of, load_matrix, load_vector, rows_of, split, store_sums, tile_at, to_tf32
+
+__all__ = ['combine_kernel', 'gradient_kernel', 'moments_kernel', 'transform_kernel']
+
+
+@triton.jit
+def moments_kernel(x, means, covs, channels, units, chunk, chunks, tiles, WHOLE: tl.constexpr, D: tl.constexpr,
+                    ROWS: tl.constexpr, BLOCK: tl.constexpr, LAST: tl.constexpr, FULL: tl.constexpr,
+                    UNIT: tl.constexpr):
+    """Mean and biased covariance of each chunk."""
+    length = units * UNIT
+    sample, part, tile, start, stop = bounds_of(tl.program_id(0), length, chunk, chunks, tiles)
+    channel, valid = rows_of(tile, channels, D, ROWS)
+    offsets, mask = tile_at(sample, start, channel, valid, channels, length, ROWS, BLOCK, LAST, FULL)
+    first = tl.load(x + offsets, mask=mask, other=0.0).to(tl.float32)
+    about = tl.sum(first, 1) / tl.minimum(length - start, BLOCK)
+    total = tl.zeros((ROWS, BLOCK), tl.float32)
+    product = tl.zeros((ROWS, BLOCK if D == 1 else ROWS), tl.float32)
+    cross = tl.zeros((ROWS, BLOCK if D == 1 else ROWS), tl.float32)
+    for pixel in range(start, stop, BLOCK):
+        offsets, mask = tile_at(sample, pixel, channel, valid, channels, length, ROWS, BLOCK, LAST, FULL)
+        block = tl.load(x + offsets, mask=mask, other=0.0).to(tl.float32)
+        centred = tl.where(mask, block - about[:, None], 0.0)
+        total += centred
+        if D == 1:
+            product += centred * centred
+        elif WHOLE:  # half precision: rounding the difference to TF32 is less than the rounding of x itself
+            rounded = to_tf32(centred)
+            product = tl.dot(rounded, tl.trans(rounded), product, input_precision='tf32')
+        else:  # (h + l)(h + l)ᵀ without l lᵀ, of which h lᵀ and l hᵀ are each other's transpose
+            high, low = split(centred)
+            product = tl.dot(high, tl.trans(high), product, input_precision='tf32')
+            cross = tl.dot(high, tl.trans(low), cross, input_precision='tf32')
+    count = stop - start
+    mean = tl.sum(total, 1) / count
+    if D == 1:
+        cov = tl.sum(product, 1) / count - mean * mean
+    else:
+        cov = (product + (cross + tl.trans(cross))) / count - mean[:, None] * mean[None, :]
+    store_sums(means, covs, about + mean, cov, sample, part, channel, valid, channels, chunks, D)
+
+
+@triton.jit
+def gradient_kernel(dy, x, shift, shift_step, totals, products, channels, units, chunk, chunks, tiles,
+                     WHOLE: tl.constexpr, D: tl.constexpr, ROWS: tl.constexpr, BLOCK: tl.constexpr,
+                     LAST: tl.constexpr, FULL: tl.constexpr, UNIT: tl.constexpr):
+    """Σ dy and Σ dy (x − shift)ᵀ of each chunk."""
+    length = units * UNIT
+    sample, part, tile, start, stop = bounds_of(tl.program_id(0), length, chunk, chunks, tiles)
+    channel, valid = rows_of(tile, channels, D, ROWS)
+    if shift is not None:
+        about = load_vector(shift, sample * shift_step, channel, valid, channels)
+    total = tl.zeros((ROWS, BLOCK), tl.float32)
+    product = tl.zeros((ROWS, BLOCK if D == 1 else ROWS), tl.float32)
+    for pixel in range(start, stop, BLOCK):
+        offsets, mask = tile_at(sample, pixel, channel, valid, channels, length, ROWS, BLOCK, LAST, FULL)
+        gradient = tl.load(dy + offsets, mask=mask, other=0.0).to(tl.float32)
+        block = tl.load(x + offsets, mask=mask, other=0.0).to(tl.float32)
+        if shift is not None:  # where the mask is off, the gradient is zero
+            block -= about[:, None]
+        total += gradient
+        if D == 1:
+            product += gradient * block
+        elif WHOLE:
+            product = tl.dot(gradient, tl.trans(to_tf32(block)), product, input_precision='tf32')
+        else:
+            high, low = split(gradient)
+            product = add_product(product, high, low, tl.trans(block), False)
+    if D == 1:
+        product = tl.sum(product, 1)
+    store_sums(totals, products, tl.sum(total, 1), product, sample, part, channel, valid, channels, chunks, D)
+
+
+@triton.jit
+def transform_kernel(y, dy, x, first, first_step, second, second_step, shift, shift_step, vector, vector_step,
+                      channels, units, chunk, chunks, tiles, WHOLE: tl.constexpr, D: tl.constexpr,
+                      ROWS: tl.constexpr, BLOCK: tl.constexpr, LAST: tl.constexpr, FULL: tl.constexpr,
+                      UNIT: tl.constexpr):
+    """y = firstᵀ dy + second (x − shift) + vector, of the terms that are there."""
+    # Backwards: the pass before this one has read the end last, and some of it may still be in the cache.
+    program = tl.num_programs(0) - 1 - tl.program_id(0)
+    length = units * UNIT
+    sample, part, tile, start, stop = bounds_of(program, length, chunk, chunks, tiles)
+    channel, valid = rows_of(tile, channels, D, ROWS)
+    constant = tl.zeros((ROWS,), tl.float32)
+    if vector is not None:
+        constant += load_vector(vector, sample * vector_step, channel, valid, channels)
+    about = tl.zeros((ROWS,), tl.float32)
+    if shift is not None:
+        about += load_vector(shift, sample * shift_step, channel, valid, channels)
+    if D == 1:
+        if dy is not None:
+            gain = load_vector(first, sample * first_step, channel, valid, channels)[:, None]
+        if x is not None:
+            slope = load_vector(second, sample * second_step, channel, valid, channels)[:, None]
+    else:
+        if dy is not None:
+            high, low = split(load_matrix(first, sample * first_step, channel, valid, channels, D, True))
+        if x is not None:
+            matrix = load_matrix(second, sample * second_step, channel, valid, channels, D, False)
+            second_high, second_low = split(matrix)
+            if WHOLE:  # x stays whole in TF32 if the shift goes into the constant
+                constant -= tl.sum(matrix * about[None, :], 1)
+    for pixel in range(start, stop, BLOCK):
+        offsets, mask = tile_at(sample, pixel, channel, valid, channels, length, ROWS, BLOCK, LAST, FULL)
+        result = tl.zeros((ROWS, BLOCK), tl.float32)
+        if x is not None:
+            block = tl.load(x + offsets, mask=mask, other=0.0).to(tl.float32)
+            if D == 1:
+                result += slope * (block - about[:, None])
+            elif WHOLE:
+                result = add_product(result, second_high, second_low, block, True)
+            else:
+                result = add_product(result, second_high, second_low, block - about[:, None], False)
+        if dy is not None:
+            gradient = tl.load(dy + offsets, mask=mask, other=0.0).to(tl.float32)
+            if D == 1:
+                result += gain * gradient
+            else:
+                result = add_product(result, high, low, gradient, WHOLE)
+        tl.store(y + offsets, (result + constant[:, None]).to(y.dtype.element_ty), mask=mask)
+
+
+@triton.jit
+def combine_kernel(vectors, matrices, vector, matrix, length, chunk, chunks, whole_step, part_step, D: tl.constexpr,
+                   WIDTH: tl.constexpr, PARTS: tl.constexpr, MOMENTS: tl.constexpr):
+    """A row of one matrix, the sum of its parts, or where these are moments, the law of total covariance; and a vector.
+
+    Part p of whole w is the (w · whole_step + p · part_step)-th of `vectors` (..., D) and `matrices` (..., D, D). A
+    part has `chunk` pixels, the last what is left of `length`.
+    """
+    program = tl.program_id(0).to(tl.int64)
+    row, first = program % D, program // D * whole_step
+    column = tl.arange(0, WIDTH)
+    origin = tl.zeros((WIDTH,), tl.float32)
+    if MOMENTS:  # means relative to that of the first part, which may be large
+        origin += tl.load(vectors + first * D + column, mask=column < D, other=0.0)
+    mean = tl.zeros((WIDTH,), tl.float32)
+    for begin in range(0, chunks, PARTS):
+        part, weight = _parts_of(begin, length, chunk, chunks, PARTS, MOMENTS)
+        offsets = (first + part * part_step)[:, None] * D + column[None, :]
+        mask = (part < chunks)[:, None] & (column < D)[None, :]
+        values = tl.load(vectors + offsets, mask=mask, other=0.0)
+        mean += tl.sum(weight[:, None] * (values - origin[None, :]), 0)
+    result = tl.zeros((WIDTH,), tl.float32)
+    for begin in range(0, chunks, PARTS):
+        part, weight = _parts_of(begin, length, chunk, chunks, PARTS, MOMENTS)
+        offsets = (first + part * part_step)[:, None] * D + column[None, :]
+        mask = (part < chunks)[:, None] & (column < D)[None, :]
+        values = tl.load(matrices + (offsets - column[None, :] + row) * D + column[None, :], mask=mask, other=0.0)
+        if MOMENTS:
+            apart = tl.load(vectors + offsets, mask=mask, other=0.0) - origin[None, :] - mean[None, :]
+            values += tl.sum(tl.where(column[None, :] == row, apart, 0.0), 1)[:, None] * apart
+        result += tl.sum(weight[:, None] * values, 0)
+    tl.store(vector + program, tl.sum(tl.where(column == row, origin + mean, 0.0), 0))
+    tl.store(matrix + program * D + column, result, mask=column < D)
+
+
+@triton.jit
+def _parts_of(begin, length, chunk, chunks, PARTS: tl.constexpr, MOMENTS: tl.constexpr):
+    """The parts from `begin` on, and their weights, of which those of parts that are not there are zero."""
+    part = begin + tl.arange(0, PARTS)
+    weight = tl.where(part < chunks, 1.0, 0.0)
+    if MOMENTS:
+        weight *= tl.minimum(length - part * chunk, chunk) / length
+    return part, weight
