@@ -23,7 +23,7 @@ def plot_spread(scores: Mapping[str, Sequence[float]], xlabel: str, title: str =
     if not scores or empty:
         raise ValueError(f'plot_spread needs a value of every network; {empty or "there is no network"}')
     figure, axes = line_axes(theme, title, height=1.1 + 0.42 * len(scores))
-    for row, (label, values) in enumerate(scores.items()):
+    for row, values in enumerate(scores.values()):
         colour, mean = theme.cycle[row % len(theme.cycle)], statistics.mean(values)
         axes.scatter(values, [row] * len(values), s=26, color=colour, alpha=0.75, linewidths=0, zorder=3)
         axes.plot([mean, mean], [row - 0.26, row + 0.26], color=colour, linewidth=2.5)
