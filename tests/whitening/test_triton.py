@@ -19,7 +19,7 @@ SMALLEST_SHARED_MEMORY = 99 * 1024  # that a program may have on compute capabil
 
 
 def run_cases(**environment):
-    command = [sys.executable, '-m', 'pytest', '-q', '-x', '-p', 'no:cacheprovider', '--durations=0', str(CASES)]
+    command = [sys.executable, '-m', 'pytest', '-x', '-p', 'no:cacheprovider', str(CASES)]
     return subprocess.run(command, env={**os.environ, **environment}, capture_output=True, text=True)
 
 
