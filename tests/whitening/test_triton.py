@@ -102,3 +102,11 @@ def test_compiles(compiled, monkeypatch, capability, d, groups, length, dtype, l
         assert kernel.asm['cubin']
     for name in ('moments_kernel', 'gradient_kernel', 'transform_kernel') if d > 1 else ():
         assert 'tf32' in compiled[name][0].asm['ptx']  # not fused multiply-adds
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason='runs where there is a CUDA device')
+def test_the_benchmark_says_in_a_line_that_it_needs_a_device():
+    tool = Path(__file__).resolve().parents[2] / 'tools/benchmark/kernels.py'
+    done = subprocess.run([sys.executable, str(tool)], capture_output=True, text=True)
+    assert done.returncode == 2 and not done.stdout
+    assert done.stderr.splitlines() == ['error: no CUDA device here, and these kernels run on nothing else']

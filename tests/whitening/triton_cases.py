@@ -4,7 +4,9 @@
     .venv/bin/python -m pytest tests/whitening/triton_cases.py                        # on a CUDA device
 """
 
+import importlib.util
 import os
+from pathlib import Path
 
 import pytest
 import torch
@@ -290,6 +292,32 @@ def test_the_whole_layer(words, monkeypatch):
         close(value, exact, 2e-5)
 
 
+@pytest.mark.parametrize('words', [('iw',), ('bw', 'ln')])
+def test_a_layer_without_samples(words, monkeypatch):
+    monkeypatch.setattr(function, 'select', lambda *_: triton_passes)
+    x = torch.empty(0, 8, 3, 3, device=DEVICE, requires_grad=True)
+    parameters = [small(size).requires_grad_() for size in (8, 8, len(words), len(words))]
+    running = Moments(small(1, 2, 4), moments(1, 2, 4).cov)
+    y, *_ = function.SwitchWhitenFunction.apply(x, *parameters, running, Settings(words, 4, 1e-5, 'newton', 5))
+    y.sum().backward()
+    assert y.shape == x.grad.shape == x.shape
+    assert all(torch.equal(parameter.grad, torch.zeros_like(parameter)) for parameter in parameters)
+
+
+def test_a_device_where_triton_fails_is_not_supported(monkeypatch, caplog):
+    monkeypatch.setattr(torch.cuda, 'get_device_capability', lambda _: (9, 0))
+    triton_passes._runs_on.cache_clear()
+    assert triton_passes._runs_on(torch.device(DEVICE))
+
+    def fail(*_):
+        raise RuntimeError('no C compiler')
+
+    monkeypatch.setattr(triton_passes, 'newton', fail)
+    triton_passes._runs_on.cache_clear()
+    assert not triton_passes._runs_on(torch.device(DEVICE)) and 'no C compiler' in caplog.text
+    triton_passes._runs_on.cache_clear()
+
+
 def test_refusals():
     x = draw((2, 2, 4, (5, 6), F, False))
     assert triton_passes.supported(x, 4) and triton_passes.supported(x.half(), 1)
@@ -298,3 +326,18 @@ def test_refusals():
         triton_passes.sample_moments(x.transpose(2, 3), 4)
     with pytest.raises(ValueError, match='must be as x'):
         triton_passes.gradient_sums(x.contiguous(memory_format=torch.channels_last), x, None, 4)
+
+
+def test_the_benchmark_calls_every_pass(monkeypatch):
+    """With the bytes of the activation that each must move: reads and writes."""
+    folder = Path(__file__).resolve().parents[2] / 'tools/benchmark'
+    monkeypatch.syspath_prepend(str(folder))
+    spec = importlib.util.spec_from_file_location('benchmark_kernels', folder / 'kernels.py')
+    tool = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(tool)
+    x, dy, y = (tool.draw((2, 16, 4, 4), B, True, DEVICE) for _ in range(3))
+    work = tool.passes(x, dy, y, 16)
+    results = {name: call() for name, (call, _) in work.items()}
+    assert torch.equal(results['copy'], x) and y is results['copy']
+    assert results['apply'].shape == results['apply gradient'].shape == x.shape
+    assert [moved for _, moved in work.values()] == [2, 1, 2, 2, 3]

@@ -10,6 +10,8 @@ the squared distance of the two means is at most n − 1 times the variance, so 
 zero costs no digits. Chunks are joined by the law of total covariance.
 """
 
+import functools
+import logging
 from types import ModuleType
 
 import torch
@@ -27,6 +29,7 @@ from .triton_tiles import Plan, device_of, plan_for
 __all__ = ['algebra', 'apply', 'apply_gradient', 'gradient_sums', 'newton', 'newton_backward', 'sample_moments',
            'shift', 'supported']
 
+_LOGGER = logging.getLogger(__name__)
 _LARGEST_GROUP = 64  # D² sums and iterates of a larger one do not fit into registers
 _DTYPES = (torch.float32, torch.bfloat16, torch.float16)
 _PLAIN = (Tensor, torch.nn.Parameter)
@@ -34,14 +37,26 @@ _PARTS = 16  # chunks that the second kernel adds up at once
 
 
 def supported(x: Tensor, group_size: int) -> bool:
-    """Needs TF32 (compute capability 8.0). False under tracing, and where a tensor has no memory of its own."""
+    """False also under tracing, and where a tensor has no memory of its own to point at."""
     if x.dtype not in _DTYPES or not 1 <= group_size <= _LARGEST_GROUP or type(x) not in _PLAIN:
         return False
     if torch.jit.is_tracing():
         return False
-    if not isinstance(moments_kernel, triton.JITFunction):  # Triton's interpreter
-        return x.device.type == 'cpu'
-    return x.is_cuda and torch.version.hip is None and torch.cuda.get_device_capability(x.device) >= (8, 0)
+    interpreted = not isinstance(moments_kernel, triton.JITFunction)
+    return x.device.type == 'cpu' if interpreted else x.is_cuda and _runs_on(x.device)
+
+
+@functools.lru_cache(maxsize=64)
+def _runs_on(device: torch.device) -> bool:
+    """Whether the device has TF32, and a kernel could be built and started: that takes a C compiler, among others."""
+    if torch.version.hip is not None or torch.cuda.get_device_capability(device) < (8, 0):
+        return False
+    try:
+        newton(torch.ones(1, 2, 2, device=device), 1)
+    except Exception as error:  # of Triton, its compilers or the driver
+        _LOGGER.warning('whitening runs on torch alone, slower: Triton failed on %s: %s', device, error)
+        return False
+    return True
 
 
 def algebra(settings: Settings) -> ModuleType | Algebra:

@@ -74,20 +74,21 @@ def plan_for(x: Tensor, group_size: int) -> Plan:
                          'channels_last: call .contiguous() first')
     n, c = x.shape[:2]
     length = x.numel() // max(n * c, 1)
-    return _plan(n, c, group_size, length, form is not torch.contiguous_format, x.element_size(), _processors(x.device))
+    last = form is not torch.contiguous_format
+    return plan_of(n, c, group_size, length, last, x.element_size(), _processors(x.device))
 
 
 @functools.lru_cache(maxsize=1024)
-def _plan(n: int, c: int, d: int, length: int, last: bool, size: int, processors: int) -> Plan:
-    """A processor gets 8 programs if the activation is small, else more, of 16 blocks each: the sums that a program
-    leaves behind, ROWS² floats, are then little beside what it has read."""
-    rows, block, warps, stages = _tile(c, d, length, last, size)
+def plan_of(n: int, c: int, d: int, length: int, last: bool, size: int, processors: int) -> Plan:
+    """A processor gets 8 programs, or more that have 16 blocks each: then the sums that a program leaves behind, ROWS²
+    floats, are little beside what it has read."""
+    rows, block, warps, stages = tile_for(c, d, length, last, size)
     tiles, blocks = -(-c // (rows // d * d)), max(-(-length // block), 1)
     chunk = block * min(blocks, 16, max(n * tiles * blocks // (8 * processors), 1))
     return Plan(n, c, d, length, last, rows, block, warps, stages, tiles, chunk, -(-length // chunk))
 
 
-def _tile(c: int, d: int, length: int, last: bool, size: int) -> tuple[int, int, int, int]:
+def tile_for(c: int, d: int, length: int, last: bool, size: int) -> tuple[int, int, int, int]:
     """Rows, pixels, warps and stages of a tile whose values have `size` bytes.
 
     With matrices, a warp for each 16 rows and 64 pixels: more pixels cost registers, and more warps compute the same
@@ -98,7 +99,7 @@ def _tile(c: int, d: int, length: int, last: bool, size: int) -> tuple[int, int,
         rows = min(triton.next_power_of_2(c), 64) if last else 2048 // min(pixels, 512)
         return rows, 2048 // rows, 4, 1
     rows = max(triton.next_power_of_2(d), 16)
-    stages = 1 if rows == 64 else 6 // size + 1  # at 64 rows the matrices leave no room in the shared memory
+    stages = 1 if rows == 64 else 2 if size == 4 else 3  # of 64 rows the matrices alone fill the shared memory
     return rows, min(pixels, 32 if rows > 16 and size == 4 else 64), rows // 16, stages
 
 
