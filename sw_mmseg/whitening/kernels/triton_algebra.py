@@ -19,7 +19,7 @@ from .triton_tiles import device_of
 
 __all__ = ['fold', 'fold_backward', 'input_matrices', 'pool']
 
-_PARTS = 16  # samples, or matrices, that a program adds up at once
+_PARTS, _MATRICES = 16, 256  # samples, and matrices of all samples, that a program adds up at once
 
 
 def pool(sample: Moments) -> Moments:
@@ -74,7 +74,7 @@ def fold_backward(total: Tensor, product: Tensor, sample: Moments | None, batch:
                                            n if m == 1 else 1, ITERATIONS=settings.iterations, **at, **square_of(d))
         finish_kernel[(g * d + 1,)](*parameters[2:], *parts, *mixed, ratios, *results, *(of_batch or (None, None)),
                                     *logits, m, g, COUNT=len(words), BW=at['BW'], BN=at['BN'], D=d,
-                                    WIDTH=triton.next_power_of_2(d), PARTS=_PARTS, num_warps=1)
+                                    WIDTH=triton.next_power_of_2(d), PARTS=_PARTS, MATRICES=_MATRICES, num_warps=2)
     return Gradients(Parameters(*results, *logits), mixed, of_batch)
 
 

@@ -14,7 +14,7 @@ def fold_backward_kernel(totals, products, sample_mean, sample_cov, batch_mean, 
                          covs, roots, matrices, to_weight, to_bias, to_means, to_covs, to_ratios, groups, samples,
                          ITERATIONS: tl.constexpr, BW: tl.constexpr, IW: tl.constexpr, BN: tl.constexpr,
                          IN: tl.constexpr, LN: tl.constexpr, D: tl.constexpr, ROWS: tl.constexpr):
-    """Gradients of μ̂ and Σ̂, and one program's part of those of γ, β and the ratios (MEAN, COV; WORDS each).
+    """Gradients of μ̂ and Σ̂, and one program's part of those of γ, β and the ratios, (2, WORDS).
 
     A program has `samples` samples: 1, or where one A serves all, N.
     """
@@ -25,7 +25,7 @@ def fold_backward_kernel(totals, products, sample_mean, sample_cov, batch_mean, 
     there, at = row < D, program * D + row
     mean = tl.load(means + at, mask=there, other=0.0)
     total, product = tl.zeros((ROWS,), tl.float32), tl.zeros((ROWS, ROWS), tl.float32)
-    for sample in range(samples):
+    for sample in tl.range(samples, num_stages=4):  # loads ahead of their use
         own, own_mask, _ = square(program + sample * groups, D, ROWS)
         own_at = (program + sample * groups) * D + row
         gradient = tl.load(totals + own_at, mask=there, other=0.0)
@@ -73,12 +73,13 @@ def fold_backward_kernel(totals, products, sample_mean, sample_cov, batch_mean, 
 @triton.jit
 def finish_kernel(mean_logits, cov_logits, to_weights, to_biases, to_means, to_covs, to_ratios, to_weight, to_bias,
                   to_batch_mean, to_batch_cov, to_mean_logits, to_cov_logits, samples, groups, COUNT: tl.constexpr,
-                  BW: tl.constexpr, BN: tl.constexpr, D: tl.constexpr, WIDTH: tl.constexpr, PARTS: tl.constexpr):
+                  BW: tl.constexpr, BN: tl.constexpr, D: tl.constexpr, WIDTH: tl.constexpr, PARTS: tl.constexpr,
+                  MATRICES: tl.constexpr):
     """Sums over samples, a program a channel: gradients of γ, β and the batch moments; the last program: of logits."""
     channel, channels = tl.program_id(0), groups * D
     if channel == channels:
         _finish_logits(mean_logits, cov_logits, to_ratios, to_mean_logits, to_cov_logits, samples * groups, COUNT,
-                       PARTS)
+                       MATRICES)
     else:
         of_weight, of_bias, of_mean = 0.0, 0.0, 0.0
         column = tl.arange(0, WIDTH)
@@ -107,11 +108,11 @@ def finish_kernel(mean_logits, cov_logits, to_weights, to_biases, to_means, to_c
 
 @triton.jit
 def _finish_logits(mean_logits, cov_logits, to_ratios, to_mean_logits, to_cov_logits, count, COUNT: tl.constexpr,
-                   PARTS: tl.constexpr):
+                   MATRICES: tl.constexpr):
     word = tl.arange(0, WORDS)
     of_mean, of_cov = tl.zeros((WORDS,), tl.float32), tl.zeros((WORDS,), tl.float32)
-    for begin in range(0, count, PARTS):
-        part = begin + tl.arange(0, PARTS)
+    for begin in range(0, count, MATRICES):
+        part = begin + tl.arange(0, MATRICES)
         offsets = (2 * part * WORDS)[:, None] + word[None, :]
         mask = (part < count)[:, None] & (word < WORDS)[None, :]
         of_mean += tl.sum(tl.load(to_ratios + offsets, mask=mask, other=0.0), 0)
