@@ -223,6 +223,8 @@ def test_segmentation_runs_without_it_and_mmdet_gets_it_whenever_it_was_imported
     ''')
     needs = digit_version(mmseg.__version__) < digit_version('1.3')  # upstream's cannot be imported without
     assert early[-4:] == [str(needs), 'False', '_StandIn', 'RoIAlignFunction']
+    if needs:
+        return
     late = python('''
         import mmseg.models  # which tries mmdet and gets half of it
         import sw_mmseg.plugin

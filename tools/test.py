@@ -81,7 +81,8 @@ def prepare(config: Config, args: argparse.Namespace) -> None:
         elif args.out:
             evaluator.output_dir = args.out
     if args.show_dir:
-        config.default_hooks.setdefault('visualization', ConfigDict(type='SegVisualizationHook')).draw = True
+        hook = config.default_hooks.setdefault('visualization', ConfigDict(type='SegVisualizationHook'))
+        hook.update(draw=True, interval=1)
         config.visualizer.save_dir = args.show_dir
         config.visualizer.name = f'pictures in {args.show_dir}'  # mmengine shares visualizers of one name
     if args.tta:

@@ -11,6 +11,7 @@ from mmcv.cnn import ConvModule, build_norm_layer
 from mmengine.model import BaseModule
 from torch import nn
 
+import sw_mmseg.plugin  # noqa: F401  in the processes too
 from sw_mmseg.models import SyncBatchNorm
 
 SHARES = (slice(0, 1), slice(1, 4))
