@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 TOOLS = REPOSITORY / 'tools'
@@ -109,3 +110,24 @@ default_hooks = dict(logger=dict(interval=1))
 
 DATA = {'adaptsegnet': "dict(source=dict(data_root='STREETS/gta5'), target=dict(data_root='STREETS/cityscapes'))",
         'sourceonly': "dict(dataset=dict(data_root='STREETS/gta5'))"}
+
+
+@pytest.fixture
+def one_thread():
+    """Two threads on shared cores wait for each other; determinism is off again afterwards."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+    torch.use_deterministic_algorithms(False)
+
+
+@pytest.fixture
+def run(load_tool):
+    """`run('train', CONFIG, ...)` in this process -> exit status."""
+
+    def call(name, *words):
+        tool = load_tool(name)
+        return tool.run_tool(tool.main, tool.parse_arguments([str(w) for w in words]))
+
+    return call

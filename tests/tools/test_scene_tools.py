@@ -3,27 +3,11 @@
 import cv2
 import numpy as np
 import pytest
-import torch
 from PIL import Image
 
 from sw_mmseg.datasets import PALETTE
 
-
-@pytest.fixture(autouse=True)
-def one_thread():
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
-
-
-@pytest.fixture
-def run(load_tool):
-    """`run('train', CONFIG, ...)` in this process -> exit status."""
-    def call(name, *words):
-        tool = load_tool(name)
-        return tool.run_tool(tool.main, tool.parse_arguments([str(w) for w in words]))
-    return call
+pytestmark = pytest.mark.usefixtures('one_thread')
 
 
 @pytest.fixture(scope='module')
@@ -83,7 +67,7 @@ def test_a_video_is_painted(trained, run, tmp_path, capsys):
 def test_mmsegs_inferencer_takes_config_and_checkpoint(trained, images, tmp_path, load_tool):
     """On a file, a folder and frames of a video; the same labels as this repository's own tool."""
     from mmseg.apis import MMSegInferencer
-    inferencer = MMSegInferencer(trained[0], str(trained[1]), device='cpu', show_progress=False)
+    inferencer = MMSegInferencer(trained[0], str(trained[1]), device='cpu')
     files = sorted(images.rglob('*.png'))
     one = inferencer(str(files[0]), out_dir=str(tmp_path))['predictions']
     assert one.shape == (32, 64) and list(tmp_path.rglob('*.png'))

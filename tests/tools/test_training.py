@@ -19,25 +19,7 @@ from PIL import Image
 from sw_mmseg.datasets import PALETTE
 
 REPOSITORY = Path(__file__).resolve().parents[2]
-
-
-@pytest.fixture(autouse=True)
-def one_thread():
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
-
-
-@pytest.fixture
-def run(load_tool):
-    """`run('train', CONFIG, ...)` in this process -> exit status."""
-
-    def call(name, *words):
-        tool = load_tool(name)
-        return tool.run_tool(tool.main, tool.parse_arguments([str(w) for w in words]))
-
-    return call
+pytestmark = pytest.mark.usefixtures('one_thread')
 
 
 @pytest.fixture(scope='module')
