@@ -26,6 +26,7 @@ with contextlib.redirect_stdout(io.StringIO()), warnings.catch_warnings():
     import sw_mmseg.plugin  # noqa: F401
     logging.disable(logging.NOTSET)
 
+EXTRAS = {'mmdet': 'det', 'mmpretrain': 'cls'}  # package -> extra of setup.cfg that brings it
 LAUNCHERS = ('none', 'pytorch', 'slurm', 'mpi')
 
 
@@ -82,6 +83,9 @@ def load_config(path: str, options: dict, work_dir: str | None = None, launcher:
     try:
         config = Config.fromfile(path)
     except Exception as error:  # whatever executing a user's file raises
+        extra = next((extra for name, extra in EXTRAS.items() if name in str(error)), None)
+        if extra and isinstance(error, ImportError):
+            raise UserError(f"{path}: {error}. Its networks come with: pip install '.[{extra}]'") from error
         raise UserError(f'{path} cannot be read as a config: {type(error).__name__}: {error}') from error
     check_options(config, options)
     try:

@@ -137,6 +137,13 @@ def test_augmented_pipeline_scales_and_mirrors_the_image_but_not_the_truth(load_
         tool.augmented_pipeline(steps[2:])
 
 
+def test_a_config_of_a_package_that_is_not_there_names_the_extra(cli, tmp_path):
+    path = tmp_path / 'own.py'
+    path.write_text("raise ModuleNotFoundError('mmdet is not installed, please install mmdet manually')")
+    with pytest.raises(cli.UserError, match=r"own.py: mmdet is not installed.*pip install '.\[det\]'"):
+        cli.load_config(str(path), {})
+
+
 def test_class_shares_are_those_of_the_labels(load_tool):
     import numpy as np
     counts = np.zeros((2, 20), dtype=int)  # two pictures; the last column has no class
