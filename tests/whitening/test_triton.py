@@ -14,12 +14,12 @@ import pytest
 import torch
 
 pytestmark = pytest.mark.skipif(importlib.util.find_spec('triton') is None, reason='this torch comes without Triton')
-CASES = Path(__file__).with_name('triton_cases.py')
+CASES = [Path(__file__).with_name(f'{name}.py') for name in ('triton_cases', 'triton_layer_cases')]
 SMALLEST_SHARED_MEMORY = 99 * 1024  # that a program may have on compute capability 8.6, 8.9 and 12.0
 
 
 def run_cases(**environment):
-    command = [sys.executable, '-m', 'pytest', '-x', '-p', 'no:cacheprovider', str(CASES)]
+    command = [sys.executable, '-m', 'pytest', '-x', '-p', 'no:cacheprovider', *map(str, CASES)]
     return subprocess.run(command, env={**os.environ, **environment}, capture_output=True, text=True)
 
 

@@ -1,21 +1,17 @@
-"""Tests of the Triton kernels against fp64, on a GPU or in Triton's interpreter; `test_triton.py` runs them there.
+"""Tests of Triton's passes over the activation against fp64, on a GPU or in Triton's interpreter; `test_triton.py` runs
+them there, as does
 
     TRITON_INTERPRET=1 .venv/bin/python -m pytest tests/whitening/triton_cases.py     # anywhere
     .venv/bin/python -m pytest tests/whitening/triton_cases.py                        # on a CUDA device
 """
 
-import importlib.util
 import os
-from pathlib import Path
 
 import pytest
 import torch
 
-from sw_mmseg.whitening import function, inverse_sqrt
-from sw_mmseg.whitening.algebra import Parameters
-from sw_mmseg.whitening.kernels import torch_passes, triton_passes, triton_tiles
+from sw_mmseg.whitening.kernels import triton_passes, triton_tiles
 from sw_mmseg.whitening.moments import Moments
-from sw_mmseg.whitening.settings import Settings
 
 DEVICE = 'cpu' if os.environ.get('TRITON_INTERPRET') == '1' else 'cuda'
 F, B, H = torch.float32, torch.bfloat16, torch.float16
@@ -196,128 +192,6 @@ def test_large_half_precision_activations(dtype):
     close(slices(y, 16), matrix.double() @ (exact - mean.double().unsqueeze(-1)), OUTPUT[dtype])
 
 
-@pytest.mark.parametrize('iterations', [1, 2, 5])
-@pytest.mark.parametrize('d', [2, 5, 16, 20, 64])
-def test_newton(d, iterations):
-    """Against the iteration in fp64, and its gradient by autograd."""
-    factor = torch.randn(2, 3, d, d + 3, dtype=torch.float64, device=DEVICE)
-    cov = (factor @ factor.mT / d).requires_grad_()
-    grad = torch.randn(2, 3, d, d, dtype=torch.float64, device=DEVICE)
-    grad = grad + grad.mT
-    root = inverse_sqrt.newton(cov, iterations)
-    exact, = torch.autograd.grad(root, cov, grad)
-    close(triton_passes.newton(cov.float(), iterations), root.detach(), 1e-5)
-    result = triton_passes.newton_backward(grad.float(), cov.float(), iterations)
-    close(result, (exact + exact.mT) / 2, 1e-5)
-    assert torch.equal(result, result.mT)
-
-
-def test_newton_of_no_matrix():
-    none = torch.empty(0, 2, 16, 16, device=DEVICE)
-    assert triton_passes.newton(none, 5).shape == triton_passes.newton_backward(none, none, 5).shape == none.shape
-
-
-def moments(n, g, d, mean=0.0):
-    factor = small(n, g, d, d + 3)
-    return Moments(small(n, g, d) + mean, factor @ factor.mT / d)
-
-
-def wide(value):
-    """The same in fp64, whatever is nested in it."""
-    if isinstance(value, torch.Tensor):
-        return value.double()
-    return type(value)(*map(wide, value)) if isinstance(value, tuple) and hasattr(value, '_fields') else value
-
-
-def compare(results, exact, tolerance):
-    for value, other in zip(results, exact):
-        if isinstance(value, tuple):
-            compare(value, other, tolerance)
-        elif value is None:
-            assert other is None
-        else:
-            close(value, other.expand(value.shape), tolerance, least=1)  # some are zero but for rounding
-
-
-@pytest.mark.parametrize('case', [
-    'bw', 'iw', 'bw+iw', 'bw+bn', 'iw+ln', 'bn+iw+in', 'bw+in+ln', 'ln+in+bn+iw+bw', 'given bw', 'given bw+iw',
-    'given bn+iw+ln',
-])
-def test_algebra(case):
-    """Every step against the same in torch and fp64, with batch moments of the batch or given."""
-    words, given = tuple(case.split()[-1].split('+')), case.startswith('given')
-    n, g, d, affine = 3, 2, 4, len(words) != 2
-    settings = Settings(words, d, 1e-3, 'newton', 5)
-    affine_parameters = (small(g * d), small(g * d)) if affine else (None, None)
-    parameters = Parameters(*affine_parameters, small(len(words)), small(len(words)))
-    sample = None if given and {'iw', 'in', 'ln'}.isdisjoint(words) else moments(n, g, d, 3.0)
-    batch = None if {'bw', 'bn'}.isdisjoint(words) else moments(1, g, d, 3.0)
-    shift = None if sample is None else sample.mean
-    total, product, share, length = small(n, g, d), small(n, g, d, d), torch.tensor(0.25, device=DEVICE), 7
-    ours, torchs = triton_passes.algebra(settings), torch_passes.algebra(settings)
-    if batch is not None and not given:
-        batch = ours.pool(sample)
-        compare(batch, torchs.pool(wide(sample)), FULL)
-    folded = ours.fold(sample, batch, shift, parameters, settings)
-    exact = torchs.fold(*map(wide, (sample, batch, shift, parameters)), settings)
-    compare(folded, exact, 1e-5)
-    arguments = sample, batch, shift, parameters
-    grads = ours.fold_backward(total, product, *arguments, folded, settings)
-    compare(grads, torchs.fold_backward(*map(wide, (total, product, *arguments)), exact, settings), 1e-5)
-    of_batch = None if given else grads.batch
-    if of_batch is None and {'iw', 'in', 'ln'}.isdisjoint(words):
-        return
-    for portion in (share, 0.25):
-        matrices = ours.input_matrices(grads.mixed, of_batch, *arguments, settings, portion, length)
-        exact = torchs.input_matrices(*map(wide, (grads.mixed, of_batch, *arguments)), settings, 0.25, length)
-        compare(matrices, exact, 1e-5)
-
-
-@pytest.mark.parametrize('words', [('bw', 'iw'), ('bw', 'iw', 'bn', 'in', 'ln'), ('bw',), ('iw', 'ln')])
-def test_the_whole_layer(words, monkeypatch):
-    """Output and every gradient as in torch, in fp64."""
-    settings = Settings(words, 8, 1e-3, 'newton', 5)
-    x = draw((3, 2, 8, (9, 10), F, True))
-    grad = torch.randn_like(x)
-    others = [small(16), small(16), small(len(words)), small(len(words))]
-
-    def run(kernels, dtype):
-        monkeypatch.setattr(function, 'select', lambda *_: kernels)
-        inputs = [tensor.to(dtype, copy=True).requires_grad_() for tensor in (x, *others)]
-        y, *_ = function.SwitchWhitenFunction.apply(*inputs, None, settings)
-        y.backward(grad.to(dtype))
-        return y.detach(), *(tensor.grad for tensor in inputs)
-
-    for value, exact in zip(run(triton_passes, torch.float32), run(torch_passes, torch.float64)):
-        close(value, exact, 2e-5)
-
-
-@pytest.mark.parametrize('words', [('iw',), ('bw', 'ln')])
-def test_a_layer_without_samples(words, monkeypatch):
-    monkeypatch.setattr(function, 'select', lambda *_: triton_passes)
-    x = torch.empty(0, 8, 3, 3, device=DEVICE, requires_grad=True)
-    parameters = [small(size).requires_grad_() for size in (8, 8, len(words), len(words))]
-    running = Moments(small(1, 2, 4), moments(1, 2, 4).cov)
-    y, *_ = function.SwitchWhitenFunction.apply(x, *parameters, running, Settings(words, 4, 1e-5, 'newton', 5))
-    y.sum().backward()
-    assert y.shape == x.grad.shape == x.shape
-    assert all(torch.equal(parameter.grad, torch.zeros_like(parameter)) for parameter in parameters)
-
-
-def test_a_device_where_triton_fails_is_not_supported(monkeypatch, caplog):
-    monkeypatch.setattr(torch.cuda, 'get_device_capability', lambda _: (9, 0))
-    triton_passes._runs_on.cache_clear()
-    assert triton_passes._runs_on(torch.device(DEVICE))
-
-    def fail(*_):
-        raise RuntimeError('no C compiler')
-
-    monkeypatch.setattr(triton_passes, 'newton', fail)
-    triton_passes._runs_on.cache_clear()
-    assert not triton_passes._runs_on(torch.device(DEVICE)) and 'no C compiler' in caplog.text
-    triton_passes._runs_on.cache_clear()
-
-
 def test_refusals():
     x = draw((2, 2, 4, (5, 6), F, False))
     assert triton_passes.supported(x, 4) and triton_passes.supported(x.half(), 1)
@@ -326,18 +200,3 @@ def test_refusals():
         triton_passes.sample_moments(x.transpose(2, 3), 4)
     with pytest.raises(ValueError, match='must be as x'):
         triton_passes.gradient_sums(x.contiguous(memory_format=torch.channels_last), x, None, 4)
-
-
-def test_the_benchmark_calls_every_pass(monkeypatch):
-    """With the bytes of the activation that each must move: reads and writes."""
-    folder = Path(__file__).resolve().parents[2] / 'tools/benchmark'
-    monkeypatch.syspath_prepend(str(folder))
-    spec = importlib.util.spec_from_file_location('benchmark_kernels', folder / 'kernels.py')
-    tool = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(tool)
-    x, dy, y = (tool.draw((2, 16, 4, 4), B, True, DEVICE) for _ in range(3))
-    work = tool.passes(x, dy, y, 16)
-    results = {name: call() for name, (call, _) in work.items()}
-    assert torch.equal(results['copy'], x) and y is results['copy']
-    assert results['apply'].shape == results['apply gradient'].shape == x.shape
-    assert [moved for _, moved in work.values()] == [2, 1, 2, 2, 3]

@@ -24,16 +24,7 @@ def fold_backward_kernel(totals, products, sample_mean, sample_cov, batch_mean, 
     row = tl.arange(0, ROWS)
     there, at = row < D, program * D + row
     mean = tl.load(means + at, mask=there, other=0.0)
-    total, product = tl.zeros((ROWS,), tl.float32), tl.zeros((ROWS, ROWS), tl.float32)
-    for sample in tl.range(samples, num_stages=4):  # loads ahead of their use
-        own, own_mask, _ = square(program + sample * groups, D, ROWS)
-        own_at = (program + sample * groups) * D + row
-        gradient = tl.load(totals + own_at, mask=there, other=0.0)
-        offset = mean
-        if shift is not None:
-            offset -= tl.load(shift + own_at, mask=there, other=0.0)
-        total += gradient
-        product += tl.load(products + own, mask=own_mask, other=0.0) - gradient[:, None] * offset[None, :]
+    total, product = _sums_about(totals, products, shift, mean, program, groups, samples, D, ROWS)
     root = tl.load(roots + offsets, mask=mask, other=0.0)
     if to_weight is not None:
         tl.store(to_weight + at, tl.sum(root * product, 1), mask=there)
@@ -46,7 +37,41 @@ def fold_backward_kernel(totals, products, sample_mean, sample_cov, batch_mean, 
     to_cov = newton_gradient(0.5 * (product + tl.trans(product)), cov, unit, ITERATIONS)
     tl.store(to_means + at, to_mean, mask=there)
     tl.store(to_covs + offsets, to_cov, mask=mask)
-    # the means are seen from a common origin, that of the batch or of the first sample: see mixture_backward
+    of_mean, of_cov = _gradients_of_ratios(to_mean, to_cov, sample_mean, sample_cov, batch_mean, batch_cov, layer,
+                                           program, groups, BW, IW, BN, IN, LN, D, ROWS)
+    tl.store(to_ratios + 2 * program * WORDS + tl.arange(0, WORDS), of_mean)
+    tl.store(to_ratios + (2 * program + 1) * WORDS + tl.arange(0, WORDS), of_cov)
+
+
+@triton.jit
+def _sums_about(totals, products, shift, mean, program, groups, samples, D: tl.constexpr, ROWS: tl.constexpr):
+    """Σ dy (ROWS,) and Σ dy (x − μ̂)ᵀ (ROWS, ROWS) of a program's samples, from those about the shift."""
+    row = tl.arange(0, ROWS)
+    total, product = tl.zeros((ROWS,), tl.float32), tl.zeros((ROWS, ROWS), tl.float32)
+    for sample in tl.range(samples, num_stages=4):  # loads ahead of their use
+        own, mask, _ = square(program + sample * groups, D, ROWS)
+        at = (program + sample * groups) * D + row
+        gradient = tl.load(totals + at, mask=row < D, other=0.0)
+        offset = mean
+        if shift is not None:
+            offset -= tl.load(shift + at, mask=row < D, other=0.0)
+        total += gradient
+        product += tl.load(products + own, mask=mask, other=0.0) - gradient[:, None] * offset[None, :]
+    return total, product
+
+
+@triton.jit
+def _gradients_of_ratios(to_mean, to_cov, sample_mean, sample_cov, batch_mean, batch_cov, layer, program, groups,
+                         BW: tl.constexpr, IW: tl.constexpr, BN: tl.constexpr, IN: tl.constexpr, LN: tl.constexpr,
+                         D: tl.constexpr, ROWS: tl.constexpr):
+    """(WORDS,) of the mean's and of the covariance's, as one program sees them.
+
+    The means are seen from a common origin, that of the batch or of the first sample: see `mixture_backward`.
+    """
+    group = program % groups
+    offsets, mask, unit = square(program, D, ROWS)
+    row = tl.arange(0, ROWS)
+    there, at = row < D, program * D + row
     word = tl.arange(0, WORDS)
     of_mean, of_cov = tl.zeros((WORDS,), tl.float32), tl.zeros((WORDS,), tl.float32)
     if BW >= 0 or BN >= 0:
@@ -66,8 +91,7 @@ def fold_backward_kernel(totals, products, sample_mean, sample_cov, batch_mean, 
         of_mean += tl.where(word == LN, tl.sum(to_mean * apart, 0), 0.0)
         trace = inner(to_cov, unit) * tl.load(layer + 2 * (program // groups) + 1)
         of_cov += tl.where(word == LN, trace, 0.0)
-    tl.store(to_ratios + 2 * program * WORDS + word, of_mean)
-    tl.store(to_ratios + (2 * program + 1) * WORDS + word, of_cov)
+    return of_mean, of_cov
 
 
 @triton.jit

@@ -10,8 +10,8 @@ __all__ = ['combine_kernel', 'gradient_kernel', 'moments_kernel', 'transform_ker
 
 @triton.jit
 def moments_kernel(x, means, covs, channels, units, chunk, chunks, tiles, WHOLE: tl.constexpr, D: tl.constexpr,
-                    ROWS: tl.constexpr, BLOCK: tl.constexpr, LAST: tl.constexpr, FULL: tl.constexpr,
-                    UNIT: tl.constexpr):
+                   ROWS: tl.constexpr, BLOCK: tl.constexpr, LAST: tl.constexpr, FULL: tl.constexpr,
+                   UNIT: tl.constexpr):
     """Mean and biased covariance of each chunk."""
     length = units * UNIT
     sample, part, tile, start, stop = bounds_of(tl.program_id(0), length, chunk, chunks, tiles)
@@ -47,8 +47,8 @@ def moments_kernel(x, means, covs, channels, units, chunk, chunks, tiles, WHOLE:
 
 @triton.jit
 def gradient_kernel(dy, x, shift, shift_step, totals, products, channels, units, chunk, chunks, tiles,
-                     WHOLE: tl.constexpr, D: tl.constexpr, ROWS: tl.constexpr, BLOCK: tl.constexpr,
-                     LAST: tl.constexpr, FULL: tl.constexpr, UNIT: tl.constexpr):
+                    WHOLE: tl.constexpr, D: tl.constexpr, ROWS: tl.constexpr, BLOCK: tl.constexpr,
+                    LAST: tl.constexpr, FULL: tl.constexpr, UNIT: tl.constexpr):
     """Σ dy and Σ dy (x − shift)ᵀ of each chunk."""
     length = units * UNIT
     sample, part, tile, start, stop = bounds_of(tl.program_id(0), length, chunk, chunks, tiles)
@@ -78,52 +78,63 @@ def gradient_kernel(dy, x, shift, shift_step, totals, products, channels, units,
 
 @triton.jit
 def transform_kernel(y, dy, x, first, first_step, second, second_step, shift, shift_step, vector, vector_step,
-                      channels, units, chunk, chunks, tiles, WHOLE: tl.constexpr, D: tl.constexpr,
-                      ROWS: tl.constexpr, BLOCK: tl.constexpr, LAST: tl.constexpr, FULL: tl.constexpr,
-                      UNIT: tl.constexpr):
+                     channels, units, chunk, chunks, tiles, WHOLE: tl.constexpr, D: tl.constexpr,
+                     ROWS: tl.constexpr, BLOCK: tl.constexpr, LAST: tl.constexpr, FULL: tl.constexpr,
+                     UNIT: tl.constexpr):
     """y = firstᵀ dy + second (x − shift) + vector, of the terms that are there."""
     # Backwards: the pass before this one has read the end last, and some of it may still be in the cache.
     program = tl.num_programs(0) - 1 - tl.program_id(0)
     length = units * UNIT
     sample, part, tile, start, stop = bounds_of(program, length, chunk, chunks, tiles)
     channel, valid = rows_of(tile, channels, D, ROWS)
-    constant = tl.zeros((ROWS,), tl.float32)
-    if vector is not None:
-        constant += load_vector(vector, sample * vector_step, channel, valid, channels)
-    about = tl.zeros((ROWS,), tl.float32)
-    if shift is not None:
-        about += load_vector(shift, sample * shift_step, channel, valid, channels)
-    if D == 1:
-        if dy is not None:
-            gain = load_vector(first, sample * first_step, channel, valid, channels)[:, None]
-        if x is not None:
-            slope = load_vector(second, sample * second_step, channel, valid, channels)[:, None]
-    else:
-        if dy is not None:
-            high, low = split(load_matrix(first, sample * first_step, channel, valid, channels, D, True))
-        if x is not None:
-            matrix = load_matrix(second, sample * second_step, channel, valid, channels, D, False)
-            second_high, second_low = split(matrix)
-            if WHOLE:  # x stays whole in TF32 if the shift goes into the constant
-                constant -= tl.sum(matrix * about[None, :], 1)
+    constant = _vector_or_zeros(vector, sample * vector_step, channel, valid, channels)
+    about = _vector_or_zeros(shift, sample * shift_step, channel, valid, channels)
+    if dy is not None:
+        high, low = _factors(first, sample * first_step, channel, valid, channels, D, True)
+    if x is not None:
+        second_high, second_low = _factors(second, sample * second_step, channel, valid, channels, D, False)
+        if WHOLE and D > 1:  # x stays whole in TF32 if the shift goes into the constant
+            constant -= tl.sum((second_high + second_low) * about[None, :], 1)
     for pixel in range(start, stop, BLOCK):
         offsets, mask = tile_at(sample, pixel, channel, valid, channels, length, ROWS, BLOCK, LAST, FULL)
         result = tl.zeros((ROWS, BLOCK), tl.float32)
         if x is not None:
             block = tl.load(x + offsets, mask=mask, other=0.0).to(tl.float32)
-            if D == 1:
-                result += slope * (block - about[:, None])
-            elif WHOLE:
-                result = add_product(result, second_high, second_low, block, True)
-            else:
-                result = add_product(result, second_high, second_low, block - about[:, None], False)
+            if not (WHOLE and D > 1):
+                block -= about[:, None]
+            result = _add_factor(result, second_high, second_low, block, WHOLE, D)
         if dy is not None:
             gradient = tl.load(dy + offsets, mask=mask, other=0.0).to(tl.float32)
-            if D == 1:
-                result += gain * gradient
-            else:
-                result = add_product(result, high, low, gradient, WHOLE)
+            result = _add_factor(result, high, low, gradient, WHOLE, D)
         tl.store(y + offsets, (result + constant[:, None]).to(y.dtype.element_ty), mask=mask)
+
+
+@triton.jit
+def _factors(matrices, sample, channel, valid, channels, D: tl.constexpr, TRANSPOSED: tl.constexpr):
+    """A tile's matrix in two parts, or with D = 1 one factor a row, (ROWS, 1)."""
+    if D == 1:
+        high = load_vector(matrices, sample, channel, valid, channels)[:, None]
+        low = high  # of no use
+    else:
+        high, low = split(load_matrix(matrices, sample, channel, valid, channels, D, TRANSPOSED))
+    return high, low
+
+
+@triton.jit
+def _add_factor(total, high, low, block, WHOLE: tl.constexpr, D: tl.constexpr):
+    if D == 1:
+        total += high * block
+    else:
+        total = add_product(total, high, low, block, WHOLE)
+    return total
+
+
+@triton.jit
+def _vector_or_zeros(vector, sample, channel, valid, channels):
+    result = tl.zeros_like(channel).to(tl.float32)
+    if vector is not None:
+        result += load_vector(vector, sample, channel, valid, channels)
+    return result
 
 
 @triton.jit
