@@ -6,7 +6,7 @@ imported. A compiled extension always comes first: Python asks the finder below 
 where something imports `mmcv.ops`, which nothing of segmentation does.
 
 Departures from the compiled operators: half precision is computed in fp32; the focal loss has exact logarithms beyond
-|logit| = 87, where theirs are cut off; boxes of negative size give RoIAlign's zeros, on CPU too, instead of an abort.
+|logit| = 87, where theirs are cut off; a box of negative size does not abort RoIAlign on CPU, as it does not on GPU.
 """
 
 import importlib
@@ -38,7 +38,7 @@ def serve() -> None:
     if any(isinstance(finder, _Finder) for finder in sys.meta_path):
         return
     sys.meta_path.append(_Finder())
-    if any(name.startswith('mmdet.models.') for name in sys.modules):
+    if any(name.startswith(('mmdet.models.', 'mmdet.structures.')) for name in sys.modules):
         _mend()
 
 

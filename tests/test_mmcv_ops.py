@@ -226,6 +226,12 @@ def test_segmentation_runs_without_it_and_mmdet_gets_it_whenever_it_was_imported
     if needs:
         return
     late = python('''
+        import mmdet.structures
+        import sw_mmseg.plugin
+        print(mmdet.structures.mask.structures.roi_align.__self__.__name__)
+    ''')
+    assert late[-1] == 'RoIAlignFunction'
+    late = python('''
         import mmseg.models  # which tries mmdet and gets half of it
         import sw_mmseg.plugin
         import mmdet.models.dense_heads.centernet_head as head
