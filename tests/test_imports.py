@@ -18,6 +18,7 @@ ALLOWED = {
     'losses': {'torch', 'mmseg', 'mmengine'},
     'adaptation': {'sw_mmseg.models', 'sw_mmseg.losses', 'torch', 'mmseg', 'mmengine'},
     'engine': {'sw_mmseg.adaptation', 'torch', 'numpy', 'mmseg', 'mmengine', 'mmcv', 'rich', 'tqdm', 'cv2'},
+    'stylization': {'sw_mmseg.whitening', 'sw_mmseg.models', 'sw_mmseg.losses', 'torch', 'numpy', 'PIL', 'mmengine'},
     'analysis': {'sw_mmseg.whitening', 'torch', 'numpy', 'matplotlib', 'mmengine', 'mmseg', 'cv2', 'torchvision',
                  'pycocotools'},
 }

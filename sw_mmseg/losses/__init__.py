@@ -8,12 +8,17 @@ from sw_mmseg.losses.adversarial import (
     least_squares_adversarial,
     vanilla_adversarial,
 )
+from sw_mmseg.losses.perceptual import PerceptualLoss, gram_matrix, style_loss, total_variation
 
 __all__ = [
     'SOURCE',
     'TARGET',
     'AdversarialLoss',
+    'PerceptualLoss',
     'domain_accuracy',
+    'gram_matrix',
     'least_squares_adversarial',
+    'style_loss',
+    'total_variation',
     'vanilla_adversarial',
 ]
