@@ -19,8 +19,9 @@ endif
 demo: $(STAMP)
 	$(PY) tools/demo.py
 
+# Two workers of one thread: several threads a worker would wait for each other.
 test: lint
-	$(PY) -m pytest
+	OMP_NUM_THREADS=1 $(PY) -m pytest -n 2 --dist loadfile
 
 # The tests on OpenMMLab's own last releases, in an environment of their own. Whitening is the same there; sharding
 # (--fsdp) is of the first set alone.

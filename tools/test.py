@@ -80,6 +80,7 @@ def prepare(config: Config, args: argparse.Namespace) -> None:
             evaluator.outfile_prefix = f'{args.out}/detections'
         elif args.out:
             evaluator.output_dir = args.out
+            Path(args.out).mkdir(parents=True, exist_ok=True)  # mmseg makes it in one process, and all write
     if args.show_dir:
         hook = config.default_hooks.setdefault('visualization', ConfigDict(type='SegVisualizationHook'))
         hook.update(draw=True, interval=1)
