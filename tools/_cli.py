@@ -49,7 +49,9 @@ def run_tool(main: Callable[[argparse.Namespace], int | None], args: argparse.Na
     if 'LOCAL_RANK' not in os.environ:
         os.environ['LOCAL_RANK'] = str(args.local_rank)
     try:
-        return main(args) or 0
+        status = main(args) or 0
+        _leave_processes()
+        return status
     except KeyboardInterrupt:
         print('\nStopped.', file=sys.stderr)
         return 130
@@ -59,6 +61,13 @@ def run_tool(main: Callable[[argparse.Namespace], int | None], args: argparse.Na
         text = str(error.args[0] if isinstance(error, KeyError) and error.args else error)
         print(f'\nerror: {" ".join(text.split())}', file=sys.stderr)
         return 2
+
+
+def _leave_processes() -> None:
+    """A process group that is still there when Python ends may abort the process, though all its work is done."""
+    import torch.distributed as dist
+    if dist.is_available() and dist.is_initialized():
+        dist.destroy_process_group()
 
 
 def is_user_error(error: Exception) -> bool:
