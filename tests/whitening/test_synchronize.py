@@ -15,9 +15,9 @@ COMPILED = [('bw', 'iw'), ('bn',)]
 SIZES = {2: (3, 1), 3: (2, 0, 3)}  # samples a process; none is allowed
 
 
-def make_layer(statistics):
+def make_layer(statistics, dtype=torch.float64):
     torch.manual_seed(5)
-    layer = SwitchWhiten2d(8, statistics=statistics, group_size=4, dtype=torch.float64)
+    layer = SwitchWhiten2d(8, statistics=statistics, group_size=4, dtype=dtype)
     for parameter in layer.parameters():
         torch.nn.init.normal_(parameter, 0.5, 0.5)
     return layer
@@ -39,6 +39,8 @@ def worker(rank, world, path, results):
         x, grad = joined(world)
         own = slice(sum(SIZES[world][:rank]), sum(SIZES[world][:rank + 1]))
         collected[statistics] = run(layer, x[own], grad[own])
+        single = make_layer(statistics, torch.float32)  # other code than double's: none is in C
+        collected[statistics, 'single'] = run(single, x[own].float(), grad[own].float())
         if statistics in COMPILED and 0 not in SIZES[world]:  # an operator of torch.compile knows no empty batch
             torch._dynamo.reset()
             layer = make_layer(statistics)
@@ -61,14 +63,16 @@ def test_processes_equal_one_on_the_joined_batch(world, tmp_path):
     mp.spawn(worker, args=(world, os.path.join(tmp_path, 'store'), results), nprocs=world)
     ranks = [torch.load(results + str(rank), weights_only=True) for rank in range(world)]
     assert len(WITH_BATCH) == 24
-    keys = [*WITH_BATCH, *((statistics, 'compiled') for statistics in COMPILED if 0 not in SIZES[world])]
+    keys = [*WITH_BATCH, *((statistics, 'single') for statistics in WITH_BATCH),
+            *((statistics, 'compiled') for statistics in COMPILED if 0 not in SIZES[world])]
     assert set(ranks[0]) == set(keys)
     for key in keys:
-        layer = make_layer(key[0] if key[-1] == 'compiled' else key)
+        how = key[-1] if isinstance(key[0], tuple) else 'double'
+        layer = make_layer(key if how == 'double' else key[0])
         expected = run(layer, *joined(world))
         parts = [rank[key] for rank in ranks]
         count = len(list(layer.parameters()))
-        compare = dict(rtol=1e-10, atol=1e-10)
+        compare = dict(rtol=2e-4, atol=2e-4, check_dtype=False) if how == 'single' else dict(rtol=1e-10, atol=1e-10)
         for index in (0, 1):  # output, input gradient: side by side
             torch.testing.assert_close(torch.cat([part[index] for part in parts]), expected[index], **compare)
         for index in range(2, 2 + count):  # parameter gradients add up

@@ -13,7 +13,7 @@ static float *scratch_of(int64_t count) {
 
 /* -> μ̂ (M, G, D), Σ̂ and its root and A (M, G, D, D), b (N with a shift, else M, G, D). Returns 0, or 1 without memory. */
 int fold(const problem *p, float *mean, float *cov, float *root, float *matrix, float *vector) {
-    int64_t g = p->g, d = p->d, rows = p->shift ? p->n : p->m;
+    int64_t g = p->g, d = p->d;
     ratios r = ratios_of(p);
     float *layer = scratch_of(2 * p->n);
     int failed = !layer;
@@ -35,7 +35,7 @@ int fold(const problem *p, float *mean, float *cov, float *root, float *matrix, 
         }
         free(scratch);
 #pragma omp for schedule(static)
-        for (int64_t k = 0; k < rows * g; k++) {
+        for (int64_t k = 0; k < p->rows * g; k++) {
             int64_t at = p->m == 1 ? k % g : k;
             for (int64_t i = 0; i < d; i++) {
                 float sum = p->bias ? p->bias[k % g * d + i] : 0;

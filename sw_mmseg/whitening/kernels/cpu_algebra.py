@@ -1,4 +1,4 @@
-"""The algebra between the passes in C (`cpu_algebra.c`), in fp32: the three steps of `algebra.Algebra`, and pooling."""
+"""The algebra between the passes in C (`cpu_algebra.c`), in fp32: the functions of `algebra`."""
 
 import ctypes
 from ctypes import byref, c_double, c_int64, c_void_p
@@ -19,7 +19,7 @@ _POINTERS = ('mean_logits', 'cov_logits', 'weight', 'bias', 'sample_mean', 'samp
 
 
 class _Problem(ctypes.Structure):
-    _fields_ = [*((name, c_int64) for name in ('n', 'm', 'g', 'd', 'iterations', 'threads')),
+    _fields_ = [*((name, c_int64) for name in ('n', 'm', 'g', 'd', 'iterations', 'threads', 'rows')),
                 ('at', c_int64 * len(STATISTICS)), ('words', c_int64), ('eps', c_double),
                 *((name, c_void_p) for name in _POINTERS)]
 
@@ -28,7 +28,7 @@ def fold(sample: Moments | None, batch: Moments | None, shift: Tensor | None, pa
          settings: Settings) -> Folded:
     problem, keep = _problem(sample, batch, shift, parameters, settings)
     n, m, g, d = problem.n, problem.m, problem.g, problem.d
-    mean, vector = torch.empty(m, g, d), torch.empty(m if shift is None else n, g, d)
+    mean, vector = torch.empty(m, g, d), torch.empty(problem.rows, g, d)
     cov, root, matrix = (torch.empty(m, g, d, d) for _ in range(3))
     _call('fold', problem, mean, cov, root, matrix, vector)
     return Folded(mean, root, (cov,) if d > 1 else (), matrix, vector)
@@ -76,12 +76,12 @@ def _problem(sample: Moments | None, batch: Moments | None, shift: Tensor | None
     of_sample, of_batch = sources(words, sample, batch)
     if settings.iterations < 1:
         raise ValueError(f'iterations must be at least 1, got {settings.iterations}')
-    input_needs = sample if of_sample is None and sample is not None else of_sample
     tensors = [_plain(tensor) for tensor in (
         parameters.mean_logits, parameters.cov_logits, parameters.weight, parameters.bias,
-        *(input_needs or (None, None)), *(of_batch or (None, None)), shift)]
+        *(sample or (None, None)), *(of_batch or (None, None)), shift)]
     at = [words.index(word) if word in words else -1 for word in STATISTICS]
-    return _Problem(n, 1 if of_sample is None else n, g, d, settings.iterations, torch.get_num_threads(),
+    m = 1 if of_sample is None else n
+    return _Problem(n, m, g, d, settings.iterations, torch.get_num_threads(), m if shift is None else len(shift),
                     (c_int64 * len(at))(*at), len(words), settings.eps, *map(_address, tensors)), tensors
 
 

@@ -11,6 +11,7 @@ enum { BW, IW, BN, IN, LN, WORDS };
 
 typedef struct {
     int64_t n, m, g, d, iterations, threads;
+    int64_t rows; /* of b: N with a shift, else M; a shift of no samples has no address to tell it by */
     int64_t at[WORDS]; /* where each word's ratio stands among the logits, or −1 */
     int64_t words;
     double eps;
