@@ -5,11 +5,10 @@
     fold_backward   Σ dy and Σ dy (x − shift)ᵀ  ->  gradients of the parameters, of μ̂ and Σ̂, and of the batch moments
     input_matrices  the latter two  ->  the B, c with dx = Aᵀ dy + B (x − shift) + c
 
-The last two are apart because processes add up the gradients of their batch moments in between. Newton's iteration is
-an argument, so that a device can bring its own.
+The last two are apart because processes add up the gradients of their batch moments in between. `kernels` has the same
+four functions in other languages, where a device can do better.
 """
 
-from collections.abc import Callable
 from typing import NamedTuple
 
 import torch
@@ -21,7 +20,7 @@ from .moments import Moments, moments_backward, pool_moments
 from .settings import Settings
 from .statistics import BATCH, INSTANCE
 
-__all__ = ['Algebra', 'Folded', 'Gradients', 'Parameters', 'sources']
+__all__ = ['Folded', 'Gradients', 'Parameters', 'fold', 'fold_backward', 'input_matrices', 'pool', 'scaled', 'sources']
 
 
 class Parameters(NamedTuple):
@@ -49,62 +48,59 @@ class Gradients(NamedTuple):
     batch: Moments | None  # of the batch moments, (1, G, D) and (1, G, D, D)
 
 
-class Algebra(NamedTuple):
-    """The steps, with Newton's iteration as `inverse_sqrt.newton` and `newton_backward` define it."""
+def pool(sample: Moments) -> Moments:
+    return pool_moments(sample)
 
-    newton: Callable[[Tensor, int], Tensor]
-    newton_backward: Callable[[Tensor, Tensor, int], Tensor]
 
-    def pool(self, sample: Moments) -> Moments:
-        return pool_moments(sample)
+def fold(sample: Moments | None, batch: Moments | None, shift: Tensor | None, parameters: Parameters,
+         settings: Settings) -> Folded:
+    named = sources(settings.statistics, sample, batch)
+    dtype = (sample or batch).mean.dtype
+    mean, cov = mix(settings.statistics, *_ratios(parameters, dtype), *named, settings.eps)
+    root, factors = inverse_sqrt(cov, settings)
+    matrix = scaled(root, parameters.weight)
+    vector = _times(matrix, -mean if shift is None else shift - mean)
+    if parameters.bias is not None:
+        vector = vector + parameters.bias.to(dtype).view(mean.shape[1:])
+    return Folded(mean, root, factors, matrix, vector)
 
-    def fold(self, sample: Moments | None, batch: Moments | None, shift: Tensor | None, parameters: Parameters,
-             settings: Settings) -> Folded:
-        named = sources(settings.statistics, sample, batch)
-        dtype = (sample or batch).mean.dtype
-        mean, cov = mix(settings.statistics, *_ratios(parameters, dtype), *named, settings.eps)
-        root, factors = inverse_sqrt(cov, settings, self.newton)
-        matrix = _scaled(root, parameters.weight)
-        vector = _times(matrix, -mean if shift is None else shift - mean)
-        if parameters.bias is not None:
-            vector = vector + parameters.bias.to(dtype).view(mean.shape[1:])
-        return Folded(mean, root, factors, matrix, vector)
 
-    def fold_backward(self, total: Tensor, product: Tensor, sample: Moments | None, batch: Moments | None,
-                      shift: Tensor | None, parameters: Parameters, folded: Folded, settings: Settings) -> Gradients:
-        offset = folded.mean if shift is None else folded.mean - shift
-        product = product - total.unsqueeze(-1) * offset.unsqueeze(-2)  # Σ dy (x − μ̂)ᵀ, N G D D
-        if folded.root.shape[0] == 1:
-            total, product = total.sum(0, keepdim=True), product.sum(0, keepdim=True)
-        grad_weight = grad_bias = None
-        if parameters.weight is not None:
-            grad_weight = (folded.root * product).sum((0, -1)).flatten()
-        if parameters.bias is not None:
-            grad_bias = total.sum(0).flatten()
-        scaled = _scaled(product, parameters.weight)
-        grad_cov = inverse_sqrt_backward(scaled, folded.root, folded.factors, settings, self.newton_backward)
-        mixed = Moments(-_times(folded.matrix.mT, total), grad_cov)
-        ratios = _ratios(parameters, product.dtype)
-        of_ratios, of_batch = mixture_backward(settings.statistics, mixed, *ratios,
-                                               *sources(settings.statistics, sample, batch))
-        of_logits = [own * (gradient - torch.dot(own, gradient)) for own, gradient in zip(ratios, of_ratios)]
-        return Gradients(Parameters(grad_weight, grad_bias, *of_logits), mixed, of_batch)
+def fold_backward(total: Tensor, product: Tensor, sample: Moments | None, batch: Moments | None,
+                  shift: Tensor | None, parameters: Parameters, folded: Folded, settings: Settings) -> Gradients:
+    offset = folded.mean if shift is None else folded.mean - shift
+    product = product - total.unsqueeze(-1) * offset.unsqueeze(-2)  # Σ dy (x − μ̂)ᵀ, N G D D
+    if folded.root.shape[0] == 1:
+        total, product = total.sum(0, keepdim=True), product.sum(0, keepdim=True)
+    grad_weight = grad_bias = None
+    if parameters.weight is not None:
+        grad_weight = (folded.root * product).sum((0, -1)).flatten()
+    if parameters.bias is not None:
+        grad_bias = total.sum(0).flatten()
+    grad_root = scaled(product, parameters.weight)
+    grad_cov = inverse_sqrt_backward(grad_root, folded.root, folded.factors, settings)
+    mixed = Moments(-_times(folded.matrix.mT, total), grad_cov)
+    ratios = _ratios(parameters, product.dtype)
+    of_ratios, of_batch = mixture_backward(settings.statistics, mixed, *ratios,
+                                           *sources(settings.statistics, sample, batch))
+    of_logits = [own * (gradient - torch.dot(own, gradient)) for own, gradient in zip(ratios, of_ratios)]
+    return Gradients(Parameters(grad_weight, grad_bias, *of_logits), mixed, of_batch)
 
-    def input_matrices(self, mixed: Moments, of_batch: Moments | None, sample: Moments, batch: Moments | None,
-                       shift: Tensor | None, parameters: Parameters, settings: Settings, share: float | Tensor,
-                       length: int) -> tuple[Tensor, Tensor]:
-        """`of_batch` is None where the batch moments are constants; `share` is the weight of a sample in them."""
-        ratios = _ratios(parameters, mixed.mean.dtype)
-        gradient = None
-        if not INSTANCE.isdisjoint(settings.statistics):
-            gradient = sample_backward(settings.statistics, mixed, *ratios, sample)
-        if of_batch is not None:
-            apart = sample.mean - batch.mean
-            to_mean = share * (of_batch.mean + _times(of_batch.cov + of_batch.cov.mT, apart))
-            to_cov = share * of_batch.cov
-            gradient = Moments(to_mean, to_cov) if gradient is None else Moments(gradient.mean + to_mean,
-                                                                                 gradient.cov + to_cov)
-        return moments_backward(*gradient, sample.mean if shift is None else None, length)
+
+def input_matrices(mixed: Moments, of_batch: Moments | None, sample: Moments, batch: Moments | None,
+                   shift: Tensor | None, parameters: Parameters, settings: Settings, share: float | Tensor,
+                   length: int) -> tuple[Tensor, Tensor]:
+    """`of_batch` is None where the batch moments are constants; `share` is the weight of a sample in them."""
+    ratios = _ratios(parameters, mixed.mean.dtype)
+    gradient = None
+    if not INSTANCE.isdisjoint(settings.statistics):
+        gradient = sample_backward(settings.statistics, mixed, *ratios, sample)
+    if of_batch is not None:
+        apart = sample.mean - batch.mean
+        to_mean = share * (of_batch.mean + _times(of_batch.cov + of_batch.cov.mT, apart))
+        to_cov = share * of_batch.cov
+        gradient = Moments(to_mean, to_cov) if gradient is None else Moments(gradient.mean + to_mean,
+                                                                             gradient.cov + to_cov)
+    return moments_backward(*gradient, sample.mean if shift is None else None, length)
 
 
 def sources(words: tuple[str, ...], sample: Moments | None,
@@ -118,7 +114,7 @@ def _ratios(parameters: Parameters, dtype: torch.dtype) -> tuple[Tensor, Tensor]
     return parameters.mean_logits.to(dtype).softmax(0), parameters.cov_logits.to(dtype).softmax(0)
 
 
-def _scaled(matrix: Tensor, weight: Tensor | None) -> Tensor:
+def scaled(matrix: Tensor, weight: Tensor | None) -> Tensor:
     """γ times the rows of (N, G, D, D)."""
     return matrix if weight is None else matrix * weight.to(matrix.dtype).view(matrix.shape[1:3]).unsqueeze(-1)
 

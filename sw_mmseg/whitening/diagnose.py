@@ -11,12 +11,13 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
+from .algebra import sources
 from .checks import check_enough_pixels, check_input
 from .inverse_sqrt import inverse_sqrt
 from .kernels import torch_passes
 from .mixture import mix
 from .moments import Moments, compute_dtype, pool_moments
-from .statistics import BATCH, INSTANCE
+from .precision import full_precision
 
 __all__ = ['Diagnosis', 'diagnose']
 
@@ -74,7 +75,7 @@ def diagnose(layer: nn.Module, x: Tensor) -> Diagnosis:
         raise ValueError(f'nothing to diagnose in an input without samples, shape {tuple(x.shape)}')
     if layer.training:
         check_enough_pixels(layer, x, None)
-    with torch.autocast(x.device.type, enabled=False):
+    with full_precision(x.device):
         sample = torch_passes.sample_moments(x.double(), layer.group_size)
         mixed = _mixed(layer, x, sample)
         cov, settings = mixed.cov.to(compute_dtype(x)), layer._settings(None)
@@ -91,8 +92,7 @@ def _mixed(layer: nn.Module, x: Tensor, sample: Moments) -> Moments:
     """μ̂ and Σ̂ of Equation 6, eps included."""
     batch = pool_moments(sample) if layer.training else layer._running_moments(x.double())
     ratios = [logits.double().softmax(0) for logits in (layer.mean_logits, layer.cov_logits)]
-    return mix(layer.statistics, *ratios, None if INSTANCE.isdisjoint(layer.statistics) else sample,
-               None if BATCH.isdisjoint(layer.statistics) else batch, layer.eps)
+    return mix(layer.statistics, *ratios, *sources(layer.statistics, sample, batch), layer.eps)
 
 
 def _extreme_eigenvalues(cov: Tensor) -> tuple[Tensor, Tensor]:

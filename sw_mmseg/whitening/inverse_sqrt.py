@@ -13,8 +13,6 @@ Each forward returns what its backward needs; Newton's is Σ alone, from which t
 both are the exact reciprocal square root.
 """
 
-from collections.abc import Callable
-
 import torch
 from torch import Tensor
 
@@ -25,27 +23,22 @@ __all__ = ['INVERSE_SQRT', 'inverse_sqrt', 'inverse_sqrt_backward', 'newton', 'n
 INVERSE_SQRT = ('newton', 'eigh')
 
 
-def inverse_sqrt(cov: Tensor, settings: Settings,
-                 iterate: Callable[[Tensor, int], Tensor] | None = None) -> tuple[Tensor, tuple[Tensor, ...]]:
-    """Inverse square roots of cov (..., D, D) whose eigenvalues are at least eps, and the tensors for the backward.
-
-    `iterate` is `newton`, or what a device has in its place.
-    """
+def inverse_sqrt(cov: Tensor, settings: Settings) -> tuple[Tensor, tuple[Tensor, ...]]:
+    """Inverse square roots of cov (..., D, D) whose eigenvalues are at least eps, and the tensors for the backward."""
     if cov.shape[-1] == 1:
         return cov.rsqrt(), ()
     if settings.inverse_sqrt == 'newton':
-        return (iterate or newton)(cov, settings.iterations), (cov,)
+        return newton(cov, settings.iterations), (cov,)
     return _eigh(cov, settings.eps)
 
 
-def inverse_sqrt_backward(grad: Tensor, root: Tensor, factors: tuple[Tensor, ...], settings: Settings,
-                          iterate_backward: Callable[[Tensor, Tensor, int], Tensor] | None = None) -> Tensor:
+def inverse_sqrt_backward(grad: Tensor, root: Tensor, factors: tuple[Tensor, ...], settings: Settings) -> Tensor:
     """dL/dΣ (symmetric) from dL/dΣ^(−1/2), both (..., D, D)."""
     if grad.shape[-1] == 1:
         return -0.5 * grad * root ** 3
     grad = (grad + grad.mT) / 2
     if settings.inverse_sqrt == 'newton':
-        return (iterate_backward or newton_backward)(grad, *factors, settings.iterations)
+        return newton_backward(grad, *factors, settings.iterations)
     return _eigh_backward(grad, factors)
 
 

@@ -9,7 +9,7 @@ import torch
 import torch.distributed as dist
 from torch import Tensor
 
-from .algebra import Folded, Parameters
+from .algebra import Folded, Parameters, scaled
 from .function import State, backward, forward
 from .moments import Moments, compute_dtype, dense, memory_format
 from .settings import Settings
@@ -86,9 +86,8 @@ def _backward_operator(dy: Tensor, x: Tensor, weight: Tensor | None, bias: Tenso
     """Gradients of x, γ, β and both logits; empty where there is none."""
     settings = _settings(statistics, group_size, eps, inverse_sqrt, iterations, group)
     factors = tuple(factor for factor in (first, second) if factor.dim() > 1)
-    matrix = root if weight is None else root * weight.to(root.dtype).view(root.shape[1:3]).unsqueeze(-1)
     state = State(_pair(sample_mean, sample_cov), _pair(batch_mean, batch_cov), count,
-                  Folded(mean, root, factors, matrix, None))
+                  Folded(mean, root, factors, scaled(root, weight), None))
     parameters = Parameters(weight, bias, mean_logits, cov_logits)
     grads = backward(dy, dense(x), parameters, state, constant, settings, needs_x)
     return tuple(x.new_empty(0) if gradient is None else gradient.contiguous(memory_format=memory_format(gradient))

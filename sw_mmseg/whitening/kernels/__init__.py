@@ -1,7 +1,7 @@
 """The passes over the activation, and the algebra between them, by device: one interface, several modules that keep it.
 
     module          where                              how
-    torch_passes    everywhere; the oracle             batched matrix products, `algebra.Algebra`
+    torch_passes    everywhere; the oracle             batched matrix products, `algebra`
     cpu_passes      CPU, fp32 and bf16, D ≤ 64         C, compiled at first use where there is a compiler
     triton_passes   CUDA, fp32, bf16 and fp16, D ≤ 64  Triton
 
@@ -14,7 +14,7 @@ takes the fastest that fits, `torch` always the first.
     apply(x, shift, A, b) -> y = A (x − shift) + b             one read, one write; a fresh tensor like x
     gradient_sums(dy, x, shift, group_size) -> Σ dy (N, G, D), Σ dy (x − shift)ᵀ (N, G, D, D)
     apply_gradient(dy, x, shift, A, B, c) -> dx = Aᵀ dy + B (x − shift) + c, with B and c None where there is neither
-    algebra(settings) -> what has `pool`, `fold`, `fold_backward` and `input_matrices` of `algebra.Algebra`
+    algebra(settings) -> a module with `pool`, `fold`, `fold_backward`, `input_matrices` of `algebra`
 """
 
 import os

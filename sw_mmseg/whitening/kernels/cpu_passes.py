@@ -12,7 +12,6 @@ from types import ModuleType
 import torch
 from torch import Tensor
 
-from ..algebra import Algebra
 from ..moments import Moments, memory_format
 from ..settings import Settings
 from . import cpu_algebra, torch_passes
@@ -51,7 +50,7 @@ def shift(sample: Moments) -> Tensor:
     return sample.mean
 
 
-def algebra(settings: Settings) -> ModuleType | Algebra:
+def algebra(settings: Settings) -> ModuleType:
     """In C but for the eigendecomposition, which is LAPACK's."""
     if settings.inverse_sqrt == 'newton' or settings.group_size == 1:
         return cpu_algebra

@@ -4,11 +4,12 @@ A plain E[x xᵀ] − μ μᵀ loses its digits when a mean is many standard dev
 reads values with the sample's mean removed. With D = 1 no matrix is built: moments come from torch's `var_mean`.
 """
 
+from types import ModuleType
+
 import torch
 from torch import Tensor
 
-from ..algebra import Algebra
-from ..inverse_sqrt import newton, newton_backward
+from .. import algebra as torch_algebra
 from ..moments import Moments, as_slices, compute_dtype, like
 from ..settings import Settings
 
@@ -18,8 +19,8 @@ __all__ = ['algebra', 'apply', 'apply_gradient', 'gradient_sums', 'sample_moment
 _CANCELLATION_TOLERANCE = 1e-5
 
 
-def algebra(settings: Settings) -> Algebra:
-    return Algebra(newton, newton_backward)
+def algebra(settings: Settings) -> ModuleType:
+    return torch_algebra
 
 
 def sample_moments(x: Tensor, group_size: int) -> Moments:

@@ -1,4 +1,4 @@
-"""The algebra between the passes in Triton, for Newton's iteration: the steps of `algebra.Algebra`, in five kernels.
+"""The algebra between the passes in Triton, for Newton's iteration: the functions of `algebra`, in five kernels.
 
 In torch they are dozens of operations on small matrices, which a GPU and its host take longer to start than to finish.
 """

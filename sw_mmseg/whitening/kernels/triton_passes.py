@@ -18,7 +18,6 @@ import torch
 import triton
 from torch import Tensor
 
-from ..algebra import Algebra
 from ..moments import Moments, memory_format
 from ..settings import Settings
 from . import torch_passes, triton_algebra
@@ -59,7 +58,7 @@ def _runs_on(device: torch.device) -> bool:
     return True
 
 
-def algebra(settings: Settings) -> ModuleType | Algebra:
+def algebra(settings: Settings) -> ModuleType:
     """In few kernels where matrices are whitened by Newton's iteration, else in torch."""
     if settings.inverse_sqrt == 'newton' and settings.group_size > 1:
         return triton_algebra
