@@ -34,6 +34,7 @@ from sw_mmseg.engine import ClassIoUMetric, InterruptHook, ProgressHook, importa
 SOURCE_ONLY, STATISTICS, ADVERSARIAL = 'source only', 'target statistics', 'adversarial'
 DATA = 'data/streets/varied'  # the configs'
 CODE = ('adaptation', 'datasets', 'engine', 'losses', 'models', 'whitening')  # what results depend on
+SOURCES = ('.py', '.c', '.h')
 
 
 class Interrupted(Exception):
@@ -107,12 +108,16 @@ def data_options(node: dict, new: str, prefix: str) -> dict:
     return options
 
 
-def fingerprint(config: Config, *more: object) -> str:
-    """Changes with the config, the package's code and whatever else is given."""
-    digest = hashlib.sha256(json.dumps(config.to_dict(), default=str, sort_keys=True).encode())
+def fingerprint(config: Config, *more: object, code: Iterable[str] = CODE) -> str:
+    """Changes with the config, where it writes apart, the package's code (folders or files of it) and whatever else is
+    given."""
+    settings = {key: value for key, value in config.to_dict().items() if key != 'work_dir'}
+    digest = hashlib.sha256(json.dumps(settings, default=str, sort_keys=True).encode())
     package = Path(sw_mmseg.__file__).parent
-    for file in sorted(f for name in CODE for f in (package / name).rglob('*.py')):
-        digest.update(file.read_bytes())
+    for name in code:
+        files = [package / name] if (package / name).is_file() else (package / name).rglob('*')
+        for file in sorted(f for f in files if f.suffix in SOURCES):
+            digest.update(file.read_bytes())
     digest.update(json.dumps([sw_mmseg.__version__, torch.__version__, *more], default=str, sort_keys=True).encode())
     return digest.hexdigest()[:16]
 
@@ -217,10 +222,8 @@ def row_file(folder: Path, network: str, treatment: str, seed: int) -> Path:
 
 def read_row(file: Path, mark: str) -> tuple[Row, list[np.ndarray]] | None:
     """A finished row and its predictions, or `None` if it is missing or out of date."""
-    if not file.is_file():
-        return None
-    content = json.loads(file.read_text())
-    if content.pop('fingerprint') != mark:
+    content = read_result(file, mark)
+    if content is None:
         return None
     with np.load(file.with_suffix('.npz')) as pictures:
         return Row(**content), [pictures[name] for name in sorted(pictures.files)]
@@ -232,7 +235,18 @@ def write_row(file: Path, mark: str, row: Row, pictures: list[np.ndarray]) -> No
     part = file.with_name(f'.{file.stem}.part.npz')
     np.savez_compressed(part, **{f'{index:03d}': picture for index, picture in enumerate(pictures)})
     os.replace(part, file.with_suffix('.npz'))
-    write_json(file, {**asdict(row), 'fingerprint': mark})
+    write_result(file, mark, row)
+
+
+def read_result(file: Path, mark: str) -> dict | None:
+    """What `write_result` wrote, or `None` if it is missing or out of date."""
+    content = json.loads(file.read_text()) if file.is_file() else {}
+    return content if content.pop('fingerprint', None) == mark else None
+
+
+def write_result(file: Path, mark: str, result: object) -> None:
+    """The fields of a data class, with the fingerprint of all that they depend on."""
+    write_json(file, {**asdict(result), 'fingerprint': mark})
 
 
 def write_json(file: Path, content: object) -> None:

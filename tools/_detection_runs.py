@@ -6,9 +6,8 @@ done and measures anew what has become out of date.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import _demo_runs as runs
@@ -69,10 +68,9 @@ def measure(name: str, seed: int, root: Path, work_dir: Path, iterations: int | 
     config.train_cfg.val_interval = config.train_cfg.max_iters + 1  # scored once, here
     mark = runs.fingerprint(config, *(path.stat().st_size for path in instance_files(root).values()))
     file = work_dir / 'results' / f'{name}_seed{seed}.json'
-    if file.is_file():
-        content = json.loads(file.read_text())
-        if content.pop('fingerprint') == mark:
-            return Result(**content), True
+    known = runs.read_result(file, mark)
+    if known is not None:
+        return Result(**known), True
     init_default_scope('mmdet')
     model, seconds = runs.train(run, config, mark, f'    {name}, seed {seed}')
     with runs.quiet(folder / 'console.log'):
@@ -83,7 +81,7 @@ def measure(name: str, seed: int, root: Path, work_dir: Path, iterations: int | 
                 estimate_statistics(model, loader(config, 'camera_train'), model.test_step)
             scores[REESTIMATED] = score(model, config, root, 'camera_val', folder)
     result = Result(name, seed, scores, seconds, config.train_cfg.max_iters, run.command(), runs.switch_ratios(model))
-    runs.write_json(file, {**asdict(result), 'fingerprint': mark})
+    runs.write_result(file, mark, result)
     return result, False
 
 

@@ -6,8 +6,7 @@ done and measures anew what has become out of date.
 
 from __future__ import annotations
 
-import json
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import _demo_runs as runs
@@ -65,16 +64,15 @@ def measure(name: str, seed: int, root: Path, work_dir: Path, iterations: int | 
     config.work_dir, config.randomness = str(folder), {'seed': seed}
     mark = runs.fingerprint(config, (root / 'manifest.json').read_text())
     file = work_dir / 'results' / f'{name}_seed{seed}.json'
-    if file.is_file():
-        content = json.loads(file.read_text())
-        if content.pop('fingerprint') == mark:
-            return Result(**content), True
+    known = runs.read_result(file, mark)
+    if known is not None:
+        return Result(**known), True
     model, seconds = runs.train(run, config, mark, f'    {name}, seed {seed}')
     with runs.quiet(folder / 'console.log'):
         metrics, class_iou = score(model, runs.build_loader(config.test_dataloader.dataset, 4))
     result = Result(name, seed, float(np.nanmean(list(class_iou.values()))), float(metrics['aAcc']), class_iou, seconds,
                     config.train_cfg.max_iters, ' '.join([run.command(), *words]), runs.switch_ratios(model))
-    runs.write_json(file, {**asdict(result), 'fingerprint': mark})
+    runs.write_result(file, mark, result)
     return result, False
 
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import argparse
 from pathlib import Path
 
 import torch
-from _cli import UserError
+from _cli import UserError, build
+from mmengine.config import Config
 from mmengine.hooks import Hook
-from mmengine.model import is_model_wrapper
+from mmengine.model import is_model_wrapper, revert_sync_batchnorm
+from mmengine.registry import Registry
 from mmengine.runner import Runner
 from torch import nn
 
@@ -46,6 +49,17 @@ def load_weights(model: nn.Module, path: str) -> None:
     """
     state = fitting(model, read_weights(path), path, optional='discriminator.')
     model.load_state_dict(state, strict=False)
+
+
+def load_network(models: Registry, config: Config, args: argparse.Namespace) -> nn.Module:
+    """The network of a config with the weights of `args.checkpoint`, on `args.device`, as one process tests it.
+
+    Raises:
+        UserError: the config does not build, or the checkpoint does not fit.
+    """
+    model = build('model', lambda: models.build(config.model))
+    load_weights(model, args.checkpoint)
+    return revert_sync_batchnorm(model).to(args.device).eval()
 
 
 def fitting(model: nn.Module, state: State, path: str, optional: str = '-') -> State:

@@ -17,9 +17,8 @@ import numpy as np
 import torch
 from _cli import UserError, add_common_arguments, build, load_config, run_tool
 from _streets import use_streets
-from _weights import load_weights
+from _weights import load_network
 from mmengine.config import Config
-from mmengine.model import revert_sync_batchnorm
 from mmseg.registry import DATASETS, MODELS
 from predict import SUFFIXES, build_pipeline, find_images, segment_pixels
 from tqdm import tqdm
@@ -50,10 +49,7 @@ class Painter:
     """A network, its pipeline and its classes: pictures in, painted pictures out."""
 
     def __init__(self, args: argparse.Namespace, config: Config) -> None:
-        model = build('model', lambda: MODELS.build(config.model))
-        load_weights(model, args.checkpoint)
-        self.model = revert_sync_batchnorm(model).to(args.device)
-        self.model.eval()
+        self.model = load_network(MODELS, config, args)
         dataset = config.test_dataloader.dataset
         self.meta = build('data set', lambda: DATASETS.get(dataset.type).METAINFO)
         self.pipeline = build('pipeline', lambda: build_pipeline(dataset.pipeline, from_file=False))

@@ -15,8 +15,9 @@ import numpy as np
 import torch
 from _cli import UserError, add_common_arguments, build, load_config, reads_labels, run_tool
 from _streets import use_streets
-from _weights import load_weights
+from _weights import load_network
 from mmcv.transforms import Compose
+from mmengine.structures import BaseDataElement
 from mmseg.registry import DATASETS, MODELS
 from PIL import Image
 from tqdm import tqdm
@@ -63,17 +64,26 @@ def segment(model: torch.nn.Module, pipeline: Compose, file: Path) -> np.ndarray
     """H×W uint8 train ids at the image's own size."""
     if cv2.imread(str(file)) is None:
         raise UserError(f'{file} cannot be read as an image')
-    return _segment(model, pipeline({'img_path': str(file)}))
+    return _labels(_test(model, pipeline({'img_path': str(file)})))
 
 
 def segment_pixels(model: torch.nn.Module, pipeline: Compose, image: np.ndarray) -> np.ndarray:
     """The same of H×W×3 BGR pixels, with a pipeline that reads no file."""
-    return _segment(model, pipeline({'img': image, 'img_shape': image.shape[:2], 'ori_shape': image.shape[:2]}))
+    return _labels(test_pixels(model, pipeline, image))
+
+
+def test_pixels(model: torch.nn.Module, pipeline: Compose, image: np.ndarray) -> BaseDataElement:
+    """What a network of any task says of H×W×3 BGR pixels, with a pipeline that reads no file."""
+    return _test(model, pipeline({'img': image, 'img_shape': image.shape[:2], 'ori_shape': image.shape[:2]}))
 
 
 @torch.no_grad()
-def _segment(model: torch.nn.Module, packed: dict) -> np.ndarray:
+def _test(model: torch.nn.Module, packed: dict) -> BaseDataElement:
     (sample,) = model.test_step({'inputs': [packed['inputs']], 'data_samples': [packed['data_samples']]})
+    return sample
+
+
+def _labels(sample: BaseDataElement) -> np.ndarray:
     return sample.pred_sem_seg.data.squeeze().cpu().numpy().astype(np.uint8)
 
 
@@ -97,9 +107,7 @@ def main(args: argparse.Namespace) -> int:
         use_streets(config)
     if config.get('default_scope') == 'mmdet':
         raise UserError(f'{args.config} detects and labels no pixels: tools/image_demo.py draws what it finds')
-    model = build('model', lambda: MODELS.build(config.model))
-    load_weights(model, args.checkpoint)
-    model.to(args.device).eval()
+    model = load_network(MODELS, config, args)
     dataset = config.test_dataloader.dataset
     palette = build('data set', lambda: DATASETS.get(dataset.type).METAINFO['palette'])
     pipeline = build('pipeline', lambda: build_pipeline(dataset.pipeline))

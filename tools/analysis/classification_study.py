@@ -12,11 +12,8 @@ from __future__ import annotations
 
 import argparse
 import gc
-import hashlib
-import json
 import sys
 import time
-from dataclasses import asdict
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
@@ -29,7 +26,6 @@ from _cli import UserError, load_config, run_tool
 from mmengine.config import Config, DictAction
 from mmengine.registry import DATASETS
 
-import sw_mmseg
 from sw_mmseg.analysis import error_rate, robustness
 
 NORMS = ('bn', 'sn', 'bw', 'iw', 'sw', 'swb')
@@ -78,18 +74,6 @@ def known_configs(data: str) -> list[str]:
     return sorted(path.stem for path in Path('configs').glob(f'*_{data}.py'))
 
 
-def fingerprint(config: Config) -> str:
-    """Changes with the config and with the code that results depend on."""
-    settings = {key: value for key, value in config.to_dict().items() if key != 'work_dir'}
-    digest = hashlib.sha256(json.dumps(settings, default=str, sort_keys=True).encode())
-    package = Path(sw_mmseg.__file__).parent
-    for part in CODE:
-        files = sorted((package / part).rglob('*.py')) if (package / part).is_dir() else [package / part]
-        for file in files:
-            digest.update(file.read_bytes())
-    return digest.hexdigest()[:16]
-
-
 def read_images(dataset: dict) -> tuple[np.ndarray, np.ndarray]:
     """Every image (N, H, W, 3) uint8 of a test set and its label (N,), as stored."""
     plain = DATASETS.build({**dataset, 'pipeline': []})
@@ -121,9 +105,9 @@ def work(run: runs.Run, position: str, report_only: bool) -> Result | None:
     """A finished run's result: read, or trained and measured now."""
     config = load_config(run.config, run.options, str(run.folder))
     config.randomness.seed = run.seed
-    mark, file = fingerprint(config), run.folder.with_suffix('.json')
-    known = json.loads(file.read_text()) if file.is_file() else {}
-    if known.pop('fingerprint', None) == mark:
+    mark, file = runs.fingerprint(config, code=CODE), run.folder.with_suffix('.json')
+    known = runs.read_result(file, mark)
+    if known is not None:
         return Result(**known)
     if report_only:
         return None
@@ -132,7 +116,7 @@ def work(run: runs.Run, position: str, report_only: bool) -> Result | None:
     begin = time.monotonic()
     result = Result(run.treatment, run.network, run.seed, **measure(model, config), seconds=seconds,
                     command=run.command(), folder=str(run.folder))
-    runs.write_json(file, {**asdict(result), 'fingerprint': mark})
+    runs.write_result(file, mark, result)
     tested = time.monotonic() - begin
     print(f'{label}: error {result.error:.2f} %; training {seconds:.0f} s, tests {tested:.0f} s', flush=True)
     del model
