@@ -86,8 +86,7 @@ static void load(view x, int64_t n, int64_t c, int64_t l, int rows, int64_t coun
         for (int r = 0; r < rows; r++)
             for (int v = 0; v < V; v++) {
                 const float *from = (const float *)x.data + start + r * x.sc + v * W;
-                __builtin_prefetch(from + 2 * P, 0, 2); /* the block after next: rows are too many streams for the processor */
-                
+                __builtin_prefetch(from + 2 * P, 0, 2); /* the processor follows fewer streams than there are rows */
                 block[r].v[v] = *(const loose *)from - (shift ? shift[r] : 0);
             }
         shift = NULL;
