@@ -1,6 +1,6 @@
 # Short training from scratch: minutes on two CPU cores. AdamW, because SGD at mmdet's rate has hardly begun by then.
 _base_ = '../runtime_detection.py'
-iterations = 1000  # six to seven minutes on two CPU cores
+iterations = 1000
 warmup = 50
 optim_wrapper = dict(
     type='OptimWrapper',
