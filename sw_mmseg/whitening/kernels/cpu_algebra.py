@@ -27,7 +27,7 @@ class _Problem(ctypes.Structure):
 def fold(sample: Moments | None, batch: Moments | None, shift: Tensor | None, parameters: Parameters,
          settings: Settings) -> Folded:
     problem, keep = _problem(sample, batch, shift, parameters, settings)
-    n, m, g, d = problem.n, problem.m, problem.g, problem.d
+    m, g, d = problem.m, problem.g, problem.d
     mean, vector = torch.empty(m, g, d), torch.empty(problem.rows, g, d)
     cov, root, matrix = (torch.empty(m, g, d, d) for _ in range(3))
     _call('fold', problem, mean, cov, root, matrix, vector)
