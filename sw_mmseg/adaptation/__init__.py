@@ -1,6 +1,7 @@
 """Adaptation methods, one file each: models whose `train_step` is the algorithm; and whose statistics are kept."""
 
 from sw_mmseg.adaptation.adaptsegnet import AdaptSegNet, Level
+from sw_mmseg.adaptation.base import DomainAdaptation
 from sw_mmseg.adaptation.checkpoints import accept_other_checkpoints, without_wrappers
 from sw_mmseg.adaptation.estimate import estimate_statistics
 from sw_mmseg.adaptation.statistics import (
@@ -14,6 +15,7 @@ from sw_mmseg.adaptation.statistics import (
 __all__ = [
     'POLICIES',
     'AdaptSegNet',
+    'DomainAdaptation',
     'DomainStatistics',
     'Level',
     'accept_other_checkpoints',

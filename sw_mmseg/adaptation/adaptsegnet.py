@@ -14,25 +14,22 @@ skips nothing: target images still pass forward, as the policy wants them to, an
 the policy 'source' that is not source-only training. For the latter use mmseg's plain encoder-decoder.
 """
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 import torch.nn.functional as F
-from mmengine.model import BaseModel, is_model_wrapper
-from mmengine.optim import OptimWrapper, OptimWrapperDict
+from mmengine.optim import OptimWrapperDict
 from mmseg.registry import MODELS
-from torch import Tensor, nn
+from torch import Tensor
 
-from sw_mmseg.adaptation.checkpoints import accept_other_checkpoints
-from sw_mmseg.adaptation.statistics import DOMAINS, DomainStatistics
+from sw_mmseg.adaptation.base import DomainAdaptation, Maps, accumulate, detach, unwrap, without_gradient
+from sw_mmseg.adaptation.statistics import DOMAINS
 from sw_mmseg.losses import SOURCE, TARGET
 from sw_mmseg.models import LevelDiscriminators
 
 LABELS = {'source': SOURCE, 'target': TARGET}
-Maps = dict[str, Tensor]  # by level: N classes h w
 
 
 @dataclass(frozen=True)
@@ -44,34 +41,6 @@ class Level:
     lambda_adv: float = 0.001
 
 
-def unwrap(module: nn.Module) -> nn.Module:
-    """The module inside a DistributedDataParallel wrapper, or the module."""
-    return module.module if is_model_wrapper(module) else module
-
-
-@contextmanager
-def without_gradient(module: nn.Module) -> Iterator[nn.Module]:
-    """Inside, forwards of `module` pass gradients through to their inputs and give its parameters none."""
-    parameters = [parameter for parameter in module.parameters() if parameter.requires_grad]
-    try:
-        for parameter in parameters:
-            parameter.requires_grad_(False)
-        yield module
-    finally:
-        for parameter in parameters:
-            parameter.requires_grad_(True)
-
-
-def accumulate(wrapper: OptimWrapper, loss: Tensor) -> None:
-    """Adds the gradient of `loss` to the update that the wrapper's next `update_params` makes.
-
-    A wrapper counts every backward as an iteration (of which `accumulative_counts` make an update). This one is a
-    part of an iteration, so it is taken off the count again. Two backwards keep one graph alive at a time, not two.
-    """
-    wrapper.backward(wrapper.scale_loss(loss))
-    wrapper._inner_count -= 1
-
-
 def softmax_last(logits: Tensor) -> Tensor:
     """`logits.softmax(1)` that keeps channels-last order, where torch's would leave it for a strided one.
 
@@ -81,7 +50,7 @@ def softmax_last(logits: Tensor) -> Tensor:
 
 
 @MODELS.register_module()
-class AdaptSegNet(BaseModel):
+class AdaptSegNet(DomainAdaptation):
     """Segmentor, discriminators, and the step that trains both; predicts as its segmentor does.
 
     Args:
@@ -89,10 +58,7 @@ class AdaptSegNet(BaseModel):
         discriminator: config of a discriminator; one is built for each level.
         levels: dicts of `Level`, the main head first. Every head of the segmentor has to be a level.
         loss_adversarial: config of an adversarial loss.
-        statistics_from: whose images move running statistics: 'source', 'target', 'both', 'separate' or 'frozen'.
-        evaluate_with: under 'separate', whose statistics predictions use: 'target' or 'source'.
-        data_preprocessor: config of a `DomainPreprocessor`.
-        init_cfg: as in every mmengine model.
+        statistics_from, evaluate_with, data_preprocessor, init_cfg: of `DomainAdaptation`.
 
     Logged: `loss_seg`, `acc_seg`, `loss_adv`, `loss_dis`, `dis_acc_source`, `dis_acc_target` of the main level, and
     the same with a head's name in front, e.g. `auxiliary_head.loss_adv`, for the others. Losses are unweighted.
@@ -109,9 +75,7 @@ class AdaptSegNet(BaseModel):
         data_preprocessor: dict | None = None,
         init_cfg: dict | None = None,
     ) -> None:
-        super().__init__(MODELS.build(data_preprocessor or {'type': 'DomainPreprocessor'}), init_cfg)
-        self.segmentor = MODELS.build(segmentor)
-        self.align_corners = self.segmentor.align_corners
+        super().__init__(segmentor, statistics_from, evaluate_with, data_preprocessor, init_cfg)
         self.levels = [Level(**level) for level in levels]
         names = [level.head for level in self.levels]
         if len(set(names)) != len(names) or set(names) != set(self.segmentor.heads()):
@@ -119,16 +83,6 @@ class AdaptSegNet(BaseModel):
                              f'levels {names}')
         self.discriminator = LevelDiscriminators({name: MODELS.build(discriminator) for name in names})
         self.loss_adversarial = MODELS.build(loss_adversarial or {'type': 'AdversarialLoss'})
-        self.statistics = DomainStatistics(self.segmentor, statistics_from)
-        if evaluate_with not in DOMAINS or (evaluate_with == 'source' and statistics_from != 'separate'):
-            raise ValueError(f"evaluate_with must be one of {DOMAINS}, and 'source' needs statistics_from='separate'; "
-                             f'got {evaluate_with!r} with {statistics_from!r}')
-        self.evaluate_with = evaluate_with
-        self.register_load_state_dict_pre_hook(accept_other_checkpoints)
-
-    def init_weights(self) -> None:
-        super().init_weights()
-        self.statistics.copy_from(unwrap(self.segmentor))
 
     def train_step(self, data: dict[str, Any], optim_wrapper: OptimWrapperDict) -> dict[str, Tensor]:
         """One iteration on a two-domain batch; returns what to log."""
@@ -160,12 +114,11 @@ class AdaptSegNet(BaseModel):
 
     def segmentation_loss(self, logits: Maps, data_samples: list, log: dict[str, Tensor]) -> Tensor:
         """L_seg of the formula above, from logits at feature resolution."""
-        heads, total = unwrap(self.segmentor).heads(), 0.0
+        total = 0.0
         for level in self.levels:
-            losses = heads[level.head].loss_by_feat(logits[level.head], data_samples)
-            loss = sum(value for name, value in losses.items() if 'loss' in name)
+            loss, accuracy = self.supervised_loss(logits[level.head], data_samples, level.head)
             self._log(log, level, 'loss_seg', loss)
-            self._log(log, level, 'acc_seg', losses['acc_seg'])
+            self._log(log, level, 'acc_seg', accuracy)
             total = total + level.lambda_seg * loss
         return total
 
@@ -193,7 +146,7 @@ class AdaptSegNet(BaseModel):
 
     def probabilities(self, logits: Maps, images: Tensor) -> Maps:
         """Softmax of logits upsampled to the size of the images; channels lie last in memory, see `softmax_last`."""
-        heads, size = unwrap(self.segmentor).heads(), images.shape[-2:]
+        heads, size = self.heads(), images.shape[-2:]
         return {
             name: softmax_last(F.interpolate(
                 value.contiguous(memory_format=torch.channels_last), size, mode='bilinear',
@@ -201,29 +154,6 @@ class AdaptSegNet(BaseModel):
             for name, value in logits.items()
         }
 
-    def forward(self, inputs: Tensor, data_samples: list | None = None, mode: str = 'tensor') -> Any:
-        """The segmentor's 'tensor', 'levels' or 'predict'.
-
-        Raises:
-            RuntimeError: mode 'loss': two networks with opposed losses have no single one; `train_step` trains them.
-        """
-        if mode == 'loss':
-            raise RuntimeError("AdaptSegNet has no mode 'loss': it trains in train_step, on two-domain batches")
-        segmentor = unwrap(self.segmentor)
-        if self.evaluate_with == 'source':
-            with self.statistics.set_of(segmentor, 'source'):
-                return segmentor(inputs, data_samples, mode)
-        return segmentor(inputs, data_samples, mode)
-
-    def heads(self) -> dict[str, nn.Module]:
-        """The segmentor's heads by level name."""
-        return unwrap(self.segmentor).heads()
-
     def _log(self, log: dict[str, Tensor], level: Level, name: str, value: Tensor) -> None:
         key = name if level is self.levels[0] else f'{level.head}.{name}'
         log[key] = log[key] + value.detach() if key in log else value.detach()
-
-
-def detach(maps: Maps) -> Maps:
-    """The same maps without their history."""
-    return {name: value.detach() for name, value in maps.items()}

@@ -9,7 +9,7 @@ from mmengine.runner import load_checkpoint
 from mmengine.structures import PixelData
 
 from sw_mmseg.adaptation import AdaptSegNet
-from sw_mmseg.adaptation.adaptsegnet import without_gradient
+from sw_mmseg.adaptation.base import without_gradient
 
 
 def network_by_hand(p, x):
