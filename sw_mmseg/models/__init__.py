@@ -5,6 +5,7 @@ from sw_mmseg.models.cifar_resnet import CIFARResNet
 from sw_mmseg.models.deeplab_v2 import DeepLabV2Head
 from sw_mmseg.models.discriminator import LevelDiscriminators, OutputDiscriminator
 from sw_mmseg.models.from_batchnorm import start_as_batchnorm
+from sw_mmseg.models.instance_batch_norm import InstanceBatchNorm2d
 from sw_mmseg.models.preprocessor import DomainPreprocessor
 from sw_mmseg.models.pretrained import ImageNetPretrained, PretrainedError, load_pretrained, read_checkpoint
 from sw_mmseg.models.segmentor import MultiLevelSegmentor
@@ -17,6 +18,7 @@ __all__ = [
     'DeepLabV2Head',
     'DomainPreprocessor',
     'ImageNetPretrained',
+    'InstanceBatchNorm2d',
     'LevelDiscriminators',
     'MultiLevelSegmentor',
     'OutputDiscriminator',

@@ -14,6 +14,7 @@ import mmengine.runner.runner
 from mmengine.registry import MODELS
 from torch import nn
 
+from sw_mmseg.models.instance_batch_norm import InstanceBatchNorm2d
 from sw_mmseg.whitening import (
     BatchWhiten2d,
     InstanceWhiten2d,
@@ -34,6 +35,7 @@ NORMS = {
     'SN': SwitchNorm2d,
     'BW': BatchWhiten2d,
     'IW': InstanceWhiten2d,
+    'IBN': InstanceBatchNorm2d,
 }
 for _name, _norm in NORMS.items():
     MODELS.register_module(_name, module=_norm, force=True)
