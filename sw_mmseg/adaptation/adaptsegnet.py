@@ -18,13 +18,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import torch
-import torch.nn.functional as F
 from mmengine.optim import OptimWrapperDict
 from mmseg.registry import MODELS
 from torch import Tensor
 
-from sw_mmseg.adaptation.base import DomainAdaptation, Maps, accumulate, detach, unwrap, without_gradient
+from sw_mmseg.adaptation.base import Maps, accumulate, detach, unwrap, without_gradient
+from sw_mmseg.adaptation.levels import Level, MultiLevelAdaptation
 from sw_mmseg.adaptation.statistics import DOMAINS
 from sw_mmseg.losses import SOURCE, TARGET
 from sw_mmseg.models import LevelDiscriminators
@@ -33,11 +32,9 @@ LABELS = {'source': SOURCE, 'target': TARGET}
 
 
 @dataclass(frozen=True)
-class Level:
-    """One level at which outputs are supervised and aligned: a head's name and the weights of its losses."""
+class AdversarialLevel(Level):
+    """One level at which outputs are supervised and aligned."""
 
-    head: str
-    lambda_seg: float = 1.0
     lambda_adv: float = 0.001
 
 
@@ -50,19 +47,21 @@ def softmax_last(logits: Tensor) -> Tensor:
 
 
 @MODELS.register_module()
-class AdaptSegNet(DomainAdaptation):
+class AdaptSegNet(MultiLevelAdaptation):
     """Segmentor, discriminators, and the step that trains both; predicts as its segmentor does.
 
     Args:
         segmentor: config of a `MultiLevelSegmentor`.
         discriminator: config of a discriminator; one is built for each level.
-        levels: dicts of `Level`, the main head first. Every head of the segmentor has to be a level.
+        levels: dicts of `AdversarialLevel`, the main head first. Every head of the segmentor has to be a level.
         loss_adversarial: config of an adversarial loss.
         statistics_from, evaluate_with, data_preprocessor, init_cfg: of `DomainAdaptation`.
 
     Logged: `loss_seg`, `acc_seg`, `loss_adv`, `loss_dis`, `dis_acc_source`, `dis_acc_target` of the main level, and
     the same with a head's name in front, e.g. `auxiliary_head.loss_adv`, for the others. Losses are unweighted.
     """
+
+    level_type = AdversarialLevel
 
     def __init__(
         self,
@@ -75,13 +74,8 @@ class AdaptSegNet(DomainAdaptation):
         data_preprocessor: dict | None = None,
         init_cfg: dict | None = None,
     ) -> None:
-        super().__init__(segmentor, statistics_from, evaluate_with, data_preprocessor, init_cfg)
-        self.levels = [Level(**level) for level in levels]
-        names = [level.head for level in self.levels]
-        if len(set(names)) != len(names) or set(names) != set(self.segmentor.heads()):
-            raise ValueError(f'levels must name each head of the segmentor once: heads {list(self.segmentor.heads())}, '
-                             f'levels {names}')
-        self.discriminator = LevelDiscriminators({name: MODELS.build(discriminator) for name in names})
+        super().__init__(segmentor, levels, statistics_from, evaluate_with, data_preprocessor, init_cfg)
+        self.discriminator = LevelDiscriminators({level.head: MODELS.build(discriminator) for level in self.levels})
         self.loss_adversarial = MODELS.build(loss_adversarial or {'type': 'AdversarialLoss'})
 
     def train_step(self, data: dict[str, Any], optim_wrapper: OptimWrapperDict) -> dict[str, Tensor]:
@@ -99,33 +93,23 @@ class AdaptSegNet(DomainAdaptation):
 
         # 2. Segment the target so that it is taken for the source; the discriminators only pass the gradient on.
         with segmentor.optim_context(self.segmentor), self.statistics.of(unwrap(self.segmentor), 'target'):
-            target = self.probabilities(self.segmentor(images['target'], mode='levels'), images['target'])
+            target = self.judged(self.segmentor(images['target'], mode='levels'), images['target'])
             loss = self.adversarial_loss(target, log)
         segmentor.update_params(loss)
 
         # 3. Learn to tell the domains apart, from predictions that carry no gradient back.
         with discriminator.optim_context(self.discriminator):
-            loss = self.discrimination_loss(self.probabilities(detach(source), images['source']), 'source', log)
+            loss = self.discrimination_loss(self.judged(detach(source), images['source']), 'source', log)
         accumulate(discriminator, loss)
         with discriminator.optim_context(self.discriminator):
             loss = self.discrimination_loss(detach(target), 'target', log)
         discriminator.update_params(loss)
         return log
 
-    def segmentation_loss(self, logits: Maps, data_samples: list, log: dict[str, Tensor]) -> Tensor:
-        """L_seg of the formula above, from logits at feature resolution."""
-        total = 0.0
-        for level in self.levels:
-            loss, accuracy = self.supervised_loss(logits[level.head], data_samples, level.head)
-            self._log(log, level, 'loss_seg', loss)
-            self._log(log, level, 'acc_seg', accuracy)
-            total = total + level.lambda_seg * loss
-        return total
-
-    def adversarial_loss(self, probabilities: Maps, log: dict[str, Tensor]) -> Tensor:
+    def adversarial_loss(self, maps: Maps, log: dict[str, Tensor]) -> Tensor:
         """L_adv: the target's maps, judged against the source's label. Gives the discriminators no gradient."""
         with without_gradient(unwrap(self.discriminator)) as discriminator:
-            scores = discriminator(probabilities)
+            scores = discriminator(maps)
         total = 0.0
         for level in self.levels:
             loss = self.loss_adversarial(scores[level.head], SOURCE)
@@ -133,9 +117,9 @@ class AdaptSegNet(DomainAdaptation):
             total = total + level.lambda_adv * loss
         return total
 
-    def discrimination_loss(self, probabilities: Maps, domain: str, log: dict[str, Tensor]) -> Tensor:
-        """The half of L_dis that `domain` contributes; `probabilities` are detached."""
-        scores, total = self.discriminator(probabilities), 0.0
+    def discrimination_loss(self, maps: Maps, domain: str, log: dict[str, Tensor]) -> Tensor:
+        """The half of L_dis that `domain` contributes; `maps` are detached."""
+        scores, total = self.discriminator(maps), 0.0
         for level in self.levels:
             loss = self.loss_adversarial(scores[level.head], LABELS[domain]) / 2
             self._log(log, level, 'loss_dis', loss)
@@ -144,16 +128,6 @@ class AdaptSegNet(DomainAdaptation):
             total = total + loss
         return total
 
-    def probabilities(self, logits: Maps, images: Tensor) -> Maps:
-        """Softmax of logits upsampled to the size of the images; channels lie last in memory, see `softmax_last`."""
-        heads, size = self.heads(), images.shape[-2:]
-        return {
-            name: softmax_last(F.interpolate(
-                value.contiguous(memory_format=torch.channels_last), size, mode='bilinear',
-                align_corners=heads[name].align_corners))
-            for name, value in logits.items()
-        }
-
-    def _log(self, log: dict[str, Tensor], level: Level, name: str, value: Tensor) -> None:
-        key = name if level is self.levels[0] else f'{level.head}.{name}'
-        log[key] = log[key] + value.detach() if key in log else value.detach()
+    def judged(self, logits: Maps, images: Tensor) -> Maps:
+        """What the discriminators see of logits: their softmax at the size of the images."""
+        return {name: softmax_last(value) for name, value in self.upsampled(logits, images).items()}

@@ -123,7 +123,7 @@ def test_no_monitored_value_would_be_summed_as_a_loss(make_model, make_batch, ma
 def test_discriminator_gets_no_gradient_in_the_segmentors_part(make_model, make_batch):
     model = make_model()
     images = model.data_preprocessor(make_batch(), True)['target']['inputs']
-    maps = model.probabilities(model.segmentor(images, mode='levels'), images)
+    maps = model.judged(model.segmentor(images, mode='levels'), images)
     model.adversarial_loss(maps, {}).backward()
     assert all(parameter.grad is None for parameter in model.discriminator.parameters())
     assert all(parameter.grad is not None for parameter in model.segmentor.parameters())

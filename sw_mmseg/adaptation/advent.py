@@ -1,0 +1,28 @@
+"""AdvEnt (Vu et al., "ADVENT", CVPR 2019): AdaptSegNet whose discriminators see where a prediction is undecided.
+
+Instead of softmax maps p they are given weighted self-information, -p log p / log K for each of K classes: the domains
+are told apart, and made alike, by their structure of doubt. All else is AdaptSegNet's step; the paper's weights are
+lambda_adv 0.001 for the main level and 0.0002 for the auxiliary one.
+"""
+
+from mmseg.registry import MODELS
+from torch import Tensor
+
+from sw_mmseg.adaptation.adaptsegnet import AdaptSegNet
+from sw_mmseg.adaptation.base import Maps
+from sw_mmseg.losses import weighted_self_information
+
+
+@MODELS.register_module()
+class AdvEnt(AdaptSegNet):
+    """Arguments and log of `AdaptSegNet`; and logged as well: `entropy`, the target's mean normalised entropy."""
+
+    def judged(self, logits: Maps, images: Tensor) -> Maps:
+        """What the discriminators see of logits: weighted self-information at the size of the images."""
+        return {name: weighted_self_information(value) for name, value in self.upsampled(logits, images).items()}
+
+    def adversarial_loss(self, maps: Maps, log: dict[str, Tensor]) -> Tensor:
+        """AdaptSegNet's; the target's maps add up to its entropy."""
+        for level in self.levels:
+            self._log(log, level, 'entropy', maps[level.head].detach().sum(1).mean())
+        return super().adversarial_loss(maps, log)
