@@ -1,4 +1,5 @@
-"""Look at results: tables, training curves, per-class bars, pictures of predictions, and the one-file HTML report.
+"""Look at results, and at what a network does: tables, training curves, per-class bars, pictures of predictions, the
+one-file HTML report; importance ratios, domain distance, whiteness, instance statistics, cost.
 
 Functions return tables, figures or HTML fragments; only `write_report` writes.
 """
@@ -7,6 +8,8 @@ from sw_mmseg.analysis.bars import plot_class_bars
 from sw_mmseg.analysis.complexity import LayerCost, complexity_table, layer_costs
 from sw_mmseg.analysis.corruptions import CORRUPTIONS, ILLUMINATION, SEVERITIES, corrupt
 from sw_mmseg.analysis.curves import plot_curves, read_scalars
+from sw_mmseg.analysis.importance import by_layer, network_mean, ratio_table, task_table
+from sw_mmseg.analysis.importance_plots import plot_network, plot_ratio_curves, plot_tasks
 from sw_mmseg.analysis.legend import with_legend
 from sw_mmseg.analysis.predictions import colour, contact_sheet, image_bytes, overlay
 from sw_mmseg.analysis.report import Section, environment, write_report
@@ -15,8 +18,9 @@ from sw_mmseg.analysis.spread import plot_spread
 from sw_mmseg.analysis.tables import Table, mean_std, per_class_table, to_csv, to_html, to_markdown
 
 __all__ = [
-    'CORRUPTIONS', 'ILLUMINATION', 'SEVERITIES', 'LayerCost', 'Section', 'Table', 'colour', 'complexity_table',
-    'contact_sheet', 'corrupt', 'environment', 'error_rate', 'image_bytes', 'layer_costs', 'mean_std', 'overlay',
-    'per_class_table', 'plot_class_bars', 'plot_curves', 'plot_spread', 'read_scalars', 'robustness', 'to_csv',
-    'to_html', 'to_markdown', 'with_legend', 'write_report'
+    'CORRUPTIONS', 'ILLUMINATION', 'SEVERITIES', 'LayerCost', 'Section', 'Table', 'by_layer', 'colour',
+    'complexity_table', 'contact_sheet', 'corrupt', 'environment', 'error_rate', 'image_bytes', 'layer_costs',
+    'mean_std', 'network_mean', 'overlay', 'per_class_table', 'plot_class_bars', 'plot_curves', 'plot_network',
+    'plot_ratio_curves', 'plot_spread', 'plot_tasks', 'ratio_table', 'read_scalars', 'robustness', 'task_table',
+    'to_csv', 'to_html', 'to_markdown', 'with_legend', 'write_report'
 ]

@@ -1,0 +1,105 @@
+"""Importance ratios as tables: what every switch of a network weighs, in training and at its end (Section 4.5,
+Figures 6 to 8 of the paper).
+
+Ratios come flat, as the hook logs them, `ratios/LAYER/mean/bw` (ω) and `ratios/LAYER/cov/bw` (ω' of Equation 6), with a
+number or a curve each, and are sorted here by layer. Layers stay in the order in which they come, which is that of
+registration: from the input to the output in every network of this package.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TypeVar
+
+from sw_mmseg.analysis.tables import Table
+from sw_mmseg.whitening import STATISTICS
+
+__all__ = ['KINDS', 'by_layer', 'choice', 'network_mean', 'ratio_table', 'short_names', 'task_table', 'words_of']
+
+KINDS = {'mean': 'ω', 'cov': "ω'"}
+PREFIX = 'ratios/'
+EVEN = 0.05  # a lead smaller than this is no choice
+
+Value = TypeVar('Value')
+Layer = dict[str, dict[str, Value]]  # 'mean' and 'cov' -> word -> value
+Layers = dict[str, Layer]
+
+
+def by_layer(flat: Mapping[str, Value]) -> Layers:
+    """`{layer: {'mean': {word: value}, 'cov': {word: value}}}` of the entries that are ratios; the others are skipped.
+
+    A layer with a single statistic has nothing to switch and is left out.
+    """
+    layers: Layers = {}
+    for name, value in flat.items():
+        if name.startswith(PREFIX):
+            layer, kind, word = name.removeprefix(PREFIX).rsplit('/', 2)
+            layers.setdefault(layer, {}).setdefault(kind, {})[word] = value
+    return {layer: kinds for layer, kinds in layers.items() if all(len(words) > 1 for words in kinds.values())}
+
+
+def words_of(layers: Mapping[str, Layer]) -> tuple[str, ...]:
+    """Every statistic that some layer has, in the paper's order."""
+    found = {word for kinds in layers.values() for words in kinds.values() for word in words}
+    return tuple(word for word in STATISTICS if word in found)
+
+
+def short_names(names: Sequence[str]) -> dict[str, str]:
+    """Each layer's name without the parts that all of them begin with: 'backbone.layer1.0.bn2' -> 'layer1.0.bn2'."""
+    parts = [name.split('.') for name in names]
+    shared = 0
+    while all(len(own) > shared + 1 for own in parts) and len({own[shared] for own in parts}) == 1:
+        shared += 1
+    return {name: '.'.join(own[shared:]) for name, own in zip(names, parts)}
+
+
+def choice(ratios: Mapping[str, float], even: float = EVEN) -> str:
+    """The statistic with the largest ratio, or 'even' where its lead over the next is less than `even`."""
+    first, second = sorted(ratios.values(), reverse=True)[:2]
+    return max(ratios, key=ratios.get) if first - second >= even else 'even'
+
+
+def network_mean(layers: Mapping[str, Layer], kind: str = 'cov') -> dict[str, float]:
+    """Statistic -> its ratio averaged over the layers, as in Figure 8. A layer that has not got it counts as zero.
+
+    Raises:
+        ValueError: there are no layers.
+    """
+    if not layers:
+        raise ValueError('no layer switches: there is nothing to average')
+    return {word: sum(kinds[kind].get(word, 0.0) for kinds in layers.values()) / len(layers)
+            for word in words_of(layers)}
+
+
+def ratio_table(layers: Mapping[str, Layer], caption: str = '') -> Table:
+    """A row a layer: ω and ω' of every statistic, and what each of both chooses; their averages below."""
+    words, names = words_of(layers), short_names(list(layers))
+    rows = [(names[layer], *(kinds[kind].get(word) for kind in KINDS for word in words),
+             *(choice(kinds[kind]) for kind in KINDS)) for layer, kinds in layers.items()]
+    means = {kind: network_mean(layers, kind) for kind in KINDS}
+    rows.append(('average', *(means[kind][word] for kind in KINDS for word in words),
+                 *(choice(means[kind]) for kind in KINDS)))
+    headings = ('layer', *(f'{symbol} {word}' for symbol in KINDS.values() for word in words),
+                *(f'{symbol} chooses' for symbol in KINDS.values()))
+    return Table(headings, tuple(rows), caption, 2, frozenset({len(layers)}))
+
+
+def task_table(tasks: Mapping[str, Sequence[Mapping[str, Layer]]]) -> Table:
+    """Figure 8 as numbers: a row a task, ω' averaged over the layers and then over its networks, and in how many of the
+    layers (of all its networks) the choices of ω and ω' differ.
+
+    Args:
+        tasks: label -> one or more networks' ratios by layer.
+    """
+    words = words_of({f'{task} {index} {name}': kinds for task, networks in tasks.items()
+                      for index, layers in enumerate(networks) for name, kinds in layers.items()})
+    rows = []
+    for task, networks in tasks.items():
+        means = [network_mean(layers) for layers in networks]
+        pairs = [[choice(kinds[kind]) for kind in KINDS] for layers in networks for kinds in layers.values()]
+        own = words_of(networks[0])
+        rows.append((task, len(networks), len(networks[0]),
+                     *(sum(mean.get(word, 0.0) for mean in means) / len(means) if word in own else None
+                       for word in words), f'{sum(a != b for a, b in pairs)} of {len(pairs)}'))
+    return Table(('network', 'runs', 'SW layers', *words, "ω and ω' differ"), tuple(rows),
+                 "ω' averaged over all SW layers of a network.", 2)
