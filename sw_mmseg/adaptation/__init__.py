@@ -1,9 +1,14 @@
 """Adaptation methods, one file each: models whose `train_step` is the algorithm; and whose statistics are kept."""
 
-from sw_mmseg.adaptation.adaptsegnet import AdaptSegNet, Level
+from sw_mmseg.adaptation.adaptsegnet import AdaptSegNet, AdversarialLevel
+from sw_mmseg.adaptation.advent import AdvEnt
 from sw_mmseg.adaptation.base import DomainAdaptation
 from sw_mmseg.adaptation.checkpoints import accept_other_checkpoints, without_wrappers
+from sw_mmseg.adaptation.entropy import EntropyLevel, EntropyMinimization
 from sw_mmseg.adaptation.estimate import estimate_statistics
+from sw_mmseg.adaptation.levels import Level, MultiLevelAdaptation
+from sw_mmseg.adaptation.masking import Masking
+from sw_mmseg.adaptation.self_training import SelfTraining
 from sw_mmseg.adaptation.statistics import (
     POLICIES,
     DomainStatistics,
@@ -11,13 +16,22 @@ from sw_mmseg.adaptation.statistics import (
     paused_statistics,
     running_layers,
 )
+from sw_mmseg.adaptation.teacher import MeanTeacher
 
 __all__ = [
     'POLICIES',
     'AdaptSegNet',
+    'AdvEnt',
+    'AdversarialLevel',
     'DomainAdaptation',
     'DomainStatistics',
+    'EntropyLevel',
+    'EntropyMinimization',
     'Level',
+    'Masking',
+    'MeanTeacher',
+    'MultiLevelAdaptation',
+    'SelfTraining',
     'accept_other_checkpoints',
     'estimate_statistics',
     'frozen_statistics',

@@ -100,6 +100,10 @@ class DomainStatistics(nn.Module):
             return self.set_of(model, domain)
         return nullcontext() if self.policy in ('both', domain) else paused_statistics(model)
 
+    def of_neither(self, model: nn.Module) -> AbstractContextManager[None]:
+        """The context in which training images that describe no domain pass through `model`: they move nothing."""
+        return frozen_statistics(model) if self.policy == 'frozen' else paused_statistics(model)
+
     def set_of(self, model: nn.Module, domain: str) -> AbstractContextManager[None]:
         """The context in which `model` reads, and in training moves, the set of `domain`. Policy 'separate' only."""
         if self.policy != 'separate':

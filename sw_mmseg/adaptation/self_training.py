@@ -1,0 +1,191 @@
+"""Self-training with a mean teacher: DACS (Tranheden et al., 2021), and on top of it MIC (Hoyer et al., 2023).
+
+One iteration, with T the running average of the segmentor S:
+
+    y_t, q_t = T(x_t)                               the teacher's labels of target images, its share of sure pixels
+    x_m, y_m, w_m = mix(x_s, y_s, 1; x_t, y_t, q_t)  half of the source's classes pasted onto the target image
+    L = CE(S(x_s), y_s) + lambda (w_m CE(S(augment x_m), y_m) + mu q_t CE(S(mask augment x_t), y_t))
+
+and S takes one step on L; mu is 0 without masking. DAFormer (Hoyer et al., 2022) is the same with its network, its
+optimiser and rare-class sampling of the source. Nothing here knows the network: any mmseg segmentor will do.
+
+Running statistics (`statistics_from`): mixed images count as target, since that is the domain the method moves towards;
+they are half source, though, and jittered, so that after training statistics re-estimated on clean target images
+(`estimate_statistics`) describe the target better. Masked images are no domain's and move none. The teacher averages
+the student's; what it labels with is `teacher_statistics`, see teacher.py.
+
+Departures: one share q an image, not a batch (pseudo_labels.py); `warmup`; ignored source pixels are never pasted.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from mmengine.optim import OptimWrapperDict
+from mmseg.registry import MODELS
+from torch import Tensor
+
+from sw_mmseg.adaptation.base import Maps, accumulate, unwrap
+from sw_mmseg.adaptation.class_mix import class_masks, paste
+from sw_mmseg.adaptation.levels import MultiLevelAdaptation
+from sw_mmseg.adaptation.masking import Masking
+from sw_mmseg.adaptation.photometric import Photometric
+from sw_mmseg.adaptation.pseudo_labels import pixel_weights, pseudo_labels, weighted_loss
+from sw_mmseg.adaptation.randomness import image_generators
+from sw_mmseg.adaptation.statistics import DOMAINS
+from sw_mmseg.adaptation.teacher import MeanTeacher
+
+EVALUATED = ('student', 'teacher')
+
+
+@MODELS.register_module()
+class SelfTraining(MultiLevelAdaptation):
+    """Segmentor, its mean teacher, and the step that trains with both.
+
+    Args:
+        segmentor: config of a `MultiLevelSegmentor`; the main head makes the pseudo-labels, all heads learn from them.
+        levels: dicts of `Level`, the main head first; `lambda_seg` weighs every loss of the head.
+        alpha: share of the old average that the teacher keeps each iteration, reached as 1 - 1/(i + 1).
+        threshold: tau, the probability above which a pixel counts as sure.
+        target_weight: lambda, of what is learnt from pseudo-labels.
+        warmup: iterations in which lambda is 0. Everything else happens, so that statistics and teacher are at work.
+        augmentation: arguments of `Photometric` for mixed and masked images, which must be RGB; None for none.
+        masking: arguments of `Masking`, which adds MIC; or None.
+        ignore_rows: first and last rows of a target image of which no pseudo-label is believed.
+        teacher_statistics: 'batch' or 'running', see teacher.py.
+        evaluate_model: whose predictions are evaluated: 'student' or 'teacher'.
+        statistics_from, evaluate_with, data_preprocessor, init_cfg: of `DomainAdaptation`.
+
+    Logged: `loss_seg`, `acc_seg`, `loss_mix`, `loss_mask` of the main head, unweighted (others: `HEAD.loss_seg`);
+    `pseudo_share` (mean of q) and `pseudo_classes` (how many classes the batch's pseudo-labels contain).
+    """
+
+    def __init__(
+        self,
+        segmentor: dict,
+        levels: Sequence[dict] = ({'head': 'decode_head'},),
+        alpha: float = 0.99,
+        threshold: float = 0.968,
+        target_weight: float = 1.0,
+        warmup: int = 0,
+        augmentation: dict | None = None,
+        masking: dict | None = None,
+        ignore_rows: tuple[int, int] = (0, 0),
+        teacher_statistics: str = 'batch',
+        evaluate_model: str = 'student',
+        statistics_from: str = 'target',
+        evaluate_with: str = 'target',
+        data_preprocessor: dict | None = None,
+        init_cfg: dict | None = None,
+    ) -> None:
+        super().__init__(segmentor, levels, statistics_from, evaluate_with, data_preprocessor, init_cfg)
+        if evaluate_model not in EVALUATED or (evaluate_model == 'teacher' and evaluate_with == 'source'):
+            raise ValueError(f"evaluate_model must be one of {EVALUATED}, and the teacher has no source's set of "
+                             f'statistics; got {evaluate_model!r} with evaluate_with={evaluate_with!r}')
+        if statistics_from == 'frozen' and teacher_statistics == 'batch':
+            raise ValueError("statistics_from='frozen' needs teacher_statistics='running': the teacher would see other "
+                             'features than the student')
+        self.teacher = MeanTeacher(self.segmentor, alpha, teacher_statistics)
+        self.threshold, self.target_weight, self.warmup = threshold, target_weight, warmup
+        self.augmentation = None if augmentation is None else Photometric(**augmentation)
+        self.masking = None if masking is None else Masking(**masking)
+        self.ignore_rows, self.evaluate_model = ignore_rows, evaluate_model
+        self.register_buffer('seed', torch.tensor(torch.initial_seed() % 2**31))  # the run's; draws nothing
+
+    def train_step(self, data: dict[str, Any], optim_wrapper: OptimWrapperDict) -> dict[str, Tensor]:
+        """One iteration on a two-domain batch; returns what to log."""
+        batch, student, segmentor = self.prepare(data), unwrap(self.segmentor), optim_wrapper['segmentor']
+        source, target = batch['source'], batch['target']['inputs']
+        generators = self.generators(len(target))
+        log: dict[str, Tensor] = {}
+
+        # 1. The teacher follows the student and labels the target.
+        self.teacher.update(student)
+        with segmentor.optim_context(self.teacher):
+            pseudo = self.label(target, log)
+
+        # 2. Learn from the source's labels.
+        with segmentor.optim_context(self.segmentor), self.statistics.of(student, 'source'):
+            loss = self.segmentation_loss(self.segmentor(source['inputs'], mode='levels'), source['data_samples'], log)
+        accumulate(segmentor, loss)
+
+        # 3. Learn from target images with pieces of source images in them.
+        images, labels, weights = self.mix(source, target, *pseudo, generators)
+        with segmentor.optim_context(self.segmentor), self.statistics.of(student, 'target'):
+            loss = self.target_loss(self.segmentor(images, mode='levels'), labels, weights, 'loss_mix', log)
+
+        # 4. Learn to see what is hidden.
+        if self.masking is not None:
+            accumulate(segmentor, loss)
+            with segmentor.optim_context(self.segmentor), self.statistics.of_neither(student):
+                images = self.mask(target, generators)
+                loss = self.target_loss(self.segmentor(images, mode='levels'), *pseudo, 'loss_mask', log)
+            loss = self.masking.weight * loss
+        segmentor.update_params(loss)
+        return log
+
+    def prepare(self, data: dict[str, Any]) -> dict[str, dict]:
+        """The batch through the preprocessor. Raises ValueError where images of the domains cannot be mixed."""
+        batch = self.data_preprocessor(data, True)
+        source, target = (tuple(batch[domain]['inputs'].shape) for domain in DOMAINS)
+        if source != target:
+            raise ValueError(f'mixing needs as many source as target images, of one size: source {source}, target '
+                             f'{target} in (N, 3, H, W). Crop both to one size in their pipelines')
+        return batch
+
+    @torch.no_grad()
+    def pseudo_labels(self, images: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """What the teacher makes of preprocessed images: labels, confident pixels, share; see pseudo_labels.py."""
+        logits = F.interpolate(self.teacher.logits(images), images.shape[-2:], mode='bilinear',
+                               align_corners=self.align_corners)
+        return pseudo_labels(logits, self.threshold)
+
+    def label(self, images: Tensor, log: dict[str, Tensor]) -> tuple[Tensor, Tensor]:
+        """The teacher's labels of target images, and the weights of their pixels, both (N, H, W)."""
+        labels, _, share = self.pseudo_labels(images)
+        log['pseudo_share'] = share.mean()
+        log['pseudo_classes'] = share.new_tensor(len(labels.unique()))
+        return labels, pixel_weights(share, labels.shape[1:], self.ignore_rows)
+
+    def mix(self, source: dict, target: Tensor, labels: Tensor, weights: Tensor,
+            generators: dict[str, list]) -> tuple[Tensor, Tensor, Tensor]:
+        """Images (N, 3, H, W), augmented, with labels and weights (N, H, W): some of the source's classes on target."""
+        truth = torch.stack([sample.gt_sem_seg.data[0] for sample in source['data_samples']])  # N H W
+        masks = class_masks(truth, generators['mix'], unwrap(self.segmentor).decode_head.ignore_index)
+        images = self.augment(paste(masks, source['inputs'], target), generators['augment'])
+        return images, paste(masks, truth, labels), paste(masks, torch.ones_like(weights), weights)
+
+    def mask(self, target: Tensor, generators: dict[str, list]) -> Tensor:
+        """Target images, augmented, of which patches are hidden."""
+        return self.masking(self.augment(target, generators['disturb']), generators['mask'])
+
+    def augment(self, images: Tensor, generators: list[torch.Generator]) -> Tensor:
+        """Strong augmentation of images as they come from the preprocessor; each draws from its own generator."""
+        if self.augmentation is None:
+            return images
+        mean = getattr(self.data_preprocessor, 'mean', torch.zeros(3))
+        std = getattr(self.data_preprocessor, 'std', torch.ones(3))
+        return torch.cat([self.augmentation(image[None], generator, mean, std)
+                          for image, generator in zip(images, generators)])
+
+    def target_loss(self, logits: Maps, labels: Tensor, weights: Tensor, name: str, log: dict[str, Tensor]) -> Tensor:
+        """lambda times the weighted cross-entropy with labels (N, H, W) over all heads; logged without lambda."""
+        factor = self.target_weight if int(self.teacher.updates) > self.warmup else 0.0
+        total = 0.0
+        for level in self.levels:
+            loss = weighted_loss(self.heads()[level.head], logits[level.head], labels, weights)
+            self._log(log, level, name, loss)
+            total = total + factor * level.lambda_seg * loss
+        return total
+
+    def generators(self, count: int) -> dict[str, list[torch.Generator]]:
+        """By purpose, what each image of this process's batch draws from in this iteration."""
+        seed, iteration = int(self.seed), int(self.teacher.updates)
+        return {use: image_generators(use, seed, iteration, count) for use in ('mix', 'augment', 'disturb', 'mask')}
+
+    def forward(self, inputs: Tensor, data_samples: list | None = None, mode: str = 'tensor') -> Any:
+        """The evaluated model's 'tensor', 'levels' or 'predict'."""
+        if self.evaluate_model == 'teacher' and mode != 'loss':
+            return self.teacher(inputs, data_samples, mode)
+        return super().forward(inputs, data_samples, mode)
