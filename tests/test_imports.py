@@ -13,12 +13,13 @@ STDLIB = set(sys.stdlib_module_names)
 ALLOWED = {
     'whitening': {'torch', 'triton'},
     'datasets': {'numpy', 'cv2', 'PIL', 'torch', 'torchvision', 'sklearn', 'mmseg', 'mmdet', 'mmengine', 'mmcv',
-                 'tqdm', 'pycocotools'},
+                 'tqdm', 'pycocotools', 'yaml'},
     'models': {'sw_mmseg.whitening', 'torch', 'torchvision', 'mmseg', 'mmdet', 'mmpretrain', 'mmengine', 'mmcv'},
     'losses': {'torch', 'mmseg', 'mmengine'},
     'adaptation': {'sw_mmseg.models', 'sw_mmseg.losses', 'torch', 'mmseg', 'mmengine'},
     'engine': {'sw_mmseg.adaptation', 'torch', 'numpy', 'mmseg', 'mmengine', 'mmcv', 'rich', 'tqdm', 'cv2'},
-    'stylization': {'sw_mmseg.whitening', 'sw_mmseg.models', 'sw_mmseg.losses', 'torch', 'numpy', 'PIL', 'mmengine'},
+    'stylization': {'sw_mmseg.whitening', 'sw_mmseg.models', 'sw_mmseg.losses', 'torch', 'numpy', 'PIL', 'cv2',
+                    'mmengine'},
     'analysis': {'sw_mmseg.whitening', 'torch', 'numpy', 'matplotlib', 'mmengine', 'mmseg', 'cv2', 'torchvision',
                  'pycocotools'},
 }

@@ -1,8 +1,9 @@
 """Data: the label table, GTA5, Cityscapes, ADE20K, any folder of pictures, the domain pair, and the streets generator.
 
 `labels` has the facts, `loading` reads files, `blur` is an augmentation, `gta5`, `cityscapes`, `ade20k` and
-`unlabelled` know the folders, `positions` and `sampler` make one reproducible stream of them, `domain_pair` joins two,
-`check` finds what is wrong before training.
+`unlabelled` know the folders, `labelled_images` takes any (by `image_pairs`, `class_table` and `label_pixels`;
+`label_scan` looks at them first), `positions` and `sampler` make one reproducible stream of them, `domain_pair` joins
+two, `check` finds what is wrong before training.
 """
 
 from .ade20k import FoldersADE20K
@@ -10,11 +11,13 @@ from .blur import RandomBlur
 from .check import check_dataset
 from .cifar import CIFAR
 from .cityscapes import RawCityscapesDataset
+from .class_table import ClassTable, parse_class_table, read_class_table, table_of_ids, write_class_table
 from .digits import Digits
 from .domain_pair import DomainPair
 from .errors import DatasetError
 from .gta5 import GTA5Dataset
 from .image_folders import ImageFolders
+from .labelled_images import LabelledImages
 from .labels import CLASSES, IGNORE, LABELS, NUM_CLASSES, PALETTE
 from .loading import LoadImage, LoadLabels
 from .positions import Positioned
@@ -30,12 +33,14 @@ __all__ = [
     'LABELS',
     'NUM_CLASSES',
     'PALETTE',
+    'ClassTable',
     'DatasetError',
     'Digits',
     'DomainPair',
     'FoldersADE20K',
     'GTA5Dataset',
     'ImageFolders',
+    'LabelledImages',
     'LoadImage',
     'LoadLabels',
     'PositionSampler',
@@ -46,4 +51,8 @@ __all__ = [
     'StreetCrops',
     'UnlabelledImages',
     'check_dataset',
+    'parse_class_table',
+    'read_class_table',
+    'table_of_ids',
+    'write_class_table',
 ]

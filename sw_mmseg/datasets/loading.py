@@ -14,6 +14,7 @@ from mmengine.logging import print_log
 from mmseg.registry import TRANSFORMS
 from PIL import Image
 
+from .class_table import ClassTable
 from .errors import DatasetError
 from .labels import (
     IGNORE,
@@ -64,6 +65,13 @@ def map_ids(values: np.ndarray, label_ids: str, path: str) -> np.ndarray:
     return labels
 
 
+def read_labels(path: str, label_ids: str | ClassTable, backend_args: dict | None = None) -> np.ndarray:
+    """The classes in a label file, (H, W) uint8: of a known kind of file, or by a table of one's own."""
+    if isinstance(label_ids, ClassTable):
+        return label_ids.read(path)
+    return map_ids(read_label_file(path, backend_args), label_ids, path)
+
+
 @TRANSFORMS.register_module()
 class LoadImage(LoadImageFromFile):
     """mmcv's `LoadImageFromFile` (BGR, uint8), whose failures name the file."""
@@ -104,7 +112,7 @@ class LoadLabels(BaseTransform):
             raise DatasetError(
                 f'{results.get("img_path")} is of a data set without labels; its pipeline must not load any'
             )
-        labels = map_ids(read_label_file(path, self.backend_args), results.get('label_ids', 'raw'), path)
+        labels = read_labels(path, results.get('label_ids', 'raw'), self.backend_args)
         labels = self._fit(labels, results)
         if results.get('label_map') is not None:  # a choice of classes, by mmseg's `metainfo`
             chosen = np.arange(256, dtype=np.uint8)

@@ -19,7 +19,7 @@ from mmengine.logging import print_log
 
 from .errors import DatasetError
 from .labels import IGNORE
-from .loading import map_ids, read_label_file
+from .loading import read_labels
 
 
 def class_probabilities(pixels: np.ndarray, temperature: float) -> np.ndarray:
@@ -88,7 +88,7 @@ def count_pixels(dataset: BaseDataset, cache: bool = True) -> np.ndarray:
 
 def _count(sample: dict, classes: int) -> np.ndarray:
     path = sample['seg_map_path']
-    labels = map_ids(read_label_file(path), sample['label_ids'], path)
+    labels = read_labels(path, sample['label_ids'])
     counts = np.bincount(labels.ravel(), minlength=256)
     return np.append(counts[:classes], counts[IGNORE])
 

@@ -2,6 +2,7 @@
 
 import os
 import os.path as osp
+from collections.abc import Sequence
 
 from mmseg.datasets import BaseSegDataset
 from mmseg.registry import DATASETS
@@ -21,16 +22,19 @@ class UnlabelledImages(BaseSegDataset):
         data_root: the folder.
         img_dir: a folder inside it, '' for all of it.
         img_suffix: one or several endings of the files to take, in any case.
+        leave_out: names of pictures (path below the folder, without the file's ending) that are not taken.
         arguments: of mmseg's `BaseSegDataset`. `classes` in `metainfo` are only names for drawing predictions.
     """
 
     METAINFO = dict(classes=CLASSES, palette=PALETTE)
 
     def __init__(
-        self, data_root: str, img_dir: str = '', img_suffix: str | tuple[str, ...] = PICTURES, **arguments
+        self, data_root: str, img_dir: str = '', img_suffix: str | tuple[str, ...] = PICTURES,
+        leave_out: Sequence[str] = (), **arguments
     ) -> None:
         if 'data_prefix' in arguments or 'seg_map_suffix' in arguments:
             raise TypeError('UnlabelledImages has no labels and takes `img_dir` instead of `data_prefix`')
+        self.leave_out = frozenset(leave_out)
         suffixes = tuple(s.lower() for s in ((img_suffix,) if isinstance(img_suffix, str) else img_suffix))
         super().__init__(data_root=data_root, data_prefix=dict(img_path=img_dir), img_suffix=suffixes, **arguments)
 
@@ -48,6 +52,9 @@ class UnlabelledImages(BaseSegDataset):
             for name in names
             if name.lower().endswith(self.img_suffix) and not name.startswith('.')
         )
+        if self.leave_out:
+            paths = [p for p in paths if osp.splitext(osp.relpath(p, folder))[0].replace(os.sep, '/')
+                     not in self.leave_out]
         if not paths:
             raise DatasetError(f'UnlabelledImages: no file in {folder} ends with {" or ".join(self.img_suffix)}')
         annotation = next((path for path in paths if path.endswith(ANNOTATIONS)), None)

@@ -1,0 +1,113 @@
+"""A user's class table: its YAML, what it makes of ids, palettes and colours, and what it refuses."""
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from sw_mmseg.datasets import DatasetError, parse_class_table, read_class_table, table_of_ids, write_class_table
+from sw_mmseg.datasets.class_table import distinct_colors
+from sw_mmseg.datasets.label_pixels import read_label_pixels
+
+YAML = """
+classes:
+  road: 10
+  building: [20, 21]
+  plants: {ids: [300], color: [1, 2, 3]}
+ignore: [0, [9, 9, 9]]
+"""
+
+
+@pytest.fixture
+def table(tmp_path):
+    (tmp_path / 'classes.yaml').write_text(YAML)
+    return read_class_table(tmp_path / 'classes.yaml')
+
+
+def test_ids_become_numbers_in_the_order_of_the_table(table):
+    assert table.names == ('road', 'building', 'plants') and table.palette[2] == [1, 2, 3]
+    found = table.map(np.array([[10, 20, 21, 300], [0, 255, 10, 20]]), 'x.png')
+    assert found.dtype == np.uint8
+    np.testing.assert_array_equal(found, [[0, 1, 1, 2], [255, 255, 0, 1]])
+
+
+def test_unknown_ids_are_named_with_their_shares(table):
+    with pytest.raises(DatasetError, match=r'x\.png holds ids .*has not: 99 \(50 %\), 70000 \(25 %\)'):
+        table.map(np.array([[99, 99, 70000, 10]]), 'x.png')
+
+
+def test_colours_are_looked_up_where_they_are_given(table):
+    np.testing.assert_array_equal(table.map(np.array([[[1, 2, 3], [9, 9, 9]]], np.uint8), 'x.png'), [[2, 255]])
+    with pytest.raises(DatasetError, match=r'holds colours .*\(1, 2, 4\) \(100 %\)'):
+        table.map(np.array([[[1, 2, 4]]], np.uint8), 'x.png')
+
+
+@pytest.mark.parametrize('mode', ['L', 'P', 'I;16', 'I', 'RGB of grey', '1'])
+def test_every_kind_of_id_file_is_read(tmp_path, mode):
+    ids = np.array([[0, 1], [1, 0]]) if mode == '1' else np.array([[0, 7], [200, 7]])
+    if mode.startswith('I'):
+        ids = ids * 100
+    if mode == '1':
+        picture = Image.fromarray(ids.astype(bool))
+    elif mode == 'RGB of grey':
+        picture = Image.fromarray(np.repeat(ids[..., None], 3, axis=2).astype(np.uint8))
+    else:
+        kinds = {'I;16': np.uint16, 'I': np.int32}
+        picture = Image.fromarray(ids.astype(kinds.get(mode, np.uint8)))
+    if mode == 'P':
+        picture.putpalette([(37 * i) % 256 for i in range(768)])
+    path = tmp_path / ('label.tif' if mode == 'I' else 'label.png')
+    picture.save(path)
+    np.testing.assert_array_equal(read_label_pixels(str(path)), ids)
+
+
+def test_a_paletted_file_gives_colours_where_the_table_knows_nothing_else(tmp_path):
+    picture = Image.fromarray(np.array([[0, 1]], np.uint8))
+    picture.putpalette([10, 20, 30, 40, 50, 60])
+    picture.save(tmp_path / 'label.png')
+    table = parse_class_table({'classes': {'a': {'color': [40, 50, 60]}, 'b': {'color': [10, 20, 30]}}})
+    np.testing.assert_array_equal(table.read(str(tmp_path / 'label.png')), [[1, 0]])
+
+
+def test_a_table_is_read_back_as_it_was_written(table, tmp_path):
+    odd = parse_class_table({'classes': {'yes': 1, 'traffic light: red': 2, '3': 4, 'class': {'ids': 5}}})
+    for original in (table, odd):
+        write_class_table(original, tmp_path / 'again.yaml')
+        again = read_class_table(tmp_path / 'again.yaml')
+        assert (again.names, again.palette, set(again.ignore)) == (
+            original.names, original.palette, set(original.ignore))
+        assert [c.ids for c in again.classes] == [c.ids for c in original.classes]
+        assert parse_class_table(again.to_dict()) == again
+    assert not list(tmp_path.glob('.*.part'))
+
+
+def test_found_ids_become_classes():
+    table = table_of_ids([30, 10, 255, 2])
+    assert [(c.name, c.ids) for c in table.classes] == [('class 2', (2,)), ('class 10', (10,)), ('class 30', (30,))]
+    assert table.ignore == (255,)
+    with pytest.raises(DatasetError, match='300 different ids'):
+        table_of_ids(list(range(1000, 1300)))
+
+
+def test_colours_differ_from_each_other_and_from_black():
+    colors = distinct_colors(150, {(230, 57, 57)})
+    assert len(set(colors)) == 150 and (230, 57, 57) not in colors
+    assert min(max(color) for color in colors) > 100
+
+
+@pytest.mark.parametrize(('content', 'text'), [
+    ('classes: [', 'cannot be read as YAML'),
+    ('road: 10', 'must have `classes:`'),
+    ('classes: {road: 10}', '1 classes; 2 to'),
+    ('classes: {road: 10, sky: 10}', '10 belongs to road and to sky'),
+    ('classes: {road: 10, sky: 255}\nignore: [255]', '255 belongs to sky and to ignore'),
+    ('classes: {on: 10, sky: 2}', 'class name True is no text; put it in quotes'),
+    ('classes: {road: ten, sky: 2}', "class road: 'ten' is no id"),
+    ('classes: {road: {id: 10}, sky: 2}', "class road: unknown entry 'id'"),
+    ('classes: {road: {color: [1, 2]}, sky: 2}', r'class road: \[1, 2\] is no colour'),
+    ('classes: {road: {}, sky: 2}', 'class road has neither ids nor a color'),
+    ('classes: {road: 1, sky: 2}\nignored: 0', "unknown entry 'ignored'"),
+])
+def test_a_mistake_in_a_table_is_named(tmp_path, content, text):
+    (tmp_path / 'c.yaml').write_text(content)
+    with pytest.raises(DatasetError, match=text):
+        read_class_table(tmp_path / 'c.yaml')
