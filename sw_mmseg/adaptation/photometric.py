@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
 __all__ = ['Photometric', 'gaussian_blur', 'jitter_colours']
 
@@ -40,9 +40,11 @@ def jitter_colours(images: Tensor, brightness: Tensor, contrast: Tensor, saturat
     return torch.einsum('nij,njhw->nihw', matrix, images).clamp(0, 1)
 
 
-def gaussian_blur(images: Tensor, sigma: Tensor) -> Tensor:
-    """Images (N, C, H, W), each blurred with its own deviation of `sigma` (N,) pixels; 0 leaves it. Edges repeat."""
-    radius = max(1, math.ceil(3 * float(sigma.max())))
+def gaussian_blur(images: Tensor, sigma: Tensor, radius: int) -> Tensor:
+    """Images (N, C, H, W), each blurred with its own deviation of `sigma` (N,) pixels; 0 leaves it. Edges repeat.
+
+    The kernel reaches `radius` pixels: three times the largest deviation is enough.
+    """
     steps = torch.arange(-radius, radius + 1, dtype=images.dtype, device=images.device)
     kernel = (-0.5 * (steps / sigma.clamp(min=1e-3)[:, None]).square()).exp()  # N K
     kernel = (kernel / kernel.sum(1, keepdim=True)).repeat_interleave(images.shape[1], 0)[:, None, None]  # N·C 1 1 K
@@ -77,22 +79,23 @@ class Photometric:
             raise ValueError(f'factors and probabilities must lie between 0 and 1, hue between 0 and 0.5, blur at or '
                              f'above 0; got {self}')
 
-    def __call__(self, images: Tensor, generator: torch.Generator, mean: Tensor, std: Tensor) -> Tensor:
-        """Disturbed RGB images, normalised like `images` (N, 3, H, W).
+    def __call__(self, images: Tensor, generators: Sequence[torch.Generator], preprocessor: nn.Module) -> Tensor:
+        """Disturbed images (N, 3, H, W), normalised as they were.
 
         Args:
-            generator: on the processor, see `step_generator`.
-            mean, std: what images were normalised with, of 0 to 255 and three values, as a preprocessor's buffers.
+            generators: on the processor, one an image, see `image_generators`.
+            preprocessor: what normalised the images, to RGB; it has buffers `mean` and `std`, of 0 to 255, if it did.
         """
-        draws = torch.rand(7, len(images), generator=generator).to(images)
-        jittered = (draws[5] < self.jitter_probability).to(images)
+        draws = torch.stack([torch.rand(7, generator=generator) for generator in generators], 1).to(images)  # 7 N
+        jittered, blurred = (draws[5] < self.jitter_probability).to(images), (draws[6] < self.blur_probability)
         sway = (2 * draws[:4] - 1) * jittered
-        mean, std = (value.to(images).view(3, 1, 1) / 255 for value in (mean, std))
+        mean = getattr(preprocessor, 'mean', torch.zeros(3)).to(images).view(3, 1, 1) / 255
+        std = getattr(preprocessor, 'std', torch.ones(3)).to(images).view(3, 1, 1) / 255
         images = jitter_colours(images * std + mean, 1 + self.brightness * sway[0], 1 + self.contrast * sway[1],
                                 1 + self.saturation * sway[2], self.hue * sway[3])
         low, high = self.blur
-        blurred = (draws[6] < self.blur_probability).to(images)
-        return (gaussian_blur(images, (low + (high - low) * draws[4]) * blurred) - mean) / std
+        images = gaussian_blur(images, (low + (high - low) * draws[4]) * blurred, math.ceil(3 * high))
+        return (images - mean) / std
 
 
 def _each(values: Tensor) -> Tensor:

@@ -5,17 +5,7 @@ import random
 import torch
 from mmengine.dist import get_rank
 
-__all__ = ['image_generators', 'step_generator']
-
-
-def step_generator(seed: int, iteration: int) -> torch.Generator:
-    """A generator on the processor for one iteration of this process; other iterations and processes get others.
-
-    What is drawn from it is moved to the device of the images, so that any device gets the same numbers.
-    """
-    generator = torch.Generator()
-    generator.manual_seed((seed * 1_000_003 + iteration) * 1_009 + get_rank())
-    return generator
+__all__ = ['image_generators']
 
 
 def image_generators(use: str, seed: int, iteration: int, count: int) -> list[torch.Generator]:

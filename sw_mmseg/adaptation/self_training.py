@@ -164,10 +164,7 @@ class SelfTraining(MultiLevelAdaptation):
         """Strong augmentation of images as they come from the preprocessor; each draws from its own generator."""
         if self.augmentation is None:
             return images
-        mean = getattr(self.data_preprocessor, 'mean', torch.zeros(3))
-        std = getattr(self.data_preprocessor, 'std', torch.ones(3))
-        return torch.cat([self.augmentation(image[None], generator, mean, std)
-                          for image, generator in zip(images, generators)])
+        return self.augmentation(images, generators, self.data_preprocessor)
 
     def target_loss(self, logits: Maps, labels: Tensor, weights: Tensor, name: str, log: dict[str, Tensor]) -> Tensor:
         """lambda times the weighted cross-entropy with labels (N, H, W) over all heads; logged without lambda."""

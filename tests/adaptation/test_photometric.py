@@ -1,15 +1,17 @@
 """Jitter and blur against numbers known without them: identities, greys, means, colorsys' grey axis, deviations."""
 
 import math
+from types import SimpleNamespace
 
 import pytest
 import torch
 
 from sw_mmseg.adaptation.photometric import Photometric, gaussian_blur, jitter_colours
-from sw_mmseg.adaptation.randomness import step_generator
+from sw_mmseg.adaptation.randomness import image_generators
 
 ONE, ZERO = torch.ones(2).double(), torch.zeros(2).double()
-MEAN, STD = torch.tensor([120.0, 110.0, 100.0]), torch.tensor([60.0, 50.0, 40.0])
+MEAN, STD = torch.tensor([120.0, 110.0, 100.0]).view(3, 1, 1), torch.tensor([60.0, 50.0, 40.0]).view(3, 1, 1)
+PREPROCESSOR = SimpleNamespace(mean=MEAN, std=STD)
 
 
 @pytest.fixture
@@ -49,7 +51,7 @@ def test_values_stay_colours(images):
 def test_blur_of_a_point_has_the_deviation_asked_for():
     images = torch.zeros(2, 1, 41, 41).double()
     images[:, :, 20, 20] = 1
-    images = gaussian_blur(images, torch.tensor([2.0, 0.0]).double())
+    images = gaussian_blur(images, torch.tensor([2.0, 0.0]).double(), 6)
     steps = torch.arange(-20, 21).double()
     for axis in (0, 1):
         marginal = images[0, 0].sum(axis)
@@ -60,27 +62,33 @@ def test_blur_of_a_point_has_the_deviation_asked_for():
 
 def test_blur_keeps_a_flat_image_flat():
     flat = torch.full((1, 3, 4, 5), 0.7).double()
-    torch.testing.assert_close(gaussian_blur(flat, torch.tensor([3.0]).double()), flat)
+    torch.testing.assert_close(gaussian_blur(flat, torch.tensor([3.0]).double(), 9), flat)
 
 
 def test_a_view_follows_from_its_generator_alone(images):
-    images = (images * 255 - MEAN.view(3, 1, 1)) / STD.view(3, 1, 1)
+    images = (images * 255 - MEAN) / STD
     view = Photometric(blur_probability=1.0)
-    one, same, other = (view(images, step_generator(4, step), MEAN, STD) for step in (7, 7, 8))
+    one, same, other = (view(images, image_generators('view', 4, step, 2), PREPROCESSOR) for step in (7, 7, 8))
     assert torch.equal(one, same) and not torch.equal(one, other)
+    alone = view(images[1:], image_generators('view', 4, 7, 2)[1:], PREPROCESSOR)  # whatever it is batched with
+    torch.testing.assert_close(alone, one[1:], rtol=1e-12, atol=1e-12)
     assert (one - images).abs().max() > 0.1
-    pixels = one * STD.view(3, 1, 1) + MEAN.view(3, 1, 1)
+    pixels = one * STD + MEAN
     assert pixels.min() >= -1e-3 and pixels.max() <= 255 + 1e-3
 
 
 def test_nothing_to_do_changes_nothing(images):
     view = Photometric(jitter_probability=0.0, blur_probability=0.0)
-    torch.testing.assert_close(view(images, step_generator(0, 0), MEAN, STD), images, rtol=1e-6, atol=1e-6)
+    same = view(images, image_generators('view', 0, 0, 2), PREPROCESSOR)
+    torch.testing.assert_close(same, images, rtol=1e-6, atol=1e-6)
+    unnormalised = view(images * 255, image_generators('view', 0, 0, 2), SimpleNamespace())
+    torch.testing.assert_close(unnormalised, images * 255, rtol=1e-6, atol=1e-6)
 
 
 def test_shares_of_images_are_those_asked_for():
     images = torch.rand(400, 3, 4, 4)
-    kept = Photometric(jitter_probability=0.3, blur_probability=0.0)(images, step_generator(0, 0), MEAN, STD)
+    view = Photometric(jitter_probability=0.3, blur_probability=0.0)
+    kept = view(images, image_generators('view', 0, 0, 400), PREPROCESSOR)
     share = ((kept - images).abs().amax((1, 2, 3)) > 1e-3).float().mean()
     assert 0.2 < share < 0.4
 
