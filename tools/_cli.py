@@ -75,7 +75,9 @@ def is_user_error(error: Exception) -> bool:
     from sw_mmseg.datasets import DatasetError
     from sw_mmseg.engine import NonFiniteLossError
     from sw_mmseg.models.pretrained import PretrainedError
-    return isinstance(error, (UserError, DatasetError, NonFiniteLossError, PretrainedError, FileNotFoundError))
+    from sw_mmseg.stylization import PictureError
+    return isinstance(error, (UserError, DatasetError, NonFiniteLossError, PictureError, PretrainedError,
+                              FileNotFoundError))
 
 
 def load_config(path: str, options: dict, work_dir: str | None = None, launcher: str = 'none') -> Config:

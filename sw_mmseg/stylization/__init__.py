@@ -1,9 +1,13 @@
-"""Style transfer of Section 4.4: pictures, the network, the loss network, and the model that trains one style."""
+"""Style transfer of Section 4.4: pictures, drawn styles, contents, the network, the loss network, the model that trains
+one style, sample pictures, and statistics of a whole picture from its tiles or over a video's frames."""
 
+from .contents import ContentPictures
 from .loss_network import LossNetwork
 from .network import StyleNetwork
-from .pictures import ContentPictures, PictureError, find_pictures, read_picture
+from .pictures import PictureError, find_pictures, read_picture, to_uint8
+from .samples import StyleSamplesHook, stylise
+from .styles import STYLES, draw_style, read_style
 from .stylizer import Stylizer
 
-__all__ = ['ContentPictures', 'LossNetwork', 'PictureError', 'StyleNetwork', 'Stylizer', 'find_pictures',
-           'read_picture']
+__all__ = ['STYLES', 'ContentPictures', 'LossNetwork', 'PictureError', 'StyleNetwork', 'StyleSamplesHook', 'Stylizer',
+           'draw_style', 'find_pictures', 'read_picture', 'read_style', 'stylise', 'to_uint8']

@@ -1,12 +1,29 @@
-"""VGG16 up to relu4_3, frozen, whose features the perceptual losses compare (Johnson et al.; Section 4.4)."""
+"""VGG16 up to relu4_3, frozen, whose features the perceptual losses compare (Johnson et al.; Section 4.4).
+
+Its weights are ImageNet's where they can be had. Without them: a VGG16 that was trained for something else here, such as
+the backbone of scene parsing on streets, of any width; or seeded random filters. Neither was made for style, and both
+change what a number of a loss means: compare losses under one loss network only, with `PerceptualLoss(relative=True)`.
+"""
+
+import logging
+import pickle
+from pathlib import Path
 
 import torch
+from mmengine.logging import print_log
 from torch import Tensor, nn
 
-from sw_mmseg.models.pretrained import load_pretrained, read_checkpoint
+from sw_mmseg.models import PretrainedError, read_checkpoint
+from sw_mmseg.models.vgg import TORCHVISION_INDEX, scale_width
 
-LAYERS = {3: 'relu1_2', 8: 'relu2_2', 15: 'relu3_3', 22: 'relu4_3'}
+__all__ = ['LossNetwork', 'vgg_features']
+
+LAYERS = {3: 'relu1_2', 8: 'relu2_2', 15: 'relu3_3', 22: 'relu4_3'}  # by index in torchvision's vgg16().features
 PLAN = (64, 64, 0, 128, 128, 0, 256, 256, 256, 0, 512, 512, 512)  # 0: pooling
+NAMES = {name: index for name, index in TORCHVISION_INDEX.items() if index < max(LAYERS)}  # conv1_1: 0 to conv4_3
+WAY_OUT = ('give a file of torchvision\'s vgg16 or a checkpoint of a VGG16 trained here with '
+           'model.loss_network.checkpoint=PATH, or take random filters: model.loss_network.checkpoint=None '
+           'model.loss.relative=True model.loss.style=1 model.loss.variation=10 (docs/style_transfer.md)')
 
 
 class LossNetwork(nn.Module):
@@ -15,30 +32,98 @@ class LossNetwork(nn.Module):
     Args:
         checkpoint: `torchvision://vgg16` (its hash is checked), an address or a file; `None`: seeded random filters.
         seed: of the random filters.
+        width: factor on the channels of random filters; a checkpoint brings its own.
+
+    Raises:
+        PretrainedError: the weights cannot be had, or are not those of a VGG16; says what to do instead.
     """
 
-    def __init__(self, checkpoint: str | None = 'torchvision://vgg16', seed: int = 0) -> None:
+    def __init__(self, checkpoint: str | None = 'torchvision://vgg16', seed: int = 0, width: float = 1.0) -> None:
         super().__init__()
+        state = None if checkpoint is None else vgg_features(_read(checkpoint), checkpoint)
         layers, inside = [], 3
-        for width in PLAN:
-            layers += [nn.Conv2d(inside, width, 3, padding=1), nn.ReLU()] if width else [nn.MaxPool2d(2)]
-            inside = width or inside
+        for channels in PLAN:
+            if channels == 0:
+                layers.append(nn.MaxPool2d(2))
+                continue
+            outside = scale_width(channels, width) if state is None else len(state[f'{len(layers)}.bias'])
+            layers += [nn.Conv2d(inside, outside, 3, padding=1), nn.ReLU()]
+            inside = outside
         self.features = nn.Sequential(*layers)
         self.register_buffer('mean', torch.tensor([0.485, 0.456, 0.406]).view(1, 3, 1, 1))
         self.register_buffer('std', torch.tensor([0.229, 0.224, 0.225]).view(1, 3, 1, 1))
-        if checkpoint is None:
-            generator = torch.Generator().manual_seed(seed)
-            for layer in (layer for layer in layers if isinstance(layer, nn.Conv2d)):
+        if state is None:
+            self._draw(seed)
+        else:
+            try:
+                self.features.load_state_dict(state)
+            except RuntimeError as error:
+                raise PretrainedError(f'{checkpoint} is no VGG16: {error}; {WAY_OUT}') from error
+        self.requires_grad_(False)
+
+    def _draw(self, seed: int) -> None:
+        """He's initialisation, biases 0: features keep the size of their input through all layers."""
+        print_log(f'Loss network: random filters, seed {seed}, no trained VGG16', 'current', logging.WARNING)
+        generator = torch.Generator().manual_seed(seed)
+        for layer in self.features:
+            if isinstance(layer, nn.Conv2d):
                 nn.init.kaiming_normal_(layer.weight, nonlinearity='relu', generator=generator)
                 nn.init.zeros_(layer.bias)
-        else:
-            load_pretrained(self, read_checkpoint(checkpoint), 1.0, checkpoint)
-        self.requires_grad_(False)
 
     def forward(self, images: Tensor) -> dict[str, Tensor]:
         x, features = (images - self.mean) / self.std, {}
         for index, layer in enumerate(self.features):
-            x = layer(x).clone() if index in LAYERS else layer(x)
+            x = layer(x)
             if index in LAYERS:
                 features[LAYERS[index]] = x
         return features
+
+
+def vgg_features(state: dict[str, Tensor], source: str = 'state') -> dict[str, Tensor]:
+    """Weights of the ten convolutions by their index in torchvision's `vgg16().features`, '0.weight' to '21.bias'.
+
+    Args:
+        state: of torchvision's vgg16 ('features.0.weight'), or of anything that holds a `VGG16DeepLab` ('conv1_1.weight',
+            'norm1.running_var', behind any prefix). A BatchNorm behind a convolution is computed into it.
+        source: where it is from, for errors.
+
+    Raises:
+        PretrainedError: a convolution is missing, or is followed by a norm that is not the same for every picture.
+    """
+    state = {key.rpartition('features.')[2]: value for key, value in state.items()}
+    prefix = next((key[:-len('conv1_1.weight')] for key in state if key.endswith('conv1_1.weight')), None)
+    found = {}
+    for name, index in NAMES.items():
+        own = str(index) if prefix is None else prefix + name
+        if f'{own}.weight' not in state or f'{own}.bias' not in state:
+            raise PretrainedError(f'{source} is no VGG16: it has no {own}.weight and .bias; {WAY_OUT}')
+        weight, bias = state[f'{own}.weight'], state[f'{own}.bias']
+        if prefix is not None and name.endswith('_1') and f'{prefix}norm{name[4]}.weight' in state:
+            weight, bias = _with_norm(weight, bias, state, f'{prefix}norm{name[4]}', source)
+        found |= {f'{index}.weight': weight, f'{index}.bias': bias}
+    return found
+
+
+def _with_norm(weight: Tensor, bias: Tensor, state: dict[str, Tensor], norm: str,
+               source: str) -> tuple[Tensor, Tensor]:
+    """A convolution and the BatchNorm behind it (eps 1e-5) as one."""
+    if f'{norm}.running_var' not in state:
+        raise PretrainedError(f'{source}: {norm} is no BatchNorm, and its statistics are those of each picture or its '
+                              f'channels are mixed; train the loss network with a bn_*.py config; or {WAY_OUT}')
+    scale = state[f'{norm}.weight'] / (state[f'{norm}.running_var'] + 1e-5).sqrt()
+    return weight * scale.view(-1, 1, 1, 1), (bias - state[f'{norm}.running_mean']) * scale + state[f'{norm}.bias']
+
+
+def _read(checkpoint: str) -> dict[str, Tensor]:
+    if '://' not in checkpoint and not Path(checkpoint).is_file():
+        raise PretrainedError(f'no loss network {checkpoint}; {WAY_OUT}')
+    try:
+        if '://' in checkpoint:
+            return read_checkpoint(checkpoint)
+        # a checkpoint of a training holds mmengine's log buffers, which are objects: it is as trusted as its writer
+        content = torch.load(checkpoint, map_location='cpu', weights_only=False)
+        return content.get('state_dict', content)
+    except (PretrainedError, pickle.UnpicklingError, RuntimeError, EOFError, AttributeError) as error:
+        text = str(error).split(' (asked for')[0]
+        raise PretrainedError(f'the weights of the loss network, {checkpoint}, cannot be had: {text}; {WAY_OUT}'
+                              ) from error

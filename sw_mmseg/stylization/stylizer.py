@@ -8,7 +8,7 @@ from torch import Tensor
 from sw_mmseg.losses.perceptual import gram_matrix
 
 from .loss_network import LossNetwork
-from .pictures import read_picture
+from .styles import read_style
 
 
 @MODELS.register_module()
@@ -17,16 +17,16 @@ class Stylizer(BaseModel):
 
     Args:
         network: config of the `StyleNetwork`.
-        style: path of the style picture.
+        style: path of the style picture, or `drawn://NAME`, see `styles`.
         loss: config of the `PerceptualLoss`.
         loss_network: arguments of `LossNetwork`.
         style_size: longest side of the style picture at most, in pixels.
     """
 
     def __init__(self, network: dict, style: str, loss: dict, loss_network: dict | None = None,
-                 style_size: int = 512) -> None:
+                 style_size: int = 256) -> None:
         super().__init__()
-        picture = read_picture(style, style_size)
+        picture = read_style(style, style_size)
         self.network, self.loss = MODELS.build(network), MODELS.build(loss)
         self.loss_network = LossNetwork(**(loss_network or {}))
         with torch.no_grad():

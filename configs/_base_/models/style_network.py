@@ -1,7 +1,8 @@
-# Johnson et al.'s transformation network and losses; weights of the losses are for torchvision's VGG16.
+# Johnson et al.'s transformation network and losses; the weights of the losses are theirs, in the units of torchvision's
+# VGG16 (sw_mmseg/losses/perceptual.py).
 model = dict(
     type='Stylizer',
     network=dict(type='StyleNetwork', norm_cfg=dict(type='BN'), decoder='transposed'),
     style='data/styles/candy.jpg',
-    loss_network=dict(checkpoint='torchvision://vgg16'),  # None: random filters
-    loss=dict(type='PerceptualLoss', content=1e5, style=1e10, variation=1e3))
+    loss_network=dict(checkpoint='torchvision://vgg16'),
+    loss=dict(type='PerceptualLoss', content=1.0, style=1.7e4, variation=7.7))
