@@ -2,6 +2,7 @@
 
 from sw_mmseg.models import norms
 from sw_mmseg.models.cifar_resnet import CIFARResNet
+from sw_mmseg.models.daformer_head import DAFormerHead
 from sw_mmseg.models.deeplab_v2 import DeepLabV2Head
 from sw_mmseg.models.discriminator import LevelDiscriminators, OutputDiscriminator
 from sw_mmseg.models.from_batchnorm import start_as_batchnorm
@@ -15,6 +16,7 @@ from sw_mmseg.models.vgg import VGG16DeepLab
 
 __all__ = [
     'CIFARResNet',
+    'DAFormerHead',
     'DeepLabV2Head',
     'DomainPreprocessor',
     'ImageNetPretrained',
