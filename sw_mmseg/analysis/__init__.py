@@ -8,6 +8,9 @@ from sw_mmseg.analysis.bars import plot_class_bars
 from sw_mmseg.analysis.complexity import LayerCost, complexity_table, layer_costs
 from sw_mmseg.analysis.corruptions import CORRUPTIONS, ILLUMINATION, SEVERITIES, corrupt
 from sw_mmseg.analysis.curves import plot_curves, read_scalars
+from sw_mmseg.analysis.domain_distance import Discrepancy, covariance_distance, mmd
+from sw_mmseg.analysis.domain_layers import LayerDistance, distance_table, layer_distances, plot_distances
+from sw_mmseg.analysis.features import LayerFeatures, collect_features, traced_layers
 from sw_mmseg.analysis.importance import by_layer, network_mean, ratio_table, task_table
 from sw_mmseg.analysis.importance_plots import plot_network, plot_ratio_curves, plot_tasks
 from sw_mmseg.analysis.legend import with_legend
@@ -18,9 +21,11 @@ from sw_mmseg.analysis.spread import plot_spread
 from sw_mmseg.analysis.tables import Table, mean_std, per_class_table, to_csv, to_html, to_markdown
 
 __all__ = [
-    'CORRUPTIONS', 'ILLUMINATION', 'SEVERITIES', 'LayerCost', 'Section', 'Table', 'by_layer', 'colour',
-    'complexity_table', 'contact_sheet', 'corrupt', 'environment', 'error_rate', 'image_bytes', 'layer_costs',
-    'mean_std', 'network_mean', 'overlay', 'per_class_table', 'plot_class_bars', 'plot_curves', 'plot_network',
-    'plot_ratio_curves', 'plot_spread', 'plot_tasks', 'ratio_table', 'read_scalars', 'robustness', 'task_table',
-    'to_csv', 'to_html', 'to_markdown', 'with_legend', 'write_report'
+    'CORRUPTIONS', 'ILLUMINATION', 'SEVERITIES', 'Discrepancy', 'LayerCost', 'LayerDistance', 'LayerFeatures',
+    'Section', 'Table', 'by_layer', 'collect_features', 'colour', 'complexity_table', 'contact_sheet', 'corrupt',
+    'covariance_distance', 'distance_table', 'environment', 'error_rate', 'image_bytes', 'layer_costs',
+    'layer_distances', 'mean_std', 'mmd', 'network_mean', 'overlay', 'per_class_table', 'plot_class_bars',
+    'plot_curves', 'plot_distances', 'plot_network', 'plot_ratio_curves', 'plot_spread', 'plot_tasks', 'ratio_table',
+    'read_scalars', 'robustness', 'task_table', 'to_csv', 'to_html', 'to_markdown', 'traced_layers', 'with_legend',
+    'write_report'
 ]
