@@ -31,7 +31,27 @@ class TinyBackbone(BaseModule):
         return x, self.conv2(x).relu()
 
 
-def tiny_config(levels=2, norm='bn', names=None, **kwargs):
+# what each method has beside a segmentor; an adaptation model with two players has a discriminator
+PARTS = {
+    'AdaptSegNet': {'discriminator': {'type': 'OutputDiscriminator', 'num_classes': 5, 'width': 3}},
+    'AdvEnt': {'discriminator': {'type': 'OutputDiscriminator', 'num_classes': 5, 'width': 3}},
+    'EntropyMinimization': {},
+    'InstanceSelectiveWhitening': {'layers': ['norm'], 'warmup': 2, 'compare': 1},
+}
+WEIGHTS = {
+    'AdaptSegNet': ({'lambda_adv': 0.3}, {'lambda_adv': 0.2}),
+    'AdvEnt': ({'lambda_adv': 0.3}, {'lambda_adv': 0.2}),
+    'EntropyMinimization': ({'lambda_ent': 0.3}, {'lambda_ent': 0.2}),
+    'InstanceSelectiveWhitening': ({}, {}),
+}
+
+
+def players(model):
+    """Names of the parts that learn."""
+    return [name for name, part in model.named_children() if any(p.requires_grad for p in part.parameters())]
+
+
+def tiny_config(method='AdaptSegNet', levels=2, norm='bn', names=None, **kwargs):
     head = {'type': 'DeepLabV2Head', 'num_classes': 5, 'dilations': (1, 2, 3, 4)}
     segmentor = {
         'type': 'MultiLevelSegmentor',
@@ -39,18 +59,26 @@ def tiny_config(levels=2, norm='bn', names=None, **kwargs):
         'decode_head': {**head, 'in_channels': 6, 'in_index': 1},
         'test_cfg': ConfigDict(mode='whole'),
     }
-    pair = [{'head': 'decode_head', 'lambda_seg': 1.0, 'lambda_adv': 0.3}]
+    main, auxiliary = WEIGHTS[method]
+    pair = [{'head': 'decode_head', 'lambda_seg': 1.0, **main}]
     if levels == 2:
         segmentor['auxiliary_head'] = {**head, 'in_channels': 4, 'in_index': 0}
-        pair.append({'head': 'auxiliary_head', 'lambda_seg': 0.1, 'lambda_adv': 0.2})
+        pair.append({'head': 'auxiliary_head', 'lambda_seg': 0.1, **auxiliary})
     return {
-        'type': 'AdaptSegNet',
+        'type': method,
         'segmentor': segmentor,
-        'discriminator': {'type': 'OutputDiscriminator', 'num_classes': 5, 'width': 3},
+        **PARTS[method],
         'levels': names or pair,
         'data_preprocessor': {'type': 'DomainPreprocessor', 'mean': [120.0] * 3, 'std': [60.0] * 3},
         **kwargs,
     }
+
+
+def self_training_config(norm='bn', levels=None, **kwargs):
+    config = tiny_config(norm=norm)
+    heads = [{'head': 'decode_head'}, {'head': 'auxiliary_head', 'lambda_seg': 0.1}]
+    return {'type': 'SelfTraining', 'segmentor': config['segmentor'], 'levels': levels or heads,
+            'data_preprocessor': config['data_preprocessor'], **kwargs}
 
 
 def sample(size, labelled):

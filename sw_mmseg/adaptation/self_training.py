@@ -97,8 +97,7 @@ class SelfTraining(MultiLevelAdaptation):
         """One iteration on a two-domain batch; returns what to log."""
         batch, student, segmentor = self.prepare(data), unwrap(self.segmentor), optim_wrapper['segmentor']
         source, target = batch['source'], batch['target']['inputs']
-        generators = self.generators(len(target))
-        log: dict[str, Tensor] = {}
+        generators, log = self.generators(len(target)), {}
 
         # 1. The teacher follows the student and labels the target.
         self.teacher.update(student)
