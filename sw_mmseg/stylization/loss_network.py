@@ -1,8 +1,9 @@
 """VGG16 up to relu4_3, frozen, whose features the perceptual losses compare (Johnson et al.; Section 4.4).
 
-Its weights are ImageNet's where they can be had. Without them: a VGG16 that was trained for something else here, such as
-the backbone of scene parsing on streets, of any width; or seeded random filters. Neither was made for style, and both
-change what a number of a loss means: compare losses under one loss network only, with `PerceptualLoss(relative=True)`.
+Its weights are ImageNet's where they can be had. Without them: a VGG16 that was trained for something else here, such
+as the backbone of scene parsing on streets, of any width; or seeded random filters. Neither was made for style, and
+both change what a number of a loss means: compare losses under one loss network only. `PerceptualLoss(relative=True)`
+balances content and style for any of them.
 """
 
 import logging
@@ -61,14 +62,26 @@ class LossNetwork(nn.Module):
                 raise PretrainedError(f'{checkpoint} is no VGG16: {error}; {WAY_OUT}') from error
         self.requires_grad_(False)
 
+    @torch.no_grad()
     def _draw(self, seed: int) -> None:
-        """He's initialisation, biases 0: features keep the size of their input through all layers."""
+        """Random filters whose channels have mean 0 and variance 1 before each ReLU, on pink noise.
+
+        Pictures are smooth, so that a random filter answers to little but brightness and colour; every second filter of
+        the first layer therefore sums to 0 over its window, and sees edges alone.
+        """
         print_log(f'Loss network: random filters, seed {seed}, no trained VGG16', 'current', logging.WARNING)
         generator = torch.Generator().manual_seed(seed)
+        x = pink_noise(4, 64, generator)
         for layer in self.features:
             if isinstance(layer, nn.Conv2d):
                 nn.init.kaiming_normal_(layer.weight, nonlinearity='relu', generator=generator)
+                if layer.in_channels == 3:
+                    layer.weight[1::2] -= layer.weight[1::2].mean((2, 3), keepdim=True)
                 nn.init.zeros_(layer.bias)
+                std, mean = torch.std_mean(layer(x), (0, 2, 3))
+                layer.weight /= std.view(-1, 1, 1, 1)
+                layer.bias -= mean / std
+            x = layer(x)
 
     def forward(self, images: Tensor) -> dict[str, Tensor]:
         x, features = (images - self.mean) / self.std, {}
@@ -79,12 +92,22 @@ class LossNetwork(nn.Module):
         return features
 
 
+def pink_noise(count: int, side: int, generator: torch.Generator) -> Tensor:
+    """count×3×side×side of mean 0 and variance 1, with the 1/f spectrum of photographs and mostly grey."""
+    frequency = torch.hypot(torch.fft.fftfreq(side)[:, None], torch.fft.rfftfreq(side)[None])
+    noise = torch.randn(count, 4, side, side, generator=generator)
+    noise = torch.fft.irfft2(torch.fft.rfft2(noise) / frequency.clamp_min(1 / side), (side, side))
+    noise = noise[:, :1] + 0.5 * noise[:, 1:]
+    return (noise - noise.mean()) / noise.std()
+
+
 def vgg_features(state: dict[str, Tensor], source: str = 'state') -> dict[str, Tensor]:
     """Weights of the ten convolutions by their index in torchvision's `vgg16().features`, '0.weight' to '21.bias'.
 
     Args:
-        state: of torchvision's vgg16 ('features.0.weight'), or of anything that holds a `VGG16DeepLab` ('conv1_1.weight',
-            'norm1.running_var', behind any prefix). A BatchNorm behind a convolution is computed into it.
+        state: of torchvision's vgg16 ('features.0.weight'), or of anything that holds a `VGG16DeepLab`
+            ('conv1_1.weight', 'norm1.running_var', behind any prefix). A BatchNorm behind a convolution is computed
+            into it.
         source: where it is from, for errors.
 
     Raises:

@@ -5,6 +5,8 @@ the decoder may resize and convolve instead of transposed convolutions, which le
 """
 
 import json
+from collections.abc import Callable
+from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -24,6 +26,14 @@ def block(inside: int, outside: int, kernel: int, stride: int, norm_cfg: dict) -
     """Reflection, convolution, norm."""
     convolution = nn.Conv2d(inside, outside, kernel, stride, kernel // 2, padding_mode='reflect')
     return nn.Sequential(convolution, build_norm(norm_cfg, outside))
+
+
+class Section(NamedTuple):
+    """A part of the network, and how many pixels of its input around one decide what becomes of that one."""
+
+    run: Callable[[Tensor], Tensor]
+    module: nn.Module
+    halo: int
 
 
 class Residual(nn.Module):
@@ -64,10 +74,21 @@ class StyleNetwork(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         height, width = x.shape[-2:]
-        down, across = (max(SMALLEST, -(-side // 4) * 4) - side for side in (height, width))
-        x = F.pad(x, (0, across, 0, down), mode='replicate')
-        x = self.decoder(self.blocks(self.encoder(2 * x - 1)))[..., :height, :width]
-        return 0.5 + 0.5 * x.tanh()
+        x = self.pad(x)
+        for section in self.sections():
+            x = section.run(x)
+        return x[..., :height, :width]
+
+    def pad(self, x: Tensor) -> Tensor:
+        """To a multiple of 4 a side, and at least `SMALLEST`, by repeating the last row and column."""
+        down, across = (max(SMALLEST, -(-side // 4) * 4) - side for side in x.shape[-2:])
+        return F.pad(x, (0, across, 0, down), mode='replicate')
+
+    def sections(self) -> list[Section]:
+        """The network in order, cut where an activation is small: at a quarter of the picture's size."""
+        return [Section(lambda x: self.encoder(2 * x - 1), self.encoder, 8),
+                *(Section(block, block, 2) for block in self.blocks),
+                Section(lambda x: 0.5 + 0.5 * self.decoder(x).tanh(), self.decoder, 3)]
 
 
 def up(inside: int, outside: int, decoder: str, norm_cfg: dict) -> nn.Sequential:

@@ -1,5 +1,4 @@
-"""Pictures of any kind as RGB in 0..1, and which pictures a folder has. Input of Section 4.4; no counterpart in the paper.
-"""
+"""Pictures of any kind as RGB in 0..1, and which pictures a folder has. No counterpart in the paper."""
 
 import warnings
 from pathlib import Path
@@ -95,8 +94,8 @@ def find_pictures(folder: str | Path) -> list[Path]:
     """All pictures in a folder and below, in order. Raises `PictureError` where there are none."""
     folder = Path(folder)
     if not folder.is_dir():
-        raise PictureError(f'folder {folder} of pictures is missing. data/README.md shows where data are from; any folder '
-                           'of pictures does: train_dataloader.dataset.dataset.data_root=FOLDER')
+        raise PictureError(f'folder {folder} of pictures is missing. data/README.md shows where data are from; any '
+                           'folder of pictures does: train_dataloader.dataset.dataset.data_root=FOLDER')
     paths = sorted(p for p in folder.rglob('*') if p.suffix.lower() in SUFFIXES and not p.name.startswith('.'))
     if not paths:
         raise PictureError(f'no pictures ({", ".join(SUFFIXES)}) in folder {folder}')

@@ -27,8 +27,8 @@ def stylise(network: nn.Module, pictures: Tensor) -> Tensor:
 
 @HOOKS.register_module()
 class StyleSamplesHook(Hook):
-    """Puts the first contents of the data set, always the same, and their stylised selves into the visualizer's backends:
-    a file in the work directory, and TensorBoard.
+    """Puts the first contents of the data set, always the same, and their stylised selves into the visualizer's
+    backends: a file in the work directory, and TensorBoard.
 
     Args:
         interval: iterations between two sheets.

@@ -1,7 +1,7 @@
 """Style pictures: read from a file, or drawn here, so that style transfer needs no download.
 
-Section 4.4 names two paintings, "candy" and "starry night"; ours are three ways of drawing, made of random numbers alone.
-What a Gram matrix keeps of a picture is its colours and its small marks, so that is what they are made of.
+Section 4.4 names two paintings, "candy" and "starry night"; ours are three ways of drawing, made of random numbers
+alone. What a Gram matrix keeps of a picture is its colours and its small marks, so that is what they are made of.
 """
 
 from collections.abc import Callable
