@@ -13,7 +13,7 @@ import json
 import os
 import shutil
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -25,6 +25,7 @@ from mmengine.evaluator import Evaluator
 from mmengine.model import is_model_wrapper
 from mmengine.registry import init_default_scope
 from mmengine.runner import Runner
+from mmseg.structures import SegDataSample
 from torch.utils.data import DataLoader
 
 import sw_mmseg
@@ -150,7 +151,8 @@ def train(run: Run, config: Config, mark: str, label: str) -> tuple[torch.nn.Mod
     config = config.copy()
     config.resume = (run.folder / 'last_checkpoint').is_file()
     config.launcher, config.experiment_name = 'none', run.folder.name
-    config.train_dataloader.persistent_workers = config.val_dataloader.persistent_workers = False
+    for loader in filter(None, (config.train_dataloader, config.get('val_dataloader'))):
+        loader.persistent_workers = False
     with quiet(run.folder / 'console.log'):
         runner = Runner.from_cfg(config)
         runner.register_hook(ProgressHook(label))
@@ -179,8 +181,10 @@ def build_loader(dataset: dict, batch_size: int, seed: int | None = None) -> Dat
 
 
 @torch.no_grad()
-def test(model: torch.nn.Module, loader: DataLoader, keep: Iterable[int] = ()) -> tuple[list[float], list[np.ndarray]]:
-    """IoU of every class in percent (NaN: absent), and the label maps (H×W uint8) predicted for the images `keep`."""
+def test(model: torch.nn.Module, loader: DataLoader, keep: Iterable[int] = (),
+         visit: Callable[[SegDataSample], None] | None = None) -> tuple[list[float], list[np.ndarray]]:
+    """IoU of every class in percent (NaN: absent), and the label maps (H×W uint8) predicted for the images `keep`;
+    `visit` is shown every prediction."""
     wanted, kept, seen = set(keep), {}, 0
     metric = ClassIoUMetric()
     evaluator = Evaluator([metric])
@@ -190,6 +194,8 @@ def test(model: torch.nn.Module, loader: DataLoader, keep: Iterable[int] = ()) -
         outputs = model.test_step(batch)
         evaluator.process(data_samples=outputs, data_batch=batch)
         for index, output in enumerate(outputs, seen):
+            if visit:
+                visit(output)
             if index in wanted:
                 kept[index] = output.pred_sem_seg.data.squeeze().cpu().numpy().astype(np.uint8)
         seen += len(outputs)

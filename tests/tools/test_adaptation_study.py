@@ -1,0 +1,130 @@
+"""The adaptation study from end to end with four iterations, and its tables from results written by hand."""
+
+import functools
+import json
+from concurrent.futures import Future
+
+import pytest
+import torch
+
+
+class Here:
+    """An executor that works in this process: starting new ones would take most of the time."""
+
+    def __init__(self, jobs, **options):
+        assert options['max_tasks_per_child'] == 1
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *error):
+        pass
+
+    def submit(self, function, *words):
+        future = Future()
+        future.set_result(function(*words))
+        return future
+
+
+@pytest.fixture
+def study(load_tool, tmp_path, monkeypatch):
+    """`study(...)` -> exit status; streets are tiny."""
+    tool = load_tool('analysis/adaptation_study')
+    cells = tool.cells
+    def tiny(out, variant, source=3, target_train=4, target_val=2, seed=0):
+        return generate(out, variant, (64, 32), min(source, 3), target_train, target_val, seed)
+    generate = cells.generate_streets
+    monkeypatch.setattr(cells, 'generate_streets', tiny)
+    monkeypatch.setattr(tool, 'ProcessPoolExecutor', Here)
+    monkeypatch.setattr(tool, 'DOCS', tmp_path / 'docs')
+    monkeypatch.setattr(tool, 'measure', cells.measure)
+    schedule, in_process = cells.runs.schedule_options, {}
+    for part in ('train_dataloader', 'val_dataloader'):
+        in_process |= {f'{part}.num_workers': 0, f'{part}.persistent_workers': False}
+    monkeypatch.setattr(cells.runs, 'schedule_options', lambda *words: schedule(*words) | in_process)
+
+    def run(*words):
+        words = ['--work-dir', tmp_path / 'out', '--streets', tmp_path / 'data', '--iterations', 4, *words]
+        return tool.run_tool(tool.main, tool.parse_arguments([str(w) for w in words]))
+
+    run.tool = tool
+    threads = torch.get_num_threads()
+    yield run
+    torch.set_num_threads(threads)
+
+
+def test_study_from_end_to_end(study, tmp_path, capsys):
+    images = tmp_path / 'docs' / 'images'
+    images.mkdir(parents=True)
+    marks = ('study, varied', 'choice', 'cost')
+    (tmp_path / 'docs/adaptation.md').write_text(
+        ''.join(f'<!-- {mark}: by a tool -->\nold\n<!-- end of {mark} -->\n' for mark in marks))
+    words = ['--norms', 'in', 'sw', '--seeds', 0]
+    assert study(*words, '--docs') == 0
+    files = {file.stem: json.loads(file.read_text()) for file in (tmp_path / 'out/results').glob('*.json')}
+    assert sorted(files) == [f'{norm}_{method}_streets_varied_seed0' for norm in ('in', 'sw')
+                             for method in ('adaptsegnet', 'sourceonly')]
+    adapted = files['sw_adaptsegnet_streets_varied_seed0']
+    assert list(adapted['scores']) == ['source', 'target', 're-estimated'] and adapted['kept'] == 'target'
+    assert list(files['sw_sourceonly_streets_varied_seed0']['scores']) == ['source', 're-estimated']
+    assert list(files['in_adaptsegnet_streets_varied_seed0']['scores']) == ['none']
+    assert [entry['iteration'] for entry in adapted['history']] == [1, 2, 3, 4]
+    assert all(0 <= entry['entropy'] <= 1 for entry in adapted['history'])
+    assert 'model.statistics_from=separate' in adapted['command']
+    # the last checkpoint, scored as a checkpoint, is the network itself
+    present = [value for value in adapted['scores']['target']['target'] if value == value]
+    assert adapted['history'][-1]['target'] == pytest.approx(sum(present) / len(present))
+    docs = (tmp_path / 'docs/adaptation.md').read_text()
+    assert 'old' not in docs and 'after the last of 4 iterations' in docs and '| AdaptSegNet | SWa |' in docs
+    assert (images / 'adaptation_varied.png').read_bytes()[:4] == b'\x89PNG'
+
+    capsys.readouterr()
+    assert study(*words) == 0
+    assert '4 of 4 trainings done before' in capsys.readouterr().out
+    # another target: source-only networks are not trained again, the adapted ones are
+    folders = {path.name for path in (tmp_path / 'out/runs').iterdir()}
+    trained = tmp_path / 'out/runs/sw_sourceonly_streets_seed0/iter_4.pth'
+    before = trained.stat().st_mtime_ns
+    assert study('--norms', 'sw', '--seeds', 0, '--targets', 'homogeneous') == 0
+    after = {path.name for path in (tmp_path / 'out/runs').iterdir()}
+    assert after - folders == {'sw_adaptsegnet_streets_homogeneous_seed0'}
+    assert trained.stat().st_mtime_ns == before
+    text = (tmp_path / 'out/results.md').read_text()
+    assert '## varied' in text and '## homogeneous' in text
+
+
+def result(tool, method='adaptsegnet', norm='bn', seed=0, target=10.0, other=20.0, **changed):
+    history = [{'iteration': i, 'target': t, 'source': s, 'entropy': e, 'information': 1 - e, 'neighbourhoods': e}
+               for i, t, s, e in ((1, 30.0, 50.0, 0.9), (2, 20.0, 60.0, 0.1))]
+    values = dict(method=method, norm=norm, seed=seed, target='varied', variation='', iterations=2,
+                  scores={'target': {'target': [target, float('nan')], 'source': [50.0, 40.0]},
+                          're-estimated': {'target': [other, float('nan')], 'source': [30.0, 20.0]}},
+                  kept='target', history=history, classes=['road', 'bus'], seconds=7.0, memory=100.0, command='x')
+    return tool.Result(**{**values, **changed})
+
+
+def test_tables_take_each_norms_best_policy_over_seeds_and_say_what_choosing_costs(study):
+    tool = study.tool
+    report = tool.report
+    results = [result(tool, seed=seed, target=10.0 + seed, other=20.0 - 4 * seed) for seed in (0, 1)]
+    results += [result(tool, norm='in', seed=seed, target=25.0, other=5.0) for seed in (0, 1)]
+    table = report.grid(results, 'varied', report.last)
+    assert table.headings == ('method', 'BN', 'IN')
+    assert table.rows == (('AdaptSegNet', '18.0 ± 2.8', '25.0 ± 0.0'),)  # re-estimated for BN, as trained for IN
+    assert report.grid(results, 'varied', functools.partial(report.last, domain='source')).rows[0][1:] == (
+        '25.0 ± 0.0', '45.0 ± 0.0')
+    choice = {row[0]: row[1:] for row in report.choice_table(results).rows}
+    # the first checkpoint is the better one (30 against 20); only the density here prefers it
+    assert choice['last iteration'] == choice['source validation'] == choice['entropy'] == (10.0, 10.0, 0.0)
+    assert choice['neighbourhoods'] == (0.0, 0.0, 100.0)
+    assert report.grid(results, 'varied', report.best_on_target).rows[0][1:] == ('30.0 ± 0.0', '30.0 ± 0.0')
+    assert report.class_table(results, 'varied', 'adaptsegnet').rows[0] == ('road', 18.0, 25.0)
+
+
+def test_wrong_words_end_in_one_line(study, capsys):
+    assert study('--methods', 'sourceonly', 'magic') == 2
+    assert 'no config bn_magic_streets.py; methods with one: sourceonly, ' in capsys.readouterr().err
+    assert study('--targets', 'mars') == 2
+    assert 'streets has varied, homogeneous' in capsys.readouterr().err
+    assert study('--report-only') == 2
+    assert 'leave out --report-only' in capsys.readouterr().err

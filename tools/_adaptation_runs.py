@@ -1,0 +1,233 @@
+"""One cell of the adaptation study: a method and a norm trained with a seed, scored under every statistics policy.
+
+A cell trains the config bn_METHOD_DATA.py with another norm at its sites. Methods with target images keep a set of
+running statistics for each domain ('separate'), so that one training is scored with the source's, the target's, and
+statistics re-estimated afterwards: while it trains, a norm uses its batch's, whatever the policy.
+"""
+
+from __future__ import annotations
+
+import gc
+import resource
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import _demo_runs as runs
+import torch
+from _adaptation_scores import checkpoints, score_checkpoints, score_policies, test_loaders
+from _cli import UserError
+from mmengine.config import Config
+
+from sw_mmseg.datasets.streets import generate_streets
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+NORMS = {
+    'bn': dict(type='BN'), 'in': dict(type='IN', affine=True), 'sn': dict(type='SN'), 'ibn': dict(type='IBN'),
+    'bw': dict(type='BW'), 'iw': dict(type='IW'), 'sw': dict(type='SW'),
+    'swb': dict(type='SW', statistics=['bw', 'iw', 'bn', 'in', 'ln']),
+}
+# Methods as tables name them, and the package's code that they alone depend on.
+METHODS = {
+    'sourceonly': ('source only', ()),
+    'fda': ('source only, Fourier exchange', ('datasets/fourier.py',)),
+    'isw': ('source only, ISW', ('adaptation/instance_selective.py', 'adaptation/photometric.py',
+                                 'losses/instance_selective.py')),
+    'adaptsegnet': ('AdaptSegNet', ('adaptation/adaptsegnet.py', 'adaptation/levels.py', 'losses/adversarial.py',
+                                    'models/discriminator.py')),
+    'minent': ('entropy minimisation', ('adaptation/entropy.py', 'adaptation/levels.py', 'losses/entropy.py')),
+    'advent': ('AdvEnt', ('adaptation/advent.py', 'adaptation/adaptsegnet.py', 'adaptation/levels.py',
+                          'losses/adversarial.py', 'losses/entropy.py', 'models/discriminator.py')),
+    'dacs': ('self-training (DACS)', ('adaptation', 'datasets/rare_class.py')),
+    'mic': ('DACS + masked images (MIC)', ('adaptation', 'datasets/rare_class.py')),
+    'oracle': ('target labels (oracle)', ()),
+}
+SHARED = (
+    *(f'adaptation/{name}.py' for name in ('base', 'estimate', 'statistics')), 'engine/optimizers.py',
+    *(f'datasets/{name}.py' for name in ('base', 'cityscapes', 'domain_pair', 'gta5', 'labels', 'loading', 'positions',
+                                         'sampler', 'unlabelled')),
+    *(f'models/{name}.py' for name in ('deeplab_v2', 'instance_batch_norm', 'norms', 'preprocessor', 'segmentor',
+                                       'vgg')))
+WHITENED = ('sn', 'bw', 'iw', 'sw', 'swb')  # norms of sw_mmseg/whitening
+# Switches at other rates (the configs' is 100 times the network's; 0 leaves them uniform), and other batches.
+VARIATIONS = {
+    'switches1': {'mean_logits.lr_mult': 1.0, 'cov_logits.lr_mult': 1.0},
+    'switches10': {'mean_logits.lr_mult': 10.0, 'cov_logits.lr_mult': 10.0},
+    'uniform': {'mean_logits.lr_mult': 0.0, 'cov_logits.lr_mult': 0.0},
+    'batch1': {'batch_size': 1}, 'batch4': {'batch_size': 4},
+}
+SOURCE = 'varied'  # whose source pictures serve every target
+UNSEEN, TEST_IMAGES = 1, 100  # seed and number of the source images to test on
+KEPT = 4  # checkpoints scored, the last among them
+
+
+@dataclass(frozen=True)
+class Cell:
+    """What is trained; `target` is a variant of streets, or '' of a real data set."""
+
+    method: str
+    norm: str
+    seed: int
+    target: str = 'varied'
+    variation: str = ''
+    data: str = 'streets'
+    iterations: int | None = None
+
+    @property
+    def name(self) -> str:
+        """'sw_adaptsegnet_streets_varied_seed0'."""
+        parts = (self.norm, self.method, self.data, self.target, self.variation, f'seed{self.seed}')
+        return '_'.join(part for part in parts if part)
+
+    def trained_as(self, config: Config) -> str:
+        """The run's name: methods without target images are trained once for all targets."""
+        return self.name if 'target' in config.train_dataloader.dataset else replace(self, target='').name
+
+
+@dataclass
+class Result:
+    """Scores of a cell; IoU in percent by class. `scores`: policy -> domain -> IoU of the last iteration, best policy
+    unchosen. `history`: of every kept checkpoint, iteration, mIoU of both domains and label-free scores, under `kept`,
+    the policy that needs no second pass."""
+
+    method: str
+    norm: str
+    seed: int
+    target: str
+    variation: str
+    iterations: int
+    scores: dict[str, dict[str, list[float]]]
+    kept: str
+    history: list[dict]
+    classes: list[str]
+    seconds: float
+    memory: float
+    command: str
+    ratios: dict[str, float] = field(default_factory=dict)
+
+    def miou(self, policy: str, domain: str = 'target') -> float:
+        """Mean over the classes that occur, in percent."""
+        return runs.miou(self.scores[policy][domain])
+
+
+def configured(cell: Cell, work_dir: Path, data: Path) -> tuple[Config, runs.Run]:
+    """The cell's config, and the run that says the same on a command line.
+
+    Raises:
+        UserError: there is no config of that method and data.
+    """
+    name = f'bn_{cell.method}_{cell.data}'
+    file = REPOSITORY / 'configs' / f'{name}.py'
+    if cell.method not in METHODS or not file.is_file():
+        raise UserError(f'no config {file.name}; methods with one: {", ".join(methods_of(cell.data))}')
+    config = Config.fromfile(file)
+    options = options_of(cell, config, data)
+    config.merge_from_dict(options)
+    config.default_hooks.checkpoint.max_keep_ckpts = KEPT
+    config.work_dir, config.randomness = str(work_dir / 'runs' / cell.trained_as(config)), {'seed': cell.seed}
+    config.train_cfg.val_interval = config.train_cfg.max_iters + 1  # scored once, below
+    run = runs.Run(cell.norm, cell.method, cell.seed, f'configs/{name}.py', options, Path(config.work_dir))
+    return config, run
+
+
+def methods_of(data: str) -> list[str]:
+    """Methods that have a config on a data set."""
+    return [method for method in METHODS if (REPOSITORY / 'configs' / f'bn_{method}_{data}.py').is_file()]
+
+
+def options_of(cell: Cell, config: Config, data: Path) -> dict:
+    """`--cfg-options` that make a cell of its method's config."""
+    options = runs.schedule_options(config, cell.iterations)
+    two = 'segmentor' in config.model
+    norm = f'model.{"segmentor." if two else ""}backbone.norm_cfg'
+    if cell.norm != 'bn':
+        options |= {f'{norm}.{key}': value for key, value in NORMS[cell.norm].items()}
+    if 'statistics_from' in config.model:
+        options['model.statistics_from'] = 'separate'
+    if cell.data == 'streets':  # source pictures are the same in every variant
+        options |= runs.data_options(config.train_dataloader, str(data / SOURCE), 'train_dataloader')
+        for part in ('train_dataloader.dataset.target', 'val_dataloader', 'test_dataloader'):
+            options |= runs.data_options(_at(config, part), str(data / cell.target), part)
+    players = 'optim_wrapper.segmentor' if 'segmentor' in config.optim_wrapper else 'optim_wrapper'
+    for key, value in VARIATIONS.get(cell.variation, {}).items():
+        options['train_dataloader.batch_size' if key == 'batch_size' else
+                f'{players}.paramwise_cfg.custom_keys.{key}'] = value
+    return options
+
+
+def _at(config: Config, path: str) -> dict:
+    """What stands at a dotted path; {} where nothing does."""
+    for key in path.split('.'):
+        config = config.get(key, {})
+    return config
+
+
+def draw(targets: Iterable[str], data: Path, work_dir: Path) -> None:
+    """Streets that targets need: the two domains, and source images that no training sees."""
+    for variant in {SOURCE, *targets}:
+        generate_streets(data, variant)
+    generate_streets(work_dir / 'unseen_source', SOURCE, source=TEST_IMAGES, target_train=0, target_val=0, seed=UNSEEN)
+
+
+def result_file(cell: Cell, work_dir: Path) -> Path:
+    """Where a cell's result is kept."""
+    return work_dir / 'results' / f'{cell.name}.json'
+
+
+def mark_of(cell: Cell, config: Config, data: Path) -> str:
+    """Fingerprint of what a result depends on."""
+    manifest = data / cell.target / 'manifest.json'
+    text = manifest.read_text() if manifest.is_file() else ''
+    return runs.fingerprint(config, cell.variation, text, code=code_of(cell))
+
+
+def training_mark(cell: Cell, config: Config) -> str:
+    """Fingerprint of what its training depends on: not where it is tested."""
+    trained = Config({key: value for key, value in config.to_dict().items() if not key.startswith(('val_', 'test_'))})
+    return runs.fingerprint(trained, code=code_of(cell))
+
+
+def code_of(cell: Cell) -> tuple[str, ...]:
+    """The package's files that a cell's numbers depend on."""
+    return (*SHARED, *METHODS[cell.method][1], *(('whitening',) if cell.norm in WHITENED else ()))
+
+
+def known(cell: Cell, work_dir: Path, data: Path) -> Result | None:
+    """A result that is there and still true."""
+    config, _ = configured(cell, work_dir, data)
+    content = runs.read_result(result_file(cell, work_dir), mark_of(cell, config, data))
+    return None if content is None else Result(**content)
+
+
+def measure(cell: Cell, work_dir: Path, data: Path, threads: int) -> Result:
+    """Train a cell, or go on where it was stopped, and score it.
+
+    Raises:
+        Interrupted: a signal stopped the training, which goes on at the next call.
+    """
+    torch.set_num_threads(threads)
+    config, run = configured(cell, work_dir, data)
+    mark = mark_of(cell, config, data)
+    before = _memory()
+    model, seconds = runs.train(run, config, training_mark(cell, config), f'    {cell.name}')
+    memory = _memory() - before
+    loaders = test_loaders(config, work_dir / 'unseen_source' / SOURCE / 'gta5' if cell.data == 'streets' else None)
+    with runs.quiet(run.folder / 'console.log'):
+        kept, history = score_checkpoints(model, config, loaders)
+        scores = score_policies(model, config, loaders)
+    result = Result(cell.method, cell.norm, cell.seed, cell.target, cell.variation, config.train_cfg.max_iters, scores,
+                    kept, history, list(loaders['target'].dataset.metainfo['classes']), seconds, memory, run.command(),
+                    runs.switch_ratios(model))
+    runs.write_result(result_file(cell, work_dir), mark, result)
+    for file in checkpoints(config)[:-1]:
+        file.unlink()
+    del model
+    gc.collect()
+    return result
+
+
+def _memory() -> float:
+    """Peak memory so far: of the GPU where there is one, of this process otherwise; MB."""
+    if torch.cuda.is_available():
+        return torch.cuda.max_memory_allocated() / 1e6
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3  # kB on Linux
