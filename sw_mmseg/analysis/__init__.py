@@ -7,6 +7,8 @@ Functions return tables, figures or HTML fragments; only `write_report` writes.
 from sw_mmseg.analysis.bars import plot_class_bars
 from sw_mmseg.analysis.complexity import LayerCost, complexity_table, layer_costs
 from sw_mmseg.analysis.corruptions import CORRUPTIONS, ILLUMINATION, SEVERITIES, corrupt
+from sw_mmseg.analysis.cost import fit_exponent, growth_table, plot_growth, predicted_exponent
+from sw_mmseg.analysis.counters import count_whitening
 from sw_mmseg.analysis.curves import plot_curves, read_scalars
 from sw_mmseg.analysis.domain_distance import Discrepancy, covariance_distance, mmd
 from sw_mmseg.analysis.domain_layers import LayerDistance, distance_table, layer_distances, plot_distances
@@ -23,9 +25,9 @@ from sw_mmseg.analysis.tables import Table, mean_std, per_class_table, to_csv, t
 __all__ = [
     'CORRUPTIONS', 'ILLUMINATION', 'SEVERITIES', 'Discrepancy', 'LayerCost', 'LayerDistance', 'LayerFeatures',
     'Section', 'Table', 'by_layer', 'collect_features', 'colour', 'complexity_table', 'contact_sheet', 'corrupt',
-    'covariance_distance', 'distance_table', 'environment', 'error_rate', 'image_bytes', 'layer_costs',
-    'layer_distances', 'mean_std', 'mmd', 'network_mean', 'overlay', 'per_class_table', 'plot_class_bars',
-    'plot_curves', 'plot_distances', 'plot_network', 'plot_ratio_curves', 'plot_spread', 'plot_tasks', 'ratio_table',
-    'read_scalars', 'robustness', 'task_table', 'to_csv', 'to_html', 'to_markdown', 'traced_layers', 'with_legend',
-    'write_report'
+    'count_whitening', 'covariance_distance', 'distance_table', 'environment', 'error_rate', 'fit_exponent',
+    'growth_table', 'image_bytes', 'layer_costs', 'layer_distances', 'mean_std', 'mmd', 'network_mean', 'overlay',
+    'per_class_table', 'plot_class_bars', 'plot_curves', 'plot_distances', 'plot_growth', 'plot_network',
+    'plot_ratio_curves', 'plot_spread', 'plot_tasks', 'predicted_exponent', 'ratio_table', 'read_scalars', 'robustness',
+    'task_table', 'to_csv', 'to_html', 'to_markdown', 'traced_layers', 'with_legend', 'write_report'
 ]
