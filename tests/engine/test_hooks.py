@@ -16,6 +16,7 @@ from sw_mmseg.engine import (
     ImportanceRatioHook,
     NonFiniteLossError,
     SamplePicturesHook,
+    SelfTrainingHealthHook,
     importance_ratios,
 )
 from sw_mmseg.engine.pictures import colored, predicted
@@ -84,6 +85,19 @@ def test_health_stops_at_what_is_no_number(value):
     with pytest.raises(NonFiniteLossError, match=r'loss_seg is (nan|inf) at iteration 3.*learning rate.*clip_grad'):
         DiscriminatorHealthHook().after_train_iter(
             run_of(3, {'loss_adv': [1.0], 'loss_seg': [1.0, value]}), 2, outputs={'loss_adv': 0, 'loss_seg': 0})
+
+
+@pytest.mark.parametrize('share, classes, level, text', [
+    (0.4, 7.0, logging.INFO, 'pseudo-labels: 0.400 of the pixels confident, 7.0 classes a batch'),
+    (0.4, 1.2, logging.WARNING, 'collapsed to one class. Lengthen warmup'),
+    (0.005, 7.0, logging.WARNING, 'sure of nothing'),
+    (0.995, 7.0, logging.WARNING, 'sure of everything')])
+def test_health_of_pseudo_labels(caplog, share, classes, level, text):
+    histories = {'pseudo_share': [0.9, share], 'pseudo_classes': [19.0, classes], 'loss_mix': [1.0, 1.0]}
+    with caplog.at_level(logging.INFO):
+        SelfTrainingHealthHook(window=1, interval=2).after_train_iter(run_of(4, histories), 3, outputs=histories)
+    record, = caplog.records
+    assert record.levelno == level and text in record.getMessage()
 
 
 def test_ratios_of_every_switch():
