@@ -6,8 +6,9 @@ from .loss_network import LossNetwork
 from .network import StyleNetwork
 from .pictures import PictureError, find_pictures, read_picture, to_uint8
 from .samples import StyleSamplesHook, stylise
+from .statistics import WholePicture
 from .styles import STYLES, draw_style, read_style
 from .stylizer import Stylizer
 
 __all__ = ['STYLES', 'ContentPictures', 'LossNetwork', 'PictureError', 'StyleNetwork', 'StyleSamplesHook', 'Stylizer',
-           'draw_style', 'find_pictures', 'read_picture', 'read_style', 'stylise', 'to_uint8']
+           'WholePicture', 'draw_style', 'find_pictures', 'read_picture', 'read_style', 'stylise', 'to_uint8']
