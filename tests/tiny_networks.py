@@ -36,7 +36,7 @@ PARTS = {
     'AdaptSegNet': {'discriminator': {'type': 'OutputDiscriminator', 'num_classes': 5, 'width': 3}},
     'AdvEnt': {'discriminator': {'type': 'OutputDiscriminator', 'num_classes': 5, 'width': 3}},
     'EntropyMinimization': {},
-    'InstanceSelectiveWhitening': {'layers': ['norm'], 'warmup': 2, 'compare': 1},
+    'InstanceSelectiveWhitening': {'layers': ['norm'], 'warmup': 3, 'compare': 2},
 }
 WEIGHTS = {
     'AdaptSegNet': ({'lambda_adv': 0.3}, {'lambda_adv': 0.2}),

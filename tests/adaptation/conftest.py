@@ -4,14 +4,14 @@ import pytest
 import torch
 from mmengine.optim import OptimWrapper, OptimWrapperDict
 from mmseg.registry import MODELS
-from tiny_networks import tiny_config, two_domain_batch
+from tiny_networks import players, tiny_config, two_domain_batch
 
 
 @pytest.fixture
 def make_model():
-    def make(**kwargs):
+    def make(method='AdaptSegNet', **kwargs):
         torch.manual_seed(1)
-        model = MODELS.build(tiny_config(**kwargs)).double()
+        model = MODELS.build(tiny_config(method, **kwargs)).double()
         for parameter in model.segmentor.parameters():  # away from the small initial classifiers
             parameter.data += 0.05 * torch.randn_like(parameter)
         return model.train()
@@ -32,6 +32,6 @@ def make_wrappers():
         def wrapper(part):
             return OptimWrapper(torch.optim.SGD(part.parameters(), lr=lr), **kwargs)
 
-        return OptimWrapperDict(segmentor=wrapper(model.segmentor), discriminator=wrapper(model.discriminator))
+        return OptimWrapperDict(**{name: wrapper(getattr(model, name)) for name in players(model)})
 
     return make

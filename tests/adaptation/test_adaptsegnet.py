@@ -4,7 +4,16 @@ import copy
 
 import pytest
 import torch
-import torch.nn.functional as F
+from by_hand import (
+    bce,
+    cross_entropy_by_hand,
+    judge_by_hand,
+    network_by_hand,
+    self_information_by_hand,
+    softmax_by_hand,
+    squares,
+    upsampled,
+)
 from mmengine.runner import load_checkpoint
 from mmengine.structures import PixelData
 
@@ -12,61 +21,8 @@ from sw_mmseg.adaptation import AdaptSegNet
 from sw_mmseg.adaptation.base import without_gradient
 
 
-def network_by_hand(p, x):
-    """Logits of both heads from a dict of parameters; batch norm spelled out."""
-    x = F.conv2d(x, p['backbone.conv1.weight'], p['backbone.conv1.bias'], stride=2, padding=1)
-    mean = x.mean((0, 2, 3), keepdim=True)
-    var = (x - mean).pow(2).mean((0, 2, 3), keepdim=True)
-    x = (x - mean) / (var + 1e-5).sqrt()
-    x = x * p['backbone.norm.weight'].view(1, -1, 1, 1) + p['backbone.norm.bias'].view(1, -1, 1, 1)
-    first = x.clamp(min=0)
-    second = F.conv2d(first, p['backbone.conv2.weight'], p['backbone.conv2.bias'], stride=2, padding=1).clamp(min=0)
-
-    def head(name, features):
-        return sum(
-            F.conv2d(features, p[f'{name}.classifiers.{i}.weight'], p[f'{name}.classifiers.{i}.bias'],
-                     padding=i + 1, dilation=i + 1)
-            for i in range(4))
-
-    return {'decode_head': head('decode_head', second), 'auxiliary_head': head('auxiliary_head', first)}
-
-
-def judge_by_hand(p, level, maps):
-    for index in (0, 2, 4, 6, 8):
-        key = f'levels.{level}.layers.{index}'
-        maps = F.conv2d(maps, p[f'{key}.weight'], p[f'{key}.bias'], stride=2, padding=1)
-        if index < 8:
-            maps = torch.where(maps > 0, maps, 0.2 * maps)
-    return maps
-
-
-def cross_entropy_by_hand(logits, labels):
-    """Mean over labelled pixels of -log softmax at the label."""
-    keep = labels != 255
-    log_softmax = logits - logits.exp().sum(1, keepdim=True).log()
-    picked = log_softmax.gather(1, labels.clamp(max=4)[:, None])[:, 0]
-    return -picked[keep].mean()
-
-
-def softmax_by_hand(logits):
-    return logits.exp() / logits.exp().sum(1, keepdim=True)
-
-
-def upsampled(logits, size):
-    return F.interpolate(logits, size, mode='bilinear', align_corners=True)
-
-
-def bce(scores, label):
-    """-log sigmoid(s) for label 1, -log(1 - sigmoid(s)) for label 0."""
-    probability = 1 / (1 + (-scores).exp())
-    return -(probability if label else 1 - probability).log().mean()
-
-
-def squares(scores, label):
-    return ((scores - label) ** 2).mean()
-
-
-def step_by_hand(model, batch, loss):
+def step_by_hand(model, batch, loss, see):
+    """`see`: what the discriminators are given of upsampled logits."""
     seg = {name: p.detach().clone().requires_grad_() for name, p in model.segmentor.named_parameters()}
     dis = {name: p.detach().clone().requires_grad_() for name, p in model.discriminator.named_parameters()}
     images = {k: (torch.stack(batch[k]['inputs']).double() - 120) / 60 for k in ('source', 'target')}
@@ -78,9 +34,9 @@ def step_by_hand(model, batch, loss):
         up_source = upsampled(source[name], images['source'].shape[2:])
         up_target = upsampled(target[name], images['target'].shape[2:])
         loss_seg = cross_entropy_by_hand(up_source, labels)
-        loss_adv = loss(judge_by_hand(dis, name, softmax_by_hand(up_target)), 0)
-        on_source = judge_by_hand(dis, name, softmax_by_hand(up_source).detach())
-        on_target = judge_by_hand(dis, name, softmax_by_hand(up_target).detach())
+        loss_adv = loss(judge_by_hand(dis, name, see(up_target)), 0)
+        on_source = judge_by_hand(dis, name, see(up_source).detach())
+        on_target = judge_by_hand(dis, name, see(up_target).detach())
         loss_dis = (loss(on_source, 0) + loss(on_target, 1)) / 2
         border = 0.0 if loss is bce else 0.5
         log |= {
@@ -94,15 +50,16 @@ def step_by_hand(model, batch, loss):
     return log, gradients, dict(zip(dis, torch.autograd.grad(total_dis, list(dis.values()))))
 
 
+@pytest.mark.parametrize('method, see', [('AdaptSegNet', softmax_by_hand), ('AdvEnt', self_information_by_hand)])
 @pytest.mark.parametrize('kind, loss', [('vanilla', bce), ('least_squares', squares)])
-def test_step_equals_the_formulas(kind, loss, make_model, make_batch, make_wrappers):
-    model = make_model(loss_adversarial={'type': 'AdversarialLoss', 'kind': kind})
+def test_step_equals_the_formulas(method, see, kind, loss, make_model, make_batch, make_wrappers):
+    model = make_model(method, loss_adversarial={'type': 'AdversarialLoss', 'kind': kind})
     before = copy.deepcopy(model)
-    expected, seg_gradients, dis_gradients = step_by_hand(before, make_batch(), loss)
+    expected, seg_gradients, dis_gradients = step_by_hand(before, make_batch(), loss, see)
     log = model.train_step(make_batch(), make_wrappers(model))
 
-    accuracies = {name for name in log if name.endswith('acc_seg')}
-    assert set(log) - accuracies == set(expected) and len(accuracies) == 2
+    monitors = {name for name in log if name.endswith(('acc_seg', 'entropy'))}
+    assert set(log) - monitors == set(expected) and len(monitors) == (4 if method == 'AdvEnt' else 2)
     for name, value in expected.items():
         torch.testing.assert_close(log[name].double(), value.detach(), rtol=1e-9, atol=1e-9, msg=name)
     for part, gradients in (('segmentor', seg_gradients), ('discriminator', dis_gradients)):

@@ -11,12 +11,17 @@ from mmengine.model import MMSeparateDistributedDataParallel
 from mmengine.optim import build_optim_wrapper
 from mmengine.runner.checkpoint import get_state_dict
 from mmseg.registry import MODELS
-from tiny_networks import tiny_config, two_domain_batch
+from tiny_networks import players, tiny_config, two_domain_batch
+
+ISW = 'InstanceSelectiveWhitening'
+STEPS = {'AdaptSegNet': 2, 'AdvEnt': 2, 'EntropyMinimization': 2, ISW: 4}  # waits, compares twice, whitens
+CASES = [(None, 'AdaptSegNet'), ('sw', 'AdaptSegNet'), ('sw', 'AdvEnt'), ('sw', 'EntropyMinimization'), ('sw', ISW)]
 
 
-def build(norm):
+def build(norm, method):
     torch.manual_seed(2)
-    model = MODELS.build(tiny_config(norm=norm, statistics_from='both')).double().train()
+    policy = 'source' if method == ISW else 'both'
+    model = MODELS.build(tiny_config(method, norm=norm, statistics_from=policy)).double().train()
     for parameter in model.segmentor.parameters():
         parameter.data += 0.05 * torch.randn_like(parameter)
     return model
@@ -34,23 +39,23 @@ def part(batch, index):
     return {domain: {key: value[index:index + 1] for key, value in side.items()} for domain, side in batch.items()}
 
 
-def steps(model, batches):
-    section = {'optimizer': {'type': 'SGD', 'lr': 0.1}}
+def steps(model, case, batches):
     wrappers = build_optim_wrapper(model, {
-        'constructor': 'DomainOptimWrapperConstructor', 'segmentor': section, 'discriminator': section})
+        'constructor': 'DomainOptimWrapperConstructor',
+        **{name: {'optimizer': {'type': 'SGD', 'lr': 0.1}} for name in players(getattr(model, 'module', model))}})
     for batch in batches:
-        model.train_step(batch, optim_wrapper=wrappers)
+        model.train_step(batch['source'] if case[1] == ISW else batch, optim_wrapper=wrappers)
 
 
-def process(rank, port, folder, norm):
+def process(rank, port, folder):
     os.environ.update(MASTER_ADDR='127.0.0.1', MASTER_PORT=str(port))
     torch.set_num_threads(1)
     dist.init_process_group('gloo', rank=rank, world_size=2)
     try:
-        model = build(norm)
-        wrapped = MMSeparateDistributedDataParallel(model)
-        steps(wrapped, [part(full_batch(), rank), part(full_batch(), 1 - rank)])
-        torch.save(get_state_dict(wrapped), os.path.join(folder, f'{rank}.pth'))
+        for case in CASES:
+            wrapped = MMSeparateDistributedDataParallel(build(*case))
+            steps(wrapped, case, [part(full_batch(), rank)] * STEPS[case[1]])
+            torch.save(get_state_dict(wrapped), os.path.join(folder, f'{case}{rank}.pth'))
     finally:
         dist.destroy_process_group()
 
@@ -63,18 +68,27 @@ def free_port():
         return server.getsockname()[1]
 
 
-@pytest.mark.parametrize('norm', [None, 'sw'])
-def test_two_processes_equal_one(tmp_path, norm):
+@pytest.fixture(scope='module')
+def folder(tmp_path_factory):
+    """What two processes make of every case: starting them is what takes time."""
+    path = tmp_path_factory.mktemp('processes')
+    mp.start_processes(process, (free_port(), str(path)), nprocs=2, start_method='spawn')
+    return path
+
+
+@pytest.mark.parametrize('case', CASES)
+def test_two_processes_equal_one(folder, case):
     """SW synchronises by itself, so its statistics, too, are those of all images."""
-    alone = build(norm)
-    start = copy.deepcopy(alone.state_dict())
-    steps(alone, [full_batch(), full_batch()])
-    mp.start_processes(process, (free_port(), str(tmp_path), norm), nprocs=2, start_method='spawn')
+    alone = build(*case)
+    start, expected = copy.deepcopy(alone.state_dict()), alone.state_dict()
+    steps(alone, case, [full_batch()] * STEPS[case[1]])
     for rank in range(2):
-        state = torch.load(tmp_path / f'{rank}.pth')
-        expected = alone.state_dict()
+        state = torch.load(folder / f'{case}{rank}.pth')
         assert set(state) == set(expected)
         for name, value in expected.items():
             torch.testing.assert_close(state[name], value, rtol=1e-7, atol=1e-9, msg=f'{rank}: {name}')
     changed = [name for name, value in start.items() if not torch.equal(value, state[name])]
-    assert any('discriminator' in name for name in changed) and any('backbone.conv1' in name for name in changed)
+    assert all(any(player in name for name in changed) for player in players(alone))
+    assert any('backbone.conv1' in name for name in changed)
+    if case[1] == ISW:
+        assert {'covariances.0.variance', 'covariances.0.mask', 'iteration'} <= set(changed)
