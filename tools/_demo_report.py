@@ -151,15 +151,20 @@ def curve_figures(rows: Sequence[Row], folders: dict[str, Path]) -> list[tuple[s
 def ratio_table(rows: Sequence[Row]) -> Table | None:
     """Importance ratios of the switches after adversarial training, first seed; `None` without switches."""
     found = [r for r in rows if r.treatment == ADVERSARIAL and r.ratios and r.seed == rows[0].seed]
-    cells = []
-    for row in found:
-        for layer in dict.fromkeys(name.split('/')[0] for name in row.ratios):
-            values = {name.partition('/')[2]: v for name, v in row.ratios.items() if name.startswith(f'{layer}/')}
-            texts = [', '.join(f'{k.split("/")[1]} {v:.2f}' for k, v in values.items() if k.startswith(kind))
-                     for kind in ('mean', 'cov')]
-            cells.append((row.network.upper(), layer, *texts))
+    cells = [cells for row in found for cells in ratio_cells(row.network.upper(), row.ratios)]
     return Table(('network', 'layer', 'means', 'covariances'), tuple(cells),
                  'Weights of the statistics in each switch; all started equal.') if cells else None
+
+
+def ratio_cells(network: str, ratios: dict[str, float]) -> list[tuple[str, ...]]:
+    """(network, layer, ratios of the means, of the covariances) of each switch."""
+    cells = []
+    for layer in dict.fromkeys(name.split('/')[0] for name in ratios):
+        values = {name.partition('/')[2]: v for name, v in ratios.items() if name.startswith(f'{layer}/')}
+        texts = [', '.join(f'{k.split("/")[1]} {v:.2f}' for k, v in values.items() if k.startswith(kind))
+                 for kind in ('mean', 'cov')]
+        cells.append((network, layer, *texts))
+    return cells
 
 
 def none_for_nan(values: Sequence[float]) -> list[float | None]:

@@ -19,8 +19,8 @@ from _cli import UserError, add_common_arguments, build, load_config, run_tool
 from _streets import use_streets
 from _weights import load_network
 from mmengine.config import Config
-from mmseg.registry import DATASETS, MODELS
-from predict import SUFFIXES, build_pipeline, find_images, segment_pixels
+from mmseg.registry import MODELS
+from predict import SUFFIXES, build_pipeline, find_images, meta_of, segment_pixels
 from tqdm import tqdm
 
 from sw_mmseg.analysis import overlay
@@ -51,7 +51,7 @@ class Painter:
     def __init__(self, args: argparse.Namespace, config: Config) -> None:
         self.model = load_network(MODELS, config, args)
         dataset = config.test_dataloader.dataset
-        self.meta = build('data set', lambda: DATASETS.get(dataset.type).METAINFO)
+        self.meta = build('data set', lambda: meta_of(dataset))
         self.pipeline = build('pipeline', lambda: build_pipeline(dataset.pipeline, from_file=False))
         self.opacity = args.opacity
 

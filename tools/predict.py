@@ -54,6 +54,12 @@ def find_images(path: Path) -> dict[str, Path]:
     return names
 
 
+def meta_of(dataset: dict) -> dict:
+    """Classes and palette of a data set's config; the folders need not be there."""
+    kind = DATASETS.get(dataset['type'])
+    return kind.meta_of(dataset) if hasattr(kind, 'meta_of') else kind.METAINFO
+
+
 def build_pipeline(pipeline: list[dict], from_file: bool = True) -> Compose:
     """The config's test pipeline without the steps that read labels; and, not `from_file`, that which reads images."""
     steps = [t for t in pipeline if not reads_labels(t)]
@@ -109,7 +115,7 @@ def main(args: argparse.Namespace) -> int:
         raise UserError(f'{args.config} detects and labels no pixels: tools/image_demo.py draws what it finds')
     model = load_network(MODELS, config, args)
     dataset = config.test_dataloader.dataset
-    palette = build('data set', lambda: DATASETS.get(dataset.type).METAINFO['palette'])
+    palette = build('data set', lambda: meta_of(dataset)['palette'])
     pipeline = build('pipeline', lambda: build_pipeline(dataset.pipeline))
     for name, file in tqdm(images.items(), unit='image', disable=len(images) == 1):
         write(segment(model, pipeline, file), file, args.out / name, palette, args.opacity)

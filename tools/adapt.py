@@ -1,0 +1,247 @@
+"""Make a network trained on your labelled images work on your unlabelled ones.
+
+    python tools/adapt.py --source IMAGES LABELS --target IMAGES --out DIR
+
+Folders may be nested; PNG, JPEG, TIFF, WebP and BMP of any size; labels of 8 or 16 bits, paletted, or colours that
+--classes names. Everything is checked before anything is trained. DIR gets checkpoint.pth, config.py (which
+tools/train.py trains again), classes.yaml, predictions/ and report.html. Ctrl-C keeps what was trained; the same
+command with --resume goes on. Labels of the target are read only where --target-val gives them, and choose nothing.
+"""
+
+from __future__ import annotations
+
+import argparse
+import errno
+import json
+import shlex
+import sys
+import warnings
+from dataclasses import asdict, replace
+from pathlib import Path
+
+import _demo_runs as runs
+from _adapt_check import check
+from _adapt_config import make_config
+from _adapt_folders import Checked
+from _adapt_plan import BUDGET, DEFAULT_METHOD, METHODS, NETWORKS, SOURCE_ONLY, STATISTICS, Choice, choose
+from _adapt_report import Report, write_config, write_results
+from _adapt_runs import Examiner, Outcome, fit, seconds_an_iteration, write_checkpoint, write_predictions
+from _adaptation_runs import NORMS
+from _cli import UserError, run_tool
+from _demo_report import show
+from mmengine.config import Config, DictAction
+from mmengine.registry import init_default_scope
+
+from sw_mmseg.adaptation import running_layers
+from sw_mmseg.datasets import write_class_table
+
+FEWEST = 20  # iterations
+NOT_IN_A_RUN = {'resume', 'traceback', 'predict', 'check_only', 'local_rank'}  # what --resume may change
+DISK = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM)
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument('--source', nargs=2, metavar=('IMAGES', 'LABELS'), required=True, help='labelled images')
+    parser.add_argument('--target', metavar='IMAGES', required=True, help='images that it shall work on, unlabelled')
+    parser.add_argument('--out', type=Path, required=True, help='where everything goes')
+    parser.add_argument('--classes', metavar='FILE', help='YAML: names, ids, colours; without it every id is a class')
+    parser.add_argument('--target-val', nargs=2, metavar=('IMAGES', 'LABELS'), help='to report scores on, nothing else')
+    parser.add_argument('--image-suffix', metavar='TEXT', help="end of image names, such as _image (default: found)")
+    parser.add_argument('--label-suffix', metavar='TEXT', help="end of label names, such as _label (default: found)")
+    parser.add_argument('--skip-bad', action='store_true', help='go on without faulty files and images without labels')
+    parser.add_argument('--check', choices=('some', 'all'), default='some', help='how many files to read whole first')
+    parser.add_argument('--check-only', action='store_true', help='stop after the checks; see DIR/check')
+    parser.add_argument('--budget', type=float, metavar='MINUTES', help='of training (default: '
+                        f'{BUDGET["cpu"]:.0f} without a graphics card, {BUDGET["cuda"]:.0f} with one)')
+    parser.add_argument('--iterations', type=int, metavar='N', help='of each training, in place of a budget')
+    parser.add_argument('--method', choices=tuple(METHODS), default=DEFAULT_METHOD,
+                        help='; '.join(f'{name}: {what}' for name, what in METHODS.items()))
+    parser.add_argument('--norm', choices=tuple(NORMS), default='sw', help='norm at the sites of the paper')
+    parser.add_argument('--network', choices=('auto', *NETWORKS), default='auto')
+    parser.add_argument('--short-side', type=int, metavar='PIXELS', help='that images are scaled to')
+    parser.add_argument('--batch-size', type=int, metavar='N', help='images of each domain')
+    parser.add_argument('--no-comparison', action='store_true', help='do not also train on the source alone')
+    parser.add_argument('--predict', default='20', metavar='N|all', help='target images to predict (default: 20)')
+    parser.add_argument('--seed', type=int, default=0)
+    parser.add_argument('--resume', action='store_true', help='go on with the run in DIR')
+    parser.add_argument('--cfg-options', nargs='+', action=DictAction, default={}, metavar='KEY=VALUE',
+                        help='settings of the config to change, e.g. train_dataloader.num_workers=4')
+    parser.add_argument('--traceback', action='store_true', help='show where in the code an error arose')
+    parser.set_defaults(local_rank=0)
+    return parser
+
+
+def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
+    """The command line, as given; `command` is its text."""
+    parser = build_parser()
+    args = parser.parse_args(arguments)
+    words = sys.argv[1:] if arguments is None else arguments
+    args.command = 'python tools/adapt.py ' + ' '.join(map(shlex.quote, words))
+    for name, least in (('iterations', FEWEST), ('budget', 0.01), ('short_side', 32), ('batch_size', 1)):
+        value = getattr(args, name)
+        if value is not None and value < least:
+            parser.error(f'--{name.replace("_", "-")} must be at least {least}')
+    if args.predict != 'all' and not args.predict.isdigit():
+        parser.error('--predict takes a number or "all"')
+    return args
+
+
+def settings(args: argparse.Namespace) -> dict:
+    """What makes a run, in JSON's terms."""
+    kept = {key: value for key, value in vars(args).items() if key not in NOT_IN_A_RUN | {'command'}}
+    return json.loads(json.dumps({**kept, 'out': str(args.out)}, default=str))
+
+
+def begin(args: argparse.Namespace, found: Checked) -> dict:
+    """A new run: what was chosen, with iterations that fit the budget; written to OUT/adapt.json."""
+    choice, reasons = choose(args, found)
+    methods = trained(args, choice)
+    seconds = {}
+    if not args.iterations:
+        print('timing the first iterations', flush=True)
+        for method in reversed(methods):  # the larger one finds what fits into memory
+            def measure(choice: Choice, method=method) -> float:
+                trial = replace(choice, iterations=1000)
+                return seconds_an_iteration(make_config(trial, found, method, args.cfg_options))
+            choice, seconds[method] = fit(choice, measure)
+        budget = args.budget or BUDGET[reasons[0][1]]
+        count = max(FEWEST, int(60 * budget / sum(seconds.values())))
+        choice = replace(choice, iterations=count)
+        why = ' + '.join(f'{s:.2f} s ({m})' for m, s in seconds.items()) + f' an iteration, {budget:g} minutes'
+    else:
+        why = 'as asked'
+    crops = [f'{w}x{h}' for h, w in dict.fromkeys((choice.source_crop, choice.target_crop))]
+    reasons += [('crops, at most', ' and '.join(crops), 'as the images are, the long side at most twice the short one'),
+                ('batch', f'{choice.batch} of each domain', 'as asked' if args.batch_size else 'that fits'),
+                ('iterations', f'{choice.iterations} of each training', why)]
+    state = {'arguments': settings(args), 'command': args.command, 'choice': asdict(choice), 'reasons': reasons}
+    for name, config in configs(choice, found, methods, args).items():
+        write_config(config, args.out / ('config.py' if name == methods[-1] else f'config_{name}.py'), args.command)
+    write_class_table(found.table, args.out / 'classes.yaml')
+    runs.write_json(args.out / 'adapt.json', state)
+    return state
+
+
+def trained(args: argparse.Namespace, choice: Choice) -> list[str]:
+    """Methods to train one after the other; the last is what is asked for."""
+    return list(dict.fromkeys([*([] if args.no_comparison else [SOURCE_ONLY]), *choice.trainings]))
+
+
+def configs(choice: Choice, found: Checked, methods: list[str], args: argparse.Namespace) -> dict[str, Config]:
+    """The config of each training, with its work directory."""
+    made = {method: make_config(choice, found, method, args.cfg_options) for method in methods}
+    for method, config in made.items():
+        config.work_dir = str(args.out / 'runs' / method)
+    return made
+
+
+def resumed(args: argparse.Namespace) -> dict:
+    """The run in OUT. Raises UserError: there is none, or it was another one."""
+    file = args.out / 'adapt.json'
+    if not file.is_file():
+        raise UserError(f'--resume: no run in {args.out}; start it without --resume')
+    state = json.loads(file.read_text())
+    now = settings(args)
+    changed = [key for key, value in state['arguments'].items() if now.get(key) != value]
+    if changed:
+        key = changed[0]
+        raise UserError(f'--resume: --{key.replace("_", "-")} is {now[key]!r} and was {state["arguments"][key]!r} when '
+                        f'the run in {args.out} began, with: {state["command"]}')
+    return state
+
+
+def train(args: argparse.Namespace, choice: Choice, found: Checked) -> tuple[list[Outcome], str, Examiner]:
+    """All trainings, and what their networks say; writes checkpoint.pth and predictions."""
+    methods = trained(args, choice)
+    made = configs(choice, found, methods, args)
+    examiner = Examiner(made[methods[-1]], choice, found, 6)
+    outcomes = []
+
+    def keep(name: str, model, statistics: str, final: bool) -> None:
+        outcomes.append(examiner.outcome(name, model, statistics))
+        if final:
+            count = None if args.predict == 'all' else int(args.predict)
+            write_checkpoint(model, made[methods[-1]], args.out / 'checkpoint.pth', found.table.names)
+            written = write_predictions(model, examiner, args.out / 'predictions', count)
+            print(f'{written} predictions in {args.out / "predictions"}', flush=True)
+
+    for method, config in made.items():
+        folder = args.out / 'runs' / method
+        run = runs.Run(choice.norm, method, choice.seed, '', {}, folder)
+        model, _ = runs.train(run, config, 'adapt', f'    {method}')
+        moved_by = config.model.get('statistics_from', 'source')
+        kept = moved_by if running_layers(model) else 'none kept'
+        keep(method, model, kept, method == choice.method)
+        if method == SOURCE_ONLY and (running_layers(model) or choice.method == STATISTICS):
+            layers = examiner.estimate(model)
+            keep(f'{method} + target statistics', model, 'target, re-estimated' if layers else 'none kept',
+                 choice.method == STATISTICS)
+    final = f'{SOURCE_ONLY} + target statistics' if choice.method == STATISTICS else choice.method
+    return outcomes, final, examiner
+
+
+def commands(args: argparse.Namespace, state: dict, choice: Choice) -> list[str]:
+    """What was run, and what goes on from here."""
+    out = shlex.quote(str(args.out))
+    return [state['command'],
+            f'python tools/train.py {out}/config.py --work-dir {out}/again',
+            f'python tools/predict.py {out}/config.py {out}/checkpoint.pth IMAGES PREDICTIONS',
+            *([f'python tools/test.py {out}/config.py {out}/checkpoint.pth'] if args.target_val else [])]
+
+
+def adapt(args: argparse.Namespace) -> int:
+    """Check, choose, train, report. Returns the exit status."""
+    init_default_scope('mmseg')
+    file = args.out / 'adapt.json'
+    state = resumed(args) if args.resume else None
+    if state is None and file.is_file():
+        raise UserError(f'{args.out} holds a run already: go on with it by --resume, or give another --out')
+    found = check(args.source, args.target, args.target_val, args.classes, args.out,
+                  (args.image_suffix, args.label_suffix), args.skip_bad, args.check == 'all')
+    show(found.overview())
+    show(found.class_table())
+    for folder in found.folders:
+        for note in folder.notes:
+            print(f'{folder.what}: {note}')
+    print(f'Pictures of what was found: {args.out / "check"}', flush=True)
+    if args.check_only:
+        return 0
+    state = state or begin(args, found)
+    choice = Choice.from_dict(state['choice'])
+    for what, value, why in state['reasons']:
+        print(f'{what}: {value} ({why})')
+    outcomes, final, examiner = train(args, choice, found)
+    trainings = {method: args.out / 'runs' / method for method in trained(args, choice)}
+    table = write_results(args.out, Report(found, outcomes, final, [tuple(r) for r in state['reasons']], trainings,
+                                           examiner.pictures(), commands(args, state, choice)))
+    show(table)
+    print(f'Open {args.out / "report.html"}')
+    return 0
+
+
+def main(args: argparse.Namespace) -> int:
+    """The whole tool; a full disk and an interrupt are said in a line."""
+    warnings.filterwarnings('ignore')  # of libraries, between the lines of progress
+    try:
+        return adapt(args)
+    except (runs.Interrupted, KeyboardInterrupt):
+        way_on = 'the same command with --resume goes on from here' if (args.out / 'adapt.json').is_file() else (
+            'nothing was trained yet')
+        print(f'\nStopped; {way_on}.', file=sys.stderr)
+        return 130
+    except OSError as error:
+        if error.errno not in DISK:
+            raise
+        raise UserError(f'cannot write {error.filename or f"to {args.out}"}: {error.strerror}. Make room or give '
+                        'another --out; what was trained is kept, --resume goes on') from error
+    except RuntimeError as error:
+        if 'PytorchStreamWriter' not in str(error):  # torch's word for a file that could not be written whole
+            raise
+        raise UserError(f'a checkpoint could not be written below {args.out}: is the disk full? --resume goes on from '
+                        'the last one') from error
+
+
+if __name__ == '__main__':
+    sys.exit(run_tool(main, parse_arguments()))
