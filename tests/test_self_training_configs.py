@@ -103,13 +103,15 @@ def test_one_step(name, tmp_path):
 
     logged = {key.removeprefix('train/'): value.current() for key, value in runner.message_hub.log_scalars.items()}
     losses = {key: value for key, value in logged.items() if 'loss' in key}
-    assert set(losses) == {'loss_seg', 'loss_mix'} | ({'loss_mask'} if '_mic_' in name else set())
+    assert set(losses) == {'loss_seg', 'loss_mix'} | ({'loss_mask'} if '_mic_' in name else set()) | (
+        {'loss_features'} if name.split('_')[0] in FOREIGN else set())
     assert all(torch.isfinite(torch.tensor(value)) for value in losses.values()), losses
     assert {'pseudo_share', 'pseudo_classes', 'acc_seg'} <= set(logged)
     assert ('pseudo_accuracy' in logged) == name.endswith('streets')
     changed = {key for key, value in runner.model.named_parameters() if not torch.equal(value, before[key])}
     assert any('segmentor.backbone' in key for key in changed) and any('decode_head' in key for key in changed)
-    assert not any(key.startswith('teacher') for key in changed)  # its first update is to the student it began as
+    # the teacher's first update is to the student it began as, and the start of the feature distance stays
+    assert not any(key.startswith(('teacher', 'feature_distance')) for key in changed)
     check_coverage(runner.model, dict(runner.optim_wrapper.items()))
     assert list((tmp_path / name).glob('iter_1.pth'))
     assert list((tmp_path / name).rglob('sample_*.png')), 'the picture hook drew nothing'
@@ -143,6 +145,7 @@ def test_daformers_numbers():
     assert wrapper.paramwise_cfg.custom_keys.decode_head.lr_mult == 10
     assert (warm.type, warm.end, poly.type, poly.power, poly.end) == ('LinearLR', 1500, 'PolyLR', 1.0, 40_000)
     assert (config.model.alpha, config.model.threshold, config.model.ignore_rows) == (0.999, 0.968, (15, 120))
+    assert config.model.feature_distance == {'weight': 0.005}
     assert config.train_cfg.max_iters == 40_000 and config.train_dataloader.batch_size == 2
     dataset = config.train_dataloader.dataset
     assert dataset.rare_class_sampling.temperature == 0.01

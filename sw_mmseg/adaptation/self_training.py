@@ -7,7 +7,8 @@ One iteration, with T the running average of the segmentor S:
     L = CE(S(x_s), y_s) + lambda (w_m CE(S(augment x_m), y_m) + mu q_t CE(S(mask augment x_t), y_t))
 
 and S takes one step on L; mu is 0 without masking. DAFormer (Hoyer et al., 2022) is the same with its network, its
-optimiser and rare-class sampling of the source. Nothing here knows the network: any mmseg segmentor will do.
+optimiser, rare-class sampling of the source and a feature distance added to L (feature_distance.py). Nothing here knows
+the network: any mmseg segmentor will do.
 
 Running statistics (`statistics_from`): mixed images count as target, since that is the domain the method moves towards;
 they are half source, though, and jittered, so that after training statistics re-estimated on clean target images
@@ -28,6 +29,7 @@ from torch import Tensor
 
 from sw_mmseg.adaptation.base import Maps, accumulate, unwrap
 from sw_mmseg.adaptation.class_mix import class_masks, paste
+from sw_mmseg.adaptation.feature_distance import FeatureDistance
 from sw_mmseg.adaptation.levels import MultiLevelAdaptation
 from sw_mmseg.adaptation.masking import Masking
 from sw_mmseg.adaptation.photometric import Photometric
@@ -52,13 +54,14 @@ class SelfTraining(MultiLevelAdaptation):
         warmup: iterations in which lambda is 0. Everything else happens, so that statistics and teacher are at work.
         augmentation: arguments of `Photometric` for mixed and masked images, which must be RGB; None for none.
         masking: arguments of `Masking`, which adds MIC; or None.
+        feature_distance: arguments of `FeatureDistance` but the backbone, which keeps it near its start; or None.
         ignore_rows: first and last rows of a target image of which no pseudo-label is believed.
         teacher_statistics: 'batch' or 'running', see teacher.py.
         evaluate_model: whose predictions are evaluated: 'student' or 'teacher'.
         statistics_from, evaluate_with, data_preprocessor, init_cfg: of `DomainAdaptation`.
 
     Logged: `loss_seg`, `acc_seg`, `loss_mix`, `loss_mask` of the main head, unweighted (others: `HEAD.loss_seg`);
-    `pseudo_share` (mean of q) and `pseudo_classes` (how many classes the batch's pseudo-labels contain).
+    `loss_features`; `pseudo_share` (mean of q) and `pseudo_classes` (number of classes in the batch's pseudo-labels).
     """
 
     def __init__(
@@ -71,6 +74,7 @@ class SelfTraining(MultiLevelAdaptation):
         warmup: int = 0,
         augmentation: dict | None = None,
         masking: dict | None = None,
+        feature_distance: dict | None = None,
         ignore_rows: tuple[int, int] = (0, 0),
         teacher_statistics: str = 'batch',
         evaluate_model: str = 'student',
@@ -90,8 +94,15 @@ class SelfTraining(MultiLevelAdaptation):
         self.threshold, self.target_weight, self.warmup = threshold, target_weight, warmup
         self.augmentation = None if augmentation is None else Photometric(**augmentation)
         self.masking = None if masking is None else Masking(**masking)
+        self.feature_distance = (
+            None if feature_distance is None else FeatureDistance(self.segmentor.backbone, **feature_distance))
         self.ignore_rows, self.evaluate_model = ignore_rows, evaluate_model
         self.register_buffer('seed', torch.tensor(torch.initial_seed() % 2**31))  # the run's; draws nothing
+
+    def init_weights(self) -> None:
+        super().init_weights()
+        if self.feature_distance is not None:
+            self.feature_distance.start_at(unwrap(self.segmentor).backbone)
 
     def train_step(self, data: dict[str, Any], optim_wrapper: OptimWrapperDict) -> dict[str, Tensor]:
         """One iteration on a two-domain batch; returns what to log."""
@@ -106,7 +117,7 @@ class SelfTraining(MultiLevelAdaptation):
 
         # 2. Learn from the source's labels.
         with segmentor.optim_context(self.segmentor), self.statistics.of(student, 'source'):
-            loss = self.segmentation_loss(self.segmentor(source['inputs'], mode='levels'), source['data_samples'], log)
+            loss = self.source_loss(source, log)
         accumulate(segmentor, loss)
 
         # 3. Learn from target images with pieces of source images in them.
@@ -133,6 +144,16 @@ class SelfTraining(MultiLevelAdaptation):
                              f'{target} in (N, 3, H, W). Crop both to one size in their pipelines')
         return batch
 
+    def source_loss(self, source: dict, log: dict[str, Tensor]) -> Tensor:
+        """What is learnt from the source's labels, and what must not be unlearnt."""
+        images, samples = source['inputs'], source['data_samples']
+        if self.feature_distance is None:
+            return self.segmentation_loss(self.segmentor(images, mode='levels'), samples, log)
+        logits, features = self.segmentor(images, mode='levels_and_features')
+        distance = self.feature_distance(images, features, truth(source))
+        log['loss_features'] = distance.detach()
+        return self.segmentation_loss(logits, samples, log) + self.feature_distance.weight * distance
+
     @torch.no_grad()
     def pseudo_labels(self, images: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """What the teacher makes of preprocessed images: labels, confident pixels, share; see pseudo_labels.py."""
@@ -150,10 +171,10 @@ class SelfTraining(MultiLevelAdaptation):
     def mix(self, source: dict, target: Tensor, labels: Tensor, weights: Tensor,
             generators: dict[str, list]) -> tuple[Tensor, Tensor, Tensor]:
         """Images (N, 3, H, W), augmented, with labels and weights (N, H, W): some of the source's classes on target."""
-        truth = torch.stack([sample.gt_sem_seg.data[0] for sample in source['data_samples']])  # N H W
-        masks = class_masks(truth, generators['mix'], unwrap(self.segmentor).decode_head.ignore_index)
+        known = truth(source)
+        masks = class_masks(known, generators['mix'], unwrap(self.segmentor).decode_head.ignore_index)
         images = self.augment(paste(masks, source['inputs'], target), generators['augment'])
-        return images, paste(masks, truth, labels), paste(masks, torch.ones_like(weights), weights)
+        return images, paste(masks, known, labels), paste(masks, torch.ones_like(weights), weights)
 
     def mask(self, target: Tensor, generators: dict[str, list]) -> Tensor:
         """Target images, augmented, of which patches are hidden."""
@@ -185,3 +206,8 @@ class SelfTraining(MultiLevelAdaptation):
         if self.evaluate_model == 'teacher' and mode != 'loss':
             return self.teacher(inputs, data_samples, mode)
         return super().forward(inputs, data_samples, mode)
+
+
+def truth(source: dict) -> Tensor:
+    """The labels (N, H, W) of a preprocessed labelled batch."""
+    return torch.stack([sample.gt_sem_seg.data[0] for sample in source['data_samples']])

@@ -27,8 +27,10 @@ class MultiLevelSegmentor(EncoderDecoder):
         return heads
 
     def forward(self, inputs: Tensor, data_samples: OptSampleList = None, mode: str = 'tensor') -> Any:
-        """mmseg's modes, and 'levels': dict of logits (N, classes, h, w) at each head's own resolution."""
-        if mode == 'levels':
+        """mmseg's modes, and 'levels': dict of logits (N, classes, h, w) at each head's own resolution; or, as
+        'levels_and_features', that and the backbone's last map (N, C, h, w)."""
+        if mode in ('levels', 'levels_and_features'):
             features = self.extract_feat(inputs)
-            return {name: head(features) for name, head in self.heads().items()}
+            logits = {name: head(features) for name, head in self.heads().items()}
+            return logits if mode == 'levels' else (logits, features[-1])
         return super().forward(inputs, data_samples, mode)
