@@ -27,7 +27,7 @@ STEPPED_IN = {
     **dict.fromkeys(('resnet20', 'resnet44', 'resnet56', 'resnet110', 'resnet50', 'resnet50fast', 'resnet50released',
                      'resnet101', 'resnet101released', 'densenet121', 'densenet169'), 'test_classification_configs.py'),
     **dict.fromkeys(('dacs', 'dacs101', 'mic', 'daformer'), 'test_self_training_configs.py'),
-    'maskrcnn': 'test_detection_configs.py',
+    **dict.fromkeys(('maskrcnn', 'maskrcnnreleased'), 'test_detection_configs.py'),
     'style': 'stylization/test_stylization.py',
 }
 ALL_NAMES = sorted(path.stem for path in (Path(__file__).parent.parent / 'configs').glob('*.py'))

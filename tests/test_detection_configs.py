@@ -17,9 +17,14 @@ import sw_mmseg.plugin  # noqa: F401
 from sw_mmseg.whitening import PRESETS, SwitchWhiten2d
 
 CONFIGS = Path(__file__).parent.parent / 'configs'
-NAMES = sorted(path.stem for path in CONFIGS.glob('*_maskrcnn_*.py'))
+NAMES = sorted(path.stem for path in CONFIGS.glob('*_maskrcnn*_*.py'))
 SITES = ['bn1', *[f'layer{stage}.{block}.bn2' for stage, blocks in ((1, [1]), (2, [0, 2]), (3, [0, 2, 4]))
                   for block in blocks]]
+RELEASED = ['bn1', 'layer1.1.bn2', 'layer2.1.bn2', 'layer2.3.bn2', 'layer3.1.bn2', 'layer3.3.bn2', 'layer3.5.bn2']
+
+
+def sites(name):
+    return RELEASED if 'released' in name else SITES
 
 
 @pytest.fixture(autouse=True)
@@ -47,7 +52,7 @@ def kind(layer):
 def test_the_promised_rows_are_there():
     rows = {'frozenbn', 'syncbn', 'gn', 'sn', 'sw'}
     promised = {f'{row}_maskrcnn_coco' for row in rows} | {f'{row}_maskrcnn_streets' for row in rows - {'frozenbn'}}
-    assert promised | {'sw_maskrcnn_cityscapes'} == set(NAMES)
+    assert promised | {'sw_maskrcnn_cityscapes', 'sw_maskrcnnreleased_coco'} == set(NAMES)
 
 
 @pytest.mark.parametrize('name', NAMES)
@@ -60,9 +65,9 @@ def test_norm_of_every_layer(name):
         model = MODELS.build(config.model)
     backbone = {key.replace('gn', 'bn'): layer for key, layer in norms(model.backbone).items()}
     elsewhere = {'frozenbn': 'bn', 'sw': 'syncbn'}.get(row, row)
-    assert len(backbone) == 53 and set(SITES) <= set(backbone) and len(SITES) == 7
+    assert len(backbone) == 53 and set(sites(name)) <= set(backbone) and len(sites(name)) == 7
     assert {key: kind(layer) for key, layer in backbone.items()} == {
-        key: row if row == 'sw' and key in SITES else elsewhere for key in backbone}
+        key: row if row == 'sw' and key in sites(name) else elsewhere for key in backbone}
     assert all(layer.sync for layer in backbone.values() if isinstance(layer, SwitchWhiten2d))
     frozen = row == 'frozenbn'
     others = {'neck': norms(model.neck), 'rpn': norms(model.rpn_head), 'box': norms(model.roi_head.bbox_head),
@@ -107,7 +112,7 @@ def test_one_step_validation_and_checkpoint(name, tmp_path):
         assert any(key.startswith(part) for key in changed), part
     assert ('backbone.conv1.weight' in changed) == (not name.startswith('frozenbn'))
     if name.startswith('sw'):  # zero γ at the end of every residual branch hold the switches in them still at first
-        assert {f'backbone.{site}.running_cov' for site in SITES} | {'backbone.bn1.cov_logits'} <= changed
+        assert {f'backbone.{site}.running_cov' for site in sites(name)} | {'backbone.bn1.cov_logits'} <= changed
     assert (tmp_path / name / f'{unit}_1.pth').is_file()
 
 
