@@ -43,7 +43,8 @@ METHODS = {
     'oracle': ('target labels (oracle)', ()),
 }
 SHARED = (
-    *(f'adaptation/{name}.py' for name in ('base', 'estimate', 'statistics')), 'engine/optimizers.py',
+    'engine/optimizers.py',
+    *(f'adaptation/{name}.py' for name in ('base', 'estimate', 'estimate_switches', 'statistics')),
     *(f'datasets/{name}.py' for name in ('base', 'cityscapes', 'domain_pair', 'gta5', 'labels', 'loading', 'positions',
                                          'sampler', 'unlabelled')),
     *(f'models/{name}.py' for name in ('deeplab_v2', 'instance_batch_norm', 'norms', 'preprocessor', 'segmentor',

@@ -6,6 +6,7 @@ statistics re-estimated on target images.
 
 from __future__ import annotations
 
+import itertools
 from functools import partial
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from mmengine.config import Config
 from mmseg.structures import SegDataSample
 from torch.utils.data import DataLoader
 
+from sw_mmseg.adaptation import estimate_switches
 from sw_mmseg.analysis.label_free import LabelFree
 
 STATISTICS_IMAGES = 200  # target images for re-estimation
@@ -64,7 +66,8 @@ def trained_policies(model: torch.nn.Module) -> list[str]:
 
 def score_policies(model: torch.nn.Module, config: Config,
                    loaders: dict[str, DataLoader]) -> dict[str, dict[str, list[float]]]:
-    """Policy -> domain -> IoU of every class; the last is 're-estimated' on target images."""
+    """Policy -> domain -> IoU of every class; the last are 're-estimated' on target images, and with that 'switches'
+    re-estimated too, where there are any."""
     scores = {}
     for policy in trained_policies(model):
         if hasattr(model, 'evaluate_with') and policy != 'none':
@@ -75,4 +78,6 @@ def score_policies(model: torch.nn.Module, config: Config,
         images = runs.build_loader(unlabelled_images(config, folder), 4, seed=0)
         runs.estimate(model, images, STATISTICS_IMAGES // 4)
         scores['re-estimated'] = {domain: runs.test(model, loader)[0] for domain, loader in loaders.items()}
+        if estimate_switches(model, itertools.islice(images, STATISTICS_IMAGES // 4)):
+            scores['switches'] = {domain: runs.test(model, loader)[0] for domain, loader in loaders.items()}
     return scores

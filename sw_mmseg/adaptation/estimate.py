@@ -77,7 +77,7 @@ def estimate_statistics(
     batch_count = 0
     with _collecting(model, layers, moments):
         for batch in batches:
-            (forward or _forward_of(model))(batch)
+            (forward or forward_of(model))(batch)
             batch_count += 1
     if layers and not batch_count:
         raise ValueError('estimate_statistics was given no batch: the images of the domain are missing')
@@ -113,7 +113,7 @@ def _collecting(model: nn.Module, layers: list[nn.Module], moments: list[PooledM
             module.training = training
 
 
-def _forward_of(model: nn.Module) -> Callable[[Any], Any]:
+def forward_of(model: nn.Module) -> Callable[[Any], Any]:
     """Through every head where the model has several; else its plain forward."""
     mode = {'mode': 'levels'} if hasattr(model, 'heads') else {}
 

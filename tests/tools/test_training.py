@@ -118,14 +118,16 @@ def test_augmentation_at_test_time_averages_scales_and_mirrors(trained, run, tmp
         assert (found == expected).mean() > 0.995  # ties at the last bit
 
 
-def test_reestimated_statistics_change_buffers_alone(trained, run, tmp_path):
+@pytest.mark.parametrize('more', [[], ['--switches']])
+def test_reestimated_statistics_change_buffers_alone_and_switches_if_asked(trained, run, tmp_path, more):
     config, checkpoint = trained
     out = tmp_path / 'new' / 'target.pth'
-    assert run('analysis/reestimate_statistics', config, checkpoint, out, '--images', 4, '--batch-size', 2) == 0
+    assert run('analysis/reestimate_statistics', config, checkpoint, out, '--images', 4, '--batch-size', 2, *more) == 0
     before, after = torch.load(checkpoint, weights_only=False)['state_dict'], torch.load(out)['state_dict']
     assert before.keys() == after.keys()
     changed = {k.rpartition('.')[2] for k in before if not torch.equal(before[k], after[k])}
-    assert changed == {'running_mean', 'running_cov', 'num_batches_tracked'}
+    logits = {'mean_logits', 'cov_logits'} if more else set()
+    assert changed == {'running_mean', 'running_cov', 'num_batches_tracked'} | logits
 
 
 def test_a_folder_of_images_is_segmented(trained, run, tmp_path, streets):

@@ -31,6 +31,8 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument('--images-from', metavar='DIR', help="a folder of target images (default: the config's target)")
     parser.add_argument('--images', type=int, default=200, help='how many target images to look at (default: 200)')
     parser.add_argument('--batch-size', type=int, default=4)
+    parser.add_argument('--switches', action='store_true',
+                        help="then also SW's importance ratios, by the certainty and diversity of its predictions")
     parser.add_argument('--device', default='cuda' if torch.cuda.is_available() else 'cpu')
     add_common_arguments(parser)
     return parser.parse_args(arguments)
@@ -49,7 +51,7 @@ def target_loader(config: Config, folder: str | None, batch_size: int) -> torch.
 
 def main(args: argparse.Namespace) -> int:
     """Parse, estimate, write."""
-    from sw_mmseg.adaptation import estimate_statistics
+    from sw_mmseg.adaptation import estimate_statistics, estimate_switches
     if args.images < 1 or args.batch_size < 1:
         raise UserError('--images and --batch-size must be at least 1')
     config = load_config(args.config, args.cfg_options, args.work_dir)
@@ -61,8 +63,11 @@ def main(args: argparse.Namespace) -> int:
     layers = estimate_statistics(model, tqdm(itertools.islice(loader, count), total=count, unit='batch'))
     if not layers:
         raise UserError('the network keeps no running statistics: there is nothing to estimate')
+    if args.switches and not estimate_switches(model, tqdm(itertools.islice(loader, count), total=count, unit='batch')):
+        raise UserError('the network has no switches: leave out --switches')
     args.out.parent.mkdir(parents=True, exist_ok=True)
-    meta = {'cfg': config.pretty_text, 'statistics': f'{count} target batches of {args.batch_size}'}
+    meta = {'cfg': config.pretty_text, 'statistics': f'{count} target batches of {args.batch_size}',
+            'switches': 're-estimated' if args.switches else 'as trained'}
     torch.save({'state_dict': model.cpu().state_dict(), 'meta': meta}, args.out)
     print(f'{layers} layers estimated on {count} batches of {args.batch_size}; written to {args.out}')
     return 0

@@ -1,0 +1,90 @@
+"""What the switches would choose on the target, asked without labels: importance ratios re-estimated after training.
+
+Ratios are learnt on the source, where batch statistics describe every image well; on the target they may not. A few
+steps move the logits of every switch, and nothing else, towards predictions that are sure of each pixel and diverse
+over all of them (the mutual information of InfoMax; Tent adapts every affine parameter by its first half):
+
+    L = mean_pixels H(p) - H(mean_pixels p),   H in units of log K
+
+The network is in evaluation mode, so the ratios weigh running statistics against those of the image, as they will when
+it predicts: re-estimate the running statistics first. The paper has nothing like it.
+"""
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import torch
+from mmengine.model import is_model_wrapper
+from torch import Tensor, nn
+
+from sw_mmseg.adaptation.estimate import forward_of
+from sw_mmseg.losses import normalised_entropy
+
+LOGITS = ('mean_logits', 'cov_logits')
+
+
+def switch_logits(model: nn.Module) -> list[nn.Parameter]:
+    """The logits of every switch of `model`, each once where layers or kinds share them."""
+    found = {id(p): p for name, p in model.named_parameters() if name.rpartition('.')[2] in LOGITS and p.numel() > 1}
+    return list(found.values())
+
+
+def certainty_and_diversity(logits: Tensor) -> Tensor:
+    """L above, of logits (N, K, h, w); -1 (sure and diverse) to 0."""
+    mean = logits.float().softmax(1).mean((0, 2, 3), keepdim=True)  # 1 K 1 1
+    return normalised_entropy(logits).mean() - normalised_entropy(mean.clamp_min(1e-12).log()).mean()
+
+
+def estimate_switches(model: nn.Module, batches: Iterable[Any], lr: float = 0.05,
+                      forward: Callable[[Any], Any] | None = None) -> list[float]:
+    """Moves the switches of `model` by one Adam step a batch. No label is read; weights and buffers stay.
+
+    Args:
+        model: any network with SW layers; an mmseg segmentor or an adaptation model takes batches as its loaders give.
+        batches: as for `estimate_statistics`.
+        lr: of Adam, on logits: 0.05 moves a ratio by about a hundredth a step.
+        forward: gives the logits (N, K, h, w) of a batch; the default takes the main head's.
+
+    Returns:
+        L of every batch, before its step; empty where the network has no switches, whose batches are then not read.
+
+    Raises:
+        ValueError: there are switches and no batch.
+        FloatingPointError: L is no number; the switches are put back.
+    """
+    model = model.module if is_model_wrapper(model) else model
+    logits = switch_logits(model)
+    if not logits:
+        return []
+    before, trained = [p.detach().clone() for p in logits], {id(p): p.requires_grad for p in model.parameters()}
+    modes = [(module, module.training) for module in model.modules()]
+    optimizer, losses = torch.optim.Adam(logits, lr), []
+    try:
+        model.eval().requires_grad_(False)
+        for p in logits:
+            p.requires_grad_(True)
+        for batch in batches:
+            loss = certainty_and_diversity(_main((forward or forward_of(model))(batch)))
+            if not loss.isfinite():
+                with torch.no_grad():
+                    for p, value in zip(logits, before):
+                        p.copy_(value)
+                raise FloatingPointError('predictions of a target batch are no numbers; the switches are as they were')
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            losses.append(float(loss))
+    finally:
+        for p in model.parameters():
+            p.requires_grad_(trained[id(p)])
+            p.grad = None
+        for module, training in modes:
+            module.training = training
+    if not losses:
+        raise ValueError('estimate_switches was given no batch: the images of the domain are missing')
+    return losses
+
+
+def _main(outputs: Any) -> Tensor:
+    """Logits of the main head."""
+    return next(iter(outputs.values())) if isinstance(outputs, dict) else outputs
