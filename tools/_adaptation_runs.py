@@ -31,8 +31,9 @@ NORMS = {
 METHODS = {
     'sourceonly': ('source only', ()),
     'fda': ('source only, Fourier exchange', ('datasets/fourier.py',)),
-    'isw': ('source only, ISW', ('adaptation/instance_selective.py', 'adaptation/photometric.py',
-                                 'losses/instance_selective.py')),
+    'isw': ('source only, ISW', (
+        *(f'adaptation/{name}.py' for name in ('instance_selective', 'levels', 'photometric', 'randomness')),
+        'losses/instance_selective.py')),
     'adaptsegnet': ('AdaptSegNet', ('adaptation/adaptsegnet.py', 'adaptation/levels.py', 'losses/adversarial.py',
                                     'models/discriminator.py')),
     'minent': ('entropy minimisation', ('adaptation/entropy.py', 'adaptation/levels.py', 'losses/entropy.py')),
