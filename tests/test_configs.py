@@ -22,7 +22,8 @@ from sw_mmseg.whitening import PRESETS, SwitchWhiten2d
 
 # The second word of a config's name -> the file beside this one that builds and steps such configs.
 STEPPED_IN = {
-    **dict.fromkeys(('adaptsegnet', 'adaptsegnet101', 'oracle', 'sourceonly'), 'test_configs.py'),
+    **dict.fromkeys(('adaptsegnet', 'adaptsegnet101', 'oracle', 'sourceonly', 'minent', 'minent101', 'advent', 'advent101',
+                     'isw', 'isw101', 'fda'), 'test_configs.py'),
     **dict.fromkeys(('fcn', 'pspnet', 'pspnet101'), 'test_scene_configs.py'),
     **dict.fromkeys(('resnet20', 'resnet44', 'resnet56', 'resnet110', 'resnet50', 'resnet50fast', 'resnet50released',
                      'resnet101', 'resnet101released', 'densenet121', 'densenet169'), 'test_classification_configs.py'),
@@ -32,6 +33,11 @@ STEPPED_IN = {
 }
 ALL_NAMES = sorted(path.stem for path in (Path(__file__).parent.parent / 'configs').glob('*.py'))
 NAMES = [name for name in ALL_NAMES if STEPPED_IN.get(name.split('_')[1]) == 'test_configs.py']
+LOSSES = {
+    **dict.fromkeys(('AdaptSegNet', 'AdvEnt'), {'loss_seg', 'loss_adv', 'loss_dis'}),
+    'EntropyMinimization': {'loss_seg', 'loss_ent'},
+    'InstanceSelectiveWhitening': {'loss_seg', 'loss_isw'},
+}
 EXPECTED_NORM = {'sn': 'SN', 'sw': 'SWa', 'swb': 'SWb', 'bw': 'BW', 'iw': 'IW'}
 
 
@@ -40,7 +46,7 @@ def load(name):
 
 
 def segmentor_of(config):
-    return config.model.segmentor if config.model.type == 'AdaptSegNet' else config.model
+    return config.model.get('segmentor', config.model)
 
 
 @DATASETS.register_module(force=True)
@@ -70,14 +76,16 @@ def shrink(config, work_dir):
     else:
         backbone.update(depth=50, stem_channels=16, base_channels=16, init_cfg=None)
         segmentor.decode_head.in_channels, segmentor.auxiliary_head.in_channels = 512, 256
-    if config.model.type == 'AdaptSegNet':
+    if 'discriminator' in config.model:
         config.model.discriminator.width = 4
+    if config.model.type == 'InstanceSelectiveWhitening':
+        config.model.update(warmup=1, compare=1)
     for name in ('val', 'test'):
         for part in ('dataloader', 'evaluator', 'cfg'):
             config.pop(f'{name}_{part}', None)
     config.train_dataloader = {
         'batch_size': config.train_dataloader.batch_size, 'num_workers': 0,
-        'dataset': {'type': 'RandomPictures', 'paired': config.model.type == 'AdaptSegNet'},
+        'dataset': {'type': 'RandomPictures', 'paired': config.train_dataloader.dataset.type == 'DomainPair'},
         'sampler': {'type': 'InfiniteSampler', 'shuffle': False}, 'collate_fn': {'type': 'pseudo_collate'}}
     for hook in config.custom_hooks:
         hook['interval'] = 1
@@ -96,7 +104,10 @@ def test_every_config_is_stepped_somewhere():
 def test_there_are_configs_and_the_promised_ones_among_them():
     promised = {f'{norm}_adaptsegnet_gta2cityscapes' for norm in ('bn', 'sn', 'sw', 'swb')}
     promised |= {f'{norm}_sourceonly_gta2cityscapes' for norm in ('bn', 'sw')}
-    promised |= {f'{norm}_{method}_streets' for norm in ('bn', 'in', 'sw') for method in ('adaptsegnet', 'sourceonly')}
+    promised |= {f'{norm}_{method}{depth}_gta2cityscapes' for norm in ('bn', 'sw')
+                 for method in ('minent', 'advent', 'isw') for depth in ('', '101')}
+    promised |= {f'{norm}_{method}_streets' for norm in ('bn', 'in', 'sw')
+                 for method in ('adaptsegnet', 'sourceonly', 'minent', 'advent', 'isw', 'fda')}
     assert promised <= set(NAMES)
 
 
@@ -113,9 +124,9 @@ def test_one_step(name, tmp_path):
     losses = {key: value for key, value in logged.items() if 'loss' in key}
     assert losses and all(torch.isfinite(torch.tensor(value)) for value in losses.values()), losses
     changed = {key for key, value in runner.model.named_parameters() if not torch.equal(value, before[key])}
-    if config.model.type == 'AdaptSegNet':
-        assert {'loss_seg', 'loss_adv', 'loss_dis'} <= set(losses)
-        assert any(key.startswith('discriminator') for key in changed)
+    if 'segmentor' in config.model:
+        assert LOSSES[config.model.type] <= set(losses)
+        assert ('discriminator' in config.model) == any(key.startswith('discriminator') for key in changed)
         check_coverage(runner.model, dict(runner.optim_wrapper.items()))
     else:
         check_coverage(runner.model, {'all': runner.optim_wrapper})
@@ -150,26 +161,30 @@ def test_norms_stand_where_the_paper_puts_them(name):
 @pytest.mark.parametrize('name', [name for name in NAMES if name.endswith('gta2cityscapes')])
 def test_adaptsegnets_numbers(name):
     config = load(name)
-    adversarial = config.model.type == 'AdaptSegNet'
-    wrapper = config.optim_wrapper.segmentor if adversarial else config.optim_wrapper
-    optimizer = wrapper.optimizer
+    parts = config.optim_wrapper if 'segmentor' in config.model else {'segmentor': config.optim_wrapper}
+    optimizer = parts['segmentor'].optimizer
     assert (optimizer.type, optimizer.lr, optimizer.momentum, optimizer.weight_decay) == ('SGD', 2.5e-4, 0.9, 5e-4)
-    for poly in config.param_scheduler.values() if adversarial else [config.param_scheduler]:
+    for poly in config.param_scheduler.values() if 'segmentor' in config.model else [config.param_scheduler]:
         assert [(p.type, p.power, p.end, p.by_epoch) for p in poly] == [('PolyLR', 0.9, 250_000, False)]
     assert config.train_cfg.max_iters == 150_000 and config.train_dataloader.batch_size == 1
-    if adversarial:
+    if 'discriminator' in config.model:
         dis = config.optim_wrapper.discriminator.optimizer
         assert (dis.type, dis.lr, tuple(dis.betas)) == ('Adam', 1e-4, (0.9, 0.99))
-        weights = [(level.lambda_seg, level.lambda_adv) for level in config.model.levels]
-        assert weights == ([(1.0, 0.001), (0.1, 0.0002)] if '101' in name else [(1.0, 0.001)])
+    if 'segmentor' in config.model:
+        weights = [tuple(level.values())[1:] for level in config.model.get('levels', [])]
+        expected = [(1.0, 0.001), (0.1, 0.0002)] if '101' in name else [(1.0, 0.001)]
+        if 'isw' in name:
+            expected = [weight[:1] for weight in expected] if '101' in name else []
+        assert weights == expected
         assert config.model_wrapper_cfg.type == 'MMSeparateDistributedDataParallel'
-    else:
+    if 'sourceonly' in name or 'isw' in name:
         assert 'target' not in config.train_dataloader.dataset and 'DomainPair' not in str(config.train_dataloader)
 
 
-def test_streets_methods_share_everything_but_the_method():
+@pytest.mark.parametrize('method', ['adaptsegnet', 'minent', 'advent', 'isw', 'fda'])
+def test_streets_methods_share_everything_but_the_method(method):
     """Same seed, same schedule, same segmentor's optimiser, same network: what differs is the method."""
-    one, other = load('bn_sourceonly_streets'), load('bn_adaptsegnet_streets')
+    one, other = load('bn_sourceonly_streets'), load(f'bn_{method}_streets')
     assert one.randomness == other.randomness and 'seed' in one.randomness
     assert one.train_cfg == other.train_cfg and one.train_dataloader.batch_size == other.train_dataloader.batch_size
     assert one.optim_wrapper == other.optim_wrapper.segmentor

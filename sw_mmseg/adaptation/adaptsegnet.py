@@ -58,7 +58,8 @@ class AdaptSegNet(MultiLevelAdaptation):
         statistics_from, evaluate_with, data_preprocessor, init_cfg: of `DomainAdaptation`.
 
     Logged: `loss_seg`, `acc_seg`, `loss_adv`, `loss_dis`, `dis_acc_source`, `dis_acc_target` of the main level, and
-    the same with a head's name in front, e.g. `auxiliary_head.loss_adv`, for the others. Losses are unweighted.
+    the same with a head's name in front, e.g. `auxiliary_head.loss_adv`, for the others; `target_classes`. Losses are
+    unweighted.
     """
 
     level_type = AdversarialLevel
@@ -93,9 +94,11 @@ class AdaptSegNet(MultiLevelAdaptation):
 
         # 2. Segment the target so that it is taken for the source; the discriminators only pass the gradient on.
         with segmentor.optim_context(self.segmentor), self.statistics.of(unwrap(self.segmentor), 'target'):
-            target = self.judged(self.segmentor(images['target'], mode='levels'), images['target'])
+            logits = self.segmentor(images['target'], mode='levels')
+            target = self.judged(logits, images['target'])
             loss = self.adversarial_loss(target, log)
         segmentor.update_params(loss)
+        self.watch(logits, log)
 
         # 3. Learn to tell the domains apart, from predictions that carry no gradient back.
         with discriminator.optim_context(self.discriminator):

@@ -42,7 +42,7 @@ class EntropyMinimization(MultiLevelAdaptation):
         statistics_from, evaluate_with, data_preprocessor, init_cfg: of `DomainAdaptation`.
 
     Logged: `loss_seg`, `acc_seg`, `loss_ent` and `entropy`, the target's mean normalised entropy (0 to 1), of the main
-    level, and the same with a head's name in front for the others. Losses are unweighted.
+    level, and the same with a head's name in front for the others; `target_classes`. Losses are unweighted.
     """
 
     level_type = EntropyLevel
@@ -75,9 +75,10 @@ class EntropyMinimization(MultiLevelAdaptation):
 
         # 2. Decide on the target, whatever for.
         with segmentor.optim_context(self.segmentor), self.statistics.of(unwrap(self.segmentor), 'target'):
-            logits = self.upsampled(self.segmentor(target, mode='levels'), target)
-            loss = self.entropy_loss(logits, log)
+            logits = self.segmentor(target, mode='levels')
+            loss = self.entropy_loss(self.upsampled(logits, target), log)
         segmentor.update_params(loss)
+        self.watch(logits, log)
         return log
 
     def entropy_loss(self, logits: Maps, log: dict[str, Tensor]) -> Tensor:

@@ -68,6 +68,12 @@ class MultiLevelAdaptation(DomainAdaptation):
             for name, value in logits.items()
         }
 
+    def watch(self, logits: Maps, log: dict[str, Tensor]) -> None:
+        """Logs `target_classes`: how many classes the main head sees in a target batch. At one, it has collapsed."""
+        labels = logits[self.levels[0].head].detach().argmax(1)
+        seen = labels.new_zeros(logits[self.levels[0].head].shape[1], dtype=torch.float32)
+        log['target_classes'] = seen.index_fill_(0, labels.flatten(), 1.0).sum()
+
     def _log(self, log: dict[str, Tensor], level: Level, name: str, value: Tensor) -> None:
         key = name if level is self.levels[0] else f'{level.head}.{name}'
         log[key] = log[key] + value.detach() if key in log else value.detach()

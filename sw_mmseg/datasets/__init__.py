@@ -12,9 +12,11 @@ from .check import check_dataset
 from .cifar import CIFAR
 from .cityscapes import RawCityscapesDataset
 from .class_table import ClassTable, parse_class_table, read_class_table, table_of_ids, write_class_table
+from .colour_statistics import ColourStatistics
 from .digits import Digits
 from .domain_pair import DomainPair
 from .errors import DatasetError
+from .fourier import FourierAmplitude
 from .gta5 import GTA5Dataset
 from .image_folders import ImageFolders
 from .labelled_images import LabelledImages
@@ -34,10 +36,12 @@ __all__ = [
     'NUM_CLASSES',
     'PALETTE',
     'ClassTable',
+    'ColourStatistics',
     'DatasetError',
     'Digits',
     'DomainPair',
     'FoldersADE20K',
+    'FourierAmplitude',
     'GTA5Dataset',
     'ImageFolders',
     'LabelledImages',

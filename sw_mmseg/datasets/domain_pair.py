@@ -1,7 +1,7 @@
 """A labelled source and an unlabelled target, side by side in every batch."""
 
 from mmengine.dataset import BaseDataset
-from mmseg.registry import DATASETS
+from mmseg.registry import DATASETS, TRANSFORMS
 
 from .positions import Stream, choose
 
@@ -19,6 +19,8 @@ class DomainPair(Stream):
         target: config of the unlabelled data set (`UnlabelledImages`), or the data set.
         seed: of the orders and the augmentation; None follows the run's `randomness.seed`.
         rare_class_sampling: arguments of `RareClassSampling` for the source, or None for every sample once an epoch.
+        source_style: config of what gives a source picture the look of the target picture at its position:
+            `FourierAmplitude` or `ColourStatistics`. It works behind both pipelines; labels and target stay.
     """
 
     def __init__(
@@ -27,8 +29,10 @@ class DomainPair(Stream):
         target: dict | BaseDataset,
         seed: int | None = None,
         rare_class_sampling: dict | None = None,
+        source_style: dict | None = None,
     ) -> None:
         super().__init__(seed)
+        self.source_style = None if source_style is None else TRANSFORMS.build(source_style)
         self.source, self.target = (
             DATASETS.build(side) if isinstance(side, dict) else side for side in (source, target)
         )
@@ -54,4 +58,6 @@ class DomainPair(Stream):
                 f'the target of a DomainPair brought labels ({target["data_samples"].get("seg_map_path")}); its data '
                 'set must be UnlabelledImages and its pipeline must not load labels'
             )
+        if self.source_style is not None:
+            source['inputs'] = self.source_style(source['inputs'], target['inputs'])
         return dict(source=source, target=target)

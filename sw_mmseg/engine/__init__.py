@@ -9,6 +9,7 @@ from sw_mmseg.engine.local_checkpoints import load_local_checkpoint
 from sw_mmseg.engine.memory_format import ChannelsLastHook
 from sw_mmseg.engine.optimizers import DomainOptimWrapperConstructor, DomainOptimWrappers
 from sw_mmseg.engine.pictures import SamplePicturesHook
+from sw_mmseg.engine.prediction_health import PredictionHealthHook
 from sw_mmseg.engine.progress import ProgressHook
 from sw_mmseg.engine.pseudo_accuracy import PseudoLabelAccuracyHook
 from sw_mmseg.engine.ratios import ImportanceRatioHook, importance_ratios
@@ -27,6 +28,7 @@ __all__ = [
     'ImportanceRatioHook',
     'InterruptHook',
     'NonFiniteLossError',
+    'PredictionHealthHook',
     'ProgressHook',
     'PseudoLabelAccuracyHook',
     'SamplePicturesHook',

@@ -58,8 +58,8 @@ def test_step_equals_the_formulas(method, see, kind, loss, make_model, make_batc
     expected, seg_gradients, dis_gradients = step_by_hand(before, make_batch(), loss, see)
     log = model.train_step(make_batch(), make_wrappers(model))
 
-    monitors = {name for name in log if name.endswith(('acc_seg', 'entropy'))}
-    assert set(log) - monitors == set(expected) and len(monitors) == (4 if method == 'AdvEnt' else 2)
+    monitors = {name for name in log if name.endswith(('acc_seg', 'entropy', 'target_classes'))}
+    assert set(log) - monitors == set(expected) and len(monitors) == (5 if method == 'AdvEnt' else 3)
     for name, value in expected.items():
         torch.testing.assert_close(log[name].double(), value.detach(), rtol=1e-9, atol=1e-9, msg=name)
     for part, gradients in (('segmentor', seg_gradients), ('discriminator', dis_gradients)):
