@@ -28,12 +28,14 @@ SEED = re.compile(r'[_-]seed[_-]?\d+$')
 
 @dataclass(frozen=True)
 class Run:
-    """`folder` has the logs; `checkpoint` is None where training has not written one yet."""
+    """`folder` has the logs; `checkpoint` is None where training has not written one yet, and `chosen` where it is the
+    user's choice rather than the folder's last."""
 
     label: str
     folder: Path
     checkpoint: Path | None
     config: Config
+    chosen: bool = False
 
     @cached_property
     def scalars(self) -> dict:
@@ -57,7 +59,8 @@ def open_run(path: str | Path, label: str | None = None) -> Run:
     """
     path = Path(path)
     if path.is_file() and path.suffix == '.pth':
-        return Run(label or f'{path.parent.name}/{path.stem}', path.parent, path, carried_config(path))
+        return Run(label or f'{path.parent.name}/{path.stem}', path.parent, path, carried_config(path),
+                   True)
     if not path.is_dir():
         raise UserError(f'no run {path}: give a work directory, such as work_dirs/sw_adaptsegnet_streets, or a '
                         'checkpoint in one')
@@ -145,20 +148,28 @@ def ratio_curves(run: Run) -> Layers:
 
 
 def ratios(run: Run) -> Layers:
-    """The ratios at the end: of the checkpoint given, or of the folder's last one, else the last that were logged.
+    """The ratios at the end: of the checkpoint that was chosen, else the last that were logged, else of the folder's
+    last checkpoint.
 
     Raises:
         UserError: no layer of the network switches.
     """
-    if run.checkpoint is not None:
-        model = network(run)
-        found = by_layer(importance_ratios(model))
-        norms = sorted({type(module).__name__ for module in model.modules() if hasattr(module, 'num_features')})
-    else:
-        found = {layer: {kind: {word: curve[1][-1] for word, curve in words.items()} for kind, words in kinds.items()}
-                 for layer, kinds in ratio_curves(run).items()}
-        norms = []
+    if ratio_curves(run) and not run.chosen:
+        return {layer: {kind: {word: curve[1][-1] for word, curve in words.items()} for kind, words in kinds.items()}
+                for layer, kinds in ratio_curves(run).items()}
+    model = network(run)
+    found = by_layer(importance_ratios(model))
     if not found:
-        raise UserError(f'{run.label} has no layer that switches' + (f'; its norms are {", ".join(norms)}' if norms
-                        else ', and neither logs of one nor a checkpoint') + ': importance ratios are those of SW')
+        norms = sorted({type(module).__name__ for module in model.modules() if hasattr(module, 'running_mean')})
+        raise UserError(f'{run.label} has no layer that switches; its norms are {", ".join(norms) or "none"}: '
+                        'importance ratios are those of SW')
     return found
+
+
+def whose_ratios(run: Run) -> str:
+    """Where `ratios` come from."""
+    if ratio_curves(run) and not run.chosen:
+        step = max(curve[0][-1] for kinds in ratio_curves(run).values() for words in kinds.values()
+                   for curve in words.values())
+        return f'logged at iteration {step}'
+    return f'of {run.checkpoint.name}'

@@ -94,7 +94,7 @@ def plot_distances(networks: Mapping[str, Sequence[LayerDistance]], part: str = 
     axes.set_xticks(range(1, len(distances) + 1))
     axes.set_ylim(bottom=min(0.0, axes.get_ylim()[0]))
     axes.set_xlabel('convolution')
-    axes.set_ylabel(PARTS[part], fontsize=8.5)
+    axes.set_ylabel('relative distance' if part == 'covariance' else 'MMD²')
     figure.set_figheight(figure.get_figheight() + 0.19 * legend_above(axes, theme, 0.5))
     return figure
 

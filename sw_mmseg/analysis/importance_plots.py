@@ -47,7 +47,7 @@ def plot_ratio_curves(layers: Mapping[str, Layer], kind: str, title: str = '', t
         axes.set_visible(False)
     for axes in frames[max(0, len(layers) - columns):len(layers)]:
         axes.tick_params(labelbottom=True)
-    figure.supxlabel('iteration', color=theme.muted, fontsize=9)
+        axes.set_xlabel('iteration', color=theme.muted, fontsize=8.5)
     figure.supylabel(KINDS[kind], color=theme.muted, fontsize=10)
     lines = [Line2D([], [], color=shade(word, theme), label=word) for word in words_of(layers)]
     figure.legend(handles=lines, loc='outside lower center', ncols=5, frameon=False, labelcolor=theme.ink, fontsize=9)

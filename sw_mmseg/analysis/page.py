@@ -15,7 +15,8 @@ from matplotlib.figure import Figure
 from sw_mmseg.analysis.predictions import Palette, colour, image_bytes
 from sw_mmseg.analysis.style import DARK, LIGHT, Theme, figure_png
 
-__all__ = ['STYLE', 'class_legend', 'commands', 'facts', 'figure', 'paragraph', 'side_by_side', 'tiles']
+__all__ = ['STYLE', 'class_legend', 'commands', 'details', 'facts', 'figure', 'heading', 'paragraph', 'side_by_side',
+           'tiles']
 
 STYLE = """
 :root{color-scheme:light dark;--page:#f6f7f9;--card:#fff;--ink:#1d2430;--muted:#5c6676;--line:#dfe3ea;--accent:#2f6fde;
@@ -35,7 +36,8 @@ table{border-collapse:collapse;width:100%;font-variant-numeric:tabular-nums;font
 th,td{padding:.42em .7em;border-bottom:1px solid var(--line);text-align:left;vertical-align:baseline}
 thead th{color:var(--muted);font-weight:600;font-size:.85rem;vertical-align:bottom}tbody th{font-weight:500}
 td.n{white-space:nowrap}.n{text-align:right}tr.strong>*{background:var(--strong);font-weight:700}
-figure{margin:0}figure img{width:100%;height:auto;display:block;border-radius:6px}figcaption{margin-top:.35em}
+figure{margin:0}figure img{width:100%;height:auto;display:block;border-radius:6px}
+figcaption{margin-top:.35em;overflow-wrap:anywhere}
 .pair{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,400px),1fr));gap:20px;align-items:start}
 .tiles{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(46%,160px),1fr));gap:10px;padding:10px 0 14px;
 border-top:1px solid var(--line)}
@@ -47,6 +49,7 @@ pre{background:var(--code);border:1px solid var(--line);border-radius:6px;paddin
 font-size:.84rem;line-height:1.5;margin:.5em 0}
 dl{display:grid;grid-template-columns:max-content 1fr;gap:.2em 1.2em;margin:.4em 0;font-size:.92rem}
 dt{color:var(--muted)}dd{margin:0;overflow-wrap:anywhere}
+summary{cursor:pointer;color:var(--accent)}h3{font-size:1rem;margin:1.1em 0 .3em}
 @media (max-width:560px){section{padding:14px 12px 16px}th,td{padding:.4em .5em}table{font-size:.88rem}}
 """
 
@@ -104,6 +107,16 @@ def class_legend(classes: Sequence[str], palette: Palette) -> str:
 def commands(lines: Sequence[str]) -> str:
     """Shell commands, one block."""
     return f'<pre><code>{html.escape(chr(10).join(lines))}</code></pre>'
+
+
+def heading(text: str) -> str:
+    """A heading below that of a section."""
+    return f'<h3>{html.escape(text)}</h3>'
+
+
+def details(summary: str, text: str) -> str:
+    """A long text that opens when its summary is chosen."""
+    return f'<details><summary>{html.escape(summary)}</summary><pre><code>{html.escape(text)}</code></pre></details>'
 
 
 def facts(values: Mapping[str, str]) -> str:

@@ -16,7 +16,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import _cli  # noqa: F401  first of all: it imports the plugin without its neighbours' warnings
 from _cli import run_tool
-from _report_runs import Run, open_runs, ratio_curves, ratios
+from _report_runs import Run, open_runs, ratio_curves, ratios, whose_ratios
 
 from sw_mmseg.analysis.importance import KINDS, Layers, network_mean, ratio_table, task_table
 from sw_mmseg.analysis.importance_plots import plot_network, plot_ratio_curves, plot_tasks
@@ -38,8 +38,7 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
 def write_run(folder: Path, run: Run, layers: Layers) -> str:
     """The files of one run; returns its part of the page."""
     stem = run.label.replace('/', '_').replace(' ', '_')
-    table = ratio_table(layers, f'{run.checkpoint.name if run.checkpoint else "last logged values"}; "even": the lead '
-                                'of the largest is below 0.05.')
+    table = ratio_table(layers, f'{whose_ratios(run)}; "even": the lead of the largest is below 0.05.')
     (folder / f'{stem}.csv').write_text(to_csv(table))
     pictures = {f'{stem}_network.png': (lambda theme: plot_network(layers, run.label, theme), 'what each site chose')}
     curves = ratio_curves(run)

@@ -1,0 +1,103 @@
+"""Predictions of several runs on the same test pictures, for the report: label maps beside the truth, or detections."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+
+import cv2
+import numpy as np
+import torch
+from _cli import UserError, build
+from _report_domains import innermost
+from _report_runs import Run, network
+from mmengine.config import Config
+from mmengine.registry import DATASETS, init_default_scope
+from torch.utils.data import Dataset
+
+LARGEST = 640  # pixels a side of a picture in the report
+
+Row = dict[str, np.ndarray]  # title -> H×W×3 photograph or H×W label map
+
+
+def segments(config: Config) -> bool:
+    """Whether a run's network labels pixels."""
+    return config.get('default_scope', 'mmseg') == 'mmseg' and 'test_dataloader' in config and 'IoU' in str(
+        config.get('test_evaluator'))
+
+
+def detects(config: Config) -> bool:
+    """Whether a run's network finds things."""
+    return config.get('default_scope') == 'mmdet' and 'test_dataloader' in config
+
+
+def groups(runs: list[Run], wanted: Callable[[Config], bool]) -> list[list[Run]]:
+    """Runs of one kind that have checkpoints, those with the same test pictures together."""
+    found: dict[str, list[Run]] = {}
+    for run in runs:
+        if wanted(run.config) and run.checkpoint is not None:
+            found.setdefault(str(run.config.test_dataloader.dataset), []).append(run)
+    return list(found.values())
+
+
+def small(picture: np.ndarray) -> np.ndarray:
+    """Every n-th pixel, so that no side is longer than `LARGEST`; labels stay labels."""
+    step = -(-max(picture.shape[:2]) // LARGEST)
+    return np.ascontiguousarray(picture[::step, ::step])
+
+
+def spread(dataset: Dataset, count: int) -> list[int]:
+    """Indices evenly spread over a data set; raises UserError where it is empty."""
+    if not len(dataset):
+        raise UserError('there are no test pictures')
+    return sorted({round(index) for index in np.linspace(0, len(dataset) - 1, min(count, len(dataset)))})
+
+
+@torch.no_grad()
+def segmented(runs: list[Run], count: int) -> tuple[list[Row], dict]:
+    """Picture, truth and every run's labels; classes and palette of the data set.
+
+    Raises:
+        UserError: the pictures are not there, or a checkpoint does not fit.
+    """
+    config = runs[0].config
+    init_default_scope(config.get('default_scope', 'mmseg'))
+    dataset = build('test pictures', lambda: DATASETS.build(config.test_dataloader.dataset))
+    items = [dataset[index] for index in spread(dataset, count)]
+    rows: list[Row] = []
+    for item in items:
+        bgr = item['inputs'].numpy().transpose(1, 2, 0)
+        row = {'picture': small(np.ascontiguousarray(bgr[..., ::-1]))}
+        if 'gt_sem_seg' in item['data_samples']:
+            row['truth'] = small(item['data_samples'].gt_sem_seg.data.squeeze().numpy().astype(np.uint8))
+        rows.append(row)
+    for run in runs:
+        model = network(run)
+        for row, item in zip(rows, items):
+            (sample,) = model.test_step({'inputs': [item['inputs']], 'data_samples': [item['data_samples']]})
+            row[run.label] = small(sample.pred_sem_seg.data.squeeze().cpu().numpy().astype(np.uint8))
+    return rows, dataset.metainfo
+
+
+def detected(runs: list[Run], count: int, score: float = 0.3) -> list[Row]:
+    """Picture and every run's detections, of a score of at least `score`.
+
+    Raises:
+        UserError: the pictures are not there, or a checkpoint does not fit.
+    """
+    from _detection_pictures import DetectionPainter
+    config = runs[0].config
+    init_default_scope('mmdet')
+    source = innermost(config.test_dataloader.dataset).copy()
+    dataset = build('test pictures', lambda: DATASETS.build({**source, 'pipeline': []}))
+    files = [dataset.get_data_info(index)['img_path'] for index in spread(dataset, count)]
+    images = [cv2.imread(file) for file in files]
+    if any(image is None for image in images):
+        raise UserError(f'{files[0]} cannot be read as a picture')
+    rows: list[Row] = [{'picture': small(image[..., ::-1])} for image in images]
+    for run in runs:
+        options = argparse.Namespace(checkpoint=str(run.checkpoint), device='cpu', opacity=0.45, score=score)
+        painter = DetectionPainter(options, run.config)
+        for row, image in zip(rows, images):
+            row[run.label] = small(np.ascontiguousarray(painter(image)[..., ::-1]))
+    return rows
