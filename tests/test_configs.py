@@ -22,8 +22,8 @@ from sw_mmseg.whitening import PRESETS, SwitchWhiten2d
 
 # The second word of a config's name -> the file beside this one that builds and steps such configs.
 STEPPED_IN = {
-    **dict.fromkeys(('adaptsegnet', 'adaptsegnet101', 'oracle', 'sourceonly', 'minent', 'minent101', 'advent', 'advent101',
-                     'isw', 'isw101', 'fda'), 'test_configs.py'),
+    **dict.fromkeys(('adaptsegnet', 'adaptsegnet101', 'oracle', 'sourceonly', 'minent', 'minent101', 'advent',
+                     'advent101', 'isw', 'isw101', 'fda'), 'test_configs.py'),
     **dict.fromkeys(('fcn', 'pspnet', 'pspnet101'), 'test_scene_configs.py'),
     **dict.fromkeys(('resnet20', 'resnet44', 'resnet56', 'resnet110', 'resnet50', 'resnet50fast', 'resnet50released',
                      'resnet101', 'resnet101released', 'densenet121', 'densenet169'), 'test_classification_configs.py'),
