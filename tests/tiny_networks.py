@@ -37,13 +37,16 @@ PARTS = {
     'AdvEnt': {'discriminator': {'type': 'OutputDiscriminator', 'num_classes': 5, 'width': 3}},
     'EntropyMinimization': {},
     'InstanceSelectiveWhitening': {'layers': ['norm'], 'warmup': 3, 'compare': 2},
+    'SelfTraining': {'threshold': 0.3, 'alpha': 0.6, 'warmup': 1, 'augmentation': {}, 'masking': {'block': 8}},
 }
 WEIGHTS = {
     'AdaptSegNet': ({'lambda_adv': 0.3}, {'lambda_adv': 0.2}),
     'AdvEnt': ({'lambda_adv': 0.3}, {'lambda_adv': 0.2}),
     'EntropyMinimization': ({'lambda_ent': 0.3}, {'lambda_ent': 0.2}),
     'InstanceSelectiveWhitening': ({}, {}),
+    'SelfTraining': ({}, {}),
 }
+SIZES = {'SelfTraining': {'source': (32, 48), 'target': (32, 48)}}  # what is mixed is of one size
 
 
 def players(model):
@@ -72,13 +75,6 @@ def tiny_config(method='AdaptSegNet', levels=2, norm='bn', names=None, **kwargs)
         'data_preprocessor': {'type': 'DomainPreprocessor', 'mean': [120.0] * 3, 'std': [60.0] * 3},
         **kwargs,
     }
-
-
-def self_training_config(norm='bn', levels=None, **kwargs):
-    config = tiny_config(norm=norm)
-    heads = [{'head': 'decode_head'}, {'head': 'auxiliary_head', 'lambda_seg': 0.1}]
-    return {'type': 'SelfTraining', 'segmentor': config['segmentor'], 'levels': levels or heads,
-            'data_preprocessor': config['data_preprocessor'], **kwargs}
 
 
 def sample(size, labelled):

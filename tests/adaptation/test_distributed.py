@@ -11,11 +11,13 @@ from mmengine.model import MMSeparateDistributedDataParallel
 from mmengine.optim import build_optim_wrapper
 from mmengine.runner.checkpoint import get_state_dict
 from mmseg.registry import MODELS
-from tiny_networks import players, tiny_config, two_domain_batch
+from tiny_networks import SIZES, players, tiny_config, two_domain_batch
 
 ISW = 'InstanceSelectiveWhitening'
-STEPS = {'AdaptSegNet': 2, 'AdvEnt': 2, 'EntropyMinimization': 2, ISW: 4}  # waits, compares twice, whitens
-CASES = [(None, 'AdaptSegNet'), ('sw', 'AdaptSegNet'), ('sw', 'AdvEnt'), ('sw', 'EntropyMinimization'), ('sw', ISW)]
+STEPS = {'AdaptSegNet': 2, 'AdvEnt': 2, 'EntropyMinimization': 2, 'SelfTraining': 3,
+         ISW: 4}  # waits, compares twice, whitens
+CASES = [(None, 'AdaptSegNet'), ('sw', 'AdaptSegNet'), ('sw', 'AdvEnt'), ('sw', 'EntropyMinimization'), ('sw', ISW),
+         (None, 'SelfTraining'), ('sw', 'SelfTraining')]
 
 
 def build(norm, method):
@@ -27,9 +29,9 @@ def build(norm, method):
     return model
 
 
-def full_batch():
+def full_batch(method):
     """Without ignored pixels: then the mean over processes is the mean over all."""
-    batch = two_domain_batch(count=2, seed=9)
+    batch = two_domain_batch(count=2, seed=9, **SIZES.get(method, {}))
     for data_sample in batch['source']['data_samples']:
         data_sample.gt_sem_seg.data %= 5
     return batch
@@ -54,7 +56,7 @@ def process(rank, port, folder):
     try:
         for case in CASES:
             wrapped = MMSeparateDistributedDataParallel(build(*case))
-            steps(wrapped, case, [part(full_batch(), rank)] * STEPS[case[1]])
+            steps(wrapped, case, [part(full_batch(case[1]), rank)] * STEPS[case[1]])
             torch.save(get_state_dict(wrapped), os.path.join(folder, f'{case}{rank}.pth'))
     finally:
         dist.destroy_process_group()
@@ -81,7 +83,7 @@ def test_two_processes_equal_one(folder, case):
     """SW synchronises by itself, so its statistics, too, are those of all images."""
     alone = build(*case)
     start, expected = copy.deepcopy(alone.state_dict()), alone.state_dict()
-    steps(alone, case, [full_batch()] * STEPS[case[1]])
+    steps(alone, case, [full_batch(case[1])] * STEPS[case[1]])
     for rank in range(2):
         state = torch.load(folder / f'{case}{rank}.pth')
         assert set(state) == set(expected)
@@ -90,5 +92,7 @@ def test_two_processes_equal_one(folder, case):
     changed = [name for name, value in start.items() if not torch.equal(value, state[name])]
     assert all(any(player in name for name in changed) for player in players(alone))
     assert any('backbone.conv1' in name for name in changed)
+    if case[1] == 'SelfTraining':  # draws are those of one process
+        assert 'teacher.network.backbone.conv1.weight' in changed
     if case[1] == ISW:
         assert {'covariances.0.variance', 'covariances.0.mask', 'iteration'} <= set(changed)

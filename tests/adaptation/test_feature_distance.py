@@ -6,7 +6,7 @@ import pytest
 import torch
 from mmengine.optim import OptimWrapper, OptimWrapperDict
 from mmseg.registry import MODELS
-from tiny_networks import self_training_config, two_domain_batch
+from tiny_networks import tiny_config, two_domain_batch
 from torch import nn
 
 from sw_mmseg.adaptation.feature_distance import FeatureDistance, things
@@ -55,7 +55,7 @@ def test_distance_is_the_mean_norm_over_things():
 def test_it_enters_the_step_and_its_state_is_kept():
     def build(**kwargs):
         torch.manual_seed(1)
-        return MODELS.build(self_training_config(norm=None, **kwargs)).double().train()
+        return MODELS.build(tiny_config('SelfTraining', norm=None, **kwargs)).double().train()
 
     plain, kept = build(), build(feature_distance={'weight': 0.5, 'classes': range(5), 'min_share': 0.1})
     kept.segmentor.init_cfg = None

@@ -5,7 +5,7 @@ import copy
 import pytest
 import torch
 from mmengine.optim import OptimWrapper, OptimWrapperDict, build_optim_wrapper
-from tiny_networks import players
+from tiny_networks import SIZES, players
 
 
 class ScalingWrapper(OptimWrapper):
@@ -37,18 +37,21 @@ def test_both_players_scale_their_own_loss(make_model, make_batch, make_wrappers
         torch.testing.assert_close(scaled.state_dict()[name], value, rtol=1e-10, atol=1e-12, msg=name)
 
 
-@pytest.mark.parametrize('method', ['AdaptSegNet', 'AdvEnt', 'EntropyMinimization', 'InstanceSelectiveWhitening'])
+@pytest.mark.parametrize('method', [
+    'AdaptSegNet', 'AdvEnt', 'EntropyMinimization', 'InstanceSelectiveWhitening', 'SelfTraining'])
 def test_bfloat16_step_is_close_to_the_fp32_one(method, make_model, make_batch, make_wrappers):
     """bfloat16 is what `--amp` means on a CPU; here its type stands once, beside the sections."""
-    options = {'warmup': 1, 'compare': 1} if method == 'InstanceSelectiveWhitening' else {}
+    isw = method == 'InstanceSelectiveWhitening'
+    options = {'warmup': 1, 'compare': 1} if isw else {'warmup': 0} if method == 'SelfTraining' else {}
     exact, mixed = (make_model(method, norm='sw', **options).float() for _ in range(2))
     start, parts = copy.deepcopy(exact.state_dict()), players(exact)
     wrappers = build_optim_wrapper(mixed, {
         'type': 'Bfloat16OptimWrapper', 'constructor': 'DomainOptimWrapperConstructor',
         **{part: {'optimizer': {'type': 'SGD', 'lr': 0.1}} for part in parts}})
     exact_wrappers = make_wrappers(exact, lr=0.1)
-    for _ in range(2 if options else 1):  # ISW compares, then whitens
-        data = make_batch() if not options else make_batch()['source']
+    for _ in range(2 if isw else 1):  # ISW compares, then whitens
+        data = make_batch(**SIZES.get(method, {}))
+        data = data['source'] if isw else data
         log_exact = exact.train_step(copy.deepcopy(data), exact_wrappers)
         log_mixed = mixed.train_step(data, wrappers)
     for name in {name for name in log_exact if 'loss' in name}:

@@ -5,7 +5,7 @@ import copy
 import pytest
 import torch
 from mmengine.runner import Runner
-from tiny_networks import tiny_config, two_domain_batch
+from tiny_networks import SIZES, tiny_config, two_domain_batch
 from torch.utils.data import Dataset
 
 ISW = 'InstanceSelectiveWhitening'  # compares in its second and third iteration, then whitens
@@ -21,7 +21,7 @@ class Pairs(Dataset):
         return 6
 
     def __getitem__(self, index):
-        batch = two_domain_batch(count=1, seed=index)
+        batch = two_domain_batch(count=1, seed=index, **SIZES.get(self.method, {}))
         pair = {domain: {key: value[0] for key, value in side.items()} for domain, side in batch.items()}
         return pair['source'] if self.method == ISW else pair
 
@@ -69,7 +69,7 @@ def flat(state, prefix=''):
 
 @pytest.mark.parametrize('norm, accumulate, method', [
     ('sw', 1, 'AdaptSegNet'), ('bn', 2, 'AdaptSegNet'), ('sw', 1, 'AdvEnt'), ('sw', 2, 'EntropyMinimization'),
-    ('sw', 1, ISW)])
+    ('sw', 1, ISW), ('sw', 1, 'SelfTraining'), ('bn', 2, 'SelfTraining')])
 def test_resumed_run_equals_an_uninterrupted_one(tmp_path, norm, accumulate, method):
     whole = run(tmp_path / 'whole', 4, norm, accumulate, method)
     run(tmp_path / 'parts', 2, norm, accumulate, method)
@@ -88,6 +88,11 @@ def test_resumed_run_equals_an_uninterrupted_one(tmp_path, norm, accumulate, met
         assert state['iteration'] == 4 and state['covariances.0.variance'].any() and 'covariances.0.mask' in state
     else:
         assert state['statistics.source/backbone/norm/num_batches_tracked'] == 4
+    if method == 'SelfTraining':
+        assert state['teacher.updates'] == 4 and state['seed'] == 4  # the run's, which the next process does not draw
+        name = 'backbone.conv1.weight'
+        assert not torch.equal(state[f'teacher.network.{name}'], short[f'teacher.network.{name}'])
+        assert not torch.equal(state[f'teacher.network.{name}'], state[f'segmentor.{name}'])
     players = {'segmentor', 'discriminator'} & {name.split('.')[0] for name in state}
     assert set(whole['optimizer']) == players == set(whole['param_schedulers'])
     for player in players:

@@ -10,7 +10,7 @@ from mmengine.optim import OptimWrapper, OptimWrapperDict
 from mmengine.runner import load_checkpoint
 from mmseg.registry import MODELS
 from test_adaptsegnet import cross_entropy_by_hand, network_by_hand, upsampled
-from tiny_networks import self_training_config, two_domain_batch
+from tiny_networks import tiny_config, two_domain_batch
 from torch import nn
 
 from sw_mmseg.adaptation import MeanTeacher, SelfTraining
@@ -20,11 +20,12 @@ from sw_mmseg.adaptation.pseudo_labels import pixel_weights, pseudo_labels
 from sw_mmseg.adaptation.randomness import image_generators
 
 SIZE = (32, 48)
+PLAIN = {'threshold': 0.968, 'alpha': 0.99, 'warmup': 0, 'augmentation': None, 'masking': None}
 
 
 def build(**kwargs):
     torch.manual_seed(1)
-    model = MODELS.build(self_training_config(**kwargs)).double()
+    model = MODELS.build({**tiny_config('SelfTraining'), **PLAIN, **kwargs}).double()
     for parameter in model.segmentor.parameters():  # away from the small initial classifiers
         parameter.data += 0.1 * torch.randn_like(parameter)
     return model.train()
