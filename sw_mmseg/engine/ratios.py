@@ -7,13 +7,15 @@ from mmengine.registry import HOOKS
 from mmengine.runner import Runner
 from torch import nn
 
+COPIES = ('teacher', 'feature_distance')  # parts of `SelfTraining` that hold copies of the network
+
 
 def importance_ratios(model: nn.Module) -> dict[str, float]:
-    """`{'ratios/LAYER/mean/bw': 0.5, 'ratios/LAYER/cov/bw': 0.5, ...}` of every layer that has switches."""
+    """`{'ratios/LAYER/mean/bw': 0.5, 'ratios/LAYER/cov/bw': 0.5, ...}` of every layer that has switches and learns."""
     model = model.module if is_model_wrapper(model) else model
     ratios = {}
     for name, layer in model.named_modules():
-        if hasattr(layer, 'mean_ratios') and hasattr(layer, 'cov_ratios'):
+        if hasattr(layer, 'mean_ratios') and hasattr(layer, 'cov_ratios') and name.split('.')[0] not in COPIES:
             name = '.'.join(part for part in name.split('.') if part != 'module')
             for kind, values in (('mean', layer.mean_ratios()), ('cov', layer.cov_ratios())):
                 ratios |= {f'ratios/{name}/{kind}/{statistic}': float(value) for statistic, value in values.items()}

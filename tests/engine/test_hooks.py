@@ -115,6 +115,13 @@ def test_ratios_of_every_switch():
     assert importance_ratios(MODELS.build(tiny_config())) == {}
 
 
+def test_ratios_are_the_students_and_not_its_copies():
+    names = {'weight': 0.1, 'classes': (1,)}
+    student, learner = (MODELS.build(tiny_config(method, norm='sw', **options)) for method, options in (
+        ('AdaptSegNet', {}), ('SelfTraining', {'feature_distance': names})))
+    assert importance_ratios(learner).keys() == importance_ratios(student).keys() != set()
+
+
 def test_pictures_of_both_domains():
     torch.manual_seed(0)
     model = MODELS.build(tiny_config()).train()
