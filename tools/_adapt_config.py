@@ -8,15 +8,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-import torch
 from _adapt_folders import Checked, Folder
 from _adapt_plan import Choice, config_file
 from _adaptation_runs import NORMS
 from _cli import check_options
 from _demo_runs import schedule_options
 from mmengine.config import Config, ConfigDict
-
-from sw_mmseg.datasets.label_scan import usable_cores
 
 OWN_STEPS = {'LoadImage', 'LoadLabels', 'Resize', 'RandomResize', 'RandomCrop', 'RandomFlip', 'PackSegInputs'}
 STREETS_ONLY = {'PseudoLabelAccuracyHook'}  # it reads labels of the target
@@ -72,8 +69,7 @@ def use_data(config: Config, choice: Choice, found: Checked) -> None:
         if node.get('rare_class_sampling') is not None:
             node.rare_class_sampling.cache = False  # it would be written beside the user's labels
     config.train_dataloader.batch_size = choice.batch
-    workers = min(4, usable_cores()) if torch.cuda.is_available() else 1
-    config.train_dataloader.update(num_workers=workers, persistent_workers=True)
+    config.train_dataloader.update(num_workers=1 if choice.network == 'narrow' else 4, persistent_workers=True)
     config.val_dataloader = config.val_cfg = config.val_evaluator = None  # nothing is chosen by a score
     config.test_dataloader = test_loader(choice, found, found.target_val)
     config.test_evaluator = ConfigDict(type='IoUMetric', iou_metrics=['mIoU'])
@@ -140,6 +136,8 @@ def use_length(config: Config, iterations: int) -> None:
     for hook in config.custom_hooks:
         if 'interval' in hook:
             hook.interval = max(1, min(hook.interval, iterations // 4))
+        if 'window' in hook:
+            hook.window = min(hook.window, hook.interval)
 
 
 def source_only_options(config: Config, options: dict) -> dict:

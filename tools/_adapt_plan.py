@@ -29,6 +29,8 @@ METHODS = {  # word in the names of configs -> what it is
     'isw': 'learns from the source alone, its style-sensitive covariances suppressed',
     'fda': "learns from source images in the target's colours",
 }
+TITLES = {SOURCE_ONLY: 'source only', STATISTICS: 'source only + target statistics', 'adaptsegnet': 'AdaptSegNet',
+          'advent': 'AdvEnt', 'minent': 'MinEnt', 'dacs': 'DACS', 'mic': 'MIC', 'isw': 'ISW', 'fda': 'FDA'}
 NETWORKS = {'narrow': '{}_streets', 'vgg16': '{}_gta2cityscapes', 'resnet101': '{}101_gta2cityscapes'}
 WEIGHTS = {'vgg16': 'torchvision://vgg16', 'resnet101': 'torchvision://resnet101'}
 SHORT_SIDE = {'narrow': 128, 'vgg16': 512, 'resnet101': 512}  # of the images that are trained on, at most
@@ -62,6 +64,11 @@ class Choice:
         return cls(**{**values, **{key: tuple(values[key]) for key in ('source_crop', 'target_crop')}})
 
 
+def title(method: str) -> str:
+    """A method as reports call it."""
+    return TITLES.get(method, method)
+
+
 def config_file(network: str, method: str) -> Path:
     """The shipped config of a method."""
     method = SOURCE_ONLY if method == STATISTICS else method
@@ -93,9 +100,9 @@ def choose(args, found: Checked) -> tuple[Choice, list[tuple[str, str, str]]]:
     choice = Choice(network, args.norm, args.method, side, *crops, args.batch_size or BATCH[network],
                     args.iterations or 0, args.seed)
     how = 'as asked' if args.short_side else (
-        f'the images have {native}' if side > SHORT_SIDE[network] - 8 or side > native - 8
-        else 'what this network learns from')
-    reasons = [('device', device, torch.cuda.get_device_name() if device == 'cuda' else f'{usable_cores()} cores'),
+        'as the images have' if side > native - 8 else f'what this network is made for; the images have {native}')
+    machine = torch.cuda.get_device_name() if device == 'cuda' else f'processor cores: {usable_cores()}'
+    reasons = [('device', device, machine),
                ('network', network, why), ('norm', args.norm, 'at the sites of the paper'),
                ('method', args.method, METHODS[args.method]),
                ('short side of images', f'{side} pixels', how)]

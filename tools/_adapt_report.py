@@ -12,7 +12,6 @@ from _adapt_folders import Checked, labelled_pictures, picture, spread
 from _adapt_runs import Outcome
 from _demo_report import none_for_nan, ratio_cells
 from _demo_runs import miou, write_json
-from mmengine.config import Config
 
 from sw_mmseg.analysis import (
     Section,
@@ -33,6 +32,16 @@ from sw_mmseg.analysis.style import Theme
 TITLE = 'From your labelled images to your unlabelled ones'
 WIDTH = 480  # of a picture in the report, at most
 CURVES = 6  # charts, at most
+SAME = {'decode.loss_ce': 'loss_seg'}  # mmseg's own name for it
+NAMES = {
+    'loss_seg': 'Segmentation loss on the source', 'loss_adv': 'Adversarial loss on the target',
+    'loss_dis': "The discriminator's loss", 'loss_ent': 'Entropy of predictions on the target',
+    'loss_mix': 'Loss on mixed images', 'loss_mask': 'Loss on masked images',
+    'dis_acc_source': "The discriminator's accuracy on the source",
+    'dis_acc_target': "The discriminator's accuracy on the target",
+    'pseudo_share': 'Share of sure pseudo-labels',
+}
+HEALTH = ('discriminator', 'predictions on the target', 'pseudo')  # words of the warnings that matter
 UNSCORED = ('No labels of the target were given, so nothing says in numbers how well it works there: look at the '
             'pictures. A few dozen labelled target images as --target-val would give scores.')
 VALIDATED = ('Target scores are on the images of --target-val, as validation only: they chose nothing, neither a '
@@ -75,20 +84,31 @@ def share_table(report: Report) -> Table:
 
 
 def curve_figures(trainings: dict[str, Path]) -> list[str]:
-    """A chart for every loss that was logged, and for the discriminator's accuracy; a line a training."""
-    scalars = {name: read_scalars(folder) for name, folder in trainings.items()}
+    """A chart for every loss that was logged, and for some signs of health; a line a training."""
+    scalars = {}
+    for name, folder in trainings.items():
+        own = read_scalars(folder)
+        scalars[name] = {SAME.get(key, key): curve for key, curve in own.items()}
     keys = dict.fromkeys(key for curves in scalars.values() for key in curves
                          if ('loss' in key and key != 'loss') or key.startswith(('dis_acc', 'pseudo_share')))
     figures = []
     for key in list(keys)[:CURVES]:
         curves = {name: own[key] for name, own in scalars.items() if key in own}
+        heading = NAMES.get(key, key)
 
-        def draw(theme: Theme, curves=curves, key=key):
-            return plot_curves(curves, key, key, theme, weight=0.8)
+        def draw(theme: Theme, curves=curves, key=key, heading=heading):
+            return plot_curves(curves, key, heading, theme, weight=0.8)
 
         ends = ', '.join(f'{name} ends at {values[-1]:.3f}' for name, (_, values) in curves.items())
-        figures.append(page.figure(draw, f'{key} while training: {ends}', 'smoothed'))
+        figures.append(page.figure(draw, f'{heading} while training: {ends}', 'smoothed'))
     return figures
+
+
+def warnings_of(folder: Path) -> list[str]:
+    """What the hooks that watch a training's health warned of last, from its log."""
+    lines = [line for log in sorted(folder.glob('*/*.log')) for line in log.read_text(errors='replace').splitlines()]
+    texts = [line.partition(' - WARNING - ')[2] for line in lines]
+    return [text for text in texts if text and any(word in text for word in HEALTH)][-1:]
 
 
 def small(image: np.ndarray) -> np.ndarray:
@@ -154,7 +174,9 @@ def sections(report: Report, table: Table) -> list[Section]:
         Section('Predicted classes', (to_html(share_table(report)),)),
         data_section(report),
         Section('What was chosen', (to_html(plan),)),
-        Section('Training', (page.side_by_side(curve_figures(report.trainings)),)),
+        Section('Training', (*(page.paragraph(f'{name}: {text}') for name, folder in report.trainings.items()
+                               for text in warnings_of(folder)),
+                             page.side_by_side(curve_figures(report.trainings)))),
         *([Section('What the switches chose', (to_html(ratios),))] if ratios else []),
         Section('How to repeat it', (page.commands(report.commands), page.facts(environment())))]
 
@@ -181,10 +203,3 @@ def write_text(file: Path, text: str) -> None:
     part = file.with_name(f'.{file.name}.part')
     part.write_text(text, encoding='utf-8')
     os.replace(part, file)
-
-
-def write_config(config: Config, file: Path, command: str) -> None:
-    """A config that tools/train.py trains anew, with the command that made it on top."""
-    content = {key: value for key, value in config.to_dict().items() if key != 'work_dir'}
-    write_text(file, f'# Written by: {command}\n# Train it again: python tools/train.py {file}\n'
-                     f'{Config(content).pretty_text}')

@@ -54,7 +54,7 @@ class Stopwatch(Hook):
 def seconds_an_iteration(config: Config) -> float:
     """Measured on the first iterations of a training that leaves nothing behind."""
     config, watch = copy.deepcopy(config), Stopwatch()
-    config.default_hooks.checkpoint = config.default_hooks.visualization = None
+    config.default_hooks = {'checkpoint': None, 'logger': config.default_hooks.logger}  # Ctrl-C ends it at once
     config.custom_hooks, config.visualizer.vis_backends = [], []
     config.train_cfg.max_iters = WARM_UP + TIMED
     config.train_dataloader.persistent_workers = False

@@ -12,31 +12,27 @@ from __future__ import annotations
 
 import argparse
 import errno
-import json
 import shlex
 import sys
 import warnings
-from dataclasses import asdict, replace
 from pathlib import Path
 
 import _demo_runs as runs
 from _adapt_check import check
-from _adapt_config import make_config
 from _adapt_folders import Checked
-from _adapt_plan import BUDGET, DEFAULT_METHOD, METHODS, NETWORKS, SOURCE_ONLY, STATISTICS, Choice, choose
-from _adapt_report import Report, write_config, write_results
-from _adapt_runs import Examiner, Outcome, fit, seconds_an_iteration, write_checkpoint, write_predictions
+from _adapt_job import FEWEST, begin, changed_config, configs, resumed, trained
+from _adapt_plan import BUDGET, DEFAULT_METHOD, METHODS, NETWORKS, SOURCE_ONLY, STATISTICS, Choice, title
+from _adapt_report import Report, warnings_of, write_results
+from _adapt_runs import Examiner, Outcome, write_checkpoint, write_predictions
 from _adaptation_runs import NORMS
 from _cli import UserError, run_tool
 from _demo_report import show
-from mmengine.config import Config, DictAction
+from mmengine.config import DictAction
 from mmengine.registry import init_default_scope
 
 from sw_mmseg.adaptation import running_layers
-from sw_mmseg.datasets import write_class_table
 
-FEWEST = 20  # iterations
-NOT_IN_A_RUN = {'resume', 'traceback', 'predict', 'check_only', 'local_rank'}  # what --resume may change
+PICTURES = 6  # target images in the report
 DISK = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM)
 
 
@@ -88,101 +84,33 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     return args
 
 
-def settings(args: argparse.Namespace) -> dict:
-    """What makes a run, in JSON's terms."""
-    kept = {key: value for key, value in vars(args).items() if key not in NOT_IN_A_RUN | {'command'}}
-    return json.loads(json.dumps({**kept, 'out': str(args.out)}, default=str))
-
-
-def begin(args: argparse.Namespace, found: Checked) -> dict:
-    """A new run: what was chosen, with iterations that fit the budget; written to OUT/adapt.json."""
-    choice, reasons = choose(args, found)
-    methods = trained(args, choice)
-    seconds = {}
-    if not args.iterations:
-        print('timing the first iterations', flush=True)
-        for method in reversed(methods):  # the larger one finds what fits into memory
-            def measure(choice: Choice, method=method) -> float:
-                trial = replace(choice, iterations=1000)
-                return seconds_an_iteration(make_config(trial, found, method, args.cfg_options))
-            choice, seconds[method] = fit(choice, measure)
-        budget = args.budget or BUDGET[reasons[0][1]]
-        count = max(FEWEST, int(60 * budget / sum(seconds.values())))
-        choice = replace(choice, iterations=count)
-        why = ' + '.join(f'{s:.2f} s ({m})' for m, s in seconds.items()) + f' an iteration, {budget:g} minutes'
-    else:
-        why = 'as asked'
-    crops = [f'{w}x{h}' for h, w in dict.fromkeys((choice.source_crop, choice.target_crop))]
-    reasons += [('crops, at most', ' and '.join(crops), 'as the images are, the long side at most twice the short one'),
-                ('batch', f'{choice.batch} of each domain', 'as asked' if args.batch_size else 'that fits'),
-                ('iterations', f'{choice.iterations} of each training', why)]
-    state = {'arguments': settings(args), 'command': args.command, 'choice': asdict(choice), 'reasons': reasons}
-    for name, config in configs(choice, found, methods, args).items():
-        write_config(config, args.out / ('config.py' if name == methods[-1] else f'config_{name}.py'), args.command)
-    write_class_table(found.table, args.out / 'classes.yaml')
-    runs.write_json(args.out / 'adapt.json', state)
-    return state
-
-
-def trained(args: argparse.Namespace, choice: Choice) -> list[str]:
-    """Methods to train one after the other; the last is what is asked for."""
-    return list(dict.fromkeys([*([] if args.no_comparison else [SOURCE_ONLY]), *choice.trainings]))
-
-
-def configs(choice: Choice, found: Checked, methods: list[str], args: argparse.Namespace) -> dict[str, Config]:
-    """The config of each training, with its work directory."""
-    made = {method: make_config(choice, found, method, args.cfg_options) for method in methods}
-    for method, config in made.items():
-        config.work_dir = str(args.out / 'runs' / method)
-    return made
-
-
-def resumed(args: argparse.Namespace) -> dict:
-    """The run in OUT. Raises UserError: there is none, or it was another one."""
-    file = args.out / 'adapt.json'
-    if not file.is_file():
-        raise UserError(f'--resume: no run in {args.out}; start it without --resume')
-    state = json.loads(file.read_text())
-    now = settings(args)
-    changed = [key for key, value in state['arguments'].items() if now.get(key) != value]
-    if changed:
-        key = changed[0]
-        raise UserError(f'--resume: --{key.replace("_", "-")} is {now[key]!r} and was {state["arguments"][key]!r} when '
-                        f'the run in {args.out} began, with: {state["command"]}')
-    return state
-
-
 def train(args: argparse.Namespace, choice: Choice, found: Checked) -> tuple[list[Outcome], str, Examiner]:
     """All trainings, and what their networks say; writes checkpoint.pth and predictions."""
-    methods = trained(args, choice)
-    made = configs(choice, found, methods, args)
-    examiner = Examiner(made[methods[-1]], choice, found, 6)
-    outcomes = []
+    made = configs(choice, found, trained(args, choice), args)
+    config = list(made.values())[-1]
+    examiner, outcomes = Examiner(config, choice, found, PICTURES), []
+    final = title(choice.method)
 
-    def keep(name: str, model, statistics: str, final: bool) -> None:
+    def keep(name: str, model, statistics: str) -> None:
         outcomes.append(examiner.outcome(name, model, statistics))
-        if final:
+        if name == final:
             count = None if args.predict == 'all' else int(args.predict)
-            write_checkpoint(model, made[methods[-1]], args.out / 'checkpoint.pth', found.table.names)
+            write_checkpoint(model, config, args.out / 'checkpoint.pth', found.table.names)
             written = write_predictions(model, examiner, args.out / 'predictions', count)
             print(f'{written} predictions in {args.out / "predictions"}', flush=True)
 
-    for method, config in made.items():
-        folder = args.out / 'runs' / method
-        run = runs.Run(choice.norm, method, choice.seed, '', {}, folder)
-        model, _ = runs.train(run, config, 'adapt', f'    {method}')
-        moved_by = config.model.get('statistics_from', 'source')
-        kept = moved_by if running_layers(model) else 'none kept'
-        keep(method, model, kept, method == choice.method)
+    for method, own in made.items():
+        run = runs.Run(choice.norm, method, choice.seed, '', {}, args.out / 'runs' / method)
+        model, _ = runs.train(run, own, 'adapt', f'    {title(method)}')
+        for text in warnings_of(run.folder):
+            print(f'{title(method)}: {text}', flush=True)
+        keep(title(method), model, own.model.get('statistics_from', 'source') if running_layers(model) else 'none kept')
         if method == SOURCE_ONLY and (running_layers(model) or choice.method == STATISTICS):
-            layers = examiner.estimate(model)
-            keep(f'{method} + target statistics', model, 'target, re-estimated' if layers else 'none kept',
-                 choice.method == STATISTICS)
-    final = f'{SOURCE_ONLY} + target statistics' if choice.method == STATISTICS else choice.method
+            keep(title(STATISTICS), model, 'target, re-estimated' if examiner.estimate(model) else 'none kept')
     return outcomes, final, examiner
 
 
-def commands(args: argparse.Namespace, state: dict, choice: Choice) -> list[str]:
+def commands(args: argparse.Namespace, state: dict) -> list[str]:
     """What was run, and what goes on from here."""
     out = shlex.quote(str(args.out))
     return [state['command'],
@@ -194,9 +122,8 @@ def commands(args: argparse.Namespace, state: dict, choice: Choice) -> list[str]
 def adapt(args: argparse.Namespace) -> int:
     """Check, choose, train, report. Returns the exit status."""
     init_default_scope('mmseg')
-    file = args.out / 'adapt.json'
     state = resumed(args) if args.resume else None
-    if state is None and file.is_file():
+    if not (args.resume or args.check_only) and (args.out / 'adapt.json').is_file():
         raise UserError(f'{args.out} holds a run already: go on with it by --resume, or give another --out')
     found = check(args.source, args.target, args.target_val, args.classes, args.out,
                   (args.image_suffix, args.label_suffix), args.skip_bad, args.check == 'all')
@@ -209,13 +136,17 @@ def adapt(args: argparse.Namespace) -> int:
     if args.check_only:
         return 0
     state = state or begin(args, found)
+    changed = args.resume and changed_config(args, found, Choice.from_dict(state['choice']))
+    if changed:
+        raise UserError(f'--resume: what training reads is not what it was when the run began ({changed} would be '
+                        'another): have the folders or the package changed? Give another --out')
     choice = Choice.from_dict(state['choice'])
     for what, value, why in state['reasons']:
         print(f'{what}: {value} ({why})')
     outcomes, final, examiner = train(args, choice, found)
-    trainings = {method: args.out / 'runs' / method for method in trained(args, choice)}
+    trainings = {title(method): args.out / 'runs' / method for method in trained(args, choice)}
     table = write_results(args.out, Report(found, outcomes, final, [tuple(r) for r in state['reasons']], trainings,
-                                           examiner.pictures(), commands(args, state, choice)))
+                                           examiner.pictures(), commands(args, state)))
     show(table)
     print(f'Open {args.out / "report.html"}')
     return 0

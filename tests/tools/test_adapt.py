@@ -1,0 +1,175 @@
+"""tools/adapt.py on tiny folders of a user's own: from folders to a report, and on after a stop."""
+
+import importlib
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from sw_mmseg.analysis.report import page_faults
+from sw_mmseg.datasets import read_class_table
+
+pytestmark = pytest.mark.usefixtures('one_thread')
+CLASSES = ('road', 'building', 'plants', 'sky', 'things')
+
+
+@pytest.fixture(scope='module')
+def mine(streets, tmp_path_factory):
+    """Six labelled, four unlabelled images and three to score on, 64x32, as tools/dataset_converters makes them."""
+    out = tmp_path_factory.mktemp('mine') / 'data'
+    tool = Path(__file__).resolve().parents[2] / 'tools' / 'dataset_converters' / 'streets_folders.py'
+    subprocess.run([sys.executable, str(tool), str(streets.parent), str(out)], check=True, capture_output=True)
+    return out
+
+
+def words(mine, out, *more):
+    return ['--source', mine / 'source/photos', mine / 'source/masks', '--target', mine / 'target/photos', '--classes',
+            mine / 'classes.yaml', '--out', out, '--iterations', 8, *more]
+
+
+def validated(mine, out, *more):
+    return words(mine, out, '--target-val', mine / 'target_val/photos', mine / 'target_val/masks', *more)
+
+
+def predictions(out):
+    return sorted((out / 'predictions').rglob('*.png'))
+
+
+def test_folders_of_streets_are_what_they_say(mine):
+    table = read_class_table(mine / 'classes.yaml')
+    (labels, ) = {p.parent.parent.name for p in mine.rglob('*.png')}
+    assert table.names == CLASSES and labels == 'masks' and not (mine / 'target/masks').exists()
+    counts = [len(list((mine / part / 'photos').rglob('*.jpg'))) for part in ('source', 'target', 'target_val')]
+    assert counts == [6, 4, 3]
+    picture = Image.open(next((mine / 'source/masks').rglob('*.png')))
+    assert picture.mode == 'I;16' and set(np.unique(np.asarray(picture))) <= {0, 10, 20, 30, 40, 50}
+
+
+@pytest.fixture(scope='module')
+def adapted(mine, tmp_path_factory):
+    """A finished run with scores."""
+    tools = str(Path(__file__).resolve().parents[2] / 'tools')
+    sys.path.insert(0, tools)
+    try:
+        tool = importlib.import_module('adapt')
+        out = tmp_path_factory.mktemp('adapted') / 'out'
+        assert tool.main(tool.parse_arguments([str(w) for w in validated(mine, out, '--predict', 2)])) == 0
+        yield out
+    finally:
+        sys.path.remove(tools)
+
+
+def test_everything_promised_is_there(adapted, mine):
+    names = {p.name for p in adapted.iterdir()}
+    assert {'checkpoint.pth', 'config.py', 'config_sourceonly.py', 'classes.yaml', 'report.html', 'results.json',
+            'results.md', 'predictions', 'check', 'adapt.json', 'runs'} == names
+    assert {p.name for p in (adapted / 'check').iterdir()} == {'check.json', 'source.png', 'target.png'}
+    assert read_class_table(adapted / 'classes.yaml').names == CLASSES
+    page = (adapted / 'report.html').read_text()
+    assert not page_faults(page)
+    for text in ('AdaptSegNet', 'source only + target statistics', '--target-val', 'tools/adapt.py --source', 'things'):
+        assert text in page
+    shown = predictions(adapted)
+    assert len(shown) == 2 and {p.parent.name for p in shown} == {'north', 'south'}
+    for path in shown:
+        ids = np.asarray(Image.open(path))
+        assert ids.shape == (32, 64) and ids.max() < len(CLASSES)
+        assert path.with_name(f'{path.stem}_overlay.jpg').is_file()
+
+
+def test_results_say_which_network_is_kept_and_how_it_scores(adapted):
+    results = json.loads((adapted / 'results.json').read_text())
+    assert [n['name'] for n in results['networks']] == ['source only', 'source only + target statistics', 'AdaptSegNet']
+    assert [n['statistics'] for n in results['networks']] == ['source', 'target, re-estimated', 'target']
+    assert results['checkpoint'] == 'AdaptSegNet' and results['classes'] == list(CLASSES)
+    for network in results['networks']:
+        known = [v for v in network['target'] if v is not None]
+        assert network['target_mIoU'] == pytest.approx(np.mean(known)) and len(network['target']) == 5
+        assert network['source'] is None  # six images: none to spare
+        assert sum(network['predicted_shares']) == pytest.approx(100)
+
+
+def test_checkpoint_and_config_serve_the_other_tools(adapted, mine, run, tmp_path):
+    config, checkpoint = adapted / 'config.py', adapted / 'checkpoint.pth'
+    assert set(torch.load(checkpoint, weights_only=True)) == {'state_dict', 'meta'}
+    assert run('test', config, checkpoint, '--work-dir', tmp_path / 'test') == 0
+    scores = json.loads((tmp_path / 'test/checkpoint_metrics.json').read_text())
+    results = json.loads((adapted / 'results.json').read_text())['networks'][-1]
+    assert [None if v is None else pytest.approx(v) for v in results['target']] == list(scores['IoU'].values())
+    assert run('predict', config, checkpoint, mine / 'target/photos', tmp_path / 'again') == 0
+    for path in predictions(adapted):
+        same = tmp_path / 'again' / path.relative_to(adapted / 'predictions')
+        np.testing.assert_array_equal(np.asarray(Image.open(path)), np.asarray(Image.open(same)))
+
+
+def test_the_config_trains_the_same_network_again(adapted, run, tmp_path):
+    assert run('train', adapted / 'config.py', '--work-dir', tmp_path) == 0
+    first = torch.load(adapted / 'checkpoint.pth')['state_dict']
+    again = torch.load(tmp_path / 'iter_8.pth', weights_only=False)['state_dict']
+    assert first.keys() == again.keys()
+    assert all(torch.equal(value, again[key]) for key, value in first.items())
+
+
+def test_statistics_alone_is_a_method_and_no_target_label_is_read_unless_given(mine, run, tmp_path):
+    """Labels that cannot be read lie where target labels would."""
+    target, out = tmp_path / 'target', tmp_path / 'out'
+    shutil.copytree(mine / 'target/photos', target / 'photos')
+    for path in list((target / 'photos').rglob('*.jpg')):
+        mask = target / 'masks' / path.relative_to(target / 'photos').parent / f'{path.stem}_label.png'
+        mask.parent.mkdir(parents=True, exist_ok=True)
+        mask.write_bytes(b'not to be read')
+    arguments = words(mine, out, '--method', 'statistics', '--predict', 'all')
+    arguments[arguments.index('--target') + 1] = target / 'photos'
+    assert run('adapt', *arguments) == 0
+    results = json.loads((out / 'results.json').read_text())
+    assert results['checkpoint'] == 'source only + target statistics' == results['networks'][-1]['name']
+    assert all(network['target'] is None for network in results['networks'])
+    assert 'No labels of the target were given' in (out / 'report.html').read_text()
+    assert str(target / 'masks') not in (out / 'config.py').read_text() and len(predictions(out)) == 4
+    kept = torch.load(out / 'checkpoint.pth')['state_dict']
+    before = torch.load(out / 'runs/sourceonly/iter_8.pth', weights_only=False)['state_dict']
+    changed = {key.rpartition('.')[2] for key in kept if not torch.equal(kept[key], before[key])}
+    assert changed == {'running_mean', 'running_cov', 'num_batches_tracked'}
+
+
+def test_a_stopped_run_goes_on_and_no_other_is_taken_for_it(mine, run, load_tool, tmp_path, monkeypatch, capsys):
+    out, tool = tmp_path / 'out', load_tool('adapt')
+    runs, calls = sys.modules['_demo_runs'], []
+    train = runs.train
+
+    def stopped(run, *rest):
+        calls.append(run.network)
+        if len(calls) == 2:
+            raise runs.Interrupted
+        return train(run, *rest)
+
+    monkeypatch.setattr(runs, 'train', stopped)
+    arguments = [str(w) for w in words(mine, out, '--predict', 0, '--norm', 'bn')]
+    assert tool.main(tool.parse_arguments(arguments)) == 130
+    assert 'the same command with --resume goes on' in capsys.readouterr().err
+    assert not (out / 'checkpoint.pth').exists() and not (out / 'report.html').exists()
+    monkeypatch.setattr(runs, 'train', train)
+    assert run('adapt', *arguments) == 2
+    assert f'error: {out} holds a run already' in capsys.readouterr().err
+    assert run('adapt', *arguments, '--resume', '--norm', 'sw') == 2
+    assert "--norm is 'sw' and was 'bn'" in capsys.readouterr().err
+    first = (out / 'runs/sourceonly/iter_8.pth').stat().st_mtime_ns
+    assert run('adapt', *arguments, '--resume') == 0
+    assert (out / 'report.html').is_file() and (out / 'runs/sourceonly/iter_8.pth').stat().st_mtime_ns == first
+
+
+def test_resume_refuses_other_data(mine, adapted, run, tmp_path, capsys):
+    shutil.copytree(adapted, tmp_path / 'out', ignore=shutil.ignore_patterns('runs'))
+    text = (tmp_path / 'out/config.py').read_text()
+    (tmp_path / 'out/config.py').write_text(text.replace('max_iters=8', 'max_iters=9'))
+    state = json.loads((tmp_path / 'out/adapt.json').read_text())
+    state['arguments']['out'] = str(tmp_path / 'out')
+    (tmp_path / 'out/adapt.json').write_text(json.dumps(state))
+    assert run('adapt', *validated(mine, tmp_path / 'out', '--resume')) == 2
+    assert 'have the folders or the package changed?' in capsys.readouterr().err
