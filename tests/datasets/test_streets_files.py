@@ -96,6 +96,43 @@ def test_overwrite_makes_them_anew(tmp_path):
     np.testing.assert_array_equal(np.asarray(Image.open(root / 'gta5/images/00001.png')), wanted)
 
 
+def test_variants_share_the_files_they_have_in_common(streets, tmp_path):
+    """Every source picture; of a mixed set each other target picture. What is linked is what would have been drawn."""
+    alone = {variant: generate_streets(tmp_path / 'alone' / variant, variant, **SMALL)
+             for variant in ('varied', 'homogeneous', 'mixed')}
+    beside = {variant: generate_streets(tmp_path / 'beside', variant, **SMALL) for variant in alone}
+    assert digests(alone['varied']) == digests(streets)
+    for variant, root in beside.items():
+        assert digests(root) == digests(alone[variant])
+
+    def linked(one, other, folder):
+        files = sorted(path.relative_to(one) for path in (one / folder).rglob('*.png'))
+        assert files
+        return [(one / file).samefile(other / file) for file in files]
+
+    for variant in ('homogeneous', 'mixed'):
+        assert all(linked(beside['varied'], beside[variant], 'gta5'))
+    assert not any(linked(beside['varied'], beside['homogeneous'], 'cityscapes'))
+    of_varied = linked(beside['varied'], beside['mixed'], 'cityscapes')
+    assert [not link for link in of_varied] == linked(beside['homogeneous'], beside['mixed'], 'cityscapes')
+    pictures = sorted((beside['mixed'] / 'cityscapes/leftImg8bit/train').rglob('*.png'))
+    ours = [picture.samefile(beside['varied'] / picture.relative_to(beside['mixed'])) for picture in pictures]
+    assert sum(ours) == len(ours) / 2  # 6 pictures in the cities eastvale, harborough, millbridge, northport, ...
+    assert ours == [picture.parent.name in ('eastvale', 'millbridge') for picture in pictures]
+
+
+def test_other_options_share_nothing(streets, tmp_path):
+    few = dict(SMALL, source=2, target_train=1, target_val=0)
+    one = generate_streets(tmp_path, **few)
+    other = generate_streets(tmp_path, 'homogeneous', **dict(few, seed=5))
+    assert not (one / 'gta5/images/00001.png').samefile(other / 'gta5/images/00001.png')
+    generate_streets(tmp_path, 'homogeneous', **few, overwrite=True)
+    assert (one / 'gta5/images/00001.png').samefile(other / 'gta5/images/00001.png')
+    generate_streets(tmp_path, **dict(few, seed=5), overwrite=True)  # leaves the other's files alone
+    assert not (one / 'gta5/images/00001.png').samefile(other / 'gta5/images/00001.png')
+    assert json.loads((other / 'manifest.json').read_text())['seed'] == SMALL['seed']
+
+
 def test_two_processes_write_the_same_bytes(streets, tmp_path):
     assert digests(generate_streets(tmp_path, **SMALL, workers=2)) == digests(streets)
 

@@ -4,7 +4,8 @@ A `Layout` holds the ranges that a scene's geometry is drawn from, a `Look` the 
 and camera are drawn from; both are drawn anew for every image. Materials' colours are in `materials.py`, by name of
 palette. GAME stands where GTA5 stands: one sunny season in one renderer, wide American streets, palms, much sky, few
 people. CAMERA stands where Cityscapes stands: dense European streets through a real lens. Its pictures differ among
-each other (`varied`) in hour, weather, exposure and white balance, or hardly (`homogeneous`), at the same mean gap.
+each other (`varied`) in hour, weather, exposure and white balance, or hardly (`homogeneous`), at the same mean gap; or
+every other picture is of either kind (`mixed`).
 """
 
 from dataclasses import dataclass
@@ -214,4 +215,15 @@ CAMERA_HOMOGENEOUS = Domain(
     ),
 )
 
-VARIANTS = {'varied': (GAME, CAMERA_VARIED), 'homogeneous': (GAME, CAMERA_HOMOGENEOUS)}
+# The source, and the domains that target pictures are of in turn
+VARIANTS = {
+    'varied': (GAME, CAMERA_VARIED),
+    'homogeneous': (GAME, CAMERA_HOMOGENEOUS),
+    'mixed': (GAME, CAMERA_VARIED, CAMERA_HOMOGENEOUS),
+}
+
+
+def domain_of(variant: str, split: str, index: int) -> Domain:
+    """The domain of a picture; `split` is one of source, target_train, target_val."""
+    source, *targets = VARIANTS[variant]
+    return source if split == 'source' else targets[index % len(targets)]

@@ -1,5 +1,9 @@
 """Makes a whole streets data set: every picture from (seed, domain, split, index) alone, so in any order, in any number
-of processes, and again after an interruption, the same bytes come out."""
+of processes, and again after an interruption, the same bytes come out.
+
+Variants beside each other share what they have in common: every source picture, and the targets of a mixed set. Such
+files are hard links, so that they take their place on disk once.
+"""
 
 import json
 import logging
@@ -14,8 +18,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from .domains import VARIANTS, Domain
-from .layouts import Sample, cityscapes_paths, gta5_paths, write_atomically, write_sample
+from .domains import VARIANTS, Domain, domain_of
+from .layouts import Sample, cityscapes_paths, gta5_paths, link_sample, write_atomically, write_sample
 from .look import draw_shot
 from .raster import rasterise
 from .render import render
@@ -54,10 +58,14 @@ def picture_paths(root: Path, split: str, index: int) -> dict[str, Path]:
     return cityscapes_paths(root, split.removeprefix('target_'), index)
 
 
-def _make(job: Job, root: Path, variant: str, size: tuple[int, int], seed: int) -> None:
+def _make(job: Job, root: Path, variant: str, size: tuple[int, int], seed: int, twins: tuple[str, ...] = ()) -> None:
     split, index = job
-    domain = VARIANTS[variant][split != 'source']
-    write_sample(picture_paths(root, split, index), draw_sample(domain, size, seed, split, index), split == 'source')
+    domain, paths = domain_of(variant, split, index), picture_paths(root, split, index)
+    for other in twins:
+        same = domain_of(other, split, index) is domain
+        if same and link_sample(picture_paths(root.parent / other, split, index), paths):
+            return
+    write_sample(paths, draw_sample(domain, size, seed, split, index), split == 'source')
 
 
 def _start_worker() -> None:
@@ -103,6 +111,18 @@ def _check_manifest(root: Path, options: dict, overwrite: bool) -> None:
     write_atomically(path, (json.dumps(options, indent=1) + '\n').encode())
 
 
+def _twins(root: Path, options: dict) -> tuple[str, ...]:
+    """Variants beside `root` of which a picture is the same where its domain is."""
+    found = []
+    for variant in VARIANTS:
+        path = root.with_name(variant) / MANIFEST
+        if variant != options['variant'] and path.is_file():
+            manifest = json.loads(path.read_text())
+            if all(manifest.get(key) == options[key] for key in ('version', 'size', 'seed')):
+                found.append(variant)
+    return tuple(found)
+
+
 def generate_streets(
     out: str | Path,
     variant: str = 'varied',
@@ -130,7 +150,7 @@ def generate_streets(
     logging.getLogger(__name__).info('streets in %s: %d pictures there, %d to make', root, done, len(missing))
     report = progress or (lambda done, total: None)
     report(done, len(jobs))
-    make = partial(_make, root=root, variant=variant, size=size, seed=seed)
+    make = partial(_make, root=root, variant=variant, size=size, seed=seed, twins=_twins(root, options))
     for _ in _run(make, missing, workers):
         done += 1
         report(done, len(jobs))

@@ -15,7 +15,7 @@ import numpy as np
 
 from ..errors import DatasetError
 from ..instances import CITYSCAPES, GROUPS, CocoFile
-from .domains import VARIANTS
+from .domains import domain_of
 from .generate import MANIFEST, VERSION, draw_instances, picture_paths
 from .layouts import write_atomically
 
@@ -95,6 +95,6 @@ def _picture(root: Path, options: dict, split: str, index: int) -> tuple[str, np
     path = picture_paths(root, split, index)['image']
     if not path.is_file():
         raise DatasetError(f'picture {path} is missing: run the streets generator again, it goes on where it stopped')
-    domain = VARIANTS[options['variant']][split != 'source']
+    domain = domain_of(options['variant'], split, index)
     return path.relative_to(root).as_posix(), draw_instances(domain, tuple(options['size']), options['seed'], split,
                                                              index)

@@ -75,3 +75,20 @@ def write_sample(paths: dict[str, Path], sample: Sample, paletted: bool) -> None
     )
     for kind, path in paths.items():
         write_atomically(path, content[kind]())
+
+
+def link_sample(others: dict[str, Path], paths: dict[str, Path]) -> bool:
+    """Makes `paths` further names of the files `others`; says False where these are missing or cannot be linked."""
+    if not all(other.is_file() for other in others.values()):
+        return False
+    try:
+        for kind, path in paths.items():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            if not (path.exists() and path.samefile(others[kind])):
+                part = path.with_name(f'.{path.name}.part')
+                part.unlink(missing_ok=True)
+                part.hardlink_to(others[kind])
+                os.replace(part, path)
+    except OSError:  # a disk without links
+        return False
+    return True
