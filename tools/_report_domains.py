@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
@@ -9,7 +10,7 @@ from functools import partial
 import numpy as np
 import torch
 from _cli import UserError, build, reads_labels, unlabelled_images
-from mmengine.config import Config, ConfigDict
+from mmengine.config import Config, ConfigDict, DictAction
 from mmengine.registry import DATASETS
 from torch.utils.data import Dataset
 from tqdm import tqdm
@@ -31,6 +32,20 @@ class Sampling:
     permutations: int = 500
     seed: int = 0
     folders: dict[str, str | None] | None = None
+
+
+def add_network_arguments(parser: argparse.ArgumentParser, images: int) -> None:
+    """One network and its two domains."""
+    parser.add_argument('config', help='the config the network was trained with')
+    parser.add_argument('checkpoint', help='a .pth file of its work directory')
+    parser.add_argument('--source', metavar='DIR', help="a folder of pictures (default: the config's source)")
+    parser.add_argument('--target', metavar='DIR', help='a folder of pictures (default: what the config tests on)')
+    parser.add_argument('--images', type=int, default=images, help=f'of each domain (default: {images})')
+    parser.add_argument('--seed', type=int, default=0, help='of the pictures')
+    parser.add_argument('--cfg-options', nargs='+', action=DictAction, default={}, metavar='KEY=VALUE',
+                        help='settings of the config to change')
+    parser.add_argument('--traceback', action='store_true', help='show where in the code an error arose')
+    parser.set_defaults(local_rank=0)
 
 
 def innermost(dataset: ConfigDict) -> ConfigDict:

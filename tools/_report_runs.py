@@ -157,13 +157,10 @@ def ratios(run: Run) -> Layers:
     if ratio_curves(run) and not run.chosen:
         return {layer: {kind: {word: curve[1][-1] for word, curve in words.items()} for kind, words in kinds.items()}
                 for layer, kinds in ratio_curves(run).items()}
-    model = network(run)
-    found = by_layer(importance_ratios(model))
-    if not found:
-        norms = sorted({type(module).__name__ for module in model.modules() if hasattr(module, 'running_mean')})
-        raise UserError(f'{run.label} has no layer that switches; its norms are {", ".join(norms) or "none"}: '
-                        'importance ratios are those of SW')
-    return found
+    if run.checkpoint is None or not any(name.endswith('mean_logits') and value.numel() > 1
+                                         for name, value in read_weights(str(run.checkpoint)).items()):
+        raise UserError(f'{run.label} has no layer that switches between statistics: importance ratios are those of SW')
+    return by_layer(importance_ratios(network(run)))
 
 
 def whose_ratios(run: Run) -> str:

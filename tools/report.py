@@ -41,27 +41,30 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
 
 def predictions(runs: list[Run], count: int) -> list[Section]:
     """Test pictures with what the networks say of them; a sentence where they cannot be shown."""
+    kinds = (('Predictions', segments, segmentation_tiles), ('Detections', detects, detection_tiles))
     found = []
-    for own in groups(runs, segments) if count else ():
-        try:
-            rows, meta = segmented(own, count)
-        except (UserError, FileNotFoundError) as error:
-            found.append(Section('Predictions', (page.paragraph(f'Not shown: {error}'),)))
-            continue
-        classes, palette = meta['classes'], meta['palette']
-        tiles = [page.tiles(row, palette, f'test picture {number}') for number, row in enumerate(rows, 1)]
-        found.append(Section('Predictions', (page.class_legend(classes, palette), *tiles)))
-    for own in groups(runs, detects) if count else ():
-        try:
-            rows = detected(own, count)
-        except Exception as error:
-            if not is_user_error(error):
-                raise
-            found.append(Section('Detections', (page.paragraph(f'Not shown: {error}'),)))
-            continue
-        found.append(Section('Detections', tuple(page.tiles(row, (), f'test picture {number}')
-                                                 for number, row in enumerate(rows, 1))))
+    for heading, wanted, tiles in kinds if count else ():
+        for own in groups(runs, wanted):
+            try:
+                fragments = tiles(own, count)
+            except Exception as error:
+                if not is_user_error(error):
+                    raise
+                fragments = (page.paragraph(f'Not shown: {error}'),)
+            found.append(Section(heading, fragments))
     return found
+
+
+def segmentation_tiles(runs: list[Run], count: int) -> tuple[str, ...]:
+    """A legend, and a row a picture."""
+    rows, meta = segmented(runs, count)
+    return (page.class_legend(meta['classes'], meta['palette']),
+            *(page.tiles(row, meta['palette'], f'test picture {number}') for number, row in enumerate(rows, 1)))
+
+
+def detection_tiles(runs: list[Run], count: int) -> tuple[str, ...]:
+    """A row a picture."""
+    return tuple(page.tiles(row, (), f'test picture {number}') for number, row in enumerate(detected(runs, count), 1))
 
 
 def class_iou(runs: list[Run], measure: bool) -> dict[str, dict[str, float]]:

@@ -19,10 +19,17 @@ import _cli  # noqa: F401  first of all: it imports the plugin without its neigh
 import numpy as np
 import torch
 from _cli import UserError, load_config, run_tool
-from _report_domains import DOMAINS, chosen_pictures, core, domain_dataset, pass_through, pictures
+from _report_domains import (
+    DOMAINS,
+    add_network_arguments,
+    chosen_pictures,
+    core,
+    domain_dataset,
+    pass_through,
+    pictures,
+)
 from _report_runs import Run, network
 from torch.utils.data import Dataset
-from whiteness import add_network_arguments
 
 from sw_mmseg.analysis.instance_map import (
     instance_map,

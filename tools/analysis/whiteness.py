@@ -17,9 +17,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 import _cli  # noqa: F401  first of all: it imports the plugin without its neighbours' warnings
 import torch
 from _cli import UserError, load_config, run_tool
-from _report_domains import DOMAINS, chosen_pictures, domain_dataset, pass_through, pictures
+from _report_domains import DOMAINS, add_network_arguments, chosen_pictures, domain_dataset, pass_through, pictures
 from _report_runs import Run, network
-from mmengine.config import Config, DictAction
+from mmengine.config import Config
 
 from sw_mmseg.analysis.style import LIGHT, figure_png
 from sw_mmseg.analysis.tables import to_csv, to_markdown
@@ -32,20 +32,6 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     add_network_arguments(parser, images=30)
     parser.add_argument('--out', type=Path, default=Path('work_dirs/whiteness'))
     return parser.parse_args(arguments)
-
-
-def add_network_arguments(parser: argparse.ArgumentParser, images: int) -> None:
-    """One network and its two domains."""
-    parser.add_argument('config', help='the config the network was trained with')
-    parser.add_argument('checkpoint', help='a .pth file of its work directory')
-    parser.add_argument('--source', metavar='DIR', help="a folder of pictures (default: the config's source)")
-    parser.add_argument('--target', metavar='DIR', help='a folder of pictures (default: what the config tests on)')
-    parser.add_argument('--images', type=int, default=images, help=f'of each domain (default: {images})')
-    parser.add_argument('--seed', type=int, default=0, help='of the pictures')
-    parser.add_argument('--cfg-options', nargs='+', action=DictAction, default={}, metavar='KEY=VALUE',
-                        help='settings of the config to change')
-    parser.add_argument('--traceback', action='store_true', help='show where in the code an error arose')
-    parser.set_defaults(local_rank=0)
 
 
 def measure(model: torch.nn.Module, config: Config, args: argparse.Namespace) -> dict[str, list[Whiteness]]:
