@@ -30,7 +30,8 @@ NORMS = {
 # Methods as tables name them, and the package's code that they alone depend on.
 METHODS = {
     'sourceonly': ('source only', ()),
-    'fda': ('source only, Fourier exchange', ('datasets/fourier.py',)),
+    'fda': ('Fourier exchange and entropy (FDA)', ('datasets/fourier.py', 'adaptation/entropy.py',
+                                                   'adaptation/levels.py', 'losses/entropy.py')),
     'isw': ('source only, ISW', (
         *(f'adaptation/{name}.py' for name in ('instance_selective', 'levels', 'photometric', 'randomness')),
         'losses/instance_selective.py')),

@@ -61,16 +61,17 @@ def trained_policies(model: torch.nn.Module) -> list[str]:
     """Statistics that training itself left behind, those that predictions use last."""
     if not runs.running_layers(model):
         return ['none']
-    return ['source', 'target'] if hasattr(model, 'statistics') else ['source']
+    statistics = getattr(model, 'statistics', None)
+    return ['source', 'target'] if statistics is not None and statistics.policy == 'separate' else ['source']
 
 
 def score_policies(model: torch.nn.Module, config: Config,
                    loaders: dict[str, DataLoader]) -> dict[str, dict[str, list[float]]]:
     """Policy -> domain -> IoU of every class; the last are 're-estimated' on target images, and with that 'switches'
     re-estimated too, where there are any."""
-    scores = {}
-    for policy in trained_policies(model):
-        if hasattr(model, 'evaluate_with') and policy != 'none':
+    scores, policies = {}, trained_policies(model)
+    for policy in policies:
+        if len(policies) > 1:
             model.evaluate_with = policy
         scores[policy] = {domain: runs.test(model, loader)[0] for domain, loader in loaders.items()}
     if runs.running_layers(model):

@@ -52,5 +52,7 @@ class LabelledScenes(BaseSegDataset):
         parts = Path(self.data_root).parts
         if 'streets' not in parts:
             return self.LAYOUT
-        out = Path(*parts[: parts.index('streets') + 1])
-        return f'Make the streets with: python tools/dataset_converters/streets.py {out}{self.STREETS_OPTION}'
+        place = parts.index('streets') + 1
+        out, variant = Path(*parts[:place]), ''.join(parts[place:place + 1])
+        option = f' --variant {variant}' if variant in ('homogeneous', 'mixed') else ''
+        return f'Make the streets with: python tools/dataset_converters/streets.py {out}{option}{self.STREETS_OPTION}'

@@ -8,7 +8,7 @@ import pytest
 from mmengine.config import Config
 from mmengine.runner import Runner
 
-from sw_mmseg.datasets import check_dataset
+from sw_mmseg.datasets import DatasetError, check_dataset
 from sw_mmseg.datasets.streets import generate_streets
 
 CONFIGS = Path(__file__).parents[2] / 'configs/_base_/datasets'
@@ -79,3 +79,21 @@ def test_validation_scores_at_the_labels_size(load, name):
 def test_a_pair_and_its_source_only_counterpart_read_the_same_source(load, pair, single):
     pair, single = load(pair).train_dataloader, load(single).train_dataloader
     assert pair.dataset.source == single.dataset.dataset and pair.batch_size == single.batch_size
+
+
+@pytest.mark.parametrize('name', ['streets', 'streets_sourceonly'])
+def test_one_word_chooses_the_target(name, monkeypatch):
+    monkeypatch.delenv('STREETS_TARGET', raising=False)
+    usual = json.dumps(Config.fromfile(CONFIGS / f'{name}.py').to_dict())
+    for target in ('homogeneous', 'mixed'):
+        monkeypatch.setenv('STREETS_TARGET', target)
+        chosen = json.dumps(Config.fromfile(CONFIGS / f'{name}.py').to_dict())
+        assert usual.count('streets/varied') >= 4
+        assert chosen == usual.replace('streets/varied', f'streets/{target}')
+
+
+def test_a_missing_target_is_named_with_the_way_to_make_it(tmp_path):
+    for variant, words in (('mixed', 'streets --variant mixed'), ('varied', 'streets$')):
+        dataset = dict(type='RawCityscapesDataset', data_root=str(tmp_path / f'streets/{variant}/cityscapes'))
+        with pytest.raises(DatasetError, match=words):
+            check_dataset(dataset)

@@ -12,6 +12,6 @@ train_dataloader = dict(
         source={{_base_.source}},
         target=dict(
             type='UnlabelledImages',
-            data_root='data/streets/varied/cityscapes',
+            data_root=f'{_base_.data_root}/cityscapes',
             img_dir='leftImg8bit/train',
             pipeline=target_pipeline)))

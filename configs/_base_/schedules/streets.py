@@ -7,6 +7,8 @@ segmentor_optimizer = dict(
     optimizer=dict(type='SGD', lr=3e-2, momentum=0.9, weight_decay=5e-4),
     clip_grad=dict(max_norm=10.0),  # ten of the convolutions have no norm behind them
     # In so few iterations switches barely move at the common learning rate. Norms without switches have no such keys.
+    # A multiplier of 0 keeps them at uniform, 1 is the common rate: --cfg-options
+    # optim_wrapper.segmentor.paramwise_cfg.custom_keys.{mean,cov}_logits.lr_mult=0 (source only: without .segmentor)
     paramwise_cfg=dict(custom_keys=dict(
         mean_logits=dict(lr_mult=100.0, decay_mult=0.0),
         cov_logits=dict(lr_mult=100.0, decay_mult=0.0))))
