@@ -30,14 +30,14 @@ NORMS = {
 # Methods as tables name them, and the package's code that they alone depend on.
 METHODS = {
     'sourceonly': ('source only', ()),
-    'fda': ('Fourier exchange and entropy (FDA)', ('datasets/fourier.py', 'adaptation/entropy.py',
-                                                   'adaptation/levels.py', 'losses/entropy.py')),
     'isw': ('source only, ISW', (
         *(f'adaptation/{name}.py' for name in ('instance_selective', 'levels', 'photometric', 'randomness')),
         'losses/instance_selective.py')),
     'adaptsegnet': ('AdaptSegNet', ('adaptation/adaptsegnet.py', 'adaptation/levels.py', 'losses/adversarial.py',
                                     'models/discriminator.py')),
     'minent': ('entropy minimisation', ('adaptation/entropy.py', 'adaptation/levels.py', 'losses/entropy.py')),
+    'fda': ('Fourier exchange, entropy (FDA)', ('adaptation/entropy.py', 'adaptation/levels.py', 'datasets/fourier.py',
+                                                'losses/entropy.py')),
     'advent': ('AdvEnt', ('adaptation/advent.py', 'adaptation/adaptsegnet.py', 'adaptation/levels.py',
                           'losses/adversarial.py', 'losses/entropy.py', 'models/discriminator.py')),
     'dacs': ('self-training (DACS)', ('adaptation', 'datasets/rare_class.py')),
@@ -141,6 +141,8 @@ def methods_of(data: str) -> list[str]:
 def options_of(cell: Cell, config: Config, data: Path) -> dict:
     """`--cfg-options` that make a cell of its method's config."""
     options = runs.schedule_options(config, cell.iterations)
+    if cell.iterations and 'warmup' in config.model:  # of ISW, in shares of the schedule
+        options |= {'model.warmup': max(2, cell.iterations // 4), 'model.compare': max(1, cell.iterations // 8)}
     two = 'segmentor' in config.model
     norm = f'model.{"segmentor." if two else ""}backbone.norm_cfg'
     if cell.norm != 'bn':
