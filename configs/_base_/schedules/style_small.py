@@ -1,8 +1,8 @@
 # Style transfer in a minute or so on one CPU core.
 _base_ = './style_40k.py'
-iterations = 300
+iterations = 240
 optim_wrapper = dict(
-    optimizer=dict(lr=5e-3),
+    optimizer=dict(lr=1e-2),
     # In so few iterations switches barely move at the common learning rate. Norms without switches have no such keys.
     paramwise_cfg=dict(custom_keys=dict(mean_logits=dict(lr_mult=10.0), cov_logits=dict(lr_mult=10.0))))
 param_scheduler = [
