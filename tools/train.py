@@ -68,8 +68,8 @@ def use_mixed_precision(config: Config, kind: str = 'auto') -> None:
 
 def use_shards(config: Config) -> None:
     """Leave out the hooks that compute on the first process alone, which has only a part of the network."""
-    if 'discriminator' in config.optim_wrapper:
-        raise UserError('--fsdp trains networks with one optimiser; adversarial training has two players')
+    if config.optim_wrapper.get('constructor') == 'DomainOptimWrapperConstructor':
+        raise UserError('--fsdp trains plain networks; the parts of an adaptation method cannot be sharded')
     config.custom_hooks = [hook for hook in config.get('custom_hooks', [])
                            if hook.type not in ('ImportanceRatioHook', 'SamplePicturesHook')]
 
