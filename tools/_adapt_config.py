@@ -11,7 +11,7 @@ from pathlib import Path
 from _adapt_folders import Checked, Folder
 from _adapt_plan import Choice, config_file
 from _adaptation_runs import NORMS
-from _cli import check_options
+from _cli import UserError, check_options
 from _demo_runs import schedule_options
 from mmengine.config import Config, ConfigDict
 
@@ -24,7 +24,7 @@ KEPT = {'custom_hooks', 'custom_imports', 'default_hooks', 'default_scope', 'env
 
 
 def make_config(choice: Choice, found: Checked, method: str, options: dict) -> Config:
-    """The config of one training."""
+    """The config of one training. Raises UserError where `options`, of the command line, do not fit."""
     config = Config.fromfile(config_file(choice.network, method))
     for node in nodes(config.model):
         if 'num_classes' in node:
@@ -41,7 +41,10 @@ def make_config(choice: Choice, found: Checked, method: str, options: dict) -> C
     config.randomness = ConfigDict(seed=choice.seed)
     own = options if method in choice.trainings else source_only_options(config, options)
     check_options(config, own)
-    config.merge_from_dict(own)
+    try:
+        config.merge_from_dict(own)
+    except (KeyError, TypeError, IndexError, AssertionError) as error:
+        raise UserError(f'--cfg-options do not fit {config_file(choice.network, method).name}: {error}') from error
     return Config({key: config[key] for key in config if key in KEPT})
 
 

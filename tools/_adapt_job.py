@@ -19,18 +19,20 @@ from mmengine.config import Config
 from sw_mmseg.datasets import write_class_table
 
 FEWEST = 8  # iterations
-NOT_IN_A_RUN = {'resume', 'traceback', 'predict', 'check_only', 'local_rank', 'command'}  # what --resume may change
+# what --resume may change
+NOT_IN_A_RUN = {'resume', 'traceback', 'predict', 'check_only', 'local_rank', 'command', 'out'}
 
 
 def settings(args: argparse.Namespace) -> dict:
     """What makes a run, in JSON's terms."""
     kept = {key: value for key, value in vars(args).items() if key not in NOT_IN_A_RUN}
-    return json.loads(json.dumps({**kept, 'out': str(args.out)}, default=str))
+    return json.loads(json.dumps(kept, default=str))
 
 
 def begin(args: argparse.Namespace, found: Checked) -> dict:
     """A new run: what was chosen, with iterations that fit the budget; written to OUT/adapt.json."""
-    choice, reasons = choose(args, found)
+    asked, reasons = choose(args, found)
+    choice = asked
     methods = trained(args, choice)
     seconds = {}
     if not args.iterations:
@@ -48,7 +50,8 @@ def begin(args: argparse.Namespace, found: Checked) -> dict:
         why = 'as asked'
     crops = [f'{w}x{h}' for h, w in dict.fromkeys((choice.source_crop, choice.target_crop))]
     reasons += [('crops, at most', ' and '.join(crops), 'as the images are, the long side at most twice the short one'),
-                ('batch', f'{choice.batch} of each domain', 'as asked' if args.batch_size else 'that fits'),
+                ('batch', f'{choice.batch} of each domain', 'what fits into memory' if choice.batch < asked.batch else
+                 'as asked' if args.batch_size else 'as in the configs of this network'),
                 ('iterations', f'{choice.iterations} of each training', why)]
     state = {'arguments': settings(args), 'command': args.command, 'choice': asdict(choice), 'reasons': reasons}
     for file, text in config_texts(args, found, choice).items():

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import argparse
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -80,7 +81,7 @@ def available(network: str) -> list[str]:
     return [method for method in METHODS if config_file(network, method).is_file()]
 
 
-def choose(args, found: Checked) -> tuple[Choice, list[tuple[str, str, str]]]:
+def choose(args: argparse.Namespace, found: Checked) -> tuple[Choice, list[tuple[str, str, str]]]:
     """Network and sizes, and (what, value, why) of each choice. The number of iterations is left at 0.
 
     Raises:

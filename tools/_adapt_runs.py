@@ -73,9 +73,9 @@ def fit(choice: Choice, measure: Callable[[Choice], float]) -> tuple[Choice, flo
     while True:
         try:
             return choice, measure(choice)
-        except torch.OutOfMemoryError:
+        except torch.cuda.OutOfMemoryError:
             choice = smaller(choice)
-            torch.cuda.empty_cache()
+        torch.cuda.empty_cache()  # not before the exception, and all that it holds, is gone
 
 
 @dataclass

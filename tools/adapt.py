@@ -18,6 +18,7 @@ import warnings
 from pathlib import Path
 
 import _demo_runs as runs
+import torch
 from _adapt_check import check
 from _adapt_folders import Checked
 from _adapt_job import FEWEST, begin, changed_config, configs, resumed, trained
@@ -113,8 +114,11 @@ def train(args: argparse.Namespace, choice: Choice, found: Checked) -> tuple[lis
 def commands(args: argparse.Namespace, state: dict) -> list[str]:
     """What was run, and what goes on from here."""
     out = shlex.quote(str(args.out))
+    estimation = (f'python tools/analysis/reestimate_statistics.py {out}/config.py {out}/again/iter_N.pth '
+                  f'{out}/again/target.pth --images-from {shlex.quote(args.target)}')
     return [state['command'],
             f'python tools/train.py {out}/config.py --work-dir {out}/again',
+            *([estimation] if args.method == STATISTICS else []),
             f'python tools/predict.py {out}/config.py {out}/checkpoint.pth IMAGES PREDICTIONS',
             *([f'python tools/test.py {out}/config.py {out}/checkpoint.pth'] if args.target_val else [])]
 
@@ -162,6 +166,9 @@ def main(args: argparse.Namespace) -> int:
             'nothing was trained yet')
         print(f'\nStopped; {way_on}.', file=sys.stderr)
         return 130
+    except torch.cuda.OutOfMemoryError as error:
+        raise UserError('the memory of the graphics card is full: is something else running on it? --resume goes on; '
+                        'a new run with --batch-size 1 or a smaller --short-side needs less') from error
     except OSError as error:
         if error.errno not in DISK:
             raise
