@@ -3,12 +3,14 @@
 Writes for each run a table of its layers, the network with what every site chose, and the curves of ω and ω' of every
 layer over training (Figures 6 and 7 of the paper), and for all of them a bar a task (Figure 8) and one page of Markdown
 that shows everything. Runs of any task of the package mix; those whose labels differ in their seeds alone are averaged
-in the bars.
+in the bars. `--docs 'figure 8'` puts the bars into docs/understanding.md, `--docs 'figures 6 and 7'` the networks and
+their curves.
 """
 
 from __future__ import annotations
 
 import argparse
+import re
 import sys
 from pathlib import Path
 
@@ -17,11 +19,16 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 import _cli  # noqa: F401  first of all: it imports the plugin without its neighbours' warnings
 from _cli import run_tool
 from _report_runs import Run, open_runs, ratio_curves, ratios, whose_ratios
+from _scene_report import fill
 
 from sw_mmseg.analysis.importance import KINDS, Layers, network_mean, ratio_table, task_table
 from sw_mmseg.analysis.importance_plots import plot_network, plot_ratio_curves, plot_tasks
 from sw_mmseg.analysis.style import LIGHT, figure_png
 from sw_mmseg.analysis.tables import to_csv, to_markdown
+
+SECTIONS = ('figure 8', 'figures 6 and 7')
+REPOSITORY = Path(__file__).resolve().parents[2]
+DOCS, IMAGES = REPOSITORY / 'docs/understanding.md', REPOSITORY / 'docs/images'
 
 
 def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
@@ -30,6 +37,7 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument('runs', nargs='+', metavar='RUN', help='a work directory, or a checkpoint')
     parser.add_argument('--labels', nargs='+', help="a name a run (default: the folders')")
     parser.add_argument('--out', type=Path, default=Path('work_dirs/importance_ratios'))
+    parser.add_argument('--docs', choices=SECTIONS, help='fill this section of docs/understanding.md')
     parser.add_argument('--traceback', action='store_true', help='show where in the code an error arose')
     parser.set_defaults(local_rank=0)
     return parser.parse_args(arguments)
@@ -55,8 +63,8 @@ def write_run(folder: Path, run: Run, layers: Layers) -> str:
     return '\n\n'.join(parts)
 
 
-def write(folder: Path, runs: list[Run], found: list[Layers]) -> Path:
-    """All files; returns the page."""
+def write(folder: Path, runs: list[Run], found: list[Layers]) -> dict[str, str]:
+    """All files; returns the page by section."""
     folder.mkdir(parents=True, exist_ok=True)
     tasks: dict[str, list[Layers]] = {}
     for run, layers in zip(runs, found):
@@ -66,18 +74,28 @@ def write(folder: Path, runs: list[Run], found: list[Layers]) -> Path:
     bars = {task: {word: sum(mean[word] for mean in own) / len(own) for word in own[0]} for task, own in means.items()}
     (folder / 'tasks.csv').write_text(to_csv(table))
     (folder / 'tasks.png').write_bytes(figure_png(lambda theme: plot_tasks(bars, theme=theme), LIGHT))
-    parts = ['# Importance ratios', to_markdown(table).strip(), "![ω' by task](tasks.png)",
-             *(write_run(folder, run, layers) for run, layers in zip(runs, found))]
-    page = folder / 'importance_ratios.md'
-    page.write_text('\n\n'.join(parts) + '\n')
+    page = {'figure 8': f"{to_markdown(table).strip()}\n\n![ω' by task](tasks.png)\n",
+            'figures 6 and 7': '\n\n'.join(write_run(folder, run, layers) for run, layers in zip(runs, found)) + '\n'}
+    (folder / 'importance_ratios.md').write_text('# Importance ratios\n\n' + '\n'.join(page.values()))
     print(to_markdown(table))
     return page
+
+
+def fill_docs(mark: str, page: str, folder: Path) -> None:
+    """A section of docs/understanding.md, and copies of its pictures beside it."""
+    for name in re.findall(r'\]\(([^)]+\.png)\)', page):
+        (IMAGES / f'understanding_{name}').write_bytes((folder / name).read_bytes())
+        page = page.replace(f']({name})', f'](images/understanding_{name})')
+    fill(DOCS, mark, page.replace('## ', '### '))
 
 
 def main(args: argparse.Namespace) -> int:
     """Parse, read, write."""
     runs = open_runs(args.runs, args.labels)
-    print(f'Written: {write(args.out, runs, [ratios(run) for run in runs])} and the files beside it')
+    page = write(args.out, runs, [ratios(run) for run in runs])
+    if args.docs:
+        fill_docs(args.docs, page[args.docs], args.out)
+    print(f'Written: {args.out}/importance_ratios.md and the files beside it')
     return 0
 
 
