@@ -23,9 +23,10 @@ def moved(start, *moments):
     return start
 
 
+@pytest.mark.parametrize('method', ['AdaptSegNet', 'AdvEnt', 'EntropyMinimization'])
 @pytest.mark.parametrize('policy', ['source', 'target', 'both', 'separate', 'frozen'])
-def test_policies_move_what_they_say(policy, make_model, make_batch, make_wrappers):
-    model, batch = make_model(statistics_from=policy), make_batch()
+def test_policies_move_what_they_say(policy, method, make_model, make_batch, make_wrappers):
+    model, batch = make_model(method, statistics_from=policy), make_batch()
     moments = {domain: batch_moments(model, torch.stack(batch[domain]['inputs'])) for domain in batch}
     model.train_step(batch, make_wrappers(model))
 
