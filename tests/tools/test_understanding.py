@@ -164,3 +164,27 @@ def test_mistakes_are_one_line(words, message, runs, pairs, run, tmp_path, capsy
     assert run(*words) == 2
     text = capsys.readouterr().err.strip().splitlines()[-1]
     assert text.startswith('error: ') and message in text
+
+
+def test_sections_of_the_docs_are_filled(runs, run, load_tool, tmp_path, monkeypatch):
+    """Every mark that a tool fills is in docs/understanding.md, and what is filled shows pictures that are there."""
+    from pathlib import Path
+    docs = Path(__file__).resolve().parents[2] / 'docs/understanding.md'
+    text = docs.read_text()
+    marks = re.findall(r'^<!-- ([^:]+): made by tools/analysis/(\w+)\.py -->$', text, re.MULTILINE)
+    assert [mark for mark, _ in marks] == ['figures 6 and 7', 'figure 8', 'figure 3', 'table 1', 'table 5']
+    assert all(f'<!-- end of {mark} -->' in text.splitlines() for mark, _ in marks)
+    (tmp_path / 'images').mkdir()
+    copy = tmp_path / 'understanding.md'
+    copy.write_text(text)
+    tool = load_tool('analysis/importance_ratios')
+    monkeypatch.setattr(tool, 'DOCS', copy)
+    monkeypatch.setattr(tool, 'IMAGES', tmp_path / 'images')
+    assert set(tool.SECTIONS) < {mark for mark, _ in marks}
+    for mark in tool.SECTIONS:
+        words = [str(runs['psp']), '--out', str(tmp_path / 'out'), '--docs', mark]
+        assert tool.run_tool(tool.main, tool.parse_arguments(words)) == 0
+    filled = copy.read_text()
+    assert '| psp | 1 | 14 |' in filled and '### psp_seed0' in filled and '\n## Figure 3' in filled
+    pictures = re.findall(r'\]\((images/[^)]+)\)', filled)
+    assert len(pictures) == 4 and all((tmp_path / name).is_file() for name in pictures)
