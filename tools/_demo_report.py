@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +19,7 @@ from rich.table import Table as RichTable
 from sw_mmseg.analysis import (
     Section,
     Table,
+    by_layer,
     contact_sheet,
     environment,
     image_bytes,
@@ -26,6 +28,8 @@ from sw_mmseg.analysis import (
     per_class_table,
     plot_class_bars,
     plot_curves,
+    plot_network,
+    ratio_table,
     read_scalars,
     to_html,
     to_markdown,
@@ -148,23 +152,18 @@ def curve_figures(rows: Sequence[Row], folders: dict[str, Path]) -> list[tuple[s
     return figures
 
 
-def ratio_table(rows: Sequence[Row]) -> Table | None:
-    """Importance ratios of the switches after adversarial training, first seed; `None` without switches."""
-    found = [r for r in rows if r.treatment == ADVERSARIAL and r.ratios and r.seed == rows[0].seed]
-    cells = [cells for row in found for cells in ratio_cells(row.network.upper(), row.ratios)]
-    return Table(('network', 'layer', 'means', 'covariances'), tuple(cells),
-                 'Weights of the statistics in each switch; all started equal.') if cells else None
-
-
-def ratio_cells(network: str, ratios: dict[str, float]) -> list[tuple[str, ...]]:
-    """(network, layer, ratios of the means, of the covariances) of each switch."""
-    cells = []
-    for layer in dict.fromkeys(name.split('/')[0] for name in ratios):
-        values = {name.partition('/')[2]: v for name, v in ratios.items() if name.startswith(f'{layer}/')}
-        texts = [', '.join(f'{k.split("/")[1]} {v:.2f}' for k, v in values.items() if k.startswith(kind))
-                 for kind in ('mean', 'cov')]
-        cells.append((network, layer, *texts))
-    return cells
+def switches(rows: Sequence[Row]) -> tuple[str, ...]:
+    """What the switches of every network chose in adversarial training, first seed: a picture, and its numbers."""
+    parts = []
+    for row in rows:
+        layers = by_layer({f'ratios/{name}': value for name, value in row.ratios.items()})
+        if row.treatment == ADVERSARIAL and row.seed == rows[0].seed and layers:
+            name = row.network.upper()
+            words = f'Shares of the statistics at each site of {name}; the table beside it has the numbers'
+            picture = page.figure(partial(plot_network, layers, name), words)
+            parts.append(page.side_by_side([picture, to_html(ratio_table(
+                layers, 'Weights of the statistics in each switch; all started equal.'))]))
+    return tuple(parts)
 
 
 def none_for_nan(values: Sequence[float]) -> list[float | None]:
@@ -195,7 +194,7 @@ def sections(results: Results, table: Table, charts: list) -> list[Section]:
                        'IoU of every class; the table beside it has the numbers')
     by_class = to_html(per_class_table(classes, shown, 'IoU in percent on target images.'))
     curves = [page.figure(draw, alt, caption) for alt, caption, draw in charts]
-    ratios = ratio_table(rows)
+    chosen = switches(rows)
     return [
         Section('Result', (to_html(table), *map(page.paragraph, sentences(rows, results.iterations)))),
         Section('Target images that no training saw',
@@ -204,7 +203,7 @@ def sections(results: Results, table: Table, charts: list) -> list[Section]:
         Section('Classes', (page.side_by_side([bars, by_class]),)),
         Section('Adversarial training',
                 (page.side_by_side(curves), page.paragraph(f'Seed {rows[0].seed}.', 'muted'))),
-        *([Section('What the switches chose', (to_html(ratios),))] if ratios else []),
+        *([Section('What the switches chose', chosen)] if chosen else []),
         Section('How to repeat it', (page.commands(results.commands), page.facts(environment())))]
 
 
