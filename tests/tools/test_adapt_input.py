@@ -216,7 +216,7 @@ def test_what_does_not_fit_into_memory_is_made_smaller(plan):
     def measure(choice):
         seen.append((choice.batch, choice.source_crop, choice.target_crop))
         if choice.source_crop[1] > 600:
-            raise torch.OutOfMemoryError
+            raise torch.cuda.OutOfMemoryError
         return 0.5
 
     fitting, seconds = plan.runs.fit(choice, measure)
@@ -272,6 +272,10 @@ def test_options_reach_both_trainings_where_they_fit(plan):
     assert adapted.model.segmentor.backbone.width == alone.model.backbone.width == 0.5
     assert adapted.model.levels[0].lambda_adv == 0.5 and 'levels' not in alone.model
     assert adapted.train_dataloader.batch_size == alone.train_dataloader.batch_size == 3
+    with pytest.raises(plan.check.UserError, match="no 'modle'; did you mean model"):
+        plan.config.make_config(choice, plan.found, 'adaptsegnet', {'modle.width': 1})
+    with pytest.raises(plan.check.UserError, match='--cfg-options do not fit'):
+        plan.config.make_config(choice, plan.found, 'adaptsegnet', {'model.levels.7.head': 'x'})
 
 
 def test_some_source_images_are_kept_apart_where_there_are_many(plan):
@@ -281,3 +285,22 @@ def test_some_source_images_are_kept_apart_where_there_are_many(plan):
     choice, _ = plan.plan.choose(plan.args, plan.found)
     assert plan.config.test_loader(choice, many, None).dataset.held_out is True
     assert plan.config.make_config(choice, many, 'sourceonly', {}).train_dataloader.dataset.dataset.hold_out == 20
+
+
+@pytest.mark.usefixtures('one_thread')
+def test_images_of_all_sizes_are_trained_on_and_predicted_at_their_own(folders, run):
+    """Upright and wide, larger and smaller images on both sides; classes found in the labels; another method."""
+    for n, (height, width) in enumerate([(96, 64), (40, 120)]):
+        save(folders / f'source/images/more/{n}.png', np.zeros((height, width, 3), np.uint8))
+        save(folders / f'source/labels/more/{n}.png', np.full((height, width), 300 * n, np.uint16))
+        save(folders / f'target/{n}/wide.png', np.zeros((width, height, 3), np.uint8))
+    words = ['--source', folders / 'source/images', folders / 'source/labels', '--target', folders / 'target',
+             '--out', folders / 'out', '--iterations', 8, '--batch-size', 1, '--no-comparison', '--predict', 'all',
+             '--norm', 'in', '--method', 'dacs']
+    assert run('adapt', *words) == 0
+    results = json.loads((folders / 'out/results.json').read_text())
+    assert results['classes'] == ['class 0', 'class 1', 'class 2', 'class 300']
+    assert [(n['name'], n['statistics']) for n in results['networks']] == [('DACS', 'none kept')]
+    sizes = {str(p.relative_to(folders / 'out/predictions')): Image.open(p).size
+             for p in (folders / 'out/predictions').rglob('*.png')}
+    assert sizes == {**{f'{n}.png': (80, 64) for n in range(4)}, '0/wide.png': (96, 64), '1/wide.png': (40, 120)}
