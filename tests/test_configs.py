@@ -173,6 +173,8 @@ def test_adaptsegnets_numbers(name):
     if 'segmentor' in config.model:
         weights = [tuple(level.values())[1:] for level in config.model.get('levels', [])]
         expected = [(1.0, 0.001), (0.1, 0.0002)] if '101' in name else [(1.0, 0.001)]
+        if 'fda' in name:
+            expected = [(1.0, 0.005)]
         if 'isw' in name:
             expected = [weight[:1] for weight in expected] if '101' in name else []
         assert weights == expected
