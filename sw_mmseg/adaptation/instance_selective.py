@@ -92,6 +92,8 @@ class InstanceSelectiveWhitening(MultiLevelAdaptation):
                              f'{statistics_from!r}')
         if not 0 < compare <= warmup:
             raise ValueError(f'compare must lie between 1 and warmup, got compare={compare}, warmup={warmup}')
+        if clusters < 2:
+            raise ValueError(f'clusters must be at least 2, got {clusters}: the lowest is left alone')
         self.layers, self.warmup, self.compare = tuple(layers), warmup, compare
         self.lambda_isw, self.clusters, self.view = lambda_isw, clusters, Photometric(**(view or {}))
         self.covariances = nn.ModuleList(SensitiveCovariances(channels_of(norm)) for norm in self.norms())
@@ -100,6 +102,8 @@ class InstanceSelectiveWhitening(MultiLevelAdaptation):
 
     def train_step(self, data: dict[str, Any], optim_wrapper: OptimWrapperDict) -> dict[str, Tensor]:
         """One iteration on a batch of labelled source images; returns what to log."""
+        if 'inputs' not in data:
+            raise KeyError(f'ISW trains on source images alone, as a Positioned data set gives them; found {sorted(data)}')
         batch = self.data_preprocessor(data, True)
         segmentor, iteration = optim_wrapper['segmentor'], int(self.iteration)
         comparing, whitening = self.warmup - self.compare <= iteration < self.warmup, iteration >= self.warmup

@@ -132,7 +132,7 @@ def test_hooks_are_gone_after_the_step(make, batch, make_wrappers):
     assert not model.segmentor.backbone.norm._forward_hooks
 
 
-def test_clear_errors_and_a_short_step(make):
+def test_clear_errors_and_a_short_step(make, make_batch, make_wrappers):
     import inspect
 
     with pytest.raises(ValueError, match=r"layers must name norms.*\['norn'\].*\['norm'\]"):
@@ -143,4 +143,11 @@ def test_clear_errors_and_a_short_step(make):
         make(statistics_from='target')
     with pytest.raises(ValueError, match='compare must lie between'):
         make(warmup=3, compare=4)
+    with pytest.raises(ValueError, match='clusters must be at least 2'):
+        make(clusters=1)
+    with pytest.raises(TypeError, match='brigthness'):
+        make(view={'brigthness': 0.1})
+    with pytest.raises(KeyError, match='source images alone'):
+        model = make()
+        model.train_step(make_batch(), make_wrappers(model))
     assert len(inspect.getsource(InstanceSelectiveWhitening.train_step).strip().splitlines()) <= 30
