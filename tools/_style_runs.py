@@ -3,6 +3,7 @@ file, with a fingerprint of all that it depends on, as in `_scene_runs`."""
 
 from __future__ import annotations
 
+import hashlib
 import os
 import statistics
 from dataclasses import dataclass
@@ -39,13 +40,12 @@ class Result:
     command: str
 
 
-def small_config(name: str, root: Path, style: str | None, iterations: int | None) -> tuple[Config, dict]:
-    """A config with the study's options put in, and these."""
+def small_config(name: str, root: Path, choices: dict, iterations: int | None) -> tuple[Config, dict]:
+    """A config with the study's options put in, and these; of `choices`, by key, None leaves the config's."""
     config = Config.fromfile(REPOSITORY / 'configs' / f'{name}.py')
     options = runs.schedule_options(config, iterations)
     options.pop('train_cfg.val_interval', None)
-    if style is not None and style != config.model.style:
-        options['model.style'] = style
+    options |= {key: value for key, value in choices.items() if value is not None}
     contents = config.train_dataloader.dataset.dataset.data_root
     moved = [str(root) + folder[len(runs.DATA):] if folder.startswith(runs.DATA) else folder for folder in contents]
     if moved != contents:
@@ -56,19 +56,21 @@ def small_config(name: str, root: Path, style: str | None, iterations: int | Non
     return config, options
 
 
-def measure(name: str, seed: int, root: Path, work_dir: Path, style: str | None,
+def measure(name: str, seed: int, root: Path, work_dir: Path, choices: dict,
             iterations: int | None) -> tuple[Result, bool]:
     """The result of a config and a seed, and whether it was there before.
 
     Raises:
         Interrupted: a signal stopped the training, which goes on at the next call.
     """
-    config, options = small_config(name, root, style, iterations)
+    config, options = small_config(name, root, choices, iterations)
     folder = work_dir / 'runs' / f'{name}_seed{seed}'
     run = runs.Run(name, 'style transfer', seed, f'configs/{name}.py', options, folder)
     config.work_dir, config.randomness = str(folder), {'seed': seed}
     contents = sheet_contents(root)
-    mark = runs.fingerprint(config, (root / 'manifest.json').read_text(), CELL, code=CODE)
+    files = [Path(value) for value in choices.values() if value is not None and Path(value).is_file()]
+    hashes = [hashlib.sha256(file.read_bytes()).hexdigest() for file in files]
+    mark = runs.fingerprint(config, (root / 'manifest.json').read_text(), CELL, hashes, code=CODE)
     file = work_dir / 'results' / f'{name}_seed{seed}.json'
     known = runs.read_result(file, mark)
     if known is not None:

@@ -39,6 +39,8 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument('--seeds', type=int, nargs='+', default=[0, 1, 2])
     parser.add_argument('--iterations', type=int, help="of each training (default: the configs')")
     parser.add_argument('--style', help="a picture, or drawn://NAME (default: the configs')")
+    parser.add_argument('--loss-network', type=Path, metavar='CHECKPOINT',
+                        help="a VGG16 trained here, or a file of torchvision's vgg16 (default: random filters)")
     parser.add_argument('--work-dir', type=Path, default=Path('work_dirs/style_study'))
     parser.add_argument('--data', type=Path, default=STREETS, help='where streets are, or will be')
     parser.add_argument('--docs', action='store_true', help='fill docs/style_transfer.md')
@@ -51,6 +53,9 @@ def main(args: argparse.Namespace) -> int:
     """Draw, train, stylise, write."""
     if args.iterations is not None and args.iterations < 1:
         raise UserError('--iterations must be at least 1')
+    if args.loss_network is not None and not args.loss_network.is_file():
+        raise UserError(f'--loss-network: no file {args.loss_network}')
+    choices = {'model.style': args.style, 'model.loss_network.checkpoint': args.loss_network and str(args.loss_network)}
     warnings.filterwarnings('ignore')  # of libraries, between the lines of progress
     gc.freeze()
     begin, results = time.monotonic(), []
@@ -59,7 +64,7 @@ def main(args: argparse.Namespace) -> int:
     try:
         for count, (seed, name) in enumerate(planned, 1):
             print(f'[{count}/{len(planned)}] {name}, seed {seed}', flush=True)
-            result, before = styles.measure(name, seed, root, args.work_dir, args.style, args.iterations)
+            result, before = styles.measure(name, seed, root, args.work_dir, choices, args.iterations)
             results.append(result)
             content, style = (report.last_tenth(result.losses[word]) for word in ('content', 'style'))
             print(f'    content loss {content:.2f}, style loss {style:.2f}'
