@@ -5,23 +5,27 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 from _adapt_folders import Checked, labelled_pictures, picture, spread
 from _adapt_runs import Outcome
-from _demo_report import none_for_nan, ratio_cells
+from _demo_report import none_for_nan
 from _demo_runs import miou, write_json
 
 from sw_mmseg.analysis import (
     Section,
     Table,
+    by_layer,
     environment,
     overlay,
     page,
     per_class_table,
     plot_class_bars,
     plot_curves,
+    plot_network,
+    ratio_table,
     read_scalars,
     to_html,
     to_markdown,
@@ -155,16 +159,21 @@ def class_section(report: Report) -> Section | None:
     return Section('Classes', (page.side_by_side([bars, table]),))
 
 
-def ratio_table(report: Report) -> Table | None:
-    """What the switches chose; `None` without any."""
-    cells = tuple(row for o in report.outcomes if o.ratios for row in ratio_cells(o.name, o.ratios))
-    return Table(('network', 'layer', 'means', 'covariances'), cells,
-                 'Importance ratios: weights of the statistics in each switch; all started equal.') if cells else None
+def switches(report: Report) -> tuple[str, ...]:
+    """What the switches of the network that is kept chose: a picture and its numbers; empty without switches."""
+    final = next(o for o in report.outcomes if o.name == report.final)
+    layers = by_layer({f'ratios/{name}': value for name, value in final.ratios.items()})
+    if not layers:
+        return ()
+    picture = page.figure(partial(plot_network, layers, final.name),
+                          'Shares of the statistics at each site; the table beside it has the numbers')
+    table = to_html(ratio_table(layers, 'Weights of the statistics in each switch; all started equal.'))
+    return (page.side_by_side([picture, table]),)
 
 
 def sections(report: Report, table: Table) -> list[Section]:
     """The page from top to bottom."""
-    ratios = ratio_table(report)
+    chosen = switches(report)
     plan = Table(('choice', 'value', 'why'), tuple(report.reasons))
     classes = class_section(report)
     return [
@@ -177,7 +186,7 @@ def sections(report: Report, table: Table) -> list[Section]:
         Section('Training', (*(page.paragraph(f'{name}: {text}') for name, folder in report.trainings.items()
                                for text in warnings_of(folder)),
                              page.side_by_side(curve_figures(report.trainings)))),
-        *([Section('What the switches chose', (to_html(ratios),))] if ratios else []),
+        *([Section('What the switches chose', chosen)] if chosen else []),
         Section('How to repeat it', (page.commands(report.commands), page.facts(environment())))]
 
 
