@@ -32,13 +32,13 @@ def count_whitening() -> list[str]:
 
 
 def _mmengine_rules() -> dict:
-    from mmengine.analysis import complexity_analysis
-    return complexity_analysis._DEFAULT_SUPPORTED_FLOP_OPS
+    from mmengine.analysis.complexity_analysis import _DEFAULT_SUPPORTED_FLOP_OPS
+    return _DEFAULT_SUPPORTED_FLOP_OPS
 
 
 def _fvcore_rules() -> dict:
-    from fvcore.nn import flop_count
-    return flop_count._DEFAULT_SUPPORTED_OPS
+    from fvcore.nn.flop_count import _DEFAULT_SUPPORTED_OPS  # fvcore.nn.flop_count is also a function's name
+    return _DEFAULT_SUPPORTED_OPS
 
 
 def _baddbmm(inputs: list[Any], outputs: list[Any]) -> int:

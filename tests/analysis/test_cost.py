@@ -67,3 +67,12 @@ def test_mmengine_counts_what_is_multiplied(options, covariances, matrices, prod
     groups, vectors = c // d, matrices * c * d  # A μ̂, a matrix and a vector a group
     expected = n * c * pixels * d * (1 + covariances) + matrices * groups * products * d**3 + vectors
     assert analysis.total() == expected
+
+
+def test_fvcore_counts_the_same():
+    fvcore = pytest.importorskip('fvcore.nn')
+    assert set(count_whitening()) == {'mmengine', 'fvcore'}
+    model, x = nn.Sequential(SwitchWhiten2d(32)).eval(), torch.randn(2, 32, 4, 5)
+    counts = [kind(model, (x,)).unsupported_ops_warnings(False).total()
+              for kind in (FlopAnalyzer, fvcore.FlopCountAnalysis)]
+    assert counts[0] == counts[1]
