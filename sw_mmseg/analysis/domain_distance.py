@@ -8,7 +8,7 @@ networks whose features differ in scale are compared by one measure: 0 for equal
 Features come as (P, K, D): K of D channels from each of P pictures. Pixels of one picture resemble each other, so the
 picture is the unit of all statistics: pairs of features from one picture stay out of the estimate, which is biased
 otherwise, and the permutation test exchanges whole pictures. Kernels are summed block by block into a P×P matrix, from
-which every permutation follows; the memory is linear in the number of features.
+which every permutation follows; beside that matrix the memory is linear in the number of features.
 """
 
 from __future__ import annotations
