@@ -103,7 +103,8 @@ class InstanceSelectiveWhitening(MultiLevelAdaptation):
     def train_step(self, data: dict[str, Any], optim_wrapper: OptimWrapperDict) -> dict[str, Tensor]:
         """One iteration on a batch of labelled source images; returns what to log."""
         if 'inputs' not in data:
-            raise KeyError(f'ISW trains on source images alone, as a Positioned data set gives them; found {sorted(data)}')
+            raise KeyError('ISW trains on source images alone, as a Positioned data set gives them; found '
+                           f'{sorted(data)}')
         batch = self.data_preprocessor(data, True)
         segmentor, iteration = optim_wrapper['segmentor'], int(self.iteration)
         comparing, whitening = self.warmup - self.compare <= iteration < self.warmup, iteration >= self.warmup
