@@ -21,7 +21,7 @@ ALLOWED = {
     'stylization': {'sw_mmseg.whitening', 'sw_mmseg.models', 'sw_mmseg.losses', 'torch', 'numpy', 'PIL', 'cv2',
                     'mmengine'},
     'analysis': {'sw_mmseg.whitening', 'torch', 'numpy', 'matplotlib', 'mmengine', 'mmseg', 'cv2', 'torchvision',
-                 'pycocotools'},
+                 'pycocotools', 'fvcore'},
 }
 
 

@@ -188,3 +188,19 @@ def test_sections_of_the_docs_are_filled(runs, run, load_tool, tmp_path, monkeyp
     assert '| psp | 1 | 14 |' in filled and '### psp_seed0' in filled and '\n## Figure 3' in filled
     pictures = re.findall(r'\]\((images/[^)]+)\)', filled)
     assert len(pictures) == 4 and all((tmp_path / name).is_file() for name in pictures)
+
+
+def test_logs_alone_make_a_report_of_any_task(run, tmp_path):
+    """A style run that has no checkpoint yet: losses, ratios, config."""
+    log = tmp_path / 'style' / '20260101_000000' / 'vis_data'
+    log.mkdir(parents=True)
+    (tmp_path / 'style' / 'sw_style_coco.py').write_text("model = dict(type='Stylizer', network=dict(type='Net'))\n")
+    ratios = {f'ratios/network.norms.{layer}/{kind}/{word}': share for layer in (0, 1) for kind in ('mean', 'cov')
+              for word, share in (('bw', 0.25), ('iw', 0.75))}
+    (log / 'scalars.json').write_text(''.join(json.dumps({**ratios, 'loss': loss, 'loss_style': loss / 2, 'step': step})
+                                              + '\n' for step, loss in ((10, 4.0), (20, 3.0))))
+    assert run('report', tmp_path / 'style') == 0
+    text = (tmp_path / 'style' / 'report.html').read_text()
+    assert re.findall('<h2>([^<]+)</h2>', text) == ['Runs', 'Training', 'What the switches chose', 'How to repeat it']
+    assert 'loss_style' in text and 'Stylizer' in text and 'style: bw 0.25, iw 0.75' in text
+    assert f'tools/train.py {tmp_path}/style/sw_style_coco.py' in text and page_faults(text) == []
