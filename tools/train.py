@@ -71,7 +71,7 @@ def use_shards(config: Config) -> None:
     if config.optim_wrapper.get('constructor') == 'DomainOptimWrapperConstructor':
         raise UserError('--fsdp trains plain networks; the parts of an adaptation method cannot be sharded')
     config.custom_hooks = [hook for hook in config.get('custom_hooks', [])
-                           if hook.type not in ('ImportanceRatioHook', 'SamplePicturesHook')]
+                           if hook.type not in ('ImportanceRatioHook', 'SamplePicturesHook', 'StyleSamplesHook')]
 
 
 def use_checkpoint(config: Config, resume: str | None) -> None:
