@@ -77,15 +77,16 @@ def open_run(path: str | Path, label: str | None = None) -> Run:
 
 
 def open_runs(paths: list[str], labels: list[str] | None) -> list[Run]:
-    """Several, with labels of their own; those of one name are told apart by their folders."""
-    if labels and len(labels) != len(paths):
-        raise UserError(f'--labels gives {len(labels)} names for {len(paths)} runs')
+    """Several, with labels of their own; folders of one name are called by their paths.
+
+    Raises:
+        UserError: labels that are not one a run and different, or a run that is not there.
+    """
+    if labels and (len(labels) != len(paths) or len(set(labels)) < len(labels)):
+        raise UserError(f'--labels gives {len(set(labels))} names for {len(paths)} runs: give one to each')
     runs = [open_run(path, label) for path, label in zip(paths, labels or [None] * len(paths))]
     names = [run.label for run in runs]
-    if labels:
-        return runs
-    return [run if names.count(run.label) == 1 else replace(run, label=f'{run.folder.parent.name}/{run.label}')
-            for run in runs]
+    return [run if names.count(run.label) == 1 else replace(run, label=str(path)) for run, path in zip(runs, paths)]
 
 
 def read_config(file: Path) -> Config:

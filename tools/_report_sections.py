@@ -13,7 +13,7 @@ from _report_runs import Run, ratio_curves, ratios, whose_ratios
 
 from sw_mmseg.analysis import Section, Table, environment, page, per_class_table, plot_class_bars, plot_curves, to_html
 from sw_mmseg.analysis.domain_layers import PARTS, LayerDistance, distance_table, plot_distances
-from sw_mmseg.analysis.importance import KINDS, Layers, network_mean, ratio_table, task_table
+from sw_mmseg.analysis.importance import KINDS, Layers, ratio_table, task_mean, task_table
 from sw_mmseg.analysis.importance_plots import plot_network, plot_ratio_curves, plot_tasks
 
 # logged score -> its name; those of a validation come first in a table
@@ -86,19 +86,12 @@ def importance(runs: Sequence[Run]) -> Section | None:
     tasks: dict[str, list[Layers]] = {}
     for run in own:
         tasks.setdefault(run.task, []).append(found[run.label])
-    bars = {task: network_mean(networks[0]) if len(networks) == 1 else averaged(networks)
-            for task, networks in tasks.items()}
+    bars = {task: task_mean(networks) for task, networks in tasks.items()}
     parts = [page.side_by_side([page.figure(lambda theme: plot_tasks(bars, theme=theme), described(bars)),
                                 to_html(task_table(tasks))])]
     for run in own:
         parts += importance_of(run, found[run.label], run in own[:MOST_RUNS])
     return Section('What the switches chose', tuple(parts))
-
-
-def averaged(networks: Sequence[Layers]) -> dict[str, float]:
-    """Mean of ω' over layers and networks."""
-    means = [network_mean(layers) for layers in networks]
-    return {word: sum(mean[word] for mean in means) / len(means) for word in means[0]}
 
 
 def described(bars: dict[str, dict[str, float]]) -> str:

@@ -13,7 +13,7 @@ from sw_mmseg.analysis.curves import plot_curves, read_scalars
 from sw_mmseg.analysis.domain_distance import Discrepancy, covariance_distance, mmd
 from sw_mmseg.analysis.domain_layers import LayerDistance, distance_table, layer_distances, plot_distances
 from sw_mmseg.analysis.features import LayerFeatures, collect_features, traced_layers
-from sw_mmseg.analysis.importance import by_layer, network_mean, ratio_table, task_table
+from sw_mmseg.analysis.importance import by_layer, network_mean, ratio_table, task_mean, task_table
 from sw_mmseg.analysis.importance_plots import plot_network, plot_ratio_curves, plot_tasks
 from sw_mmseg.analysis.instance_map import (
     instance_map,
@@ -38,6 +38,6 @@ __all__ = [
     'measure_whiteness', 'mmd', 'network_mean', 'overlay', 'per_class_table', 'plot_class_bars', 'plot_curves',
     'plot_distances', 'plot_growth', 'plot_instance_map', 'plot_network', 'plot_ratio_curves', 'plot_spread',
     'plot_tasks', 'plot_whiteness', 'predicted_exponent', 'ratio_table', 'read_scalars', 'reference_statistics',
-    'robustness', 'statistic_distances', 'task_table', 'to_csv', 'to_html', 'to_markdown', 'traced_layers',
+    'robustness', 'statistic_distances', 'task_mean', 'task_table', 'to_csv', 'to_html', 'to_markdown', 'traced_layers',
     'whiteness_table', 'with_legend', 'write_report'
 ]

@@ -14,7 +14,8 @@ from typing import TypeVar
 from sw_mmseg.analysis.tables import Table
 from sw_mmseg.whitening import STATISTICS
 
-__all__ = ['KINDS', 'by_layer', 'choice', 'network_mean', 'ratio_table', 'short_names', 'task_table', 'words_of']
+__all__ = ['KINDS', 'by_layer', 'choice', 'network_mean', 'ratio_table', 'short_names', 'task_mean', 'task_table',
+           'words_of']
 
 KINDS = {'mean': 'ω', 'cov': "ω'"}
 PREFIX = 'ratios/'
@@ -71,6 +72,12 @@ def network_mean(layers: Mapping[str, Layer], kind: str = 'cov') -> dict[str, fl
             for word in words_of(layers)}
 
 
+def task_mean(networks: Sequence[Mapping[str, Layer]], kind: str = 'cov') -> dict[str, float]:
+    """`network_mean`, averaged over one or more networks with the same statistics."""
+    means = [network_mean(layers, kind) for layers in networks]
+    return {word: sum(mean.get(word, 0.0) for mean in means) / len(means) for word in words_of(networks[0])}
+
+
 def ratio_table(layers: Mapping[str, Layer], caption: str = '') -> Table:
     """A row a layer: ω and ω' of every statistic, and what each of both chooses; their averages below."""
     words, names = words_of(layers), short_names(list(layers))
@@ -95,11 +102,9 @@ def task_table(tasks: Mapping[str, Sequence[Mapping[str, Layer]]]) -> Table:
                       for index, layers in enumerate(networks) for name, kinds in layers.items()})
     rows = []
     for task, networks in tasks.items():
-        means = [network_mean(layers) for layers in networks]
+        means = task_mean(networks)
         pairs = [[choice(kinds[kind]) for kind in KINDS] for layers in networks for kinds in layers.values()]
-        own = words_of(networks[0])
-        rows.append((task, len(networks), len(networks[0]),
-                     *(sum(mean.get(word, 0.0) for mean in means) / len(means) if word in own else None
-                       for word in words), f'{sum(a != b for a, b in pairs)} of {len(pairs)}'))
+        rows.append((task, len(networks), len(networks[0]), *(means.get(word) for word in words),
+                     f'{sum(a != b for a, b in pairs)} of {len(pairs)}'))
     return Table(('network', 'runs', 'SW layers', *words, "ω and ω' differ"), tuple(rows),
                  "ω' averaged over all SW layers of a network.", 2)

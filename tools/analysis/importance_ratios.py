@@ -21,7 +21,7 @@ from _cli import run_tool
 from _report_runs import Run, open_runs, ratio_curves, ratios, whose_ratios
 from _scene_report import fill
 
-from sw_mmseg.analysis.importance import KINDS, Layers, network_mean, ratio_table, task_table
+from sw_mmseg.analysis.importance import KINDS, Layers, ratio_table, task_mean, task_table
 from sw_mmseg.analysis.importance_plots import plot_network, plot_ratio_curves, plot_tasks
 from sw_mmseg.analysis.style import LIGHT, figure_png
 from sw_mmseg.analysis.tables import to_csv, to_markdown
@@ -70,8 +70,7 @@ def write(folder: Path, runs: list[Run], found: list[Layers]) -> dict[str, str]:
     for run, layers in zip(runs, found):
         tasks.setdefault(run.task, []).append(layers)
     table = task_table(tasks)
-    means = {task: [network_mean(layers) for layers in networks] for task, networks in tasks.items()}
-    bars = {task: {word: sum(mean[word] for mean in own) / len(own) for word in own[0]} for task, own in means.items()}
+    bars = {task: task_mean(networks) for task, networks in tasks.items()}
     (folder / 'tasks.csv').write_text(to_csv(table))
     (folder / 'tasks.png').write_bytes(figure_png(lambda theme: plot_tasks(bars, theme=theme), LIGHT))
     page = {'figure 8': f"{to_markdown(table).strip()}\n\n![ω' by task](tasks.png)\n",
