@@ -24,7 +24,7 @@ PLAN = (64, 64, 0, 128, 128, 0, 256, 256, 256, 0, 512, 512, 512)  # 0: pooling
 NAMES = {name: index for name, index in TORCHVISION_INDEX.items() if index < max(LAYERS)}  # conv1_1: 0 to conv4_3
 WAY_OUT = ('give a file of torchvision\'s vgg16 or a checkpoint of a VGG16 trained here with '
            'model.loss_network.checkpoint=PATH, or take random filters: model.loss_network.checkpoint=None '
-           'model.loss.relative=True model.loss.style=3 model.loss.variation=2 (docs/style_transfer.md)')
+           'model.loss.relative=True model.loss.style=2 model.loss.variation=2 (docs/style_transfer.md)')
 
 
 class LossNetwork(nn.Module):
