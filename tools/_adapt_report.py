@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -45,6 +46,7 @@ NAMES = {
     'dis_acc_target': "The discriminator's accuracy on the target",
     'pseudo_share': 'Share of sure pseudo-labels',
 }
+ITERATION = re.compile(r'Iter\(train\) \[ *(\d+)/')
 HEALTH = ('discriminator', 'predictions on the target', 'pseudo')  # words of the warnings that matter
 UNSCORED = ('No labels of the target were given, so nothing says in numbers how well it works there: look at the '
             'pictures. A few dozen labelled target images as --target-val would give scores.')
@@ -109,10 +111,16 @@ def curve_figures(trainings: dict[str, Path]) -> list[str]:
 
 
 def warnings_of(folder: Path) -> list[str]:
-    """What the hooks that watch a training's health warned of last, from its log."""
-    lines = [line for log in sorted(folder.glob('*/*.log')) for line in log.read_text(errors='replace').splitlines()]
-    texts = [line.partition(' - WARNING - ')[2] for line in lines]
-    return [text for text in texts if text and any(word in text for word in HEALTH)][-1:]
+    """What the hooks that watch a training's health warned of last, and when, from its log."""
+    found, reached = [], '0'
+    for log in sorted(folder.glob('*/*.log')):
+        for line in log.read_text(errors='replace').splitlines():
+            step = ITERATION.search(line)
+            reached = step[1] if step else reached
+            text = line.partition(' - WARNING - ')[2]
+            if any(word in text for word in HEALTH):
+                found.append(f'shortly after iteration {reached}: {text}')
+    return found[-1:]
 
 
 def small(image: np.ndarray) -> np.ndarray:
