@@ -4,7 +4,6 @@ marked section of docs/style_transfer.md."""
 from __future__ import annotations
 
 import platform
-import re
 import statistics
 from collections.abc import Sequence
 from datetime import date
@@ -76,6 +75,9 @@ def plot_losses(results: Sequence[Result], word: str, theme: Theme = LIGHT) -> F
         axes.fill_between(steps, np.maximum(mean - spread, 1e-3 * mean), mean + spread, color=colour, alpha=0.15,
                           linewidth=0)
     axes.set_yscale('log')
+    axes.yaxis.set_major_formatter('{x:g}')
+    axes.yaxis.set_minor_formatter('{x:g}')
+    axes.tick_params(which='both', colors=theme.muted, labelsize=9, length=0)
     axes.set_xlabel('iteration')
     axes.set_ylabel(f'{word} loss')
     figure.set_figheight(figure.get_figheight() + 0.19 * legend_above(axes, theme, 0.5))
@@ -134,7 +136,9 @@ def section(results: Sequence[Result], pictures: Sequence[str] = ()) -> str:
     parts += [to_markdown(loss_table(results)), measured(results)]
     if ratios:
         parts += ["Importance ratios at the end (the paper's Figures 4 and 8):", to_markdown(ratios)]
-    command = re.sub(r'(seed ?)\d+', r'\1N', results[0].command)
+    first = results[0]
+    command = first.command.replace(f'{first.name}_seed{first.seed}', f'{first.name}_seedN')
+    command = command.replace(f'--seed {first.seed}', '--seed N')
     return '\n\n'.join(part.strip() for part in [*parts, f'One run, from a shell: `{command}`']) + '\n'
 
 

@@ -68,7 +68,7 @@ def measure(name: str, seed: int, root: Path, work_dir: Path, choices: dict,
     run = runs.Run(name, 'style transfer', seed, f'configs/{name}.py', options, folder)
     config.work_dir, config.randomness = str(folder), {'seed': seed}
     contents = sheet_contents(root)
-    files = [Path(value) for value in choices.values() if value is not None and Path(value).is_file()]
+    files = [Path(value) for value in choices.values() if isinstance(value, str) and Path(value).is_file()]
     hashes = [hashlib.sha256(file.read_bytes()).hexdigest() for file in files]
     mark = runs.fingerprint(config, (root / 'manifest.json').read_text(), CELL, hashes, code=CODE)
     file = work_dir / 'results' / f'{name}_seed{seed}.json'

@@ -24,6 +24,7 @@ import _style_runs as styles
 from _cli import UserError, run_tool
 from _scene_report import fill
 from _streets import STREETS, draw_streets
+from mmengine.config import DictAction
 
 from sw_mmseg.engine.progress import duration
 
@@ -43,6 +44,8 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
                         help="a VGG16 trained here, or a file of torchvision's vgg16 (default: random filters)")
     parser.add_argument('--work-dir', type=Path, default=Path('work_dirs/style_study'))
     parser.add_argument('--data', type=Path, default=STREETS, help='where streets are, or will be')
+    parser.add_argument('--cfg-options', nargs='+', action=DictAction, default={}, metavar='KEY=VALUE',
+                        help='settings of every config to change, e.g. model.loss.style=1')
     parser.add_argument('--docs', action='store_true', help='fill docs/style_transfer.md')
     parser.add_argument('--traceback', action='store_true', help='show where in the code an error arose')
     parser.set_defaults(local_rank=0)
@@ -55,7 +58,8 @@ def main(args: argparse.Namespace) -> int:
         raise UserError('--iterations must be at least 1')
     if args.loss_network is not None and not args.loss_network.is_file():
         raise UserError(f'--loss-network: no file {args.loss_network}')
-    choices = {'model.style': args.style, 'model.loss_network.checkpoint': args.loss_network and str(args.loss_network)}
+    choices = {'model.style': args.style, 'model.loss_network.checkpoint': args.loss_network and str(args.loss_network),
+               **args.cfg_options}
     warnings.filterwarnings('ignore')  # of libraries, between the lines of progress
     gc.freeze()
     begin, results = time.monotonic(), []
