@@ -1,5 +1,5 @@
-# Johnson et al.'s transformation network and losses; the weights of the losses are theirs, in the units of torchvision's
-# VGG16 (sw_mmseg/losses/perceptual.py).
+# Johnson et al.'s transformation network and losses; the losses' weights are theirs, in the units of torchvision's VGG16
+# (sw_mmseg/losses/perceptual.py).
 model = dict(
     type='Stylizer',
     network=dict(type='StyleNetwork', norm_cfg=dict(type='BN'), decoder='transposed'),
