@@ -115,8 +115,8 @@ def measured(results: Sequence[Result]) -> str:
     seeds = max(len(group) for group in grouped(results).values())
     spread = f'mean ± sample standard deviation of {seeds} seeds' if seeds > 1 else 'one seed'
     return (f'mIoU and pixel accuracy in percent after {" or ".join(map(str, iterations))} iterations, on streets of '
-            f'cities that no training saw; {spread}. Threads: {torch.get_num_threads()}, {platform.machine()} CPU, torch '
-            f'{torch.__version__.split("+")[0]}, {date.today().isoformat()}.')
+            f'cities that no training saw; {spread}. Threads: {torch.get_num_threads()}, {platform.machine()} CPU, '
+            f'torch {torch.__version__.split("+")[0]}, {date.today().isoformat()}.')
 
 
 def fill(file: Path, mark: str, text: str) -> None:

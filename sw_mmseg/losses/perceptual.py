@@ -1,12 +1,12 @@
 """Perceptual losses of Johnson et al. (ECCV 2016), which Section 4.4 trains with: functions, then a thin module.
 
-Weights, and where the defaults come from. Johnson's code takes pictures of 0..255 less their mean, divides Gram matrices
-by C·H·W, takes means of squares, and weighs content 1, style 5 and variation 1e-6, the last as half a sum of squares.
-Here pictures are divided by 255 and by ImageNet's standard deviation of about 0.226, together k = 57.6. A network of
-convolutions and ReLU, biases aside, scales with its input: content squares are smaller by k² = 3,320, Gram squares by
-k⁴. In units of the content weight, style is therefore 5 k² = 1.7e4, and variation, a mean over 4 pictures of 3·256² in
-0..1, is 0.5e-6 · 255² · 786,432 / k² = 7.7. Only ratios matter to Adam. It is assumed that torchvision's VGG16 answers as
-the one that Johnson used does, up to k.
+Weights, and where the defaults come from. Johnson's code takes pictures of 0..255 less their mean, divides Gram
+matrices by C·H·W, takes means of squares, and weighs content 1, style 5 and variation 1e-6, the last as half a sum of
+squares. Here pictures are divided by 255 and by ImageNet's standard deviation of about 0.226, together k = 57.6. A
+network of convolutions and ReLU, biases aside, scales with its input: content squares are smaller by k² = 3,320, Gram
+squares by k⁴. In units of the content weight, style is therefore 5 k² = 1.7e4, and variation, a mean over 4 pictures
+of 3·256² in 0..1, is 0.5e-6 · 255² · 786,432 / k² = 7.7. Only ratios matter to Adam. It is assumed that torchvision's
+VGG16 answers as the one that Johnson used does, up to k.
 
 Departures: variation is a mean of squares, so that it does not grow with the picture. With `relative`, each loss is
 divided by the mean square of what it compares with, which no scale of the features changes: for a loss network that is

@@ -1,4 +1,4 @@
-# Johnson et al.'s transformation network and losses; the losses' weights are theirs, in the units of torchvision's VGG16
+# Johnson et al.'s transformation network and losses; the losses' weights are theirs, in torchvision's VGG16's units
 # (sw_mmseg/losses/perceptual.py).
 model = dict(
     type='Stylizer',

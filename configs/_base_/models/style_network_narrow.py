@@ -1,5 +1,5 @@
-# The network half as wide, with fewer blocks; the loss network a quarter as wide, of random filters, so that nothing has
-# to be fetched, and losses relative to what they compare with, so that its scale does not matter. A drawn style.
+# The network half as wide, with fewer blocks; the loss network a quarter as wide, of random filters, so that nothing
+# has to be fetched, and losses relative to what they compare with, so that its scale does not matter. A drawn style.
 _base_ = './style_network.py'
 model = dict(
     network=dict(width=16, blocks=3, decoder='resize'),
