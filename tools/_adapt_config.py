@@ -62,7 +62,10 @@ def nodes(node: object) -> Iterator[ConfigDict]:
 def use_data(config: Config, choice: Choice, found: Checked) -> None:
     """The user's folders in place of the config's data, whose own augmentation stays."""
     dataset = config.train_dataloader.dataset
-    source, target = (found.source, choice.source_crop), (found.target, choice.target_crop)
+    crops = choice.source_crop, choice.target_crop
+    if config.model.type == 'SelfTraining':  # pastes pixels of one domain into the other's
+        crops = (common_crop(found, choice.short_side, crops),) * 2
+    source, target = zip((found.source, found.target), crops)
     for key, (folder, crop) in {'source': source, 'dataset': source, 'target': target}.items():
         if key in dataset:
             extra = [step for step in dataset[key].pipeline if step.type not in OWN_STEPS]
@@ -101,10 +104,20 @@ def training_steps(folder: Folder, found: Checked, side: int, crop: tuple[int, i
     """A training pipeline without its last step."""
     steps = [{'type': 'LoadImage'}] + ([{'type': 'LoadLabels'}] if folder.labels else [])
     steps += resizing(found, side)
-    scaled = [(side * h / min(w, h), side * w / min(w, h)) for w, h in folder.scan.sizes]
-    if any(round(h) > crop[0] or round(w) > crop[1] for h, w in scaled):
+    if any(h > crop[0] or w > crop[1] for h, w in scaled(folder, side)):
         steps.append({'type': 'RandomCrop', 'crop_size': tuple(crop)})
     return [*steps, {'type': 'RandomFlip', 'prob': 0.5}]
+
+
+def scaled(folder: Folder, side: int) -> list[tuple[int, int]]:
+    """Heights and widths of a folder's images, once their short side is `side`."""
+    return [(round(side * h / min(w, h)), round(side * w / min(w, h))) for w, h in folder.scan.sizes]
+
+
+def common_crop(found: Checked, side: int, crops: tuple[tuple[int, int], ...]) -> tuple[int, int]:
+    """The largest crop that every image of both domains has room for, and that neither domain's crop exceeds."""
+    sizes = [*crops, *scaled(found.source, side), *scaled(found.target, side)]
+    return min(h for h, _ in sizes), min(w for _, w in sizes)
 
 
 def resizing(found: Checked, side: int) -> list[dict]:
