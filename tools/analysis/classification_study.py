@@ -141,8 +141,8 @@ def main(args: argparse.Namespace) -> int:
         print(f'{len(planned) - len(done)} of {len(planned)} runs are not done, or out of date, and left out')
     order = {norm: index for index, norm in enumerate(LABELS)}
     done.sort(key=lambda result: (args.networks.index(result.network), order[result.norm], result.seed))
-    about = (f'{args.data}, {len(args.seeds)} seeds, {torch.get_num_threads()} threads, torch {torch.__version__}, '
-             f'{time.strftime("%Y-%m-%d")}.')
+    about = (f'{args.data}, {len(args.seeds)} seeds, threads: {torch.get_num_threads()}, '
+             f'torch {torch.__version__.split("+")[0]}, {time.strftime("%Y-%m-%d")}.')
     file = write(done, args.data, args.out or args.work_dir / args.data, about)
     print(file.read_text())
     print(f'Written to {file.parent}')
