@@ -9,7 +9,7 @@ from pathlib import Path
 
 import _cli  # noqa: F401  first of all: it imports the plugin without its neighbours' warnings
 import numpy as np
-from _demo_runs import write_json
+from _records import write_json
 
 from sw_mmseg.analysis import Table, contact_sheet, image_bytes
 from sw_mmseg.datasets import ClassTable, LoadImage

@@ -13,7 +13,7 @@ from _adapt_plan import BUDGET, SOURCE_ONLY, Choice, choose
 from _adapt_report import write_text
 from _adapt_runs import fit, seconds_an_iteration
 from _cli import UserError
-from _demo_runs import write_json
+from _records import write_json
 from mmengine.config import Config
 
 from sw_mmseg.datasets import write_class_table

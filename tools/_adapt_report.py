@@ -13,7 +13,8 @@ import numpy as np
 from _adapt_folders import Checked, labelled_pictures, picture, spread
 from _adapt_runs import Outcome
 from _demo_report import none_for_nan
-from _demo_runs import miou, write_json
+from _demo_runs import miou
+from _records import write_json
 
 from sw_mmseg.analysis import (
     Section,

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import _demo_runs as runs
+import _records as records
 import torch
 from _adaptation_scores import checkpoints, score_checkpoints, score_policies, test_loaders
 from _cli import UserError
@@ -183,13 +184,13 @@ def mark_of(cell: Cell, config: Config, data: Path) -> str:
     """Fingerprint of what a result depends on."""
     manifest = data / cell.target / 'manifest.json'
     text = manifest.read_text() if manifest.is_file() else ''
-    return runs.fingerprint(config, cell.variation, text, code=code_of(cell))
+    return records.fingerprint(config, cell.variation, text, code=code_of(cell))
 
 
 def training_mark(cell: Cell, config: Config) -> str:
     """Fingerprint of what its training depends on: not where it is tested."""
     trained = Config({key: value for key, value in config.to_dict().items() if not key.startswith(('val_', 'test_'))})
-    return runs.fingerprint(trained, code=code_of(cell))
+    return records.fingerprint(trained, code=code_of(cell))
 
 
 def code_of(cell: Cell) -> tuple[str, ...]:
@@ -200,7 +201,7 @@ def code_of(cell: Cell) -> tuple[str, ...]:
 def known(cell: Cell, work_dir: Path, data: Path) -> Result | None:
     """A result that is there and still true."""
     config, _ = configured(cell, work_dir, data)
-    content = runs.read_result(result_file(cell, work_dir), mark_of(cell, config, data))
+    content = records.read_result(result_file(cell, work_dir), mark_of(cell, config, data))
     return None if content is None else Result(**content)
 
 
@@ -223,7 +224,7 @@ def measure(cell: Cell, work_dir: Path, data: Path, threads: int) -> Result:
     result = Result(cell.method, cell.norm, cell.seed, cell.target, cell.variation, config.train_cfg.max_iters, scores,
                     kept, history, list(loaders['target'].dataset.metainfo['classes']), seconds, memory, run.command(),
                     runs.switch_ratios(model))
-    runs.write_result(result_file(cell, work_dir), mark, result)
+    records.write_result(result_file(cell, work_dir), mark, result)
     for file in checkpoints(config)[:-1]:
         file.unlink()
     del model

@@ -12,7 +12,8 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
-from _demo_runs import ADVERSARIAL, SOURCE_ONLY, STATISTICS, Row, miou, write_json
+from _demo_runs import ADVERSARIAL, SOURCE_ONLY, STATISTICS, Row, miou
+from _records import write_json
 from rich.console import Console
 from rich.table import Table as RichTable
 

@@ -7,17 +7,17 @@ code), so that a second call skips what is done and never shows what has become 
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import itertools
 import json
 import os
 import shutil
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import _cli  # noqa: F401  first of all: it imports the plugin without its neighbours' warnings
+import _records as records
 import numpy as np
 import torch
 from mmengine.config import Config
@@ -28,14 +28,11 @@ from mmengine.runner import Runner
 from mmseg.structures import SegDataSample
 from torch.utils.data import DataLoader
 
-import sw_mmseg
 from sw_mmseg.adaptation import estimate_statistics, running_layers
 from sw_mmseg.engine import ClassIoUMetric, InterruptHook, ProgressHook, importance_ratios
 
 SOURCE_ONLY, STATISTICS, ADVERSARIAL = 'source only', 'target statistics', 'adversarial'
 DATA = 'data/streets/varied'  # the configs'
-CODE = ('adaptation', 'datasets', 'engine', 'losses', 'models', 'whitening')  # what results depend on
-SOURCES = ('.py', '.c', '.h')
 
 
 class Interrupted(Exception):
@@ -109,20 +106,6 @@ def data_options(node: dict, new: str, prefix: str) -> dict:
     return options
 
 
-def fingerprint(config: Config, *more: object, code: Iterable[str] = CODE) -> str:
-    """Changes with the config, where it writes apart, the package's code (folders or files of it) and whatever else is
-    given."""
-    settings = {key: value for key, value in config.to_dict().items() if key != 'work_dir'}
-    digest = hashlib.sha256(json.dumps(settings, default=str, sort_keys=True).encode())
-    package = Path(sw_mmseg.__file__).parent
-    for name in code:
-        files = [package / name] if (package / name).is_file() else (package / name).rglob('*')
-        for file in sorted(f for f in files if f.suffix in SOURCES):
-            digest.update(file.read_bytes())
-    digest.update(json.dumps([sw_mmseg.__version__, torch.__version__, *more], default=str, sort_keys=True).encode())
-    return digest.hexdigest()[:16]
-
-
 @contextlib.contextmanager
 def quiet(file: Path):
     """What libraries print goes to a file; the progress line goes to standard error as before."""
@@ -147,7 +130,7 @@ def train(run: Run, config: Config, mark: str, label: str) -> tuple[torch.nn.Mod
     if before.get('fingerprint') != mark:
         shutil.rmtree(run.folder, ignore_errors=True)
         before = {'fingerprint': mark, 'seconds': 0.0}
-        write_json(state, before)
+        records.write_json(state, before)
     config = config.copy()
     config.resume = (run.folder / 'last_checkpoint').is_file()
     config.launcher, config.experiment_name = 'none', run.folder.name
@@ -161,7 +144,7 @@ def train(run: Run, config: Config, mark: str, label: str) -> tuple[torch.nn.Mod
         seconds = before['seconds'] + time.monotonic() - begin
         # ends the loader's worker now; left to the garbage collector, it would be waited for until a timeout of 5 s
         del runner.train_loop.dataloader_iterator
-    write_json(state, {'fingerprint': mark, 'seconds': seconds})
+    records.write_json(state, {'fingerprint': mark, 'seconds': seconds})
     if any(hook.signum for hook in runner.hooks if isinstance(hook, InterruptHook)):
         raise Interrupted
     return unwrap(runner.model), seconds
@@ -228,7 +211,7 @@ def row_file(folder: Path, network: str, treatment: str, seed: int) -> Path:
 
 def read_row(file: Path, mark: str) -> tuple[Row, list[np.ndarray]] | None:
     """A finished row and its predictions, or `None` if it is missing or out of date."""
-    content = read_result(file, mark)
+    content = records.read_result(file, mark)
     if content is None:
         return None
     with np.load(file.with_suffix('.npz')) as pictures:
@@ -241,23 +224,4 @@ def write_row(file: Path, mark: str, row: Row, pictures: list[np.ndarray]) -> No
     part = file.with_name(f'.{file.stem}.part.npz')
     np.savez_compressed(part, **{f'{index:03d}': picture for index, picture in enumerate(pictures)})
     os.replace(part, file.with_suffix('.npz'))
-    write_result(file, mark, row)
-
-
-def read_result(file: Path, mark: str) -> dict | None:
-    """What `write_result` wrote, or `None` if it is missing or out of date."""
-    content = json.loads(file.read_text()) if file.is_file() else {}
-    return content if content.pop('fingerprint', None) == mark else None
-
-
-def write_result(file: Path, mark: str, result: object) -> None:
-    """The fields of a data class, with the fingerprint of all that they depend on."""
-    write_json(file, {**asdict(result), 'fingerprint': mark})
-
-
-def write_json(file: Path, content: object) -> None:
-    """The whole file or none of it."""
-    file.parent.mkdir(parents=True, exist_ok=True)
-    part = file.with_name(f'.{file.name}.part')
-    part.write_text(json.dumps(content, indent=1) + '\n')
-    os.replace(part, file)
+    records.write_result(file, mark, row)

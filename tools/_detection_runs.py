@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import _demo_runs as runs
+import _records as records
 import torch
 from mmdet.evaluation import CocoMetric
 from mmengine.config import Config, ConfigDict
@@ -66,9 +67,9 @@ def measure(name: str, seed: int, root: Path, work_dir: Path, iterations: int | 
     run = runs.Run(name, 'detection', seed, f'configs/{name}.py', options, folder)
     config.work_dir, config.randomness = str(folder), {'seed': seed}
     config.train_cfg.val_interval = config.train_cfg.max_iters + 1  # scored once, here
-    mark = runs.fingerprint(config, *(path.stat().st_size for path in instance_files(root).values()))
+    mark = records.fingerprint(config, *(path.stat().st_size for path in instance_files(root).values()))
     file = work_dir / 'results' / f'{name}_seed{seed}.json'
-    known = runs.read_result(file, mark)
+    known = records.read_result(file, mark)
     if known is not None:
         return Result(**known), True
     init_default_scope('mmdet')
@@ -81,7 +82,7 @@ def measure(name: str, seed: int, root: Path, work_dir: Path, iterations: int | 
                 estimate_statistics(model, loader(config, 'camera_train'), model.test_step)
             scores[REESTIMATED] = score(model, config, root, 'camera_val', folder)
     result = Result(name, seed, scores, seconds, config.train_cfg.max_iters, run.command(), runs.switch_ratios(model))
-    runs.write_result(file, mark, result)
+    records.write_result(file, mark, result)
     return result, False
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import _demo_runs as runs
+import _records as records
 import numpy as np
 import torch
 from _streets import knows, use_streets
@@ -62,9 +63,9 @@ def measure(name: str, seed: int, root: Path, work_dir: Path, iterations: int | 
     folder = work_dir / 'runs' / f'{name}_seed{seed}'
     run = runs.Run(name, 'scene parsing', seed, f'configs/{name}.py', {}, folder)
     config.work_dir, config.randomness = str(folder), {'seed': seed}
-    mark = runs.fingerprint(config, (root / 'manifest.json').read_text())
+    mark = records.fingerprint(config, (root / 'manifest.json').read_text())
     file = work_dir / 'results' / f'{name}_seed{seed}.json'
-    known = runs.read_result(file, mark)
+    known = records.read_result(file, mark)
     if known is not None:
         return Result(**known), True
     model, seconds = runs.train(run, config, mark, f'    {name}, seed {seed}')
@@ -72,7 +73,7 @@ def measure(name: str, seed: int, root: Path, work_dir: Path, iterations: int | 
         metrics, class_iou = score(model, runs.build_loader(config.test_dataloader.dataset, 4))
     result = Result(name, seed, float(np.nanmean(list(class_iou.values()))), float(metrics['aAcc']), class_iou, seconds,
                     config.train_cfg.max_iters, ' '.join([run.command(), *words]), runs.switch_ratios(model))
-    runs.write_result(file, mark, result)
+    records.write_result(file, mark, result)
     return result, False
 
 

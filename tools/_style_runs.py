@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import _demo_runs as runs
+import _records as records
 import numpy as np
 import torch
 from mmengine.config import Config
@@ -70,9 +71,9 @@ def measure(name: str, seed: int, root: Path, work_dir: Path, choices: dict,
     contents = sheet_contents(root)
     files = [Path(value) for value in choices.values() if isinstance(value, str) and Path(value).is_file()]
     hashes = [hashlib.sha256(file.read_bytes()).hexdigest() for file in files]
-    mark = runs.fingerprint(config, (root / 'manifest.json').read_text(), CELL, hashes, code=CODE)
+    mark = records.fingerprint(config, (root / 'manifest.json').read_text(), CELL, hashes, code=CODE)
     file = work_dir / 'results' / f'{name}_seed{seed}.json'
-    known = runs.read_result(file, mark)
+    known = records.read_result(file, mark)
     if known is not None:
         return Result(**known), True
     model, seconds = runs.train(run, config, mark, f'    {name}, seed {seed}')
@@ -85,7 +86,7 @@ def measure(name: str, seed: int, root: Path, work_dir: Path, choices: dict,
     losses = {word: scalars[f'loss_{word}'] for word in ('content', 'style', 'variation')}
     result = Result(name, seed, losses, mean_ratios(scalars), pictures, seconds, config.train_cfg.max_iters,
                     run.command())
-    runs.write_result(file, mark, result)
+    records.write_result(file, mark, result)
     return result, False
 
 

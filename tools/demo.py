@@ -18,6 +18,7 @@ from functools import cached_property
 from pathlib import Path
 
 import _demo_runs as runs
+import _records as records
 from _cli import UserError, run_tool, unlabelled_images
 from _demo_report import Results, label, show, shown_networks, write_results
 from _demo_runs import ADVERSARIAL, SOURCE_ONLY, STATISTICS, Row, Run
@@ -181,7 +182,7 @@ class Demo:
     def mark(self, config: Config) -> str:
         """Fingerprint of all that a row depends on."""
         manifests = [p.read_text() for root in (self.target, self.unseen) for p in sorted(root.glob('*.json'))]
-        return runs.fingerprint(config, manifests, self.shown, self.statistics_images)
+        return records.fingerprint(config, manifests, self.shown, self.statistics_images)
 
     def announce(self, run: Run, finished: bool) -> str:
         """Print the equivalent command; count the training."""

@@ -87,11 +87,11 @@ def test_demo_from_end_to_end(demo, tmp_path, monkeypatch, capsys):
 
 
 def test_rows_of_other_options_are_not_shown(demo):
-    runs = demo.tool.runs
+    fingerprint = demo.tool.records.fingerprint
     from mmengine.config import Config
     config = Config({'a': 1})
-    assert runs.fingerprint(config, 1) == runs.fingerprint(config, 1)
-    assert len({runs.fingerprint(config, 1), runs.fingerprint(config, 2), runs.fingerprint(Config({'a': 2}), 1)}) == 3
+    assert fingerprint(config, 1) == fingerprint(config, 1)
+    assert len({fingerprint(config, 1), fingerprint(config, 2), fingerprint(Config({'a': 2}), 1)}) == 3
 
 
 def test_options_shorten_every_schedule(demo):

@@ -19,6 +19,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import _demo_runs as runs
+import _records as records
 import numpy as np
 import torch
 from _classification_report import LABELS, Result, write
@@ -105,8 +106,8 @@ def work(run: runs.Run, position: str, report_only: bool) -> Result | None:
     """A finished run's result: read, or trained and measured now."""
     config = load_config(run.config, run.options, str(run.folder))
     config.randomness.seed = run.seed
-    mark, file = runs.fingerprint(config, code=CODE), run.folder.with_suffix('.json')
-    known = runs.read_result(file, mark)
+    mark, file = records.fingerprint(config, code=CODE), run.folder.with_suffix('.json')
+    known = records.read_result(file, mark)
     if known is not None:
         return Result(**known)
     if report_only:
@@ -116,7 +117,7 @@ def work(run: runs.Run, position: str, report_only: bool) -> Result | None:
     begin = time.monotonic()
     result = Result(run.treatment, run.network, run.seed, **measure(model, config), seconds=seconds,
                     command=run.command(), folder=str(run.folder))
-    runs.write_result(file, mark, result)
+    records.write_result(file, mark, result)
     tested = time.monotonic() - begin
     print(f'{label}: error {result.error:.2f} %; training {seconds:.0f} s, tests {tested:.0f} s', flush=True)
     del model

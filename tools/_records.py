@@ -1,0 +1,53 @@
+"""Results on disk, one file each, with a fingerprint of all that they depend on: a second call of a study skips what is
+done and measures anew what has become out of date.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Iterable
+from dataclasses import asdict
+from pathlib import Path
+
+import torch
+from mmengine.config import Config
+
+import sw_mmseg
+
+CODE = ('adaptation', 'datasets', 'engine', 'losses', 'models', 'whitening')  # what results depend on
+SOURCES = ('.py', '.c', '.h')
+
+
+def fingerprint(config: Config, *more: object, code: Iterable[str] = CODE) -> str:
+    """Changes with the config, where it writes apart, the package's code (folders or files of it) and whatever else is
+    given."""
+    settings = {key: value for key, value in config.to_dict().items() if key != 'work_dir'}
+    digest = hashlib.sha256(json.dumps(settings, default=str, sort_keys=True).encode())
+    package = Path(sw_mmseg.__file__).parent
+    for name in code:
+        files = [package / name] if (package / name).is_file() else (package / name).rglob('*')
+        for file in sorted(f for f in files if f.suffix in SOURCES):
+            digest.update(file.read_bytes())
+    digest.update(json.dumps([sw_mmseg.__version__, torch.__version__, *more], default=str, sort_keys=True).encode())
+    return digest.hexdigest()[:16]
+
+
+def read_result(file: Path, mark: str) -> dict | None:
+    """What `write_result` wrote, or `None` if it is missing or out of date."""
+    content = json.loads(file.read_text()) if file.is_file() else {}
+    return content if content.pop('fingerprint', None) == mark else None
+
+
+def write_result(file: Path, mark: str, result: object) -> None:
+    """The fields of a data class, with the fingerprint of all that they depend on."""
+    write_json(file, {**asdict(result), 'fingerprint': mark})
+
+
+def write_json(file: Path, content: object) -> None:
+    """The whole file or none of it."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    part = file.with_name(f'.{file.name}.part')
+    part.write_text(json.dumps(content, indent=1) + '\n')
+    os.replace(part, file)
