@@ -39,6 +39,17 @@ def without_gradient(module: nn.Module) -> Iterator[nn.Module]:
             parameter.requires_grad_(True)
 
 
+@contextmanager
+def evaluating(model: nn.Module) -> Iterator[nn.Module]:
+    """Inside, `model` starts in eval mode; outside, every module's mode is what it was."""
+    modes = [(module, module.training) for module in model.modules()]
+    try:
+        yield model.eval()
+    finally:
+        for module, training in modes:
+            module.training = training
+
+
 def accumulate(wrapper: OptimWrapper, loss: Tensor) -> None:
     """Adds the gradient of `loss` to the update that the wrapper's next `update_params` makes.
 

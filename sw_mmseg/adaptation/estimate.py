@@ -14,6 +14,7 @@ import torch
 from mmengine.model import is_model_wrapper
 from torch import Tensor, nn
 
+from sw_mmseg.adaptation.base import evaluating
 from sw_mmseg.adaptation.statistics import running_layers
 
 
@@ -74,10 +75,10 @@ def estimate_statistics(
     model = model.module if is_model_wrapper(model) else model
     layers = list(running_layers(model).values())
     moments = [PooledMoments(layer) for layer in layers]
-    batch_count = 0
+    ask, batch_count = forward or forward_of(model), 0
     with _collecting(model, layers, moments):
         for batch in batches:
-            (forward or forward_of(model))(batch)
+            ask(batch)
             batch_count += 1
     if layers and not batch_count:
         raise ValueError('estimate_statistics was given no batch: the images of the domain are missing')
@@ -94,23 +95,20 @@ def _collecting(model: nn.Module, layers: list[nn.Module], moments: list[PooledM
     all modes, momenta and buffers are what they were."""
     buffers = [{name: value.clone() for name, value in layer.named_buffers()} for layer in layers]
     momenta = [layer.momentum for layer in layers]
-    modes = [(module, module.training) for module in model.modules()]
     hooks = [layer.register_forward_hook(moment.after_forward) for layer, moment in zip(layers, moments)]
     try:
-        model.eval()
-        for layer in layers:
-            layer.momentum = 1.0
-            layer.train()
-            layer.reset_running_stats()
-        yield
+        with evaluating(model):
+            for layer in layers:
+                layer.momentum = 1.0
+                layer.train()
+                layer.reset_running_stats()
+            yield
     finally:
         for layer, saved, momentum, hook in zip(layers, buffers, momenta, hooks):
             hook.remove()
             layer.momentum = momentum
             for name, value in saved.items():
                 layer.get_buffer(name).copy_(value)
-        for module, training in modes:
-            module.training = training
 
 
 def forward_of(model: nn.Module) -> Callable[[Any], Any]:

@@ -17,6 +17,7 @@ import torch
 from mmengine.model import is_model_wrapper
 from torch import Tensor, nn
 
+from sw_mmseg.adaptation.base import evaluating
 from sw_mmseg.adaptation.estimate import forward_of
 from sw_mmseg.losses import normalised_entropy
 
@@ -24,8 +25,8 @@ LOGITS = ('mean_logits', 'cov_logits')
 
 
 def switch_logits(model: nn.Module) -> list[nn.Parameter]:
-    """The logits of every switch of `model`, each once where layers or kinds share them."""
-    found = {id(p): p for name, p in model.named_parameters() if name.rpartition('.')[2] in LOGITS and p.numel() > 1}
+    """The logits of every SW layer of `model`, each once where layers or kinds share them."""
+    found = {id(p): p for name, p in model.named_parameters() if name.rpartition('.')[2] in LOGITS}
     return list(found.values())
 
 
@@ -53,36 +54,39 @@ def estimate_switches(model: nn.Module, batches: Iterable[Any], lr: float = 0.05
         FloatingPointError: L is no number; the switches are put back.
     """
     model = model.module if is_model_wrapper(model) else model
-    logits = switch_logits(model)
+    logits = [p for p in switch_logits(model) if p.numel() > 1]
     if not logits:
         return []
     before, trained = [p.detach().clone() for p in logits], {id(p): p.requires_grad for p in model.parameters()}
-    modes = [(module, module.training) for module in model.modules()]
-    optimizer, losses = torch.optim.Adam(logits, lr), []
+    optimizer, losses, ask = torch.optim.Adam(logits, lr), [], forward or forward_of(model)
     try:
-        model.eval().requires_grad_(False)
-        for p in logits:
-            p.requires_grad_(True)
-        for batch in batches:
-            loss = certainty_and_diversity(_main((forward or forward_of(model))(batch)))
-            if not loss.isfinite():
-                with torch.no_grad():
-                    for p, value in zip(logits, before):
-                        p.copy_(value)
-                raise FloatingPointError('predictions of a target batch are no numbers; the switches are as they were')
-            optimizer.zero_grad()
-            loss.backward()
-            optimizer.step()
-            losses.append(float(loss))
+        with evaluating(model):
+            model.requires_grad_(False)
+            for p in logits:
+                p.requires_grad_(True)
+            for batch in batches:
+                loss = certainty_and_diversity(_main(ask(batch)))
+                if not loss.isfinite():
+                    _put_back(logits, before)
+                    raise FloatingPointError('predictions of a target batch are no numbers; the switches are as they '
+                                             'were')
+                optimizer.zero_grad()
+                loss.backward()
+                optimizer.step()
+                losses.append(float(loss))
     finally:
         for p in model.parameters():
             p.requires_grad_(trained[id(p)])
             p.grad = None
-        for module, training in modes:
-            module.training = training
     if not losses:
         raise ValueError('estimate_switches was given no batch: the images of the domain are missing')
     return losses
+
+
+@torch.no_grad()
+def _put_back(logits: list[nn.Parameter], values: list[Tensor]) -> None:
+    for p, value in zip(logits, values):
+        p.copy_(value)
 
 
 def _main(outputs: Any) -> Tensor:

@@ -19,10 +19,10 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
-import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _NormBase
 
+from sw_mmseg.analysis.observed import observed
 from sw_mmseg.analysis.tables import Table
 from sw_mmseg.whitening import SwitchWhiten1d, SwitchWhiten2d, SwitchWhiten3d
 
@@ -52,18 +52,10 @@ def layer_costs(model: nn.Module, forward: Callable[[], object]) -> list[LayerCo
     `forward` runs the model once, in evaluation and without gradient; modes are restored.
     """
     operations: dict[str, int] = {}
-    modes = [(module, module.training) for module in model.modules()]
     counted = {name: (module, kind) for name, module in model.named_modules() if (kind := _kind(module))}
     handles = [module.register_forward_hook(_hook(operations, name)) for name, (module, _) in counted.items()]
-    try:
-        model.eval()
-        with torch.no_grad():
-            forward()
-    finally:
-        for handle in handles:
-            handle.remove()
-        for module, training in modes:
-            module.training = training
+    with observed(model, handles):
+        forward()
     return [LayerCost(name, kind, sum(p.numel() for p in module.parameters(recurse=False)), operations[name])
             for name, (module, kind) in counted.items() if name in operations]
 

@@ -18,6 +18,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _NormBase
 
+from sw_mmseg.analysis.observed import observed
 from sw_mmseg.whitening.convert import SHORTCUTS
 
 __all__ = ['LayerFeatures', 'TracedLayer', 'collect_features', 'traced_layers']
@@ -65,7 +66,8 @@ def traced_layers(model: nn.Module, forward: Callable[[], object]) -> list[Trace
 
     handles = [module.register_forward_hook(make(name)) for name, module in model.named_modules()
                for kinds, make in ((CONVOLUTIONS, after_convolution), (NORMS, after_norm)) if isinstance(module, kinds)]
-    _run(model, handles, forward)
+    with observed(model, handles):
+        forward()
     names = [name for name in dict.fromkeys(name for name, _ in outputs)
              if frozenset(SHORTCUTS).isdisjoint(name.split('.'))]
     if not names:
@@ -97,33 +99,16 @@ def collect_features(model: nn.Module, layers: Sequence[TracedLayer], pictures: 
     modules = dict(model.named_modules())
     handles = [modules[layer.output].register_forward_hook(reader(layer.convolution)) for layer in layers]
 
-    def run() -> None:
-        nonlocal count
+    with observed(model, handles):
         for picture in pictures:
             forward(picture)
             count += 1
             silent = [name for name, found in collected.items() if len(found) < count]
             if silent:
                 raise ValueError(f'{silent[:3]} did not run: the pictures take another way through the network')
-
-    _run(model, handles, run)
     if not count:
         raise ValueError('no pictures to take features of')
     return {name: _stacked(found) for name, found in collected.items()}
-
-
-def _run(model: nn.Module, handles: Sequence, forward: Callable[[], object]) -> None:
-    """Once, in evaluation and without gradient; hooks are removed and modes restored."""
-    modes = [(module, module.training) for module in model.modules()]
-    try:
-        model.eval()
-        with torch.no_grad():
-            forward()
-    finally:
-        for handle in handles:
-            handle.remove()
-        for module, training in modes:
-            module.training = training
 
 
 def _read(output: Tensor, pixels: int, seed: int) -> LayerFeatures:

@@ -17,6 +17,7 @@ from matplotlib.figure import Figure
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _NormBase
 
+from sw_mmseg.analysis.observed import observed
 from sw_mmseg.analysis.style import LIGHT, Theme, legend_above, line_axes
 
 __all__ = ['InstanceMap', 'instance_map', 'instance_statistics', 'norm_names', 'plot_instance_map',
@@ -37,7 +38,6 @@ def norm_names(model: nn.Module) -> list[str]:
     return [name for name, module in model.named_modules() if isinstance(module, (_NormBase, nn.GroupNorm))]
 
 
-@torch.no_grad()
 def instance_statistics(model: nn.Module, norm: str, pictures: Iterable[object],
                         forward: Callable[[object], object]) -> Tensor:
     """(P, 2C) fp32: means and log deviations of the channels at the input of the norm with that name, in evaluation.
@@ -54,16 +54,10 @@ def instance_statistics(model: nn.Module, norm: str, pictures: Iterable[object],
         deviation, mean = torch.std_mean(values, -1, correction=0)
         found.append(torch.cat([mean, (deviation.square() + EPS).sqrt().log()], 1).cpu())
 
-    modes = [(module, module.training) for module in model.modules()]
     handle = model.get_submodule(norm).register_forward_pre_hook(read)
-    try:
-        model.eval()
+    with observed(model, [handle]):
         for picture in pictures:
             forward(picture)
-    finally:
-        handle.remove()
-        for module, training in modes:
-            module.training = training
     if not found:
         raise ValueError(f'{norm} did not run: there were no pictures, or they take another way through the network')
     return torch.cat(found)

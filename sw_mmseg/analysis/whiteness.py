@@ -17,6 +17,7 @@ from matplotlib.figure import Figure
 from torch import Tensor, nn
 
 from sw_mmseg.analysis.importance import short_names
+from sw_mmseg.analysis.observed import observed
 from sw_mmseg.analysis.style import LIGHT, Theme, legend_above, line_axes
 from sw_mmseg.analysis.tables import Table
 from sw_mmseg.whitening import SwitchWhiten1d, SwitchWhiten2d, SwitchWhiten3d
@@ -73,7 +74,6 @@ class _Collector:
                          found['newton_residual'].median().item())
 
 
-@torch.no_grad()
 def measure_whiteness(model: nn.Module, pictures: Iterable[object],
                       forward: Callable[[object], object]) -> list[Whiteness]:
     """Every SW layer of `model` that `forward(picture)` runs, in the order of registration, in evaluation.
@@ -84,18 +84,10 @@ def measure_whiteness(model: nn.Module, pictures: Iterable[object],
     collectors = {name: _Collector(module) for name, module in model.named_modules() if isinstance(module, SWITCHES)}
     if not collectors:
         raise ValueError(f'{type(model).__name__} has no SW layer whose whiteness could be measured')
-    modules = dict(model.named_modules())
-    modes = [(module, module.training) for module in modules.values()]
-    handles = [modules[name].register_forward_pre_hook(collector) for name, collector in collectors.items()]
-    try:
-        model.eval()
+    handles = [model.get_submodule(name).register_forward_pre_hook(collector) for name, collector in collectors.items()]
+    with observed(model, handles):
         for picture in pictures:
             forward(picture)
-    finally:
-        for handle in handles:
-            handle.remove()
-        for module, training in modes:
-            module.training = training
     found = [collector.result(name) for name, collector in collectors.items() if collector.diagnoses]
     if not found:
         raise ValueError('no SW layer ran: there were no pictures')

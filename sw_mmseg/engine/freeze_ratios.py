@@ -15,9 +15,9 @@ from mmengine.registry import HOOKS
 from mmengine.runner import Runner
 from torch import Tensor
 
-__all__ = ['FreezeRatiosHook']
+from sw_mmseg.adaptation.estimate_switches import switch_logits
 
-LOGITS = ('mean_logits', 'cov_logits')
+__all__ = ['FreezeRatiosHook']
 
 
 @HOOKS.register_module()
@@ -51,9 +51,8 @@ class FreezeRatiosHook(Hook):
         """Remembers the logits when their time is over."""
         if self._kept is None and (runner.epoch if self.by_epoch else runner.iter) >= self.end:
             model = runner.model.module if is_model_wrapper(runner.model) else runner.model
-            logits = {id(parameter): parameter for name, parameter in model.named_parameters()
-                      if name.rpartition('.')[2] in LOGITS}
-            self._kept = [(parameter, parameter.detach().clone()) for parameter in logits.values()]
+            logits = switch_logits(model)
+            self._kept = [(parameter, parameter.detach().clone()) for parameter in logits]
             if logits:
                 runner.logger.info(f'importance ratios stop learning: {len(logits)} sets of them')
 

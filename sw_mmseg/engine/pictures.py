@@ -12,6 +12,8 @@ from mmengine.registry import HOOKS
 from mmengine.runner import Runner
 from torch import Tensor, nn
 
+from sw_mmseg.adaptation.base import evaluating
+
 
 def colored(labels: np.ndarray, palette: Sequence[Sequence[int]]) -> np.ndarray:
     """Class indices (H, W) to RGB (H, W, 3), uint8; black where an index has no colour, such as 255."""
@@ -24,14 +26,9 @@ def colored(labels: np.ndarray, palette: Sequence[Sequence[int]]) -> np.ndarray:
 def predicted(model: nn.Module, image: Tensor) -> np.ndarray:
     """Classes (H, W) that `model` sees in one data-set image (3, H, W), in eval mode; modes are restored."""
     model = model.module if is_model_wrapper(model) else model
-    modes = [(module, module.training) for module in model.modules()]
-    try:
-        model.eval()
+    with evaluating(model):
         batch = model.data_preprocessor({'inputs': [image]}, False)
         logits = model(batch['inputs'], mode='tensor')
-    finally:
-        for module, training in modes:
-            module.training = training
     logits = F.interpolate(logits, image.shape[-2:], mode='bilinear', align_corners=model.align_corners)
     return logits.argmax(1)[0].cpu().numpy()
 
