@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import _cli  # noqa: F401  first of all: it imports the plugin without its neighbours' warnings
 import numpy as np
+from _files import whole_file
 from _records import write_json
 
 from sw_mmseg.analysis import Table, contact_sheet, image_bytes
@@ -98,10 +98,8 @@ def write_check(folder: Path, found: Checked) -> None:
     pairs = [{'target images': left, ' ': right} for left, right in zip(targets[::2], targets[1::2])]
     sheets = {'source.png': rows, 'target.png': pairs}
     for file, sheet in sheets.items():
-        content = image_bytes(contact_sheet(sheet, names, palette))
-        part = folder / f'.{file}.part'
-        part.write_bytes(content)
-        os.replace(part, folder / file)
+        with whole_file(folder / file) as part:
+            part.write_bytes(image_bytes(contact_sheet(sheet, names, palette)))
 
 
 def labelled_pictures(folder: Folder, table: ClassTable, count: int = SHOWN) -> list[tuple[np.ndarray, np.ndarray]]:

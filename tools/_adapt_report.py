@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from _adapt_folders import Checked, labelled_pictures, picture, spread
 from _adapt_runs import Outcome
 from _demo_report import none_for_nan
 from _demo_runs import miou
+from _files import whole_file
 from _records import write_json
 
 from sw_mmseg.analysis import (
@@ -218,6 +218,5 @@ def write_results(out: Path, report: Report) -> Table:
 
 def write_text(file: Path, text: str) -> None:
     """The whole file or none of it."""
-    part = file.with_name(f'.{file.name}.part')
-    part.write_text(text, encoding='utf-8')
-    os.replace(part, file)
+    with whole_file(file) as part:
+        part.write_text(text, encoding='utf-8')

@@ -18,6 +18,7 @@ from _adapt_folders import Checked, picture, spread
 from _adapt_plan import Choice, smaller
 from _cli import build, unlabelled_images
 from _demo_runs import build_loader, estimate, quiet, switch_ratios, test
+from _files import whole_file
 from mmengine.config import Config
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
@@ -154,8 +155,7 @@ def write_predictions(model: nn.Module, examiner: Examiner, out: Path, count: in
 
 def write_checkpoint(model: nn.Module, config: Config, file: Path, names: Sequence[str]) -> None:
     """The network alone, without optimisers, whole or not at all."""
-    part = file.with_name(f'.{file.name}.part')
     state = {key: value.cpu() for key, value in model.state_dict().items()}
     meta = {'cfg': config.pretty_text, 'dataset_meta': {'classes': list(names)}}
-    torch.save({'state_dict': state, 'meta': meta}, part)
-    os.replace(part, file)
+    with whole_file(file) as part:
+        torch.save({'state_dict': state, 'meta': meta}, part)

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import torch
 from _adaptation_runs import METHODS, NORMS, Result
-from _scene_report import fill
+from _docs import fill
 
 from sw_mmseg.analysis.grid import plot_grid
 from sw_mmseg.analysis.label_free import CRITERIA

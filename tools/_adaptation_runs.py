@@ -16,7 +16,14 @@ from pathlib import Path
 import _demo_runs as runs
 import _records as records
 import torch
-from _adaptation_scores import checkpoints, score_checkpoints, score_policies, test_loaders
+from _adaptation_scores import (
+    checkpoints,
+    entry,
+    score_checkpoints,
+    score_policies,
+    test_loaders,
+    trained_policies,
+)
 from _cli import UserError
 from mmengine.config import Config
 
@@ -219,8 +226,9 @@ def measure(cell: Cell, work_dir: Path, data: Path, threads: int) -> Result:
     memory = _memory() - before
     loaders = test_loaders(config, work_dir / 'unseen_source' / SOURCE / 'gta5' if cell.data == 'streets' else None)
     with runs.quiet(run.folder / 'console.log'):
-        kept, history = score_checkpoints(model, config, loaders)
-        scores = score_policies(model, config, loaders)
+        history, kept = score_checkpoints(model, config, loaders), trained_policies(model)[-1]
+        scores, free = score_policies(model, config, loaders)
+        history.append(entry(config.train_cfg.max_iters, scores[kept], free))
     result = Result(cell.method, cell.norm, cell.seed, cell.target, cell.variation, config.train_cfg.max_iters, scores,
                     kept, history, list(loaders['target'].dataset.metainfo['classes']), seconds, memory, run.command(),
                     runs.switch_ratios(model))

@@ -21,6 +21,7 @@ from sw_mmseg.adaptation import estimate_switches
 from sw_mmseg.analysis.label_free import LabelFree
 
 STATISTICS_IMAGES = 200  # target images for re-estimation
+Scores = dict[str, list[float]]  # domain -> IoU of every class in percent
 
 
 def test_loaders(config: Config, source: Path | None) -> dict[str, DataLoader]:
@@ -37,24 +38,32 @@ def checkpoints(config: Config) -> list[Path]:
     return sorted(Path(config.work_dir).glob('iter_*.pth'), key=lambda file: int(file.stem.split('_')[1]))
 
 
-def score_checkpoints(model: torch.nn.Module, config: Config,
-                      loaders: dict[str, DataLoader]) -> tuple[str, list[dict]]:
-    """The policy, and of every kept checkpoint the iteration, mIoU by domain and label-free scores of the target."""
-    policies, history = trained_policies(model), []
-    last = {key: value.clone() for key, value in model.state_dict().items()}
-    for file in checkpoints(config):
-        model.load_state_dict(torch.load(file, map_location='cpu', weights_only=False)['state_dict'])
-        free, entry = LabelFree(), {'iteration': int(file.stem.split('_')[1])}
-        for domain, loader in loaders.items():
-            visit = partial(_collect, free) if domain == 'target' else None
-            entry[domain] = runs.miou(runs.test(model, loader, visit=visit)[0])
-        history.append({**entry, **free.scores()})
-    model.load_state_dict(last)
-    return policies[-1], history
+def score(model: torch.nn.Module, loaders: dict[str, DataLoader]) -> tuple[Scores, dict[str, float]]:
+    """IoU of every class by domain, and label-free scores of the target's predictions."""
+    free, scores = LabelFree(), {}
+    for domain, loader in loaders.items():
+        visit = partial(_collect, free) if domain == 'target' else None
+        scores[domain] = runs.test(model, loader, visit=visit)[0]
+    return scores, free.scores()
 
 
 def _collect(free: LabelFree, sample: SegDataSample) -> None:
     free.add(sample.seg_logits.data)
+
+
+def score_checkpoints(model: torch.nn.Module, config: Config, loaders: dict[str, DataLoader]) -> list[dict]:
+    """Of every kept checkpoint before the last the iteration, mIoU by domain and label-free scores of the target."""
+    history, last = [], {key: value.clone() for key, value in model.state_dict().items()}
+    for file in checkpoints(config)[:-1]:
+        model.load_state_dict(torch.load(file, map_location='cpu', weights_only=False)['state_dict'])
+        history.append(entry(int(file.stem.split('_')[1]), *score(model, loaders)))
+    model.load_state_dict(last)
+    return history
+
+
+def entry(iteration: int, scores: Scores, free: dict[str, float]) -> dict:
+    """What a history says of a checkpoint."""
+    return {'iteration': iteration, **{domain: runs.miou(classes) for domain, classes in scores.items()}, **free}
 
 
 def trained_policies(model: torch.nn.Module) -> list[str]:
@@ -66,19 +75,19 @@ def trained_policies(model: torch.nn.Module) -> list[str]:
 
 
 def score_policies(model: torch.nn.Module, config: Config,
-                   loaders: dict[str, DataLoader]) -> dict[str, dict[str, list[float]]]:
+                   loaders: dict[str, DataLoader]) -> tuple[dict[str, Scores], dict[str, float]]:
     """Policy -> domain -> IoU of every class; the last are 're-estimated' on target images, and with that 'switches'
-    re-estimated too, where there are any."""
+    re-estimated too, where there are any. And label-free scores under the last policy of `trained_policies`."""
     scores, policies = {}, trained_policies(model)
     for policy in policies:
         if len(policies) > 1:
             model.evaluate_with = policy
-        scores[policy] = {domain: runs.test(model, loader)[0] for domain, loader in loaders.items()}
+        scores[policy], free = score(model, loaders)
     if runs.running_layers(model):
         folder = Path(loaders['target'].dataset.data_root) / 'leftImg8bit' / 'train'
         images = runs.build_loader(unlabelled_images(config, folder), 4, seed=0)
         runs.estimate(model, images, STATISTICS_IMAGES // 4)
-        scores['re-estimated'] = {domain: runs.test(model, loader)[0] for domain, loader in loaders.items()}
+        scores['re-estimated'], _ = score(model, loaders)
         if estimate_switches(model, itertools.islice(images, STATISTICS_IMAGES // 4)):
-            scores['switches'] = {domain: runs.test(model, loader)[0] for domain, loader in loaders.items()}
-    return scores
+            scores['switches'], _ = score(model, loaders)
+    return scores, free

@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import itertools
 import json
-import os
 import shutil
 import time
 from collections.abc import Callable, Iterable
@@ -20,6 +19,7 @@ import _cli  # noqa: F401  first of all: it imports the plugin without its neigh
 import _records as records
 import numpy as np
 import torch
+from _files import whole_file
 from mmengine.config import Config
 from mmengine.evaluator import Evaluator
 from mmengine.model import is_model_wrapper
@@ -220,8 +220,6 @@ def read_row(file: Path, mark: str) -> tuple[Row, list[np.ndarray]] | None:
 
 def write_row(file: Path, mark: str, row: Row, pictures: list[np.ndarray]) -> None:
     """Predictions first, the row last: where the row is, all is."""
-    file.parent.mkdir(parents=True, exist_ok=True)
-    part = file.with_name(f'.{file.stem}.part.npz')
-    np.savez_compressed(part, **{f'{index:03d}': picture for index, picture in enumerate(pictures)})
-    os.replace(part, file.with_suffix('.npz'))
+    with whole_file(file.with_suffix('.npz')) as part:
+        np.savez_compressed(part, **{f'{index:03d}': picture for index, picture in enumerate(pictures)})
     records.write_result(file, mark, row)

@@ -6,12 +6,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Iterable
 from dataclasses import asdict
 from pathlib import Path
 
 import torch
+from _files import whole_file
 from mmengine.config import Config
 
 import sw_mmseg
@@ -47,7 +47,5 @@ def write_result(file: Path, mark: str, result: object) -> None:
 
 def write_json(file: Path, content: object) -> None:
     """The whole file or none of it."""
-    file.parent.mkdir(parents=True, exist_ok=True)
-    part = file.with_name(f'.{file.name}.part')
-    part.write_text(json.dumps(content, indent=1) + '\n')
-    os.replace(part, file)
+    with whole_file(file) as part:
+        part.write_text(json.dumps(content, indent=1) + '\n')

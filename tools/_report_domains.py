@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
 import torch
 from _cli import UserError, build, reads_labels, unlabelled_images
-from mmengine.config import Config, ConfigDict, DictAction
+from _report_runs import Run, network
+from _streets import innermost
+from mmengine.config import Config, DictAction
 from mmengine.registry import DATASETS
 from torch.utils.data import Dataset
 from tqdm import tqdm
@@ -46,13 +48,6 @@ def add_network_arguments(parser: argparse.ArgumentParser, images: int) -> None:
                         help='settings of the config to change')
     parser.add_argument('--traceback', action='store_true', help='show where in the code an error arose')
     parser.set_defaults(local_rank=0)
-
-
-def innermost(dataset: ConfigDict) -> ConfigDict:
-    """What reads files, inside wrappers."""
-    while 'dataset' in dataset:
-        dataset = dataset.dataset
-    return dataset
 
 
 def domain_dataset(config: Config, domain: str, folder: str | None = None) -> Dataset:
@@ -128,3 +123,18 @@ def distances(model: torch.nn.Module, config: Config, sampling: Sampling, label:
     """Of every layer between source and target; see `features`."""
     found = features(model, config, sampling, label)
     return layer_distances(found['source'], found['target'], sampling.permutations, sampling.seed)
+
+
+def compared(runs: Sequence[Run], sampling: Sampling) -> dict[str, list[LayerDistance]]:
+    """`distances` of several networks by their labels.
+
+    Raises:
+        UserError: they are not of one architecture.
+    """
+    found = {run.label: distances(network(run), run.config, sampling, run.label) for run in runs}
+    first, *others = found
+    for other in others:
+        if [one.layer for one in found[other]] != [one.layer for one in found[first]]:
+            raise UserError(f'distances compare networks of one architecture: {other} and {first} have different '
+                            'convolutions')
+    return found

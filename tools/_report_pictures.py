@@ -9,8 +9,8 @@ import cv2
 import numpy as np
 import torch
 from _cli import UserError, build
-from _report_domains import innermost
 from _report_runs import Run, network
+from _streets import innermost
 from mmengine.config import Config
 from mmengine.registry import DATASETS, init_default_scope
 from torch.utils.data import Dataset

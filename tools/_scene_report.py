@@ -9,7 +9,6 @@ from datetime import date
 from pathlib import Path
 
 import torch
-from _cli import UserError
 from _scene_runs import Result
 
 from sw_mmseg.analysis.spread import plot_spread
@@ -117,20 +116,6 @@ def measured(results: Sequence[Result]) -> str:
     return (f'mIoU and pixel accuracy in percent after {" or ".join(map(str, iterations))} iterations, on streets of '
             f'cities that no training saw; {spread}. Threads: {torch.get_num_threads()}, {platform.machine()} CPU, '
             f'torch {torch.__version__.split("+")[0]}, {date.today().isoformat()}.')
-
-
-def fill(file: Path, mark: str, text: str) -> None:
-    """Puts `text` between `<!-- MARK: ... -->` and `<!-- end of MARK -->` of a file.
-
-    Raises:
-        UserError: the file has no such lines.
-    """
-    lines = file.read_text().splitlines()
-    begin = next((i for i, line in enumerate(lines) if line.startswith(f'<!-- {mark}:')), None)
-    end = next((i for i, line in enumerate(lines) if line == f'<!-- end of {mark} -->'), None)
-    if begin is None or end is None or end < begin:
-        raise UserError(f'{file} has no lines "<!-- {mark}: ... -->" and "<!-- end of {mark} -->" to write between')
-    file.write_text('\n'.join([*lines[:begin + 1], text.rstrip('\n'), *lines[end:]]) + '\n')
 
 
 def paper_tables(results: Sequence[Result]) -> str:

@@ -23,8 +23,8 @@ HEIGHT = 128  # of streets
 
 
 def innermost(dataset: ConfigDict) -> ConfigDict:
-    """The data set that reads files, inside `Positioned` or alone."""
-    return dataset.dataset if 'dataset' in dataset else dataset
+    """The data set that reads files, inside wrappers such as `Positioned` or alone."""
+    return innermost(dataset.dataset) if 'dataset' in dataset else dataset
 
 
 def knows(config: Config) -> bool:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -11,6 +9,7 @@ import cv2
 import numpy as np
 import torch
 from _cli import UserError
+from _files import whole_file
 from PIL import Image
 from torch import Tensor
 from tqdm import tqdm
@@ -100,18 +99,3 @@ def frames(video: cv2.VideoCapture, first: np.ndarray) -> Iterator[Tensor]:
             yield torch.from_numpy(np.ascontiguousarray(frame[..., ::-1])).permute(2, 0, 1).float() / 255
             bar.update()
             going, frame = video.read()
-
-
-@contextlib.contextmanager
-def whole_file(file: Path) -> Iterator[Path]:
-    """A path beside `file` to write to, which becomes `file` when all went well and is gone when not."""
-    try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-    except (FileExistsError, NotADirectoryError) as error:
-        raise UserError(f'{file.parent} is a file, not a folder to write into') from error
-    part = file.with_name(f'.{file.stem}.part{file.suffix}')
-    try:
-        yield part
-        os.replace(part, file)
-    finally:
-        part.unlink(missing_ok=True)

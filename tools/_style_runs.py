@@ -4,7 +4,6 @@ file, with a fingerprint of all that it depends on, as in `_scene_runs`."""
 from __future__ import annotations
 
 import hashlib
-import os
 import statistics
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +12,7 @@ import _demo_runs as runs
 import _records as records
 import numpy as np
 import torch
+from _files import whole_file
 from mmengine.config import Config
 from PIL import Image, ImageOps
 
@@ -113,7 +113,5 @@ def sheet_contents(root: Path) -> list[np.ndarray]:
 
 def write_picture(file: Path, picture: np.ndarray) -> None:
     """The whole file or none of it."""
-    file.parent.mkdir(parents=True, exist_ok=True)
-    part = file.with_name(f'.{file.stem}.part.png')
-    Image.fromarray(picture).save(part)
-    os.replace(part, file)
+    with whole_file(file) as part:
+        Image.fromarray(picture).save(part)

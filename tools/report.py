@@ -16,7 +16,7 @@ from pathlib import Path
 import _cli  # noqa: F401  first of all: it imports the plugin without its neighbours' warnings
 import _report_sections as parts
 from _cli import UserError, is_user_error, run_tool
-from _report_domains import Sampling, distances
+from _report_domains import Sampling, compared
 from _report_pictures import detected, detects, groups, segmented, segments
 from _report_runs import Run, network, open_runs
 
@@ -86,13 +86,7 @@ def domain_section(runs: list[Run], images: int) -> list[Section]:
     own = [run for run in runs if run.checkpoint is not None]
     if not own:
         raise UserError('--domain-distance needs a run with a checkpoint')
-    found = {run.label: distances(network(run), run.config, Sampling(images=images), run.label) for run in own}
-    layers = {label: [one.layer for one in measured] for label, measured in found.items()}
-    other = next((label for label in layers if layers[label] != layers[own[0].label]), None)
-    if other:
-        raise UserError(f'--domain-distance compares one architecture: {other} and {own[0].label} have different '
-                        'convolutions')
-    return [parts.domains(found)]
+    return [parts.domains(compared(own, Sampling(images=images)))]
 
 
 def sections(runs: list[Run], args: argparse.Namespace) -> list[Section]:

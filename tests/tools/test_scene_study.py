@@ -89,4 +89,4 @@ def test_mistakes(study, tmp_path, capsys):
     assert 'sw_pspnet_coco: no scene parsing config' in capsys.readouterr().err
     (tmp_path / 'plain.md').write_text('no marks')
     with pytest.raises(study.tool.UserError, match='has no lines'):
-        study.tool.report.fill(tmp_path / 'plain.md', 'study', 'text')
+        study.tool.fill(tmp_path / 'plain.md', 'study', 'text')

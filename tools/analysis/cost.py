@@ -162,12 +162,8 @@ def main(arguments: list[str] | None = None) -> int:
         page, mark = write(args.out, *measure(args), args), 'table 1'
     print(page)
     if args.docs:
-        from _scene_report import fill
-        for axis in () if args.study else args.axes:
-            file = f'cost_{axis.replace(" = ", "")}.png'
-            (IMAGES / f'understanding_{file}').write_bytes((args.out / file).read_bytes())
-            page = page.replace(f'({file})', f'(images/understanding_{file})')
-        fill(DOCS, mark, page)
+        from _docs import fill_with_pictures
+        fill_with_pictures(DOCS, IMAGES, mark, page, args.out, 'understanding_')
     return 0
 
 

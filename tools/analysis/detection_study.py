@@ -21,7 +21,7 @@ import _demo_runs as runs
 import _detection_report as report
 import _detection_runs as detection
 from _cli import UserError, run_tool
-from _scene_report import fill
+from _docs import fill
 
 from sw_mmseg.datasets.streets.instances import instance_files
 from sw_mmseg.engine.progress import duration

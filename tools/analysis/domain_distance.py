@@ -19,9 +19,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import _cli  # noqa: F401  first of all: it imports the plugin without its neighbours' warnings
 from _cli import UserError, load_config, run_tool
-from _report_domains import Sampling, distances
-from _report_runs import Run, network
-from _scene_report import fill
+from _docs import fill_with_pictures
+from _report_domains import Sampling, compared
+from _report_runs import Run
 from mmengine.config import DictAction
 
 from sw_mmseg.analysis.domain_layers import PARTS, LayerDistance, distance_table, plot_distances
@@ -105,20 +105,12 @@ def write(folder: Path, found: dict[str, list[LayerDistance]], args: argparse.Na
 
 def main(args: argparse.Namespace) -> int:
     """Parse, measure, write."""
-    sampling, runs = sampling_of(args), open_networks(args)
-    found = {run.label: distances(network(run), run.config, sampling, run.label) for run in runs}
-    first, *others = found
-    for other in others:
-        if [d.layer for d in found[other]] != [d.layer for d in found[first]]:
-            raise UserError(f'{other} and {first} are of different architectures: compare networks with the same '
-                            'convolutions')
+    sampling = sampling_of(args)
+    found = compared(open_networks(args), sampling)
     page = write(args.out, found, args)
     print(to_markdown(distance_table(found, 'features', caption('features', args))))
     if args.docs:
-        for part in PARTS:
-            (IMAGES / f'understanding_{part}.png').write_bytes((args.out / f'{part}.png').read_bytes())
-            page = page.replace(f'({part}.png)', f'(images/understanding_{part}.png)')
-        fill(DOCS, 'figure 3', page)
+        fill_with_pictures(DOCS, IMAGES, 'figure 3', page, args.out, 'understanding_')
     print(f'Written: {args.out}/domain_distance.md and the files beside it')
     return 0
 

@@ -10,7 +10,6 @@ their curves.
 from __future__ import annotations
 
 import argparse
-import re
 import sys
 from pathlib import Path
 
@@ -18,8 +17,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import _cli  # noqa: F401  first of all: it imports the plugin without its neighbours' warnings
 from _cli import run_tool
+from _docs import fill_with_pictures
 from _report_runs import Run, open_runs, ratio_curves, ratios, whose_ratios
-from _scene_report import fill
 
 from sw_mmseg.analysis.importance import KINDS, Layers, ratio_table, task_mean, task_table
 from sw_mmseg.analysis.importance_plots import plot_network, plot_ratio_curves, plot_tasks
@@ -80,20 +79,12 @@ def write(folder: Path, runs: list[Run], found: list[Layers]) -> dict[str, str]:
     return page
 
 
-def fill_docs(mark: str, page: str, folder: Path) -> None:
-    """A section of docs/understanding.md, and copies of its pictures beside it."""
-    for name in re.findall(r'\]\(([^)]+\.png)\)', page):
-        (IMAGES / f'understanding_{name}').write_bytes((folder / name).read_bytes())
-        page = page.replace(f']({name})', f'](images/understanding_{name})')
-    fill(DOCS, mark, page.replace('## ', '### '))
-
-
 def main(args: argparse.Namespace) -> int:
     """Parse, read, write."""
     runs = open_runs(args.runs, args.labels)
     page = write(args.out, runs, [ratios(run) for run in runs])
     if args.docs:
-        fill_docs(args.docs, page[args.docs], args.out)
+        fill_with_pictures(DOCS, IMAGES, args.docs, page[args.docs].replace('## ', '### '), args.out, 'understanding_')
     print(f'Written: {args.out}/importance_ratios.md and the files beside it')
     return 0
 

@@ -23,6 +23,7 @@ import _demo_runs as runs
 import _scene_report as report
 import _scene_runs as scenes
 from _cli import UserError, run_tool
+from _docs import fill
 from _streets import STREETS, draw_streets
 
 from sw_mmseg.engine.progress import duration
@@ -90,9 +91,9 @@ def main(args: argparse.Namespace) -> int:
     if args.docs:
         PICTURE.write_bytes(report.plot(results))
         picture = f'![mIoU of every seed](images/{PICTURE.name})'
-        report.fill(DOCS, 'study', f'{picture}\n\n{report.section(results)}')
+        fill(DOCS, 'study', f'{picture}\n\n{report.section(results)}')
     if args.readme:
-        report.fill(README, 'scene parsing tables', report.paper_tables(every_result(args.work_dir)))
+        fill(README, 'scene parsing tables', report.paper_tables(every_result(args.work_dir)))
     print(f'\n{report.to_markdown(report.result_table(results))}\nTook {duration(time.monotonic() - begin)}. '
           f'Written to {args.work_dir}/results.md, results.csv and comparison.png')
     return 0

@@ -22,7 +22,7 @@ import _demo_runs as runs
 import _style_report as report
 import _style_runs as styles
 from _cli import UserError, run_tool
-from _scene_report import fill
+from _docs import fill
 from _streets import STREETS, draw_streets
 from mmengine.config import DictAction
 
