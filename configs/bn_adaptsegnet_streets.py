@@ -15,5 +15,6 @@ optim_wrapper = dict(
 param_scheduler = dict(segmentor=_base_.learning_rate, discriminator=_base_.learning_rate)
 custom_hooks = [
     dict(type='DiscriminatorHealthHook', window=100, interval=100),
+    dict(type='PredictionHealthHook', window=100, interval=100),
     dict(type='ImportanceRatioHook', interval=20),
     dict(type='SamplePicturesHook', interval=200)]

@@ -3,4 +3,3 @@ _base_ = './bn_adaptsegnet101_gta2cityscapes.py'
 model = dict(
     type='AdvEnt',
     statistics_from='target')  # not in the paper's tables, so what serves users
-custom_hooks = [*_base_.custom_hooks, dict(type='PredictionHealthHook', window=500, interval=500)]

@@ -9,6 +9,6 @@ model = dict(data_preprocessor=_base_.data_preprocessor, **_base_.segmentor)
 optim_wrapper = _base_.segmentor_optimizer
 param_scheduler = _base_.learning_rate
 custom_hooks = [
-    dict(type='DiscriminatorHealthHook'),
+    dict(type='HealthHook'),
     dict(type='ImportanceRatioHook', interval=20),
     dict(type='SamplePicturesHook', interval=200)]

@@ -8,5 +8,5 @@ default_hooks = dict(
     visualization=dict(type='DetVisualizationHook'))
 visualizer = dict(type='DetLocalVisualizer')
 custom_hooks = [
-    dict(type='DiscriminatorHealthHook'),  # without a discriminator: stops at a loss that is no number
+    dict(type='HealthHook'),  # stops at a loss that is no number
     dict(type='ImportanceRatioHook', interval=50)]

@@ -13,5 +13,6 @@ optim_wrapper = dict(
 model_wrapper_cfg = dict(type='MMSeparateDistributedDataParallel')  # two players, two wrappers
 custom_hooks = [
     dict(type='DiscriminatorHealthHook', window=500, interval=500),
+    dict(type='PredictionHealthHook', window=500, interval=500),
     dict(type='ImportanceRatioHook', interval=50),
     dict(type='SamplePicturesHook', interval=1000)]

@@ -9,7 +9,7 @@ val_cfg = dict(type='ValLoop')
 test_cfg = dict(type='TestLoop')
 default_hooks = dict(checkpoint=dict(interval=10_000))
 custom_hooks = [
-    dict(type='DiscriminatorHealthHook'),  # without a discriminator: stops at a loss that is no number
+    dict(type='HealthHook'),  # stops at a loss that is no number
     dict(type='ImportanceRatioHook', interval=50),
     dict(type='SamplePicturesHook', interval=1000)]
 auto_scale_lr = dict(enable=False, base_batch_size=16)  # enable=True scales lr with processes x batch_size / 16

@@ -16,6 +16,6 @@ default_hooks = dict(
     logger=dict(interval=20),
     checkpoint=dict(interval=iterations // 4, max_keep_ckpts=1))
 custom_hooks = [
-    dict(type='DiscriminatorHealthHook'),
+    dict(type='HealthHook'),
     dict(type='ImportanceRatioHook', interval=20),
     dict(type='SamplePicturesHook', interval=iterations)]
