@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import atexit
 import contextlib
 import difflib
 import io
@@ -50,7 +51,7 @@ def run_tool(main: Callable[[argparse.Namespace], int | None], args: argparse.Na
         os.environ['LOCAL_RANK'] = str(args.local_rank)
     try:
         status = main(args) or 0
-        _leave_processes()
+        _leave_processes(status)
         return status
     except KeyboardInterrupt:
         print('\nStopped.', file=sys.stderr)
@@ -63,11 +64,17 @@ def run_tool(main: Callable[[argparse.Namespace], int | None], args: argparse.Na
         return 2
 
 
-def _leave_processes() -> None:
-    """A process group that is still there when Python ends may abort the process, though all its work is done."""
+def _leave_processes(status: int) -> None:
+    """One of several processes ends here, when its work is done: gloo's threads may still hold Python objects, and a
+    thread that asks for the interpreter while it is being taken down aborts the process."""
     import torch.distributed as dist
-    if dist.is_available() and dist.is_initialized():
-        dist.destroy_process_group()
+    if not (dist.is_available() and dist.is_initialized()):
+        return
+    dist.destroy_process_group()
+    atexit._run_exitfuncs()  # what os._exit leaves out: logs are written, workers of data loaders end
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(status)
 
 
 def is_user_error(error: Exception) -> bool:
