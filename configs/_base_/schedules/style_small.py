@@ -2,7 +2,7 @@
 _base_ = './style_40k.py'
 iterations = 240
 optim_wrapper = dict(
-    optimizer=dict(lr=1e-2),
+    optimizer=dict(lr=3e-3),
     # In so few iterations switches barely move at the common learning rate. Norms without switches have no such keys.
     paramwise_cfg=dict(custom_keys=dict(mean_logits=dict(lr_mult=10.0), cov_logits=dict(lr_mult=10.0))))
 param_scheduler = [
