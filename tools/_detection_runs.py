@@ -24,6 +24,9 @@ from sw_mmseg.analysis.average_precision import average_precision
 from sw_mmseg.datasets.streets.instances import instance_files
 
 REPOSITORY = Path(__file__).resolve().parents[1]
+# what results depend on, beside the config
+CODE = ('adaptation/estimate.py', 'adaptation/statistics.py', 'datasets/streets', 'engine/optimizers.py', 'mmcv_ops.py',
+        'models', 'whitening')
 GAME, CAMERA, REESTIMATED = 'game', 'camera', "camera, the camera's statistics"
 Scores = dict[str, dict[str, float]]  # 'bbox' or 'segm' -> 'AP', 'AP50', 'AP person', ...
 
@@ -67,7 +70,7 @@ def measure(name: str, seed: int, root: Path, work_dir: Path, iterations: int | 
     run = runs.Run(name, 'detection', seed, f'configs/{name}.py', options, folder)
     config.work_dir, config.randomness = str(folder), {'seed': seed}
     config.train_cfg.val_interval = config.train_cfg.max_iters + 1  # scored once, here
-    mark = records.fingerprint(config, *(path.stat().st_size for path in instance_files(root).values()))
+    mark = records.fingerprint(config, *(path.stat().st_size for path in instance_files(root).values()), code=CODE)
     file = work_dir / 'results' / f'{name}_seed{seed}.json'
     known = records.read_result(file, mark)
     if known is not None:

@@ -49,3 +49,21 @@ def write_json(file: Path, content: object) -> None:
     """The whole file or none of it."""
     with whole_file(file) as part:
         part.write_text(json.dumps(content, indent=1) + '\n')
+
+
+def keep_results(work_dir: Path, file: Path) -> None:
+    """All results of a work directory into one file, a line each, to lie in the repository."""
+    lines = [json.dumps({'file': path.stem, **json.loads(path.read_text())})
+             for path in sorted((work_dir / 'results').glob('*.json'))]
+    with whole_file(file) as part:
+        part.write_text('\n'.join(lines) + '\n')
+
+
+def take_results(file: Path, work_dir: Path) -> None:
+    """What `keep_results` kept, where the work directory has no result of its own: a study goes on from there, and
+    measures anew what has become out of date."""
+    for line in file.read_text().splitlines() if file.is_file() else ():
+        content = json.loads(line)
+        path = work_dir / 'results' / f'{content.pop("file")}.json'
+        if not path.is_file():
+            write_json(path, content)

@@ -21,6 +21,7 @@ from torch.utils.data import DataLoader
 from sw_mmseg.engine import ClassIoUMetric
 
 REPOSITORY = Path(__file__).resolve().parents[1]
+CODE = ('datasets', 'engine/optimizers.py', 'models', 'whitening')  # what results depend on, beside the config
 
 
 @dataclass
@@ -63,7 +64,7 @@ def measure(name: str, seed: int, root: Path, work_dir: Path, iterations: int | 
     folder = work_dir / 'runs' / f'{name}_seed{seed}'
     run = runs.Run(name, 'scene parsing', seed, f'configs/{name}.py', {}, folder)
     config.work_dir, config.randomness = str(folder), {'seed': seed}
-    mark = records.fingerprint(config, (root / 'manifest.json').read_text())
+    mark = records.fingerprint(config, (root / 'manifest.json').read_text(), code=CODE)
     file = work_dir / 'results' / f'{name}_seed{seed}.json'
     known = records.read_result(file, mark)
     if known is not None:

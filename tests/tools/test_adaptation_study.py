@@ -78,9 +78,14 @@ def test_study_from_end_to_end(study, tmp_path, capsys):
     assert 'old' not in docs and 'after the last of 4 iterations' in docs and '| AdaptSegNet | SWa |' in docs
     assert (images / 'adaptation_varied.png').read_bytes()[:4] == b'\x89PNG'
 
+    assert len((tmp_path / 'docs/results/adaptation.jsonl').read_text().splitlines()) == 4
     capsys.readouterr()
     assert study(*words) == 0
     assert '4 of 4 trainings done before' in capsys.readouterr().out
+    # elsewhere the study goes on from the results that the docs keep
+    assert study(*words, '--work-dir', tmp_path / 'elsewhere') == 0
+    assert '4 of 4 trainings done before' in capsys.readouterr().out
+    assert sorted(file.stem for file in (tmp_path / 'elsewhere/results').glob('*.json')) == sorted(files)
     # another target: source-only networks are not trained again, the adapted ones are
     folders = {path.name for path in (tmp_path / 'out/runs').iterdir()}
     trained = tmp_path / 'out/runs/sw_sourceonly_streets_seed0/iter_4.pth'

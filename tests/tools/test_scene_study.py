@@ -15,7 +15,7 @@ def study(load_tool, tmp_path, monkeypatch):
     tool = load_tool('analysis/scene_parsing_study')
     generate = functools.partial(streets.generate_streets, size=(64, 32), source=0, target_train=8, target_val=2)
     monkeypatch.setattr(streets, 'generate_streets', generate)
-    for name in ('DOCS', 'README', 'PICTURE'):
+    for name in ('DOCS', 'README', 'PICTURE', 'KEPT'):
         monkeypatch.setattr(tool, name, tmp_path / name.lower())
     small = tool.scenes.small_config
 

@@ -29,6 +29,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 import _adaptation_report as report
 import _adaptation_runs as cells
 import _demo_runs as runs
+import _records as records
 from _adaptation_runs import Cell, Result
 from _cli import UserError, run_tool
 from _streets import STREETS
@@ -37,6 +38,7 @@ from sw_mmseg.datasets.streets import VARIANTS
 from sw_mmseg.engine.progress import duration
 
 DOCS = cells.REPOSITORY / 'docs'
+KEPT = Path('results/adaptation.jsonl')  # below docs
 METHODS = ('sourceonly', 'adaptsegnet')
 
 
@@ -107,6 +109,8 @@ def main(args: argparse.Namespace) -> int:
     if args.jobs < 1 or (args.iterations is not None and args.iterations < 1):
         raise UserError('--jobs and --iterations must be at least 1')
     begin, planned = time.monotonic(), plan(args)
+    if args.data == 'streets':
+        records.take_results(DOCS / KEPT, args.work_dir)
     if not args.report_only:
         if args.data == 'streets':
             cells.draw(args.targets, args.streets, args.work_dir)
@@ -126,6 +130,7 @@ def main(args: argparse.Namespace) -> int:
     written = report.write(args.work_dir, results)
     if args.docs:
         report.fill_docs(DOCS, results)
+        records.keep_results(args.work_dir, DOCS / KEPT)
     print(f'\n{report.summary(results)}\nTook {duration(time.monotonic() - begin)}. '
           f'Written to {args.work_dir}: {", ".join(written)}')
     return 0

@@ -20,6 +20,7 @@ import _cli  # noqa: F401  first of all: it imports the plugin without its neigh
 import _demo_runs as runs
 import _detection_report as report
 import _detection_runs as detection
+import _records as records
 from _cli import UserError, run_tool
 from _docs import fill
 
@@ -29,6 +30,7 @@ from sw_mmseg.engine.progress import duration
 NORMS = ('syncbn', 'gn', 'sn', 'sw')
 REPOSITORY = Path(__file__).resolve().parents[2]
 DOCS, PICTURE = REPOSITORY / 'docs/instance_segmentation.md', REPOSITORY / 'docs/images/instance_segmentation.png'
+KEPT = REPOSITORY / 'docs/results/detection.jsonl'
 
 
 def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
@@ -63,6 +65,7 @@ def main(args: argparse.Namespace) -> int:
     gc.freeze()
     begin, results = time.monotonic(), []
     names = [f'{norm}_maskrcnn_streets' for norm in args.norms]
+    records.take_results(KEPT, args.work_dir)
     try:
         for count, (seed, name) in enumerate([(s, n) for s in args.seeds for n in names], 1):
             print(f'[{count}/{len(names) * len(args.seeds)}] {name}, seed {seed}', flush=True)
@@ -79,6 +82,7 @@ def main(args: argparse.Namespace) -> int:
         PICTURE.parent.mkdir(exist_ok=True)
         PICTURE.write_bytes(report.plot(results))
         fill(DOCS, 'study', report.section(results))
+        records.keep_results(args.work_dir, KEPT)
     print(f'\n{report.to_markdown(report.result_table(results))}\nTook {duration(time.monotonic() - begin)}. '
           f'Written to {args.work_dir}/results.md, results.csv and comparison.png')
     return 0

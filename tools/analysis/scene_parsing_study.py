@@ -20,6 +20,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import _cli  # noqa: F401  first of all: it imports the plugin without its neighbours' warnings
 import _demo_runs as runs
+import _records as records
 import _scene_report as report
 import _scene_runs as scenes
 from _cli import UserError, run_tool
@@ -31,7 +32,7 @@ from sw_mmseg.engine.progress import duration
 NORMS = ('bn', 'sn', 'bw', 'sw', 'swb')
 REPOSITORY = Path(__file__).resolve().parents[2]
 DOCS, PICTURE = REPOSITORY / 'docs/scene_parsing.md', REPOSITORY / 'docs/images/scene_parsing.png'
-README = REPOSITORY / 'configs/README.md'
+README, KEPT = REPOSITORY / 'configs/README.md', REPOSITORY / 'docs/results/scene_parsing.jsonl'
 
 
 def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
@@ -77,6 +78,7 @@ def main(args: argparse.Namespace) -> int:
     gc.freeze()
     begin, results = time.monotonic(), []
     root = draw_streets(args.data)
+    records.take_results(KEPT, args.work_dir)
     try:
         for count, (seed, name) in enumerate([(s, n) for s in args.seeds for n in names], 1):
             print(f'[{count}/{len(names) * len(args.seeds)}] {name}, seed {seed}', flush=True)
@@ -88,6 +90,8 @@ def main(args: argparse.Namespace) -> int:
         print('\nStopped; the same command goes on from here.', file=sys.stderr)
         return 130
     report.write(args.work_dir, results)
+    if args.docs or args.readme:
+        records.keep_results(args.work_dir, KEPT)
     if args.docs:
         PICTURE.write_bytes(report.plot(results))
         picture = f'![mIoU of every seed](images/{PICTURE.name})'
