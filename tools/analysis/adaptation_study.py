@@ -14,14 +14,16 @@ from __future__ import annotations
 
 import argparse
 import gc
+import itertools
 import json
 import multiprocessing
 import os
+import signal
 import sys
 import time
 import warnings
 from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
@@ -82,12 +84,22 @@ def work(planned: list[Cell], args: argparse.Namespace) -> Iterator[tuple[Cell, 
     threads = max(1, len(os.sched_getaffinity(0)) // args.jobs) if hasattr(os, 'sched_getaffinity') else 1
     context = multiprocessing.get_context('spawn')
     with ProcessPoolExecutor(args.jobs, mp_context=context, max_tasks_per_child=1) as pool:
-        waiting = {pool.submit(measure, cell, args.work_dir, args.streets, threads): cell for cell in planned}
+        waiting, running = iter(planned), {}
+
+        def start(count: int) -> None:  # no more than are worked on: what a pool has queued cannot be called back
+            for cell in itertools.islice(waiting, count):
+                running[pool.submit(measure, cell, args.work_dir, args.streets, threads)] = cell
+
+        start(args.jobs)
         try:
-            for future in as_completed(waiting):
-                yield waiting[future], future.result()
+            while running:
+                for future in wait(running, return_when=FIRST_COMPLETED).done:
+                    cell, result = running.pop(future), future.result()
+                    start(1)
+                    yield cell, result
         except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
+            for child in multiprocessing.active_children():
+                child.terminate()  # which trainings answer with a checkpoint
             raise
 
 
@@ -137,4 +149,5 @@ def main(args: argparse.Namespace) -> int:
 
 
 if __name__ == '__main__':
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     sys.exit(run_tool(main, parse_arguments()))
