@@ -5,8 +5,8 @@ Counted for a forward pass in evaluation, by the layers' own formulas, since no 
     convolution   outputs · (input channels / groups) · kernel area
     linear        outputs · inputs
     SW            C·L·D to apply the matrices, C·L·D for the covariance of each image where Ω has 'iw', 'in' or 'ln'
-                  (with 'bw' and 'bn' alone it is the running one), and 3·T·D³ a group for Newton's T iterations, or
-                  9·D³ for an eigendecomposition (an estimate), for each image or once
+                  (with 'bw' and 'bn' alone it is the running one), and 3·(T − 1)·D³ a group for Newton's T iterations,
+                  whose first is a sum, or 9·D³ for an eigendecomposition (an estimate), for each image or once
     other norms   an element each
 
 with C channels, L pixels, groups of D channels: the paper's O(N·C·G·max(HW, G)), whose G is the group size, with its
@@ -106,7 +106,7 @@ def _operations(module: nn.Module, output: Tensor) -> int:
 def _whitening(layer: SwitchWhiten2d, output: Tensor) -> int:
     size, images = layer.group_size, output.shape[0]
     of_each_image = not {'iw', 'in', 'ln'}.isdisjoint(layer.statistics)
-    inverse = 3 * layer.iterations * size ** 3 if layer.inverse_sqrt == 'newton' else 9 * size ** 3
+    inverse = 3 * (layer.iterations - 1) * size ** 3 if layer.inverse_sqrt == 'newton' else 9 * size ** 3
     if size == 1:  # a variance needs no iteration
         inverse = 1
     groups = layer.num_features // size
