@@ -1,4 +1,5 @@
-"""Predictions of several runs on the same test pictures, for the report: label maps beside the truth, or detections."""
+"""Predictions of several runs on the same pictures, for the report: label maps beside the truth, detections, or
+contents in a style."""
 
 from __future__ import annotations
 
@@ -15,7 +16,10 @@ from mmengine.config import Config
 from mmengine.registry import DATASETS, init_default_scope
 from torch.utils.data import Dataset
 
+from sw_mmseg.stylization import stylise, to_uint8
+
 LARGEST = 640  # pixels a side of a picture in the report
+STYLISED = 256  # pixels a side of a stylised one
 
 Row = dict[str, np.ndarray]  # title -> H×W×3 photograph or H×W label map
 
@@ -31,12 +35,18 @@ def detects(config: Config) -> bool:
     return config.get('default_scope') == 'mmdet' and 'test_dataloader' in config
 
 
+def stylises(config: Config) -> bool:
+    """Whether a run's network paints pictures in a style."""
+    return config.get('model', {}).get('type') == 'Stylizer' and 'train_dataloader' in config
+
+
 def groups(runs: list[Run], wanted: Callable[[Config], bool]) -> list[list[Run]]:
-    """Runs of one kind that have checkpoints, those with the same test pictures together."""
+    """Runs of one kind that have checkpoints, those with the same pictures together."""
     found: dict[str, list[Run]] = {}
     for run in runs:
         if wanted(run.config) and run.checkpoint is not None:
-            found.setdefault(str(run.config.test_dataloader.dataset), []).append(run)
+            loader = run.config.get('test_dataloader') or run.config.train_dataloader
+            found.setdefault(str(loader.dataset), []).append(run)
     return list(found.values())
 
 
@@ -100,4 +110,22 @@ def detected(runs: list[Run], count: int, score: float = 0.3) -> list[Row]:
         painter = DetectionPainter(options, run.config)
         for row, image in zip(rows, images):
             row[run.label] = small(np.ascontiguousarray(painter(image)[..., ::-1]))
+    return rows
+
+
+def stylised(runs: list[Run], count: int) -> list[Row]:
+    """Contents that the runs trained on, whole squares of them, and every run's picture of each.
+
+    Raises:
+        UserError, PictureError: the pictures are not there, or a checkpoint does not fit.
+    """
+    from _style_files import load_network
+    contents = innermost(runs[0].config.train_dataloader.dataset).copy()
+    dataset = build('contents', lambda: DATASETS.build({**contents, 'crop': 'middle', 'size': STYLISED}))
+    pictures = [dataset[index]['inputs'] for index in range(min(count, len(dataset)))]
+    rows: list[Row] = [{'picture': to_uint8(picture)} for picture in pictures]
+    for run in runs:
+        model = load_network(str(run.checkpoint))
+        for row, picture in zip(rows, pictures):
+            row[run.label] = to_uint8(stylise(model, picture[None])[0])
     return rows

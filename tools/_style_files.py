@@ -1,7 +1,8 @@
-"""Pictures and videos in, pictures and videos out, of tools/stylize.py. No file is ever half written."""
+"""Networks, pictures and videos in, pictures and videos out, of tools/stylize.py. No file is ever half written."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -10,15 +11,32 @@ import numpy as np
 import torch
 from _cli import UserError
 from _files import whole_file
+from _weights import read_weights
 from PIL import Image
 from torch import Tensor
 from tqdm import tqdm
 
-from sw_mmseg.stylization import PictureError, WholePicture, read_picture, to_uint8
+from sw_mmseg.stylization import PictureError, StyleNetwork, WholePicture, read_picture, to_uint8
 
 VIDEOS = ('.mp4', '.avi', '.mov', '.mkv', '.webm', '.m4v')
 CODECS = {'.mp4': 'mp4v', '.m4v': 'mp4v', '.mov': 'mp4v', '.avi': 'MJPG'}
 Make = Callable[[int], WholePicture]
+
+
+def load_network(path: str) -> StyleNetwork:
+    """The network of a checkpoint, built from the settings that it holds.
+
+    Raises:
+        UserError: no such file, or not one of a style network.
+    """
+    state = read_weights(path)
+    state = {key.removeprefix('network.'): value for key, value in state.items() if key.startswith('network.')}
+    try:
+        network = StyleNetwork(**json.loads(bytes(state['settings'].tolist())))
+        network.load_state_dict(state)
+    except (KeyError, TypeError, ValueError, RuntimeError) as error:
+        raise UserError(f'{path} is no checkpoint of a *_style_*.py config: {error!r}') from error
+    return network.eval()
 
 
 def is_video(path: Path) -> bool:

@@ -17,7 +17,7 @@ import _cli  # noqa: F401  first of all: it imports the plugin without its neigh
 import _report_sections as parts
 from _cli import UserError, is_user_error, run_tool
 from _report_domains import Sampling, compared
-from _report_pictures import detected, detects, groups, segmented, segments
+from _report_pictures import detected, detects, groups, segmented, segments, stylised, stylises
 from _report_runs import Run, network, open_runs
 
 from sw_mmseg.analysis import Section, page, write_report
@@ -41,7 +41,8 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
 
 def predictions(runs: list[Run], count: int) -> list[Section]:
     """Test pictures with what the networks say of them; a sentence where they cannot be shown."""
-    kinds = (('Predictions', segments, segmentation_tiles), ('Detections', detects, detection_tiles))
+    kinds = (('Predictions', segments, segmentation_tiles), ('Detections', detects, detection_tiles),
+             ('In the style', stylises, style_tiles))
     found = []
     for heading, wanted, tiles in kinds if count else ():
         for own in groups(runs, wanted):
@@ -65,6 +66,11 @@ def segmentation_tiles(runs: list[Run], count: int) -> tuple[str, ...]:
 def detection_tiles(runs: list[Run], count: int) -> tuple[str, ...]:
     """A row a picture."""
     return tuple(page.tiles(row, (), f'test picture {number}') for number, row in enumerate(detected(runs, count), 1))
+
+
+def style_tiles(runs: list[Run], count: int) -> tuple[str, ...]:
+    """A row a content."""
+    return tuple(page.tiles(row, (), f'content {number}') for number, row in enumerate(stylised(runs, count), 1))
 
 
 def class_iou(runs: list[Run], measure: bool) -> dict[str, dict[str, float]]:

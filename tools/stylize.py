@@ -8,14 +8,12 @@ that you trust: they are Python pickles.
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from pathlib import Path
 
 import torch
 from _cli import UserError, run_tool
-from _style_files import VIDEOS, free_bytes, is_video, stylise_pictures, stylise_video
-from _weights import read_weights
+from _style_files import VIDEOS, free_bytes, is_video, load_network, stylise_pictures, stylise_video
 
 from sw_mmseg.stylization import PictureError, StyleNetwork, WholePicture, find_pictures
 
@@ -39,22 +37,6 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument('--traceback', action='store_true', help='show where in the code an error arose')
     parser.set_defaults(local_rank=0)
     return parser.parse_args(arguments)
-
-
-def load_network(path: str) -> StyleNetwork:
-    """The network of a checkpoint, built from the settings that it holds.
-
-    Raises:
-        UserError: no such file, or not one of a style network.
-    """
-    state = read_weights(path)
-    state = {key.removeprefix('network.'): value for key, value in state.items() if key.startswith('network.')}
-    try:
-        network = StyleNetwork(**json.loads(bytes(state['settings'].tolist())))
-        network.load_state_dict(state)
-    except (KeyError, TypeError, ValueError, RuntimeError) as error:
-        raise UserError(f'{path} is no checkpoint of a *_style_*.py config: {error!r}') from error
-    return network.eval()
 
 
 def check(args: argparse.Namespace) -> None:

@@ -61,7 +61,7 @@ def test_a_resumed_training_is_that_of_one_go_bit_for_bit(train, tmp_path):
         assert all(torch.equal(value, cut['optimizer']['state'][key][name]) for name, value in state.items())
 
 
-def test_samples_curves_and_half_precision(train, tmp_path):
+def test_samples_curves_half_precision_and_report(train, run, tmp_path):
     assert train('run', 2, '--amp', options=['custom_hooks.0.interval=1', 'custom_hooks.1.interval=1']) == 0
     (folder,) = (tmp_path / 'run').glob('*/vis_data')
     assert len(list(folder.glob('vis_image/stylised_*.png'))) == 2 and list(folder.glob('events.out.tfevents*'))
@@ -69,6 +69,10 @@ def test_samples_curves_and_half_precision(train, tmp_path):
     keys = set().union(*records)
     assert {'loss_content', 'loss_style', 'loss_variation'} <= keys
     assert 'ratios/network.encoder.0.1/cov/iw' in keys or any('encoder.0.1/cov/iw' in key for key in keys)
+    (tmp_path / 'contents/0.png').rename(tmp_path / 'contents/other.png')  # the report needs the style no more
+    assert run('report', tmp_path / 'run', '--pictures', 2) == 0
+    text = (tmp_path / 'run/report.html').read_text()
+    assert '<h2>In the style</h2>' in text and text.count('alt="content 2: run"') == 1 and 'content 3' not in text
 
 
 def test_mistakes_of_training(train, run, tmp_path, capsys):
