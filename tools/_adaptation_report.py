@@ -63,6 +63,12 @@ def best_on_target(group: Sequence[Result]) -> float | str:
     return mean_std([max(entry['target'] for entry in r.history) for r in group])
 
 
+def domain_distance(group: Sequence[Result]) -> str | None:
+    """100 MMD² between source and target features, mean over the convolutions that are looked at."""
+    values = [100 * statistics.mean(r.distances.values()) for r in group if r.distances]
+    return mean_std(values) if values else None
+
+
 def policy_table(results: Sequence[Result], target: str, variation: str = '') -> Table:
     """(method, norm) -> target mIoU under every policy."""
     names = ('none', 'source', 'target', 're-estimated', 'switches')
@@ -173,6 +179,8 @@ def sections(results: Sequence[Result], target: str) -> list[str]:
              'Source mIoU of the same networks:', to_markdown(grid(results, target, lambda g: last(g, 'source'))),
              'Best checkpoint on the target, under the statistics that training left; its choice needs target labels:',
              to_markdown(grid(results, target, best_on_target)),
+             '100 MMD² between source and target features, mean over 13 convolutions, under the same statistics:',
+             to_markdown(grid(results, target, domain_distance)),
              'Statistics policies, target mIoU:', to_markdown(policy_table(results, target))]
     for name, table in (('Variations:', variation_table(results, target)),
                         ('What the switches chose:', ratio_table(results, target))):

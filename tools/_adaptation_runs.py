@@ -8,7 +8,6 @@ statistics re-estimated afterwards: while it trains, a norm uses its batch's, wh
 from __future__ import annotations
 
 import gc
-import resource
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -18,7 +17,9 @@ import _records as records
 import torch
 from _adaptation_scores import (
     checkpoints,
+    domain_distances,
     entry,
+    peak_memory,
     score_checkpoints,
     score_policies,
     test_loaders,
@@ -99,7 +100,7 @@ class Cell:
 class Result:
     """Scores of a cell; IoU in percent by class. `scores`: policy -> domain -> IoU of the last iteration, best policy
     unchosen. `history`: of every kept checkpoint, iteration, mIoU of both domains and label-free scores, under `kept`,
-    the policy that needs no second pass."""
+    the policy that needs no second pass. `distances`: convolution -> MMD² between the domains, under it too."""
 
     method: str
     norm: str
@@ -115,6 +116,7 @@ class Result:
     memory: float
     command: str
     ratios: dict[str, float] = field(default_factory=dict)
+    distances: dict[str, float] = field(default_factory=dict)
 
     def miou(self, policy: str, domain: str = 'target') -> float:
         """Mean over the classes that occur, in percent."""
@@ -221,27 +223,24 @@ def measure(cell: Cell, work_dir: Path, data: Path, threads: int) -> Result:
     torch.set_num_threads(threads)
     config, run = configured(cell, work_dir, data)
     mark = mark_of(cell, config, data)
-    before = _memory()
+    before = peak_memory()
     model, seconds = runs.train(run, config, training_mark(cell, config), f'    {cell.name}')
-    memory = _memory() - before
-    loaders = test_loaders(config, work_dir / 'unseen_source' / SOURCE / 'gta5' if cell.data == 'streets' else None)
+    memory = peak_memory() - before
+    source = work_dir / 'unseen_source' / SOURCE / 'gta5' if cell.data == 'streets' else None
+    loaders = test_loaders(config, source)
     with runs.quiet(run.folder / 'console.log'):
         history, kept = score_checkpoints(model, config, loaders), trained_policies(model)[-1]
+        if len(trained_policies(model)) > 1:
+            model.evaluate_with = kept
+        distances = domain_distances(model, config, source, cell.name)
         scores, free = score_policies(model, config, loaders)
         history.append(entry(config.train_cfg.max_iters, scores[kept], free))
     result = Result(cell.method, cell.norm, cell.seed, cell.target, cell.variation, config.train_cfg.max_iters, scores,
                     kept, history, list(loaders['target'].dataset.metainfo['classes']), seconds, memory, run.command(),
-                    runs.switch_ratios(model))
+                    runs.switch_ratios(model), distances)
     records.write_result(result_file(cell, work_dir), mark, result)
     for file in checkpoints(config)[:-1]:
         file.unlink()
     del model
     gc.collect()
     return result
-
-
-def _memory() -> float:
-    """Peak memory so far: of the GPU where there is one, of this process otherwise; MB."""
-    if torch.cuda.is_available():
-        return torch.cuda.max_memory_allocated() / 1e6
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3  # kB on Linux

@@ -7,12 +7,15 @@ statistics re-estimated on target images.
 from __future__ import annotations
 
 import itertools
+import resource
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
 import _demo_runs as runs
 import torch
 from _cli import unlabelled_images
+from _report_domains import Sampling, distances
 from mmengine.config import Config
 from mmseg.structures import SegDataSample
 from torch.utils.data import DataLoader
@@ -21,6 +24,7 @@ from sw_mmseg.adaptation import estimate_switches
 from sw_mmseg.analysis.label_free import LabelFree
 
 STATISTICS_IMAGES = 200  # target images for re-estimation
+DISTANCE = Sampling(images=30, permutations=0)  # pictures a domain, convolutions as in Figure 3
 Scores = dict[str, list[float]]  # domain -> IoU of every class in percent
 
 
@@ -91,3 +95,17 @@ def score_policies(model: torch.nn.Module, config: Config,
         if estimate_switches(model, itertools.islice(images, STATISTICS_IMAGES // 4)):
             scores['switches'], _ = score(model, loaders)
     return scores, free
+
+
+def domain_distances(model: torch.nn.Module, config: Config, source: Path | None, label: str) -> dict[str, float]:
+    """MMD² between source and target features, unseen in training where there is a folder of such source images, of
+    each of VGG16's first 13 convolutions, as the network predicts now."""
+    folder = None if source is None else str(source / 'images')
+    return {layer.layer: layer.features.value
+            for layer in distances(model, config, replace(DISTANCE, folders={'source': folder}), label)}
+
+def peak_memory() -> float:
+    """Peak memory so far: of the GPU where there is one, of this process otherwise; MB."""
+    if torch.cuda.is_available():
+        return torch.cuda.maxpeak_memory_allocated() / 1e6
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3  # kB on Linux

@@ -71,6 +71,8 @@ def test_study_from_end_to_end(study, tmp_path, capsys):
     assert [entry['iteration'] for entry in adapted['history']] == [1, 2, 3, 4]
     assert all(0 <= entry['entropy'] <= 1 for entry in adapted['history'])
     assert 'model.statistics_from=separate' in adapted['command']
+    assert len(adapted['distances']) == 13 and set(adapted['distances']) == set(
+        files['in_sourceonly_streets_varied_seed0']['distances'])
     # the last checkpoint, scored as a checkpoint, is the network itself
     present = [value for value in adapted['scores']['target']['target'] if value == value]
     assert adapted['history'][-1]['target'] == pytest.approx(sum(present) / len(present))
