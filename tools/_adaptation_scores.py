@@ -20,7 +20,7 @@ from mmengine.config import Config
 from mmseg.structures import SegDataSample
 from torch.utils.data import DataLoader
 
-from sw_mmseg.adaptation import estimate_switches
+from sw_mmseg.adaptation import DisturbedSource, estimate_switches
 from sw_mmseg.analysis.label_free import LabelFree
 
 STATISTICS_IMAGES = 200  # target images for re-estimation
@@ -81,8 +81,10 @@ def trained_policies(model: torch.nn.Module) -> list[str]:
 def score_policies(model: torch.nn.Module, config: Config,
                    loaders: dict[str, DataLoader]) -> tuple[dict[str, Scores], dict[str, float]]:
     """Policy -> domain -> IoU of every class; the last are 're-estimated' on target images, and with that 'switches'
-    re-estimated too, where there are any. And label-free scores under the last policy of `trained_policies`."""
+    re-estimated too, where there are any; and 'disturbed': statistics as trained, switches learnt again on source
+    images in other light. And label-free scores under the last policy of `trained_policies`."""
     scores, policies = {}, trained_policies(model)
+    trained = {key: value.clone() for key, value in model.state_dict().items()}
     for policy in policies:
         if len(policies) > 1:
             model.evaluate_with = policy
@@ -94,6 +96,12 @@ def score_policies(model: torch.nn.Module, config: Config,
         scores['re-estimated'], _ = score(model, loaders)
         if estimate_switches(model, itertools.islice(images, STATISTICS_IMAGES // 4)):
             scores['switches'], _ = score(model, loaders)
+    model.load_state_dict(trained)
+    dataset = config.train_dataloader.dataset
+    images = runs.build_loader(dataset.get('source', dataset), 4, seed=0)
+    if estimate_switches(model, itertools.islice(images, STATISTICS_IMAGES // 4), objective=DisturbedSource()):
+        scores['disturbed'], _ = score(model, loaders)
+        model.load_state_dict(trained)
     return scores, free
 
 

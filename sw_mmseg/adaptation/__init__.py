@@ -6,7 +6,7 @@ from sw_mmseg.adaptation.base import DomainAdaptation
 from sw_mmseg.adaptation.checkpoints import accept_other_checkpoints, without_wrappers
 from sw_mmseg.adaptation.entropy import EntropyLevel, EntropyMinimization
 from sw_mmseg.adaptation.estimate import estimate_statistics
-from sw_mmseg.adaptation.estimate_switches import estimate_switches
+from sw_mmseg.adaptation.estimate_switches import DisturbedSource, estimate_switches
 from sw_mmseg.adaptation.instance_selective import InstanceSelectiveWhitening
 from sw_mmseg.adaptation.levels import Level, MultiLevelAdaptation
 from sw_mmseg.adaptation.masking import Masking
@@ -25,6 +25,7 @@ __all__ = [
     'AdaptSegNet',
     'AdvEnt',
     'AdversarialLevel',
+    'DisturbedSource',
     'DomainAdaptation',
     'DomainStatistics',
     'EntropyLevel',

@@ -1,13 +1,19 @@
-"""What the switches would choose on the target, asked without labels: importance ratios re-estimated after training.
+"""What the switches would choose where the network is used: importance ratios re-estimated after training.
 
-Ratios are learnt on the source, where batch statistics describe every image well; on the target they may not. A few
-steps move the logits of every switch, and nothing else, towards predictions that are sure of each pixel and diverse
-over all of them (the mutual information of InfoMax; Tent adapts every affine parameter by its first half):
+Ratios are learnt on the source, where batch statistics describe every image well; elsewhere running statistics may not.
+A few steps move the logits of every switch, and nothing else, in evaluation mode, so that the ratios weigh running
+statistics against those of the image, as they will when the network predicts. By one of two objectives:
 
-    L = mean_pixels H(p) - H(mean_pixels p),   H in units of log K
+- on unlabelled target images, predictions that are sure of each pixel and diverse over all of them (the mutual
+  information of InfoMax; Tent adapts every affine parameter by its first half); re-estimate the running statistics
+  first:
 
-The network is in evaluation mode, so the ratios weigh running statistics against those of the image, as they will when
-it predicts: re-estimate the running statistics first. The paper has nothing like it.
+      L = mean_pixels H(p) - H(mean_pixels p),   H in units of log K
+
+- on labelled source images whose light and colours are disturbed, the network's own loss (`DisturbedSource`): no image
+  of the target is needed, since that running statistics do not describe a picture can be learnt on any.
+
+The paper has nothing like them.
 """
 
 from collections.abc import Callable, Iterable
@@ -17,8 +23,10 @@ import torch
 from mmengine.model import is_model_wrapper
 from torch import Tensor, nn
 
-from sw_mmseg.adaptation.base import evaluating
+from sw_mmseg.adaptation.base import evaluating, unwrap
 from sw_mmseg.adaptation.estimate import forward_of
+from sw_mmseg.adaptation.photometric import Photometric
+from sw_mmseg.adaptation.randomness import image_generators
 from sw_mmseg.losses import normalised_entropy
 
 LOGITS = ('mean_logits', 'cov_logits')
@@ -36,15 +44,39 @@ def certainty_and_diversity(logits: Tensor) -> Tensor:
     return normalised_entropy(logits).mean() - normalised_entropy(mean.clamp_min(1e-12).log()).mean()
 
 
+class DisturbedSource:
+    """The loss of a segmentor, or of that inside an adaptation model, on labelled images in other light and colours.
+
+    Args:
+        photometric: how strongly they are disturbed.
+        seed: of the disturbances; every batch draws its own.
+    """
+
+    def __init__(self, photometric: Photometric | None = None, seed: int = 0) -> None:
+        self.photometric, self.seed, self.batches = photometric or Photometric(), seed, 0
+
+    def __call__(self, model: nn.Module, batch: dict) -> Tensor:
+        """Of a batch as the model's loaders give it, of one domain or of two."""
+        data = model.data_preprocessor(batch.get('source', batch), True)
+        generators = image_generators('disturbed source', self.seed, self.batches, len(data['inputs']))
+        self.batches += 1
+        images = self.photometric(data['inputs'], generators, model.data_preprocessor)
+        segmentor = unwrap(getattr(model, 'segmentor', model))
+        return segmentor.parse_losses(segmentor.loss(images, data['data_samples']))[0]
+
+
 def estimate_switches(model: nn.Module, batches: Iterable[Any], lr: float = 0.05,
-                      forward: Callable[[Any], Any] | None = None) -> list[float]:
-    """Moves the switches of `model` by one Adam step a batch. No label is read; weights and buffers stay.
+                      forward: Callable[[Any], Any] | None = None,
+                      objective: Callable[[nn.Module, Any], Tensor] | None = None) -> list[float]:
+    """Moves the switches of `model` by one Adam step a batch; weights and buffers stay. Labels are read only by an
+    objective that does.
 
     Args:
         model: any network with SW layers; an mmseg segmentor or an adaptation model takes batches as its loaders give.
         batches: as for `estimate_statistics`.
         lr: of Adam, on logits: 0.05 moves a ratio by about a hundredth a step.
         forward: gives the logits (N, K, h, w) of a batch; the default takes the main head's.
+        objective: L of the model and a batch, such as a `DisturbedSource`; by default certainty and diversity.
 
     Returns:
         L of every batch, before its step; empty where the network has no switches, whose batches are then not read.
@@ -59,21 +91,21 @@ def estimate_switches(model: nn.Module, batches: Iterable[Any], lr: float = 0.05
         return []
     before, trained = [p.detach().clone() for p in logits], {id(p): p.requires_grad for p in model.parameters()}
     optimizer, losses, ask = torch.optim.Adam(logits, lr), [], forward or forward_of(model)
+    wanted = objective or (lambda model, batch: certainty_and_diversity(_main(ask(batch))))
     try:
         with evaluating(model):
             model.requires_grad_(False)
             for p in logits:
                 p.requires_grad_(True)
             for batch in batches:
-                loss = certainty_and_diversity(_main(ask(batch)))
+                loss = wanted(model, batch)
                 if not loss.isfinite():
                     _put_back(logits, before)
-                    raise FloatingPointError('predictions of a target batch are no numbers; the switches are as they '
-                                             'were')
+                    raise FloatingPointError('predictions of a batch are no numbers; the switches are as they were')
                 optimizer.zero_grad()
                 loss.backward()
                 optimizer.step()
-                losses.append(float(loss))
+                losses.append(loss.item())
     finally:
         for p in model.parameters():
             p.requires_grad_(trained[id(p)])

@@ -1,4 +1,4 @@
-"""Switches re-estimated on unlabelled images: the objective by hand, and what moves and what does not."""
+"""Switches re-estimated after training: the objectives by hand, and what moves and what does not."""
 
 import math
 
@@ -6,8 +6,9 @@ import pytest
 import torch
 from torch import nn
 
-from sw_mmseg.adaptation import estimate_switches
+from sw_mmseg.adaptation import DisturbedSource, estimate_switches
 from sw_mmseg.adaptation.estimate_switches import certainty_and_diversity
+from sw_mmseg.adaptation.photometric import Photometric
 from sw_mmseg.whitening import SwitchWhiten2d
 
 
@@ -52,3 +53,57 @@ def test_networks_without_switches_missing_images_and_broken_predictions():
     with pytest.raises(FloatingPointError, match='as they were'):
         estimate_switches(model, [good, good * float('nan')])
     assert torch.equal(model[1].mean_logits, before) and model[0].weight.requires_grad
+
+
+class Segmentor(nn.Module):
+    """As much of an mmseg segmentor as is asked for: one SW layer, one value of a picture to predict."""
+
+    def __init__(self):
+        super().__init__()
+        self.norm = SwitchWhiten2d(3, group_size=3)
+
+    def data_preprocessor(self, batch, training):
+        assert training
+        return batch
+
+    def loss(self, inputs, data_samples):
+        return {'loss': (self.norm(inputs) - data_samples).square().mean(), 'acc': torch.ones(())}
+
+    def parse_losses(self, losses):
+        return losses['loss'], losses
+
+
+@pytest.fixture
+def segmentor():
+    """Trained on nothing, but with the running statistics of dark pictures."""
+    torch.manual_seed(0)
+    model = Segmentor().train()
+    for _ in range(200):
+        model.norm(0.2 * torch.rand(4, 3, 8, 8))
+    return model.eval()
+
+
+def test_undisturbed_source_is_the_networks_loss_and_the_disturbed_one_is_drawn_anew_by_seed(segmentor):
+    batch = {'inputs': torch.rand(2, 3, 8, 8), 'data_samples': torch.randn(2, 3, 8, 8)}
+    plain = segmentor.loss(**batch)['loss']
+    nothing = Photometric(0, 0, 0, 0, blur=(0.0, 0.0), blur_probability=0)
+    assert DisturbedSource(nothing)(segmentor, batch).item() == pytest.approx(plain.item(), rel=1e-5)
+    of_pair = DisturbedSource(nothing)(segmentor, {'source': batch, 'target': None})
+    assert of_pair.item() == pytest.approx(plain.item(), rel=1e-5)
+    one, again, other = DisturbedSource(), DisturbedSource(), DisturbedSource(seed=1)
+    first, second = one(segmentor, batch).item(), one(segmentor, batch).item()
+    assert first == again(segmentor, batch).item() and len({first, second, other(segmentor, batch).item()}) == 3
+
+
+def test_light_that_changes_turns_switches_to_each_pictures_statistics(segmentor):
+    """What is to be predicted is the picture whitened by its own statistics in the light of the training."""
+    pictures = 0.2 * torch.rand(8, 3, 8, 8)
+    with torch.no_grad():
+        wanted = segmentor.norm(pictures)
+    bright = Photometric(1.0, 0, 0, 0, blur=(0.0, 0.0), blur_probability=0)
+    batch = {'inputs': pictures, 'data_samples': wanted}
+    index = segmentor.norm.statistics.index('iw')
+    before = segmentor.norm.mean_logits.softmax(0)[index].item(), segmentor.norm.cov_logits.softmax(0)[index].item()
+    estimate_switches(segmentor, [batch] * 60, objective=DisturbedSource(bright))
+    after = segmentor.norm.mean_logits.softmax(0)[index].item(), segmentor.norm.cov_logits.softmax(0)[index].item()
+    assert min(after) > 0.8 > 0.51 > max(before)

@@ -65,8 +65,10 @@ def test_study_from_end_to_end(study, tmp_path, capsys):
     assert sorted(files) == [f'{norm}_{method}_streets_varied_seed0' for norm in ('in', 'sw')
                              for method in ('adaptsegnet', 'sourceonly')]
     adapted = files['sw_adaptsegnet_streets_varied_seed0']
-    assert list(adapted['scores']) == ['source', 'target', 're-estimated', 'switches'] and adapted['kept'] == 'target'
-    assert list(files['sw_sourceonly_streets_varied_seed0']['scores']) == ['source', 're-estimated', 'switches']
+    assert list(adapted['scores']) == [
+        'source', 'target', 're-estimated', 'switches', 'disturbed'] and adapted['kept'] == 'target'
+    assert list(files['sw_sourceonly_streets_varied_seed0']['scores']) == [
+        'source', 're-estimated', 'switches', 'disturbed']
     assert list(files['in_adaptsegnet_streets_varied_seed0']['scores']) == ['none']
     assert [entry['iteration'] for entry in adapted['history']] == [1, 2, 3, 4]
     assert all(0 <= entry['entropy'] <= 1 for entry in adapted['history'])
