@@ -24,6 +24,12 @@ LABELS = {'bn': 'BN', 'in': 'IN', 'iw': 'IW', 'sw': 'SWa', 'swb': 'SWb'}
 COLOURS = {'BN': '#6b7280', 'IN': '#e08a00', 'IW': '#b4439c', 'SWa': '#2f6fde', 'SWb': '#7c2d12'}
 SMOOTHING = 0.7
 TITLE = 26  # pixels above the sheet's columns
+CAPTIONS = {
+    'style_content': 'Content loss over training, a line a norm',
+    'style_style': 'Style loss over training, a line a norm',
+    'style_ratios_sw': 'Importance ratios of SWa over training',
+    'style_ratios_swb': 'Importance ratios of SWb over training',
+    'style_sheet': 'Contents in rows, stylised with each norm in columns'}
 
 
 def label(name: str) -> str:
@@ -124,15 +130,15 @@ def write(folder: Path, results: Sequence[Result], contents: Sequence[np.ndarray
         if figure is not None:
             files[f'style_ratios_{name.split("_")[0]}'] = file = folder / f'style_ratios_{name.split("_")[0]}.png'
             figure.savefig(file, dpi=150, metadata={'Software': None})
-    files['style_sheet'] = folder / 'style_sheet.png'
-    sheet(results, contents, folder / 'results').save(files['style_sheet'])
+    files['style_sheet'] = folder / 'style_sheet.jpg'
+    sheet(results, contents, folder / 'results').save(files['style_sheet'], quality=92)
     return files
 
 
 def section(results: Sequence[Result], pictures: Sequence[str] = ()) -> str:
     """Figures, tables and how they were measured, as Markdown."""
     ratios = ratio_table(results)
-    parts = [f'![{Path(name).stem}]({name})' for name in pictures]
+    parts = [f'![{CAPTIONS.get(Path(name).stem, Path(name).stem)}]({name})' for name in pictures]
     parts += [to_markdown(loss_table(results)), measured(results)]
     if ratios:
         parts += ["Importance ratios at the end (the paper's Figures 4 and 8):", to_markdown(ratios)]
@@ -147,6 +153,7 @@ def measured(results: Sequence[Result]) -> str:
     iterations = sorted({result.iterations for result in results})
     seeds = max(len(group) for group in grouped(results).values())
     spread = f'mean ± sample standard deviation of {seeds} seeds' if seeds > 1 else 'one seed'
+    threads = f'{torch.get_num_threads()} thread' + 's' * (torch.get_num_threads() > 1)
     return (f'Training losses, means of the last tenth of {" or ".join(map(str, iterations))} iterations; {spread}. '
-            f'{torch.get_num_threads()} threads of an {platform.machine()} CPU, torch '
+            f'{threads} of an {platform.machine()} CPU, torch '
             f'{torch.__version__.split("+")[0]}, {date.today().isoformat()}.')

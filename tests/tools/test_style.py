@@ -175,9 +175,9 @@ def test_study_from_end_to_end(load_tool, streets, tmp_path, monkeypatch, capsys
     assert sum(result['ratios'][f'cov/{word}'][1][-1] for word in ('bw', 'iw')) == pytest.approx(1)
     text = (tmp_path / 'docs.md').read_text()
     assert 'old' not in text and '| SWa | sw_style_streets | 2 |' in text and '±' in text and '--seed N' in text
-    for name in ('style_content', 'style_style', 'style_ratios_sw', 'style_sheet'):
-        assert f'images/{name}.png' in text and (tmp_path / f'images/{name}.png').is_file()
-    assert Image.open(tmp_path / 'out/style_sheet.png').size == (48 * 3, 26 + 32 * 4)
+    for name in ('style_content.png', 'style_style.png', 'style_ratios_sw.png', 'style_sheet.jpg'):
+        assert f'images/{name})' in text and (tmp_path / f'images/{name}').is_file()
+    assert Image.open(tmp_path / 'out/style_sheet.jpg').size == (48 * 3, 26 + 32 * 4)
     capsys.readouterr()
     assert tool.run_tool(tool.main, tool.parse_arguments(call)) == 0
     assert capsys.readouterr().out.count('done before') == 4

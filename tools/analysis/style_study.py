@@ -83,7 +83,7 @@ def main(args: argparse.Namespace) -> int:
             shutil.copyfile(file, IMAGES / file.name)
         fill(DOCS, 'study', report.section(results, [f'images/{file.name}' for file in figures.values()]))
     print(f'\n{report.to_markdown(report.loss_table(results))}\nTook {duration(time.monotonic() - begin)}. '
-          f'Written to {args.work_dir}/results.md, results.csv and style_*.png')
+          f'Written to {args.work_dir}/results.md, results.csv and style_*')
     return 0
 
 
