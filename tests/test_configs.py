@@ -22,8 +22,8 @@ from sw_mmseg.whitening import PRESETS, SwitchWhiten2d
 
 # The second word of a config's name -> the file beside this one that builds and steps such configs.
 STEPPED_IN = {
-    **dict.fromkeys(('adaptsegnet', 'adaptsegnet101', 'oracle', 'sourceonly', 'sourceonly101', 'minent', 'minent101',
-                     'advent', 'advent101', 'isw', 'isw101', 'fda', 'fda101'), 'test_configs.py'),
+    **dict.fromkeys(('adaptsegnet', 'adaptsegnet101', 'jitter', 'oracle', 'sourceonly', 'sourceonly101', 'minent',
+                     'minent101', 'advent', 'advent101', 'isw', 'isw101', 'fda', 'fda101'), 'test_configs.py'),
     **dict.fromkeys(('fcn', 'pspnet', 'pspnet101'), 'test_scene_configs.py'),
     **dict.fromkeys(('resnet20', 'resnet44', 'resnet56', 'resnet110', 'resnet50', 'resnet50fast', 'resnet50released',
                      'resnet101', 'resnet101released', 'densenet121', 'densenet169'), 'test_classification_configs.py'),
@@ -103,11 +103,11 @@ def test_every_config_is_stepped_somewhere():
 
 def test_there_are_configs_and_the_promised_ones_among_them():
     promised = {f'{norm}_adaptsegnet_gta2cityscapes' for norm in ('bn', 'sn', 'sw', 'swb')}
-    promised |= {f'{norm}_sourceonly_gta2cityscapes' for norm in ('bn', 'sw')}
+    promised |= {f'{norm}_{method}_gta2cityscapes' for norm in ('bn', 'sw') for method in ('sourceonly', 'jitter')}
     promised |= {f'{norm}_{method}{depth}_gta2cityscapes' for norm in ('bn', 'sw')
                  for method in ('minent', 'advent', 'isw') for depth in ('', '101')}
     promised |= {f'{norm}_{method}_streets' for norm in ('bn', 'in', 'sw')
-                 for method in ('adaptsegnet', 'sourceonly', 'minent', 'advent', 'isw', 'fda')}
+                 for method in ('adaptsegnet', 'sourceonly', 'jitter', 'minent', 'advent', 'isw', 'fda')}
     assert promised <= set(NAMES)
 
 
@@ -179,7 +179,7 @@ def test_adaptsegnets_numbers(name):
             expected = [weight[:1] for weight in expected] if '101' in name else []
         assert weights == expected
         assert config.model_wrapper_cfg.type == 'MMSeparateDistributedDataParallel'
-    if 'sourceonly' in name or 'isw' in name:
+    if any(word in name for word in ('sourceonly', 'jitter', 'isw')):
         assert 'target' not in config.train_dataloader.dataset and 'DomainPair' not in str(config.train_dataloader)
 
 
@@ -195,3 +195,12 @@ def test_streets_methods_share_everything_but_the_method(method):
     assert source_only == other.model.segmentor
     assert one.model.data_preprocessor == other.model.data_preprocessor
     assert one.param_scheduler[-1].end == one.train_cfg.max_iters
+
+
+@pytest.mark.parametrize('data', ['streets', 'gta2cityscapes'])
+def test_jitter_is_source_only_with_one_step_more_in_its_pipeline(data):
+    one, other = load(f'bn_sourceonly_{data}'), load(f'bn_jitter_{data}')
+    steps = other.train_dataloader.dataset.dataset.pipeline
+    assert steps.pop(-2) == dict(type='PhotoMetricDistortion')
+    for key in one.keys() - {'filename'}:
+        assert one[key] == other[key], key

@@ -39,6 +39,7 @@ NORMS = {
 # Methods as tables name them, and the package's code that they alone depend on.
 METHODS = {
     'sourceonly': ('source only', ()),
+    'jitter': ('source only, jitter', ()),
     'isw': ('source only, ISW', (
         *(f'adaptation/{name}.py' for name in ('instance_selective', 'levels', 'photometric', 'randomness')),
         'losses/instance_selective.py')),
