@@ -14,12 +14,13 @@ from typing import TypeVar
 from sw_mmseg.analysis.tables import Table
 from sw_mmseg.whitening import STATISTICS
 
-__all__ = ['KINDS', 'by_layer', 'choice', 'network_mean', 'ratio_table', 'short_names', 'task_mean', 'task_table',
+__all__ = ['KINDS', 'by_layer', 'choice', 'chosen', 'network_mean', 'ratio_table', 'short_names', 'task_mean', 'task_table',
            'words_of']
 
 KINDS = {'mean': 'ω', 'cov': "ω'"}
 PREFIX = 'ratios/'
 EVEN = 0.05  # a lead smaller than this is no choice
+ONE_MEAN = (('bw', 'bn'), ('iw', 'in'), ('ln',))  # statistics with the same mean
 
 Value = TypeVar('Value')
 Layer = dict[str, dict[str, Value]]  # 'mean' and 'cov' -> word -> value
@@ -60,6 +61,14 @@ def choice(ratios: Mapping[str, float], even: float = EVEN) -> str:
     return max(ratios, key=ratios.get) if first - second >= even else 'even'
 
 
+def chosen(ratios: Mapping[str, float], kind: str) -> str:
+    """The `choice` of covariances; of means, that of statistics which have one mean taken together: 'iw/in', say."""
+    if kind == 'mean':
+        own = [[word for word in group if word in ratios] for group in ONE_MEAN]
+        ratios = {'/'.join(group): sum(ratios[word] for word in group) for group in own if group}
+    return choice(ratios) if len(ratios) > 1 else next(iter(ratios))
+
+
 def network_mean(layers: Mapping[str, Layer], kind: str = 'cov') -> dict[str, float]:
     """Statistic -> its ratio averaged over the layers, as in Figure 8. A layer that has not got it counts as zero.
 
@@ -82,10 +91,10 @@ def ratio_table(layers: Mapping[str, Layer], caption: str = '') -> Table:
     """A row a layer: ω and ω' of every statistic, and what each of both chooses; their averages below."""
     words, names = words_of(layers), short_names(list(layers))
     rows = [(names[layer], *(kinds[kind].get(word) for kind in KINDS for word in words),
-             *(choice(kinds[kind]) for kind in KINDS)) for layer, kinds in layers.items()]
+             *(chosen(kinds[kind], kind) for kind in KINDS)) for layer, kinds in layers.items()]
     means = {kind: network_mean(layers, kind) for kind in KINDS}
     rows.append(('average', *(means[kind][word] for kind in KINDS for word in words),
-                 *(choice(means[kind]) for kind in KINDS)))
+                 *(chosen(means[kind], kind) for kind in KINDS)))
     headings = ('layer', *(f'{symbol} {word}' for symbol in KINDS.values() for word in words),
                 *(f'{symbol} chooses' for symbol in KINDS.values()))
     return Table(headings, tuple(rows), caption, 2, frozenset({len(layers)}))
@@ -103,8 +112,8 @@ def task_table(tasks: Mapping[str, Sequence[Mapping[str, Layer]]]) -> Table:
     rows = []
     for task, networks in tasks.items():
         means = task_mean(networks)
-        pairs = [[choice(kinds[kind]) for kind in KINDS] for layers in networks for kinds in layers.values()]
+        pairs = [[chosen(kinds[kind], kind) for kind in KINDS] for layers in networks for kinds in layers.values()]
         rows.append((task, len(networks), len(networks[0]), *(means.get(word) for word in words),
-                     f'{sum(a != b for a, b in pairs)} of {len(pairs)}'))
+                     f'{sum(b not in a.split("/") for a, b in pairs)} of {len(pairs)}'))
     return Table(('network', 'runs', 'SW layers', *words, "ω and ω' differ"), tuple(rows),
                  "ω' averaged over all SW layers of a network.", 2)

@@ -2,7 +2,16 @@
 
 import pytest
 
-from sw_mmseg.analysis.importance import by_layer, choice, network_mean, ratio_table, short_names, task_table, words_of
+from sw_mmseg.analysis.importance import (
+    by_layer,
+    choice,
+    chosen,
+    network_mean,
+    ratio_table,
+    short_names,
+    task_table,
+    words_of,
+)
 from sw_mmseg.analysis.importance_plots import plot_network, plot_ratio_curves, plot_tasks
 from sw_mmseg.analysis.style import DARK, LIGHT
 
@@ -28,7 +37,10 @@ def test_choices_and_averages_by_hand():
     assert network_mean(layers) == {'bw': pytest.approx(0.7), 'iw': pytest.approx(0.3)}
     assert network_mean(layers, 'mean') == {'bw': pytest.approx(0.38), 'iw': pytest.approx(0.62)}
     assert choice({'bw': 0.25, 'iw': 0.75}) == 'iw' and choice({'bw': 0.51, 'iw': 0.49}) == 'even'
-    assert choice({'bw': 0.2, 'iw': 0.2, 'bn': 0.2, 'in': 0.13, 'ln': 0.27}) == 'ln'
+    five = {'bw': 0.2, 'iw': 0.2, 'bn': 0.2, 'in': 0.13, 'ln': 0.27}
+    assert choice(five) == 'ln'
+    assert chosen(five, 'cov') == 'ln' and chosen(five, 'mean') == 'bw/bn'  # 0.4 against 0.33 and 0.27
+    assert chosen({'bw': 0.4, 'bn': 0.6}, 'mean') == 'bw/bn' and chosen({'bw': 0.4, 'bn': 0.6}, 'cov') == 'bn'
     with pytest.raises(ValueError, match='no layer switches'):
         network_mean({})
 
