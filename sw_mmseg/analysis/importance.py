@@ -14,8 +14,8 @@ from typing import TypeVar
 from sw_mmseg.analysis.tables import Table
 from sw_mmseg.whitening import STATISTICS
 
-__all__ = ['KINDS', 'by_layer', 'choice', 'chosen', 'network_mean', 'ratio_table', 'short_names', 'task_mean', 'task_table',
-           'words_of']
+__all__ = ['KINDS', 'by_layer', 'choice', 'chosen', 'network_mean', 'ratio_table', 'short_names', 'task_mean',
+           'task_table', 'words_of']
 
 KINDS = {'mean': 'ω', 'cov': "ω'"}
 PREFIX = 'ratios/'
