@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator
 
 from sw_mmseg.analysis.style import LIGHT, Theme, legend_above, line_axes
 from sw_mmseg.analysis.tables import Table
@@ -104,6 +105,8 @@ def plot_growth(measured: Mapping[str, tuple[Sequence[float], Sequence[float]]],
     axes.set_xscale('log', base=2)
     axes.set_yscale('log')
     axes.set_xticks(sizes, [f'{size:g}' for size in sizes])
+    axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axes.yaxis.set_major_formatter('{x:g}')
     axes.minorticks_off()
     axes.set_xlabel(f'{axis}: {AXES[axis]}')
     axes.set_ylabel(ylabel)

@@ -32,11 +32,11 @@ DOCS, IMAGES = REPOSITORY / 'docs/understanding.md', REPOSITORY / 'docs/images'
 NORMS = ('BN', 'IN', 'LN', 'SN', 'BW', 'IW', 'SWa', 'SWb')
 # axis -> (N, C, side, D) of every point
 POINTS = {
-    'N': [(n, 64, 32, 16) for n in (2, 4, 8, 16, 32)],
-    'C': [(4, c, 32, 16) for c in (32, 64, 128, 256, 512)],
-    'HW': [(4, 64, side, 16) for side in (16, 32, 64, 128)],
-    'D': [(4, 64, 64, d) for d in (4, 8, 16, 32, 64)],
-    'C = D': [(4, c, 32, c) for c in (16, 32, 64, 128)],
+    'N': [(n, 64, 64, 16) for n in (2, 4, 8, 16, 32)],
+    'C': [(4, c, 64, 16) for c in (32, 64, 128, 256, 512)],
+    'HW': [(4, 64, side, 16) for side in (32, 64, 128, 256)],
+    'D': [(4, 64, 128, d) for d in (4, 8, 16, 32, 64)],
+    'C = D': [(4, c, 64, c) for c in (16, 32, 64, 128)],
 }
 TABLE_5 = {'bn_fcn_cityscapes': ('BN', '–', 72.1, 0.52), 'bw7eigh_fcn_cityscapes': ('BW', 'svd', 72.4, 1.09),
            'sw7eigh_fcn_cityscapes': ('SWa', 'svd', 75.7, 1.24), 'sw7_fcn_cityscapes': ('SWa', 'iterative', 76.0, 0.67)}
