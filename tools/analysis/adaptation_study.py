@@ -136,7 +136,7 @@ def main(args: argparse.Namespace) -> int:
         except (runs.Interrupted, KeyboardInterrupt):
             print('\nStopped; the same command goes on from here.', file=sys.stderr)
             return 130
-    results = stored(args.work_dir)
+    results = [result for result in stored(args.work_dir) if args.iterations in (None, result.iterations)]
     if not results:
         raise UserError(f'no result in {args.work_dir} yet: leave out --report-only')
     written = report.write(args.work_dir, results)
