@@ -186,8 +186,10 @@ def test_sections_of_the_docs_are_filled(runs, run, load_tool, tmp_path, monkeyp
         assert tool.run_tool(tool.main, tool.parse_arguments(words)) == 0
     filled = copy.read_text()
     assert '| psp | 1 | 14 |' in filled and '### psp_seed0' in filled and '\n## Figure 3' in filled
-    pictures = re.findall(r'\]\((images/[^)]+)\)', filled)
+    pictures = re.findall(r'\]\((images/understanding_(?:psp|tasks)[^)]+)\)', filled)
     assert len(pictures) == 4 and all((tmp_path / name).is_file() for name in pictures)
+    shown = re.findall(r'\]\((images/[^)]+)\)', text)
+    assert len(shown) > 10 and all((docs.parent / name).is_file() for name in shown)
 
 
 def test_logs_alone_make_a_report_of_any_task(run, tmp_path):

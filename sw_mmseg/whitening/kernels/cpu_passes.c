@@ -38,7 +38,7 @@ static inline void add_rows(const row *a, const row *b, int rows, int vectors, v
 /* products[tile] += a bᵀ, in vectors, tile by tile of TI×TJ; only tiles that reach the lower triangle if symmetric */
 static inline void add_products(const row *a, const row *b, int rows, int vectors, int symmetric, vec *products) {
     for (int i = 0; i < rows; i += TI)
-        for (int j = 0; j < (symmetric ? i + TI : rows); j += TJ, products += TI * TJ) {
+        for (int j = 0; j < (symmetric ? i + TI : round_up(rows, TI)); j += TJ, products += TI * TJ) {
             vec sum[TI][TJ], right[TJ];
             memcpy(sum, products, sizeof sum);
             for (int v = 0; v < vectors; v++) {
