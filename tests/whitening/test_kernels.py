@@ -17,7 +17,8 @@ from sw_mmseg.whitening.statistics import BATCH, INSTANCE, STATISTICS
 pytestmark = pytest.mark.skipif(native.library() is None, reason='no C compiler here')
 
 # 256 pixels are a block and 32768 a chunk: fewer, exactly as many, more, and no whole number of vectors
-SIZES = {1: (3, 1, 1), 3: (0, 4, 4), 5: (2, 3, 7), 6: (1, 5, 9), 8: (2, 16, 16), 16: (2, 19, 29), 20: (1, 18, 15), 64: (1, 9, 33)}
+SIZES = {1: (3, 1, 1), 3: (0, 4, 4), 5: (2, 3, 7), 6: (1, 5, 9), 8: (2, 16, 16), 16: (2, 19, 29), 20: (1, 18, 15),
+         64: (1, 9, 33)}
 FORMATS = {'contiguous': torch.contiguous_format, 'channels_last': torch.channels_last}
 
 
