@@ -51,10 +51,19 @@ def write_json(file: Path, content: object) -> None:
         part.write_text(json.dumps(content, indent=1) + '\n')
 
 
+def every_result(work_dir: Path) -> dict[str, dict]:
+    """Name -> what `write_result` wrote, of all results of a work directory, also of earlier calls; by name."""
+    return {path.stem: json.loads(path.read_text()) for path in sorted((work_dir / 'results').glob('*.json'))}
+
+
+def without_fingerprint(content: dict) -> dict:
+    """The fields of the data class alone."""
+    return {key: value for key, value in content.items() if key != 'fingerprint'}
+
+
 def keep_results(work_dir: Path, file: Path) -> None:
     """All results of a work directory into one file, a line each, to lie in the repository."""
-    lines = [json.dumps({'file': path.stem, **json.loads(path.read_text())})
-             for path in sorted((work_dir / 'results').glob('*.json'))]
+    lines = [json.dumps({'file': name, **content}) for name, content in every_result(work_dir).items()]
     with whole_file(file) as part:
         part.write_text('\n'.join(lines) + '\n')
 

@@ -15,7 +15,6 @@ from __future__ import annotations
 import argparse
 import gc
 import itertools
-import json
 import multiprocessing
 import os
 import signal
@@ -112,8 +111,7 @@ def measure(cell: Cell, work_dir: Path, streets: Path, threads: int) -> Result:
 
 def stored(work_dir: Path) -> list[Result]:
     """Every result of a work directory, those of earlier calls included."""
-    contents = [json.loads(file.read_text()) for file in sorted((work_dir / 'results').glob('*.json'))]
-    return [Result(**{key: value for key, value in content.items() if key != 'fingerprint'}) for content in contents]
+    return [Result(**records.without_fingerprint(content)) for content in records.every_result(work_dir).values()]
 
 
 def main(args: argparse.Namespace) -> int:

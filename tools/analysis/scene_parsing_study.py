@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import argparse
 import gc
-import json
 import sys
 import time
 import warnings
@@ -64,9 +63,8 @@ def known(names: list[str]) -> list[str]:
 
 def every_result(work_dir: Path) -> list[scenes.Result]:
     """All results that the work directory has, those of the latest call included, in the order of their names."""
-    contents = [json.loads(file.read_text()) for file in sorted((work_dir / 'results').glob('*.json'))]
-    return [scenes.Result(**{key: value for key, value in content.items() if key != 'fingerprint'})
-            for content in contents]
+    return [scenes.Result(**records.without_fingerprint(content))
+            for content in records.every_result(work_dir).values()]
 
 
 def main(args: argparse.Namespace) -> int:
