@@ -5,7 +5,6 @@ Every table is over the seeds that are there; a cell without a result stays empt
 
 from __future__ import annotations
 
-import platform
 import statistics
 from collections.abc import Callable, Sequence
 from datetime import date
@@ -14,6 +13,7 @@ from pathlib import Path
 import torch
 from _adaptation_runs import METHODS, NORMS, Result
 from _docs import fill
+from _records import devices
 
 from sw_mmseg.analysis.grid import plot_grid
 from sw_mmseg.analysis.label_free import CRITERIA
@@ -199,7 +199,7 @@ def measured(results: Sequence[Result]) -> str:
     seeds = max((len(group) for target in targets_of(results) for group in grouped(results, target).values()),
                 default=1)
     return (f'mIoU in percent after the last of {" or ".join(map(str, iterations))} iterations, on images that no '
-            f'training saw; mean ± sample standard deviation of up to {seeds} seeds. {platform.machine()} CPU, '
+            f'training saw; mean ± sample standard deviation of up to {seeds} seeds. {devices(results)}, '
             f'torch {torch.__version__.split("+")[0]}, {date.today().isoformat()}.')
 
 

@@ -118,6 +118,7 @@ class Result:
     command: str
     ratios: dict[str, float] = field(default_factory=dict)
     distances: dict[str, float] = field(default_factory=dict)
+    device: str = ''
 
     def miou(self, policy: str, domain: str = 'target') -> float:
         """Mean over the classes that occur, in percent."""
@@ -238,7 +239,7 @@ def measure(cell: Cell, work_dir: Path, data: Path, threads: int) -> Result:
         history.append(entry(config.train_cfg.max_iters, scores[kept], free))
     result = Result(cell.method, cell.norm, cell.seed, cell.target, cell.variation, config.train_cfg.max_iters, scores,
                     kept, history, list(loaders['target'].dataset.metainfo['classes']), seconds, memory, run.command(),
-                    runs.switch_ratios(model), distances)
+                    runs.switch_ratios(model), distances, records.device_name())
     records.write_result(result_file(cell, work_dir), mark, result)
     for file in checkpoints(config)[:-1]:
         file.unlink()

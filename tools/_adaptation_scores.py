@@ -115,5 +115,5 @@ def domain_distances(model: torch.nn.Module, config: Config, source: Path | None
 def peak_memory() -> float:
     """Peak memory so far: of the GPU where there is one, of this process otherwise; MB."""
     if torch.cuda.is_available():
-        return torch.cuda.maxpeak_memory_allocated() / 1e6
+        return torch.cuda.max_memory_allocated() / 1e6
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3  # kB on Linux

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import platform
 from collections.abc import Callable
 from datetime import date
 from pathlib import Path
 
 import torch
 from _detection_runs import CAMERA, GAME, REESTIMATED, Result, groups
+from _records import devices
 
 from sw_mmseg.analysis.spread import plot_spread
 from sw_mmseg.analysis.style import LIGHT, figure_png
@@ -75,7 +75,7 @@ def section(results: list[Result]) -> str:
     measured = (
         f'Percent, after {iterations} iterations on the game\'s pictures; {spread}. "{REESTIMATED}": running '
         "statistics estimated anew on unlabelled pictures of the camera, which no training saw; GN keeps none. "
-        f'{torch.get_num_threads()} threads of an {platform.machine()} CPU, torch '
+        f'{devices(results)}, torch '
         f'{torch.__version__.split("+")[0]}, {date.today().isoformat()}.')
     parts = [to_markdown(result_table(results)), measured]
     ratios = ratio_table(results)

@@ -43,6 +43,7 @@ class Result:
     iterations: int
     command: str
     ratios: dict[str, float] = field(default_factory=dict)
+    device: str = ''
 
 
 def configure(name: str, root: Path, iterations: int | None) -> tuple[Config, dict]:
@@ -84,7 +85,8 @@ def measure(name: str, seed: int, root: Path, work_dir: Path, iterations: int | 
             with torch.no_grad():
                 estimate_statistics(model, loader(config, 'camera_train'), model.test_step)
             scores[REESTIMATED] = score(model, config, root, 'camera_val', folder)
-    result = Result(name, seed, scores, seconds, config.train_cfg.max_iters, run.command(), runs.switch_ratios(model))
+    result = Result(name, seed, scores, seconds, config.train_cfg.max_iters, run.command(), runs.switch_ratios(model),
+                    records.device_name())
     records.write_result(file, mark, result)
     return result, False
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import platform
 from collections.abc import Iterable
 from dataclasses import asdict
 from pathlib import Path
@@ -76,3 +77,18 @@ def take_results(file: Path, work_dir: Path) -> None:
         path = work_dir / 'results' / f'{content.pop("file")}.json'
         if not path.is_file():
             write_json(path, content)
+
+
+def device_name() -> str:
+    """Where a training runs: the graphics card, or how many threads of which kind of processor."""
+    if torch.cuda.is_available():
+        return torch.cuda.get_device_name()
+    threads = torch.get_num_threads()
+    return f'{threads} thread{"s" * (threads > 1)} of an {platform.machine()} CPU'
+
+
+def devices(results: Iterable[object]) -> str:
+    """Where results were measured: 'NVIDIA H200 (12), 1 thread of an x86_64 CPU (3)', or one without a number."""
+    names = [result.device or 'a CPU' for result in results]
+    counts = {name: names.count(name) for name in dict.fromkeys(names)}
+    return next(iter(counts)) if len(counts) == 1 else ', '.join(f'{name} ({n})' for name, n in counts.items())

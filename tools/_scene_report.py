@@ -3,12 +3,12 @@ configs/README.md. The paper's numbers stand here once."""
 
 from __future__ import annotations
 
-import platform
 from collections.abc import Sequence
 from datetime import date
 from pathlib import Path
 
 import torch
+from _records import devices
 from _scene_runs import Result
 
 from sw_mmseg.analysis.spread import plot_spread
@@ -114,7 +114,7 @@ def measured(results: Sequence[Result]) -> str:
     seeds = max(len(group) for group in grouped(results).values())
     spread = f'mean ± sample standard deviation of {seeds} seeds' if seeds > 1 else 'one seed'
     return (f'mIoU and pixel accuracy in percent after {" or ".join(map(str, iterations))} iterations, on streets of '
-            f'cities that no training saw; {spread}. Threads: {torch.get_num_threads()}, {platform.machine()} CPU, '
+            f'cities that no training saw; {spread}. {devices(results)}, '
             f'torch {torch.__version__.split("+")[0]}, {date.today().isoformat()}.')
 
 

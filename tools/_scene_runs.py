@@ -38,6 +38,7 @@ class Result:
     iterations: int
     command: str
     ratios: dict[str, float] = field(default_factory=dict)
+    device: str = ''
 
 
 def small_config(name: str, root: Path, iterations: int | None) -> tuple[Config, list[str]]:
@@ -73,7 +74,8 @@ def measure(name: str, seed: int, root: Path, work_dir: Path, iterations: int | 
     with runs.quiet(folder / 'console.log'):
         metrics, class_iou = score(model, runs.build_loader(config.test_dataloader.dataset, 4))
     result = Result(name, seed, float(np.nanmean(list(class_iou.values()))), float(metrics['aAcc']), class_iou, seconds,
-                    config.train_cfg.max_iters, ' '.join([run.command(), *words]), runs.switch_ratios(model))
+                    config.train_cfg.max_iters, ' '.join([run.command(), *words]), runs.switch_ratios(model),
+                    records.device_name())
     records.write_result(file, mark, result)
     return result, False
 

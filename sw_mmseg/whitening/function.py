@@ -62,7 +62,7 @@ class SwitchWhitenFunction(torch.autograd.Function):
                               folded.root, folded.matrix, *folded.factors)
         if batch is None or ctx.constant:
             return y, None, None, 0
-        batch_mean, batch_cov = batch.mean.flatten().clone(), batch.cov.squeeze(0).clone()
+        batch_mean, batch_cov = batch.mean.flatten(), batch.cov.squeeze(0)
         ctx.mark_non_differentiable(batch_mean, batch_cov)
         return y, batch_mean, batch_cov, count
 

@@ -20,6 +20,7 @@ from .checkpoint import adapt_state_dict
 from .checks import check_enough_pixels, check_input, check_no_transform, check_options, fitting_group_size
 from .diagnose import Diagnosis, diagnose
 from .function import Settings, SwitchWhitenFunction, forward, switch_whiten
+from .kernels import torch_passes, track
 from .moments import Moments, compute_dtype, dense
 from .statistics import BATCH, WHITENING, validate_statistics
 from .synchronize import resolve_group
@@ -145,19 +146,19 @@ class _SwitchWhiten(_BatchNorm):
     @torch.no_grad()
     def _track(self, mean: Tensor, cov: Tensor, count: int | Tensor) -> None:
         """Lines 7 and 8 of Algorithm 1, with the unbiased covariance. A count over processes is a tensor, maybe 0."""
-        if isinstance(count, Tensor):
-            self.num_batches_tracked.add_(count > 0)
-            unbiased = cov * (count / (count - 1).clamp_min(1)).to(cov.dtype)
+        running, factor = (self.running_mean, self.running_cov, self.num_batches_tracked), self.momentum
+        if isinstance(count, int):
+            seen, scale = 1, count / max(count - 1, 1)
+            if factor is not None and not torch.compiler.is_compiling():
+                track(*running, mean, cov, factor, scale)
+                return
         else:
-            self.num_batches_tracked.add_(1)
-            unbiased = cov * (count / max(count - 1, 1))
-        factor = self.momentum
+            seen, scale = count > 0, (count / (count - 1).clamp_min(1)).to(cov.dtype)
         if factor is None:
-            factor = 1.0 / self.num_batches_tracked.clamp_min(1).to(self.running_cov.dtype)
+            factor = 1.0 / (self.num_batches_tracked + seen).clamp_min(1).to(self.running_cov.dtype)
         if isinstance(count, Tensor):
-            factor = factor * (count > 0).to(self.running_cov.dtype)
-        for running, new in ((self.running_mean, mean), (self.running_cov, unbiased)):
-            running.add_((new.to(running.dtype) - running) * factor)
+            factor = factor * seen.to(self.running_cov.dtype)
+        torch_passes.track(*running, mean, cov, factor, scale, seen)
 
     def _learned(self) -> Parameters:
         return Parameters(self.weight, self.bias, self.mean_logits, self.cov_logits)

@@ -23,7 +23,7 @@ def full_precision(device: torch.device) -> Iterator[None]:
     if chosen != 'ieee':
         backend.fp32_precision = 'ieee'
     try:
-        if torch.amp.is_autocast_available(device.type):
+        if torch.amp.is_autocast_available(device.type) and torch.is_autocast_enabled(device.type):
             with torch.autocast(device.type, enabled=False):
                 yield
         else:

@@ -104,6 +104,43 @@ def test_compiles(compiled, monkeypatch, capability, d, groups, length, dtype, l
         assert 'tf32' in compiled[name][0].asm['ptx']  # not fused multiply-adds
 
 
+def test_a_second_call_finds_its_kernel_and_passes_all_that_triton_would(compiled, monkeypatch):
+    """A kernel is found again only where Triton would take the same: not for other types, alignments or integers."""
+    import triton
+    from triton.compiler.compiler import CompiledKernel
+
+    from sw_mmseg.whitening.kernels import triton_launch
+    from sw_mmseg.whitening.kernels.triton_kernels import track_kernel
+
+    monkeypatch.setattr(triton_launch, '_COMPILED', {})
+    asked, started, compile_only = [], [], triton.JITFunction.run
+
+    def run(self, *args, **kwargs):
+        compile_only(self, *args, **kwargs)
+        asked.append(compiled[self.__name__][-1])
+        return asked[-1]
+
+    monkeypatch.setattr(triton.JITFunction, 'run', run)
+    monkeypatch.setattr(CompiledKernel, '__getitem__', lambda self, grid: lambda *args: started.append(
+        (self, grid, args)))
+
+    def launch(factor=0.1, size=64, offset=0, dtype=torch.float32):
+        tensors = [torch.zeros(64), torch.zeros(80, dtype=dtype)[offset:], torch.zeros((), dtype=torch.long),
+                   torch.zeros(64), torch.zeros(64)]
+        triton_launch.launch(track_kernel, 2, *tensors, factor, 1.0, 16, size, BLOCK=1024)
+        return [tensor.data_ptr() for tensor in tensors]
+
+    launch()
+    assert len(asked) == 1 and not started
+    addresses = launch(factor=0.3)
+    assert len(asked) == 1 and started[0][1:] == ((2, 1, 1), (*addresses, 0.3, 1.0, 16, 64, 1024))
+    for other in ({'size': 65}, {'offset': 1}, {'dtype': torch.bfloat16}):
+        before = len(asked)
+        launch(**other)
+        assert len(asked) == before + 1, other
+    assert started[0][0] is asked[0] and len(started) == 1
+
+
 @pytest.mark.skipif(torch.cuda.is_available(), reason='runs where there is a CUDA device')
 def test_the_benchmark_says_in_a_line_that_it_needs_a_device():
     tool = Path(__file__).resolve().parents[2] / 'tools/benchmark/kernels.py'

@@ -59,13 +59,13 @@ def compare(results, exact, tolerance):
 
 @pytest.mark.parametrize('case', [
     'bw', 'iw', 'bw+iw', 'bw+bn', 'iw+ln', 'bn+iw+in', 'bw+in+ln', 'ln+in+bn+iw+bw', 'given bw', 'given bw+iw',
-    'given bn+iw+ln',
+    'given bn+iw+ln', 'single bn', 'single in', 'single bn+in+ln', 'single given bn', 'single given bn+in+ln',
 ])
 def test_algebra(case):
     """Every step against the same in torch and fp64, with batch moments of the batch or given."""
-    words, given = tuple(case.split()[-1].split('+')), case.startswith('given')
-    n, g, d, affine = 3, 2, 4, len(words) != 2
-    settings = Settings(words, d, 1e-3, 'newton', 5)
+    words, given, single = tuple(case.split()[-1].split('+')), 'given' in case, case.startswith('single')
+    n, g, d, affine = 3, 2, 1 if single else 4, len(words) != 2
+    settings = Settings(words, d, 1e-3, 'eigh' if single else 'newton', 5)  # all the same for single channels
     affine_parameters = (small(g * d), small(g * d)) if affine else (None, None)
     parameters = Parameters(*affine_parameters, small(len(words)), small(len(words)))
     sample = None if given and {'iw', 'in', 'ln'}.isdisjoint(words) else moments(n, g, d, 3.0)
@@ -91,10 +91,10 @@ def test_algebra(case):
         compare(matrices, exact, 1e-5)
 
 
-@pytest.mark.parametrize('words', [('bw', 'iw'), ('bw',)])
+@pytest.mark.parametrize('words', [('bw', 'iw'), ('bw',), ('bn', 'in', 'ln'), ('bn',)])
 def test_the_whole_layer(words, monkeypatch):
     """Output and every gradient as in torch, in fp64."""
-    settings = Settings(words, 8, 1e-3, 'newton', 5)
+    settings = Settings(words, 8 if 'bw' in words else 1, 1e-3, 'newton', 5)
     x = draw((3, 2, 8, (9, 10), F, True))
     grad = torch.randn_like(x)
     others = [small(16), small(16), small(len(words)), small(len(words))]
@@ -120,6 +120,20 @@ def test_a_layer_without_samples(words, monkeypatch):
     y.sum().backward()
     assert y.shape == x.grad.shape == x.shape
     assert all(torch.equal(parameter.grad, torch.zeros_like(parameter)) for parameter in parameters)
+
+
+@pytest.mark.parametrize('dtype', [F, B, torch.float64])
+@pytest.mark.parametrize('g, d', [(5, 1), (3, 2), (9, 16)])  # of the last the covariance takes several programs
+def test_running_statistics(g, d, dtype):
+    mean, cov = small(g * d), moments(1, g, d).cov[0]
+    running = [small(g * d).to(dtype), small(g, d, d).to(dtype), torch.tensor(6, device=DEVICE)]
+    expected = [tensor.clone() for tensor in running]
+    triton_passes.track(*running, mean, cov, 0.1, 1.25)
+    torch_passes.track(*expected, mean, cov, 0.1, 1.25)
+    assert running[2] == expected[2] == 7
+    for value, other in zip(running[:2], expected):
+        assert value.dtype is dtype
+        close(value, other.double(), {F: 1e-6, B: 2 ** -6, torch.float64: 0}[dtype])
 
 
 def test_a_device_where_triton_fails_is_not_supported(monkeypatch, caplog):

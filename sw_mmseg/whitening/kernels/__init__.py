@@ -17,6 +17,7 @@ takes the fastest that fits, `torch` always the first.
     algebra(settings) -> a module with `pool`, `fold`, `fold_backward`, `input_matrices` of `algebra`
 """
 
+import functools
 import os
 from types import ModuleType
 
@@ -24,7 +25,7 @@ from torch import Tensor
 
 from . import torch_passes
 
-__all__ = ['VARIABLE', 'select']
+__all__ = ['VARIABLE', 'select', 'track']
 
 VARIABLE = 'SW_MMSEG_KERNELS'
 
@@ -45,6 +46,16 @@ def select(x: Tensor, group_size: int) -> ModuleType:
     return torch_passes
 
 
+def track(running_mean: Tensor, running_cov: Tensor, batches: Tensor, mean: Tensor, cov: Tensor, factor: float,
+          scale: float) -> None:
+    """running ← running + factor (new − running), where new is a batch's mean (C,), and `scale` times its covariance
+    (G, D, D); counts the batch."""
+    chosen = select(mean, cov.shape[-1])
+    passes = chosen if hasattr(chosen, 'track') else torch_passes
+    passes.track(running_mean, running_cov, batches, mean, cov, factor, scale)
+
+
+@functools.cache
 def _triton_passes() -> ModuleType | None:
     try:
         from . import triton_passes

@@ -13,7 +13,7 @@ from .. import algebra as torch_algebra
 from ..moments import Moments, as_slices, compute_dtype, like
 from ..settings import Settings
 
-__all__ = ['algebra', 'apply', 'apply_gradient', 'gradient_sums', 'sample_moments', 'shift']
+__all__ = ['algebra', 'apply', 'apply_gradient', 'gradient_sums', 'sample_moments', 'shift', 'track']
 
 # The largest relative error of a variance that cancellation may cause before a pass is made on centred values.
 _CANCELLATION_TOLERANCE = 1e-5
@@ -74,6 +74,14 @@ def apply_gradient(dy: Tensor, x: Tensor, shift: Tensor | None, matrix: Tensor, 
     transposed = matrix.mT.expand(n, g, d, d).reshape(n * g, d, d)
     dx.view(n * g, d, length).baddbmm_(transposed, slices.reshape(n * g, d, length))
     return like(dx, x)
+
+
+def track(running_mean: Tensor, running_cov: Tensor, batches: Tensor, mean: Tensor, cov: Tensor,
+          factor: float | Tensor, scale: float | Tensor, seen: int | Tensor = 1) -> None:
+    """`kernels.track`; `seen` is added to the number of batches."""
+    batches.add_(seen)
+    for running, new in ((running_mean, mean), (running_cov, cov * scale)):
+        running.add_((new.to(running.dtype) - running) * factor)
 
 
 def _shifted(x: Tensor, shift: Tensor | None, group_size: int) -> Tensor:

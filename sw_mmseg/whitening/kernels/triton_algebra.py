@@ -1,7 +1,10 @@
-"""The algebra between the passes in Triton, for Newton's iteration: the functions of `algebra`, in five kernels.
+"""The algebra between the passes in Triton, for Newton's iteration and for single channels: the functions of `algebra`,
+in five kernels.
 
 In torch they are dozens of operations on small matrices, which a GPU and its host take longer to start than to finish.
 """
+
+import functools
 
 import torch
 import triton
@@ -14,8 +17,8 @@ from ..statistics import BATCH, INSTANCE
 from .triton_fold import WORDS, fold_kernel, layer_kernel, vector_kernel
 from .triton_fold_backward import finish_kernel, fold_backward_kernel, input_kernel
 from .triton_kernels import combine_kernel
+from .triton_launch import launch
 from .triton_newton import square_of
-from .triton_tiles import device_of
 
 __all__ = ['fold', 'fold_backward', 'input_matrices', 'pool']
 
@@ -27,9 +30,8 @@ def pool(sample: Moments) -> Moments:
     if n == 0:
         return pool_moments(sample)
     mean, cov = sample.mean.new_empty(1, g, d), sample.mean.new_empty(1, g, d, d)
-    with device_of(mean):
-        combine_kernel[(g * d,)](*_dense(*sample), mean, cov, n, 1, n, 1, g, D=d, WIDTH=triton.next_power_of_2(d),
-                                 PARTS=_PARTS, MOMENTS=True, num_warps=1)
+    launch(combine_kernel, g * d, *_dense(*sample), mean, cov, n, 1, n, 1, g, D=d, WIDTH=triton.next_power_of_2(d),
+           PARTS=_PARTS, MOMENTS=True, num_warps=1)
     return Moments(mean, cov)
 
 
@@ -42,16 +44,14 @@ def fold(sample: Moments | None, batch: Moments | None, shift: Tensor | None, pa
     new = (sample or batch).mean.new_empty
     mean, vector, (cov, root, matrix) = new(m, g, d), new(rows, g, d), (new(m, g, d, d) for _ in range(3))
     weight, bias, *logits = parameters
-    with device_of(mean):
-        if m:
-            moments = _dense(*(sample or (None, None)), *(batch or (None, None)))
-            fold_kernel[(m * g,)](*logits, *moments, _layer_moments(sample, words), weight, bias, shift, mean, cov,
-                                  root, matrix, vector if rows == m else None, settings.eps, g,
-                                  ITERATIONS=settings.iterations, COUNT=len(words), **_positions(words),
-                                  **square_of(d))
-        if rows != m and rows:
-            vector_kernel[(rows * g,)](matrix, mean, shift, bias, vector, g, **square_of(d))
-    return Folded(mean, root, (cov,), matrix, vector)
+    if m:
+        moments = _dense(*(sample or (None, None)), *(batch or (None, None)))
+        launch(fold_kernel, m * g, *logits, *moments, _layer_moments(sample, words), weight, bias, shift, mean, cov,
+               root, matrix, vector if rows == m else None, settings.eps, g, ITERATIONS=_steps(settings),
+               COUNT=len(words), **_positions(words), **square_of(d))
+    if rows != m and rows:
+        launch(vector_kernel, rows * g, matrix, mean, shift, bias, vector, g, **square_of(d))
+    return Folded(mean, root, (cov,) if d > 1 else (), matrix, vector)
 
 
 def fold_backward(total: Tensor, product: Tensor, sample: Moments | None, batch: Moments | None, shift: Tensor | None,
@@ -66,15 +66,14 @@ def fold_backward(total: Tensor, product: Tensor, sample: Moments | None, batch:
     of_batch = None if BATCH.isdisjoint(words) else Moments(total.new_empty(1, g, d), total.new_empty(1, g, d, d))
     logits = [total.new_empty(len(words)) for _ in range(2)]
     at = _positions(words)
-    with device_of(total):
-        if m:
-            moments = _dense(total, product, *(sample or (None, None)), *(batch or (None, None)))
-            fold_backward_kernel[(m * g,)](*moments, _layer_moments(sample, words), weight, shift, folded.mean,
-                                           *folded.factors, folded.root, folded.matrix, *parts, *mixed, ratios, g,
-                                           n if m == 1 else 1, ITERATIONS=settings.iterations, **at, **square_of(d))
-        finish_kernel[(g * d + 1,)](*parameters[2:], *parts, *mixed, ratios, *results, *(of_batch or (None, None)),
-                                    *logits, m, g, COUNT=len(words), BW=at['BW'], BN=at['BN'], D=d,
-                                    WIDTH=triton.next_power_of_2(d), PARTS=_PARTS, MATRICES=_MATRICES, num_warps=2)
+    if m:
+        moments = _dense(total, product, *(sample or (None, None)), *(batch or (None, None)))
+        launch(fold_backward_kernel, m * g, *moments, _layer_moments(sample, words), weight, shift, folded.mean,
+               *(folded.factors or (None,)), folded.root, folded.matrix, *parts, *mixed, ratios, g,
+               n if m == 1 else 1, ITERATIONS=_steps(settings), **at, **square_of(d))
+    launch(finish_kernel, g * d + 1, *parameters[2:], *parts, *mixed, ratios, *results, *(of_batch or (None, None)),
+           *logits, m, g, COUNT=len(words), BW=at['BW'], BN=at['BN'], D=d, WIDTH=triton.next_power_of_2(d),
+           PARTS=_PARTS, MATRICES=_MATRICES, num_warps=2)
     return Gradients(Parameters(*results, *logits), mixed, of_batch)
 
 
@@ -90,15 +89,19 @@ def input_matrices(mixed: Moments, of_batch: Moments | None, sample: Moments, ba
     at = _positions(words)
     batch_mean = None if batch is None else batch.mean
     share, share_at = (0.0, share) if isinstance(share, Tensor) else (share, None)
-    with device_of(vector):
-        sums = _over_channels(mixed, moments=False) if 'ln' in words else None
-        small = _dense(*mixed, *(of_batch or (None, None)), sample.mean, batch_mean)
-        input_kernel[(n * g,)](*parameters[2:], *small, _layer_moments(sample, words), sums, share, share_at, quadratic,
-                               vector, length, g, COUNT=len(words), IW=at['IW'], IN=at['IN'], LN=at['LN'],
-                               **square_of(d))
+    sums = _over_channels(mixed, moments=False) if 'ln' in words else None
+    small = _dense(*mixed, *(of_batch or (None, None)), sample.mean, batch_mean)
+    launch(input_kernel, n * g, *parameters[2:], *small, _layer_moments(sample, words), sums, share, share_at,
+           quadratic, vector, length, g, COUNT=len(words), IW=at['IW'], IN=at['IN'], LN=at['LN'], **square_of(d))
     return quadratic, vector
 
 
+def _steps(settings: Settings) -> int:
+    """Of Newton's iteration, which starts at the root of a 1×1 matrix."""
+    return settings.iterations if settings.group_size > 1 else 1
+
+
+@functools.cache
 def _positions(words: tuple[str, ...]) -> dict[str, int]:
     """Where the logit of each word stands, −1 for those that Ω does not name."""
     return {word.upper(): words.index(word) if word in words else -1 for word in ('bw', 'iw', 'bn', 'in', 'ln')}
@@ -114,7 +117,7 @@ def _over_channels(moments_or_gradients: Moments, moments: bool) -> Tensor:
     n, g, d = vectors.shape
     result = vectors.new_empty(n, 2)
     if n:
-        layer_kernel[(n,)](vectors, matrices, result, g * d, D=d, MOMENTS=moments)
+        launch(layer_kernel, n, vectors, matrices, result, g * d, D=d, MOMENTS=moments)
     return result
 
 

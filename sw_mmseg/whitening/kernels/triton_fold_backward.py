@@ -33,8 +33,11 @@ def fold_backward_kernel(totals, products, sample_mean, sample_cov, batch_mean, 
         tl.store(to_bias + at, total, mask=there)
     matrix = tl.load(matrices + offsets, mask=mask, other=0.0)
     to_mean = -tl.sum(matrix * total[:, None], 0)
-    cov = tl.load(covs + offsets, mask=mask, other=0.0)
-    to_cov = newton_gradient(0.5 * (product + tl.trans(product)), cov, unit, ITERATIONS)
+    if covs is None:  # single channels: the derivative of 1 / √σ²
+        to_cov = -0.5 * product * root * root * root
+    else:
+        cov = tl.load(covs + offsets, mask=mask, other=0.0)
+        to_cov = newton_gradient(0.5 * (product + tl.trans(product)), cov, unit, ITERATIONS)
     tl.store(to_means + at, to_mean, mask=there)
     tl.store(to_covs + offsets, to_cov, mask=mask)
     of_mean, of_cov = _gradients_of_ratios(to_mean, to_cov, sample_mean, sample_cov, batch_mean, batch_cov, layer,

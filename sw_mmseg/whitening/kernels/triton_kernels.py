@@ -5,7 +5,7 @@ import triton.language as tl
 
 from .triton_tiles import add_product, bounds_of, load_matrix, load_vector, rows_of, split, store_sums, tile_at, to_tf32
 
-__all__ = ['combine_kernel', 'gradient_kernel', 'moments_kernel', 'transform_kernel']
+__all__ = ['combine_kernel', 'gradient_kernel', 'moments_kernel', 'track_kernel', 'transform_kernel']
 
 
 @triton.jit
@@ -180,3 +180,17 @@ def _parts_of(begin, length, chunk, chunks, PARTS: tl.constexpr, MOMENTS: tl.con
     if MOMENTS:
         weight *= tl.minimum(length - part * chunk, chunk) / length
     return part, weight
+
+
+@triton.jit
+def track_kernel(running_mean, running_cov, batches, mean, cov, factor, scale, channels, size, BLOCK: tl.constexpr):
+    """running ← running + factor (new − running), with `scale` on the covariance, whose `size` is not below C."""
+    at = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
+    old = tl.load(running_cov + at, mask=at < size, other=0.0).to(tl.float32)
+    new = old + (scale * tl.load(cov + at, mask=at < size, other=0.0) - old) * factor
+    tl.store(running_cov + at, new.to(running_cov.dtype.element_ty), mask=at < size)
+    old = tl.load(running_mean + at, mask=at < channels, other=0.0).to(tl.float32)
+    new = old + (tl.load(mean + at, mask=at < channels, other=0.0) - old) * factor
+    tl.store(running_mean + at, new.to(running_mean.dtype.element_ty), mask=at < channels)
+    if tl.program_id(0) == 0:
+        tl.store(batches, tl.load(batches) + 1)

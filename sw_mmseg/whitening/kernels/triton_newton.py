@@ -10,7 +10,7 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
-from .triton_tiles import device_of
+from .triton_launch import launch
 
 __all__ = ['inner', 'newton', 'newton_backward', 'newton_gradient', 'newton_root', 'square', 'square_of']
 
@@ -44,8 +44,7 @@ def _launch(kernel: triton.JITFunction, iterations: int, *matrices: Tensor) -> N
     d = matrices[0].shape[-1]
     count = matrices[0].numel() // (d * d)
     if count:
-        with device_of(matrices[0]):
-            kernel[(count,)](*matrices, ITERATIONS=iterations, **square_of(d))
+        launch(kernel, count, *matrices, ITERATIONS=iterations, **square_of(d))
 
 
 # From here on, kernels and their parts.

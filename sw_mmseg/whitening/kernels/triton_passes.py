@@ -21,18 +21,20 @@ from torch import Tensor
 from ..moments import Moments, memory_format
 from ..settings import Settings
 from . import torch_passes, triton_algebra
-from .triton_kernels import combine_kernel, gradient_kernel, moments_kernel, transform_kernel
+from .triton_kernels import combine_kernel, gradient_kernel, moments_kernel, track_kernel, transform_kernel
+from .triton_launch import launch
 from .triton_newton import newton, newton_backward
-from .triton_tiles import Plan, device_of, plan_for
+from .triton_tiles import Plan, plan_for
 
 __all__ = ['algebra', 'apply', 'apply_gradient', 'gradient_sums', 'newton', 'newton_backward', 'sample_moments',
-           'shift', 'supported']
+           'shift', 'supported', 'track']
 
 _LOGGER = logging.getLogger(__name__)
 _LARGEST_GROUP = 64  # D² sums and iterates of a larger one do not fit into registers
 _DTYPES = (torch.float32, torch.bfloat16, torch.float16)
 _PLAIN = (Tensor, torch.nn.Parameter)
 _PARTS = 16  # chunks that the second kernel adds up at once
+_TRACKED = 1024  # values that a program of the running statistics moves
 
 
 def supported(x: Tensor, group_size: int) -> bool:
@@ -59,8 +61,8 @@ def _runs_on(device: torch.device) -> bool:
 
 
 def algebra(settings: Settings) -> ModuleType:
-    """In few kernels where matrices are whitened by Newton's iteration, else in torch."""
-    if settings.inverse_sqrt == 'newton' and settings.group_size > 1:
+    """In few kernels, except where the inverse square root is an eigendecomposition."""
+    if settings.inverse_sqrt == 'newton' or settings.group_size == 1:
         return triton_algebra
     return torch_passes.algebra(settings)
 
@@ -69,8 +71,7 @@ def sample_moments(x: Tensor, group_size: int) -> Moments:
     plan = plan_for(x, group_size)
     mean, cov = _sums_for(plan, x)
     if x.numel():
-        with device_of(x):
-            moments_kernel[plan.grid](x, mean, cov, *plan.sizes, WHOLE=x.element_size() == 2, **plan.constants)
+        launch(moments_kernel, plan.programs, x, mean, cov, *plan.sizes, WHOLE=x.element_size() == 2, **plan.constants)
     return Moments(*_combine(mean, cov, plan, moments=True))
 
 
@@ -89,9 +90,8 @@ def gradient_sums(dy: Tensor, x: Tensor, shift: Tensor | None, group_size: int) 
     total, product = _sums_for(plan, x)
     if x.numel():
         shift, shift_step = _floats(shift)
-        with device_of(x):
-            gradient_kernel[plan.grid](dy, x, shift, shift_step, total, product, *plan.sizes,
-                                       WHOLE=x.element_size() == 2, **plan.constants)
+        launch(gradient_kernel, plan.programs, dy, x, shift, shift_step, total, product, *plan.sizes,
+               WHOLE=x.element_size() == 2, **plan.constants)
     return _combine(total, product, plan, moments=False)
 
 
@@ -99,6 +99,16 @@ def apply_gradient(dy: Tensor, x: Tensor, shift: Tensor | None, matrix: Tensor, 
                    vector: Tensor | None) -> Tensor:
     _check_alike(dy, x)
     return _transform(dy, matrix, None if quadratic is None else x, shift, quadratic, vector)
+
+
+def track(running_mean: Tensor, running_cov: Tensor, batches: Tensor, mean: Tensor, cov: Tensor, factor: float,
+          scale: float) -> None:
+    """In one kernel what torch does in eight."""
+    if any(running.dtype not in _DTYPES or not running.is_contiguous() for running in (running_mean, running_cov)):
+        torch_passes.track(running_mean, running_cov, batches, mean, cov, factor, scale)
+        return
+    launch(track_kernel, triton.cdiv(cov.numel(), _TRACKED), running_mean, running_cov, batches, mean.contiguous(),
+           cov.contiguous(), float(factor), float(scale), mean.numel(), cov.numel(), BLOCK=_TRACKED)
 
 
 def _transform(dy: Tensor | None, first: Tensor | None, x: Tensor | None, shift: Tensor | None, second: Tensor | None,
@@ -109,9 +119,8 @@ def _transform(dy: Tensor | None, first: Tensor | None, x: Tensor | None, shift:
     y = torch.empty_like(like, memory_format=memory_format(like))
     if like.numel():
         small = [item for tensor in (first, second, shift, vector) for item in _floats(tensor)]
-        with device_of(like):
-            transform_kernel[plan.grid](y, dy, x, *small, *plan.sizes, WHOLE=like.element_size() == 2,
-                                        **plan.constants)
+        launch(transform_kernel, plan.programs, y, dy, x, *small, *plan.sizes, WHOLE=like.element_size() == 2,
+               **plan.constants)
     return y
 
 
@@ -128,10 +137,8 @@ def _combine(vectors: Tensor, matrices: Tensor, plan: Plan, moments: bool) -> tu
     if plan.chunks == 0 or plan.n == 0:
         return vectors.new_zeros(vectors[:, :, 0:0].sum(2).shape), matrices[:, :, 0:0].sum(2)
     vector, matrix = torch.empty_like(vectors[:, :, 0]), torch.empty_like(matrices[:, :, 0])
-    with device_of(vectors):
-        combine_kernel[(plan.n * plan.c,)](vectors, matrices, vector, matrix, plan.length, plan.chunk, plan.chunks,
-                                           plan.chunks, 1, D=plan.d, WIDTH=triton.next_power_of_2(plan.d),
-                                           PARTS=_PARTS, MOMENTS=moments, num_warps=1)
+    launch(combine_kernel, plan.n * plan.c, vectors, matrices, vector, matrix, plan.length, plan.chunk, plan.chunks,
+           plan.chunks, 1, D=plan.d, WIDTH=triton.next_power_of_2(plan.d), PARTS=_PARTS, MOMENTS=moments, num_warps=1)
     return vector, matrix
 
 

@@ -14,7 +14,6 @@ D² sums do not fit into the registers of the thread that holds a pixel's D chan
 
 import functools
 import math
-from contextlib import AbstractContextManager, nullcontext
 from typing import NamedTuple
 
 import torch
@@ -24,8 +23,10 @@ from torch import Tensor
 
 from ..moments import memory_format
 
-__all__ = ['Plan', 'add_product', 'bounds_of', 'device_of', 'load_matrix', 'load_vector', 'plan_for', 'rows_of',
+__all__ = ['Plan', 'add_product', 'bounds_of', 'load_matrix', 'load_vector', 'plan_for', 'rows_of',
            'split', 'store_sums', 'tile_at', 'to_tf32']
+
+PROGRAMS = 8  # on a processor of the GPU
 
 
 class Plan(NamedTuple):
@@ -45,8 +46,8 @@ class Plan(NamedTuple):
     chunks: int  # a sample
 
     @property
-    def grid(self) -> tuple[int]:
-        return (self.n * self.chunks * self.tiles,)
+    def programs(self) -> int:
+        return self.n * self.chunks * self.tiles
 
     @property
     def sizes(self) -> tuple[int, ...]:
@@ -80,11 +81,11 @@ def plan_for(x: Tensor, group_size: int) -> Plan:
 
 @functools.lru_cache(maxsize=1024)
 def plan_of(n: int, c: int, d: int, length: int, last: bool, size: int, processors: int) -> Plan:
-    """A processor gets 8 programs, or more that have 16 blocks each: then the sums that a program leaves behind, ROWS²
+    """A processor gets PROGRAMS, or more that have 16 blocks each: then the sums that a program leaves behind, ROWS²
     floats, are little beside what it has read."""
     rows, block, warps, stages = tile_for(c, d, length, last, size)
     tiles, blocks = -(-c // (rows // d * d)), max(-(-length // block), 1)
-    chunk = block * min(blocks, 16, max(n * tiles * blocks // (8 * processors), 1))
+    chunk = block * min(blocks, 16, max(n * tiles * blocks // (PROGRAMS * processors), 1))
     return Plan(n, c, d, length, last, rows, block, warps, stages, tiles, chunk, -(-length // chunk))
 
 
@@ -101,11 +102,6 @@ def tile_for(c: int, d: int, length: int, last: bool, size: int) -> tuple[int, i
     rows = max(triton.next_power_of_2(d), 16)
     stages = 1 if rows == 64 else 2 if size == 4 else 3  # of 64 rows the matrices alone fill the shared memory
     return rows, min(pixels, 32 if rows > 16 and size == 4 else 64), rows // 16, stages
-
-
-def device_of(x: Tensor) -> AbstractContextManager:
-    """Kernels start on the current device: makes it that of x."""
-    return torch.cuda.device(x.device) if x.is_cuda else nullcontext()
 
 
 @functools.lru_cache(maxsize=64)
