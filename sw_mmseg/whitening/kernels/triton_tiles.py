@@ -26,7 +26,7 @@ from ..moments import memory_format
 __all__ = ['Plan', 'add_product', 'bounds_of', 'load_matrix', 'load_vector', 'plan_for', 'rows_of',
            'split', 'store_sums', 'tile_at', 'to_tf32']
 
-PROGRAMS = 8  # on a processor of the GPU
+PROGRAMS = 32  # on a processor of the GPU
 
 
 class Plan(NamedTuple):
