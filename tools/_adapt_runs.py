@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import itertools
 import os
 import shutil
 import tempfile
@@ -26,10 +27,14 @@ from predict import build_pipeline, segment, write
 from torch import nn
 from tqdm import tqdm
 
+from sw_mmseg.adaptation import DisturbedSource, estimate_switches
+from sw_mmseg.adaptation.estimate_switches import LOGITS
+
 PATIENCE = 15.0  # seconds of timing, at most
 WARM_UP, TIMED = 3, 40  # iterations that do not count, and that do
 SHARES_OF = 50  # target images whose predicted classes are counted
 STATISTICS_OF = 200  # target images that running statistics are estimated on
+SWITCH_STEPS = 50  # batches of source images that switches are learnt again on, at most
 
 
 class Stopwatch(Hook):
@@ -77,6 +82,28 @@ def fit(choice: Choice, measure: Callable[[Choice], float]) -> tuple[Choice, flo
         except torch.cuda.OutOfMemoryError:
             choice = smaller(choice)
         torch.cuda.empty_cache()  # not before the exception, and all that it holds, is gone
+
+
+def learn_switches_again(model: nn.Module, config: Config) -> dict[str, torch.Tensor]:
+    """Switches by the network's own loss on source images in disturbed light and colours, where running statistics do
+    not describe the picture (`DisturbedSource`): docs/adaptation.md has what it gains. No target image is read.
+
+    Returns:
+        Name -> logits as they were trained, for `put_switches`; empty where nothing switches.
+    """
+    trained = {name: p.detach().clone() for name, p in model.named_parameters() if name.rpartition('.')[2] in LOGITS}
+    dataset = config.train_dataloader.dataset
+    images = build_loader(dataset.get('source', dataset), config.train_dataloader.batch_size, seed=0)
+    with quiet(Path(config.work_dir) / 'console.log'):
+        moved = estimate_switches(model, itertools.islice(images, SWITCH_STEPS), objective=DisturbedSource())
+    return trained if moved else {}
+
+
+@torch.no_grad()
+def put_switches(model: nn.Module, logits: dict[str, torch.Tensor]) -> None:
+    """Gives switches the logits that `learn_switches_again` returned."""
+    for name, value in logits.items():
+        model.get_parameter(name).copy_(value)
 
 
 @dataclass

@@ -24,7 +24,15 @@ from _adapt_folders import Checked
 from _adapt_job import FEWEST, begin, changed_config, configs, resumed, trained
 from _adapt_plan import BUDGET, DEFAULT_METHOD, METHODS, NETWORKS, SOURCE_ONLY, STATISTICS, Choice, title
 from _adapt_report import Report, warnings_of, write_results
-from _adapt_runs import Examiner, Outcome, write_checkpoint, write_predictions
+from _adapt_runs import (
+    SWITCH_STEPS,
+    Examiner,
+    Outcome,
+    learn_switches_again,
+    put_switches,
+    write_checkpoint,
+    write_predictions,
+)
 from _adaptation_runs import NORMS
 from _cli import UserError, run_tool
 from _demo_report import show
@@ -34,6 +42,7 @@ from mmengine.registry import init_default_scope
 from sw_mmseg.adaptation import running_layers
 
 PICTURES = 6  # target images in the report
+SWITCHING = ('sn', 'sw', 'swb')
 DISK = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM)
 
 
@@ -60,6 +69,8 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument('--short-side', type=int, metavar='PIXELS', help='that images are scaled to')
     parser.add_argument('--batch-size', type=int, metavar='N', help='images of each domain')
     parser.add_argument('--no-comparison', action='store_true', help='do not also train on the source alone')
+    parser.add_argument('--keep-switches', action='store_true', help='do not learn the switches of SW and SN again, '
+                        'after training, on source images in other light')
     parser.add_argument('--predict', default='20', metavar='N|all', help='target images to predict (default: 20)')
     parser.add_argument('--seed', type=int, default=0)
     parser.add_argument('--resume', action='store_true', help='go on with the run in DIR')
@@ -105,10 +116,20 @@ def train(args: argparse.Namespace, choice: Choice, found: Checked) -> tuple[lis
         model, _ = runs.train(run, own, 'adapt', f'    {title(method)}')
         for text in warnings_of(run.folder):
             print(f'{title(method)}: {text}', flush=True)
-        keep(title(method), model, own.model.get('statistics_from', 'source') if running_layers(model) else 'none kept')
+        statistics = own.model.get('statistics_from', 'source') if running_layers(model) else 'none kept'
+        switches = {} if args.keep_switches else learn_switches_again(model, own)
+        if switches:
+            print(f'{title(method)}: switches learnt again on source images in other light', flush=True)
+        keep(title(method), model, statistics + ('; switches learnt again' if switches else ''))
         if method == SOURCE_ONLY and (running_layers(model) or choice.method == STATISTICS):
+            put_switches(model, switches)  # as trained: the study has not tried both together
             keep(title(STATISTICS), model, 'target, re-estimated' if examiner.estimate(model) else 'none kept')
     return outcomes, final, examiner
+
+
+def learns_switches(args: argparse.Namespace) -> bool:
+    """Whether the network that is kept has learnt switches again: see `train`."""
+    return args.norm in SWITCHING and args.method != STATISTICS and not args.keep_switches
 
 
 def commands(args: argparse.Namespace, state: dict) -> list[str]:
@@ -116,8 +137,13 @@ def commands(args: argparse.Namespace, state: dict) -> list[str]:
     out = shlex.quote(str(args.out))
     estimation = (f'python tools/analysis/reestimate_statistics.py {out}/config.py {out}/again/iter_N.pth '
                   f'{out}/again/target.pth --images-from {shlex.quote(args.target)}')
+    batch = state['choice']['batch']
+    switches = (f'python tools/analysis/reestimate_statistics.py {out}/config.py {out}/again/iter_N.pth '
+                f'{out}/again/switches.pth --switches source --keep-statistics --batch-size {batch} '
+                f'--images {SWITCH_STEPS * batch}')
     return [state['command'],
             f'python tools/train.py {out}/config.py --work-dir {out}/again',
+            *([switches] if learns_switches(args) else []),
             *([estimation] if args.method == STATISTICS else []),
             f'python tools/predict.py {out}/config.py {out}/checkpoint.pth IMAGES PREDICTIONS',
             *([f'python tools/test.py {out}/config.py {out}/checkpoint.pth'] if args.target_val else [])]

@@ -28,8 +28,10 @@ class Theme:
     cycle: tuple[str, ...]
 
 
-LIGHT = Theme('#ffffff', '#1d2430', '#667085', '#e3e7ee', ('#2f6fde', '#e08a00', '#0f9d76', '#b4439c', '#6b7280'))
-DARK = Theme('#161b22', '#e6eaf0', '#98a2b3', '#2b3340', ('#6ea3ff', '#ffb547', '#3fd0a4', '#e584d0', '#a3aab8'))
+LIGHT = Theme('#ffffff', '#1d2430', '#667085', '#e3e7ee', ('#2f6fde', '#e08a00', '#0f9d76', '#b4439c', '#6b7280',
+                                                                     '#8b5e34', '#12a5c9', '#d4425a'))
+DARK = Theme('#161b22', '#e6eaf0', '#98a2b3', '#2b3340', ('#6ea3ff', '#ffb547', '#3fd0a4', '#e584d0', '#a3aab8',
+                                                                    '#c99a6b', '#5fd3ee', '#ff7a8f'))
 
 
 def line_axes(theme: Theme, title: str = '', height: float = 3.0) -> tuple[Figure, Axes]:
@@ -52,7 +54,7 @@ def line_axes(theme: Theme, title: str = '', height: float = 3.0) -> tuple[Figur
 def legend_above(axes: Axes, theme: Theme, centre: float) -> int:
     """A legend above the axes, on as few lines as its texts allow; returns how many. `centre` in widths of the axes."""
     labels = axes.get_legend_handles_labels()[1]
-    widest = max(len(label) for label in labels) + 6  # of about 56 characters a line, six for the sample of the line
+    widest = max(len(label) for label in labels) + 8  # of about 56 characters a line, eight for the sample of the line
     columns = max(1, min(len(labels), 56 // widest))
     axes.legend(loc='lower center', bbox_to_anchor=(centre, 1.0), ncols=columns, frameon=False, labelcolor=theme.ink)
     return -(-len(labels) // columns)

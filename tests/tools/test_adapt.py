@@ -86,7 +86,8 @@ def test_everything_promised_is_there(adapted, mine):
 def test_results_say_which_network_is_kept_and_how_it_scores(adapted):
     results = json.loads((adapted / 'results.json').read_text())
     assert [n['name'] for n in results['networks']] == ['source only', 'source only + target statistics', 'AdaptSegNet']
-    assert [n['statistics'] for n in results['networks']] == ['source', 'target, re-estimated', 'target']
+    assert [n['statistics'] for n in results['networks']] == [
+        'source; switches learnt again', 'target, re-estimated', 'target; switches learnt again']
     assert results['checkpoint'] == 'AdaptSegNet' and results['classes'] == list(CLASSES)
     for network in results['networks']:
         known = [v for v in network['target'] if v is not None]
@@ -109,11 +110,14 @@ def test_checkpoint_and_config_serve_the_other_tools(adapted, mine, run, tmp_pat
 
 
 def test_the_config_trains_the_same_network_again(adapted, run, tmp_path):
+    """All but the switches, which are learnt again afterwards."""
     assert run('train', adapted / 'config.py', '--work-dir', tmp_path) == 0
     first = torch.load(adapted / 'checkpoint.pth')['state_dict']
     again = torch.load(tmp_path / 'iter_8.pth', weights_only=False)['state_dict']
     assert first.keys() == again.keys()
-    assert all(torch.equal(value, again[key]) for key, value in first.items())
+    changed = {key.rpartition('.')[2] for key, value in first.items() if not torch.equal(value, again[key])}
+    assert changed == {'mean_logits', 'cov_logits'}
+    assert '--switches source --keep-statistics' in (adapted / 'report.html').read_text()
 
 
 def test_statistics_alone_is_a_method_and_no_target_label_is_read_unless_given(mine, run, tmp_path):
