@@ -22,6 +22,7 @@ DEFAULT_METHOD = 'adaptsegnet'
 METHODS = {  # word in the names of configs -> what it is
     SOURCE_ONLY: 'learns from the source alone',
     STATISTICS: 'learns from the source alone, then takes running statistics of the target; no training on it',
+    'jitter': 'learns from the source alone, its light and colours disturbed at random',
     'adaptsegnet': 'adversarial: predictions on both domains shall look alike',
     'advent': 'adversarial on entropy maps',
     'minent': 'predictions on the target shall be sure',
@@ -30,8 +31,9 @@ METHODS = {  # word in the names of configs -> what it is
     'isw': 'learns from the source alone, its style-sensitive covariances suppressed',
     'fda': "learns from source images in the target's colours",
 }
-TITLES = {SOURCE_ONLY: 'source only', STATISTICS: 'source only + target statistics', 'adaptsegnet': 'AdaptSegNet',
-          'advent': 'AdvEnt', 'minent': 'MinEnt', 'dacs': 'DACS', 'mic': 'MIC', 'isw': 'ISW', 'fda': 'FDA'}
+TITLES = {SOURCE_ONLY: 'source only', STATISTICS: 'source only + target statistics', 'jitter': 'source only, jitter',
+          'adaptsegnet': 'AdaptSegNet', 'advent': 'AdvEnt', 'minent': 'MinEnt', 'dacs': 'DACS', 'mic': 'MIC',
+          'isw': 'ISW', 'fda': 'FDA'}
 NETWORKS = {'narrow': '{}_streets', 'vgg16': '{}_gta2cityscapes', 'resnet101': '{}101_gta2cityscapes'}
 WEIGHTS = {'vgg16': 'torchvision://vgg16', 'resnet101': 'torchvision://resnet101'}
 SHORT_SIDE = {'narrow': 128, 'vgg16': 512, 'resnet101': 512}  # of the images that are trained on, at most

@@ -54,7 +54,7 @@ def line_axes(theme: Theme, title: str = '', height: float = 3.0) -> tuple[Figur
 def legend_above(axes: Axes, theme: Theme, centre: float) -> int:
     """A legend above the axes, on as few lines as its texts allow; returns how many. `centre` in widths of the axes."""
     labels = axes.get_legend_handles_labels()[1]
-    widest = max(len(label) for label in labels) + 8  # of about 56 characters a line, eight for the sample of the line
+    widest = max(len(label) for label in labels) + 10  # of about 56 characters a line, ten for the sample of the line
     columns = max(1, min(len(labels), 56 // widest))
     axes.legend(loc='lower center', bbox_to_anchor=(centre, 1.0), ncols=columns, frameon=False, labelcolor=theme.ink)
     return -(-len(labels) // columns)
