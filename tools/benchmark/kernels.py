@@ -1,4 +1,4 @@
-"""The Triton kernels of a whitening layer: bandwidth of each pass, and the layer against BatchNorm. UNMEASURED so far.
+"""The Triton kernels of a whitening layer: bandwidth of each pass, and the layer against BatchNorm.
 
     python tools/benchmark/kernels.py [--shapes 16x256x64x64] [--dtypes float32 bfloat16] [--channels-last] [--sweep]
 
