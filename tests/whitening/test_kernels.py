@@ -1,5 +1,6 @@
 """The C passes and algebra against those in torch, in fp64: every memory format, remainder of a block and Ω."""
 
+import platform
 import subprocess
 import sys
 from itertools import combinations
@@ -18,7 +19,7 @@ pytestmark = pytest.mark.skipif(native.library() is None, reason='no C compiler 
 
 # 256 pixels are a block and 32768 a chunk: fewer, exactly as many, more, and no whole number of vectors
 SIZES = {1: (3, 1, 1), 3: (0, 4, 4), 5: (2, 3, 7), 6: (1, 5, 9), 8: (2, 16, 16), 16: (2, 19, 29), 20: (1, 18, 15),
-         64: (1, 9, 33)}
+         64: (1, 9, 33), 9: (1, 5, 7), 10: (1, 5, 7), 11: (1, 5, 7), 13: (1, 5, 7)}
 FORMATS = {'contiguous': torch.contiguous_format, 'channels_last': torch.channels_last}
 
 
@@ -85,6 +86,28 @@ def test_bfloat16_is_read_exactly_and_written_to_nearest(layout):
     back = cpu_passes.apply(special, None, unit, torch.zeros(1, 5, 1))
     assert torch.equal(back, special) or torch.equal(back.isnan(), special.isnan())
     assert torch.equal(back[~special.isnan()], special[~special.isnan()])
+
+
+@pytest.fixture(params=['x86-64-v2', 'x86-64-v3'])
+def narrower(request, monkeypatch):
+    """The library as processors without AVX2, or without AVX-512, build it."""
+    if platform.machine() != 'x86_64' or ('v3' in request.param and b' avx2 ' not in native._processor()):
+        pytest.skip('not such a processor')
+    flags = [f'-march={request.param}' if flag.startswith('-march') else flag for flag in native._FLAGS]
+    monkeypatch.setattr(native, '_FLAGS', tuple(flags))
+    native.library.cache_clear()
+    yield
+    monkeypatch.undo()
+    native.library.cache_clear()
+
+
+def test_processors_with_shorter_vectors(narrower):
+    """Where a vector holds 4 or 8 values, other group sizes leave a remainder."""
+    assert native.library() is not None
+    for d in SIZES:
+        for layout in FORMATS:
+            test_passes(d, layout)
+    test_algebra(('bw', 'iw', 'bn', 'in', 'ln'), False)
 
 
 def test_far_means_cost_no_digits():
