@@ -1,6 +1,12 @@
-"""Shared by all tests: a fixed seed, and OpenMMLab's default scope, which a test with a Runner would leave behind."""
+"""Shared by all tests: a fixed seed, OpenMMLab's default scope, which a test with a Runner would leave behind, and two
+things that take most of a short training's time and prove nothing: yapf's layout of every config that is written, and
+garbage collections over all imported modules.
+"""
 
+import functools
+import gc
 import importlib.metadata
+import importlib.util
 import sys
 
 import pytest
@@ -19,11 +25,26 @@ def _seeded():
     torch.manual_seed(0)
 
 
+@pytest.fixture(scope='session', autouse=True)
+def _configs_as_they_come():
+    with pytest.MonkeyPatch.context() as patch:
+        if importlib.util.find_spec('yapf'):
+            patch.setattr('yapf.yapflib.yapf_api.FormatCode', lambda text, **_: (text, True))
+        yield
+
+
+@functools.cache
+def _freeze_modules():
+    gc.collect()
+    gc.freeze()
+
+
 @pytest.fixture(autouse=True)
 def _scope():
     if 'mmseg' not in sys.modules:
         yield
         return
+    _freeze_modules()
     from mmengine.registry import DefaultScope
 
     with DefaultScope.overwrite_default_scope('mmseg'):
