@@ -22,10 +22,12 @@ from _adaptation_tables import (
     grid,
     grouped,
     last,
+    length_table,
     main_table,
     policy_table,
     ratio_table,
     same_domain,
+    usual_length,
     variation_table,
 )
 from _docs import fill
@@ -53,8 +55,9 @@ def plot(results: Sequence[Result], target: str) -> bytes:
     return figure_png(lambda theme: plot_grid(scores, 'target mIoU (%)', f'Streets, {target} target', theme), LIGHT)
 
 
-def sections(results: Sequence[Result], target: str) -> list[str]:
+def sections(every: Sequence[Result], target: str) -> list[str]:
     """Everything about one target, as Markdown."""
+    results = usual_length(every)
     same = same_domain(results) if target == SOURCE else None
     parts = ['mIoU on the source, trained on the source alone, with its statistics:', to_markdown(same)] if same else []
     parts += ['Target mIoU, each norm with its best statistics (chosen with target labels, of the table below):',
@@ -66,7 +69,8 @@ def sections(results: Sequence[Result], target: str) -> list[str]:
              '100 MMD² between source and target features, mean over 13 convolutions, under the same statistics:',
              to_markdown(grid(results, target, domain_distance)),
              'Statistics policies, target mIoU:', to_markdown(policy_table(results, target))]
-    for name, table in (('Variations:', variation_table(results, target)),
+    for name, table in (('Other lengths of training:', length_table(every, target)),
+                        ('Variations:', variation_table(results, target)),
                         ('What the switches chose:', ratio_table(results, target))):
         parts += [name, to_markdown(table)] if table else []
     for method in ('sourceonly', 'adaptsegnet'):
@@ -92,29 +96,30 @@ def summary(results: Sequence[Result]) -> str:
                      for target in targets_of(results))
 
 
-def write(folder: Path, results: Sequence[Result]) -> list[str]:
+def write(folder: Path, every: Sequence[Result]) -> list[str]:
     """results.csv, results.md and a plot a target; returns their names."""
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / 'results.csv').write_text(to_csv(every_row(results)))
-    texts = [measured(results)]
-    names = ['results.csv', 'results.md']
-    for target in targets_of(results):
-        texts += [f'## {target or "target"}', *sections(results, target)]
+    (folder / 'results.csv').write_text(to_csv(every_row(every)))
+    results = usual_length(every)
+    texts, names, targets = [measured(results)], ['results.csv', 'results.md'], targets_of(results)
+    for target in targets:
+        texts += [f'## {target or "target"}', *sections(every, target)]
         names.append(f'{target or "target"}.png')
         (folder / names[-1]).write_bytes(plot(results, target))
     texts += ['## Choosing a checkpoint without labels', to_markdown(choice_table(results)),
-              '## Cost', *(to_markdown(cost_table(results, target)) for target in targets_of(results)[:1])]
+              '## Cost', to_markdown(cost_table(results, targets[0]))]
     (folder / 'results.md').write_text('\n\n'.join(text.strip() for text in texts) + '\n')
     return names
 
 
-def fill_docs(docs: Path, results: Sequence[Result]) -> None:
+def fill_docs(docs: Path, every: Sequence[Result]) -> None:
     """The marked sections of docs/adaptation.md, and its pictures."""
+    results = usual_length(every)
     for target in targets_of(results):
         picture = docs / 'images' / f'adaptation_{target}.png'
         picture.write_bytes(plot(results, target))
         image = f'![Target mIoU of every method, norm and seed](images/{picture.name})'
         fill(docs / 'adaptation.md', f'study, {target}', '\n\n'.join([image, measured(results),
-                                                                     *sections(results, target)]))
+                                                                     *sections(every, target)]))
     fill(docs / 'adaptation.md', 'choice', to_markdown(choice_table(results)))
     fill(docs / 'adaptation.md', 'cost', to_markdown(cost_table(results, targets_of(results)[0])))

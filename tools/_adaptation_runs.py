@@ -15,6 +15,7 @@ from pathlib import Path
 import _demo_runs as runs
 import _records as records
 import torch
+from _adaptation_methods import METHODS, NORMS, SHARED, VARIATIONS, WHITENED
 from _adaptation_scores import (
     checkpoints,
     domain_distances,
@@ -31,44 +32,6 @@ from mmengine.config import Config
 from sw_mmseg.datasets.streets import generate_streets
 
 REPOSITORY = Path(__file__).resolve().parents[1]
-NORMS = {
-    'bn': dict(type='BN'), 'in': dict(type='IN', affine=True), 'sn': dict(type='SN'), 'ibn': dict(type='IBN'),
-    'bw': dict(type='BW'), 'iw': dict(type='IW'), 'sw': dict(type='SW'),
-    'swb': dict(type='SW', statistics=['bw', 'iw', 'bn', 'in', 'ln']),
-}
-# Methods as tables name them, and the package's code that they alone depend on.
-METHODS = {
-    'sourceonly': ('source only', ()),
-    'jitter': ('source only, jitter', ()),
-    'isw': ('source only, ISW', (
-        *(f'adaptation/{name}.py' for name in ('instance_selective', 'levels', 'photometric', 'randomness')),
-        'losses/instance_selective.py')),
-    'adaptsegnet': ('AdaptSegNet', ('adaptation/adaptsegnet.py', 'adaptation/levels.py', 'losses/adversarial.py',
-                                    'models/discriminator.py')),
-    'minent': ('entropy minimisation', ('adaptation/entropy.py', 'adaptation/levels.py', 'losses/entropy.py')),
-    'fda': ('Fourier exchange, entropy (FDA)', ('adaptation/entropy.py', 'adaptation/levels.py', 'datasets/fourier.py',
-                                                'losses/entropy.py')),
-    'advent': ('AdvEnt', ('adaptation/advent.py', 'adaptation/adaptsegnet.py', 'adaptation/levels.py',
-                          'losses/adversarial.py', 'losses/entropy.py', 'models/discriminator.py')),
-    'dacs': ('self-training (DACS)', ('adaptation', 'datasets/rare_class.py')),
-    'mic': ('DACS + masked images (MIC)', ('adaptation', 'datasets/rare_class.py')),
-    'oracle': ('target labels (oracle)', ()),
-}
-SHARED = (
-    'engine/optimizers.py',
-    *(f'adaptation/{name}.py' for name in ('base', 'estimate', 'estimate_switches', 'statistics')),
-    *(f'datasets/{name}.py' for name in ('base', 'cityscapes', 'domain_pair', 'gta5', 'labels', 'loading', 'positions',
-                                         'sampler', 'unlabelled')),
-    *(f'models/{name}.py' for name in ('deeplab_v2', 'instance_batch_norm', 'norms', 'preprocessor', 'segmentor',
-                                       'vgg')))
-WHITENED = ('sn', 'bw', 'iw', 'sw', 'swb')  # norms of sw_mmseg/whitening
-# Switches at other rates (the configs' is 100 times the network's; 0 leaves them uniform), and other batches.
-VARIATIONS = {
-    'switches1': {'mean_logits.lr_mult': 1.0, 'cov_logits.lr_mult': 1.0},
-    'switches10': {'mean_logits.lr_mult': 10.0, 'cov_logits.lr_mult': 10.0},
-    'uniform': {'mean_logits.lr_mult': 0.0, 'cov_logits.lr_mult': 0.0},
-    'batch1': {'batch_size': 1}, 'batch4': {'batch_size': 4},
-}
 SOURCE = 'varied'  # whose source pictures serve every target
 UNSEEN, TEST_IMAGES = 1, 100  # seed and number of the source images to test on
 KEPT = 4  # checkpoints scored, the last among them
@@ -76,7 +39,7 @@ KEPT = 4  # checkpoints scored, the last among them
 
 @dataclass(frozen=True)
 class Cell:
-    """What is trained; `target` is a variant of streets, or '' of a real data set."""
+    """What is trained; `target` is a variant of streets, or '' of a real data set; no `iterations`: the config's."""
 
     method: str
     norm: str
@@ -88,8 +51,9 @@ class Cell:
 
     @property
     def name(self) -> str:
-        """'sw_adaptsegnet_streets_varied_seed0'."""
-        parts = (self.norm, self.method, self.data, self.target, self.variation, f'seed{self.seed}')
+        """'sw_adaptsegnet_streets_varied_seed0'; a length of its own stands before the seed."""
+        length = f'{self.iterations}iterations' if self.iterations else ''
+        parts = (self.norm, self.method, self.data, self.target, self.variation, length, f'seed{self.seed}')
         return '_'.join(part for part in parts if part)
 
     def trained_as(self, config: Config) -> str:
@@ -143,6 +107,13 @@ def configured(cell: Cell, work_dir: Path, data: Path) -> tuple[Config, runs.Run
     config.train_cfg.val_interval = config.train_cfg.max_iters + 1  # scored once, below
     run = runs.Run(cell.norm, cell.method, cell.seed, f'configs/{name}.py', options, Path(config.work_dir))
     return config, run
+
+
+def own_length(method: str, data: str, iterations: int | None) -> int | None:
+    """The iterations asked for, or `None` where they are the config's."""
+    file = REPOSITORY / 'configs' / f'bn_{method}_{data}.py'
+    usual = iterations and file.is_file() and Config.fromfile(file).train_cfg.max_iters
+    return None if iterations == usual else iterations
 
 
 def methods_of(data: str) -> list[str]:

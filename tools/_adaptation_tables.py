@@ -140,6 +140,26 @@ def class_table(results: Sequence[Result], target: str, method: str) -> Table:
                  if learnt and unlearnt else '')
 
 
+def usual_length(results: Sequence[Result]) -> list[Result]:
+    """The results of the number of iterations that most have: the others stand in a table of their own."""
+    lengths = [r.iterations for r in results]
+    return [r for r in results if r.iterations == max(lengths, key=lengths.count)]
+
+
+def length_table(results: Sequence[Result], target: str) -> Table | None:
+    """What was also trained for another number of iterations, beside what it is at the usual one."""
+    rows = []
+    usual = usual_length(results)[0].iterations
+    for length in sorted({r.iterations for r in results}):
+        for (method, norm), group in grouped([r for r in results if r.iterations == length], target).items():
+            rows.append((METHODS[method][0], LABELS[norm], length, len(group), last(group), again(group),
+                         last(group, 'source')))
+    also = {row[:2] for row in rows if row[2] != usual}
+    rows = sorted((row for row in rows if row[:2] in also), key=lambda row: row[:3])
+    return Table(('method', 'norm', 'iterations', 'seeds', 'target mIoU', 'switches learnt again', 'source mIoU'),
+                 tuple(rows)) if rows else None
+
+
 def ratio_table(results: Sequence[Result], target: str, norm: str = 'sw') -> Table | None:
     """(method, variation) -> share of instance whitening at every site, means and covariances; mean over seeds."""
     rows, sites = [], []

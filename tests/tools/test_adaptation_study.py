@@ -62,19 +62,19 @@ def test_study_from_end_to_end(study, tmp_path, capsys):
     words = ['--norms', 'in', 'sw', '--seeds', 0]
     assert study(*words, '--docs') == 0
     files = {file.stem: json.loads(file.read_text()) for file in (tmp_path / 'out/results').glob('*.json')}
-    assert sorted(files) == [f'{norm}_{method}_streets_varied_seed0' for norm in ('in', 'sw')
+    assert sorted(files) == [f'{norm}_{method}_streets_varied_4iterations_seed0' for norm in ('in', 'sw')
                              for method in ('adaptsegnet', 'sourceonly')]
-    adapted = files['sw_adaptsegnet_streets_varied_seed0']
+    adapted = files['sw_adaptsegnet_streets_varied_4iterations_seed0']
     assert list(adapted['scores']) == [
         'source', 'target', 're-estimated', 'switches', 'disturbed'] and adapted['kept'] == 'target'
-    assert list(files['sw_sourceonly_streets_varied_seed0']['scores']) == [
+    assert list(files['sw_sourceonly_streets_varied_4iterations_seed0']['scores']) == [
         'source', 're-estimated', 'switches', 'disturbed']
-    assert list(files['in_adaptsegnet_streets_varied_seed0']['scores']) == ['none']
+    assert list(files['in_adaptsegnet_streets_varied_4iterations_seed0']['scores']) == ['none']
     assert [entry['iteration'] for entry in adapted['history']] == [1, 2, 3, 4]
     assert all(0 <= entry['entropy'] <= 1 for entry in adapted['history'])
     assert 'model.statistics_from=separate' in adapted['command']
     assert len(adapted['distances']) == 13 and set(adapted['distances']) == set(
-        files['in_sourceonly_streets_varied_seed0']['distances'])
+        files['in_sourceonly_streets_varied_4iterations_seed0']['distances'])
     # the last checkpoint, scored as a checkpoint, is the network itself
     present = [value for value in adapted['scores']['target']['target'] if value == value]
     assert adapted['history'][-1]['target'] == pytest.approx(sum(present) / len(present))
@@ -92,11 +92,11 @@ def test_study_from_end_to_end(study, tmp_path, capsys):
     assert sorted(file.stem for file in (tmp_path / 'elsewhere/results').glob('*.json')) == sorted(files)
     # another target: source-only networks are not trained again, the adapted ones are
     folders = {path.name for path in (tmp_path / 'out/runs').iterdir()}
-    trained = tmp_path / 'out/runs/sw_sourceonly_streets_seed0/iter_4.pth'
+    trained = tmp_path / 'out/runs/sw_sourceonly_streets_4iterations_seed0/iter_4.pth'
     before = trained.stat().st_mtime_ns
     assert study('--norms', 'sw', '--seeds', 0, '--targets', 'homogeneous') == 0
     after = {path.name for path in (tmp_path / 'out/runs').iterdir()}
-    assert after - folders == {'sw_adaptsegnet_streets_homogeneous_seed0'}
+    assert after - folders == {'sw_adaptsegnet_streets_homogeneous_4iterations_seed0'}
     assert trained.stat().st_mtime_ns == before
     text = (tmp_path / 'out/results.md').read_text()
     assert '## varied' in text and '## homogeneous' in text
@@ -128,6 +128,16 @@ def test_tables_take_each_norms_best_policy_over_seeds_and_say_what_choosing_cos
     assert choice['neighbourhoods'] == (0.0, 0.0, 100.0)
     assert report.grid(results, 'varied', report.best_on_target).rows[0][1:] == ('30.0 ± 0.0', '30.0 ± 0.0')
     assert report.class_table(results, 'varied', 'adaptsegnet').rows[0] == ('road', 18.0, 25.0)
+
+
+def test_other_lengths_stand_in_a_table_of_their_own(study):
+    report = study.tool.report
+    results = [result(study.tool, seed=seed) for seed in (0, 1)]
+    results += [result(study.tool, norm='sw', seed=0), result(study.tool, iterations=8, target=40.0, other=15.0)]
+    assert report.usual_length(results) == results[:3]
+    assert report.length_table(results, 'varied').rows == (
+        ('AdaptSegNet', 'BN', 2, 2, '20.0 ± 0.0', None, '25.0 ± 0.0'), ('AdaptSegNet', 'BN', 8, 1, 40.0, None, 45.0))
+    assert report.length_table(results[:3], 'varied') is None
 
 
 def test_wrong_words_end_in_one_line(study, capsys):
