@@ -46,7 +46,7 @@ def over(group: list[Result], value: Callable[[Result], float | None], digits: i
 def ratio_table(results: list[Result]) -> Table | None:
     """Norm, layer -> its ratios of means and covariances, mean over seeds; None where nothing switches by design.
 
-    SN's are left out: it stands at every one of 69 layers.
+    SN's are left out: it stands at every one of 67 layers.
     """
     group = [result for result in results if label(result.name) == 'SWa']
     if not group:
