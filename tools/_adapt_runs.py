@@ -28,7 +28,7 @@ from torch import nn
 from tqdm import tqdm
 
 from sw_mmseg.adaptation import DisturbedSource, estimate_switches
-from sw_mmseg.adaptation.estimate_switches import LOGITS
+from sw_mmseg.adaptation.estimate_switches import switch_logits
 
 PATIENCE = 15.0  # seconds of timing, at most
 WARM_UP, TIMED = 3, 40  # iterations that do not count, and that do
@@ -84,26 +84,26 @@ def fit(choice: Choice, measure: Callable[[Choice], float]) -> tuple[Choice, flo
         torch.cuda.empty_cache()  # not before the exception, and all that it holds, is gone
 
 
-def learn_switches_again(model: nn.Module, config: Config) -> dict[str, torch.Tensor]:
+def learn_switches_again(model: nn.Module, config: Config) -> list[torch.Tensor]:
     """Switches by the network's own loss on source images in disturbed light and colours, where running statistics do
     not describe the picture (`DisturbedSource`): docs/adaptation.md has what it gains. No target image is read.
 
     Returns:
-        Name -> logits as they were trained, for `put_switches`; empty where nothing switches.
+        The logits as they were trained, for `put_switches`; empty where nothing switches.
     """
-    trained = {name: p.detach().clone() for name, p in model.named_parameters() if name.rpartition('.')[2] in LOGITS}
+    trained = [logits.detach().clone() for logits in switch_logits(model)]
     dataset = config.train_dataloader.dataset
     images = build_loader(dataset.get('source', dataset), config.train_dataloader.batch_size, seed=0)
     with quiet(Path(config.work_dir) / 'console.log'):
         moved = estimate_switches(model, itertools.islice(images, SWITCH_STEPS), objective=DisturbedSource())
-    return trained if moved else {}
+    return trained if moved else []
 
 
 @torch.no_grad()
-def put_switches(model: nn.Module, logits: dict[str, torch.Tensor]) -> None:
+def put_switches(model: nn.Module, trained: list[torch.Tensor]) -> None:
     """Gives switches the logits that `learn_switches_again` returned."""
-    for name, value in logits.items():
-        model.get_parameter(name).copy_(value)
+    for logits, value in zip(switch_logits(model), trained):
+        logits.copy_(value)
 
 
 @dataclass

@@ -117,7 +117,7 @@ def train(args: argparse.Namespace, choice: Choice, found: Checked) -> tuple[lis
         for text in warnings_of(run.folder):
             print(f'{title(method)}: {text}', flush=True)
         statistics = own.model.get('statistics_from', 'source') if running_layers(model) else 'none kept'
-        switches = {} if args.keep_switches else learn_switches_again(model, own)
+        switches = [] if args.keep_switches else learn_switches_again(model, own)
         if switches:
             print(f'{title(method)}: switches learnt again on source images in other light', flush=True)
         keep(title(method), model, statistics + ('; switches learnt again' if switches else ''))

@@ -3,12 +3,11 @@ which gives one number a cell."""
 
 from __future__ import annotations
 
-import statistics
 from collections.abc import Mapping, Sequence
 
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from sw_mmseg.analysis.spread import draw_spread
 from sw_mmseg.analysis.style import LIGHT, Theme, legend_above, line_axes
 
 __all__ = ['plot_grid']
@@ -31,17 +30,16 @@ def plot_grid(scores: Mapping[str, Mapping[str, Sequence[float]]], xlabel: str, 
     lines = [len(group) + 1 for group in scores.values()]  # a free one between bands
     figure, axes = line_axes(theme, title, height=1.2 + 0.17 * sum(lines))
     colours = {member: theme.cycle[index % len(theme.cycle)] for index, member in enumerate(members)}
-    begin = 0.0
+    middles, begin = [], 0
     for group, height in zip(scores.values(), lines):
-        present = [member for member in members if member in group]
-        for place, member in enumerate(present, 1):
-            _draw(axes, group[member], begin + place, colours[member])
+        for place, member in enumerate((m for m in members if m in group), begin + 1):
+            draw_spread(axes, group[member], place, colours[member], reach=0.4, size=14)
+        middles.append(begin + height / 2)
         begin += height
         if begin < sum(lines):
             axes.axhline(begin, color=theme.grid, linewidth=0.8)
     for member in members:
         axes.plot([], [], color=colours[member], linewidth=2.5, label=member)
-    middles = [sum(lines[:index]) + height / 2 for index, height in enumerate(lines)]
     axes.set_yticks(middles, list(scores), color=theme.ink)
     axes.set_ylim(sum(lines), 0)
     axes.set_xlabel(xlabel)
@@ -50,12 +48,3 @@ def plot_grid(scores: Mapping[str, Mapping[str, Sequence[float]]], xlabel: str, 
     rows = legend_above(axes, theme, 0.4)
     figure.set_figheight(figure.get_figheight() + 0.19 * rows)
     return figure
-
-
-def _draw(axes: Axes, values: Sequence[float], place: float, colour: str) -> None:
-    mean = statistics.mean(values)
-    axes.scatter(values, [place] * len(values), s=14, color=colour, alpha=0.6, linewidths=0, zorder=3)
-    axes.plot([mean, mean], [place - 0.4, place + 0.4], color=colour, linewidth=2.5)
-    if len(values) > 1:
-        deviation = statistics.stdev(values)
-        axes.plot([mean - deviation, mean + deviation], [place, place], color=colour, linewidth=1.2)

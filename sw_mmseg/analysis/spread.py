@@ -5,11 +5,12 @@ from __future__ import annotations
 import statistics
 from collections.abc import Mapping, Sequence
 
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from sw_mmseg.analysis.style import LIGHT, Theme, line_axes
 
-__all__ = ['plot_spread']
+__all__ = ['draw_spread', 'plot_spread']
 
 
 def plot_spread(scores: Mapping[str, Sequence[float]], xlabel: str, title: str = '', theme: Theme = LIGHT) -> Figure:
@@ -24,15 +25,21 @@ def plot_spread(scores: Mapping[str, Sequence[float]], xlabel: str, title: str =
         raise ValueError(f'plot_spread needs a value of every network; {empty or "there is no network"}')
     figure, axes = line_axes(theme, title, height=1.1 + 0.42 * len(scores))
     for row, values in enumerate(scores.values()):
-        colour, mean = theme.cycle[row % len(theme.cycle)], statistics.mean(values)
-        axes.scatter(values, [row] * len(values), s=26, color=colour, alpha=0.75, linewidths=0, zorder=3)
-        axes.plot([mean, mean], [row - 0.26, row + 0.26], color=colour, linewidth=2.5)
-        if len(values) > 1:
-            deviation = statistics.stdev(values)
-            axes.plot([mean - deviation, mean + deviation], [row, row], color=colour, linewidth=1.2)
+        draw_spread(axes, values, row, theme.cycle[row % len(theme.cycle)], reach=0.26, size=26)
     axes.set_yticks(range(len(scores)), list(scores), color=theme.ink)
     axes.set_ylim(len(scores) - 0.5, -0.5)
     axes.set_xlabel(xlabel)
     axes.grid(False)
     axes.grid(True, axis='x', color=theme.grid, linewidth=0.8)
     return figure
+
+
+def draw_spread(axes: Axes, values: Sequence[float], place: float, colour: str, reach: float, size: float) -> None:
+    """A line of a figure, at height `place`: dots of `size` points², a bar that reaches so far up and down, and one
+    sample deviation to either side where there are several values."""
+    mean = statistics.mean(values)
+    axes.scatter(values, [place] * len(values), s=size, color=colour, alpha=0.7, linewidths=0, zorder=3)
+    axes.plot([mean, mean], [place - reach, place + reach], color=colour, linewidth=2.5)
+    if len(values) > 1:
+        deviation = statistics.stdev(values)
+        axes.plot([mean - deviation, mean + deviation], [place, place], color=colour, linewidth=1.2)
