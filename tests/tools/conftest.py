@@ -128,6 +128,19 @@ def run(load_tool):
 
     def call(name, *words):
         tool = load_tool(name)
+        _forget_runs()
         return tool.run_tool(tool.main, tool.parse_arguments([str(w) for w in words]))
 
     return call
+
+
+def _forget_runs():
+    """mmengine knows loggers and pictures by a run's name, which ends with the second it began: two runs of a second in
+    one process would write into the first one's folder, and a tool's process has only one."""
+    from mmengine.logging import MessageHub, MMLogger
+    from mmengine.visualization import Visualizer
+
+    kinds = [MessageHub, MMLogger, Visualizer]
+    for kind in kinds:
+        kinds += kind.__subclasses__()
+        kind._instance_dict.clear()
