@@ -12,12 +12,12 @@ from _cli import UserError
 
 @contextlib.contextmanager
 def whole_file(file: Path) -> Iterator[Path]:
-    """A path beside `file` to write to, which becomes `file` when all went well and is gone when not."""
+    """A path beside `file`, of this process alone, which becomes `file` when all went well and is gone when not."""
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
     except (FileExistsError, NotADirectoryError) as error:
         raise UserError(f'{file.parent} is a file, not a folder to write into') from error
-    part = file.with_name(f'.{file.stem}.part{file.suffix}')
+    part = file.with_name(f'.{file.stem}.{os.getpid()}.part{file.suffix}')
     try:
         yield part
         os.replace(part, file)

@@ -152,3 +152,14 @@ def test_class_shares_are_those_of_the_labels(load_tool):
     cells = load_tool('analysis/class_shares').cells(counts)
     assert len(cells) == 19
     assert (cells[0], cells[2], cells[1]) == ('87.50 (100)', '12.50 (50)', '0.00 (0)')  # 70 and 10 of 80 pixels
+
+
+def test_two_studies_may_begin_at_once(load_tool, tmp_path, monkeypatch):
+    """Both write the results that came with the repository, each through a part of its own; neither leaves a part."""
+    files = load_tool('_files')
+    with files.whole_file(tmp_path / 'r.json') as first:
+        monkeypatch.setattr(files.os, 'getpid', lambda: -1)
+        with files.whole_file(tmp_path / 'r.json') as second:
+            second.write_text('second')
+        first.write_text('first')
+    assert [(f.name, f.read_text()) for f in tmp_path.iterdir()] == [('r.json', 'first')]
