@@ -158,8 +158,8 @@ def test_two_studies_may_begin_at_once(load_tool, tmp_path, monkeypatch):
     """Both write the results that came with the repository, each through a part of its own; neither leaves a part."""
     files = load_tool('_files')
     with files.whole_file(tmp_path / 'r.json') as first:
+        first.write_text('first')
         monkeypatch.setattr(files.os, 'getpid', lambda: -1)
         with files.whole_file(tmp_path / 'r.json') as second:
             second.write_text('second')
-        first.write_text('first')
     assert [(f.name, f.read_text()) for f in tmp_path.iterdir()] == [('r.json', 'first')]
