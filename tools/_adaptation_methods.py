@@ -33,10 +33,12 @@ SHARED = (
     *(f'models/{name}.py' for name in ('deeplab_v2', 'instance_batch_norm', 'norms', 'preprocessor', 'segmentor',
                                        'vgg')))
 WHITENED = ('sn', 'bw', 'iw', 'sw', 'swb')  # norms of sw_mmseg/whitening
-# Switches at other rates (the configs' is 100 times the network's; 0 leaves them uniform), and other batches.
+# Switches at other rates (the configs' is 100 times the network's; 0 leaves them uniform), other batches, and running
+# statistics that both domains move.
 VARIATIONS = {
     'switches1': {'mean_logits.lr_mult': 1.0, 'cov_logits.lr_mult': 1.0},
     'switches10': {'mean_logits.lr_mult': 10.0, 'cov_logits.lr_mult': 10.0},
     'uniform': {'mean_logits.lr_mult': 0.0, 'cov_logits.lr_mult': 0.0},
     'batch1': {'batch_size': 1}, 'batch4': {'batch_size': 4},
+    'both': {'statistics_from': 'both'},
 }

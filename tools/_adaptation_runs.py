@@ -137,9 +137,11 @@ def options_of(cell: Cell, config: Config, data: Path) -> dict:
         for part in ('train_dataloader.dataset.target', 'val_dataloader', 'test_dataloader'):
             options |= runs.data_options(_at(config, part), str(data / cell.target), part)
     players = 'optim_wrapper.segmentor' if 'segmentor' in config.optim_wrapper else 'optim_wrapper'
+    places = {'batch_size': 'train_dataloader.batch_size', 'statistics_from': 'model.statistics_from'}
     for key, value in VARIATIONS.get(cell.variation, {}).items():
-        options['train_dataloader.batch_size' if key == 'batch_size' else
-                f'{players}.paramwise_cfg.custom_keys.{key}'] = value
+        if key == 'statistics_from' and key not in config.model:
+            raise UserError(f'--variations {cell.variation} needs target images in training; {cell.method} has none')
+        options[places.get(key, f'{players}.paramwise_cfg.custom_keys.{key}')] = value
     return options
 
 

@@ -75,7 +75,8 @@ def trained_policies(model: torch.nn.Module) -> list[str]:
     if not runs.running_layers(model):
         return ['none']
     statistics = getattr(model, 'statistics', None)
-    return ['source', 'target'] if statistics is not None and statistics.policy == 'separate' else ['source']
+    policy = 'source' if statistics is None else statistics.policy
+    return ['source', 'target'] if policy == 'separate' else [policy]
 
 
 def score_policies(model: torch.nn.Module, config: Config,

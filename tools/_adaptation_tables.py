@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from _adaptation_runs import METHODS, NORMS, SOURCE, Result
 
@@ -90,14 +90,15 @@ def domain_distance(group: Sequence[Result]) -> str | None:
 
 
 def policy_table(results: Sequence[Result], target: str, variation: str = '') -> Table:
-    """(method, norm) -> target mIoU under every policy."""
-    names = ('none', 'source', 'target', 're-estimated', 'switches', 'disturbed')
-    rows = []
-    for (method, norm), group in grouped(results, target, variation).items():
-        scores = [mean_std([r.miou(name) for r in group]) if all(name in r.scores for r in group) else None
-                  for name in names]
-        rows.append((METHODS[method][0], LABELS[norm], len(group), *scores))
-    return Table(('method', 'norm', 'seeds', 'no running statistics', "source's", "target's", 're-estimated',
+    """(method, norm) -> target mIoU under every policy; 'both' takes a training of its own."""
+    names = ('none', 'source', 'target', 'both', 're-estimated', 'switches', 'disturbed')
+    both, rows = grouped(results, target, 'both'), []
+    for key, group in grouped(results, target, variation).items():
+        groups = {name: both.get(key, []) if name == 'both' else group for name in names}
+        scores = [mean_std([r.miou(name) for r in scored]) if scored and all(name in r.scores for r in scored) else None
+                  for name, scored in groups.items()]
+        rows.append((METHODS[key[0]][0], LABELS[key[1]], len(group), *scores))
+    return Table(('method', 'norm', 'seeds', 'no running statistics', "source's", "target's", "both's", 're-estimated',
                   'and switches', 'as trained, switches of disturbed source'), tuple(rows))
 
 
@@ -160,10 +161,15 @@ def length_table(results: Sequence[Result], target: str) -> Table | None:
                  tuple(rows)) if rows else None
 
 
+def trained_variations(results: Iterable[Result]) -> list[str]:
+    """The variations in which weights or switches are trained otherwise: not 'both', whose buffers alone differ."""
+    return [name for name in dict.fromkeys(r.variation for r in results) if name != 'both']
+
+
 def ratio_table(results: Sequence[Result], target: str, norm: str = 'sw') -> Table | None:
     """(method, variation) -> share of instance whitening at every site, means and covariances; mean over seeds."""
     rows, sites = [], []
-    for variation in dict.fromkeys(r.variation for r in results):
+    for variation in trained_variations(results):
         for (method, name), group in grouped(results, target, variation).items():
             if name != norm:
                 continue
@@ -178,7 +184,7 @@ def ratio_table(results: Sequence[Result], target: str, norm: str = 'sw') -> Tab
 
 def variation_table(results: Sequence[Result], target: str) -> Table | None:
     """Norms under other rates of the switches and other batches, best policy each."""
-    variations = dict.fromkeys(r.variation for r in results if r.target == target)
+    variations = trained_variations(r for r in results if r.target == target)
     if len(variations) < 2:
         return None
     rows = []

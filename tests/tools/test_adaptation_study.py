@@ -100,6 +100,12 @@ def test_study_from_end_to_end(study, tmp_path, capsys):
     assert trained.stat().st_mtime_ns == before
     text = (tmp_path / 'out/results.md').read_text()
     assert '## varied' in text and '## homogeneous' in text
+    # statistics that both domains move: the same weights, another set
+    assert study('--methods', 'adaptsegnet', '--norms', 'sw', '--seeds', 0, '--variations', 'both') == 0
+    both = json.loads((tmp_path / 'out/results/sw_adaptsegnet_streets_varied_both_4iterations_seed0.json').read_text())
+    assert list(both['scores']) == ['both', 're-estimated', 'switches', 'disturbed'] and both['kept'] == 'both'
+    assert both['scores']['re-estimated'] == adapted['scores']['re-estimated'] and both['ratios'] == adapted['ratios']
+    assert both['scores']['both'] not in [adapted['scores'][policy] for policy in ('source', 'target')]
 
 
 def result(tool, method='adaptsegnet', norm='bn', seed=0, target=10.0, other=20.0, **changed):
@@ -140,9 +146,21 @@ def test_other_lengths_stand_in_a_table_of_their_own(study):
     assert report.length_table(results[:3], 'varied') is None
 
 
+def test_statistics_of_both_domains_are_a_policy_of_the_training_without_them(study):
+    report = study.tool.report
+    results = [result(study.tool, seed=seed) for seed in (0, 1)]
+    scores = {'both': {'target': [30.0, float('nan')]}, 're-estimated': {'target': [20.0, float('nan')]}}
+    results += [result(study.tool, variation='both', scores=scores, kept='both')]
+    assert report.policy_table(results, 'varied').rows == (
+        ('AdaptSegNet', 'BN', 2, None, None, '10.0 ± 0.0', 30.0, '20.0 ± 0.0', None, None),)
+    assert report.variation_table(results, 'varied') is None
+
+
 def test_wrong_words_end_in_one_line(study, capsys):
     assert study('--methods', 'sourceonly', 'magic') == 2
     assert 'no config bn_magic_streets.py; methods with one: sourceonly, ' in capsys.readouterr().err
+    assert study('--methods', 'sourceonly', '--variations', 'both') == 2
+    assert '--variations both needs target images in training; sourceonly has none' in capsys.readouterr().err
     assert study('--targets', 'mars') == 2
     assert 'streets has varied, homogeneous' in capsys.readouterr().err
     assert study('--report-only') == 2

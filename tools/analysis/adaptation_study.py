@@ -51,7 +51,7 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument('--seeds', type=int, nargs='+', default=[0, 1, 2])
     parser.add_argument('--targets', nargs='+', default=['varied'], help=f'of streets: {", ".join(VARIANTS)}')
     parser.add_argument('--variations', nargs='+', choices=['none', *cells.VARIATIONS], default=['none'],
-                        help='switches at other learning rates, other batch sizes')
+                        help='switches at other learning rates, other batch sizes, statistics of both domains')
     parser.add_argument('--data', default='streets', help='last word of the configs: streets, gta2cityscapes')
     parser.add_argument('--iterations', type=int, help="of each training (default: the configs')")
     parser.add_argument('--jobs', type=int, default=1, help='trainings side by side')
