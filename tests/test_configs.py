@@ -51,18 +51,18 @@ def segmentor_of(config):
 
 @DATASETS.register_module(force=True)
 class RandomPictures(Dataset):
-    """Random pictures in the form the config's data set has, in its batch."""
+    """Random pictures in the form the config's data set has: of both domains or of the source alone."""
 
     metainfo = {'classes': [str(index) for index in range(19)], 'palette': [[index, 0, 0] for index in range(19)]}
 
-    def __init__(self, paired):
-        self.paired = paired
+    def __init__(self, paired, target=(32, 64)):
+        self.paired, self.target = paired, target
 
     def __len__(self):
         return 4
 
     def __getitem__(self, index):
-        batch = two_domain_batch(source=(64, 64), target=(32, 64), count=1, seed=index)
+        batch = two_domain_batch(source=(64, 64), target=self.target, count=1, seed=index)
         sides = {domain: {key: value[0] for key, value in side.items()} for domain, side in batch.items()}
         return sides if self.paired else sides['source']
 
@@ -87,6 +87,11 @@ def shrink(config, work_dir):
         'batch_size': config.train_dataloader.batch_size, 'num_workers': 0,
         'dataset': {'type': 'RandomPictures', 'paired': config.train_dataloader.dataset.type == 'DomainPair'},
         'sampler': {'type': 'InfiniteSampler', 'shuffle': False}, 'collate_fn': {'type': 'pseudo_collate'}}
+    return one_iteration(config, work_dir)
+
+
+def one_iteration(config, work_dir):
+    """`config`, made to stop after an iteration that leaves a checkpoint and pictures."""
     for hook in config.custom_hooks:
         hook['interval'] = 1
     config.train_cfg.max_iters = 1
@@ -94,6 +99,23 @@ def shrink(config, work_dir):
     config.visualizer.name = work_dir.name  # mmengine keeps one visualizer a name
     config.update(work_dir=str(work_dir), log_level='ERROR', experiment_name=work_dir.name)
     return config
+
+
+def train(config):
+    """The runner that has trained `config`, what it logged, its losses, and the names of parameters that moved."""
+    runner = Runner.from_cfg(config)
+    init_default_scope('mmseg')
+    before = {key: value.clone() for key, value in runner.model.named_parameters()}
+    runner.model.init_weights = lambda: None  # built as they are compared
+    runner.train()
+
+    logged = {key.removeprefix('train/'): value.current() for key, value in runner.message_hub.log_scalars.items()}
+    losses = {key: value for key, value in logged.items() if 'loss' in key}
+    moved = {key for key, value in runner.model.named_parameters() if not torch.equal(value, before[key])}
+    assert all(torch.isfinite(torch.tensor(value)) for value in losses.values()), losses
+    assert list(Path(config.work_dir).glob('iter_1.pth'))
+    assert list(Path(config.work_dir).rglob('sample_*.png')), 'the picture hook drew nothing'
+    return runner, logged, losses, moved
 
 
 def test_every_config_is_stepped_somewhere():
@@ -114,16 +136,8 @@ def test_there_are_configs_and_the_promised_ones_among_them():
 @pytest.mark.parametrize('name', NAMES)
 def test_one_step(name, tmp_path):
     config = shrink(load(name), tmp_path / name)
-    runner = Runner.from_cfg(config)
-    init_default_scope('mmseg')
-    before = {key: value.clone() for key, value in runner.model.named_parameters()}
-    runner.model.init_weights = lambda: None  # built as they are compared
-    runner.train()
-
-    logged = {key.removeprefix('train/'): value.current() for key, value in runner.message_hub.log_scalars.items()}
-    losses = {key: value for key, value in logged.items() if 'loss' in key}
-    assert losses and all(torch.isfinite(torch.tensor(value)) for value in losses.values()), losses
-    changed = {key for key, value in runner.model.named_parameters() if not torch.equal(value, before[key])}
+    runner, _, losses, changed = train(config)
+    assert losses
     if 'segmentor' in config.model:
         assert LOSSES[config.model.type] <= set(losses)
         assert ('discriminator' in config.model) == any(key.startswith('discriminator') for key in changed)
@@ -131,8 +145,6 @@ def test_one_step(name, tmp_path):
     else:
         check_coverage(runner.model, {'all': runner.optim_wrapper})
     assert any('backbone.conv1' in key for key in changed) and any('decode_head' in key for key in changed)
-    assert list((tmp_path / name).glob('iter_1.pth'))
-    assert list((tmp_path / name).rglob('sample_*.png')), 'the picture hook drew nothing'
 
 
 @pytest.mark.parametrize('name', NAMES)
