@@ -23,7 +23,7 @@ from torch.utils.data import DataLoader
 from sw_mmseg.adaptation import DisturbedSource, estimate_switches
 from sw_mmseg.analysis.label_free import LabelFree
 
-STATISTICS_IMAGES = 200  # target images for re-estimation
+BATCHES = 50  # of four target images for statistics, of four labelled ones for switches
 DISTANCE = Sampling(images=30, permutations=0)  # pictures a domain, convolutions as in Figure 3
 Scores = dict[str, list[float]]  # domain -> IoU of every class in percent
 
@@ -82,26 +82,30 @@ def trained_policies(model: torch.nn.Module) -> list[str]:
 def score_policies(model: torch.nn.Module, config: Config,
                    loaders: dict[str, DataLoader]) -> tuple[dict[str, Scores], dict[str, float]]:
     """Policy -> domain -> IoU of every class; the last are 're-estimated' on target images, and with that 'switches'
-    re-estimated too, where there are any; and 'disturbed': statistics as trained, switches learnt again on source
-    images in other light. And label-free scores under the last policy of `trained_policies`."""
+    re-estimated too, where there are any; 'disturbed': statistics as trained, switches learnt again on source images in
+    other light; and 'disturbed, re-estimated': statistics re-estimated after that. And label-free scores under the last
+    policy of `trained_policies`."""
     scores, policies = {}, trained_policies(model)
     trained = {key: value.clone() for key, value in model.state_dict().items()}
     for policy in policies:
         if len(policies) > 1:
             model.evaluate_with = policy
         scores[policy], free = score(model, loaders)
+    unlabelled = Path(loaders['target'].dataset.data_root) / 'leftImg8bit' / 'train'
+    target_images = runs.build_loader(unlabelled_images(config, unlabelled), 4, seed=0)
     if runs.running_layers(model):
-        folder = Path(loaders['target'].dataset.data_root) / 'leftImg8bit' / 'train'
-        images = runs.build_loader(unlabelled_images(config, folder), 4, seed=0)
-        runs.estimate(model, images, STATISTICS_IMAGES // 4)
+        runs.estimate(model, target_images, BATCHES)
         scores['re-estimated'], _ = score(model, loaders)
-        if estimate_switches(model, itertools.islice(images, STATISTICS_IMAGES // 4)):
+        if estimate_switches(model, itertools.islice(target_images, BATCHES)):
             scores['switches'], _ = score(model, loaders)
     model.load_state_dict(trained)
     dataset = config.train_dataloader.dataset
     images = runs.build_loader(dataset.get('source', dataset), 4, seed=0)
-    if estimate_switches(model, itertools.islice(images, STATISTICS_IMAGES // 4), objective=DisturbedSource()):
+    if estimate_switches(model, itertools.islice(images, BATCHES), objective=DisturbedSource()):
         scores['disturbed'], _ = score(model, loaders)
+        if runs.running_layers(model):
+            runs.estimate(model, target_images, BATCHES)
+            scores['disturbed, re-estimated'], _ = score(model, loaders)
         model.load_state_dict(trained)
     return scores, free
 
@@ -112,6 +116,7 @@ def domain_distances(model: torch.nn.Module, config: Config, source: Path | None
     folder = None if source is None else str(source / 'images')
     return {layer.layer: layer.features.value
             for layer in distances(model, config, replace(DISTANCE, folders={'source': folder}), label)}
+
 
 def peak_memory() -> float:
     """Peak memory so far: of the GPU where there is one, of this process otherwise; MB."""
