@@ -17,7 +17,7 @@ import torch
 from _adapt_config import source_of, test_loader
 from _adapt_folders import Checked, picture, spread
 from _adapt_plan import Choice, smaller
-from _cli import build, unlabelled_images
+from _cli import build, labelled_images, unlabelled_images
 from _demo_runs import build_loader, estimate, quiet, switch_ratios, test
 from _files import whole_file
 from mmengine.config import Config
@@ -92,8 +92,7 @@ def learn_switches_again(model: nn.Module, config: Config) -> list[torch.Tensor]
         The logits as they were trained, for `put_switches`; empty where nothing switches.
     """
     trained = [logits.detach().clone() for logits in switch_logits(model)]
-    dataset = config.train_dataloader.dataset
-    images = build_loader(dataset.get('source', dataset), config.train_dataloader.batch_size, seed=0)
+    images = build_loader(labelled_images(config), config.train_dataloader.batch_size, seed=0)
     with quiet(Path(config.work_dir) / 'console.log'):
         moved = estimate_switches(model, itertools.islice(images, SWITCH_STEPS), objective=DisturbedSource())
     return trained if moved else []

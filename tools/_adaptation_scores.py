@@ -14,7 +14,7 @@ from pathlib import Path
 
 import _demo_runs as runs
 import torch
-from _cli import unlabelled_images
+from _cli import labelled_images, unlabelled_images
 from _report_domains import Sampling, distances
 from mmengine.config import Config
 from mmseg.structures import SegDataSample
@@ -99,8 +99,7 @@ def score_policies(model: torch.nn.Module, config: Config,
         if estimate_switches(model, itertools.islice(target_images, BATCHES)):
             scores['switches'], _ = score(model, loaders)
     model.load_state_dict(trained)
-    dataset = config.train_dataloader.dataset
-    images = runs.build_loader(dataset.get('source', dataset), 4, seed=0)
+    images = runs.build_loader(labelled_images(config), 4, seed=0)
     if estimate_switches(model, itertools.islice(images, BATCHES), objective=DisturbedSource()):
         scores['disturbed'], _ = score(model, loaders)
         if runs.running_layers(model):

@@ -166,6 +166,13 @@ def unlabelled_images(config: Config, folder: str) -> dict:
     return {'type': 'UnlabelledImages', 'data_root': str(folder), 'pipeline': pipeline}
 
 
+def labelled_images(config: Config) -> dict:
+    """The labelled data set of a config's training, by position: its augmentation follows from a seed as well."""
+    dataset = config.train_dataloader.dataset
+    source = dataset.get('source', dataset)
+    return source if source['type'] == 'Positioned' else {'type': 'Positioned', 'dataset': source}
+
+
 def reads_labels(transform: dict) -> bool:
     """Whether a step of a pipeline is about labels."""
     return 'Label' in str(transform['type']) or 'Annotation' in str(transform['type'])

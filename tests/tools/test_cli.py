@@ -1,8 +1,10 @@
 """What the tools share: a user's mistake is one line that says how to correct it; a network is loaded whole or not."""
 
 import argparse
+import random
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from mmengine.config import Config
@@ -163,3 +165,16 @@ def test_two_studies_may_begin_at_once(load_tool, tmp_path, monkeypatch):
         with files.whole_file(tmp_path / 'r.json') as second:
             second.write_text('second')
     assert [(f.name, f.read_text()) for f in tmp_path.iterdir()] == [('r.json', 'first')]
+
+
+@pytest.mark.parametrize('name', ['bn_sourceonly', 'bn_adaptsegnet'])
+def test_labelled_images_are_the_same_whatever_was_random_before(load_tool, cli, tiny_config, name):
+    """Flips among them: switches that are learnt again on them come out the same each time."""
+    build_loader, config, seen = load_tool('_demo_runs').build_loader, Config.fromfile(tiny_config(name)), []
+    for seed in range(4):
+        torch.manual_seed(seed)
+        random.seed(seed)
+        np.random.seed(seed)
+        seen.append(torch.stack([image for batch in build_loader(cli.labelled_images(config), 2, seed=0)
+                                 for image in batch['inputs']]))
+    assert len(seen[0]) == 6 and all(torch.equal(images, seen[0]) for images in seen)

@@ -17,7 +17,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import torch
-from _cli import UserError, add_common_arguments, build, load_config, run_tool, unlabelled_images
+from _cli import UserError, add_common_arguments, build, labelled_images, load_config, run_tool, unlabelled_images
 from _weights import load_weights
 from mmengine.config import Config, ConfigDict
 from mmengine.runner import Runner
@@ -56,8 +56,7 @@ def target_loader(config: Config, folder: str | None, batch_size: int) -> DataLo
 
 def source_loader(config: Config, batch_size: int) -> DataLoader:
     """The labelled images of the config's training, likewise."""
-    dataset = config.train_dataloader.dataset
-    return shuffled(dataset.get('source', dataset), batch_size)
+    return shuffled(labelled_images(config), batch_size)
 
 
 def shuffled(dataset: ConfigDict, batch_size: int) -> DataLoader:
