@@ -53,15 +53,18 @@ def test_folders_of_streets_are_what_they_say(mine):
 
 @pytest.fixture(scope='module')
 def adapted(mine, tmp_path_factory):
-    """A finished run with scores."""
-    tools = str(Path(__file__).resolve().parents[2] / 'tools')
+    """A finished run with scores, by one thread like `run`: another number of them rounds otherwise."""
+    tools, threads = str(Path(__file__).resolve().parents[2] / 'tools'), torch.get_num_threads()
     sys.path.insert(0, tools)
+    torch.set_num_threads(1)
     try:
         tool = importlib.import_module('adapt')
         out = tmp_path_factory.mktemp('adapted') / 'out'
         assert tool.main(tool.parse_arguments([str(w) for w in validated(mine, out, '--predict', 2)])) == 0
+        torch.set_num_threads(threads)
         yield out
     finally:
+        torch.set_num_threads(threads)
         sys.path.remove(tools)
 
 
