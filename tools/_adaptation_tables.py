@@ -51,6 +51,14 @@ def last(group: Sequence[Result], domain: str = 'target') -> float | str | None:
     return mean_std([r.miou(policy, domain) for r in group])
 
 
+def at_home(group: Sequence[Result]) -> float | str | None:
+    """mIoU on the source under its own statistics."""
+    policies = ['source' if 'source' in r.scores else 'none' for r in group]
+    if any('source' not in r.scores.get(policy, {}) for r, policy in zip(group, policies)):
+        return None
+    return mean_std([r.miou(policy, 'source') for r, policy in zip(group, policies)])
+
+
 def again(group: Sequence[Result], domain: str = 'target') -> float | str | None:
     """The same where the switches were learnt again on source images in disturbed light, statistics as trained."""
     if any(domain not in r.scores.get('disturbed', {}) for r in group):
@@ -71,8 +79,8 @@ def main_table(results: Sequence[Result], target: str) -> Table:
 def same_domain(results: Sequence[Result]) -> Table | None:
     """What each norm reaches where it was trained: source labels and source images, the source's statistics."""
     groups = {norm: group for (method, norm), group in grouped(results, SOURCE).items() if method == 'sourceonly'}
-    values = {LABELS[norm]: mean_std([r.miou('source' if 'source' in r.scores else 'none', 'source') for r in group])
-              for norm, group in groups.items() if 'source' in next(iter(group[0].scores.values()))}
+    values = {LABELS[norm]: at_home(group) for norm, group in groups.items()
+              if 'source' in next(iter(group[0].scores.values()))}
     if 'sw' in groups and values:
         values[AGAIN] = again(groups['sw'], 'source')
     return Table(tuple(values), (tuple(values.values()), )) if values else None
@@ -154,11 +162,11 @@ def length_table(results: Sequence[Result], target: str) -> Table | None:
     for length in sorted({r.iterations for r in results}):
         for (method, norm), group in grouped([r for r in results if r.iterations == length], target).items():
             rows.append((METHODS[method][0], LABELS[norm], length, len(group), last(group), again(group),
-                         last(group, 'source')))
+                         at_home(group)))
     also = {row[:2] for row in rows if row[2] != usual}
     rows = sorted((row for row in rows if row[:2] in also), key=lambda row: row[:3])
-    return Table(('method', 'norm', 'iterations', 'seeds', 'target mIoU', 'switches learnt again', 'source mIoU'),
-                 tuple(rows)) if rows else None
+    return Table(('method', 'norm', 'iterations', 'seeds', 'target mIoU', 'switches learnt again',
+                  "source mIoU, source's statistics"), tuple(rows)) if rows else None
 
 
 def trained_variations(results: Iterable[Result]) -> list[str]:

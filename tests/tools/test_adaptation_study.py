@@ -141,9 +141,10 @@ def test_other_lengths_stand_in_a_table_of_their_own(study):
     report = study.tool.report
     results = [result(study.tool, seed=seed) for seed in (0, 1)]
     results += [result(study.tool, norm='sw', seed=0), result(study.tool, iterations=8, target=40.0, other=15.0)]
+    results[-1].scores['source'] = {'target': [1.0, 2.0], 'source': [70.0, 60.0]}
     assert report.usual_length(results) == results[:3]
     assert report.length_table(results, 'varied').rows == (
-        ('AdaptSegNet', 'BN', 2, 2, '20.0 ± 0.0', None, '25.0 ± 0.0'), ('AdaptSegNet', 'BN', 8, 1, 40.0, None, 45.0))
+        ('AdaptSegNet', 'BN', 2, 2, '20.0 ± 0.0', None, None), ('AdaptSegNet', 'BN', 8, 1, 40.0, None, 65.0))
     assert report.length_table(results[:3], 'varied') is None
 
 
