@@ -91,7 +91,8 @@ def measured(results: Sequence[Result]) -> str:
 
 
 def summary(results: Sequence[Result]) -> str:
-    """The first table of every target."""
+    """The first table of every target, of the usual number of iterations."""
+    results = usual_length(results)
     return '\n'.join(f'{target or "target"}\n{to_markdown(grid(results, target, last))}'
                      for target in targets_of(results))
 

@@ -13,6 +13,11 @@ from sw_mmseg.analysis.tables import Table, mean_std
 LABELS = {'bn': 'BN', 'in': 'IN', 'sn': 'SN', 'ibn': 'IBN', 'bw': 'BW', 'iw': 'IW', 'sw': 'SWa', 'swb': 'SWb'}
 Key = tuple[str, str]  # method, norm
 AGAIN = 'SWa, switches learnt again'
+POLICIES = {  # as a table's heading
+    'none': 'no running statistics', 'source': "source's", 'target': "target's", 'both': "both's",
+    're-estimated': 're-estimated', 'switches': 'and switches', 'disturbed': 'as trained, switches of disturbed source',
+    'disturbed, re-estimated': 're-estimated after that',
+}
 LEARNT = 0.05  # IoU in percent, below which a class counts as never predicted
 
 
@@ -98,16 +103,15 @@ def domain_distance(group: Sequence[Result]) -> str | None:
 
 
 def policy_table(results: Sequence[Result], target: str, variation: str = '') -> Table:
-    """(method, norm) -> target mIoU under every policy; 'both' takes a training of its own."""
-    names = ('none', 'source', 'target', 'both', 're-estimated', 'switches', 'disturbed', 'disturbed, re-estimated')
+    """(method, norm) -> target mIoU under every policy that was scored; 'both' takes a training of its own."""
+    names = [name for name in POLICIES if any(name in r.scores for r in results if r.target == target)]
     both, rows = grouped(results, target, 'both'), []
     for key, group in grouped(results, target, variation).items():
         groups = {name: both.get(key, []) if name == 'both' else group for name in names}
         scores = [mean_std([r.miou(name) for r in scored]) if scored and all(name in r.scores for r in scored) else None
                   for name, scored in groups.items()]
         rows.append((METHODS[key[0]][0], LABELS[key[1]], len(group), *scores))
-    return Table(('method', 'norm', 'seeds', 'no running statistics', "source's", "target's", "both's", 're-estimated',
-                  'and switches', 'as trained, switches of disturbed source', 're-estimated after that'), tuple(rows))
+    return Table(('method', 'norm', 'seeds', *(POLICIES[name] for name in names)), tuple(rows))
 
 
 def cost_table(results: Sequence[Result], target: str) -> Table:
@@ -162,11 +166,12 @@ def length_table(results: Sequence[Result], target: str) -> Table | None:
     for length in sorted({r.iterations for r in results}):
         for (method, norm), group in grouped([r for r in results if r.iterations == length], target).items():
             rows.append((METHODS[method][0], LABELS[norm], length, len(group), last(group), again(group),
-                         at_home(group)))
+                         at_home(group), again(group, 'source')))
     also = {row[:2] for row in rows if row[2] != usual}
     rows = sorted((row for row in rows if row[:2] in also), key=lambda row: row[:3])
-    return Table(('method', 'norm', 'iterations', 'seeds', 'target mIoU', 'switches learnt again',
-                  "source mIoU, source's statistics"), tuple(rows)) if rows else None
+    return Table(('method', 'norm', 'iterations', 'seeds', 'target mIoU', AGAIN.removeprefix('SWa, '),
+                  "source mIoU, source's statistics", f'{AGAIN.removeprefix("SWa, ")}, source mIoU'),
+                 tuple(rows)) if rows else None
 
 
 def trained_variations(results: Iterable[Result]) -> list[str]:
