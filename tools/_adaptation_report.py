@@ -69,6 +69,11 @@ def sections(every: Sequence[Result], target: str) -> list[str]:
              '100 MMD² between source and target features, mean over 13 convolutions, under the same statistics:',
              to_markdown(grid(results, target, domain_distance)),
              'Statistics policies, target mIoU:', to_markdown(policy_table(results, target))]
+    both = policy_table(results, target, 'both')
+    if both.rows:
+        about = devices([r for r in results if r.target == target and r.variation == 'both'])
+        parts += [f'Running statistics that both domains move, in trainings of their own on {about}, target mIoU:',
+                  to_markdown(both)]
     for name, table in (('Other lengths of training:', length_table(every, target)),
                         ('Variations:', variation_table(results, target)),
                         ('What the switches chose:', ratio_table(results, target))):
@@ -120,7 +125,8 @@ def fill_docs(docs: Path, every: Sequence[Result]) -> None:
         picture = docs / 'images' / f'adaptation_{target}.png'
         picture.write_bytes(plot(results, target))
         image = f'![Target mIoU of every method, norm and seed](images/{picture.name})'
-        about = measured([r for r in results if r.target == target])
+        own = [r for r in results if r.target == target]
+        about = measured([r for r in own if not r.variation] or own)
         fill(docs / 'adaptation.md', f'study, {target}', '\n\n'.join([image, about, *sections(every, target)]))
     fill(docs / 'adaptation.md', 'choice', to_markdown(choice_table(results)))
     fill(docs / 'adaptation.md', 'cost', to_markdown(cost_table(results, targets_of(results)[0])))

@@ -6,6 +6,7 @@ import statistics
 from collections.abc import Callable, Iterable, Sequence
 
 from _adaptation_runs import METHODS, NORMS, SOURCE, Result
+from _records import devices
 
 from sw_mmseg.analysis.label_free import CRITERIA
 from sw_mmseg.analysis.tables import Table, mean_std
@@ -103,14 +104,13 @@ def domain_distance(group: Sequence[Result]) -> str | None:
 
 
 def policy_table(results: Sequence[Result], target: str, variation: str = '') -> Table:
-    """(method, norm) -> target mIoU under every policy that was scored; 'both' takes a training of its own."""
-    names = [name for name in POLICIES if any(name in r.scores for r in results if r.target == target)]
-    both, rows = grouped(results, target, 'both'), []
-    for key, group in grouped(results, target, variation).items():
-        groups = {name: both.get(key, []) if name == 'both' else group for name in names}
-        scores = [mean_std([r.miou(name) for r in scored]) if scored and all(name in r.scores for r in scored) else None
-                  for name, scored in groups.items()]
-        rows.append((METHODS[key[0]][0], LABELS[key[1]], len(group), *scores))
+    """(method, norm) -> target mIoU under every policy that was scored."""
+    groups, rows = grouped(results, target, variation), []
+    names = [name for name in POLICIES if any(name in r.scores for group in groups.values() for r in group)]
+    for (method, norm), group in groups.items():
+        scores = [mean_std([r.miou(name) for r in group]) if all(name in r.scores for r in group) else None
+                  for name in names]
+        rows.append((METHODS[method][0], LABELS[norm], len(group), *scores))
     return Table(('method', 'norm', 'seeds', *(POLICIES[name] for name in names)), tuple(rows))
 
 
@@ -166,11 +166,11 @@ def length_table(results: Sequence[Result], target: str) -> Table | None:
     for length in sorted({r.iterations for r in results}):
         for (method, norm), group in grouped([r for r in results if r.iterations == length], target).items():
             rows.append((METHODS[method][0], LABELS[norm], length, len(group), last(group), again(group),
-                         at_home(group), again(group, 'source')))
+                         at_home(group), again(group, 'source'), devices(group)))
     also = {row[:2] for row in rows if row[2] != usual}
     rows = sorted((row for row in rows if row[:2] in also), key=lambda row: row[:3])
     return Table(('method', 'norm', 'iterations', 'seeds', 'target mIoU', AGAIN.removeprefix('SWa, '),
-                  "source mIoU, source's statistics", f'{AGAIN.removeprefix("SWa, ")}, source mIoU'),
+                  "source mIoU, source's statistics", f'{AGAIN.removeprefix("SWa, ")}, source mIoU', 'on'),
                  tuple(rows)) if rows else None
 
 
@@ -205,9 +205,10 @@ def variation_table(results: Sequence[Result], target: str) -> Table | None:
         for (method, norm), group in grouped(results, target, variation).items():
             if any((method, norm) in grouped(results, target, other) for other in variations if other != variation):
                 rows.append((METHODS[method][0], LABELS[norm], variation or 'as shipped', len(group),
-                             last(group), last(group, 'source'), best_policy(group)))
+                             last(group), last(group, 'source'), best_policy(group), devices(group)))
     rows.sort(key=lambda row: (row[0], row[1]))
-    return Table(('method', 'norm', 'variation', 'seeds', 'target mIoU', 'source mIoU', 'best statistics'), tuple(rows))
+    return Table(('method', 'norm', 'variation', 'seeds', 'target mIoU', 'source mIoU', 'best statistics', 'on'),
+                 tuple(rows))
 
 
 def every_row(results: Sequence[Result]) -> Table:

@@ -144,20 +144,25 @@ def test_other_lengths_stand_in_a_table_of_their_own(study):
     results[-1].scores['source'] = {'target': [1.0, 2.0], 'source': [70.0, 60.0]}
     assert report.usual_length(results) == results[:3]
     assert report.length_table(results, 'varied').rows == (
-        ('AdaptSegNet', 'BN', 2, 2, '20.0 ± 0.0', None, None, None),
-        ('AdaptSegNet', 'BN', 8, 1, 40.0, None, 65.0, None))
+        ('AdaptSegNet', 'BN', 2, 2, '20.0 ± 0.0', None, None, None, 'a CPU'),
+        ('AdaptSegNet', 'BN', 8, 1, 40.0, None, 65.0, None, 'a CPU'))
     assert '| AdaptSegNet | 20.0 ± 0.0 |' in report.summary(results)  # not a mean over both lengths
     assert report.length_table(results[:3], 'varied') is None
 
 
-def test_statistics_of_both_domains_are_a_policy_of_the_training_without_them(study):
+def test_statistics_of_both_domains_stand_in_a_table_of_their_own(study):
     report = study.tool.report
     results = [result(study.tool, seed=seed) for seed in (0, 1)]
     scores = {'both': {'target': [30.0, float('nan')]}, 're-estimated': {'target': [20.0, float('nan')]}}
     results += [result(study.tool, variation='both', scores=scores, kept='both')]
     table = report.policy_table(results, 'varied')
-    assert table.headings == ('method', 'norm', 'seeds', "target's", "both's", 're-estimated')
-    assert table.rows == (('AdaptSegNet', 'BN', 2, '10.0 ± 0.0', 30.0, '20.0 ± 0.0'),)
+    assert table.headings == ('method', 'norm', 'seeds', "target's", 're-estimated')
+    assert table.rows == (('AdaptSegNet', 'BN', 2, '10.0 ± 0.0', '20.0 ± 0.0'),)
+    table = report.policy_table(results, 'varied', 'both')
+    assert table.headings == ('method', 'norm', 'seeds', "both's", 're-estimated')
+    assert table.rows == (('AdaptSegNet', 'BN', 1, 30.0, 20.0),)
+    assert ('Running statistics that both domains move, in trainings of their own on a CPU, target mIoU:'
+            in report.sections(results, 'varied'))
     assert report.variation_table(results, 'varied') is None
 
 
