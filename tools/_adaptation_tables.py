@@ -13,7 +13,8 @@ from sw_mmseg.analysis.tables import Table, mean_std
 
 LABELS = {'bn': 'BN', 'in': 'IN', 'sn': 'SN', 'ibn': 'IBN', 'bw': 'BW', 'iw': 'IW', 'sw': 'SWa', 'swb': 'SWb'}
 Key = tuple[str, str]  # method, norm
-AGAIN = 'SWa, switches learnt again'
+LEARNT_AGAIN = 'switches learnt again'
+AGAIN = f'SWa, {LEARNT_AGAIN}'
 POLICIES = {  # as a table's heading
     'none': 'no running statistics', 'source': "source's", 'target': "target's", 'both': "both's",
     're-estimated': 're-estimated', 'switches': 'and switches', 'disturbed': 'as trained, switches of disturbed source',
@@ -57,19 +58,19 @@ def last(group: Sequence[Result], domain: str = 'target') -> float | str | None:
     return mean_std([r.miou(policy, domain) for r in group])
 
 
+def again(group: Sequence[Result], domain: str = 'target') -> float | str | None:
+    """The same where the switches were learnt again on source images in disturbed light, statistics as trained."""
+    if any(domain not in r.scores.get('disturbed', {}) for r in group):
+        return None
+    return mean_std([r.miou('disturbed', domain) for r in group])
+
+
 def at_home(group: Sequence[Result]) -> float | str | None:
     """mIoU on the source under its own statistics."""
     policies = ['source' if 'source' in r.scores else 'none' for r in group]
     if any('source' not in r.scores.get(policy, {}) for r, policy in zip(group, policies)):
         return None
     return mean_std([r.miou(policy, 'source') for r, policy in zip(group, policies)])
-
-
-def again(group: Sequence[Result], domain: str = 'target') -> float | str | None:
-    """The same where the switches were learnt again on source images in disturbed light, statistics as trained."""
-    if any(domain not in r.scores.get('disturbed', {}) for r in group):
-        return None
-    return mean_std([r.miou('disturbed', domain) for r in group])
 
 
 def main_table(results: Sequence[Result], target: str) -> Table:
@@ -85,8 +86,7 @@ def main_table(results: Sequence[Result], target: str) -> Table:
 def same_domain(results: Sequence[Result]) -> Table | None:
     """What each norm reaches where it was trained: source labels and source images, the source's statistics."""
     groups = {norm: group for (method, norm), group in grouped(results, SOURCE).items() if method == 'sourceonly'}
-    values = {LABELS[norm]: at_home(group) for norm, group in groups.items()
-              if 'source' in next(iter(group[0].scores.values()))}
+    values = {LABELS[norm]: value for norm, group in groups.items() if (value := at_home(group)) is not None}
     if 'sw' in groups and values:
         values[AGAIN] = again(groups['sw'], 'source')
     return Table(tuple(values), (tuple(values.values()), )) if values else None
@@ -169,8 +169,8 @@ def length_table(results: Sequence[Result], target: str) -> Table | None:
                          at_home(group), again(group, 'source'), devices(group)))
     also = {row[:2] for row in rows if row[2] != usual}
     rows = sorted((row for row in rows if row[:2] in also), key=lambda row: row[:3])
-    return Table(('method', 'norm', 'iterations', 'seeds', 'target mIoU', AGAIN.removeprefix('SWa, '),
-                  "source mIoU, source's statistics", f'{AGAIN.removeprefix("SWa, ")}, source mIoU', 'on'),
+    return Table(('method', 'norm', 'iterations', 'seeds', 'target mIoU', LEARNT_AGAIN,
+                  "source mIoU, source's statistics", f'{LEARNT_AGAIN}, source mIoU', 'on'),
                  tuple(rows)) if rows else None
 
 

@@ -61,11 +61,10 @@ def adapted(mine, tmp_path_factory):
         tool = importlib.import_module('adapt')
         out = tmp_path_factory.mktemp('adapted') / 'out'
         assert tool.main(tool.parse_arguments([str(w) for w in validated(mine, out, '--predict', 2)])) == 0
-        torch.set_num_threads(threads)
-        yield out
     finally:
         torch.set_num_threads(threads)
         sys.path.remove(tools)
+    return out
 
 
 def test_everything_promised_is_there(adapted, mine):
