@@ -23,7 +23,6 @@ from _adaptation_scores import (
     peak_memory,
     score_checkpoints,
     score_policies,
-    test_loaders,
     trained_policies,
 )
 from _cli import UserError
@@ -202,7 +201,7 @@ def measure(cell: Cell, work_dir: Path, data: Path, threads: int) -> Result:
     model, seconds = runs.train(run, config, training_mark(cell, config), f'    {cell.name}')
     memory = peak_memory() - before
     source = work_dir / 'unseen_source' / SOURCE / 'gta5' if cell.data == 'streets' else None
-    loaders = test_loaders(config, source)
+    loaders = runs.test_loaders(config, source)
     with runs.quiet(run.folder / 'console.log'):
         history, kept = score_checkpoints(model, config, loaders), trained_policies(model)[-1]
         if len(trained_policies(model)) > 1:

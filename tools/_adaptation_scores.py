@@ -20,21 +20,12 @@ from mmengine.config import Config
 from mmseg.structures import SegDataSample
 from torch.utils.data import DataLoader
 
-from sw_mmseg.adaptation import DisturbedSource, estimate_switches
+from sw_mmseg.adaptation import estimate_switches
 from sw_mmseg.analysis.label_free import LabelFree
 
 BATCHES = 50  # of four target images for statistics, of four labelled ones for switches
 DISTANCE = Sampling(images=30, permutations=0)  # pictures a domain, convolutions as in Figure 3
 Scores = dict[str, list[float]]  # domain -> IoU of every class in percent
-
-
-def test_loaders(config: Config, source: Path | None) -> dict[str, DataLoader]:
-    """Images that no training saw: of the target, and of the source where there is a folder of it, laid out as GTA5."""
-    loaders = {'target': runs.build_loader(config.test_dataloader.dataset, 4)}
-    if source is not None:
-        pipeline = config.test_dataloader.dataset.pipeline
-        loaders['source'] = runs.build_loader(dict(type='GTA5Dataset', data_root=str(source), pipeline=pipeline), 4)
-    return loaders
 
 
 def checkpoints(config: Config) -> list[Path]:
@@ -100,7 +91,7 @@ def score_policies(model: torch.nn.Module, config: Config,
             scores['switches'], _ = score(model, loaders)
     model.load_state_dict(trained)
     images = runs.build_loader(labelled_images(config), 4, seed=0)
-    if estimate_switches(model, itertools.islice(images, BATCHES), objective=DisturbedSource()):
+    if runs.learn_switches(model, images, BATCHES)[0]:
         scores['disturbed'], _ = score(model, loaders)
         if runs.running_layers(model):
             runs.estimate(model, target_images, BATCHES)

@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
-from _demo_runs import ADVERSARIAL, SOURCE_ONLY, STATISTICS, Row, miou
+from _demo_runs import ADVERSARIAL, SOURCE_ONLY, STATISTICS, SWITCHES, TREATMENTS, Row, miou
 from _records import write_json
 from rich.console import Console
 from rich.table import Table as RichTable
@@ -39,7 +39,6 @@ from sw_mmseg.analysis import (
 from sw_mmseg.analysis.style import LIGHT, Theme, figure_png
 
 TITLE = 'From a drawn game to drawn cameras: what adapts the network'
-TREATMENTS = (SOURCE_ONLY, STATISTICS, ADVERSARIAL)
 
 
 def grouped(rows: Sequence[Row]) -> dict[tuple[str, str], list[Row]]:
@@ -90,6 +89,8 @@ def sentences(rows: Sequence[Row], iterations: int) -> list[str]:
             text += f' With running statistics of target images and no training: {mean[network, STATISTICS]:.1f}.'
         else:
             text += ' It keeps no running statistics, so there are none to adapt.'
+        if (network, SWITCHES) in mean:
+            text += f' With its switches learnt again on source images in other light: {mean[network, SWITCHES]:.1f}.'
         lines.append(f'{text} Adversarial training: {mean[network, ADVERSARIAL]:.1f}.')
     (first, best), (second, next_best) = sorted(mean.items(), key=lambda item: -item[1])[:2]
     lines.append(f'Highest here: {first[0].upper()} {first[1]} ({best:.1f}), then {second[0].upper()} {second[1]} '

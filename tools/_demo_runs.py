@@ -28,10 +28,11 @@ from mmengine.runner import Runner
 from mmseg.structures import SegDataSample
 from torch.utils.data import DataLoader
 
-from sw_mmseg.adaptation import estimate_statistics, running_layers
+from sw_mmseg.adaptation import DisturbedSource, estimate_statistics, estimate_switches, running_layers
 from sw_mmseg.engine import ClassIoUMetric, InterruptHook, ProgressHook, importance_ratios
 
-SOURCE_ONLY, STATISTICS, ADVERSARIAL = 'source only', 'target statistics', 'adversarial'
+TREATMENTS = ('source only', 'switches learnt again', 'target statistics', 'adversarial')
+SOURCE_ONLY, SWITCHES, STATISTICS, ADVERSARIAL = TREATMENTS
 DATA = 'data/streets/varied'  # the configs'
 
 
@@ -90,8 +91,10 @@ def schedule_options(config: Config, iterations: int | None) -> dict:
         'param_scheduler': players}
     for prefix, schedules in lists.items():
         for index, schedule in enumerate(schedules):
-            options |= {f'{prefix}.{index}.{key}': max(1, round(schedule[key] * iterations / old))
-                        for key in ('begin', 'end') if schedule.get(key)}
+            times = {k: max(1, round(schedule[k] * iterations / old)) for k in ('begin', 'end') if schedule.get(k)}
+            if 'end' in times:
+                times['end'] = max(times['end'], times.get('begin', 0) + 1)
+            options |= {f'{prefix}.{index}.{key}': value for key, value in times.items()}
     return options
 
 
@@ -163,6 +166,15 @@ def build_loader(dataset: dict, batch_size: int, seed: int | None = None) -> Dat
                                     'collate_fn': {'type': 'pseudo_collate'}}, seed=seed)
 
 
+def test_loaders(config: Config, source: Path | None) -> dict[str, DataLoader]:
+    """Images that no training saw: of the target, and of the source where there is a folder of it, laid out as GTA5."""
+    loaders = {'target': build_loader(config.test_dataloader.dataset, 4)}
+    if source is not None:
+        pipeline = config.test_dataloader.dataset.pipeline
+        loaders['source'] = build_loader(dict(type='GTA5Dataset', data_root=str(source), pipeline=pipeline), 4)
+    return loaders
+
+
 @torch.no_grad()
 def test(model: torch.nn.Module, loader: DataLoader, keep: Iterable[int] = (),
          visit: Callable[[SegDataSample], None] | None = None) -> tuple[list[float], list[np.ndarray]]:
@@ -191,6 +203,14 @@ def estimate(model: torch.nn.Module, loader: DataLoader, batches: int) -> tuple[
     begin = time.monotonic()
     layers = estimate_statistics(model, itertools.islice(loader, batches)) if running_layers(model) else 0
     return layers, time.monotonic() - begin
+
+
+def learn_switches(model: torch.nn.Module, loader: DataLoader, batches: int) -> tuple[int, float]:
+    """Switches learnt again on `batches` labelled batches in disturbed light and colours, nothing else moving; returns
+    how many steps that were, none without switches, and the seconds it took."""
+    begin = time.monotonic()
+    losses = estimate_switches(model, itertools.islice(loader, batches), objective=DisturbedSource())
+    return len(losses), time.monotonic() - begin
 
 
 def switch_ratios(model: torch.nn.Module) -> dict[str, float]:

@@ -1,9 +1,9 @@
 """The main job in minutes, without a GPU: networks that fail on a new domain, and what adapts them. `make demo`.
 
-Generates streets, then for each norm: trains on the source alone; gives that network the target's running statistics,
-without training; trains it adversarially. Prints one table and writes report.html, results.json, table.md and
-predictions.png. Stop it at will: the next call goes on. Numbers are those of the last iteration, and no target label
-chooses anything.
+Generates streets, then for each norm: trains on the source alone; learns that network's switches again, where it has
+any, on source images in other light; gives it the target's running statistics, without training; trains another one
+adversarially. Prints one table and writes report.html, results.json, table.md and predictions.png. Stop it at will: the
+next call goes on. Numbers are those of the last iteration, and no target label chooses anything.
 """
 
 from __future__ import annotations
@@ -19,10 +19,11 @@ from pathlib import Path
 
 import _demo_runs as runs
 import _records as records
-from _cli import UserError, run_tool, unlabelled_images
+from _cli import UserError, labelled_images, run_tool, unlabelled_images
 from _demo_report import Results, label, show, shown_networks, write_results
-from _demo_runs import ADVERSARIAL, SOURCE_ONLY, STATISTICS, Row, Run
+from _demo_runs import ADVERSARIAL, SOURCE_ONLY, STATISTICS, SWITCHES, TREATMENTS, Row, Run
 from mmengine.config import Config
+from torch.utils.data import DataLoader
 from tqdm import tqdm
 
 from sw_mmseg.datasets.streets import VARIANTS, generate_streets
@@ -56,8 +57,6 @@ class Demo:
 
     def __init__(self, args: argparse.Namespace) -> None:
         self.args, self.done = args, 0
-        self.commands = [f'tools/dataset_converters/streets.py {args.data} --variant {args.variant} --size {args.size} '
-                         f'--source {args.images} --target-train {args.images} --target-val {args.test_images}']
         self.total = 2 * len(args.rows) * len(args.seeds)
         self.target = self.generate(args.data, 0, args.images, args.images, args.test_images)
         # source images that no training sees: another seed of the same domain
@@ -102,48 +101,50 @@ class Demo:
         return self.config(self.run(self.args.rows[0], ADVERSARIAL, self.args.seeds[0]))
 
     @cached_property
-    def target_test(self):
-        """Loader of target images that no training saw."""
-        return runs.build_loader(self.base.test_dataloader.dataset, 4)
-
-    @cached_property
-    def source_test(self):
-        """Loader of source images that no training saw, prepared as the target's are."""
-        dataset = self.base.train_dataloader.dataset.source.copy()
-        dataset.pipeline = self.base.test_dataloader.dataset.pipeline
-        dataset.data_root = str(self.unseen / 'gta5')
-        return runs.build_loader(dataset, 4)
+    def tests(self) -> dict[str, DataLoader]:
+        """Domain -> loader of its images that no training saw."""
+        return runs.test_loaders(self.base, self.unseen / 'gta5')
 
     @cached_property
     def shown(self) -> list[int]:
         """Test images to show, evenly spread."""
-        count = min(self.args.pictures, len(self.target_test.dataset))
-        return [round((i + 0.5) * len(self.target_test.dataset) / count - 0.5) for i in range(count)]
+        count = min(self.args.pictures, len(self.tests['target'].dataset))
+        return [round((i + 0.5) * len(self.tests['target'].dataset) / count - 0.5) for i in range(count)]
 
     def rows(self, network: str, seed: int) -> list[tuple[Row, list]]:
-        """The three rows of one network, each with its predictions for the images to show."""
+        """The rows of one network, each with its predictions for the images to show."""
         alone, adapted = (self.run(network, treatment, seed) for treatment in (SOURCE_ONLY, ADVERSARIAL))
         return [*self.source_rows(alone), self.adversarial_row(adapted)]
 
     def source_rows(self, run: Run) -> list[tuple[Row, list]]:
-        """Source only; then the same network with statistics of the target's training images."""
+        """Source only; the same network with its switches learnt again, where it has any; and, as it was trained
+        otherwise, with statistics of the target's training images."""
         config = self.config(run)
         mark = self.mark(config)
-        files = [runs.row_file(self.args.work_dir, run.network, t, run.seed) for t in (SOURCE_ONLY, STATISTICS)]
-        found = [runs.read_row(file, mark) for file in files]
-        command = self.announce(run, all(found))
-        if all(found):
-            return found
+        files = {treatment: runs.row_file(self.args.work_dir, run.network, treatment, run.seed)
+                 for treatment in (SOURCE_ONLY, SWITCHES, STATISTICS)}  # the last is written last
+        found = {treatment: runs.read_row(file, mark) for treatment, file in files.items()}
+        command = self.announce(run, bool(found[STATISTICS]))
+        if found[STATISTICS]:
+            return [row for row in found.values() if row]
         model, seconds = runs.train(run, config, mark, f'    {run.label}')
         kept = 'source' if runs.running_layers(model) else 'none kept'
-        first = self.measure(run, model, SOURCE_ONLY, kept, seconds, command)
-        runs.write_row(files[0], mark, *first)
+        rows = {SOURCE_ONLY: self.measure(run, model, SOURCE_ONLY, kept, seconds, command)}
+        trained = {key: value.clone() for key, value in model.state_dict().items()}
+        images = runs.build_loader(labelled_images(config), 4, seed=0)
+        steps, seconds = runs.learn_switches(model, images, self.batches)
+        if steps:
+            again = self.estimation_command(run, '--switches source --keep-statistics')
+            rows[SWITCHES] = self.measure(run, model, SWITCHES, kept, seconds, again)
+            model.load_state_dict(trained)
         images = runs.build_loader(unlabelled_images(config, self.target_images), 4, seed=0)
-        layers, seconds = runs.estimate(model, images, -(-self.statistics_images // 4))
-        kept = 'target, re-estimated' if layers else kept
-        second = self.measure(run, model, STATISTICS, kept, seconds, self.estimation_command(run))
-        runs.write_row(files[1], mark, *second)
-        return [first, second]
+        layers, seconds = runs.estimate(model, images, self.batches)
+        if layers:
+            kept, command = 'target, re-estimated', self.estimation_command(run, f'--images-from {self.target_images}')
+        rows[STATISTICS] = self.measure(run, model, STATISTICS, kept, seconds, command)
+        for treatment, row in rows.items():
+            runs.write_row(files[treatment], mark, *row)
+        return list(rows.values())
 
     def adversarial_row(self, run: Run) -> tuple[Row, list]:
         """AdaptSegNet, its policy of running statistics named."""
@@ -163,8 +164,8 @@ class Demo:
     def measure(self, run: Run, model, treatment: str, kept: str, seconds: float, command: str) -> tuple[Row, list]:
         """A row: the model as it is, on unseen images of both domains."""
         with runs.quiet(run.folder / 'console.log'):
-            target, pictures = runs.test(model, self.target_test, self.shown)
-            source, _ = runs.test(model, self.source_test)
+            target, pictures = runs.test(model, self.tests['target'], self.shown)
+            source, _ = runs.test(model, self.tests['source'])
         row = Row(run.network, treatment, run.seed, kept, target, source, seconds, command, runs.switch_ratios(model))
         print(f'    {label(row)}: target mIoU {runs.miou(target):.1f}, source {runs.miou(source):.1f}', flush=True)
         return row, pictures
@@ -175,53 +176,58 @@ class Demo:
         return self.target / 'cityscapes' / 'leftImg8bit' / 'train'
 
     @property
-    def statistics_images(self) -> int:
-        """Target images that running statistics are re-estimated on."""
-        return min(200, self.args.images)
+    def batches(self) -> int:
+        """Batches of four images to re-estimate on: statistics those of the target, switches those of the source."""
+        return -(-min(200, self.args.images) // 4)
 
     def mark(self, config: Config) -> str:
         """Fingerprint of all that a row depends on."""
         manifests = [p.read_text() for root in (self.target, self.unseen) for p in sorted(root.glob('*.json'))]
-        return records.fingerprint(config, manifests, self.shown, self.statistics_images)
+        return records.fingerprint(config, manifests, self.shown, self.batches, TREATMENTS)
 
     def announce(self, run: Run, finished: bool) -> str:
         """Print the equivalent command; count the training."""
         self.done += 1
-        self.commands.append(run.command())
-        self.commands += [self.estimation_command(run)] if run.treatment == SOURCE_ONLY else []
         print(f'[{self.done}/{self.total}] {run.label}, seed {run.seed}{": done before" if finished else ""}\n'
               f'    {run.command()}', flush=True)
         return run.command()
 
-    def estimation_command(self, run: Run) -> str:
-        """What re-estimates the statistics from the command line."""
+    def estimation_command(self, run: Run, options: str) -> str:
+        """What re-estimates statistics or switches from the command line."""
         last = f'{run.folder}/iter_{self.base.train_cfg.max_iters}.pth'
-        return (f'tools/analysis/reestimate_statistics.py {run.config} {last} {run.folder}/target.pth '
-                f'--images-from {self.target_images} --images {self.statistics_images}')
+        name = 'switches' if '--switches' in options else 'target'
+        return (f'tools/analysis/reestimate_statistics.py {run.config} {last} {run.folder}/{name}.pth {options} '
+                f'--images {4 * self.batches}')
+
     def pictures(self, rows: list[tuple[Row, list]]) -> list[dict]:
         """Image, truth and the predictions of the networks to compare, one dict a test image."""
         chosen = {label(row) for row in shown_networks([row for row, _ in rows])}
         seed = rows[0][0].seed
         sheets = []
         for position, index in enumerate(self.shown):
-            packed = self.target_test.dataset[index]
+            packed = self.tests['target'].dataset[index]
             sheet = {'image': packed['inputs'].numpy()[::-1].transpose(1, 2, 0),  # BGR to RGB
                      'truth': packed['data_samples'].gt_sem_seg.data.squeeze().numpy().astype('uint8')}
             sheet |= {label(row): kept[position] for row, kept in rows if row.seed == seed and label(row) in chosen}
             sheets.append(sheet)
         return sheets
 
-
     def results(self, rows: list[tuple[Row, list]]) -> Results:
         """What the report shows."""
-        meta = self.target_test.dataset.metainfo
-        folders = {name: self.run(name, ADVERSARIAL, self.args.seeds[0]).folder for name in self.args.rows}
+        args, meta = self.args, self.tests['target'].dataset.metainfo
+        folders = {name: self.run(name, ADVERSARIAL, args.seeds[0]).folder for name in args.rows}
+        draw = (f'tools/dataset_converters/streets.py {args.data} --variant {args.variant} --size {args.size} '
+                f'--source {args.images} --target-train {args.images} --target-val {args.test_images}')
+        commands = dict.fromkeys([draw, *(row.command for row, _ in rows)])  # each once
         return Results([row for row, _ in rows], self.pictures(rows), meta['classes'], meta['palette'], folders,
-                       self.commands, self.base.train_cfg.max_iters, self.args.variant, len(self.target_test.dataset))
+                       list(commands), self.base.train_cfg.max_iters, args.variant, len(self.tests['target'].dataset))
 
 
 def main(args: argparse.Namespace) -> int:
     """Generate, train, test, report."""
+    for name in ('images', 'test_images', 'iterations', 'pictures'):
+        if (value := getattr(args, name)) is not None and value < 1:
+            raise UserError(f'--{name.replace("_", "-")} {value}: must be at least 1')
     os.chdir(REPOSITORY)
     warnings.filterwarnings('ignore')  # of libraries, between the lines of progress
     gc.freeze()  # data sets collect garbage when built: what was imported need not be searched each time

@@ -70,6 +70,8 @@ def test_demo_from_end_to_end(demo, tmp_path, monkeypatch, capsys):
     # without running statistics there is nothing to re-estimate: the same network, the same numbers
     assert rows['in', 'target statistics']['target'] == rows['in', 'source only']['target']
     assert results['iterations'] == 2
+    assert 'reestimate_statistics' in rows['bn', 'target statistics']['command']
+    assert rows['in', 'target statistics']['command'] == rows['in', 'source only']['command']
 
     page = (out / 'report.html').read_text()
     assert page_faults(page) == [] and len(page) < 10_000_000
@@ -84,6 +86,26 @@ def test_demo_from_end_to_end(demo, tmp_path, monkeypatch, capsys):
     trainings = StopOnce.trainings
     assert demo('--iterations', 2) == 0  # all is done: nothing is trained, the same table
     assert StopOnce.trainings == trainings and (out / 'table.md').read_text() == table
+
+
+def test_switches_learnt_again_are_a_row_and_leave_the_others_alone(demo, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(demo.tool.REPOSITORY)
+    args = ['--work-dir', tmp_path / 'demo', '--data', tmp_path / 'data', '--images', 4, '--test-images', 2, '--size',
+            '64x32', '--rows', 'sw', '--iterations', 1, '--pictures', 1]
+    args = demo.tool.parse_arguments([str(a) for a in args])
+    made = demo.tool.Demo(args)
+    run = made.run('sw', 'source only', 0)
+    rows = {row.treatment: row for row, _ in made.source_rows(run)}
+    assert list(rows) == ['source only', 'switches learnt again', 'target statistics']
+    alone, again, target = rows.values()
+    assert len(alone.ratios) == 2 * 2 * 5  # means and covariances, bw and iw, five sites
+    assert max(abs(again.ratios[name] - ratio) for name, ratio in alone.ratios.items()) > 0.005
+    assert target.ratios == alone.ratios  # what was learnt again is not in it
+    assert [row.statistics for row in rows.values()] == ['source', 'source', 'target, re-estimated']
+    assert '--switches source --keep-statistics' in again.command and str(run.folder) in again.command
+    kept = [row for row, _ in demo.tool.Demo(args).source_rows(run)]
+    assert [(row.treatment, row.seconds) for row in kept] == [(row.treatment, row.seconds) for row in rows.values()]
+    assert 'done before' in capsys.readouterr().out
 
 
 def test_rows_of_other_options_are_not_shown(demo):
@@ -102,6 +124,12 @@ def test_options_shorten_every_schedule(demo):
     ends = [max(s.end for s in schedules) for schedules in config.param_scheduler.values()]
     assert len(ends) == 2 and set(ends) == {config.train_cfg.max_iters}
     assert demo.tool.runs.schedule_options(config, None) == {}
+
+
+@pytest.mark.parametrize('option', ['images', 'test-images', 'iterations', 'pictures'])
+def test_counts_below_one_are_refused(demo, capsys, option):
+    assert demo(f'--{option}', 0) == 2
+    assert f'--{option} 0: must be at least 1' in capsys.readouterr().err
 
 
 def test_sentences_say_what_the_numbers_say(load_tool):
@@ -124,6 +152,11 @@ def test_sentences_say_what_the_numbers_say(load_tool):
     assert 'not measured' in lines[3]
     table = report.result_table(rows, 100)
     assert [r[2] for r in table.rows] == [12.0, 48.0, 54.0, 36.0, 36.0, 52.0] and table.strong == {2}
+    learnt = [row('sw', 'source only', 13.0, kept='source'), row('sw', 'switches learnt again', 14.5, kept='source'),
+              row('sw', 'target statistics', 14.0), row('sw', 'adversarial', 13.5)]
+    assert 'no training: 14.0. With its switches learnt again on source images in other light: 14.5. Adversarial' in (
+        report.sentences([*rows, *learnt], 600)[2])
+    assert [r[1] for r in report.result_table(learnt, 100).rows] == [r.treatment for r in learnt]
     several = [*rows, *(row(r.network, r.treatment, r.target[0] + 2, seed=1, kept=r.statistics) for r in rows)]
     assert report.result_table(several, 100).rows[0][2] == '13.0 ± 1.4'  # 12 and 14: deviation sqrt(2)
     assert report.result_table(several, 100).strong == {2}  # 55 leads 53 by more than 1.4
