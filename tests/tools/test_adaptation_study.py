@@ -5,7 +5,6 @@ import json
 from concurrent.futures import Future
 
 import pytest
-import torch
 
 
 class Here:
@@ -27,7 +26,7 @@ class Here:
 
 
 @pytest.fixture
-def study(load_tool, tmp_path, monkeypatch):
+def study(load_tool, tmp_path, monkeypatch, one_thread):
     """`study(...)` -> exit status; streets are tiny."""
     tool = load_tool('analysis/adaptation_study')
     cells = tool.cells
@@ -48,9 +47,7 @@ def study(load_tool, tmp_path, monkeypatch):
         return tool.run_tool(tool.main, tool.parse_arguments([str(w) for w in words]))
 
     run.tool = tool
-    threads = torch.get_num_threads()
-    yield run
-    torch.set_num_threads(threads)
+    return run
 
 
 def test_study_from_end_to_end(study, tmp_path, capsys):

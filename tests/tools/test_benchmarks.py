@@ -12,12 +12,10 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture
-def bench(load_tool, monkeypatch):
+def bench(load_tool, monkeypatch, one_thread):
     """`bench('norm_layer')` -> the module of tools/benchmark/norm_layer.py; the number of threads comes back after."""
     monkeypatch.syspath_prepend(str(REPOSITORY / 'tools/benchmark'))
-    threads = torch.get_num_threads()
-    yield lambda name: load_tool(f'benchmark/{name}')
-    torch.set_num_threads(threads)
+    return lambda name: load_tool(f'benchmark/{name}')
 
 
 def test_networks_have_the_published_sizes(bench):

@@ -5,14 +5,13 @@ import os
 import signal
 
 import pytest
-import torch
 
 from sw_mmseg.analysis.report import page_faults
 from sw_mmseg.engine import ProgressHook
 
 
 @pytest.fixture
-def demo(load_tool, tmp_path, monkeypatch):
+def demo(load_tool, tmp_path, monkeypatch, one_thread):
     """`demo(...)` runs the demo in `tmp_path` and returns its exit status."""
     monkeypatch.chdir(tmp_path)  # back to where we were when the test ends; the tool goes to the repository
     tool = load_tool('demo')
@@ -23,10 +22,7 @@ def demo(load_tool, tmp_path, monkeypatch):
         return tool.run_tool(tool.main, tool.parse_arguments([str(w) for w in words]))
 
     run.tool = tool
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield run
-    torch.set_num_threads(threads)
+    return run
 
 
 class StopOnce(ProgressHook):

@@ -17,13 +17,7 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 METHODS = ['sw_pspnet', 'sw_adaptsegnet']
 NO_CHECK = ('--check-data', 'none')
 
-
-@pytest.fixture(autouse=True)
-def one_thread():
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
+pytestmark = pytest.mark.usefixtures('one_thread')
 
 
 @pytest.fixture(scope='module')

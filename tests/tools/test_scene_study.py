@@ -4,13 +4,12 @@ import functools
 import json
 
 import pytest
-import torch
 
 import sw_mmseg.datasets.streets as streets
 
 
 @pytest.fixture
-def study(load_tool, tmp_path, monkeypatch):
+def study(load_tool, tmp_path, monkeypatch, one_thread):
     """`study(...)` -> exit status; streets are tiny, and the files to fill are stand-ins."""
     tool = load_tool('analysis/scene_parsing_study')
     generate = functools.partial(streets.generate_streets, size=(64, 32), source=0, target_train=8, target_val=2)
@@ -32,10 +31,7 @@ def study(load_tool, tmp_path, monkeypatch):
         return tool.run_tool(tool.main, tool.parse_arguments([str(w) for w in words]))
 
     run.tool = tool
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield run
-    torch.set_num_threads(threads)
+    return run
 
 
 def test_study_from_end_to_end(study, tmp_path, capsys):
