@@ -1,0 +1,96 @@
+"""The step between the domains of streets, part by part."""
+
+import json
+from dataclasses import fields
+
+import cv2
+import numpy as np
+import pytest
+
+from sw_mmseg.datasets.streets import VARIANTS
+
+LABELS = ('bn_seed0', 'bn_seed1')
+
+
+@pytest.fixture
+def tool(load_tool, one_thread):
+    return load_tool('analysis/domain_gap')
+
+
+@pytest.fixture
+def trained(tmp_path, tiny_config):
+    """Two checkpoints of untrained networks that carry their config."""
+    import torch
+    from mmengine.config import Config
+    from mmseg.registry import MODELS
+
+    import sw_mmseg.plugin  # noqa: F401
+
+    config, files = Config.fromfile(tiny_config('bn_sourceonly')), []
+    for seed in range(2):
+        torch.manual_seed(seed)
+        files.append(tmp_path / f'seed{seed}.pth')
+        weights = {'state_dict': MODELS.build(config.model).state_dict(), 'meta': {'cfg': config.pretty_text}}
+        torch.save(weights, files[-1])
+    return files
+
+
+def changed(domain, other):
+    """Fields of the look that differ."""
+    return {f.name for f in fields(domain.look) if getattr(domain.look, f.name) != getattr(other.look, f.name)}
+
+
+@pytest.mark.parametrize('back', [False, True])
+def test_parts_are_the_whole_step(tool, back):
+    found = tool.kinds('varied', back)
+    source, target = VARIANTS['varied']
+    start, end = (target, source) if back else (source, target)
+    names = list(found)
+    assert names[0] == ('target' if back else 'source') and names[-1] == ('source' if back else 'target')
+    assert found[names[0]] == start and found[names[-1]] == end
+    assert found['+ streets'].layout == end.layout and found['+ streets'].look == start.look
+    parts = [changed(found[f'+ {part}'], start) for part in tool.LOOKS]
+    assert all(parts) and sum(map(len, parts)) == len(set().union(*parts))  # none is empty, none overlap
+    assert set().union(*parts) == changed(end, start) == changed(found['+ whole look'], start)
+    assert all(found[f'+ {part}'].layout == start.layout for part in tool.LOOKS)
+
+
+def test_tables_of_networks(tool, trained, tmp_path, monkeypatch, capsys):
+    docs = tmp_path / 'docs'
+    (docs / 'images').mkdir(parents=True)
+    (docs / 'adaptation.md').write_text('before\n<!-- gap: by a tool -->\n<!-- end of gap -->\nafter\n')
+    monkeypatch.setattr(tool, 'DOCS', docs)
+    words = [*map(str, trained), '--labels', *LABELS, '--images', '2', '--size', '64x32']
+    words += ['--out', str(tmp_path / 'out')]
+    assert tool.run_tool(tool.main, tool.parse_arguments([*words, '--docs'])) == 0
+    scores = json.loads((tmp_path / 'out/gap.json').read_text())
+    assert list(scores) == list(tool.kinds('varied', False))
+    assert all(list(row) == ['bn'] and len(row['bn']) == 2 for row in scores.values())
+    text = (docs / 'adaptation.md').read_text()
+    assert '| source | ' in text and '| + haze and rain | ' in text and 'images/adaptation_gap.png' in text
+    assert (docs / 'images/adaptation_gap_pictures.png').stat().st_size > 1000
+
+    pictures = {folder.name: cv2.imread(str(folder / 'gta5/images/00001.png'))
+                for folder in (tmp_path / 'out/pictures').iterdir()}
+    labels = {name: cv2.imread(str(tmp_path / f'out/pictures/{name}/gta5/labels/00001.png'), cv2.IMREAD_UNCHANGED)
+              for name in pictures}
+    source, cast = 'varied_64x32_forth_source', 'varied_64x32_forth_colour_cast'
+    assert len(pictures) == 10 and (labels[source] == labels[cast]).all()
+    assert (labels[source] != labels['varied_64x32_forth_streets']).any()
+    assert 1 < np.abs(pictures[source].astype(int) - pictures[cast]).mean() < 40  # the same scene, a little bluer
+    before = capsys.readouterr().out
+    assert tool.run_tool(tool.main, tool.parse_arguments(words)) == 0  # from the pictures that are there
+    assert capsys.readouterr().out.splitlines()[0] == before.splitlines()[0]
+
+
+def test_mistakes_are_named(tool, trained, tmp_path, capsys):
+    def fails(*words):
+        assert tool.run_tool(tool.main, tool.parse_arguments([str(w) for w in (*words, '--out', tmp_path)])) == 2
+        return capsys.readouterr().err
+
+    assert '--size 64: give WxH' in fails(trained[0], '--size', '64')
+    assert 'at least 16x16' in fails(trained[0], '--size', '8x8')
+    assert 'one image' in fails(trained[0], '--images', 0)
+    (tmp_path / 'empty').mkdir()
+    (tmp_path / 'empty' / 'config.py').write_text('model = dict()\n')
+    assert 'has no checkpoint' in fails(tmp_path / 'empty')
