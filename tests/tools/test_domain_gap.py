@@ -9,7 +9,7 @@ import pytest
 
 from sw_mmseg.datasets.streets import VARIANTS
 
-LABELS = ('bn_seed0', 'bn_seed1')
+LABELS = ('BN_seed0', 'BN_seed1')
 
 
 @pytest.fixture
@@ -62,10 +62,12 @@ def test_tables_of_networks(tool, trained, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(tool, 'DOCS', docs)
     words = [*map(str, trained), '--labels', *LABELS, '--images', '2', '--size', '64x32']
     words += ['--out', str(tmp_path / 'out')]
-    assert tool.run_tool(tool.main, tool.parse_arguments([*words, '--docs'])) == 0
+    assert tool.run_tool(tool.main, tool.parse_arguments([*words, '--docs', '--own-statistics'])) == 0
     scores = json.loads((tmp_path / 'out/gap.json').read_text())
     assert list(scores) == list(tool.kinds('varied', False))
-    assert all(list(row) == ['bn'] and len(row['bn']) == 2 for row in scores.values())
+    assert all(list(row) == ['BN', 'BN, own statistics'] for row in scores.values())
+    assert {len(values) for row in scores.values() for values in row.values()} == {2}
+    assert scores['target']['BN'] != scores['target']['BN, own statistics']
     text = (docs / 'adaptation.md').read_text()
     assert '| source | ' in text and '| + haze and rain | ' in text and 'images/adaptation_gap.png' in text
     assert (docs / 'images/adaptation_gap_pictures.png').stat().st_size > 1000
@@ -74,11 +76,15 @@ def test_tables_of_networks(tool, trained, tmp_path, monkeypatch, capsys):
                 for folder in (tmp_path / 'out/pictures').iterdir()}
     labels = {name: cv2.imread(str(tmp_path / f'out/pictures/{name}/gta5/labels/00001.png'), cv2.IMREAD_UNCHANGED)
               for name in pictures}
-    source, cast = 'varied_64x32_forth_source', 'varied_64x32_forth_colour_cast'
+    source, cast = 'v1_varied_64x32_forth_source', 'v1_varied_64x32_forth_colour_cast'
     assert len(pictures) == 10 and (labels[source] == labels[cast]).all()
-    assert (labels[source] != labels['varied_64x32_forth_streets']).any()
+    assert (labels[source] != labels['v1_varied_64x32_forth_streets']).any()
     assert 1 < np.abs(pictures[source].astype(int) - pictures[cast]).mean() < 40  # the same scene, a little bluer
     before = capsys.readouterr().out
+    assert tool.run_tool(tool.main, tool.parse_arguments([*words, '--back'])) == 0
+    back = json.loads((tmp_path / 'out/gap_back.json').read_text())
+    assert [back[kind]['BN'] for kind in ('source', 'target')] == [scores[kind]['BN'] for kind in ('source', 'target')]
+    assert capsys.readouterr().out.splitlines()[-1] == before.splitlines()[-1]
     assert tool.run_tool(tool.main, tool.parse_arguments(words)) == 0  # from the pictures that are there
     assert capsys.readouterr().out.splitlines()[0] == before.splitlines()[0]
 

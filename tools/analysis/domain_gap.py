@@ -35,6 +35,7 @@ from sw_mmseg.analysis.grid import plot_grid
 from sw_mmseg.analysis.style import LIGHT, Theme, figure_png
 from sw_mmseg.analysis.tables import Table, mean_std, to_csv, to_markdown
 from sw_mmseg.datasets.streets import VARIANTS, Domain, Look, draw_sample
+from sw_mmseg.datasets.streets.generate import VERSION
 from sw_mmseg.datasets.streets.layouts import gta5_paths, write_sample
 
 DOCS = Path(__file__).resolve().parents[2] / 'docs'
@@ -48,6 +49,7 @@ LOOKS = {
     'colour cast': ('warmth', 'tint'),
     'lens and sensor': ('blur', 'sharpen', 'noise', 'vignette'),
 }
+OWN = ', own statistics'
 STREETS, WHOLE_LOOK = 'streets', 'whole look'
 
 
@@ -57,6 +59,8 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument('runs', nargs='+', metavar='RUN', help='work directories or checkpoints')
     parser.add_argument('--labels', nargs='+', help='a name a run (default: those of their folders)')
     parser.add_argument('--back', action='store_true', help='give the target one part of the source, not the reverse')
+    parser.add_argument('--own-statistics', action='store_true',
+                        help='test also with running statistics of the very pictures, where a network keeps any')
     parser.add_argument('--variant', choices=[name for name, domains in VARIANTS.items() if len(domains) == 2],
                         default='varied', help='of the target')
     parser.add_argument('--images', type=int, default=100, help='of each kind (default: 100)')
@@ -106,31 +110,38 @@ def draw_all(args: argparse.Namespace) -> dict[str, Path]:
     folders, workers = {}, len(os.sched_getaffinity(0)) if hasattr(os, 'sched_getaffinity') else 1
     with ProcessPoolExecutor(workers) as pool:
         for name, domain in kinds(args.variant, args.back).items():
-            words = [args.variant, args.size, 'back' if args.back else 'forth', *name.removeprefix('+ ').split()]
-            folder = args.out / 'pictures' / '_'.join(words)
+            way = 'back' if args.back else 'forth'
+            kind = '_'.join(name.removeprefix('+ ').split())
+            folder = args.out / f'pictures/v{VERSION}_{args.variant}_{args.size}_{way}_{kind}'
             job = partial(draw, root=folder, domain=domain, size=size)
             list(tqdm(pool.map(job, range(args.images), chunksize=8), name, args.images, leave=False, disable=None))
             folders[name] = folder
     return folders
 
 
-def scored(run: Run, folders: dict[str, Path], images: int) -> Iterator[tuple[str, float]]:
-    """Kind -> mIoU of a run's network, with the statistics that it carries."""
+def scored(run: Run, folders: dict[str, Path], args: argparse.Namespace) -> Iterator[tuple[str, str, float]]:
+    """Kind, column and mIoU of a run's network."""
     model, pipeline = network(run), run.config.test_dataloader.dataset.pipeline
-    for name, folder in folders.items():
-        dataset = dict(type='GTA5Dataset', data_root=str(folder / 'gta5'), pipeline=pipeline, indices=images)
-        yield name, runs.miou(runs.test(model, runs.build_loader(dataset, 4))[0])
+    trained = {key: value.clone() for key, value in model.state_dict().items()}
+    for kind, folder in folders.items():
+        dataset = dict(type='GTA5Dataset', data_root=str(folder / 'gta5'), pipeline=pipeline, indices=args.images)
+        loader = runs.build_loader(dataset, 4)
+        yield kind, run.task, runs.miou(runs.test(model, loader)[0])
+        if args.own_statistics and runs.estimate(model, loader, len(loader))[0]:
+            yield kind, f'{run.task}{OWN}', runs.miou(runs.test(model, loader)[0])
+            model.load_state_dict(trained)
 
 
 def measure(found: list[Run], folders: dict[str, Path], args: argparse.Namespace) -> dict[str, dict[str, list[float]]]:
-    """Kind -> network -> mIoU of every seed."""
+    """Kind -> column -> mIoU of every seed."""
     scores: dict[str, dict[str, list[float]]] = {name: {} for name in folders}
     for run in found:
         with runs.quiet(args.out / 'console.log'):
-            own = dict(scored(run, folders, args.images))
-        for name, value in own.items():
-            scores[name].setdefault(run.task, []).append(value)
-        print(f'{run.label}: ' + ', '.join(f'{name} {value:.1f}' for name, value in own.items()), flush=True)
+            own = list(scored(run, folders, args))
+        for kind, column, value in own:
+            scores[kind].setdefault(column, []).append(value)
+        print(f'{run.label}: ' + ', '.join(f'{kind} {value:.1f}' for kind, column, value in own if column == run.task),
+              flush=True)
     return scores
 
 
@@ -139,8 +150,9 @@ def gap_table(scores: dict[str, dict[str, list[float]]], images: int) -> Table:
     start, end = list(scores)[0], list(scores)[-1]
     networks = list(dict.fromkeys(name for row in scores.values() for name in row))
     rows = [(kind, *(mean_std(row[name]) for name in networks)) for kind, row in scores.items()]
-    return Table(('pictures', *networks), tuple(rows),
-                 f"mIoU in percent over {images} pictures of each kind; +: this of the {end}, the rest of the {start}.")
+    own = ' Own statistics: running statistics of these very pictures.' * any(name.endswith(OWN) for name in networks)
+    return Table(('pictures', *networks), tuple(rows), f'mIoU in percent over {images} pictures of each kind; +: this '
+                 f'of the {end}, the rest of the {start}.{own}')
 
 
 def sheet(folders: dict[str, Path], theme: Theme) -> Figure:
