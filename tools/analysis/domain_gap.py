@@ -173,8 +173,10 @@ def write(scores: dict[str, dict[str, list[float]]], folders: dict[str, Path], a
     table = gap_table(scores, args.images)
     (args.out / f'{stem}.json').write_text(json.dumps(scores, indent=1))
     (args.out / f'{stem}.csv').write_text(to_csv(table))
-    (args.out / f'{stem}.png').write_bytes(figure_png(lambda theme: plot_grid(scores, 'mIoU (%)', theme=theme), LIGHT))
-    (args.out / f'{stem}_pictures.png').write_bytes(figure_png(partial(sheet, folders), LIGHT))
+    shown = {kind: {name: values for name, values in row.items() if not name.endswith(OWN)}
+             for kind, row in scores.items()}
+    (args.out / f'{stem}.png').write_bytes(figure_png(lambda theme: plot_grid(shown, 'mIoU (%)', theme=theme), LIGHT))
+    (args.out / f'{stem}_pictures.png').write_bytes(figure_png(partial(sheet, folders), LIGHT, dpi=85))
     page = '\n\n'.join([f'![One scene in every kind of picture]({stem}_pictures.png)', to_markdown(table).strip(),
                         f'![mIoU of every kind, network and seed]({stem}.png)'])
     (args.out / f'{stem}.md').write_text(f'# The step between the domains\n\n{page}\n')
