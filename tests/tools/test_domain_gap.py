@@ -49,6 +49,7 @@ def test_parts_are_the_whole_step(tool, back):
     assert names[0] == ('target' if back else 'source') and names[-1] == ('source' if back else 'target')
     assert found[names[0]] == start and found[names[-1]] == end
     assert found['+ streets'].layout == end.layout and found['+ streets'].look == start.look
+    assert sorted(name for names in tool.LOOKS.values() for name in names) == sorted(f.name for f in fields(start.look))
     parts = [changed(found[f'+ {part}'], start) for part in tool.LOOKS]
     assert all(parts) and sum(map(len, parts)) == len(set().union(*parts))  # none is empty, none overlap
     assert set().union(*parts) == changed(end, start) == changed(found['+ whole look'], start)
@@ -100,3 +101,6 @@ def test_mistakes_are_named(tool, trained, tmp_path, capsys):
     (tmp_path / 'empty').mkdir()
     (tmp_path / 'empty' / 'config.py').write_text('model = dict()\n')
     assert 'has no checkpoint' in fails(tmp_path / 'empty')
+    (tmp_path / 'empty' / 'config.py').write_text("model = dict()\ndefault_scope = 'mmdet'\n")
+    (tmp_path / 'empty' / 'iter_1.pth').write_bytes(trained[0].read_bytes())
+    assert 'is no segmentation network' in fails(tmp_path / 'empty')

@@ -17,7 +17,7 @@ import os
 import sys
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import fields, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -188,6 +188,8 @@ def main(args: argparse.Namespace) -> int:
     found = open_runs(args.runs, args.labels)
     if missing := [run.label for run in found if run.checkpoint is None]:
         raise UserError(f'{missing[0]} has no checkpoint: train first')
+    if other := [run.label for run in found if run.config.get('default_scope') != 'mmseg']:
+        raise UserError(f'{other[0]} is no segmentation network: these pictures have labels for nothing else')
     folders = draw_all(args)
     page = write(measure(found, folders, args), folders, args)
     if args.docs:
@@ -196,8 +198,6 @@ def main(args: argparse.Namespace) -> int:
     print(f'\n{page}\n\nWritten to {args.out}')
     return 0
 
-
-assert {name for names in LOOKS.values() for name in names} == {field.name for field in fields(Look)}
 
 if __name__ == '__main__':
     sys.exit(run_tool(main, parse_arguments()))
