@@ -160,6 +160,20 @@ def build(what: str, make: Callable):
         raise UserError(f'the config does not build ({what}): {type(error).__name__}: {text}') from error
 
 
+def processors() -> int:
+    """Processor cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, 'sched_getaffinity') else os.cpu_count() or 1
+
+
+def picture_size(text: str) -> tuple[int, int]:
+    """Width and height of `--size WxH`; raises UserError for anything else."""
+    try:
+        width, height = (int(side) for side in text.split('x'))
+    except ValueError as error:
+        raise UserError(f'--size {text}: give WxH, such as 256x128') from error
+    return width, height
+
+
 def unlabelled_images(config: Config, folder: str) -> dict:
     """A data set of every image in a folder and below, prepared as the config prepares its test images."""
     pipeline = [t for t in config.test_dataloader.dataset.pipeline if not reads_labels(t)]

@@ -58,9 +58,11 @@ class Run:
 
     def command(self) -> str:
         """What trains the same from the command line."""
-        words = ['tools/train.py', self.config, '--work-dir', str(self.folder), '--seed', str(self.seed)]
-        settings = [f'{key}={value}' for key, value in self.options.items()]
-        return ' '.join(words + (['--cfg-options', *settings] if settings else []))
+        return f'tools/train.py {self.config} --work-dir {self.folder} --seed {self.seed}{self.settings()}'
+
+    def settings(self) -> str:
+        """The options as words of a command line, a space before them; nothing where there are none."""
+        return ' '.join([' --cfg-options', *(f'{k}={v}' for k, v in self.options.items())]) if self.options else ''
 
 
 @dataclass

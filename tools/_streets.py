@@ -7,10 +7,9 @@ configs/bn_pspnet_streets.py. The code path is that of the full training.
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
-from _cli import UserError
+from _cli import UserError, processors
 from mmengine.config import Config, ConfigDict
 from tqdm import tqdm
 
@@ -99,7 +98,7 @@ def draw_streets(out: Path) -> Path:
     """
     from sw_mmseg.datasets.streets import generate_streets, write_ade20k
     print(f'streets in {out}', flush=True)
-    workers = len(os.sched_getaffinity(0)) if hasattr(os, 'sched_getaffinity') else os.cpu_count() or 1
+    workers = processors()
     with tqdm(unit=' images', leave=False, disable=None) as bar:
         def show(done: int, total: int) -> None:
             bar.total = total

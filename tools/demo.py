@@ -19,7 +19,7 @@ from pathlib import Path
 
 import _demo_runs as runs
 import _records as records
-from _cli import UserError, labelled_images, run_tool, unlabelled_images
+from _cli import UserError, labelled_images, picture_size, processors, run_tool, unlabelled_images
 from _demo_report import Results, label, show, shown_networks, write_results
 from _demo_runs import ADVERSARIAL, SOURCE_ONLY, STATISTICS, SWITCHES, TREATMENTS, Row, Run
 from mmengine.config import Config
@@ -64,16 +64,15 @@ class Demo:
 
     def generate(self, out: Path, seed: int, source: int, target_train: int, target_val: int) -> Path:
         """Streets in `out`; quick when they are there."""
-        workers = len(os.sched_getaffinity(0)) if hasattr(os, 'sched_getaffinity') else os.cpu_count() or 1
+        size = picture_size(self.args.size)
         print(f'streets in {out}', flush=True)
         with tqdm(unit=' images', leave=False, disable=None) as bar:
             def show(done: int, total: int) -> None:
                 bar.total = total
                 bar.update(done - bar.n)
             try:
-                size = tuple(int(side) for side in self.args.size.split('x'))
-                return generate_streets(out, self.args.variant, size, source, target_train, target_val, seed, workers,
-                                        progress=show)
+                return generate_streets(out, self.args.variant, size, source, target_train, target_val, seed,
+                                        processors(), progress=show)
             except (FileExistsError, ValueError) as error:
                 raise UserError(f'{error} (--data DIR lets the demo use another folder)') from error
 
@@ -197,7 +196,7 @@ class Demo:
         last = f'{run.folder}/iter_{self.base.train_cfg.max_iters}.pth'
         name = 'switches' if '--switches' in options else 'target'
         return (f'tools/analysis/reestimate_statistics.py {run.config} {last} {run.folder}/{name}.pth {options} '
-                f'--images {4 * self.batches}')
+                f'--images {4 * self.batches}{run.settings()}')
 
     def pictures(self, rows: list[tuple[Row, list]]) -> list[dict]:
         """Image, truth and the predictions of the networks to compare, one dict a test image."""

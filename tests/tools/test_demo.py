@@ -99,6 +99,7 @@ def test_switches_learnt_again_are_a_row_and_leave_the_others_alone(demo, tmp_pa
     assert target.ratios == alone.ratios  # what was learnt again is not in it
     assert [row.statistics for row in rows.values()] == ['source', 'source', 'target, re-estimated']
     assert '--switches source --keep-statistics' in again.command and str(run.folder) in again.command
+    assert f'data_root={tmp_path}/data/varied/gta5' in again.command  # the pictures that this run was trained on
     kept = [row for row, _ in demo.tool.Demo(args).source_rows(run)]
     assert [(row.treatment, row.seconds) for row in kept] == [(row.treatment, row.seconds) for row in rows.values()]
     assert 'done before' in capsys.readouterr().out
@@ -126,6 +127,11 @@ def test_options_shorten_every_schedule(demo):
 def test_counts_below_one_are_refused(demo, capsys, option):
     assert demo(f'--{option}', 0) == 2
     assert f'--{option} 0: must be at least 1' in capsys.readouterr().err
+
+
+def test_a_size_that_is_none_is_refused(demo, capsys):
+    assert demo('--size', '64') == 2
+    assert '--size 64: give WxH' in capsys.readouterr().err
 
 
 def test_sentences_say_what_the_numbers_say(load_tool):

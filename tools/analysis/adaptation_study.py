@@ -16,7 +16,6 @@ import argparse
 import gc
 import itertools
 import multiprocessing
-import os
 import signal
 import sys
 import time
@@ -32,7 +31,7 @@ import _adaptation_runs as cells
 import _demo_runs as runs
 import _records as records
 from _adaptation_runs import Cell, Result
-from _cli import UserError, run_tool
+from _cli import UserError, processors, run_tool
 from _streets import STREETS
 
 from sw_mmseg.datasets.streets import VARIANTS
@@ -81,7 +80,7 @@ def plan(args: argparse.Namespace) -> list[Cell]:
 
 def work(planned: list[Cell], args: argparse.Namespace) -> Iterator[tuple[Cell, Result]]:
     """Finished cells as they come; each is trained in a process of its own, whose memory is its own too."""
-    threads = max(1, len(os.sched_getaffinity(0)) // args.jobs) if hasattr(os, 'sched_getaffinity') else 1
+    threads = max(1, processors() // args.jobs)
     context = multiprocessing.get_context('spawn')
     with ProcessPoolExecutor(args.jobs, mp_context=context, max_tasks_per_child=1) as pool:
         waiting, running = iter(planned), {}

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import sys
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
@@ -24,7 +23,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import _demo_runs as runs
-from _cli import UserError, run_tool
+from _cli import UserError, picture_size, processors, run_tool
 from _docs import fill_with_pictures
 from _report_runs import Run, network, open_runs
 from matplotlib import image as plt_image
@@ -98,17 +97,12 @@ def draw_all(args: argparse.Namespace) -> dict[str, Path]:
     """Kind -> folder of its pictures, laid out as GTA5.
 
     Raises:
-        UserError: the size is none.
+        UserError: the size is none, or no image is asked for.
     """
-    try:
-        size = tuple(int(side) for side in args.size.split('x'))
-        _, _ = size
-    except ValueError as error:
-        raise UserError(f'--size {args.size}: give WxH, such as 256x128') from error
+    size, folders = picture_size(args.size), {}
     if min(size) < 16 or args.images < 1:
         raise UserError(f'--size {args.size}, --images {args.images}: at least 16x16, and one image')
-    folders, workers = {}, len(os.sched_getaffinity(0)) if hasattr(os, 'sched_getaffinity') else 1
-    with ProcessPoolExecutor(workers) as pool:
+    with ProcessPoolExecutor(processors()) as pool:
         for name, domain in kinds(args.variant, args.back).items():
             way = 'back' if args.back else 'forth'
             kind = '_'.join(name.removeprefix('+ ').split())
