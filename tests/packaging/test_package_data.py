@@ -1,4 +1,4 @@
-"""What a wheel would hold, asked of setuptools itself: no config, tool or source file can be left out of the package."""
+"""What a wheel would hold, asked of setuptools itself: no config, tool or source file can be forgotten."""
 
 from __future__ import annotations
 
