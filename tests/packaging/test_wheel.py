@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import re
 import tarfile
 import zipfile
 from pathlib import Path
 
+import numpy as np
 import pytest
+from own_folders import write_folders
+from PIL import Image
 
 pytestmark = pytest.mark.slow
 
@@ -18,6 +22,14 @@ import sw_mmseg.plugin
 from mmengine.config import Config
 pathlib.Path('mine.py').write_text("_base_ = 'sw_mmseg::sw_pspnet_ade20k.py'")
 print('config:', Config.fromfile('mine.py').model.type)
+'''
+TINY = '''
+_base_ = 'sw_mmseg::bn_sourceonly_streets.py'
+model = dict(backbone=dict(width=0.0625), decode_head=dict(in_channels=64))
+train_dataloader = dict(num_workers=0, persistent_workers=False)
+val_dataloader = dict(num_workers=0, persistent_workers=False)
+train_cfg = dict(max_iters=2, val_interval=2)
+default_hooks = dict(checkpoint=dict(interval=2))
 '''
 
 
@@ -54,3 +66,42 @@ def test_a_config_builds_on_a_shipped_one_by_name(kind, request):
     assert ROOT not in place.parents
     assert (environment.packages in place.parents) == (kind == 'installed')
     assert 'config: EncoderDecoder' in environment.run('python', '-c', BASE_BY_NAME)
+
+
+def test_every_command_is_listed_and_the_shipped_tools_call_them(installed):
+    listed = installed.run('sw-mmseg', '--help')
+    assert {'adapt', 'demo', 'predict', 'test', 'train'} <= set(re.findall(r'\w+', listed))
+    tool = installed.packages / 'sw_mmseg/.mim/tools/predict.py'
+    for words in (['sw-mmseg', 'predict'], ['python', '-m', 'sw_mmseg', 'predict'], ['python', tool]):
+        assert 'an image, or a folder of images' in installed.run(*words, '--help')
+
+
+def test_a_network_is_trained_and_used_from_an_empty_folder(installed):
+    installed.run('sw-mmseg', 'dataset_converters', 'streets', 'data/streets', '--size', '64x32', '--source', '4',
+                  '--target-train', '2', '--target-val', '3', '--workers', '1')
+    (installed.empty / 'tiny.py').write_text(TINY)
+    installed.run('sw-mmseg', 'train', 'tiny.py')
+    images = installed.empty / 'data/streets/varied/cityscapes/leftImg8bit/val'
+    installed.run('sw-mmseg', 'predict', 'tiny.py', 'work_dirs/tiny/iter_2.pth', images, 'out')
+    predictions = sorted((installed.empty / 'out').rglob('*.png'))
+    assert len(predictions) == 3
+    for path in predictions:
+        with Image.open(path) as labels:
+            assert labels.size == (64, 32)
+            assert set(np.unique(np.asarray(labels))) <= set(range(19))
+
+
+def test_the_demo_runs_from_an_empty_folder(installed):
+    installed.run('sw-mmseg', 'demo', '--work-dir', 'demo', '--data', 'demo/data', '--images', '4', '--test-images', '2',
+                  '--size', '64x32', '--rows', 'bn', '--pictures', '2', '--iterations', '2')
+    assert (installed.empty / 'demo/report.html').stat().st_size > 0
+
+
+def test_two_folders_become_a_network_from_an_empty_folder(installed):
+    folders = write_folders(installed.empty / 'mine')
+    installed.run('sw-mmseg', 'adapt', '--source', folders / 'source/images', folders / 'source/labels',
+                  '--target', folders / 'target', '--out', 'adapted', '--iterations', '8', '--no-comparison')
+    made = {path.name for path in (installed.empty / 'adapted').iterdir()}
+    assert {'checkpoint.pth', 'config.py', 'predictions', 'report.html'} <= made
+    installed.run('sw-mmseg', 'predict', 'adapted/config.py', 'adapted/checkpoint.pth', folders / 'target', 'again')
+    assert len(list((installed.empty / 'again').rglob('*.png'))) == 4
