@@ -92,8 +92,8 @@ def test_a_network_is_trained_and_used_from_an_empty_folder(installed):
 
 
 def test_the_demo_runs_from_an_empty_folder(installed):
-    installed.run('sw-mmseg', 'demo', '--work-dir', 'demo', '--data', 'demo/data', '--images', '4', '--test-images', '2',
-                  '--size', '64x32', '--rows', 'bn', '--pictures', '2', '--iterations', '2')
+    installed.run('sw-mmseg', 'demo', '--work-dir', 'demo', '--data', 'demo/data', '--size', '64x32', '--images', '4',
+                  '--test-images', '2', '--rows', 'bn', '--pictures', '2', '--iterations', '2')
     assert (installed.empty / 'demo/report.html').stat().st_size > 0
 
 
