@@ -14,11 +14,9 @@ from pathlib import Path
 
 from mmengine.config import Config
 
-import sw_mmseg
-
 __all__ = ['CONFIGS', 'config_file', 'serve_configs', 'withdraw_configs']
 
-CONFIGS = Path(sw_mmseg.__file__).parent / '.mim' / 'configs'
+CONFIGS = Path(__file__).parents[1] / '.mim' / 'configs'
 PREFIX = 'sw_mmseg::'
 LOOKUP = '_get_cfg_path'  # of Config: (path of a base, file that names it) -> its path and scope
 
