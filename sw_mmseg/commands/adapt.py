@@ -47,7 +47,7 @@ def build_parser() -> argparse.ArgumentParser:
                         f'{BUDGET["cpu"]:.0f} without a graphics card, {BUDGET["cuda"]:.0f} with one)')
     parser.add_argument('--iterations', type=int, metavar='N', help='of each training, in place of a budget')
     parser.add_argument('--method', choices=tuple(METHODS), default=DEFAULT_METHOD,
-                        help='; '.join(f'{name}: {what}' for name, what in METHODS.items()))
+                        help='; '.join(f'{name}: {method.description}' for name, method in METHODS.items()))
     parser.add_argument('--norm', choices=tuple(NORMS), default='sw', help='norm at the sites of the paper')
     parser.add_argument('--network', choices=('auto', *NETWORKS), default='auto')
     parser.add_argument('--short-side', type=int, metavar='PIXELS', help='that images are scaled to')

@@ -11,7 +11,7 @@ from sw_mmseg.adaptation import running_layers
 from sw_mmseg.own_images.check import check
 from sw_mmseg.own_images.folders import Checked
 from sw_mmseg.own_images.job import begin, changed_config, configs, resumed, trained
-from sw_mmseg.own_images.plan import SOURCE_ONLY, STATISTICS, Choice, title
+from sw_mmseg.own_images.plan import Choice, title
 from sw_mmseg.own_images.report import Report, warnings_of, write_results
 from sw_mmseg.own_images.training import (
     SWITCH_STEPS,
@@ -24,6 +24,7 @@ from sw_mmseg.own_images.training import (
 )
 from sw_mmseg.running import training
 from sw_mmseg.running.errors import UserError
+from sw_mmseg.running.methods import SOURCE_ONLY, STATISTICS
 from sw_mmseg.running.tables import show
 
 __all__ = ['adapt']

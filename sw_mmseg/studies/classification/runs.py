@@ -21,7 +21,7 @@ from sw_mmseg.studies.classification.report import Result
 __all__ = ['NORMS', 'plan', 'work']
 
 NORMS = ('bn', 'sn', 'bw', 'iw', 'sw', 'swb')
-CODE = ('whitening', 'models/cifar_resnet.py', 'analysis/corruptions.py')  # what results depend on, beside the config
+CODE = ((__name__, 'work'),)  # what results depend on, beside the config
 
 
 def plan(args: argparse.Namespace) -> list[training.Run]:

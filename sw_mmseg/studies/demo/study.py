@@ -27,6 +27,8 @@ __all__ = ['Demo']
 
 CONFIGS = {SOURCE_ONLY: 'configs/{}_sourceonly_streets.py', ADVERSARIAL: 'configs/{}_adaptsegnet_streets.py'}
 
+CODE = ((__name__, 'Demo'),)  # what rows depend on, beside the config
+
 
 class Demo:
     """Configs, data and finished rows of one call."""
@@ -160,7 +162,7 @@ class Demo:
     def mark(self, config: Config) -> str:
         """Fingerprint of all that a row depends on."""
         manifests = [p.read_text() for root in (self.target, self.unseen) for p in sorted(root.glob('*.json'))]
-        return records.fingerprint(config, manifests, self.shown, self.batches, TREATMENTS)
+        return records.fingerprint(config, manifests, self.shown, self.batches, TREATMENTS, code=CODE)
 
     def announce(self, run: Run, finished: bool) -> str:
         """Print the equivalent command; count the training."""
