@@ -16,7 +16,7 @@ from mmengine.runner import Runner, find_latest_checkpoint
 
 from sw_mmseg.engine import InterruptHook, ShardedRunner
 from sw_mmseg.running.checkpoints import WholeCheckpointHook
-from sw_mmseg.running.command_line import add_common_arguments
+from sw_mmseg.running.command_line import add_common_arguments, seed_number
 from sw_mmseg.running.configs import build, load_config
 from sw_mmseg.running.errors import UserError
 from sw_mmseg.running.streets import make_streets, use_streets
@@ -37,7 +37,7 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
                         help='mixed precision; without a word float16 on a GPU, bfloat16 on a CPU')
     parser.add_argument('--deterministic', action='store_true',
                         help='the same seed gives the same losses to the bit, where the device has such operations')
-    parser.add_argument('--seed', type=int, help="seed of weights, order and augmentation (default: the config's)")
+    parser.add_argument('--seed', type=seed_number, help="seed of weights, order and augmentation (default: the config's)")
     parser.add_argument('--streets', action='store_true',
                         help='train a scene parsing config, made small, on drawn scenes: minutes on two CPU cores')
     parser.add_argument('--fsdp', action='store_true',

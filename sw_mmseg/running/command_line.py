@@ -12,14 +12,15 @@ from mmengine.config import DictAction
 
 from sw_mmseg.running.errors import UserError, is_user_error
 
-__all__ = ['LAUNCHERS', 'add_common_arguments', 'picture_size', 'run_tool']
+__all__ = ['LAUNCHERS', 'add_common_arguments', 'picture_size', 'run_tool', 'seed_number']
 
 LAUNCHERS = ('none', 'pytorch', 'slurm', 'mpi')
 
 
 def add_common_arguments(parser: argparse.ArgumentParser) -> None:
     """Options that every tool of a config has."""
-    parser.add_argument('--work-dir', help='where logs and checkpoints go (default: work_dirs/NAME_OF_CONFIG)')
+    parser.add_argument('--work-dir', help='where logs and checkpoints go (default: work_dirs/NAME_OF_CONFIG; of a '
+                        'config that is not shipped, work_dirs/ITS_PATH)')
     parser.add_argument('--cfg-options', nargs='+', action=DictAction, default={}, metavar='KEY=VALUE',
                         help='settings of the config to change, e.g. train_dataloader.batch_size=4')
     parser.add_argument('--launcher', choices=LAUNCHERS, default='none', help='how several processes were started')
@@ -60,6 +61,17 @@ def _leave_processes(status: int) -> None:
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(status)
+
+
+def seed_number(text: str) -> int:
+    """A seed of `--seed`: what numpy and torch both take. Raises what argparse makes a line of."""
+    try:
+        number = int(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f'{text} is no whole number') from error
+    if not 0 <= number < 2**32:
+        raise argparse.ArgumentTypeError(f'{text} is no seed: give a whole number from 0 to {2**32 - 1}')
+    return number
 
 
 def picture_size(text: str) -> tuple[int, int]:
