@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import argparse
 import errno
-import shlex
 import sys
 import warnings
 from pathlib import Path
@@ -24,7 +23,7 @@ from sw_mmseg.own_images.adapt import adapt
 from sw_mmseg.own_images.job import FEWEST
 from sw_mmseg.own_images.plan import BUDGET, DEFAULT_METHOD, METHODS, NETWORKS
 from sw_mmseg.running import training
-from sw_mmseg.running.command_line import seed_number
+from sw_mmseg.running.command_line import command_text, seed_number
 from sw_mmseg.running.errors import UserError
 from sw_mmseg.running.site_norms import NORMS
 
@@ -71,7 +70,7 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     parser = build_parser()
     args = parser.parse_args(arguments)
     words = sys.argv[1:] if arguments is None else arguments
-    args.command = 'python tools/adapt.py ' + ' '.join(map(shlex.quote, words))
+    args.command = command_text('adapt', *words)
     for name, least in (('iterations', FEWEST), ('budget', 0.01), ('short_side', 32), ('batch_size', 1)):
         value = getattr(args, name)
         if value is not None and value < least:

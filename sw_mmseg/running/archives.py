@@ -52,8 +52,8 @@ def _extract(file: zipfile.ZipFile, member: zipfile.ZipInfo, out: Path) -> bool:
     if path.is_file() and path.stat().st_size == member.file_size:
         return False
     if path.exists():
-        raise UserError(f'{path} is there and is not the file of {file.filename}, which has {member.file_size:,} bytes: '
-                        'move it away, or give another --out')
+        raise UserError(f'{path} is there and is not that of {file.filename}, of {member.file_size:,} bytes: move '
+                        'it away, or give another --out')
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f'.{path.name}.part')
     with file.open(member) as source, part.open('wb') as target:

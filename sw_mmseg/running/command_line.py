@@ -5,14 +5,16 @@ from __future__ import annotations
 import argparse
 import atexit
 import os
+import shlex
 import sys
 from collections.abc import Callable
+from pathlib import Path
 
 from mmengine.config import DictAction
 
 from sw_mmseg.running.errors import UserError, is_user_error
 
-__all__ = ['LAUNCHERS', 'add_common_arguments', 'picture_size', 'run_tool', 'seed_number']
+__all__ = ['LAUNCHERS', 'add_common_arguments', 'command_text', 'picture_size', 'run_tool', 'seed_number']
 
 LAUNCHERS = ('none', 'pytorch', 'slurm', 'mpi')
 
@@ -61,6 +63,18 @@ def _leave_processes(status: int) -> None:
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(status)
+
+
+def command_text(name: str, *words: object) -> str:
+    """A command for a user to copy: of a tool where there are tools, as in a checkout, else of the package.
+
+    Args:
+        name: such as 'train' or 'analysis cost'.
+        words: its arguments, quoted where they need it.
+    """
+    tool = Path('tools', *name.split()).with_suffix('.py')
+    program = ['python', tool.as_posix()] if tool.is_file() else ['python', '-m', 'sw_mmseg', *name.split()]
+    return shlex.join([*program, *map(str, words)])
 
 
 def seed_number(text: str) -> int:

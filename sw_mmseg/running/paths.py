@@ -36,7 +36,9 @@ def default_work_dir(config: Path) -> Path:
     parts = config.relative_to(here).parts if inside else config.parts[1:]
     if parts[0] == WORK_DIRS.name and inside:
         return Path(*parts)
-    if len(parts) == 1:
-        return WORK_DIRS / (Path(here.name, *parts) if shipped_config(parts[0]).is_file() else parts[0])
     twin = (here / WORK_DIRS).joinpath(*parts).with_suffix('.py')
-    return WORK_DIRS.joinpath(*(config.parts[1:] if twin.is_file() else parts))
+    if twin.is_file():
+        parts = config.parts[1:]
+    elif len(parts) == 1 and shipped_config(parts[0]).is_file():
+        parts = here.name, *parts
+    return WORK_DIRS.joinpath(*parts)

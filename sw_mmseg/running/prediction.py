@@ -20,8 +20,8 @@ from sw_mmseg.running.data_sets import reads_labels
 from sw_mmseg.running.errors import UserError, is_user_error
 from sw_mmseg.running.outputs import Outputs
 
-__all__ = ['build_pipeline', 'build_reader', 'files_of', 'find_images', 'meta_of', 'names_below', 'says_size', 'segment',
-           'segment_pixels', 'test_pixels', 'write']
+__all__ = ['build_pipeline', 'build_reader', 'files_of', 'find_images', 'meta_of', 'names_below', 'says_size',
+           'segment', 'segment_pixels', 'test_pixels', 'write']
 
 SUFFIXES = set(PICTURES)
 Reader = Callable[[Path], np.ndarray]

@@ -1,4 +1,4 @@
-"""Networks, pictures and videos in, pictures and videos out, of tools/stylize.py. No file is ever half written, and none that is there is lost."""
+"""Networks, pictures and videos in, pictures and videos out, of tools/stylize.py; no file is ever half written."""
 
 from __future__ import annotations
 
@@ -63,8 +63,8 @@ def mixed(engine: WholePicture, content: Tensor, alpha: float) -> np.ndarray:
 
 
 def stylised_file(path: Path, folder: Path, out: Path, single: bool) -> Path:
-    """Where a picture's result goes: `out`, if it is the only one and `out` is called like a picture; else the path that
-    the picture has in `folder`, below `out`, with '.png' added."""
+    """Where a picture's result goes: `out`, if it is the only one and `out` is called like a picture; else its path in
+    `folder`, below `out`, with '.png' added."""
     if single and out.suffix.lower() in Image.registered_extensions():
         return out
     return out / path.relative_to(folder).parent / f'{path.name}.png'

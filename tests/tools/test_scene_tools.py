@@ -8,6 +8,8 @@ import pytest
 from PIL import Image
 
 from sw_mmseg.datasets import PALETTE
+from sw_mmseg.running.outputs import RECORD
+from sw_mmseg.running.prediction import segment_pixels
 
 pytestmark = pytest.mark.usefixtures('one_thread')
 
@@ -55,8 +57,8 @@ def test_a_video_is_painted(trained, run, tmp_path, capsys):
     assert run('image_demo', *trained, tmp_path / 'drive.mp4', tmp_path / 'out', '--every', 2) == 0
     video = cv2.VideoCapture(str(tmp_path / 'out' / 'drive_demo.mp4'))
     assert int(video.get(cv2.CAP_PROP_FRAME_COUNT)) == 4 and video.get(cv2.CAP_PROP_FPS) == 5.0
-    assert video.get(cv2.CAP_PROP_FRAME_WIDTH) > 64 and [p.name for p in (tmp_path / 'out').iterdir()] == [
-        'drive_demo.mp4']
+    assert video.get(cv2.CAP_PROP_FRAME_WIDTH) > 64 and {p.name for p in (tmp_path / 'out').iterdir()} == {
+        'drive_demo.mp4', RECORD}
     (tmp_path / 'broken.mp4').write_bytes(b'nothing')
     capsys.readouterr()
     assert run('image_demo', *trained, tmp_path / 'broken.mp4', tmp_path / 'out') == 2
@@ -73,10 +75,10 @@ def test_mmsegs_inferencer_takes_config_and_checkpoint(trained, images, tmp_path
     files = sorted(images.rglob('*.png'))
     one = inferencer(str(files[0]), out_dir=str(tmp_path))['predictions']
     assert one.shape == (32, 64) and list(tmp_path.rglob('*.png'))
-    predict, image_demo = import_module('sw_mmseg.commands.predict'), import_module('sw_mmseg.commands.image_demo')
+    image_demo = import_module('sw_mmseg.commands.image_demo')
     painter = image_demo.build_painter(image_demo.parse_arguments([*map(str, trained), 'x', 'y', '--device', 'cpu']))
     pixels = [cv2.imread(str(file)) for file in files]
-    ours = [predict.segment_pixels(painter.model, painter.pipeline, image) for image in pixels]
+    ours = [segment_pixels(painter.model, painter.pipeline, image) for image in pixels]
     assert np.array_equal(one, ours[0])
     for several in (pixels, [str(file) for file in files]):
         found = inferencer(several)['predictions']

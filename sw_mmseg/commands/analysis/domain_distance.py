@@ -99,7 +99,8 @@ def write(outputs: Outputs, found: dict[str, list[LayerDistance]], args: argpars
     for part in PARTS:
         table = distance_table(found, part, caption(part, args))
         outputs.write(f'{part}.csv', to_csv(table))
-        outputs.write(f'{part}.png', figure_png(lambda theme, part=part: plot_distances(found, part, theme=theme), LIGHT))
+        picture = figure_png(lambda theme, part=part: plot_distances(found, part, theme=theme), LIGHT)
+        outputs.write(f'{part}.png', picture)
         parts += [f'### {PARTS[part]}', to_markdown(table).strip(), f'![{PARTS[part]} by layer]({part}.png)']
     page = '\n\n'.join(parts) + '\n'
     outputs.write('domain_distance.md', f'# Domain distance\n\n{page}')

@@ -17,6 +17,7 @@ from pathlib import Path
 
 from sw_mmseg.engine.progress import duration
 from sw_mmseg.running import paths, records, training
+from sw_mmseg.running.command_line import seed_number
 from sw_mmseg.running.errors import UserError
 from sw_mmseg.running.streets import STREETS, draw_streets
 from sw_mmseg.studies.documents import fill
@@ -33,7 +34,7 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('configs', nargs='*', default=[f'{norm}_pspnet_streets' for norm in NORMS],
                         help="names of configs without folder and suffix (default: PSPNet's on streets)")
-    parser.add_argument('--seeds', type=int, nargs='+', default=[0, 1, 2])
+    parser.add_argument('--seeds', type=seed_number, nargs='+', default=[0, 1, 2])
     parser.add_argument('--iterations', type=int, help="of each training (default: the configs')")
     parser.add_argument('--work-dir', type=Path, default=Path('work_dirs/scene_parsing'))
     parser.add_argument('--data', type=Path, default=STREETS, help='where streets are, or will be')
