@@ -97,8 +97,8 @@ def test_two_configs_of_one_name_do_not_share_a_work_directory(tmp_path, monkeyp
     monkeypatch.chdir(tmp_path)
     shipped = paths.CONFIGS / 'bn_adaptsegnet_streets.py'
     assert paths.default_work_dir(shipped) == Path('work_dirs/bn_adaptsegnet_streets')
-    places = ['config.py', 'a/config.py', 'b/config.py', 'b/c/config.py', 'work_dirs/a/config.py', 'work_dirs/config.py',
-              'bn_adaptsegnet_streets.py', '../elsewhere/config.py', '../elsewhere/a/config.py']
+    places = ['config.py', 'a/config.py', 'b/config.py', 'b/c/config.py', 'work_dirs/a/config.py',
+              'work_dirs/config.py', 'bn_adaptsegnet_streets.py', '../elsewhere/config.py', '../elsewhere/a/config.py']
     for place in places:
         Path(place).parent.mkdir(parents=True, exist_ok=True)
         Path(place).write_text('x = 1')

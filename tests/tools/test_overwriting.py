@@ -138,8 +138,8 @@ def test_analysis(network, run, capsys, tmp_path):
     refused(run, capsys, ('analysis importance_ratios', network[1], '--out', tmp_path / 'i'), tmp_path / 'i/tasks.csv')
     refused(run, capsys, ('analysis whiteness', *network, '--images', 2, '--out', tmp_path / 'w'),
             tmp_path / 'w/whiteness.md')
-    refused(run, capsys, ('analysis domain_distance', *network, '--images', 2, '--pixels', 2, '--permutations', 2, '--out',
-                          tmp_path / 'd'), tmp_path / 'd/style.png')
+    refused(run, capsys, ('analysis domain_distance', *network, '--images', 2, '--pixels', 2, '--permutations', 2,
+                          '--out', tmp_path / 'd'), tmp_path / 'd/style.png')
     refused(run, capsys, ('analysis instance_statistics', *network, '--images', 2, '--show', 1, '--layer',
                           'backbone.norm2', '--out', tmp_path / 's'), tmp_path / 's/map.png')
     refused(run, capsys, ('analysis browse_dataset', network[0], tmp_path / 'b', '--number', 1, '--width', 64),

@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 import torch
 from mmengine.config import Config
+from mmengine.runner import Runner
 
 from sw_mmseg.running.command_line import run_tool
-from sw_mmseg.running.resume import differences
+from sw_mmseg.running.resume import ResumedRatesHook, differences
 
 PLAYERS = ('segmentor', 'discriminator')
 RATE = 'optim_wrapper.segmentor.optimizer.lr'
@@ -106,23 +107,16 @@ def test_another_rate_holds_from_there_on(config_of, runs, resumable):
 
 
 def test_what_optimisers_remember_is_kept(runs, config_of):
-    """One step with weights that do not decay and gradients of zero moves a weight by what the momentum holds."""
+    """Momentum of SGD and the moments of Adam, whatever becomes of the rates."""
     state = torch.load(runs / 'short/iter_6.pth', weights_only=False)
-    from types import SimpleNamespace
-
-    from mmengine.optim import OptimWrapperDict
-    from mmengine.runner import Runner
+    before = {player: state['optimizer'][player]['state'] for player in PLAYERS}
     config = Config.fromfile(config_of(10))
     config.work_dir = str(runs / 'built')
     runner = Runner.from_cfg(config)
-    wrappers = runner.build_optim_wrapper(config.optim_wrapper)
-    assert isinstance(wrappers, OptimWrapperDict)
-    runner.optim_wrapper = wrappers
-    fake = SimpleNamespace(optim_wrapper=wrappers, param_schedulers=runner.build_param_scheduler(config.param_scheduler))
-    from sw_mmseg.running.resume import ResumedRatesHook
-    before = {player: state['optimizer'][player]['state'] for player in PLAYERS}
-    ResumedRatesHook('x').after_load_checkpoint(fake, state)
-    assert all(state['optimizer'][player]['state'] is before[player] and before[player] for player in PLAYERS)
+    runner.optim_wrapper = runner.build_optim_wrapper(config.optim_wrapper)
+    runner.param_schedulers = runner.build_param_scheduler(config.param_scheduler)
+    ResumedRatesHook('iter_6.pth').after_load_checkpoint(runner, state)
+    assert all(before[player] and state['optimizer'][player]['state'] is before[player] for player in PLAYERS)
 
 
 def test_what_would_be_ignored_is_refused(config_of, resumable, capsys):
