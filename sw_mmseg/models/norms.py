@@ -15,26 +15,17 @@ from mmengine.registry import MODELS
 from torch import nn
 
 from sw_mmseg.models.instance_batch_norm import InstanceBatchNorm2d
-from sw_mmseg.whitening import (
-    BatchWhiten2d,
-    InstanceWhiten2d,
-    SwitchNorm2d,
-    SwitchWhiten1d,
-    SwitchWhiten2d,
-    SwitchWhiten3d,
-    convert_sync_batchnorm,
-)
+from sw_mmseg.whitening import NORMS as TABLE
+from sw_mmseg.whitening import SwitchWhiten1d, SwitchWhiten2d, SwitchWhiten3d, convert_sync_batchnorm
 
 __all__ = ['NORMS', 'protect_from_sync_conversion']
 
 NORMS = {
-    'SW': SwitchWhiten2d,
+    **{norm.type: norm.layer for norm in TABLE.values() if norm.switchable},  # SW, SWb, SN, BW, IW
+    'SWa': SwitchWhiten2d,
     'SW1d': SwitchWhiten1d,
     'SW2d': SwitchWhiten2d,
     'SW3d': SwitchWhiten3d,
-    'SN': SwitchNorm2d,
-    'BW': BatchWhiten2d,
-    'IW': InstanceWhiten2d,
     'IBN': InstanceBatchNorm2d,
 }
 for _name, _norm in NORMS.items():

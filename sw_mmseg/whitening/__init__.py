@@ -10,18 +10,23 @@ from .diagnose import Diagnosis
 from .fold import FoldReport, fold, fold_into, fold_model
 from .function import switch_whiten
 from .layer import SwitchWhiten1d, SwitchWhiten2d, SwitchWhiten3d
-from .presets import PRESETS, BatchWhiten2d, InstanceWhiten2d, SwitchNorm2d
+from .norm_table import NORMS, NORMS_BY_TITLE, Norm
+from .presets import PRESETS, BatchWhiten2d, FullSwitchWhiten2d, InstanceWhiten2d, SwitchNorm2d
 from .released import ReleasedError, convert_released, released_norms
 from .replace import convert, replace_norm
 from .statistics import STATISTICS
 
 __all__ = [
+    'NORMS',
+    'NORMS_BY_TITLE',
     'PRESETS',
     'STATISTICS',
     'BatchWhiten2d',
     'Diagnosis',
     'FoldReport',
+    'FullSwitchWhiten2d',
     'InstanceWhiten2d',
+    'Norm',
     'ReleasedError',
     'Site',
     'SwitchNorm2d',
