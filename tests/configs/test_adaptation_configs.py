@@ -7,64 +7,29 @@ config's own.
 from pathlib import Path
 
 import pytest
-import torch
-from mmengine.config import Config
-from mmengine.registry import init_default_scope
-from mmengine.runner import Runner
-from mmseg.registry import DATASETS, MODELS
-from tiny_networks import two_domain_batch
-from torch import nn
-from torch.utils.data import Dataset
+from config_runs import (
+    ALL_NAMES,
+    STEPPED_IN,
+    check_sites,
+    load,
+    names_of,
+    one_iteration,
+    reloaded,
+    segmentor_of,
+    train,
+)
 
 from sw_mmseg.engine.optimizers import check_coverage
 from sw_mmseg.models.vgg import scale_width
-from sw_mmseg.whitening import PRESETS, SwitchWhiten2d
+from sw_mmseg.running.norms import norm_of
 
-# The second word of a config's name -> the file beside this one that builds and steps such configs.
-STEPPED_IN = {
-    **dict.fromkeys(('adaptsegnet', 'adaptsegnet101', 'jitter', 'oracle', 'sourceonly', 'sourceonly101', 'minent',
-                     'minent101', 'advent', 'advent101', 'isw', 'isw101', 'fda', 'fda101'), 'test_configs.py'),
-    **dict.fromkeys(('fcn', 'pspnet', 'pspnet101'), 'test_scene_configs.py'),
-    **dict.fromkeys(('resnet20', 'resnet44', 'resnet56', 'resnet110', 'resnet50', 'resnet50fast', 'resnet50released',
-                     'resnet101', 'resnet101released', 'densenet121', 'densenet169'), 'test_classification_configs.py'),
-    **dict.fromkeys(('dacs', 'dacs101', 'mic', 'mic101', 'daformer'), 'test_self_training_configs.py'),
-    **dict.fromkeys(('maskrcnn', 'maskrcnnreleased'), 'test_detection_configs.py'),
-    'style': 'stylization/test_stylization.py',
-}
-ALL_NAMES = sorted(path.stem for path in (Path(__file__).parent.parent / 'configs').glob('*.py'))
-NAMES = [name for name in ALL_NAMES if STEPPED_IN.get(name.split('_')[1]) == 'test_configs.py']
+NAMES = names_of('configs/test_adaptation_configs.py')
+METHODS = ('adaptsegnet', 'advent', 'fda', 'isw', 'jitter', 'minent', 'sourceonly')
 LOSSES = {
     **dict.fromkeys(('AdaptSegNet', 'AdvEnt'), {'loss_seg', 'loss_adv', 'loss_dis'}),
     'EntropyMinimization': {'loss_seg', 'loss_ent'},
     'InstanceSelectiveWhitening': {'loss_seg', 'loss_isw'},
 }
-EXPECTED_NORM = {'sn': 'SN', 'sw': 'SWa', 'swb': 'SWb', 'bw': 'BW', 'iw': 'IW'}
-
-
-def load(name):
-    return Config.fromfile(Path(__file__).parent.parent / 'configs' / f'{name}.py')
-
-
-def segmentor_of(config):
-    return config.model.get('segmentor', config.model)
-
-
-@DATASETS.register_module(force=True)
-class RandomPictures(Dataset):
-    """Random pictures in the form the config's data set has: of both domains or of the source alone."""
-
-    metainfo = {'classes': [str(index) for index in range(19)], 'palette': [[index, 0, 0] for index in range(19)]}
-
-    def __init__(self, paired, target=(32, 64)):
-        self.paired, self.target = paired, target
-
-    def __len__(self):
-        return 4
-
-    def __getitem__(self, index):
-        batch = two_domain_batch(source=(64, 64), target=self.target, count=1, seed=index)
-        sides = {domain: {key: value[0] for key, value in side.items()} for domain, side in batch.items()}
-        return sides if self.paired else sides['source']
 
 
 def shrink(config, work_dir):
@@ -90,47 +55,18 @@ def shrink(config, work_dir):
     return one_iteration(config, work_dir)
 
 
-def one_iteration(config, work_dir):
-    """`config`, made to stop after an iteration that leaves a checkpoint and pictures."""
-    for hook in config.custom_hooks:
-        hook['interval'] = 1
-    config.train_cfg.max_iters = 1
-    config.default_hooks.checkpoint.interval = 1
-    config.visualizer.name = work_dir.name  # mmengine keeps one visualizer a name
-    config.update(work_dir=str(work_dir), log_level='ERROR', experiment_name=work_dir.name)
-    return config
-
-
-def train(config):
-    """The runner that has trained `config`, what it logged, its losses, and the names of parameters that moved."""
-    runner = Runner.from_cfg(config)
-    init_default_scope('mmseg')
-    before = {key: value.clone() for key, value in runner.model.named_parameters()}
-    runner.model.init_weights = lambda: None  # built as they are compared
-    runner.train()
-
-    logged = {key.removeprefix('train/'): value.current() for key, value in runner.message_hub.log_scalars.items()}
-    losses = {key: value for key, value in logged.items() if 'loss' in key}
-    moved = {key for key, value in runner.model.named_parameters() if not torch.equal(value, before[key])}
-    assert all(torch.isfinite(torch.tensor(value)) for value in losses.values()), losses
-    assert list(Path(config.work_dir).glob('iter_1.pth'))
-    assert list(Path(config.work_dir).rglob('sample_*.png')), 'the picture hook drew nothing'
-    return runner, logged, losses, moved
-
-
 def test_every_config_is_stepped_somewhere():
     assert {name.split('_')[1] for name in ALL_NAMES} <= set(STEPPED_IN)
-    assert all((Path(__file__).parent / file).is_file() for file in STEPPED_IN.values())
+    assert all((Path(__file__).parents[1] / file).is_file() for file in STEPPED_IN.values())
 
 
-def test_there_are_configs_and_the_promised_ones_among_them():
-    promised = {f'{norm}_adaptsegnet_gta2cityscapes' for norm in ('bn', 'sn', 'sw', 'swb')}
-    promised |= {f'{norm}_{method}_gta2cityscapes' for norm in ('bn', 'sw') for method in ('sourceonly', 'jitter')}
-    promised |= {f'{norm}_{method}{depth}_gta2cityscapes' for norm in ('bn', 'sw')
-                 for method in ('minent', 'advent', 'isw') for depth in ('', '101')}
-    promised |= {f'{norm}_{method}_streets' for norm in ('bn', 'in', 'sw')
-                 for method in ('adaptsegnet', 'sourceonly', 'jitter', 'minent', 'advent', 'isw', 'fda')}
-    assert promised <= set(NAMES)
+def test_there_are_at_most_80_configs_and_the_promised_ones_among_them():
+    assert len(ALL_NAMES) <= 80
+    promised = {f'bn_{method}_{data}' for method in METHODS for data in ('gta2cityscapes', 'streets')}
+    promised |= {f'bn_{method}101_gta2cityscapes' for method in METHODS if method != 'jitter'}
+    promised |= {f'sw_{method}_streets' for method in ('adaptsegnet', 'sourceonly')}
+    promised |= {'sw_adaptsegnet_gta2cityscapes', 'sw_adaptsegnet_folders', 'bn_oracle_streets'}
+    assert promised == set(NAMES)
 
 
 @pytest.mark.parametrize('name', NAMES)
@@ -149,25 +85,31 @@ def test_one_step(name, tmp_path):
 
 @pytest.mark.parametrize('name', NAMES)
 def test_norms_stand_where_the_paper_puts_them(name):
-    """The first part of the name is the norm at the sites; DeepLab-v2's VGG16 has five sites and no other norm."""
-    config = load(name)
-    segmentor = segmentor_of(config)
-    segmentor.backbone.init_cfg = None
-    init_default_scope('mmseg')
-    backbone, norm = MODELS.build(segmentor.backbone), name.split('_')[0]
-    layers = [item for item in backbone.named_modules() if isinstance(item[1], nn.modules.batchnorm._NormBase)]
-    if segmentor.backbone.type == 'VGG16DeepLab':
-        assert [key for key, _ in layers] == ['norm1', 'norm2', 'norm3', 'norm4', 'norm5']
-        sites = layers
-    else:
-        sites = [item for item in layers if isinstance(item[1], SwitchWhiten2d) == (norm == 'sw')]
-        # of 100 counted convolutions, 91 lie before the last stage: the first and 30 multiples of three
-        assert len(sites) == (31 if norm == 'sw' else 104)
-    for _, layer in sites:
-        if norm in EXPECTED_NORM:
-            assert isinstance(layer, SwitchWhiten2d) and layer.statistics == PRESETS[EXPECTED_NORM[norm]]
-        else:
-            assert type(layer) is {'bn': nn.BatchNorm2d, 'in': nn.InstanceNorm2d}[norm] and layer.affine
+    """The first word of a name is the norm at the sites."""
+    assert norm_of(load(name)) == name.split('_')[0]
+    check_sites(load(name), name.split('_')[0])
+
+
+@pytest.mark.parametrize('norm', ['in', 'ibn', 'sn', 'bw', 'iw', 'sw', 'swb'])
+@pytest.mark.parametrize('name', [name for name in NAMES if name.startswith('bn')])
+def test_every_norm_can_stand_there(name, norm):
+    config = load(name, norm)
+    assert norm_of(config) == norm
+    check_sites(config, norm)
+    plain = load(name)
+    for key in plain.keys() - {'model', 'norm', 'filename'}:
+        assert config[key] == plain[key], key
+
+
+@pytest.mark.parametrize(('name', 'norm'), [('bn_adaptsegnet_gta2cityscapes', 'swb'), ('bn_minent_streets', 'in'),
+                                            ('bn_advent101_gta2cityscapes', 'sw'), ('bn_jitter_streets', 'ibn')])
+def test_a_config_with_another_norm_is_whole(name, norm, tmp_path):
+    """Written and read again it trains, with that norm at the sites."""
+    config = reloaded(load(name, norm), tmp_path)
+    assert norm_of(config) == norm
+    check_sites(reloaded(load(name, norm), tmp_path), norm)
+    *_, changed = train(shrink(config, tmp_path / f'{norm}_{name}'))
+    assert any('backbone.conv1' in key for key in changed)
 
 
 @pytest.mark.parametrize('name', [name for name in NAMES if name.endswith('gta2cityscapes')])

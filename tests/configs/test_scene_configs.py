@@ -8,28 +8,25 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
+from config_runs import OMEGA, load, names_of, one_iteration, reloaded, train
 from mmengine.config import Config
 from mmseg.registry import MODELS
-from test_configs import ALL_NAMES, STEPPED_IN, load, one_iteration, train
 from torch import nn
 
 from sw_mmseg.datasets.streets import generate_streets, write_ade20k
 from sw_mmseg.engine.optimizers import check_coverage
-from sw_mmseg.whitening import PRESETS, SwitchWhiten2d, convolution_sites
+from sw_mmseg.running.norms import norm_of
+from sw_mmseg.whitening import SwitchWhiten2d, convolution_sites
 
-sys.path.insert(0, str(Path(__file__).parent.parent / 'tools'))
+sys.path.insert(0, str(Path(__file__).parents[2] / 'tools'))
 import _streets
 
-NAMES = [name for name in ALL_NAMES if STEPPED_IN.get(name.split('_')[1]) == 'test_scene_configs.py']
+NAMES = names_of('configs/test_scene_configs.py')
 FULL = [name for name in NAMES if not name.endswith('_streets')]
-OMEGA = {'sn': 'SN', 'bw': 'BW', 'sw': 'SWa', 'swb': 'SWb'}
-
-
-def norm_of(name):
-    """'bw7eigh_fcn_cityscapes' -> ('bw', 7 sites, 'eigh')."""
-    word = name.split('_')[0]
-    sites = 7 if '7' in word else 31 if 'pspnet101' in name else 14
-    return word.removesuffix('eigh').removesuffix('7'), sites, 'eigh' if word.endswith('eigh') else 'newton'
+# Table 5: the norm at the sites, which are seven there, and its inverse square root
+SEVEN = {'sw7_fcn_cityscapes': ('sw', 'newton'), 'sw7eigh_fcn_cityscapes': ('sw', 'eigh'),
+         'bw7eigh_fcn_cityscapes': ('bw', 'eigh')}
 
 
 @pytest.fixture(scope='module')
@@ -39,10 +36,9 @@ def streets(tmp_path_factory):
     return root
 
 
-def small(name, streets, work_dir):
+def small(config, streets, work_dir):
     """What `--streets` makes of a config, on two pictures a batch, for one iteration."""
-    config = load(name)
-    if name in FULL:
+    if _streets.knows(config):
         _streets.use_streets(config, streets)
     for loader in _streets.LOADERS:
         config[loader].update(num_workers=0, persistent_workers=False, batch_size=2)
@@ -57,18 +53,16 @@ def small(name, streets, work_dir):
 
 
 def test_the_promised_configs_are_there():
-    promised = {f'{norm}_{method}_{data}' for norm in ('bn', 'sn', 'bw', 'sw', 'swb') for method in ('pspnet', 'fcn')
+    promised = {f'{norm}_{method}_{data}' for norm in ('bn', 'sw') for method in ('pspnet', 'fcn')
                 for data in ('ade20k', 'cityscapes')}
-    promised |= {f'{norm}_pspnet_streets' for norm in ('bn', 'sn', 'bw', 'sw', 'swb')}
-    promised |= {'bn_pspnet101_ade20k', 'sw_pspnet101_ade20k'}  # Table 4
-    promised |= {'sw7_fcn_cityscapes', 'sw7eigh_fcn_cityscapes', 'bw7eigh_fcn_cityscapes'}  # Table 5
+    promised |= {'bn_pspnet_streets', 'sw_pspnet_streets', 'bn_pspnet101_ade20k', *SEVEN}
     assert promised == set(NAMES)
 
 
 @pytest.mark.parametrize('name', NAMES)
 def test_a_step_on_streets(name, streets, tmp_path):
     """One iteration, a validation by the config's own pipeline and metric, a checkpoint."""
-    runner, _, losses, changed = train(small(name, streets, tmp_path / name))
+    runner, _, losses, changed = train(small(load(name), streets, tmp_path / name))
     assert {'loss', 'decode.loss_ce', 'aux.loss_ce'} <= set(losses)
     assert {'backbone.conv1.weight', 'decode_head.conv_seg.weight', 'auxiliary_head.conv_seg.weight'} <= changed
     check_coverage(runner.model, {'all': runner.optim_wrapper})
@@ -77,26 +71,53 @@ def test_a_step_on_streets(name, streets, tmp_path):
         assert {'aAcc', 'mIoU'} <= set(metrics) and 0 <= metrics['aAcc'] <= 100
 
 
-@pytest.mark.parametrize('name', NAMES)
-def test_norms_stand_where_the_paper_puts_them(name):
-    """SW at the sites, synchronised BN everywhere else, in backbone and heads."""
-    config = load(name)
+def check_sites(config, word, step, inverse_sqrt='newton'):
+    """The norm at the sites, `step` convolutions apart, synchronised BN everywhere else, in backbone and heads."""
     config.model.backbone.init_cfg = None
-    model = MODELS.build(config.model)
-    word, count, inverse_sqrt = norm_of(name)
-    found = [site.index for site in convolution_sites(model.backbone) if isinstance(site.norm, SwitchWhiten2d)]
-    step = 6 if count == 7 else 3
-    assert found == ([] if word == 'bn' else [1, *range(step, step * count, step)])
+    with torch.device('meta'):
+        model = MODELS.build(config.model)
+    sites = [site.index for site in convolution_sites(model.backbone) if isinstance(site.norm, SwitchWhiten2d)]
+    count = {(3, 50): 14, (6, 50): 7, (3, 101): 31}[step, config.model.backbone.depth]
+    assert sites == ([] if word == 'bn' else [1, *range(step, step * count, step)])
     for module in model.modules():
         if isinstance(module, SwitchWhiten2d):
-            assert (module.statistics, module.inverse_sqrt) == (PRESETS[OMEGA[word]], inverse_sqrt)
+            assert (module.statistics, module.inverse_sqrt) == (OMEGA[word], inverse_sqrt)
         elif isinstance(module, nn.modules.batchnorm._NormBase):
             assert type(module).__name__ == 'SyncBatchNorm'  # torch's, or where there is no card ours
+    return model
+
+
+@pytest.mark.parametrize('name', NAMES)
+def test_norms_stand_where_the_paper_puts_them(name):
+    word, inverse_sqrt = SEVEN.get(name, (name.split('_')[0], 'newton'))
+    config = load(name)
+    assert norm_of(config) == word
+    model = check_sites(config, word, 6 if name in SEVEN else 3, inverse_sqrt)
     classes = 150 if name.endswith('ade20k') else 19
     assert model.decode_head.num_classes == model.auxiliary_head.num_classes == classes
     assert type(model.decode_head).__name__ == ('FCNHead' if '_fcn_' in name else 'PSPHead')
     if name in FULL:
         assert model.backbone.depth == (101 if '101' in name else 50) and model.backbone.feat_dim == 2048
+
+
+@pytest.mark.parametrize('norm', ['bn', *OMEGA])
+@pytest.mark.parametrize('name', ['bn_fcn_ade20k', 'sw_fcn_cityscapes', 'bn_pspnet101_ade20k', 'sw_pspnet_ade20k',
+                                  'bn_pspnet_cityscapes', 'bn_pspnet_streets'])
+def test_every_norm_can_stand_there(name, norm):
+    """Rows of Tables 3 and 4: a leaf with `--norm`."""
+    config = load(name, norm)
+    assert norm_of(config) == norm
+    check_sites(config, norm, 3)
+
+
+@pytest.mark.parametrize(('name', 'norm'), [('bn_fcn_cityscapes', 'swb'), ('sw_pspnet_streets', 'in')])
+def test_a_config_with_another_norm_is_whole(name, norm, streets, tmp_path):
+    config = reloaded(load(name, norm), tmp_path)
+    assert norm_of(config) == norm
+    runner, *_ = train(small(config, streets, tmp_path / f'{norm}_{name}'))
+    kind = {'swb': SwitchWhiten2d, 'in': nn.InstanceNorm2d}[norm]
+    layers = [module for module in runner.model.backbone.modules() if isinstance(module, kind)]
+    assert len(layers) == 14 and all(layer.statistics == OMEGA['swb'] for layer in layers if norm == 'swb')
 
 
 @pytest.mark.parametrize('name', FULL)
@@ -117,10 +138,11 @@ def test_pspnets_numbers(name):
 def test_norms_of_a_table_differ_in_nothing_but_the_norm():
     for data in ('ade20k', 'cityscapes', 'streets'):
         base = load(f'bn_pspnet_{data}').to_dict()
-        for word in ('sn', 'bw', 'sw', 'swb'):
-            other = load(f'{word}_pspnet_{data}').to_dict()
-            assert other['model']['backbone'].pop('site_norm_cfg')
-            assert other == base
+        rows = [load(f'bn_pspnet_{data}', word).to_dict() for word in OMEGA] + [load(f'sw_pspnet_{data}').to_dict()]
+        for row in rows:
+            assert row['model']['backbone'].pop('site_norm_cfg')
+            assert row.pop('norm') != base['norm']
+            assert {**row, 'norm': base['norm']} == base
 
 
 def test_streets_refuses_what_it_cannot_make_small():

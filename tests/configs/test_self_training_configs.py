@@ -5,16 +5,15 @@ thresholds and policies are the config's own.
 """
 
 import pytest
-from mmengine.registry import init_default_scope
-from mmseg.registry import MODELS
-from test_configs import ALL_NAMES, EXPECTED_NORM, STEPPED_IN, load, one_iteration, train
-from torch import nn
+import torch
+from config_runs import OMEGA, StartHook, check_sites, load, names_of, one_iteration, reloaded, train
 
 from sw_mmseg.engine.optimizers import check_coverage
 from sw_mmseg.models.vgg import scale_width
-from sw_mmseg.whitening import PRESETS, SwitchWhiten2d
+from sw_mmseg.running.norms import NormError, norm_of
+from sw_mmseg.whitening import SwitchWhiten2d
 
-NAMES = [name for name in ALL_NAMES if STEPPED_IN.get(name.split('_')[1]) == 'test_self_training_configs.py']
+NAMES = names_of('configs/test_self_training_configs.py')
 FOREIGN = {'mitb5': 'MixVisionTransformer', 'convnext': 'TIMMBackbone', 'dinov2': 'TIMMBackbone'}
 LEVELS = {'mitb5': [8, 16, 40, 64], 'convnext': [40, 80, 160, 320], 'dinov2': [48] * 4}
 
@@ -60,12 +59,10 @@ def shrink(config, work_dir):
 
 
 def test_there_are_configs_and_the_promised_ones_among_them():
-    methods = ('dacs', 'dacs101', 'mic', 'mic101')
-    promised = {f'{norm}_{method}_gta2cityscapes' for norm in ('bn', 'sw') for method in methods}
-    promised |= {f'{norm}_dacs_streets' for norm in ('bn', 'in', 'iw', 'sn', 'bw', 'sw', 'swb')}
-    promised |= {f'{norm}_mic_streets' for norm in ('bn', 'in', 'sw')}
-    promised |= {f'{kind}_daformer_gta2cityscapes' for kind in FOREIGN} | {'mitb5_mic_gta2cityscapes'}
-    assert promised <= set(NAMES)
+    promised = {f'bn_{method}_gta2cityscapes' for method in ('dacs', 'dacs101', 'mic', 'mic101')}
+    promised |= {'bn_dacs_streets', 'bn_mic_streets', 'mitb5_mic_gta2cityscapes'}
+    promised |= {f'{kind}_daformer_gta2cityscapes' for kind in FOREIGN}
+    assert promised == set(NAMES)
 
 
 @pytest.mark.parametrize('name', NAMES)
@@ -76,30 +73,46 @@ def test_one_step(name, tmp_path):
     assert {'pseudo_share', 'pseudo_classes', 'acc_seg'} <= set(logged)
     assert ('pseudo_accuracy' in logged) == name.endswith('streets')
     assert any('segmentor.backbone' in key for key in changed) and any('decode_head' in key for key in changed)
-    # the teacher's first update is to the student it began as, and the start of the feature distance stays
-    assert not any(key.startswith(('teacher', 'feature_distance')) for key in changed)
+    # the teacher's first update is to the student as it began, and the start of the feature distance stays
+    begin = next(hook for hook in runner.hooks if isinstance(hook, StartHook)).state
+    teacher = dict(runner.model.teacher.named_parameters())
+    assert len(teacher) > 10
+    for key, value in teacher.items():
+        assert torch.equal(value, begin[f'segmentor.{key.partition(".")[2]}']), key
+    assert not any(key.startswith('feature_distance') for key in changed)
     check_coverage(runner.model, dict(runner.optim_wrapper.items()))
 
 
 @pytest.mark.parametrize('name', NAMES)
 def test_networks_and_norms_are_what_the_name_says(name):
-    segmentor, first = load(name).model.segmentor, name.split('_')[0]
+    config, first = load(name), name.split('_')[0]
     if first in FOREIGN:
-        assert segmentor.backbone.type == FOREIGN[first] and segmentor.decode_head.type == 'DAFormerHead'
+        assert config.model.segmentor.backbone.type == FOREIGN[first]
+        assert config.model.segmentor.decode_head.type == 'DAFormerHead'
+        with pytest.raises(NormError, match='without sites'):
+            norm_of(config)
         return
-    segmentor.backbone.init_cfg = None
-    init_default_scope('mmseg')
-    backbone = MODELS.build(segmentor.backbone)
-    layers = [layer for layer in backbone.modules() if isinstance(layer, nn.modules.batchnorm._NormBase)]
-    if '101' in name:
-        assert sum(isinstance(layer, SwitchWhiten2d) for layer in layers) == (31 if first == 'sw' else 0)
-        return
-    assert len(layers) == 5
-    for layer in layers:
-        if first in EXPECTED_NORM:
-            assert isinstance(layer, SwitchWhiten2d) and layer.statistics == PRESETS[EXPECTED_NORM[first]]
-        else:
-            assert type(layer) is {'bn': nn.BatchNorm2d, 'in': nn.InstanceNorm2d}[first] and layer.affine
+    check_sites(config, first)
+
+
+@pytest.mark.parametrize('norm', ['in', 'sn', 'bw', 'iw', 'sw', 'swb'])
+@pytest.mark.parametrize('name', [name for name in NAMES if name.startswith('bn')])
+def test_every_norm_can_stand_there(name, norm):
+    config = load(name, norm)
+    assert norm_of(config) == norm
+    check_sites(config, norm)
+
+
+@pytest.mark.parametrize(('name', 'norm'), [('bn_mic_streets', 'sw'), ('bn_dacs101_gta2cityscapes', 'swb')])
+def test_a_config_with_another_norm_is_whole(name, norm, tmp_path):
+    """Written and read again it trains, the teacher with the same norm at its sites."""
+    config = reloaded(load(name, norm), tmp_path)
+    runner, *_ = train(shrink(config, tmp_path / f'{norm}_{name}'))
+    sites = {key: layer.statistics for key, layer in runner.model.named_modules() if isinstance(layer, SwitchWhiten2d)}
+    count = 5 if name.endswith('streets') else 1 + 3 + 4 + 6  # as a ResNet-50, shrunk: the stem and conv2 of blocks
+    for part in ('segmentor.', 'teacher.'):
+        own = [statistics for key, statistics in sites.items() if key.startswith(part)]
+        assert own == [OMEGA[norm]] * count
 
 
 def test_daformers_numbers():
