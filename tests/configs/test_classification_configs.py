@@ -4,14 +4,12 @@ Shrinking changes widths of ImageNet networks and where images come from; pipeli
 are the config's own.
 """
 
-from pathlib import Path
-
 import mmpretrain.datasets
 import mmpretrain.models  # noqa: F401 -- registers its scope
 import numpy as np
 import pytest
 import torch
-from mmengine.config import Config
+from config_runs import OMEGA, StartHook, load, names_of, reloaded
 from mmengine.dataset import Compose
 from mmengine.registry import DATASETS, MODELS, DefaultScope
 from mmengine.runner import Runner
@@ -21,13 +19,10 @@ from torch.utils.data import Dataset
 
 import sw_mmseg.plugin  # noqa: F401
 from sw_mmseg.engine.optimizers import check_coverage
-from sw_mmseg.whitening import PRESETS, SwitchWhiten2d, convert_released, convolution_sites, released_norms
+from sw_mmseg.running.norms import norm_of
+from sw_mmseg.whitening import SwitchWhiten2d, convert_released, convolution_sites, released_norms
 
-FOLDER = Path(__file__).parent.parent / 'configs'
-DATA = ('cifar10', 'cifar100', 'digits', 'streetcrops', 'imagenet')
-NAMES = sorted(path.stem for path in FOLDER.glob('*.py') if path.stem.endswith(DATA))
-STATISTICS = {'sn': 'SN', 'bw': 'BW', 'iw': 'IW', 'sw': 'SWa', 'swtied': 'SWa', 'swb': 'SWb'}
-FIVE = ('bn', 'sn', 'bw', 'sw', 'swb')
+NAMES = names_of('configs/test_classification_configs.py')
 # convolutions whose norm is replaced, counted as the paper counts
 SITES = {
     'resnet20': [1, 4, 8, 12, 16],
@@ -50,10 +45,6 @@ def _mmpretrain():
         yield
 
 
-def load(name):
-    return Config.fromfile(FOLDER / f'{name}.py')
-
-
 @DATASETS.register_module(force=True)
 class RandomImages(Dataset):
     """Random images, as a data set has them, through a config's own pipeline."""
@@ -71,20 +62,18 @@ class RandomImages(Dataset):
 
 
 def test_the_promised_configs_are_there():
-    promised = {f'{norm}_resnet{depth}_cifar10' for norm in FIVE for depth in (20, 44, 56, 110)}
-    promised |= {f'{norm}_resnet{depth}_cifar100' for norm in FIVE for depth in (20, 110)}
-    promised |= {f'{norm}_resnet50_imagenet' for norm in FIVE} | {'bn_resnet101_imagenet', 'sw_resnet101_imagenet'}
-    promised |= {f'{norm}_densenet{depth}_imagenet' for norm in ('bn', 'sw') for depth in (121, 169)}
-    promised |= {f'{norm}_resnet20_{data}' for norm in (*FIVE, 'iw') for data in ('digits', 'streetcrops')}
-    promised |= {f'sw_{name}_imagenet' for name in RELEASED.values()}
-    promised |= {f'{norm}_resnet50fast_imagenet' for norm in ('bn', 'sw')}
-    assert promised <= set(NAMES) and set(NAMES) - promised == {'iw_resnet20_cifar10', 'swtied_resnet20_cifar10'}
+    promised = {f'bn_resnet{depth}_cifar10' for depth in (20, 44, 56, 110)} | {'sw_resnet20_cifar10'}
+    promised |= {f'bn_resnet{depth}_cifar100' for depth in (20, 110)} | {'swtied_resnet20_cifar10'}
+    promised |= {f'bn_{network}_imagenet' for network in ('resnet50', 'resnet50fast', 'resnet101')}
+    promised |= {f'bn_densenet{depth}_imagenet' for depth in (121, 169)} | {'sw_resnet50_imagenet'}
+    promised |= {f'sw_resnet{depth}released_imagenet' for depth in (50, 101)}
+    promised |= {'bn_resnet20_digits', 'sw_resnet20_digits', 'bn_resnet20_streetcrops'}
+    assert promised == set(NAMES)
 
 
-@pytest.mark.parametrize('name', NAMES)
-def test_norms_stand_where_they_belong(name):
-    norm, network, data = name.split('_')
-    model = MODELS.build(load(name).model)
+def check_sites(config, network, norm, tied=False):
+    """The norm at the sites that the paper lists, BN everywhere else."""
+    model = MODELS.build(config.model)
     switching = {key: layer for key, layer in model.backbone.named_modules() if isinstance(layer, SwitchWhiten2d)}
     if norm == 'bn':
         assert not switching and any(isinstance(layer, nn.BatchNorm2d) for layer in model.modules())
@@ -92,12 +81,41 @@ def test_norms_stand_where_they_belong(name):
         sites = [site for site in convolution_sites(model.backbone) if isinstance(site.norm, SwitchWhiten2d)]
         assert [site.index for site in sites] == SITES[network] and len(switching) == len(sites)
     for layer in switching.values():
-        assert layer.statistics == PRESETS[STATISTICS[norm]] and layer.tie_weights == (norm == 'swtied')
-    for arch, own in RELEASED.items():
-        if network == own and norm == 'sw':
-            assert list(switching) == released_norms(arch, 'backbone')
-    assert model.head.fc.out_features == load(name).num_classes == {
+        assert layer.statistics == OMEGA[norm] and layer.tie_weights == tied
+    arch = next((arch for arch, released in RELEASED.items() if released == network), None)
+    if arch and norm != 'bn':
+        assert list(switching) == released_norms(arch, 'backbone')
+    return model
+
+
+@pytest.mark.parametrize('name', NAMES)
+def test_norms_stand_where_they_belong(name):
+    first, network, data = name.split('_')
+    config = load(name)
+    norm = 'sw' if first == 'swtied' else first
+    assert norm_of(config) == norm
+    model = check_sites(config, network, norm, first == 'swtied')
+    assert model.head.fc.out_features == config.num_classes == {
         'cifar10': 10, 'cifar100': 100, 'digits': 10, 'streetcrops': 9, 'imagenet': 1000}[data]
+
+
+@pytest.mark.parametrize(('name', 'norm'), [
+    (name, norm) for name in NAMES if name.startswith('bn') for norm in OMEGA
+    if 'imagenet' not in name or norm == 'sw' or name == 'bn_resnet50_imagenet'])
+def test_every_norm_can_stand_there(name, norm):
+    """Rows of Tables 1 and 2: a leaf with `--norm`."""
+    config = load(name, norm)
+    assert norm_of(config) == norm
+    check_sites(config, name.split('_')[1], norm)
+
+
+@pytest.mark.parametrize(('name', 'norm'), [('bn_resnet20_cifar100', 'swb'), ('bn_resnet50_imagenet', 'sn'),
+                                            ('bn_resnet50fast_imagenet', 'sw'), ('bn_densenet121_imagenet', 'sw')])
+def test_a_config_with_another_norm_is_whole(name, norm, tmp_path):
+    config = reloaded(load(name, norm), tmp_path)
+    check_sites(config, name.split('_')[1], norm)
+    changed, moved_switches, frozen = step(config, tmp_path / f'{norm}_{name}')
+    assert 'head.fc.weight' in changed and moved_switches != frozen
 
 
 def shrink(config, work_dir):
@@ -130,27 +148,33 @@ def shrink(config, work_dir):
     return config
 
 
-@pytest.mark.parametrize('name', NAMES)
-def test_one_step(name, tmp_path):
-    config = shrink(load(name), tmp_path / name)
-    runner = Runner.from_cfg(config)
-    before = {key: value.clone() for key, value in runner.model.named_parameters()}
-    runner.model.init_weights = lambda: None  # built as they are compared
+def step(config, work_dir):
+    """An iteration: what it changed, whether switches are among it, and whether the config holds them still."""
+    shrink(config, work_dir)
+    runner, start = Runner.from_cfg(config), StartHook()
+    runner.register_hook(start)
     runner.train()
     logged = {key.removeprefix('train/'): value.current() for key, value in runner.message_hub.log_scalars.items()}
     assert np.isfinite(logged['loss']) and 'accuracy_top-1' in logged
     check_coverage(runner.model, {'all': runner.optim_wrapper})
-    changed = {key for key, value in runner.model.named_parameters() if not torch.equal(value, before[key])}
-    assert {'head.fc.weight'} <= changed and any(key.startswith(('backbone.conv1', 'backbone.stem')) for key in changed)
+    assert list(work_dir.glob('iter_1.pth'))
+    changed = start.changed(runner.model)
+    assert any(key.startswith(('backbone.conv1', 'backbone.stem')) for key in changed)
     frozen = any(hook.type == 'FreezeRatiosHook' for hook in config.custom_hooks)
+    return changed, any('cov_logits' in key or 'mean_logits' in key for key in changed), frozen
+
+
+@pytest.mark.parametrize('name', NAMES)
+def test_one_step(name, tmp_path):
+    changed, moved_switches, frozen = step(load(name), tmp_path / name)
+    assert 'head.fc.weight' in changed
     if name.startswith('sw'):
-        assert any('cov_logits' in key or 'mean_logits' in key for key in changed) != frozen
-    assert list((tmp_path / name).glob('iter_1.pth'))
+        assert moved_switches != frozen
 
 
 @pytest.mark.parametrize('norm', ['bn', 'sw'])
 def test_the_fast_recipe_differs_in_speed_alone(norm):
-    plain, fast = load(f'{norm}_resnet50_imagenet'), load(f'{norm}_resnet50fast_imagenet')
+    plain, fast = load('bn_resnet50_imagenet', norm), load('bn_resnet50fast_imagenet', norm)
     assert fast.compile is True and fast.optim_wrapper.type == 'Bfloat16OptimWrapper'
     assert fast.custom_hooks == [*plain.custom_hooks, dict(type='ChannelsLastHook')]
     for key in ('model', 'train_dataloader', 'param_scheduler', 'train_cfg'):
@@ -190,7 +214,8 @@ def test_imagenets_numbers(name):
 def test_a_converted_checkpoint_fits_its_config_and_computes_the_same(arch):
     network = published_network(arch).double()
     released = convert_released(published_state(network, arch))
-    model = MODELS.build(load(f'sw_{RELEASED[arch]}_imagenet').model).double().eval()
+    name = f'sw_{RELEASED[arch]}_imagenet' if 'released' in RELEASED[arch] else f'bn_{arch}_imagenet'
+    model = MODELS.build(load(name, 'sw').model).double().eval()
     model.load_state_dict(released.state, strict=True)
     images = torch.randn(1, 3, 64, 64, dtype=torch.float64)
     torch.testing.assert_close(model(images, mode='tensor'), network(images), rtol=1e-9, atol=1e-9)
