@@ -4,9 +4,6 @@ Steps go through `use_streets`, what `tools/train.py CONFIG --streets` does: the
 heads, norms and placement, on files in the layout it expects.
 """
 
-import sys
-from pathlib import Path
-
 import pytest
 import torch
 from config_runs import OMEGA, load, names_of, one_iteration, reloaded, train
@@ -16,11 +13,9 @@ from torch import nn
 
 from sw_mmseg.datasets.streets import generate_streets, write_ade20k
 from sw_mmseg.engine.optimizers import check_coverage
+from sw_mmseg.running import streets as streets_option
 from sw_mmseg.running.norms import norm_of
 from sw_mmseg.whitening import SwitchWhiten2d, convolution_sites
-
-sys.path.insert(0, str(Path(__file__).parents[2] / 'tools'))
-import _streets
 
 NAMES = names_of('configs/test_scene_configs.py')
 FULL = [name for name in NAMES if not name.endswith('_streets')]
@@ -38,16 +33,16 @@ def streets(tmp_path_factory):
 
 def small(config, streets, work_dir):
     """What `--streets` makes of a config, on two pictures a batch, for one iteration."""
-    if _streets.knows(config):
-        _streets.use_streets(config, streets)
-    for loader in _streets.LOADERS:
+    if streets_option.knows(config):
+        streets_option.use_streets(config, streets)
+    for loader in streets_option.LOADERS:
         config[loader].update(num_workers=0, persistent_workers=False, batch_size=2)
-        dataset = _streets.innermost(config[loader].dataset)
-        dataset.data_root = str(streets / _streets.LAYOUTS[dataset.type])
+        dataset = streets_option.innermost(config[loader].dataset)
+        dataset.data_root = str(streets / streets_option.LAYOUTS[dataset.type])
         for transform in dataset.pipeline:
             for key in {'scale', 'crop_size'} & transform.keys():
-                transform[key] = _streets.shrunk(transform[key], 2)
-    config.model.data_preprocessor.size = _streets.shrunk(config.model.data_preprocessor.size, 2)
+                transform[key] = streets_option.shrunk(transform[key], 2)
+    config.model.data_preprocessor.size = streets_option.shrunk(config.model.data_preprocessor.size, 2)
     config.train_cfg.val_interval = 10
     return one_iteration(config, work_dir)
 
@@ -147,13 +142,13 @@ def test_norms_of_a_table_differ_in_nothing_but_the_norm():
 
 def test_streets_refuses_what_it_cannot_make_small():
     for name in ('bn_pspnet_streets', 'sw_adaptsegnet_gta2cityscapes'):
-        with pytest.raises(_streets.UserError, match='--streets makes small what parses scenes'):
-            _streets.use_streets(load(name))
+        with pytest.raises(streets_option.UserError, match='--streets makes small what parses scenes'):
+            streets_option.use_streets(load(name))
 
 
 def test_streets_keep_network_sites_and_proportions(streets):
     config = load('sw_pspnet_cityscapes')
-    _streets.use_streets(config, streets)
+    streets_option.use_streets(config, streets)
     assert tuple(config.model.data_preprocessor.size) == (64, 128)  # 512x1024 by 8, as 2048x1024 to 256x128
     assert config.train_dataloader.dataset.dataset.data_root == str(streets / 'cityscapes')
     model = MODELS.build(Config(config.model))
