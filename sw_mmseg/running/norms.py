@@ -18,6 +18,7 @@ from pathlib import Path
 
 from mmengine.config import Config, ConfigDict
 
+from sw_mmseg.running.errors import UserError
 from sw_mmseg.whitening import NORMS, Norm
 
 __all__ = ['NormError', 'find_norm', 'name_with_norm', 'norm_of', 'set_norm']
@@ -28,7 +29,7 @@ EVERYWHERE = ('bn', 'syncbn', 'gn', 'ln', 'sn')  # in a Mask R-CNN
 REQUIRED = ('requires_grad',)  # what stands beside any norm and is not its own
 
 
-class NormError(ValueError):
+class NormError(UserError):
     """No such norm, or a network without sites."""
 
 
