@@ -21,7 +21,7 @@ from sw_mmseg.whitening import NORMS
 
 __all__ = ['NamedConfig', 'find_named', 'load_named', 'nearest', 'with_norm']
 
-BASES = ('bn', 'syncbn')  # first words of the files in which another norm is put
+BASES = ('bn', 'syncbn', 'sw')  # first words of the files in which another norm is put
 
 
 class NamedConfig(NamedTuple):

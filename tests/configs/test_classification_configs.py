@@ -65,7 +65,7 @@ def test_the_promised_configs_are_there():
     promised = {f'bn_resnet{depth}_cifar10' for depth in (20, 44, 56, 110)} | {'sw_resnet20_cifar10'}
     promised |= {f'bn_resnet{depth}_cifar100' for depth in (20, 110)} | {'swtied_resnet20_cifar10'}
     promised |= {f'bn_{network}_imagenet' for network in ('resnet50', 'resnet50fast', 'resnet101')}
-    promised |= {f'bn_densenet{depth}_imagenet' for depth in (121, 169)} | {'sw_resnet50_imagenet'}
+    promised |= {f'sw_densenet{depth}_imagenet' for depth in (121, 169)} | {'sw_resnet50_imagenet'}
     promised |= {f'sw_resnet{depth}released_imagenet' for depth in (50, 101)}
     promised |= {'bn_resnet20_digits', 'sw_resnet20_digits', 'bn_resnet20_streetcrops'}
     assert promised == set(NAMES)
@@ -100,17 +100,18 @@ def test_norms_stand_where_they_belong(name):
 
 
 @pytest.mark.parametrize(('name', 'norm'), [
-    (name, norm) for name in NAMES if name.startswith('bn') for norm in OMEGA
-    if 'imagenet' not in name or norm == 'sw' or name == 'bn_resnet50_imagenet'])
+    *((name, norm) for name in NAMES if name.startswith('bn') for norm in OMEGA
+      if 'imagenet' not in name or norm == 'sw' or name == 'bn_resnet50_imagenet'),
+    *((f'sw_densenet{depth}_imagenet', norm) for depth in (121, 169) for norm in ('bn', 'swb'))])
 def test_every_norm_can_stand_there(name, norm):
-    """Rows of Tables 1 and 2: a leaf with `--norm`."""
+    """Rows of Table 2: a leaf with `--norm`."""
     config = load(name, norm)
     assert norm_of(config) == norm
     check_sites(config, name.split('_')[1], norm)
 
 
 @pytest.mark.parametrize(('name', 'norm'), [('bn_resnet20_cifar100', 'swb'), ('bn_resnet50_imagenet', 'sn'),
-                                            ('bn_resnet50fast_imagenet', 'sw'), ('bn_densenet121_imagenet', 'sw')])
+                                            ('bn_resnet50fast_imagenet', 'sw'), ('sw_densenet121_imagenet', 'swb')])
 def test_a_config_with_another_norm_is_whole(name, norm, tmp_path):
     config = reloaded(load(name, norm), tmp_path)
     check_sites(config, name.split('_')[1], norm)
@@ -214,8 +215,7 @@ def test_imagenets_numbers(name):
 def test_a_converted_checkpoint_fits_its_config_and_computes_the_same(arch):
     network = published_network(arch).double()
     released = convert_released(published_state(network, arch))
-    name = f'sw_{RELEASED[arch]}_imagenet' if 'released' in RELEASED[arch] else f'bn_{arch}_imagenet'
-    model = MODELS.build(load(name, 'sw').model).double().eval()
+    model = MODELS.build(load(f'sw_{RELEASED[arch]}_imagenet').model).double().eval()
     model.load_state_dict(released.state, strict=True)
     images = torch.randn(1, 3, 64, 64, dtype=torch.float64)
     torch.testing.assert_close(model(images, mode='tensor'), network(images), rtol=1e-9, atol=1e-9)

@@ -143,9 +143,8 @@ def paper_table(heading: str, rows: Sequence[tuple[str, str]], ours: dict[str, s
     for name, paper in rows:
         named = find_named(name)
         words = named.words.removeprefix(named.path)
-        file = f'[{named.file.stem}]({named.file.name})' + (f' `{words.strip()}`' if words else '')
-        cells.append((name, file, f'`tools/dist_train.sh {named.path} 4{words}`', paper,
-                      f'`tools/train.py {named.words} --streets`', ours.get(name, UNMEASURED)))
-    headings = ('row', 'config', 'command', heading, 'the row small, on streets', 'mIoU there, ours')
+        cells.append((f'[{name}]({named.file.name})', f'`tools/dist_train.sh {named.path} 4{words}`', paper,
+                      ours.get(name, UNMEASURED)))
+    headings = ('row', 'command', heading, 'small, on streets, ours')
     table = Table(headings, tuple(cells))
     return to_markdown(table).strip()

@@ -1,5 +1,5 @@
-# DenseNet-169 with BN on ImageNet. `at` names the sites of the released model, for a norm other than BN.
-_base_ = './bn_densenet121_imagenet.py'
+# DenseNet-169 on ImageNet with SWa, {bw, iw}, where the authors' released model has it.
+_base_ = './sw_densenet121_imagenet.py'
 model = dict(
     backbone=dict(
         arch='169',
