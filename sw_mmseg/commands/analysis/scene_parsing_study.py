@@ -57,11 +57,11 @@ def known(names: list[str], norms: list[str]) -> list[str]:
         UserError: a name is no scene parsing config, or the network cannot have the norm.
     """
     stems = [Path(name).name.removesuffix('.py') for name in names]
-    wrong = [stem for stem in stems if not {*stem.split('_')[:2]} & set(METHODS)]
+    plain = networks()
+    wrong = [stem for stem in stems if not {stem, stem.partition('_')[2]} & set(plain)]
     if wrong:
-        raise UserError(f'{", ".join(wrong)}: no scene parsing config; METHOD_DATA is one of {", ".join(networks())}')
-    full = [name for stem in stems for name in (
-        [f'{norm}_{stem}' for norm in norms] if stem.split('_')[0] in METHODS else [stem])]
+        raise UserError(f'{", ".join(wrong)}: no scene parsing config; METHOD_DATA is one of {", ".join(plain)}')
+    full = [name for stem in stems for name in ([f'{norm}_{stem}' for norm in norms] if stem in plain else [stem])]
     for name in full:
         find_named(name)
     return list(dict.fromkeys(full))
