@@ -82,7 +82,7 @@ def work(run: training.Run, position: str, report_only: bool) -> Result | None:
         return Result(**known)
     if report_only:
         return None
-    label = f'{position} {run.folder.name}'
+    label = f'{position} {run.folder.name.replace("_seed", " seed ")}'
     model, seconds = training.train(run, config, mark, label)
     begin = time.monotonic()
     result = Result(run.treatment, run.network, run.seed, **measure(model, config), seconds=seconds,
