@@ -3,11 +3,11 @@
 Configs name it once, in `configs/_base_/runtime.py`:
 `custom_imports = dict(imports=['sw_mmseg.plugin'], allow_failed_imports=False)`.
 
-It also serves the few compiled operators that mmdet calls, where mmcv has none (`mmcv_ops.py`): once mmseg is imported,
+It also serves the few compiled operators that mmdet calls, where mmcv has none (`openmmlab/operators.py`): once mmseg is imported,
 so that segmentation is what it is without them, unless this mmseg cannot be imported without.
 """
 
-from sw_mmseg.mmcv_ops import import_mmseg, serve
+from sw_mmseg.openmmlab.operators import import_mmseg, serve
 
 import_mmseg()
 

@@ -13,7 +13,7 @@ from mmengine.utils import digit_version
 from torch.testing import assert_close
 
 import sw_mmseg.plugin  # noqa: F401
-from sw_mmseg.mmcv_ops import MissingOperatorError, _StandIn
+from sw_mmseg.openmmlab.operators import MissingOperatorError, _StandIn
 
 ops = pytest.importorskip('mmcv.ops')
 DEVICES = ['cpu'] + (['cuda'] if torch.cuda.is_available() else [])
