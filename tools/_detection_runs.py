@@ -25,8 +25,8 @@ from sw_mmseg.datasets.streets.instances import instance_files
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 # what results depend on, beside the config
-CODE = ('adaptation/estimate.py', 'adaptation/statistics.py', 'datasets/streets', 'engine/optimizers.py', 'mmcv_ops.py',
-        'models', 'whitening')
+CODE = ('adaptation/estimate.py', 'adaptation/statistics.py', 'datasets/streets', 'engine/optimizers.py', 'models',
+        'openmmlab', 'whitening')
 GAME, CAMERA, REESTIMATED = 'game', 'camera', "camera, the camera's statistics"
 Scores = dict[str, dict[str, float]]  # 'bbox' or 'segm' -> 'AP', 'AP50', 'AP person', ...
 

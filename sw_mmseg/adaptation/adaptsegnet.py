@@ -22,11 +22,12 @@ from mmengine.optim import OptimWrapperDict
 from mmseg.registry import MODELS
 from torch import Tensor
 
-from sw_mmseg.adaptation.base import Maps, accumulate, detach, unwrap, without_gradient
+from sw_mmseg.adaptation.base import Maps, detach, unwrap, without_gradient
 from sw_mmseg.adaptation.levels import Level, MultiLevelAdaptation
 from sw_mmseg.adaptation.statistics import DOMAINS
 from sw_mmseg.losses import SOURCE, TARGET
 from sw_mmseg.models import LevelDiscriminators
+from sw_mmseg.openmmlab import accumulate
 
 LABELS = {'source': SOURCE, 'target': TARGET}
 

@@ -11,7 +11,6 @@ from contextlib import contextmanager
 from typing import Any
 
 from mmengine.model import BaseModel, is_model_wrapper
-from mmengine.optim import OptimWrapper
 from mmseg.registry import MODELS
 from torch import Tensor, nn
 
@@ -48,16 +47,6 @@ def evaluating(model: nn.Module) -> Iterator[nn.Module]:
     finally:
         for module, training in modes:
             module.training = training
-
-
-def accumulate(wrapper: OptimWrapper, loss: Tensor) -> None:
-    """Adds the gradient of `loss` to the update that the wrapper's next `update_params` makes.
-
-    A wrapper counts every backward as an iteration (of which `accumulative_counts` make an update). This one is a
-    part of an iteration, so it is taken off the count again. Two backwards keep one graph alive at a time, not two.
-    """
-    wrapper.backward(wrapper.scale_loss(loss))
-    wrapper._inner_count -= 1
 
 
 def detach(maps: Maps) -> Maps:

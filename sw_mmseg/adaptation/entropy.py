@@ -20,8 +20,9 @@ from mmengine.optim import OptimWrapperDict
 from mmseg.registry import MODELS
 from torch import Tensor
 
-from sw_mmseg.adaptation.base import Maps, accumulate, unwrap
+from sw_mmseg.adaptation.base import Maps, unwrap
 from sw_mmseg.adaptation.levels import Level, MultiLevelAdaptation
+from sw_mmseg.openmmlab import accumulate
 
 
 @dataclass(frozen=True)

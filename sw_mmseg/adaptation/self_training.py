@@ -27,7 +27,7 @@ from mmengine.optim import OptimWrapperDict
 from mmseg.registry import MODELS
 from torch import Tensor
 
-from sw_mmseg.adaptation.base import Maps, accumulate, unwrap
+from sw_mmseg.adaptation.base import Maps, unwrap
 from sw_mmseg.adaptation.class_mix import class_masks, paste
 from sw_mmseg.adaptation.feature_distance import FeatureDistance
 from sw_mmseg.adaptation.levels import MultiLevelAdaptation
@@ -37,6 +37,7 @@ from sw_mmseg.adaptation.pseudo_labels import pixel_weights, pseudo_labels, weig
 from sw_mmseg.adaptation.randomness import image_generators
 from sw_mmseg.adaptation.statistics import DOMAINS
 from sw_mmseg.adaptation.teacher import MeanTeacher
+from sw_mmseg.openmmlab import accumulate
 
 EVALUATED = ('student', 'teacher')
 
