@@ -5,6 +5,7 @@ from __future__ import annotations
 from sw_mmseg.openmmlab.accumulation import ACCUMULATION
 from sw_mmseg.openmmlab.change import Change
 from sw_mmseg.openmmlab.checkpoints import LOCAL_CHECKPOINTS
+from sw_mmseg.openmmlab.config_paths import CONFIGS_BY_NAME
 from sw_mmseg.openmmlab.extension import EXTENSION_CHANGES
 from sw_mmseg.openmmlab.sync_batchnorm import SYNC_BATCHNORM
 from sw_mmseg.openmmlab.sync_converters import CONVERTERS
@@ -16,5 +17,6 @@ CHANGES: tuple[Change, ...] = (
     CONVERTERS,
     SYNC_BATCHNORM,
     LOCAL_CHECKPOINTS,
+    CONFIGS_BY_NAME,
     ACCUMULATION,
 )

@@ -12,6 +12,7 @@ import mmseg
 import pytest
 import torch
 import torch.distributed as dist
+from mmengine.config import Config
 from mmengine.logging import HistoryBuffer
 from mmengine.optim import OptimWrapper
 from mmengine.registry import MODELS
@@ -94,6 +95,13 @@ def log_buffers_are_refused_where_the_version_says_so(unchanged, tmp_path):
     assert refused == TABLE['local checkpoints'].needed(), mmengine.__version__
 
 
+def a_base_is_not_found_by_its_name(unchanged, tmp_path):
+    unchanged('configs by name')
+    (tmp_path / 'mine.py').write_text("_base_ = 'sw_mmseg::_base_/runtime.py'\n")
+    with pytest.raises((ValueError, AssertionError), match='sw_mmseg'):
+        Config.fromfile(tmp_path / 'mine.py')
+
+
 def a_part_of_an_iteration_counts_as_one(unchanged, tmp_path):
     """Of two iterations with two backward passes each, the first must not update yet."""
     updates = {}
@@ -172,6 +180,7 @@ WITHOUT = {
     'converters to SyncBN': converters_replace_whitening,
     'SyncBN without a GPU': synchronised_batchnorm_refuses_a_cpu,
     'local checkpoints': log_buffers_are_refused_where_the_version_says_so,
+    'configs by name': a_base_is_not_found_by_its_name,
     'backward passes that are parts of an iteration': a_part_of_an_iteration_counts_as_one,
 }
 
@@ -232,14 +241,19 @@ SNAPSHOT = '''
         return objects
 
     def differs(one, other):
-        return one is not other and not (isinstance(one, list) and one == other)
+        return one is not other and not (isinstance(one, (list, dict)) and one == other)
+
+    def report(what, before):
+        after = snapshot()
+        changed = [key for key, value in before.items() if differs(value, after.get(key)) and key[-1] not in LOOSE]
+        print('changed', what, len(before) > 10000, *('.'.join(key) for key in changed))
 
     for package in {packages}:
         before = snapshot()
         importlib.import_module(package)
-        after = snapshot()
-        changed = [key for key, value in before.items() if differs(value, after.get(key)) and key[-1] not in LOOSE]
-        print('changed', package, len(before) > 10000, *('.'.join(key) for key in changed))
+        report(package, before)
+    sys.modules['sw_mmseg.openmmlab'].unregister()
+    report('unregister', before)
 '''
 PACKAGES = tuple(f'sw_mmseg.{name}' for name in ('whitening', 'models', 'losses', 'openmmlab', 'adaptation', 'engine',
                                                  'datasets', 'stylization', 'analysis', 'plugin'))
@@ -260,7 +274,8 @@ def test_importing_a_package_changes_nothing_outside(package):
 def test_the_snapshot_sees_what_the_plugin_changes():
     """Which is the table, and nothing beside it."""
     expected = {f'{holder}.convert_sync_batchnorm' for holder in HOLDERS}
-    expected |= {'torch.nn.modules.batchnorm.SyncBatchNorm.convert_sync_batchnorm'}
+    expected |= {'torch.nn.modules.batchnorm.SyncBatchNorm.convert_sync_batchnorm',
+                 'mmengine.config.config.Config._get_cfg_path'}
     if TABLE['SyncBN without a GPU'].needed():
         expected |= {'registry.mmengine/model.SyncBN'}
     if TABLE['local checkpoints'].needed():
@@ -268,3 +283,7 @@ def test_the_snapshot_sees_what_the_plugin_changes():
     if TABLE['mmcv._ext'].needed() and not UPSTREAM:  # where it is there already
         expected |= {'sys.meta_path'}
     assert expected == set(changed()['sw_mmseg.plugin'][1:])
+
+
+def test_unregistering_leaves_everything_as_it_was_before_the_plugin():
+    assert changed()['unregister'] == (['True', 'sys.meta_path'] if UPSTREAM else ['True'])  # a stand-in less
