@@ -57,7 +57,7 @@ def _with_shipped_configs(replaced: Callable) -> Callable:
             return str(config_file(cfg_path.removeprefix(PREFIX))), None
         return replaced(cfg_path, filename)
 
-    lookup.replaced = replaced
+    lookup.replaced = replaced  # type: ignore[attr-defined]
     return lookup
 
 

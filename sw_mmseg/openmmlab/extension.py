@@ -11,6 +11,7 @@ import importlib
 import importlib.util
 import sys
 from collections.abc import Callable, Sequence
+from importlib.abc import Loader
 from importlib.machinery import ModuleSpec
 from types import ModuleType
 
@@ -36,7 +37,7 @@ class StandIn(ModuleType):
         return refuse
 
 
-class _Finder:
+class _Finder(Loader):
     """Makes the stand-in; last in `sys.meta_path`, so asked only when nobody else has the extension."""
 
     def find_spec(
