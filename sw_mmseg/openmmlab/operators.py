@@ -1,27 +1,20 @@
-"""Stands in for `mmcv._ext`, mmcv's compiled operators, where they are not installed: mmdet then needs no compiler.
+"""Compiled operators of mmcv that mmdet calls, served from torchvision: nms, RoIAlign, sigmoid focal loss.
 
-mmdet imports some fifty operators and Mask R-CNN calls two of them. `nms`, RoIAlign with average pooling and the
-sigmoid focal loss are served from torchvision here, on CPU and GPU; any other raises an error when called, never when
-imported. A compiled extension always comes first: Python asks the finder below only where it finds none, and so only
-where something imports `mmcv.ops`, which nothing of segmentation does.
+`extension.py` puts them in the place of `mmcv._ext` where mmcv is installed without it. mmdet imports some fifty
+operators and calls few: `nms`, RoIAlign with average pooling and the sigmoid focal loss are here, on CPU and GPU; any
+other raises `MissingOperatorError` when it is called.
 
 Departures from the compiled operators: half precision is computed in fp32; the focal loss has exact logarithms beyond
 |logit| = 87, where theirs are cut off; a box of negative size does not abort RoIAlign on CPU, as it does not on GPU.
 """
 
-import importlib
-import importlib.util
-import sys
-from collections.abc import Callable, Sequence
-from importlib.machinery import ModuleSpec
-from types import ModuleType
+from __future__ import annotations
 
 import torch
 from torch import Tensor
 
-__all__ = ['MissingOperatorError', 'import_mmseg', 'serve']
+__all__ = ['OPERATORS', 'WAY_OUT', 'MissingOperatorError']
 
-EXTENSION = 'mmcv._ext'
 WAY_OUT = (
     'is a compiled operator of mmcv, and mmcv is installed without them (sw_mmseg serves nms, RoIAlign with average '
     'pooling and the sigmoid focal loss). Build mmcv from its source with MMCV_WITH_OPS=1, which takes a compiler and '
@@ -31,72 +24,6 @@ HALF = (torch.float16, torch.bfloat16)
 
 class MissingOperatorError(NotImplementedError):
     """An operator was called that only a compiled mmcv has."""
-
-
-def serve() -> None:
-    """From now on, importing `mmcv._ext` gives the stand-in where there is no extension. Twice is as good as once."""
-    if any(isinstance(finder, _Finder) for finder in sys.meta_path):
-        return
-    sys.meta_path.append(_Finder())
-    if any(name.startswith(('mmdet.models.', 'mmdet.structures.')) for name in sys.modules):
-        _mend()
-
-
-def import_mmseg() -> None:
-    """Imports mmseg's models without the stand-in, or, where they cannot be imported without operators, with it.
-
-    mmsegmentation 1.2 of OpenMMLab needs them, its continuation 1.4 does not. Two of its heads would try mmdet, of
-    which half can be imported without operators, and do without when the other half fails: mmdet is kept out meanwhile.
-    """
-    if EXTENSION in sys.modules or importlib.util.find_spec(EXTENSION):
-        return
-    kept_out = sys.modules.setdefault('mmdet', None) is None
-    try:
-        importlib.import_module('mmseg.models')
-    except ModuleNotFoundError as error:
-        if error.name != EXTENSION:
-            raise
-        serve()
-        importlib.import_module('mmseg.models')
-    finally:
-        if kept_out:
-            del sys.modules['mmdet']
-
-
-def _mend() -> None:
-    """Whole mmdet from half: modules that were imported without operators hold refusals by the operators' names."""
-    operators = importlib.import_module('mmcv.ops')
-    for module in [module for name, module in sys.modules.items() if name.startswith('mmdet.') and module]:
-        for name in operators.__all__:
-            if getattr(vars(module).get(name), '__module__', None) == module.__name__:
-                setattr(module, name, getattr(operators, name))
-    importlib.import_module('mmdet.models')
-
-
-class _Finder:
-    """Makes the stand-in for `mmcv._ext`; last in `sys.meta_path`, so asked only when nobody else has it."""
-
-    def find_spec(self, name: str, path: Sequence[str] | None = None, target: ModuleType | None = None):
-        return ModuleSpec(name, self, origin=__file__) if name == EXTENSION else None
-
-    def create_module(self, spec: ModuleSpec) -> ModuleType:
-        return _StandIn(spec.name, __doc__)
-
-    def exec_module(self, module: ModuleType) -> None:
-        vars(module).update({operator.__name__: operator for operator in OPERATORS})
-
-
-class _StandIn(ModuleType):
-    """A module that has every operator: those that were put into it, and a refusal by any other name."""
-
-    def __getattr__(self, name: str) -> Callable:
-        if name.startswith('_'):
-            raise AttributeError(f'module {self.__name__!r} has no attribute {name!r}')
-
-        def refuse(*args, **kwargs):
-            raise MissingOperatorError(f'{name} {WAY_OUT}.')
-
-        return refuse
 
 
 def nms(boxes: Tensor, scores: Tensor, iou_threshold: float, offset: int = 0) -> Tensor:

@@ -5,7 +5,8 @@ import torch
 from mmengine.logging import HistoryBuffer
 from mmengine.runner import CheckpointLoader
 
-from sw_mmseg.engine import load_local_checkpoint
+import sw_mmseg.plugin  # noqa: F401
+from sw_mmseg.openmmlab import load_local_checkpoint
 
 
 @pytest.mark.parametrize('load', [load_local_checkpoint, CheckpointLoader.load_checkpoint])

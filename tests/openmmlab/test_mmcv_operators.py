@@ -13,12 +13,13 @@ from mmengine.utils import digit_version
 from torch.testing import assert_close
 
 import sw_mmseg.plugin  # noqa: F401
-from sw_mmseg.mmcv_ops import MissingOperatorError, _StandIn
+from sw_mmseg.openmmlab import MissingOperatorError
+from sw_mmseg.openmmlab.extension import StandIn
 
 ops = pytest.importorskip('mmcv.ops')
 DEVICES = ['cpu'] + (['cuda'] if torch.cuda.is_available() else [])
 
-served = pytest.mark.skipif(not isinstance(sys.modules['mmcv._ext'], _StandIn), reason='mmcv is compiled here')
+served = pytest.mark.skipif(not isinstance(sys.modules['mmcv._ext'], StandIn), reason='mmcv is compiled here')
 
 
 def plain_nms(boxes, scores, threshold, offset=0):
@@ -222,7 +223,7 @@ def test_segmentation_runs_without_it_and_mmdet_gets_it_whenever_it_was_imported
         print(type(sys.modules['mmcv._ext']).__name__, mmdet.structures.mask.structures.roi_align.__self__.__name__)
     ''')
     needs = digit_version(mmseg.__version__) < digit_version('1.3')  # upstream's cannot be imported without
-    assert early[-4:] == [str(needs), 'False', '_StandIn', 'RoIAlignFunction']
+    assert early[-4:] == [str(needs), 'False', 'StandIn', 'RoIAlignFunction']
     if needs:
         return
     late = python('''
