@@ -11,7 +11,9 @@ from .blur import RandomBlur
 from .check import check_dataset
 from .cifar import CIFAR
 from .cityscapes import RawCityscapesDataset
-from .class_table import ClassTable, parse_class_table, read_class_table, table_of_ids, write_class_table
+from .class_parsing import parse_class_table, table_of_ids
+from .class_table import ClassTable
+from .class_yaml import read_class_table, write_class_table
 from .colour_statistics import ColourStatistics
 from .digits import Digits
 from .domain_pair import DomainPair

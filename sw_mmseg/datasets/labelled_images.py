@@ -5,7 +5,9 @@ from collections.abc import Sequence
 from mmseg.datasets import BaseSegDataset
 from mmseg.registry import DATASETS
 
-from .class_table import ClassTable, parse_class_table, read_class_table
+from .class_parsing import parse_class_table
+from .class_table import ClassTable
+from .class_yaml import read_class_table
 from .errors import DatasetError
 from .image_pairs import find_pairs
 

@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 
 from sw_mmseg.datasets import DatasetError, parse_class_table, read_class_table, table_of_ids, write_class_table
-from sw_mmseg.datasets.class_table import distinct_colors
+from sw_mmseg.datasets.class_parsing import distinct_colors
 from sw_mmseg.datasets.label_pixels import read_label_pixels
 
 YAML = """
