@@ -4,8 +4,6 @@ Steps go through `use_streets`, what `tools/train.py CONFIG --streets` does: the
 heads, norms and placement, on files in the layout it expects.
 """
 
-import sys
-from pathlib import Path
 
 import pytest
 from mmengine.config import Config
@@ -15,10 +13,8 @@ from torch import nn
 
 from sw_mmseg.datasets.streets import generate_streets, write_ade20k
 from sw_mmseg.engine.optimizers import check_coverage
+from sw_mmseg.running import streets as streets_option
 from sw_mmseg.whitening import PRESETS, SwitchWhiten2d, convolution_sites
-
-sys.path.insert(0, str(Path(__file__).parent.parent / 'tools'))
-import _streets
 
 NAMES = [name for name in ALL_NAMES if STEPPED_IN.get(name.split('_')[1]) == 'test_scene_configs.py']
 FULL = [name for name in NAMES if not name.endswith('_streets')]
@@ -43,15 +39,15 @@ def small(name, streets, work_dir):
     """What `--streets` makes of a config, on two pictures a batch, for one iteration."""
     config = load(name)
     if name in FULL:
-        _streets.use_streets(config, streets)
-    for loader in _streets.LOADERS:
+        streets_option.use_streets(config, streets)
+    for loader in streets_option.LOADERS:
         config[loader].update(num_workers=0, persistent_workers=False, batch_size=2)
-        dataset = _streets.innermost(config[loader].dataset)
-        dataset.data_root = str(streets / _streets.LAYOUTS[dataset.type])
+        dataset = streets_option.innermost(config[loader].dataset)
+        dataset.data_root = str(streets / streets_option.LAYOUTS[dataset.type])
         for transform in dataset.pipeline:
             for key in {'scale', 'crop_size'} & transform.keys():
-                transform[key] = _streets.shrunk(transform[key], 2)
-    config.model.data_preprocessor.size = _streets.shrunk(config.model.data_preprocessor.size, 2)
+                transform[key] = streets_option.shrunk(transform[key], 2)
+    config.model.data_preprocessor.size = streets_option.shrunk(config.model.data_preprocessor.size, 2)
     config.train_cfg.val_interval = 10
     return one_iteration(config, work_dir)
 
@@ -125,13 +121,13 @@ def test_norms_of_a_table_differ_in_nothing_but_the_norm():
 
 def test_streets_refuses_what_it_cannot_make_small():
     for name in ('bn_pspnet_streets', 'sw_adaptsegnet_gta2cityscapes'):
-        with pytest.raises(_streets.UserError, match='--streets makes small what parses scenes'):
-            _streets.use_streets(load(name))
+        with pytest.raises(streets_option.UserError, match='--streets makes small what parses scenes'):
+            streets_option.use_streets(load(name))
 
 
 def test_streets_keep_network_sites_and_proportions(streets):
     config = load('sw_pspnet_cityscapes')
-    _streets.use_streets(config, streets)
+    streets_option.use_streets(config, streets)
     assert tuple(config.model.data_preprocessor.size) == (64, 128)  # 512x1024 by 8, as 2048x1024 to 256x128
     assert config.train_dataloader.dataset.dataset.data_root == str(streets / 'cityscapes')
     model = MODELS.build(Config(config.model))

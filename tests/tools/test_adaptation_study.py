@@ -3,8 +3,12 @@
 import functools
 import json
 from concurrent.futures import Future
+from importlib import import_module
 
 import pytest
+
+from sw_mmseg.running import schedules
+from sw_mmseg.running.command_line import run_tool
 
 
 class Here:
@@ -26,9 +30,9 @@ class Here:
 
 
 @pytest.fixture
-def study(load_tool, tmp_path, monkeypatch, one_thread):
+def study(tmp_path, monkeypatch, one_thread):
     """`study(...)` -> exit status; streets are tiny."""
-    tool = load_tool('analysis/adaptation_study')
+    tool = import_module('sw_mmseg.commands.analysis.adaptation_study')
     cells = tool.cells
     def tiny(out, variant, source=3, target_train=4, target_val=2, seed=0):
         return generate(out, variant, (64, 32), min(source, 3), target_train, target_val, seed)
@@ -37,14 +41,14 @@ def study(load_tool, tmp_path, monkeypatch, one_thread):
     monkeypatch.setattr(tool, 'ProcessPoolExecutor', Here)
     monkeypatch.setattr(tool, 'DOCS', tmp_path / 'docs')
     monkeypatch.setattr(tool, 'measure', cells.measure)
-    schedule, in_process = cells.runs.schedule_options, {}
+    schedule, in_process = schedules.schedule_options, {}
     for part in ('train_dataloader', 'val_dataloader'):
         in_process |= {f'{part}.num_workers': 0, f'{part}.persistent_workers': False}
-    monkeypatch.setattr(cells.runs, 'schedule_options', lambda *words: schedule(*words) | in_process)
+    monkeypatch.setattr(schedules, 'schedule_options', lambda *words: schedule(*words) | in_process)
 
     def run(*words):
         words = ['--work-dir', tmp_path / 'out', '--streets', tmp_path / 'data', '--iterations', 4, *words]
-        return tool.run_tool(tool.main, tool.parse_arguments([str(w) for w in words]))
+        return run_tool(tool.main, tool.parse_arguments([str(w) for w in words]))
 
     run.tool = tool
     return run

@@ -2,19 +2,21 @@
 
 import json
 from dataclasses import fields
+from importlib import import_module
 
 import cv2
 import numpy as np
 import pytest
 
 from sw_mmseg.datasets.streets import VARIANTS
+from sw_mmseg.running.command_line import run_tool
 
 LABELS = ('BN_seed0', 'BN_seed1')
 
 
 @pytest.fixture
-def tool(load_tool, one_thread):
-    return load_tool('analysis/domain_gap')
+def tool(one_thread):
+    return import_module('sw_mmseg.commands.analysis.domain_gap')
 
 
 @pytest.fixture
@@ -63,7 +65,7 @@ def test_tables_of_networks(tool, trained, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(tool, 'DOCS', docs)
     words = [*map(str, trained), '--labels', *LABELS, '--images', '2', '--size', '64x32']
     words += ['--out', str(tmp_path / 'out')]
-    assert tool.run_tool(tool.main, tool.parse_arguments([*words, '--docs', '--own-statistics'])) == 0
+    assert run_tool(tool.main, tool.parse_arguments([*words, '--docs', '--own-statistics'])) == 0
     scores = json.loads((tmp_path / 'out/gap.json').read_text())
     assert list(scores) == list(tool.kinds('varied', False))
     assert all(list(row) == ['BN', 'BN, own statistics'] for row in scores.values())
@@ -82,17 +84,17 @@ def test_tables_of_networks(tool, trained, tmp_path, monkeypatch, capsys):
     assert (labels[source] != labels['v1_varied_64x32_forth_streets']).any()
     assert 1 < np.abs(pictures[source].astype(int) - pictures[cast]).mean() < 40  # the same scene, a little bluer
     before = capsys.readouterr().out
-    assert tool.run_tool(tool.main, tool.parse_arguments([*words, '--back'])) == 0
+    assert run_tool(tool.main, tool.parse_arguments([*words, '--back'])) == 0
     back = json.loads((tmp_path / 'out/gap_back.json').read_text())
     assert [back[kind]['BN'] for kind in ('source', 'target')] == [scores[kind]['BN'] for kind in ('source', 'target')]
     assert capsys.readouterr().out.splitlines()[-1] == before.splitlines()[-1]
-    assert tool.run_tool(tool.main, tool.parse_arguments(words)) == 0  # from the pictures that are there
+    assert run_tool(tool.main, tool.parse_arguments(words)) == 0  # from the pictures that are there
     assert capsys.readouterr().out.splitlines()[0] == before.splitlines()[0]
 
 
 def test_mistakes_are_named(tool, trained, tmp_path, capsys):
     def fails(*words):
-        assert tool.run_tool(tool.main, tool.parse_arguments([str(w) for w in (*words, '--out', tmp_path)])) == 2
+        assert run_tool(tool.main, tool.parse_arguments([str(w) for w in (*words, '--out', tmp_path)])) == 2
         return capsys.readouterr().err
 
     assert '--size 64: give WxH' in fails(trained[0], '--size', '64')

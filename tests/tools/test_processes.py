@@ -8,10 +8,13 @@ import socket
 import subprocess
 import sys
 import time
+from importlib import import_module
 from pathlib import Path
 
 import pytest
 import torch
+
+from sw_mmseg.running.command_line import run_tool
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 METHODS = ['sw_pspnet', 'sw_adaptsegnet']
@@ -69,15 +72,11 @@ def start():
 @pytest.fixture(scope='module')
 def alone():
     """`alone('train', CONFIG, ...)` -> exit status of a tool in this process."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.syspath_prepend(str(REPOSITORY / 'tools'))
-        import importlib
+    def call(name, *words):
+        tool = import_module(f'sw_mmseg.commands.{name}')
+        return run_tool(tool.main, tool.parse_arguments([str(word) for word in words]))
 
-        def call(name, *words):
-            tool = importlib.import_module(name)
-            return tool.run_tool(tool.main, tool.parse_arguments([str(word) for word in words]))
-
-        yield call
+    return call
 
 
 @pytest.fixture(scope='module')

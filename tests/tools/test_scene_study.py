@@ -2,16 +2,19 @@
 
 import functools
 import json
+from importlib import import_module
 
 import pytest
 
 import sw_mmseg.datasets.streets as streets
+from sw_mmseg.running.command_line import run_tool
+from sw_mmseg.running.errors import UserError
 
 
 @pytest.fixture
-def study(load_tool, tmp_path, monkeypatch, one_thread):
+def study(tmp_path, monkeypatch, one_thread):
     """`study(...)` -> exit status; streets are tiny, and the files to fill are stand-ins."""
-    tool = load_tool('analysis/scene_parsing_study')
+    tool = import_module('sw_mmseg.commands.analysis.scene_parsing_study')
     generate = functools.partial(streets.generate_streets, size=(64, 32), source=0, target_train=8, target_val=2)
     monkeypatch.setattr(streets, 'generate_streets', generate)
     for name in ('DOCS', 'README', 'PICTURE', 'KEPT'):
@@ -28,7 +31,7 @@ def study(load_tool, tmp_path, monkeypatch, one_thread):
 
     def run(*words):
         words = ['--work-dir', tmp_path / 'out', '--data', tmp_path / 'data', '--iterations', 2, *words]
-        return tool.run_tool(tool.main, tool.parse_arguments([str(w) for w in words]))
+        return run_tool(tool.main, tool.parse_arguments([str(w) for w in words]))
 
     run.tool = tool
     return run
@@ -84,5 +87,5 @@ def test_mistakes(study, tmp_path, capsys):
     assert study('sw_pspnet_coco') == 2
     assert 'sw_pspnet_coco: no scene parsing config' in capsys.readouterr().err
     (tmp_path / 'plain.md').write_text('no marks')
-    with pytest.raises(study.tool.UserError, match='has no lines'):
+    with pytest.raises(UserError, match='has no lines'):
         study.tool.fill(tmp_path / 'plain.md', 'study', 'text')

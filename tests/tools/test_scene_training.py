@@ -6,6 +6,7 @@ import os
 import resource
 import subprocess
 import sys
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -60,9 +61,9 @@ def test_the_same_config_trains_on_streets_and_is_tested_at_several_scales(run, 
     assert not (tmp_path / 'work_dirs/sw_pspnet_ade20k').exists()
 
 
-def test_scales_of_tta_are_the_configs(load_tool):
+def test_scales_of_tta_are_the_configs():
     from mmengine.config import Config
-    tool = load_tool('test')
+    tool = import_module('sw_mmseg.commands.test')
     config = Config.fromfile(REPOSITORY / 'configs/sw_pspnet_ade20k.py')
     tool.prepare(config, tool.parse_arguments(['c', 'k', '--tta']))
     resizes, flips = config.test_dataloader.dataset.pipeline[1].transforms[:2]
