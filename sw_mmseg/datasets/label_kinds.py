@@ -25,6 +25,7 @@ class LabelCounts:
     values: dict[int, int]
     colors: dict[int, int] | None
     inner: dict[int, int]  # of `values`: pixels whose four neighbours have the same value
+    inner_colors: dict[int, int]  # of `colors`, likewise
     palette: dict[int, int] = field(default_factory=dict)  # index in use -> packed colour
     places: dict[int, frozenset[int]] = field(default_factory=dict)  # packed colour in use -> its indices
     bits: int = 8
@@ -40,14 +41,13 @@ def count_label(found: LabelFile) -> LabelCounts:
         colors = pack_colors(found.palette).tolist()
         used = {index: colors[index] if index < len(colors) else 0 for index in values}
         places = {color: frozenset(i for i, c in enumerate(colors) if c == color) for color in used.values()}
-        by_color: Counter[int] = Counter()
-        for index, count in values.items():
-            by_color[used[index]] += count
-        return LabelCounts('palette', values, by_color, inner, used, places)
+        return LabelCounts('palette', values, _renamed(values, used), inner, _renamed(inner, used), used, places)
     if found.kind == 'colours':
-        return LabelCounts('colours', values, values, inner)
-    greys = {value * 0x010101: count for value, count in values.items()} if found.values.dtype == np.uint8 else None
-    return LabelCounts(found.kind, values, greys, inner, bits=bits)
+        return LabelCounts('colours', values, values, inner, inner)
+    if found.values.dtype != np.uint8:
+        return LabelCounts(found.kind, values, None, inner, {}, bits=bits)
+    greys = {value: value * 0x010101 for value in values}
+    return LabelCounts(found.kind, values, _renamed(values, greys), inner, _renamed(inner, greys), bits=bits)
 
 
 class LabelKinds:
@@ -58,7 +58,8 @@ class LabelKinds:
         self.examples: dict[str, str] = {}  # kind -> its first file
         self.values: dict[str, Counter[int]] = defaultdict(Counter)
         self.colors: dict[str, Counter[int]] = defaultdict(Counter)
-        self.inner: dict[str, Counter[int]] = defaultdict(Counter)
+        self.inner: Counter[int] = Counter()
+        self.inner_colors: Counter[int] = Counter()
         self.indices: dict[int, dict[int, str]] = defaultdict(dict)  # index -> packed colour -> a file
         self.places: dict[int, tuple[frozenset[int], str]] = {}  # packed colour -> indices common to all files
         self.moved: dict[int, tuple[str, str]] = {}  # packed colour whose index differs -> two files
@@ -70,7 +71,8 @@ class LabelKinds:
         self.files[counts.kind] += 1
         self.examples.setdefault(counts.kind, path)
         self.values[counts.kind].update(counts.values)
-        self.inner[counts.kind].update(counts.inner)
+        self.inner.update(counts.inner)
+        self.inner_colors.update(counts.inner_colors)
         if counts.colors is None:
             self.colorless = self.colorless or path
         else:
@@ -121,9 +123,9 @@ class LabelKinds:
         """Pixels by id, or by packed colour."""
         return sum((self.colors if colors else self.values).values(), Counter())
 
-    def interior(self) -> Counter[int]:
-        """Pixels by value, of those in the midst of their like."""
-        return sum(self.inner.values(), Counter())
+    def interior(self, colors: bool) -> Counter[int]:
+        """The same of pixels in the midst of their like."""
+        return self.inner_colors if colors else self.inner
 
     def _colours(self) -> list[str]:
         seen = set().union(*(found for kind, found in self.colors.items() if kind != 'ids'))
@@ -152,6 +154,13 @@ class LabelKinds:
             raise DatasetError(f'{self.depths[low][1]} has {low} bits a pixel and {self.depths[high][1]} {high}: a '
                                'program that makes files smaller has written some anew, and the ids in them are '
                                'uncertain. Write all with 8 bits')
+
+
+def _renamed(counts: dict[int, int], names: dict[int, int]) -> dict[int, int]:
+    found: Counter[int] = Counter()
+    for value, count in counts.items():
+        found[names[value]] += count
+    return found
 
 
 def _inner(values: np.ndarray) -> np.ndarray:

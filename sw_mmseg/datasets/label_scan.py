@@ -20,7 +20,7 @@ from .image_file import white_of
 from .label_frames import LabelFrames
 from .label_kinds import LabelKinds
 from .labels import IGNORE, UNKNOWN
-from .sample_look import Look, Sample, Size, look
+from .sample_look import NO_LIMITS, Limits, Look, Sample, Size, look
 
 __all__ = ['Sample', 'Scan', 'Shares', 'Size', 'class_shares', 'scan', 'usable_cores']
 
@@ -59,7 +59,7 @@ class Shares:
 
 
 def scan(samples: Sequence[Sample], decode: int | None = 1000, colors: bool = False,
-         progress: Progress | None = None, ids: bool = False, smallest: int = 1) -> Scan:
+         progress: Progress | None = None, ids: bool = False, limits: Limits = NO_LIMITS) -> Scan:
     """Looks at images and, where there are any, their label files.
 
     Args:
@@ -68,7 +68,7 @@ def scan(samples: Sequence[Sample], decode: int | None = 1000, colors: bool = Fa
         colors: whether label files are to be taken as colour pictures: the class table has nothing but colours.
         progress: told after each file how many are done, of how many.
         ids: whether the class table has ids.
-        smallest: pixels that an image must have on its short side.
+        limits: pixels that an image must have on its short side, and how many times as long the other may be.
 
     Raises:
         DatasetError: label files contradict each other, or nothing tells which way up they are. What is wrong with
@@ -81,7 +81,7 @@ def scan(samples: Sequence[Sample], decode: int | None = 1000, colors: bool = Fa
     deep: list[tuple[float, bool]] = []
     pool = ThreadPoolExecutor(min(8, usable_cores()))
     try:
-        looks = pool.map(lambda item: look(item[1], item[0] in whole, smallest), enumerate(samples))
+        looks = pool.map(lambda item: look(item[1], item[0] in whole, limits), enumerate(samples))
         for index, (sample, seen) in enumerate(zip(samples, looks)):
             _add(found, sample, seen, index in whole)
             if seen.fault is None:
@@ -141,7 +141,7 @@ def _decide(found: Scan, kinds: LabelKinds, frames: LabelFrames, deep: list[tupl
             ids: bool) -> None:
     """What only all files together tell: ids or colours, which way up, and what is white."""
     found.colors, said = kinds.decide(colors, ids)
-    found.pixels, found.interior = kinds.pixels(found.colors), kinds.interior()
+    found.pixels, found.interior = kinds.pixels(found.colors), kinds.interior(found.colors)
     found.frame, turned = frames.decide()
     found.notes += [*said, *turned]
     if deep:

@@ -36,7 +36,6 @@ from .raster_file import turned
 
 TABLES = {'raw': raw_to_train(), 'train': train_to_train(), 'ade20k': ade20k_to_train()}
 MISMATCHES = ('error', 'resize')
-FRAMES = ('shown', 'stored')
 _EXPECTED = {
     'raw': f'raw ids 0 to {LICENSE_PLATE}. A file with train ids is read with label_ids="train"',
     'ade20k': f'ids 0 (other) to {NUM_ADE20K_CLASSES}',

@@ -15,6 +15,8 @@ from .label_frames import edges_on_borders
 from .label_kinds import LabelCounts, count_label
 
 Size = tuple[int, int]  # width, height
+Limits = tuple[int, float]  # least pixels of the short side, most of the long one, as a multiple of it
+NO_LIMITS: Limits = (1, float('inf'))
 Sample = tuple[str, str, str | None]  # name, image, label file or None
 FEW = 32  # values that a drawing of classes has at most, and no photograph
 LOOKED_AT = 1 << 14  # pixels, in which they are counted
@@ -36,21 +38,28 @@ class Look:
     edges: tuple[float, float] | None = None
 
 
-def look(sample: Sample, whole: bool, smallest: int = 1) -> Look:
-    """Looks at a sample; `whole`, at its pixels too. Images with a shorter side than `smallest` are faulty."""
+def look(sample: Sample, whole: bool, limits: Limits = NO_LIMITS) -> Look:
+    """Looks at a sample; `whole`, at its pixels too. An image outside the `limits` is faulty."""
     _, image, label = sample
     try:
         found = read_image(image) if whole else None
         head = found.head if found else read_head(image)
         if found is None and not is_complete(head):
             found = read_image(image)
-        if min(head.size) < smallest:
-            raise DatasetError(f'image {image} is {head.size[0]}x{head.size[1]}: at least {smallest} pixels a side are '
-                               'needed')
+        _keep_limits(image, head.size, limits)
         seen = Look(head.size) if found is None else _of_image(found)
         return seen if label is None else _with_label(seen, head, found if whole else None, image, label)
     except DatasetError as error:
         return Look(None, str(error))
+
+
+def _keep_limits(path: str, size: Size, limits: Limits) -> None:
+    least, ratio = limits
+    text = f'image {path} is {size[0]}x{size[1]}: '
+    if min(size) < least:
+        raise DatasetError(f'{text}at least {least} pixels a side are needed')
+    if max(size) > ratio * min(size):
+        raise DatasetError(f'{text}its long side may be {ratio:g} times the short one. Cut it into pieces')
 
 
 def is_complete(head: Head) -> bool:
