@@ -14,8 +14,8 @@ from pathlib import Path
 __all__ = ['main', 'names', 'run']
 
 FOLDER = Path(__file__).parent
-TORCH_ALONE = ('analysis cost', 'benchmark kernels', 'benchmark network_step', 'benchmark newton',
-               'benchmark norm_layer')  # they run where nothing but torch is installed
+# they run where nothing but torch is installed
+TORCH_ALONE = ('benchmark kernels', 'benchmark network_step', 'benchmark newton', 'benchmark norm_layer')
 
 
 def names() -> list[str]:

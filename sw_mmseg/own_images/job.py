@@ -12,10 +12,11 @@ from mmengine.config import Config
 from sw_mmseg.datasets import write_class_table
 from sw_mmseg.own_images.config import make_config
 from sw_mmseg.own_images.folders import Checked
-from sw_mmseg.own_images.plan import BUDGET, SOURCE_ONLY, Choice, choose
+from sw_mmseg.own_images.plan import BUDGET, Choice, choose
 from sw_mmseg.own_images.report import write_text
 from sw_mmseg.own_images.training import fit, seconds_an_iteration
 from sw_mmseg.running.errors import UserError
+from sw_mmseg.running.methods import SOURCE_ONLY
 from sw_mmseg.running.records import write_json
 
 FEWEST = 8  # iterations

@@ -15,25 +15,12 @@ from sw_mmseg.datasets.label_scan import usable_cores
 from sw_mmseg.models.pretrained import PretrainedError, read_checkpoint
 from sw_mmseg.own_images.folders import Checked, Folder
 from sw_mmseg.running.errors import UserError
+from sw_mmseg.running.methods import METHODS as ALL_METHODS
+from sw_mmseg.running.methods import SOURCE_ONLY, STATISTICS
 from sw_mmseg.running.paths import shipped_config
 
-SOURCE_ONLY, STATISTICS = 'sourceonly', 'statistics'
 DEFAULT_METHOD = 'adaptsegnet'
-METHODS = {  # word in the names of configs -> what it is
-    SOURCE_ONLY: 'learns from the source alone',
-    STATISTICS: 'learns from the source alone, then takes running statistics of the target; no training on it',
-    'jitter': 'learns from the source alone, its light and colours disturbed at random',
-    'adaptsegnet': 'adversarial: predictions on both domains shall look alike',
-    'advent': 'adversarial on entropy maps',
-    'minent': 'predictions on the target shall be sure',
-    'dacs': 'self-training with a mean teacher and mixed images',
-    'mic': 'the same, and masked images',
-    'isw': 'learns from the source alone, its style-sensitive covariances suppressed',
-    'fda': "learns from source images in the target's colours",
-}
-TITLES = {SOURCE_ONLY: 'source only', STATISTICS: 'source only + target statistics', 'jitter': 'source only, jitter',
-          'adaptsegnet': 'AdaptSegNet', 'advent': 'AdvEnt', 'minent': 'MinEnt', 'dacs': 'DACS', 'mic': 'MIC',
-          'isw': 'ISW', 'fda': 'FDA'}
+METHODS = {name: method for name, method in ALL_METHODS.items() if name != 'oracle'}  # it needs the target's labels
 NETWORKS = {'narrow': '{}_streets', 'vgg16': '{}_gta2cityscapes', 'resnet101': '{}101_gta2cityscapes'}
 WEIGHTS = {'vgg16': 'torchvision://vgg16', 'resnet101': 'torchvision://resnet101'}
 SHORT_SIDE = {'narrow': 128, 'vgg16': 512, 'resnet101': 512}  # of the images that are trained on, at most
@@ -69,7 +56,7 @@ class Choice:
 
 def title(method: str) -> str:
     """A method as reports call it."""
-    return TITLES.get(method, method)
+    return METHODS[method].title
 
 
 def config_file(network: str, method: str) -> Path:
@@ -108,7 +95,7 @@ def choose(args: argparse.Namespace, found: Checked) -> tuple[Choice, list[tuple
     machine = torch.cuda.get_device_name() if device == 'cuda' else f'processor cores: {usable_cores()}'
     reasons = [('device', device, machine),
                ('network', network, why), ('norm', args.norm, 'at the sites of the paper'),
-               ('method', args.method, METHODS[args.method]),
+               ('method', args.method, METHODS[args.method].description),
                ('short side of images', f'{side} pixels', how)]
     return choice, reasons
 

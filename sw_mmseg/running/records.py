@@ -16,22 +16,17 @@ import torch
 from mmengine.config import Config
 
 import sw_mmseg
+from sw_mmseg.running.dependencies import ALL, digest_of_code, registered_modules, types_in
 from sw_mmseg.running.files import whole_file
 
-CODE = ('adaptation', 'datasets', 'engine', 'losses', 'models', 'whitening')  # what results depend on
-SOURCES = ('.py', '.c', '.h')
 
-
-def fingerprint(config: Config, *more: object, code: Iterable[str] = CODE) -> str:
-    """Changes with the config, where it writes apart, the package's code (folders or files of it) and whatever else is
-    given."""
+def fingerprint(config: Config, *more: object, code: Iterable[tuple[str, str]] = ()) -> str:
+    """Changes with the config but for where it writes, with whatever else is given, and with the code that both
+    the types of the config and `code`, (module, function) of the study, depend on (`dependencies`)."""
     settings = {key: value for key, value in config.to_dict().items() if key != 'work_dir'}
     digest = hashlib.sha256(json.dumps(settings, default=str, sort_keys=True).encode())
-    package = Path(sw_mmseg.__file__).parent
-    for name in code:
-        files = [package / name] if (package / name).is_file() else (package / name).rglob('*')
-        for file in sorted(f for f in files if f.suffix in SOURCES):
-            digest.update(file.read_bytes())
+    modules = [(module, ALL) for name in types_in(settings) for module in registered_modules().get(name, ())]
+    digest.update(digest_of_code(frozenset([*modules, *code])).encode())
     digest.update(json.dumps([sw_mmseg.__version__, torch.__version__, *more], default=str, sort_keys=True).encode())
     return digest.hexdigest()[:16]
 

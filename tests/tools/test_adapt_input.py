@@ -11,6 +11,7 @@ import pytest
 from own_folders import save, write_folders
 from PIL import Image
 
+from sw_mmseg.own_images import adapt as job
 from sw_mmseg.running.command_line import run_tool
 
 
@@ -162,7 +163,7 @@ def test_a_disk_that_fills_while_training_is_one_line(folders, monkeypatch, caps
     def begin(*_):
         raise OSError(28, 'No space left on device', 'x.pth')
 
-    monkeypatch.setattr(tool, 'begin', begin)
+    monkeypatch.setattr(job, 'begin', begin)
     words = ['--source', folders / 'source/images', folders / 'source/labels', '--target', folders / 'target', '--out',
              folders / 'out']
     assert run_tool(tool.main, tool.parse_arguments([str(w) for w in words])) == 2

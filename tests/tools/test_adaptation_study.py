@@ -9,6 +9,8 @@ import pytest
 
 from sw_mmseg.running import schedules
 from sw_mmseg.running.command_line import run_tool
+from sw_mmseg.studies.adaptation import runs as cells
+from sw_mmseg.studies.adaptation import study as side_by_side
 
 
 class Here:
@@ -33,14 +35,13 @@ class Here:
 def study(tmp_path, monkeypatch, one_thread):
     """`study(...)` -> exit status; streets are tiny."""
     tool = import_module('sw_mmseg.commands.analysis.adaptation_study')
-    cells = tool.cells
     def tiny(out, variant, source=3, target_train=4, target_val=2, seed=0):
         return generate(out, variant, (64, 32), min(source, 3), target_train, target_val, seed)
     generate = cells.generate_streets
     monkeypatch.setattr(cells, 'generate_streets', tiny)
-    monkeypatch.setattr(tool, 'ProcessPoolExecutor', Here)
+    monkeypatch.setattr(side_by_side, 'ProcessPoolExecutor', Here)
     monkeypatch.setattr(tool, 'DOCS', tmp_path / 'docs')
-    monkeypatch.setattr(tool, 'measure', cells.measure)
+    monkeypatch.setattr(side_by_side, 'measure', cells.measure)
     schedule, in_process = schedules.schedule_options, {}
     for part in ('train_dataloader', 'val_dataloader'):
         in_process |= {f'{part}.num_workers': 0, f'{part}.persistent_workers': False}
@@ -117,7 +118,7 @@ def result(tool, method='adaptsegnet', norm='bn', seed=0, target=10.0, other=20.
                   scores={'target': {'target': [target, float('nan')], 'source': [50.0, 40.0]},
                           're-estimated': {'target': [other, float('nan')], 'source': [30.0, 20.0]}},
                   kept='target', history=history, classes=['road', 'bus'], seconds=7.0, memory=100.0, command='x')
-    return tool.Result(**{**values, **changed})
+    return cells.Result(**{**values, **changed})
 
 
 def test_tables_take_each_norms_best_policy_over_seeds_and_say_what_choosing_costs(study):

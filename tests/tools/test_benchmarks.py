@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import nn
 
-from sw_mmseg.benchmark import features, growth, measure, networks
+from sw_mmseg.benchmark import features, growth, measure, network_step, networks, newton, norm_layer
 from sw_mmseg.whitening import SwitchWhiten2d
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -41,16 +41,16 @@ def test_networks_have_the_published_sizes(bench):
 
 @pytest.mark.parametrize('name,sites', [('resnet50', 7), ('pspnet7', 7), ('pspnet14', 14), ('vgg16', 5)])
 def test_sites_are_the_papers_and_every_network_learns(bench, name, sites):
-    step, whitening = bench('network_step'), SwitchWhiten2d
+    step, whitening = network_step, SwitchWhiten2d
     workload = step.NETWORKS[name]
     assert step.sites_of(workload) == sites
     # an image below the resolution of the deepest dilations still trains
-    args = step.parse_arguments(['--width', '0.05', '--size', '2', '33', '33', '--threads', '1'])
+    args = bench('network_step').parse_arguments(['--width', '0.05', '--size', '2', '33', '33', '--threads', '1'])
     take = step.build_step(workload, 'SWa', args)
     losses = [take() for _ in range(3)]
     assert all(loss.isfinite() for loss in losses) and losses[0] != losses[2]
     network = workload.build(0.05)
-    step.put_norm(network, step.SITE_NORMS['SWa'], workload.k)
+    networks.put_norm(network, step.SITE_NORMS['SWa'], workload.k)
     assert sum(type(m) is whitening for m in network.modules()) == sites
     assert not any(type(m) is whitening for n, m in network.named_modules() if 'layer4' in n)
 
@@ -97,8 +97,7 @@ def test_slopes_are_exponents(bench):
 
 def test_the_matrix_of_a_layer_is_newtons(bench):
     """Σ = I has Σ_N = 1/16 on its diagonal, so that the iteration is one of numbers: p ← (3 p − p³/16) / 2."""
-    newton = bench('newton')
-    args = newton.parse_arguments(['--threads', '1', '--dtype', 'float64'])
+    args = bench('newton').parse_arguments(['--threads', '1', '--dtype', 'float64'])
     p = 1.0
     for _ in range(5):
         p = (3 * p - p**3 / 16) / 2
@@ -108,7 +107,7 @@ def test_the_matrix_of_a_layer_is_newtons(bench):
 
 
 def test_random_covariances_have_the_condition_asked_for(bench):
-    values = torch.linalg.eigvalsh(bench('newton').random_covariances(3, 1e3))
+    values = torch.linalg.eigvalsh(newton.random_covariances(3, 1e3))
     torch.testing.assert_close(values[:, -1] / values[:, 0], torch.full((3,), 1e3, dtype=torch.float64))
     torch.testing.assert_close(values.mean(1), torch.ones(3, dtype=torch.float64))
 
@@ -166,12 +165,11 @@ def test_norm_layer_tabulates_and_draws(bench, tmp_path, capsys, monkeypatch):
 
 def test_memory_of_batch_norm_is_known(bench):
     """Forward and backward allocate y and dx of 2*64*32*32 floats, half a MiB each, and a few numbers a channel."""
-    layer = bench('norm_layer')
-    args = layer.parse_arguments(['--rounds', '1', '--threads', '1', '--norms', 'SWa'])
-    cells = layer.measure((2, 64, 32, 32), 'train', 'float32', args)
+    args = bench('norm_layer').parse_arguments(['--rounds', '1', '--threads', '1', '--norms', 'SWa'])
+    cells = norm_layer.measure((2, 64, 32, 32), 'train', 'float32', args)
     assert 1.0 <= cells['BatchNorm2d'].peak < 2.0 and cells['BatchNorm2d'].saved < 0.01
     assert 0 < cells['SWa'].saved < 0.5 and cells['BatchNorm2d'].ratio == 1
-    forward = layer.measure((2, 64, 32, 32), 'eval', 'float32', args)['BatchNorm2d']
+    forward = norm_layer.measure((2, 64, 32, 32), 'eval', 'float32', args)['BatchNorm2d']
     assert forward.peak == pytest.approx(0.5, abs=0.01) and forward.saved == 0
 
 

@@ -12,14 +12,14 @@ from torch import nn
 
 import sw_mmseg
 from sw_mmseg.commands.analysis import class_shares
-from sw_mmseg.commands.test import SCALES, augmented_pipeline
-from sw_mmseg.commands.train import use_mixed_precision
 from sw_mmseg.running import files
 from sw_mmseg.running.checkpoints import load_weights, read_weights
 from sw_mmseg.running.command_line import run_tool
 from sw_mmseg.running.configs import build, load_config
 from sw_mmseg.running.data_sets import build_loader, labelled_images
 from sw_mmseg.running.errors import UserError
+from sw_mmseg.running.evaluation import SCALES, augmented_pipeline
+from sw_mmseg.running.train_options import use_mixed_precision
 
 
 def test_a_mistyped_config_is_answered_with_the_nearest(monkeypatch):

@@ -14,6 +14,7 @@ from sw_mmseg.running.command_line import run_tool
 from sw_mmseg.running.paths import shipped_config
 from sw_mmseg.studies.demo import report
 from sw_mmseg.studies.demo.rows import Row
+from sw_mmseg.studies.demo.study import Demo
 
 
 @pytest.fixture
@@ -94,7 +95,7 @@ def test_switches_learnt_again_are_a_row_and_leave_the_others_alone(demo, tmp_pa
     args = ['--work-dir', tmp_path / 'demo', '--data', tmp_path / 'data', '--images', 4, '--test-images', 2, '--size',
             '64x32', '--rows', 'sw', '--iterations', 1, '--pictures', 1]
     args = demo.tool.parse_arguments([str(a) for a in args])
-    made = demo.tool.Demo(args)
+    made = Demo(args)
     run = made.run('sw', 'source only', 0)
     rows = {row.treatment: row for row, _ in made.source_rows(run)}
     assert list(rows) == ['source only', 'switches learnt again', 'target statistics']
@@ -105,7 +106,7 @@ def test_switches_learnt_again_are_a_row_and_leave_the_others_alone(demo, tmp_pa
     assert [row.statistics for row in rows.values()] == ['source', 'source', 'target, re-estimated']
     assert '--switches source --keep-statistics' in again.command and str(run.folder) in again.command
     assert f'data_root={tmp_path}/data/varied/gta5' in again.command  # the pictures that this run was trained on
-    kept = [row for row, _ in demo.tool.Demo(args).source_rows(run)]
+    kept = [row for row, _ in Demo(args).source_rows(run)]
     assert [(row.treatment, row.seconds) for row in kept] == [(row.treatment, row.seconds) for row in rows.values()]
     assert 'done before' in capsys.readouterr().out
 

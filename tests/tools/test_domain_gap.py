@@ -10,6 +10,7 @@ import pytest
 
 from sw_mmseg.datasets.streets import VARIANTS
 from sw_mmseg.running.command_line import run_tool
+from sw_mmseg.studies.adaptation import gap
 
 LABELS = ('BN_seed0', 'BN_seed1')
 
@@ -43,19 +44,19 @@ def changed(domain, other):
 
 
 @pytest.mark.parametrize('back', [False, True])
-def test_parts_are_the_whole_step(tool, back):
-    found = tool.kinds('varied', back)
+def test_parts_are_the_whole_step(back):
+    found = gap.kinds('varied', back)
     source, target = VARIANTS['varied']
     start, end = (target, source) if back else (source, target)
     names = list(found)
     assert names[0] == ('target' if back else 'source') and names[-1] == ('source' if back else 'target')
     assert found[names[0]] == start and found[names[-1]] == end
     assert found['+ streets'].layout == end.layout and found['+ streets'].look == start.look
-    assert sorted(name for names in tool.LOOKS.values() for name in names) == sorted(f.name for f in fields(start.look))
-    parts = [changed(found[f'+ {part}'], start) for part in tool.LOOKS]
+    assert sorted(name for names in gap.LOOKS.values() for name in names) == sorted(f.name for f in fields(start.look))
+    parts = [changed(found[f'+ {part}'], start) for part in gap.LOOKS]
     assert all(parts) and sum(map(len, parts)) == len(set().union(*parts))  # none is empty, none overlap
     assert set().union(*parts) == changed(end, start) == changed(found['+ whole look'], start)
-    assert all(found[f'+ {part}'].layout == start.layout for part in tool.LOOKS)
+    assert all(found[f'+ {part}'].layout == start.layout for part in gap.LOOKS)
 
 
 def test_tables_of_networks(tool, trained, tmp_path, monkeypatch, capsys):
@@ -67,7 +68,7 @@ def test_tables_of_networks(tool, trained, tmp_path, monkeypatch, capsys):
     words += ['--out', str(tmp_path / 'out')]
     assert run_tool(tool.main, tool.parse_arguments([*words, '--docs', '--own-statistics'])) == 0
     scores = json.loads((tmp_path / 'out/gap.json').read_text())
-    assert list(scores) == list(tool.kinds('varied', False))
+    assert list(scores) == list(gap.kinds('varied', False))
     assert all(list(row) == ['BN', 'BN, own statistics'] for row in scores.values())
     assert {len(values) for row in scores.values() for values in row.values()} == {2}
     assert scores['target']['BN'] != scores['target']['BN, own statistics']

@@ -2,7 +2,6 @@
 
 import re
 from importlib import import_module
-from pathlib import Path
 
 import cv2
 import numpy as np
@@ -81,9 +80,8 @@ def test_code_in_a_file_is_not_executed(run, tmp_path, capsys):
 
 
 @pytest.fixture
-def measure(monkeypatch):
+def measure():
     tool = import_module('sw_mmseg.commands.analysis.released_error')
-    monkeypatch.chdir(Path(tool.__file__).parents[2])
     return lambda *words: run_tool(tool.main, tool.parse_arguments([str(word) for word in words]))
 
 

@@ -6,11 +6,13 @@ import os
 import resource
 import subprocess
 import sys
-from importlib import import_module
 from pathlib import Path
 
 import pytest
 import torch
+
+from sw_mmseg.commands.test import parse_arguments
+from sw_mmseg.running.evaluation import prepare
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 pytestmark = pytest.mark.usefixtures('one_thread')
@@ -63,9 +65,8 @@ def test_the_same_config_trains_on_streets_and_is_tested_at_several_scales(run, 
 
 def test_scales_of_tta_are_the_configs():
     from mmengine.config import Config
-    tool = import_module('sw_mmseg.commands.test')
     config = Config.fromfile(REPOSITORY / 'configs/sw_pspnet_ade20k.py')
-    tool.prepare(config, tool.parse_arguments(['c', 'k', '--tta']))
+    prepare(config, parse_arguments(['c', 'k', '--tta']))
     resizes, flips = config.test_dataloader.dataset.pipeline[1].transforms[:2]
     assert [tuple(t.scale) for t in resizes] == [
         (1024, 256), (1536, 384), (2048, 512), (2560, 640), (3072, 768), (3584, 896)]  # 0.5 to 1.75

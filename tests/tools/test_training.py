@@ -18,6 +18,8 @@ import torch
 from PIL import Image
 
 from sw_mmseg.datasets import PALETTE
+from sw_mmseg.running import evaluation
+from sw_mmseg.running.checkpoints import load_weights
 from sw_mmseg.running.command_line import run_tool
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -92,20 +94,20 @@ def test_testing_writes_tables_predictions_and_pictures(trained, run, tmp_path):
     assert len(list((tmp_path / 'show').rglob('*leftImg8bit*.png'))) == 3
 
 
-def test_augmentation_at_test_time_averages_scales_and_mirrors(trained, run, tmp_path):
+def test_augmentation_at_test_time_averages_scales_and_mirrors(trained, run, tmp_path, monkeypatch):
     config, checkpoint = trained
     assert run('test', config, checkpoint, '--work-dir', tmp_path, '--tta') == 0
     augmented = json.loads((tmp_path / 'iter_3_tta_metrics.json').read_text())
     # at one scale, what is averaged is the prediction and the mirrored prediction of the mirror image: by hand
     tool = import_module('sw_mmseg.commands.test')
-    tool.SCALES = (1.0, )
+    monkeypatch.setattr(evaluation, 'SCALES', (1.0, ))
     words = [config, str(checkpoint), '--work-dir', str(tmp_path / 'one'), '--tta', '--out', str(tmp_path / 'out')]
     assert tool.main(tool.parse_arguments(words)) == 0
     from mmengine.config import Config
     from mmseg.registry import DATASETS, MODELS
     cfg = Config.fromfile(config)
     model = MODELS.build(cfg.model).eval()
-    tool.load_weights(model, str(checkpoint))
+    load_weights(model, str(checkpoint))
     dataset = DATASETS.build(cfg.test_dataloader.dataset)
     assert len(dataset) == 3 and augmented['mIoU'] > 0
     for index in range(3):

@@ -11,8 +11,9 @@ import torch
 from sw_mmseg.analysis.grid import plot_grid
 from sw_mmseg.analysis.style import LIGHT, figure_png
 from sw_mmseg.analysis.tables import to_csv, to_markdown
+from sw_mmseg.running.methods import METHODS
 from sw_mmseg.running.records import devices
-from sw_mmseg.studies.adaptation.runs import METHODS, SOURCE, Result
+from sw_mmseg.studies.adaptation.runs import SOURCE, Result
 from sw_mmseg.studies.adaptation.tables import (
     AGAIN,
     LABELS,
@@ -48,7 +49,7 @@ def plot(results: Sequence[Result], target: str) -> bytes:
     scores: dict[str, dict[str, list[float]]] = {}
     for (method, norm), group in grouped(results, target).items():
         policy = best_policy(group)
-        own = scores.setdefault(METHODS[method][0], {})
+        own = scores.setdefault(METHODS[method].row, {})
         own[LABELS[norm]] = [r.miou(policy) for r in group]
         if norm == 'sw' and again(group):
             own[AGAIN] = [r.miou('disturbed') for r in group]
@@ -80,7 +81,7 @@ def sections(every: Sequence[Result], target: str) -> list[str]:
         parts += [name, to_markdown(table)] if table else []
     for method in ('sourceonly', 'adaptsegnet'):
         if any(name == method for name, _ in grouped(results, target)):
-            parts += [f"IoU by class, {METHODS[method][0]} (Table 6's columns):",
+            parts += [f"IoU by class, {METHODS[method].row} (Table 6's columns):",
                       to_markdown(class_table(results, target, method))]
     return [part.strip() for part in parts]
 

@@ -18,9 +18,9 @@ from mmengine.config import Config
 from sw_mmseg.datasets.streets import generate_streets
 from sw_mmseg.running import data_sets, records, schedules, scoring, training
 from sw_mmseg.running.errors import UserError
+from sw_mmseg.running.methods import METHODS
 from sw_mmseg.running.paths import shipped_config
 from sw_mmseg.running.site_norms import NORMS
-from sw_mmseg.studies.adaptation.methods import METHODS, SHARED, VARIATIONS, WHITENED
 from sw_mmseg.studies.adaptation.scores import (
     checkpoints,
     domain_distances,
@@ -30,6 +30,7 @@ from sw_mmseg.studies.adaptation.scores import (
     score_policies,
     trained_policies,
 )
+from sw_mmseg.studies.adaptation.variations import VARIATIONS
 
 SOURCE = 'varied'  # whose source pictures serve every target
 UNSEEN, TEST_IMAGES = 1, 100  # seed and number of the source images to test on
@@ -167,18 +168,13 @@ def mark_of(cell: Cell, config: Config, data: Path) -> str:
     """Fingerprint of what a result depends on."""
     manifest = data / cell.target / 'manifest.json'
     text = manifest.read_text() if manifest.is_file() else ''
-    return records.fingerprint(config, cell.variation, text, code=code_of(cell))
+    return records.fingerprint(config, cell.variation, text, code=((__name__, 'measure'),))
 
 
-def training_mark(cell: Cell, config: Config) -> str:
+def training_mark(config: Config) -> str:
     """Fingerprint of what its training depends on: not where it is tested."""
     trained = Config({key: value for key, value in config.to_dict().items() if not key.startswith(('val_', 'test_'))})
-    return records.fingerprint(trained, code=code_of(cell))
-
-
-def code_of(cell: Cell) -> tuple[str, ...]:
-    """The package's files that a cell's numbers depend on."""
-    return (*SHARED, *METHODS[cell.method][1], *(('whitening',) if cell.norm in WHITENED else ()))
+    return records.fingerprint(trained, code=((training.__name__, 'train'),))
 
 
 def known(cell: Cell, work_dir: Path, data: Path) -> Result | None:
@@ -198,7 +194,7 @@ def measure(cell: Cell, work_dir: Path, data: Path, threads: int) -> Result:
     config, run = configured(cell, work_dir, data)
     mark = mark_of(cell, config, data)
     before = peak_memory()
-    model, seconds = training.train(run, config, training_mark(cell, config), f'    {cell.name}')
+    model, seconds = training.train(run, config, training_mark(config), f'    {cell.name}')
     memory = peak_memory() - before
     source = work_dir / 'unseen_source' / SOURCE / 'gta5' if cell.data == 'streets' else None
     loaders = data_sets.test_loaders(config, source)

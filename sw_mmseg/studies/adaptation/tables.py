@@ -7,9 +7,10 @@ from collections.abc import Callable, Iterable, Sequence
 
 from sw_mmseg.analysis.label_free import CRITERIA
 from sw_mmseg.analysis.tables import Table, mean_std
+from sw_mmseg.running.methods import METHODS
 from sw_mmseg.running.records import devices
 from sw_mmseg.running.site_norms import NORMS
-from sw_mmseg.studies.adaptation.runs import METHODS, SOURCE, Result
+from sw_mmseg.studies.adaptation.runs import SOURCE, Result
 
 LABELS = {'bn': 'BN', 'in': 'IN', 'sn': 'SN', 'ibn': 'IBN', 'bw': 'BW', 'iw': 'IW', 'sw': 'SWa', 'swb': 'SWb'}
 Key = tuple[str, str]  # method, norm
@@ -45,7 +46,7 @@ def grid(results: Sequence[Result], target: str, value: Callable[[Sequence[Resul
     groups = grouped(results, target, variation)
     norms = [norm for norm in NORMS if any(key[1] == norm for key in groups)]
     methods = dict.fromkeys(method for method, _ in groups)
-    rows = tuple((METHODS[method][0], *(value(groups[method, norm]) if (method, norm) in groups else None
+    rows = tuple((METHODS[method].row, *(value(groups[method, norm]) if (method, norm) in groups else None
                                                  for norm in norms)) for method in methods)
     return Table(('method', *(LABELS[norm] for norm in norms)), rows)
 
@@ -110,13 +111,13 @@ def policy_table(results: Sequence[Result], target: str, variation: str = '') ->
     for (method, norm), group in groups.items():
         scores = [mean_std([r.miou(name) for r in group]) if all(name in r.scores for r in group) else None
                   for name in names]
-        rows.append((METHODS[method][0], LABELS[norm], len(group), *scores))
+        rows.append((METHODS[method].row, LABELS[norm], len(group), *scores))
     return Table(('method', 'norm', 'seeds', *(POLICIES[name] for name in names)), tuple(rows))
 
 
 def cost_table(results: Sequence[Result], target: str) -> Table:
     """(method, norm) -> seconds and memory of a training."""
-    rows = [(METHODS[method][0], LABELS[norm], round(statistics.mean(r.seconds for r in group)),
+    rows = [(METHODS[method].row, LABELS[norm], round(statistics.mean(r.seconds for r in group)),
              round(statistics.mean(r.memory for r in group)))
             for (method, norm), group in grouped(results, target).items()]
     return Table(('method', 'norm', 'seconds', 'memory, MB'), tuple(rows))
@@ -165,7 +166,7 @@ def length_table(results: Sequence[Result], target: str) -> Table | None:
     usual = usual_length(results)[0].iterations
     for length in sorted({r.iterations for r in results}):
         for (method, norm), group in grouped([r for r in results if r.iterations == length], target).items():
-            rows.append((METHODS[method][0], LABELS[norm], length, len(group), last(group), again(group),
+            rows.append((METHODS[method].row, LABELS[norm], length, len(group), last(group), again(group),
                          at_home(group), again(group, 'source'), devices(group)))
     also = {row[:2] for row in rows if row[2] != usual}
     rows = sorted((row for row in rows if row[:2] in also), key=lambda row: row[:3])
@@ -189,7 +190,7 @@ def ratio_table(results: Sequence[Result], target: str, norm: str = 'sw') -> Tab
             for kind in ('mean', 'cov'):
                 keys = [key for key in group[0].ratios if key.endswith(f'/{kind}/iw')]
                 sites = [key.split('/')[0].rpartition('.')[2] for key in keys]
-                rows.append((METHODS[method][0], variation or 'as shipped',
+                rows.append((METHODS[method].row, variation or 'as shipped',
                              {'mean': 'means', 'cov': 'covariances'}[kind],
                              *(statistics.mean(r.ratios[key] for r in group) for key in keys)))
     return Table(('method', 'switches', 'share of iw in', *sites), tuple(rows), digits=2) if rows else None
@@ -204,7 +205,7 @@ def variation_table(results: Sequence[Result], target: str) -> Table | None:
     for variation in variations:
         for (method, norm), group in grouped(results, target, variation).items():
             if any((method, norm) in grouped(results, target, other) for other in variations if other != variation):
-                rows.append((METHODS[method][0], LABELS[norm], variation or 'as shipped', len(group),
+                rows.append((METHODS[method].row, LABELS[norm], variation or 'as shipped', len(group),
                              last(group), last(group, 'source'), best_policy(group), devices(group)))
     rows.sort(key=lambda row: (row[0], row[1]))
     return Table(('method', 'norm', 'variation', 'seeds', 'target mIoU', 'source mIoU', 'best statistics', 'on'),

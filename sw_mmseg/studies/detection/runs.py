@@ -24,8 +24,7 @@ from sw_mmseg.running import records, schedules, scoring, training
 from sw_mmseg.running.paths import shipped_config
 
 # what results depend on, beside the config
-CODE = ('adaptation/estimate.py', 'adaptation/statistics.py', 'datasets/streets', 'engine/optimizers.py', 'mmcv_ops.py',
-        'models', 'whitening')
+CODE = ((__name__, 'measure'),)  # what results depend on, beside the config
 GAME, CAMERA, REESTIMATED = 'game', 'camera', "camera, the camera's statistics"
 Scores = dict[str, dict[str, float]]  # 'bbox' or 'segm' -> 'AP', 'AP50', 'AP person', ...
 

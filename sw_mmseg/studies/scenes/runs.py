@@ -20,7 +20,7 @@ from sw_mmseg.running import data_sets, records, schedules, scoring, training
 from sw_mmseg.running.paths import shipped_config
 from sw_mmseg.running.streets import knows, use_streets
 
-CODE = ('datasets', 'engine/optimizers.py', 'models', 'whitening')  # what results depend on, beside the config
+CODE = ((__name__, 'measure'),)  # what results depend on, beside the config
 
 
 @dataclass

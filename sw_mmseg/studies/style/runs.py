@@ -19,7 +19,7 @@ from sw_mmseg.running.files import whole_file
 from sw_mmseg.running.paths import shipped_config
 from sw_mmseg.stylization import find_pictures, resolve_folder, stylise, to_uint8
 
-CODE = ('whitening', 'stylization', 'losses/perceptual.py')  # what results depend on, beside the config
+CODE = ((__name__, 'measure'),)  # what results depend on, beside the config
 CELL = (288, 192)  # width and height of a picture of the sheet
 PHOTOGRAPHS = 'package://sklearn/datasets/images'
 Curve = tuple[list[int], list[float]]
