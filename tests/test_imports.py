@@ -13,7 +13,7 @@ STDLIB = set(sys.stdlib_module_names)
 ALLOWED = {
     'whitening': {'torch', 'triton'},
     'datasets': {'numpy', 'cv2', 'PIL', 'torch', 'torchvision', 'sklearn', 'mmseg', 'mmdet', 'mmengine', 'mmcv',
-                 'tqdm', 'pycocotools', 'yaml'},
+                 'tqdm', 'pycocotools', 'yaml', 'tifffile'},
     'models': {'sw_mmseg.whitening', 'torch', 'torchvision', 'mmseg', 'mmdet', 'mmpretrain', 'mmengine', 'mmcv'},
     'losses': {'torch', 'mmseg', 'mmengine'},
     'adaptation': {'sw_mmseg.models', 'sw_mmseg.losses', 'torch', 'mmseg', 'mmengine'},

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import colorsys
-from collections.abc import Iterable
+from collections.abc import Collection
 
 from .class_table import ClassTable, Color, LabelClass
 from .errors import DatasetError
@@ -44,7 +44,7 @@ def parse_class_table(content: object, where: str = 'class table') -> ClassTable
     return table
 
 
-def table_of_ids(ids: Iterable[int], keep_255: bool = False) -> ClassTable:
+def table_of_ids(ids: Collection[int], keep_255: bool = False) -> ClassTable:
     """A table in which every id is a class of its own, named after it; not -1, and 255 only where it is to be kept."""
     chosen = [value for value in sorted(ids) if value != -1 and (keep_255 or value != IGNORE)]
     rows = [{'name': f'class {value}', 'ids': [value]} for value in chosen]
@@ -56,7 +56,8 @@ def table_of_ids(ids: Iterable[int], keep_255: bool = False) -> ClassTable:
     if len(rows) > UNKNOWN:
         raise DatasetError(f'the labels hold {len(rows)} different ids: too many for classes. Are they numbers of '
                            'objects, or depths? Give a class table that merges them, --classes FILE')
-    return parse_class_table({'classes': rows, 'ignore': [] if keep_255 else [IGNORE]}, 'the labels')
+    ignore = [*([] if keep_255 else [IGNORE]), *([-1] if -1 in ids else [])]
+    return parse_class_table({'classes': rows, 'ignore': ignore}, 'the labels')
 
 
 def distinct_colors(count: int, taken: set[Color] = frozenset()) -> list[Color]:

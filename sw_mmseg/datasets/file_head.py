@@ -47,6 +47,7 @@ class Head:
     pages: int = 1
     lossy: bool = False
     largest: int | None = None  # the largest value that is possible, where the file says so and it is no 2^bits - 1
+    separate: bool = False  # a TIFF that stores its bands one after the other
     nodata: float | None = None  # the value of pixels without data, where a TIFF declares one
 
     @property
@@ -165,7 +166,7 @@ def _tiff_head(path: str, source: str | io.BytesIO) -> Head:
         return Head(path, 'TIFF', photometric, page.imagewidth, page.imagelength, page.samplesperpixel,
                     int(bits if isinstance(bits, int) else bits[0]), sample, bool(extra) and extra[-1] in (1, 2),
                     turn if turn in range(1, 9) else 1, pages, int(page.compression) in LOSSY_TIFF,
-                    nodata=_number(page.tags.valueof(GDAL_NODATA)))
+                    separate=int(page.planarconfig or 1) == 2, nodata=_number(page.tags.valueof(GDAL_NODATA)))
 
 
 def _orientation(picture: Image.Image, path: str, data: bytes | None) -> int:

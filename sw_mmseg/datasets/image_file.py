@@ -74,7 +74,8 @@ def white_of(peak: float, floating: bool = False, where: str = 'the image') -> f
 def _plain(head: Head) -> bool:
     """Whether OpenCV shows all of the file."""
     if head.format == 'TIFF':
-        return head.space in ('grey', 'rgb', 'palette') and head.bands in (1, 3) and head.bits in (1, 8)
+        return (head.space in ('grey', 'rgb', 'palette') and head.bands in (1, 3) and head.bits in (1, 8)
+                and not head.separate)
     return head.space in ('grey', 'rgb', 'palette', 'cmyk') and not head.alpha
 
 

@@ -143,7 +143,7 @@ def _whole_numbers(path: str, values: np.ndarray) -> tuple[np.ndarray, list[str]
         return values.astype(np.uint8, copy=False), []
     if values.dtype.kind == 'f':
         missing = np.isnan(values)
-        whole = np.where(missing, VOID, values)
+        whole = np.where(missing, VOID, values.astype(np.float64))
         if (whole != np.round(whole)).any() or np.abs(whole).max() > 2 ** 53:
             odd = whole[whole != np.round(whole)]
             raise DatasetError(f'label file {path} holds fractions, such as {odd[0] if odd.size else whole.max():g}: '

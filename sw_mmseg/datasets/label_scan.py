@@ -20,6 +20,7 @@ from .image_file import white_of
 from .label_frames import LabelFrames
 from .label_kinds import LabelKinds
 from .labels import IGNORE, UNKNOWN
+from .once import already_said
 from .sample_look import NO_LIMITS, Limits, Look, Sample, Size, look
 
 __all__ = ['Sample', 'Scan', 'Shares', 'Size', 'class_shares', 'scan', 'usable_cores']
@@ -93,7 +94,10 @@ def scan(samples: Sequence[Sample], decode: int | None = 1000, colors: bool = Fa
                 progress(index + 1, count)
     finally:
         pool.shutdown(wait=False, cancel_futures=True)
-    found.notes = [f'{number} {what}: {note}' for what, counts in notes.items() for note, number in counts.items()]
+    for what, counts in notes.items():
+        found.notes += [f'{number} {what}: {note}' for note, number in counts.items()]
+        for note in counts:
+            already_said(f'{what}: {note}')
     _decide(found, kinds, frames, deep, colors, ids)
     return found
 

@@ -16,6 +16,11 @@ def say_once(text: str, example: str) -> None:
         print_log(f'{text} (first: {example})', logger='current', level=logging.INFO)
 
 
+def already_said(text: str) -> None:
+    """What a command tells by itself need not be logged as well."""
+    _said.add(text)
+
+
 def forget() -> None:
     """Everything may be said again."""
     _said.clear()

@@ -34,7 +34,8 @@ def found_table(found: Scan, out: Path) -> tuple[ClassTable, list[str]]:
     if is_levels(ids):
         levels = ', '.join(map(str, sorted(ids)))
         return table_of_ids(ids, keep_255=True), [
-            f'the labels hold {levels}, evenly spread from black to white: each is taken for a class, 255 too']
+            f'the labels hold {levels} alone, from black to white: each is taken for a class, 255 too (a table that '
+            'ignores it: --classes FILE)']
     levels = ', '.join(map(str, sorted(inner)))
     table = parse_class_table({**table_of_ids(inner, keep_255=True).to_dict(), 'unknown': 'ignore'})
     return table, [f'the labels hold {levels} and, at soft borders alone, {len(ids - inner)} values between them, '

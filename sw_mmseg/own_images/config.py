@@ -133,9 +133,9 @@ def test_loader(choice: Choice, found: Checked, folder: Folder | None) -> Config
     where none were)."""
     apart = {'hold_out': held_out(found), 'held_out': True} if folder is None and held_out(found) else {}
     folder = folder or found.source
-    load, *rest = folder.loading()
-    if found.target.scan.white:  # of predictions; the source's images have it too, or are not deep
-        load = found.target.loading()[0]
+    whites = {one.scan.white for one in (folder, found.target)} - {None}  # predictions are of the target's images
+    load = {'type': 'LoadImage', **({'white': whites.pop()} if len(whites) == 1 else {})}
+    rest = folder.loading()[1:]
     steps = [load, *resizing(found, choice.short_side), *rest, {'type': 'PackSegInputs'}]
     dataset = {**source_of(folder, found, **apart), 'pipeline': steps}
     return ConfigDict(batch_size=1, num_workers=1, persistent_workers=False, dataset=dataset,

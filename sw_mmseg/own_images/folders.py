@@ -110,15 +110,17 @@ def write_check(folder: Path, found: Checked) -> None:
 
 def labelled_pictures(folder: Folder, table: ClassTable, count: int = SHOWN) -> list[tuple[np.ndarray, np.ndarray]]:
     """Images (RGB) and their class maps, as training sees them, spread over the folder."""
-    steps = [TRANSFORMS.build(step) for step in folder.loading()]
-    found = []
-    for image, label in spread(list(zip(folder.paths, folder.label_paths)), count):
-        sample = {'img_path': image, 'seg_map_path': label, 'seg_fields': [], 'label_ids': folder.table or table,
-                  'label_frame': folder.scan.frame}
-        for step in steps:
-            sample = step(sample)
-        found.append((np.ascontiguousarray(sample['img'][..., ::-1]), sample['gt_seg_map']))
-    return found
+    return [labelled_picture(folder, table, *pair) for pair in
+            spread(list(zip(folder.paths, folder.label_paths)), count)]
+
+
+def labelled_picture(folder: Folder, table: ClassTable, image: str, label: str) -> tuple[np.ndarray, np.ndarray]:
+    """One of them."""
+    sample = {'img_path': image, 'seg_map_path': label, 'seg_fields': [], 'label_ids': folder.table or table,
+              'label_frame': folder.scan.frame}
+    for step in folder.loading():
+        sample = TRANSFORMS.build(step)(sample)
+    return np.ascontiguousarray(sample['img'][..., ::-1]), sample['gt_seg_map']
 
 
 def picture(path: str, white: float | None = None) -> np.ndarray:
