@@ -12,6 +12,8 @@ STDLIB = set(sys.stdlib_module_names)
 # package -> what it may import beside the standard library and itself
 ALLOWED = {
     'whitening': {'torch', 'triton'},
+    'openmmlab': {'sw_mmseg.whitening', 'sw_mmseg.models', 'torch', 'torchvision', 'mmengine', 'mmcv', 'mmseg',
+                  'mmdet'},
     'datasets': {'numpy', 'cv2', 'PIL', 'torch', 'torchvision', 'sklearn', 'mmseg', 'mmdet', 'mmengine', 'mmcv',
                  'tqdm', 'pycocotools', 'yaml', 'tifffile'},
     'models': {'sw_mmseg.whitening', 'torch', 'torchvision', 'mmseg', 'mmdet', 'mmpretrain', 'mmengine', 'mmcv'},

@@ -28,9 +28,12 @@ def add_common_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run_tool(main: Callable[[argparse.Namespace], int | None], args: argparse.Namespace) -> int:
-    """Run `main(args)`; a user's mistake becomes one line and exit status 2. Returns the exit status."""
+    """Run `main(args)`; a user's mistake becomes one line and exit status 2. Returns the exit status.
+
+    `args` need not have `local_rank` and `traceback`: small commands have neither option.
+    """
     if 'LOCAL_RANK' not in os.environ:
-        os.environ['LOCAL_RANK'] = str(args.local_rank)
+        os.environ['LOCAL_RANK'] = str(getattr(args, 'local_rank', 0))
     try:
         status = main(args) or 0
         _leave_processes(status)
@@ -39,7 +42,7 @@ def run_tool(main: Callable[[argparse.Namespace], int | None], args: argparse.Na
         print('\nStopped.', file=sys.stderr)
         return 130
     except Exception as error:
-        if args.traceback or not is_user_error(error):
+        if getattr(args, 'traceback', False) or not is_user_error(error):
             raise
         text = str(error.args[0] if isinstance(error, KeyError) and error.args else error)
         print(f'\nerror: {" ".join(text.split())}', file=sys.stderr)

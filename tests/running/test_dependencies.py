@@ -1,4 +1,4 @@
-"""What a result depends on is what its code imports: followed by hand for a few, and changed on copies of the package."""
+"""What a result depends on is what its code imports: followed by hand, and changed on copies of the package."""
 
 import ast
 

@@ -1,0 +1,1 @@
+"""The seam to OpenMMLab: every change to foreign code."""
