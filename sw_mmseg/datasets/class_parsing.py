@@ -1,4 +1,4 @@
-"""Class tables of what a YAML file, a config or the label files themselves hold; mistakes are named with their place."""
+"""Class tables of what a YAML file, a config or the label files hold; mistakes are named with their place."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ def parse_class_table(content: object, where: str = 'class table') -> ClassTable
         say_once('class table: a list of names alone; their ids are taken to be 0, 1, 2 ... in this order', where)
         rows = [{'name': name, 'ids': [index]} for index, name in enumerate(rows)]
     if not isinstance(rows, list) or not rows or not all(isinstance(row, dict) for row in rows):
-        raise DatasetError(f'{where} must have `classes:` with a line for each class, such as "  road: 10": indented by '
-                           'blanks, and with a blank behind the colon')
+        raise DatasetError(f'{where} must have `classes:` with a line for each class, such as "  road: 10": indented '
+                           'by blanks, and with a blank behind the colon')
     extra = set(content) - {'classes', 'ignore', 'unknown'}
     if extra:
         raise DatasetError(f'{where}: unknown entry {sorted(map(str, extra))[0]!r}; valid are classes, ignore, unknown')
@@ -103,8 +103,9 @@ def _check(table: ClassTable, where: str) -> None:
     if not 2 <= len(table.classes) <= UNKNOWN:
         text = f'{where} has {len(table.classes)} classes; 2 to {UNKNOWN} are possible'
         if len(table.classes) == 1:
-            text += (f'. A network tells classes apart: give what is not {table.names[0]} a class, too, with the id that '
-                     'the label files hold there, such as "background: 0" (or 255, which is ignored unless it is named)')
+            text += (f'. A network tells classes apart: give what is not {table.names[0]} a class, too, with the id '
+                     'that the label files hold there, such as "background: 0" (or 255, which is ignored unless it is '
+                     'named)')
         raise DatasetError(text)
     owner: dict[object, str] = {}
     rows = [(entry.name, [entry.name, *entry.ids, *entry.colors]) for entry in table.classes]

@@ -10,8 +10,8 @@ As YAML, in the order in which the network numbers the classes:
     unknown: ignore                                 # what the table does not name is no class, instead of an error
 
 Label files may hold ids or colours; colours are looked up in `color`, which may be a list of several. `class_parsing`
-makes tables of such text, `class_yaml` reads and writes it. No counterpart in the paper, whose data sets share one fixed
-table (`labels`).
+makes tables of such text, `class_yaml` reads and writes it. No counterpart in the paper, whose data sets share one
+fixed table (`labels`).
 """
 
 from __future__ import annotations
@@ -85,8 +85,8 @@ class ClassTable:
         colors = found.colours() if self.reads_colors or found.kind == 'grey' else None
         if self.reads_colors:
             if colors is None:
-                raise DatasetError(f'label file {path} holds ids and no colours, and the class table has colours alone: '
-                                   'give the ids of its classes')
+                raise DatasetError(f'label file {path} holds ids and no colours, and the class table has colours '
+                                   'alone: give the ids of its classes')
             return self.map(colors, path)
         if found.kind != 'grey' or not any(entry.colors for entry in self.classes):
             return self.map(found.values, path)
@@ -137,7 +137,7 @@ def _look_up(keys: np.ndarray, found: np.ndarray, values: np.ndarray) -> np.ndar
 @lru_cache(maxsize=8)
 def _id_keys(table: ClassTable) -> tuple[np.ndarray, np.ndarray]:
     """Ids in order (K,), and the class of each (K,) uint8."""
-    rows = {VOID: IGNORE, **{value: IGNORE for value in table.ignore}}
+    rows = {VOID: IGNORE, **dict.fromkeys(table.ignore, IGNORE)}
     rows.update((value, index) for index, entry in enumerate(table.classes) for value in entry.ids)
     keys = np.array(sorted(rows), np.int64)
     return keys, np.array([rows[key] for key in keys.tolist()], np.uint8)

@@ -1,7 +1,8 @@
 """What the head of an image or label file says of it: format, size, bands, bits, palette, pages, orientation.
 
-Pixels are read by `raster_file`. TIFF files are described by tifffile, since Pillow and OpenCV leave out bands and pages
-without a word; all others by Pillow. Damaged files, files of several pages and files too large raise `DatasetError`.
+Pixels are read by `raster_file`. TIFF files are described by tifffile, since Pillow and OpenCV leave out bands and
+pages without a word; all others by Pillow. Damaged files, files of several pages and files too large raise
+`DatasetError`.
 """
 
 from __future__ import annotations
@@ -76,8 +77,9 @@ def read_head(path: str, data: bytes | None = None, what: str = 'image') -> Head
     except Exception as error:  # Pillow and tifffile raise almost anything on a damaged file
         raise DatasetError(f'{what} {path} cannot be read ({reason(path, data, error)})') from error
     if head.pages > 1:
-        raise DatasetError(f'{what} {path} is a {head.format} with {head.pages} pages or frames; which of them is meant '
-                           'cannot be known. Write each to a file of its own, for instance: magick FILE page-%03d.png')
+        raise DatasetError(f'{what} {path} is a {head.format} with {head.pages} pages or frames; which of them is '
+                           'meant cannot be known. Write each to a file of its own, for instance: magick FILE '
+                           'page-%03d.png')
     if head.width * head.height > MOST_PIXELS:
         raise DatasetError(f'{what} {path} has {head.width}x{head.height} pixels; at most {MOST_PIXELS} can be read. '
                            'Cut it into tiles')
@@ -112,6 +114,8 @@ def reason(path: str, data: bytes | None, error: Exception) -> str:
         return 'the file is empty'
     if isinstance(error, Image.UnidentifiedImageError):
         return 'its content is no image format that is known here'
+    if isinstance(error, IndexError):
+        return 'it holds no picture: was it cut short?'
     return str(error) or type(error).__name__
 
 

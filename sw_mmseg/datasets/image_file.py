@@ -93,16 +93,16 @@ def _three(head: Head, values: np.ndarray, bands: Sequence[int] | None) -> tuple
     count = 1 if values.ndim == 2 else values.shape[2]
     if bands is not None:
         if len(bands) not in (1, 3) or not all(0 <= band < count for band in bands):
-            raise DatasetError(f'image {head.path} has the bands 0 to {count - 1}; bands={list(bands)} must name one or '
-                               'three of them')
+            raise DatasetError(f'image {head.path} has the bands 0 to {count - 1}; bands={list(bands)} must name one '
+                               'or three of them')
         return (values if values.ndim == 2 else values[..., list(bands)[0] if len(bands) == 1 else list(bands)]), []
     if head.space not in ('grey', 'rgb', 'palette', 'cmyk') or (head.space == 'cmyk' and head.format == 'TIFF'):
-        raise DatasetError(f'image {head.path} holds {head.space} colours; grey and RGB are understood. Convert it, for '
-                           'instance: magick FILE -colorspace sRGB NEW.png')
+        raise DatasetError(f'image {head.path} holds {head.space} colours; grey and RGB are understood. Convert it, '
+                           'for instance: magick FILE -colorspace sRGB NEW.png')
     if head.space == 'rgb' and count < 3 or count == 2 and not head.alpha or count == 4 and not head.alpha or count > 4:
         raise DatasetError(f'image {head.path} is {head.text()}, none of them declared to be transparency: say which '
-                           'three are red, green and blue, with LoadImage(bands=(0, 1, 2)), or write those three alone, '
-                           'for instance: gdal_translate -b 1 -b 2 -b 3 FILE NEW.tif')
+                           'three are red, green and blue, with LoadImage(bands=(0, 1, 2)), or write those three '
+                           'alone, for instance: gdal_translate -b 1 -b 2 -b 3 FILE NEW.tif')
     if count in (2, 4) and head.alpha:
         opaque = values[..., -1].min() == values[..., -1].max()
         note = [] if opaque else ['their transparency is not used: colours are taken as they lie below it']

@@ -69,9 +69,10 @@ class ImageFolders(BaseDataset):
         foreign = [name for name in there if name not in known]
         if foreign:
             source = "metainfo's classes" if self._metainfo.get('classes') else str(place)
-            raise DatasetError(f'{Path(self.data_root) / self.split} has folders of {len(foreign)} classes that {source} '
-                               f'has not, such as {foreign[0]!r}: numbers would differ. Put a folder of every class into '
-                               f'{place}, an empty one where there is no picture, or give metainfo=dict(classes=...)')
+            raise DatasetError(f'{Path(self.data_root) / self.split} has folders of {len(foreign)} classes that '
+                               f'{source} has not, such as {foreign[0]!r}: numbers would differ. Put a folder of '
+                               f'every class into {place}, an empty one where there is no picture, or give '
+                               'metainfo=dict(classes=...)')
         return known
 
     def _way_out(self) -> str:

@@ -64,8 +64,8 @@ def read_label(path: str, backend_args: dict | None = None) -> LabelFile:
         return _of_bands(path, _numpy(path, data), None)
     head = read_head(path, data, 'label file')
     if head.lossy:
-        raise DatasetError(f'label file {path} is a {head.format} whose compression changes ids at every edge; no reader '
-                           'can undo that. Give the labels as PNG, TIFF or npy, as they were first written')
+        raise DatasetError(f'label file {path} is a {head.format} whose compression changes ids at every edge; no '
+                           'reader can undo that. Give the labels as PNG, TIFF or npy, as they were first written')
     values, palette = read_raster(head, data, 'label file')
     if palette is not None:
         return LabelFile('palette', values, palette, head)
@@ -114,8 +114,8 @@ def _deep_colours(path: str, values: np.ndarray, notes: list[str]) -> LabelFile:
         return LabelFile('ids', values[..., 0].astype(np.int64), notes=(
             *notes, 'colours of 16 bits without blue: class ids are taken from the first band, the second, of objects, '
                     'is not used'))
-    raise DatasetError(f'label file {path} holds colours of 16 bits that are neither 8-bit colours nor ids in the first '
-                       'band: write the band that holds the ids to a file of its own')
+    raise DatasetError(f'label file {path} holds colours of 16 bits that are neither 8-bit colours nor ids in the '
+                       'first band: write the band that holds the ids to a file of its own')
 
 
 def _without_alpha(path: str, values: np.ndarray, head: Head | None) -> tuple[np.ndarray, list[str]]:

@@ -1,8 +1,8 @@
 """Whether a folder's label files hold ids or colours, which single files cannot always tell.
 
 A paletted file has both, and so has an RGB picture in which every pixel is grey. What all files together say decides:
-one that is really coloured makes them all colours, and so do palettes that are numbered anew in every file. What remains
-uncertain is refused.
+one that is really coloured makes them all colours, and so do palettes that are numbered anew in every file. What
+remains uncertain is refused.
 """
 
 from __future__ import annotations
@@ -137,8 +137,8 @@ class LabelKinds:
     def _refuse_mixture(self, path: str) -> None:
         count = self.files['colours'] + self.files['grey']
         first = self.examples.get('colours') or self.examples.get('grey') or self.examples.get('palette')
-        raise DatasetError(f'{count} label files hold colours and {self.files["ids"]} hold ids; they must all be of one '
-                           f'kind. {first} holds colours, {path} ids')
+        raise DatasetError(f'{count} label files hold colours and {self.files["ids"]} hold ids; they must all be of '
+                           f'one kind. {first} holds colours, {path} ids')
 
     def _palettes(self, index: int) -> str:
         (one, first), (two, second) = list(self.indices[index].items())[:2]

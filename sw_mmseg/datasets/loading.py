@@ -185,8 +185,9 @@ class LoadLabels(BaseTransform):
 def turned_like(labels: np.ndarray, results: dict) -> np.ndarray:
     """Labels (H, W) in the frame of an image that EXIF turned, where their own file says nothing.
 
-    `results` has the image's `orientation`, and `label_frame`: 'shown' (labels were drawn on the turned image), 'stored'
-    (on the image as its file holds it), or None, where sizes must tell. Raises `DatasetError` where nothing tells.
+    `results` has the image's `orientation`, and `label_frame`: 'shown' (labels were drawn on the turned image),
+    'stored' (on the image as its file holds it), or None, where sizes must tell. Raises `DatasetError` where nothing
+    tells.
     """
     turn, frame = results.get('orientation', 1), results.get('label_frame')
     if turn == 1 or frame == 'shown':

@@ -107,4 +107,5 @@ def _tiff_otherwise(head: Head, data: bytes, error: Exception) -> np.ndarray:
     if head.bands == 1:
         with open_picture(io.BytesIO(data)) as picture:
             return np.asarray(picture)
-    raise ValueError(f'{head.text()}, compressed in a way that needs another package: pip install imagecodecs ({error})') from error
+    raise ValueError(f'{head.text()}, compressed in a way that needs another package: pip install imagecodecs '
+                     f'({error})') from error

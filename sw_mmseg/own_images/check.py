@@ -118,7 +118,8 @@ def look_at(what: str, images: str, labels: str | None, suffixes: tuple[str | No
     with tqdm(desc=f'looking at {what}', unit='', leave=False, disable=None, total=len(pairs.samples)) as bar:
         found = scan(pairs.samples, decode, bool(table and table.reads_colors), lambda done, total: bar.update(1),
                      bool(table and not table.reads_colors), LIMITS)
-    masks = [] if labels else label_like([name for name, _, _ in pairs.samples if name not in found.faults], found, images)
+    sound = [name for name, _, _ in pairs.samples if name not in found.faults]
+    masks = [] if labels else label_like(sound, found, images)
     if found.faults and not skip_bad:
         first = '; '.join(list(found.faults.values())[:3]) + (' ...' if len(found.faults) > 3 else '')
         raise UserError(f'{what}: {len(found.faults)} of {found.count} files are faulty: {first}. Repair or remove '

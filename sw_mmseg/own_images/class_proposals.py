@@ -75,9 +75,9 @@ def _of_ids(found: Scan, out: Path) -> ClassTable:
     ids = [value for value in found.pixels if value not in (-1, VOID)]
     if len(ids) != 1:
         return table_of_ids(found.pixels)
-    other = next((value for value in (VOID, 0) if value != ids[0]))
-    proposal = _write(parse_class_table({'classes': {'background': other, f'class {ids[0]}': ids[0]}, 'ignore': []}), out,
-                      'classes.yaml')
+    other = next(value for value in (VOID, 0) if value != ids[0])
+    rows = {'background': other, f'class {ids[0]}': ids[0]}
+    proposal = _write(parse_class_table({'classes': rows, 'ignore': []}), out, 'classes.yaml')
     rest = (f'and {VOID}, which means "no class" unless it is named' if VOID in found.pixels else 'and nothing else')
     raise UserError(f'the source labels show one class alone, id {ids[0]}, {rest}; a network learns to tell classes '
                     f'apart. If what is around it is background, this table says so: --classes {proposal}')
@@ -102,8 +102,8 @@ def _of_colours(found: Scan, out: Path) -> tuple[ClassTable, list[str]]:
     rows = {f'colour {i}': {'color': list(unpack_color(c))} for i, (c, _) in enumerate(chosen.most_common(), 1)}
     comments, border = [], ''
     if soft:
-        border = (f' {len(soft)} colours between them lie on soft borders alone ({_percent(found, soft)} of all pixels) '
-                  'and are left to `unknown: ignore`.')
+        border = (f' {len(soft)} colours between them lie on soft borders alone ({_percent(found, soft)} of all '
+                  'pixels) and are left to `unknown: ignore`.')
         comments = [border.strip()]
     table = parse_class_table({'classes': rows, 'unknown': 'ignore' if soft else 'error'})
     proposal = _write(table, out, 'colours.yaml', comments)

@@ -92,7 +92,8 @@ def source_of(folder: Folder, found: Checked, **more) -> dict:
     if folder is found.source and not more and held_out(found):
         more = {'hold_out': held_out(found)}
     return {'type': 'LabelledImages', 'images': images, 'labels': str(Path(folder.labels).resolve()),
-            'classes': (folder.table or found.table).to_dict(), 'image_suffix': folder.suffixes[0], 'label_suffix': folder.suffixes[1],
+            'classes': (folder.table or found.table).to_dict(), 'image_suffix': folder.suffixes[0],
+            'label_suffix': folder.suffixes[1],
             **({'label_frame': folder.scan.frame} if folder.scan.frame else {}), **out, **more}
 
 

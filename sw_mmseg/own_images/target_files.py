@@ -27,15 +27,16 @@ def refuse_overlap(source: Sequence[str], target: str) -> None:
             raise UserError(f'--target {target} lies in the folder of the source\'s {what}, {folder}: the same files '
                             'would be source and target. Move one of them elsewhere')
         if _inside(other, place):
-            raise UserError(f'--target {target} holds the source\'s {what}, {folder}: the same files would be source and '
-                            f'target. Give the folder of the target\'s images alone{_others(target, source)}')
+            raise UserError(f'--target {target} holds the source\'s {what}, {folder}: the same files would be source '
+                            f'and target. Give the folder of the target\'s images alone{_others(target, source)}')
 
 
 def list_target(folder: str) -> tuple[tuple[Sample, ...], list[str]]:
     """All images of a folder by their path with its ending, and what there is to say."""
     listing = list_folder(folder, PICTURES, 'images')
     if not listing.files:
-        raise UserError(f'{folder} holds no images: no file with {", ".join(PICTURES)}{foreign_files(listing.left_out)}')
+        hint = foreign_files(listing.left_out)
+        raise UserError(f'{folder} holds no images: no file with {", ".join(PICTURES)}{hint}')
     note = listing.note()
     return tuple((name, path, None) for name, path in listing.files.items()), [note] if note else []
 
@@ -67,8 +68,8 @@ def refuse_doubles(names: Sequence[str], folder: str) -> None:
         groups[stem(name)].append(name)
     double = next((group for group in groups.values() if len(group) > 1), None)
     if double:
-        raise UserError(f'{folder}: {double[0]} and {double[1]} differ only in their ending: which one is meant? Remove '
-                        'the other')
+        raise UserError(f'{folder}: {double[0]} and {double[1]} differ only in their ending: which one is meant? '
+                        'Remove the other')
 
 
 def _inside(inner: str, outer: str) -> bool:

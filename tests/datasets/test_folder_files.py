@@ -43,7 +43,7 @@ def test_hidden_files_and_what_systems_leave_behind_are_left_out(tmp_path):
 @pytest.mark.parametrize(('name', 'text'), [
     ('a.mp4', r'is a video, where a folder of images is asked for.*ffmpeg -i'), ('a.zip', 'is an archive.*unpack it'),
     ('a.png', 'is a file, where a folder of images is asked for: give the folder that it is in'),
-    ('nowhere', 'is missing: it must hold the images'), ('link', 'is missing: it is a link to gone, which is not there')])
+    ('nowhere', 'is missing: it must hold the images'), ('link', 'is missing: it is a link to gone, which is not')])
 def test_what_is_no_folder_is_named(tmp_path, name, text):
     if '.' in name:
         (tmp_path / name).write_bytes(b'x')

@@ -189,7 +189,8 @@ def test_large_files_are_read_and_pillows_limits_come_back(tmp_path, monkeypatch
         read_image(str(tmp_path / 'a.png'))
 
 
-@pytest.mark.parametrize(('content', 'text'), [(b'', 'the file is empty'), (b'junk junk', 'no image format'), (None, 'is missing')])
+@pytest.mark.parametrize(('content', 'text'), [(b'', 'the file is empty'), (b'junk junk', 'no image format'),
+                                               (None, 'is missing')])
 def test_what_is_no_image_is_named(tmp_path, content, text):
     if content is not None:
         (tmp_path / 'a.png').write_bytes(content)

@@ -1,4 +1,4 @@
-"""What label files hold, and what is read of them: exact ids for every format, depth and kind; what smears is refused."""
+"""What label files hold, and what is read of them: exact ids of every format, depth and kind; no smeared ones."""
 
 import cv2
 import numpy as np

@@ -1,4 +1,4 @@
-"""Whether the label files of a folder are ids or colours, and which way up they lie: decided by all of them together."""
+"""Whether the label files of a folder are ids or colours, and which way up they lie: decided by all of them."""
 
 import itertools
 
@@ -116,8 +116,9 @@ def test_labels_of_turned_images_are_brought_into_their_frame(tmp_path, turn, fr
     Image.fromarray(labels if frame == 'stored' else shown).save(tmp_path / 'labels/i.png')
     found = scan([('i', str(tmp_path / 'images/i.png'), str(tmp_path / 'labels/i.png'))])
     assert (found.faults, found.frame) == ({}, frame) and 'turned by EXIF' in found.notes[0]
-    dataset = LabelledImages(str(tmp_path / 'images'), str(tmp_path / 'labels'), {'classes': dict(zip('abc', range(3)))},
-                             label_frame=found.frame, pipeline=[dict(type='LoadImage'), dict(type='LoadLabels')])
+    dataset = LabelledImages(str(tmp_path / 'images'), str(tmp_path / 'labels'),
+                             {'classes': dict(zip('abc', range(3)))}, label_frame=found.frame,
+                             pipeline=[dict(type='LoadImage'), dict(type='LoadLabels')])
     np.testing.assert_array_equal(dataset[0]['gt_seg_map'], shown)
     assert dataset[0]['img'].shape[:2] == shown.shape
 

@@ -18,7 +18,6 @@ from .labelme import NOTHING, read_labelme
 from .yolo import read_yolo, yolo_names
 
 
-
 def polygon_format(images: str, labels: str) -> str | None:
     """'labelme', 'coco' or 'yolo'; None where labels are no outlines, or are there as label files as well."""
     if os.path.isfile(labels) and labels.lower().endswith('.json'):
@@ -70,7 +69,8 @@ def draw_polygons(images: str, labels: str, folder: Path, names: Sequence[str] |
         raise DatasetError(f'{labels}: outlines are called {foreign[0]!r}, which is none of {", ".join(chosen[:20])}')
     kept = [type(d)(d.name, d.width, d.height, tuple(s for s in d.shapes if s.name != NOTHING)) for d in found]
     table = write_label_files(kept, folder, chosen)
-    notes = [f'labels are outlines ({kind}): {len(kept)} files were drawn into {folder}; what lies in none is background']
+    notes = [f'labels are outlines ({kind}): {len(kept)} files were drawn into {folder}; what lies in none is '
+             'background']
     notes += [f'{count} shapes of the kind {what} have no area and were not drawn' for what, count in left_out.items()]
     return table, chosen, notes
 
@@ -116,5 +116,5 @@ def _json_format(path: str) -> str:
     if isinstance(content, dict) and {'images', 'annotations', 'categories'} <= set(content):
         return 'coco'
     keys = ', '.join(list(content)[:4]) if isinstance(content, dict) else type(content).__name__
-    raise DatasetError(f'{path} is a JSON file of a kind that is not read (it has {keys}). Outlines of labelme and COCO '
-                       'are; most programs for annotation export COCO')
+    raise DatasetError(f'{path} is a JSON file of a kind that is not read (it has {keys}). Outlines of labelme and '
+                       'COCO are; most programs for annotation export COCO')

@@ -55,5 +55,6 @@ def yolo_names(folder: str) -> dict[int, str]:
                 return {int(number): str(name) for number, name in names.items()}
         file = place / 'classes.txt'
         if file.is_file():
-            return dict(enumerate(line.strip() for line in file.read_text(encoding='utf-8').splitlines() if line.strip()))
+            lines = map(str.strip, file.read_text(encoding='utf-8').splitlines())
+            return dict(enumerate(line for line in lines if line))
     return {}
