@@ -47,7 +47,11 @@ def read_image(path: str, data: bytes | None = None, white: float | None = None,
         data = _content(path)
     head = read_head(path, data)
     if bands is None and head.format != 'GIF' and head.bits <= 8 and head.sample == 'uint' and _plain(head):
-        return ImageFile(_decode(head, data), head)
+        try:
+            return ImageFile(_decode(head, data), head)
+        except DatasetError:
+            if head.format != 'TIFF':  # of whose compressions others read more
+                raise
     values, palette = read_raster(head, data)
     if palette is not None and bands is None:
         values = palette[values.clip(0, len(palette) - 1)]

@@ -53,9 +53,9 @@ class LabelFrames:
         else:
             raise DatasetError(
                 f'{len(self.uncertain)} images are turned by EXIF, such as {self.uncertain[0]}, and their label files '
-                'are not; which of both frames the labels are in cannot be known. If they were drawn on the image as it '
-                'is shown, write the images anew: magick mogrify -auto-orient FILES. If on the image as the file holds '
-                'it, remove the mark: exiftool -Orientation= FILES')
+                'are not; which of both frames the labels are in cannot be known. If they were drawn on the image as '
+                'it is shown, write the images anew: magick mogrify -auto-orient FILES. If on the image as the file '
+                'holds it, remove the mark: exiftool -Orientation= FILES')
         return frame, [f'{len(self.uncertain)} images are turned by EXIF; their labels lie as the images are {frame}, '
                        f'{why}']
 

@@ -101,10 +101,10 @@ def _tiff(head: Head, data: bytes) -> tuple[np.ndarray, np.ndarray | None]:
 
 def _tiff_otherwise(head: Head, data: bytes, error: Exception) -> np.ndarray:
     """By OpenCV or Pillow, which read more compressions and fewer layouts, and turn a TIFF by themselves."""
-    rgb = head.space == 'rgb' and head.bands in (3, 4) and head.bits in (8, 16) and head.sample == 'uint'
-    if rgb and not head.separate:
+    rgb = head.space == 'rgb' and head.bands in (3, 4) and head.sample == 'uint' and not head.separate
+    if rgb and head.bits == 16:
         return decode_cv2(data, cv2.IMREAD_UNCHANGED)[..., [2, 1, 0, 3][:head.bands]]
-    if head.bands == 1:
+    if head.bands == 1 or rgb and head.bits == 8:
         with open_picture(io.BytesIO(data)) as picture:
             return np.asarray(picture)
     raise ValueError(f'{head.text()}, compressed in a way that needs another package: pip install imagecodecs '
