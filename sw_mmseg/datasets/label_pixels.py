@@ -1,27 +1,8 @@
-"""Label files as pixels to be looked up in a class table, and how their values are named and counted."""
+"""Values of label files: packed colours, and how values are counted and named."""
 
 from __future__ import annotations
 
 import numpy as np
-
-from .errors import DatasetError
-from .label_file import read_label
-
-
-def read_label_pixels(path: str, colors: bool = False) -> np.ndarray:
-    """What a label file holds: ids (H, W), or RGB (H, W, 3) uint8 where it is a colour picture.
-
-    A grey picture stored as RGB gives its grey values; with `colors`, it and a paletted one give their colours.
-    Raises `DatasetError` where the file is missing, damaged, lossy, or holds neither.
-    """
-    found = read_label(path)
-    if not colors:
-        return found.values
-    values = found.colours()
-    if values is None:
-        raise DatasetError(f'label file {path} holds ids and no colours, and the class table has colours alone: give '
-                           'the ids of its classes')
-    return values
 
 
 def pack_colors(values: np.ndarray) -> np.ndarray:

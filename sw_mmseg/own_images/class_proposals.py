@@ -29,7 +29,7 @@ def found_table(found: Scan, out: Path) -> tuple[ClassTable, list[str]]:
         return _of_colours(found, out)
     ids = {value for value in found.pixels if value >= 0}
     inner = {value for value in found.interior if value >= 0}
-    if not is_levels(ids) and not (len(ids) > 3 and is_levels(inner)):
+    if not is_levels(ids) and not (is_levels(inner) and _between(ids - inner)):
         return _of_ids(found, out), []
     if is_levels(ids):
         levels = ', '.join(map(str, sorted(ids)))
@@ -52,12 +52,17 @@ def is_levels(values: Iterable[int]) -> bool:
     return bool((np.abs(np.array(ordered) - even) <= 1).all())
 
 
+def _between(values: set[int]) -> bool:
+    """Whether values are the greys of soft borders, which are many and far apart, and not ids of thin things."""
+    return len(values) >= 4 and max(values) - min(values) > 64
+
+
 def soft_colours(found: Scan) -> set[int]:
     """Packed colours that lie on borders alone and are mixtures of others: drawn with soft edges."""
     main = [color for color in found.pixels if found.interior.get(color)]
     rest = [color for color in found.pixels if not found.interior.get(color)]
     share = sum(found.pixels[color] for color in rest) / max(sum(found.pixels.values()), 1)
-    if len(main) < 2 or not rest or share > SOFT or len(main) > TOO_MANY_COLOURS:
+    if not 2 <= len(main) < len(rest) or share > SOFT or len(main) > TOO_MANY_COLOURS:
         return set()
     ends = np.array([unpack_color(color) for color in main], float)
     first, second = np.triu_indices(len(main), 1)
@@ -104,7 +109,8 @@ def _of_colours(found: Scan, out: Path) -> tuple[ClassTable, list[str]]:
     if soft:
         border = (f' {len(soft)} colours between them lie on soft borders alone ({_percent(found, soft)} of all '
                   'pixels) and are left to `unknown: ignore`.')
-        comments = [border.strip()]
+        chosen_soft = {color: found.pixels[color] for color in soft}
+        comments = [border.strip(), share_text(chosen_soft, sum(found.pixels.values()), 'colours', 12)]
     table = parse_class_table({'classes': rows, 'unknown': 'ignore' if soft else 'error'})
     proposal = _write(table, out, 'colours.yaml', comments)
     why = ''.join(f' ({note})' for note in found.notes if 'palettes' in note)

@@ -6,7 +6,7 @@ from PIL import Image
 
 from sw_mmseg.datasets import DatasetError, parse_class_table, read_class_table, table_of_ids, write_class_table
 from sw_mmseg.datasets.class_parsing import distinct_colors
-from sw_mmseg.datasets.label_pixels import read_label_pixels
+from sw_mmseg.datasets.label_file import read_label
 
 YAML = """
 classes:
@@ -57,7 +57,7 @@ def test_every_kind_of_id_file_is_read(tmp_path, mode):
         picture.putpalette([(37 * i) % 256 for i in range(768)])
     path = tmp_path / ('label.tif' if mode == 'I' else 'label.png')
     picture.save(path)
-    np.testing.assert_array_equal(read_label_pixels(str(path)), ids)
+    np.testing.assert_array_equal(read_label(str(path)).values, ids)
 
 
 def test_a_paletted_file_gives_colours_where_the_table_knows_nothing_else(tmp_path):

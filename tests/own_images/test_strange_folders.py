@@ -193,6 +193,24 @@ def test_soft_borders_of_colours_are_proposed_as_ignored(folders):
     assert (labels[inside] == 1).all() and (labels[scene() == 1] != 0).all() and (labels == 255).any()
 
 
+def test_thin_things_are_classes_and_no_soft_borders(folders):
+    """Lines of one pixel have no inside, as soft borders have none; and their ids, or colours, are few."""
+    def lines(ids):
+        ids = np.where(ids == 3, 255, 0).astype(np.uint8)
+        ids[25], ids[30] = 1, 2
+        return ids
+
+    root = folders(lambda ids, path, n: Image.fromarray(lines(ids)).save(f'{path}.png'))
+    assert set(shares(look(root))) == {'class 0', 'class 1', 'class 2', '(ignored)'}
+    colours = np.zeros((256, 3), np.uint8)
+    colours[[1, 2, 255]] = [64, 64, 64], [64, 0, 0], [128, 128, 128]  # both between others
+    root = folders(lambda ids, path, n: Image.fromarray(colours[lines(ids)]).save(f'{path}.png'))
+    with pytest.raises(UserError, match='Say what each colour is'):
+        look(root)
+    text = (root / 'out/check/colours.yaml').read_text()
+    assert text.count('color:') == 4 and 'unknown' not in text
+
+
 @pytest.mark.parametrize('mode', ['RGB', 'L'])
 def test_a_black_label_among_colours(folders, mode):
     def write(ids, path, n):
