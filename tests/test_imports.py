@@ -15,7 +15,7 @@ ALLOWED = {
     'openmmlab': {'sw_mmseg.whitening', 'sw_mmseg.models', 'torch', 'torchvision', 'mmengine', 'mmcv', 'mmseg',
                   'mmdet'},
     'datasets': {'numpy', 'cv2', 'PIL', 'torch', 'torchvision', 'sklearn', 'mmseg', 'mmdet', 'mmengine', 'mmcv',
-                 'tqdm', 'pycocotools', 'yaml'},
+                 'tqdm', 'pycocotools', 'yaml', 'tifffile'},
     'models': {'sw_mmseg.whitening', 'torch', 'torchvision', 'mmseg', 'mmdet', 'mmpretrain', 'mmengine', 'mmcv'},
     'losses': {'torch', 'mmseg', 'mmengine'},
     'adaptation': {'sw_mmseg.models', 'sw_mmseg.losses', 'sw_mmseg.openmmlab', 'torch', 'mmseg', 'mmengine'},
