@@ -21,7 +21,8 @@ from torch.utils.data import Dataset
 
 import sw_mmseg.plugin  # noqa: F401
 from sw_mmseg.engine.optimizers import check_coverage
-from sw_mmseg.whitening import PRESETS, SwitchWhiten2d, convert_released, convolution_sites, released_norms
+from sw_mmseg.models.released import convert_released, released_norms
+from sw_mmseg.whitening import PRESETS, SwitchWhiten2d, convolution_sites
 
 FOLDER = Path(__file__).parent.parent / 'configs'
 DATA = ('cifar10', 'cifar100', 'digits', 'streetcrops', 'imagenet')

@@ -1,11 +1,10 @@
 """What a layer refuses, when built and when called, each with what would do."""
 
-import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
-from .inverse_sqrt import INVERSE_SQRT
-from .statistics import BATCH
+from .maths import BATCH, INVERSE_SQRT
+from .tracing import is_transformed
 
 __all__ = ['check_enough_pixels', 'check_input', 'check_no_transform', 'check_options', 'fitting_group_size']
 
@@ -42,7 +41,7 @@ def check_input(layer: nn.Module, input: Tensor) -> None:
 
 
 def check_no_transform(layer: nn.Module) -> None:
-    if torch._C._are_functorch_transforms_active():
+    if is_transformed():
         raise RuntimeError(f'{type(layer).__name__} in training mode works under no transform of torch.func: call '
                            '.eval(), in which it does, or use torch.autograd')
 

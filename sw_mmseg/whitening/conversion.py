@@ -11,12 +11,13 @@ channels, as in MobileNets and RegNets, that layer takes the largest groups belo
 import logging
 from collections.abc import Callable
 
+import torch.distributed as dist
 from torch import Tensor, nn
-from torch.nn.modules.batchnorm import _BatchNorm
+from torch.nn.modules.batchnorm import _BatchNorm  # private: all BatchNorms, of whatever rank
 
 from .layer import SwitchWhiten1d, SwitchWhiten2d, SwitchWhiten3d
 
-__all__ = ['convert', 'largest_group_size', 'replace_norm']
+__all__ = ['convert', 'convert_sync_batchnorm', 'largest_group_size', 'replace_norm']
 
 _LOGGER = logging.getLogger(__name__)
 _SWITCH = (SwitchWhiten1d, SwitchWhiten2d, SwitchWhiten3d)
@@ -50,6 +51,28 @@ def convert(model: nn.Module, group_size: int = 16, where: Callable[[str, nn.Mod
         _LOGGER.info('%d of %d layers have groups of fewer than %d channels: %s', len(smaller), len(layers),
                      group_size, smaller)
     return layers
+
+
+def convert_sync_batchnorm(model: nn.Module, process_group: dist.ProcessGroup | None = None,
+                           convert: Callable[..., nn.Module] | None = None) -> nn.Module:
+    """torch's `SyncBatchNorm.convert_sync_batchnorm`, or another converter, which leaves SW layers as they are.
+
+    SW synchronises by itself and is a `_BatchNorm`, which converters would replace. Only `convert` is called with the
+    model alone; torch's gets the process group too.
+    """
+    if isinstance(model, _SWITCH):
+        return model
+    aside = [(parent, name, child) for parent in model.modules() for name, child in parent.named_children()
+             if isinstance(child, _SWITCH)]
+    for parent, name, _ in aside:
+        setattr(parent, name, nn.Identity())
+    try:
+        if convert is not None:
+            return convert(model)
+        return nn.SyncBatchNorm.convert_sync_batchnorm(model, process_group)
+    finally:
+        for parent, name, child in aside:
+            setattr(parent, name, child)
 
 
 def largest_group_size(channels: int, limit: int) -> int:

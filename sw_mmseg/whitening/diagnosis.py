@@ -11,13 +11,10 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from .algebra import sources
+from .autograd import full_precision
+from .backends import torch_backend
 from .checks import check_enough_pixels, check_input
-from .inverse_sqrt import inverse_sqrt
-from .kernels import torch_passes
-from .mixture import mix
-from .moments import Moments, compute_dtype, pool_moments
-from .precision import full_precision
+from .maths import Moments, compute_dtype, inverse_sqrt, mix, pool_moments, sources
 
 __all__ = ['Diagnosis', 'diagnose']
 
@@ -76,7 +73,7 @@ def diagnose(layer: nn.Module, x: Tensor) -> Diagnosis:
     if layer.training:
         check_enough_pixels(layer, x, None)
     with full_precision(x.device):
-        sample = torch_passes.sample_moments(x.double(), layer.group_size)
+        sample = torch_backend.sample_moments(x.double(), layer.group_size)
         mixed = _mixed(layer, x, sample)
         cov, settings = mixed.cov.to(compute_dtype(x)), layer._settings(None)
         roots = {method: inverse_sqrt(cov, settings._replace(inverse_sqrt=method))[0].double()

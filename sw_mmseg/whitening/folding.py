@@ -13,10 +13,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, fx, nn
 
-from .inverse_sqrt import inverse_sqrt
 from .layer import SwitchWhiten1d, SwitchWhiten2d, SwitchWhiten3d
-from .mixture import mix
-from .statistics import BATCH
+from .maths import BATCH, inverse_sqrt, mix
 
 __all__ = ['FoldReport', 'fold', 'fold_into', 'fold_model']
 

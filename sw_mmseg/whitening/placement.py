@@ -8,14 +8,13 @@ registered after them, as in torchvision, timm and OpenMMLab; `describe` shows t
 from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
 
-import torch
 from torch import nn
-from torch.nn.modules.batchnorm import _NormBase
+from torch.nn.modules.batchnorm import _NormBase  # private: all BatchNorms and InstanceNorms
 
+from .conversion import replace_norm
 from .layer import SwitchWhiten1d, SwitchWhiten2d, SwitchWhiten3d
-from .replace import replace_norm
 
-__all__ = ['SHORTCUTS', 'Site', 'convert_sync_batchnorm', 'convolution_sites', 'describe', 'every', 'place_norm']
+__all__ = ['SHORTCUTS', 'Site', 'convolution_sites', 'describe', 'every', 'place_norm']
 
 # Names that shortcut branches carry in torchvision, timm and OpenMMLab.
 SHORTCUTS = ('downsample', 'shortcut', 'skip', 'identity_conv', 'proj')
@@ -101,28 +100,6 @@ def describe(model: nn.Module, shortcuts: Iterable[str] = SHORTCUTS) -> str:
         lines.append(f'{site.index:4d}  {site.conv_name:{width}}  {site.conv.out_channels:5d}  {norm}')
     switching = sum(isinstance(module, _SWITCH) for module in model.modules())
     return '\n'.join([*lines, f'{len(sites)} convolutions, {switching} switchable norms in {type(model).__name__}'])
-
-
-def convert_sync_batchnorm(model: nn.Module, process_group: torch.distributed.ProcessGroup | None = None,
-                           convert: Callable[..., nn.Module] | None = None) -> nn.Module:
-    """torch's `SyncBatchNorm.convert_sync_batchnorm`, or another converter, which leaves SW layers as they are.
-
-    SW synchronises by itself and is a `_BatchNorm`, which converters would replace. Only `convert` is called with the
-    model alone; torch's gets the process group too.
-    """
-    if isinstance(model, _SWITCH):
-        return model
-    aside = [(parent, name, child) for parent in model.modules() for name, child in parent.named_children()
-             if isinstance(child, _SWITCH)]
-    for parent, name, _ in aside:
-        setattr(parent, name, nn.Identity())
-    try:
-        if convert is not None:
-            return convert(model)
-        return nn.SyncBatchNorm.convert_sync_batchnorm(model, process_group)
-    finally:
-        for parent, name, child in aside:
-            setattr(parent, name, child)
 
 
 def _pairs(model: nn.Module) -> Iterator[tuple[str, nn.Module, str | None, nn.Module | None]]:

@@ -17,8 +17,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 import torch
 from _cli import UserError, run_tool
 
-from sw_mmseg.whitening import ReleasedError, convert_released, released_norms
-from sw_mmseg.whitening.released_layout import LAYOUTS, RELEASED
+from sw_mmseg.models.released import LAYOUTS, RELEASED, ReleasedError, convert_released, released_norms
 
 USE = {
     'mmpretrain': 'tools/test.py configs/{config} {out}; in mmseg and mmdet backbones '

@@ -24,7 +24,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from .released_layout import (
+from sw_mmseg.models.released.layout import (
     LAYOUTS,
     RELEASED,
     Shapes,
@@ -156,7 +156,7 @@ def _kind(state: Mapping[str, Tensor], arch: str) -> _Kind:
 
 
 def _verify(state: Mapping[str, Tensor], arch: str, kind: _Kind) -> None:
-    """No key lacks, none is unknown, and every value is finite and of its shape. Counters of batches may lack."""
+    """No key is missing or unknown, and every value is finite and of its shape. Counters of batches may be missing."""
     expected = _expected(state, arch, kind)
     required = {key for key in expected if not key.endswith('num_batches_tracked')}
     common = [key for key in expected if key in state]

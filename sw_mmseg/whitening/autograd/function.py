@@ -1,126 +1,87 @@
-"""Equations 5 and 6 over a whole layer, and their gradient (Algorithms 1 and 2 of the paper).
+"""The computation as an autograd function, and which way a call of a layer takes.
 
-Forward: one pass over x for the moments of every sample and group, small D×D algebra, one pass that applies
-
-    y = A x + b,   A = γ Σ̂^(−1/2),   b = β − A μ̂,
-
-with mean, whitening and affine folded into one matrix and one vector a sample and group. Backward: one pass over dy and
-x for Σ dy and Σ dy xᵀ, the small algebra reversed by hand, one pass that writes dx = Aᵀ dy + B x + c. Of the activation
-only x is saved; the rest is O(N·C·D). The passes themselves are in `kernels`.
-
-The paper's Algorithm 2 differentiates the eigendecomposition; here its two halves are separate (`inverse_sqrt`,
-`mixture`), and the gradient through the means that centre each covariance, which vanishes, is left out.
+There are two ways, as few as torch allows. `torch.export`, `torch.jit.trace` and the transforms of `torch.func` must see
+each operation of torch, so they get the computation in those. All else, in training and in evaluation, with gradients
+and without, goes through one autograd function. Under `torch.compile` its two halves are calls of custom operators
+(`operators`), into which the compiler does not look; outside of it they are plain calls, because an operator costs a
+layer about 40 % more calls of Python in a forward and 20 % more in a step.
 """
 
-from types import ModuleType
-from typing import NamedTuple
+from __future__ import annotations
+
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
-from torch.autograd.function import once_differentiable
+from torch.autograd.function import FunctionCtx, once_differentiable
 
-from .algebra import Folded, Parameters
-from .kernels import select, torch_passes
-from .moments import Moments, dense, memory_format
-from .precision import full_precision
-from .settings import Settings
-from .statistics import BATCH, INSTANCE
-from .synchronize import all_reduce_gradients, all_reduce_moments
+from ..backends import torch_backend
+from ..maths import Moments, Parameters, Settings, dense
+from ..tracing import is_exported
+from . import operators
+from .computation import State, backward, forward
 
-__all__ = ['Settings', 'State', 'SwitchWhitenFunction', 'backward', 'forward', 'switch_whiten']
+__all__ = ['SwitchWhitenFunction', 'Whitened', 'switch_whiten', 'whiten']
 
 
-class State(NamedTuple):
-    """What the backward needs beside x and the parameters."""
+class Whitened(NamedTuple):
+    """The output and, where they were taken from the input, the moments of the batch for running statistics."""
 
-    sample: Moments | None
-    batch: Moments | None
-    count: int | Tensor  # pixels behind the batch moments; over several processes a 0-d tensor; 0 if they were given
-    folded: Folded
+    output: Tensor  # like x
+    mean: Tensor | None  # (C,)
+    cov: Tensor | None  # (G, D, D), biased and without eps
+    pixels: int | Tensor  # behind the moments; over several processes and under `torch.compile` a 0-d tensor
+
+
+def whiten(x: Tensor, parameters: Parameters, running: Moments | None, settings: Settings) -> Whitened:
+    """SW of x (N, C, *). With `running`, (1, G, D) and (1, G, D, D), those are the batch moments, else those of x."""
+    if is_exported():
+        return _in_operations_of_torch(x, parameters, running, settings)
+    return Whitened(*SwitchWhitenFunction.apply(x, *parameters, running, settings))
 
 
 def switch_whiten(x: Tensor, weight: Tensor | None, bias: Tensor | None, mean_logits: Tensor, cov_logits: Tensor,
                   running: Moments | None, settings: Settings) -> Tensor:
-    """SW of x (N, C, *) with `running` as batch moments, in plain differentiable operations of torch."""
-    return forward(x, Parameters(weight, bias, mean_logits, cov_logits), running, settings, torch_passes)[0]
+    """SW of x (N, C, *) as a function, in plain differentiable operations of torch; `running` as in `whiten`."""
+    return _in_operations_of_torch(x, Parameters(weight, bias, mean_logits, cov_logits), running, settings).output
 
 
 class SwitchWhitenFunction(torch.autograd.Function):
-    """The same with the gradient by hand. With `running` None the batch moments are those of x, and are returned too.
-
-    Returns y, batch mean (C,), batch covariance (G, D, D), biased and without eps, and the number of pixels behind
-    them (see `State`); None for both where Ω has no batch statistic or they were given.
-    """
+    """`forward` and `backward` of `computation`; returns the fields of `Whitened`."""
 
     @staticmethod
-    def forward(ctx, x, weight, bias, mean_logits, cov_logits, running, settings):
+    def forward(ctx: Any, x: Tensor, weight: Tensor | None, bias: Tensor | None, mean_logits: Tensor,
+                cov_logits: Tensor, running: Moments | None, settings: Settings) -> Whitened:
         x = dense(x)
         parameters = Parameters(weight, bias, mean_logits, cov_logits)
-        y, (sample, batch, count, folded) = forward(x, parameters, running, settings)
-        ctx.settings, ctx.constant, ctx.count = settings, running is not None, count
-        ctx.save_for_backward(x, *parameters, *(sample or (None, None)), *(batch or (None, None)), folded.mean,
-                              folded.root, folded.matrix, *folded.factors)
-        if batch is None or ctx.constant:
-            return y, None, None, 0
-        batch_mean, batch_cov = batch.mean.flatten(), batch.cov.squeeze(0)
-        ctx.mark_non_differentiable(batch_mean, batch_cov)
-        return y, batch_mean, batch_cov, count
+        run = operators.forward if torch.compiler.is_compiling() else forward
+        output, state = run(x, parameters, running, settings)
+        ctx.settings, ctx.constant = settings, running is not None
+        ctx.pixels = None if isinstance(state.pixels, Tensor) else state.pixels
+        ctx.save_for_backward(x, *parameters, *state.tensors())
+        result = _whitened(output, state, running)
+        ctx.mark_non_differentiable(*(tensor for tensor in result[1:] if isinstance(tensor, Tensor)))
+        return result
 
     @staticmethod
     @once_differentiable
-    def backward(ctx, grad_y, *_):
-        x, *rest = ctx.saved_tensors
-        sample, batch = (Moments(*pair) if pair[0] is not None else None for pair in (rest[4:6], rest[6:8]))
-        mean, root, matrix, *factors = rest[8:]
-        state = State(sample, batch, ctx.count, Folded(mean, root, tuple(factors), matrix, None))
-        grads = backward(grad_y, x, Parameters(*rest[:4]), state, ctx.constant, ctx.settings, ctx.needs_input_grad[0])
-        wanted = (gradient if needed else None for gradient, needed in zip(grads, ctx.needs_input_grad))
-        return *wanted, None, None
+    def backward(ctx: Any, grad: Tensor, *_: Any) -> tuple[Tensor | None, ...]:
+        x, weight, bias, mean_logits, cov_logits, *tensors = ctx.saved_tensors
+        parameters = Parameters(weight, bias, mean_logits, cov_logits)
+        run = operators.backward if torch.compiler.is_compiling() else backward
+        grad_x, grads = run(grad, x, parameters, State.of(tensors, ctx.pixels), ctx.constant, ctx.settings,
+                            ctx.needs_input_grad[0])
+        needed = (gradient if needs else None for gradient, needs in zip((grad_x, *grads), ctx.needs_input_grad))
+        return *needed, None, None
 
 
-def forward(x: Tensor, parameters: Parameters, running: Moments | None, settings: Settings,
-            kernels: ModuleType | None = None) -> tuple[Tensor, State]:
-    """y like x (N, C, *), which is `dense`, and what the backward needs."""
-    words = settings.statistics
-    kernels = kernels or select(x, settings.group_size)
-    with full_precision(x.device):
-        algebra = kernels.algebra(settings)
-        from_input = running is None and not BATCH.isdisjoint(words)
-        sample = shift = None
-        if from_input or not INSTANCE.isdisjoint(words):
-            sample = kernels.sample_moments(x, settings.group_size)
-            shift = kernels.shift(sample)
-        batch, count = _batch_moments(algebra.pool(sample), x, settings) if from_input else (running, 0)
-        folded = algebra.fold(sample, batch, shift, parameters, settings)
-        return kernels.apply(x, shift, folded.matrix, folded.vector), State(sample, batch, count, folded)
+def _in_operations_of_torch(x: Tensor, parameters: Parameters, running: Moments | None,
+                            settings: Settings) -> Whitened:
+    output, state = forward(dense(x), parameters, running, settings, torch_backend)
+    return _whitened(output, state, running)
 
 
-def backward(dy: Tensor, x: Tensor, parameters: Parameters, state: State, constant: bool, settings: Settings,
-             needs_x: bool = True) -> tuple[Tensor | None, ...]:
-    """Gradients of x and of the parameters; `constant` batch moments were given, not those of x."""
-    sample, batch, _, folded = state
-    kernels = select(x, settings.group_size)
-    algebra = kernels.algebra(settings)
-    with full_precision(x.device):
-        dy = dy.to(x.dtype).contiguous(memory_format=memory_format(x))
-        shift = None if sample is None else kernels.shift(sample)
-        sums = kernels.gradient_sums(dy, x, shift, settings.group_size)
-        grads = algebra.fold_backward(*sums, sample, batch, shift, parameters, folded, settings)
-        grad_x = of_batch = quadratic = vector = None
-        if not constant and grads.batch is not None:  # a collective is entered by all processes or by none
-            of_batch = grads.batch if settings.group is None else all_reduce_gradients(grads.batch, settings.group)
-        if needs_x:
-            if of_batch is not None or not INSTANCE.isdisjoint(settings.statistics):
-                length = x[0, 0].numel() if len(x) else 1
-                share = length / state.count if of_batch is not None else 0.0
-                quadratic, vector = algebra.input_matrices(grads.mixed, of_batch, sample, batch, shift, parameters,
-                                                           settings, share, length)
-            grad_x = kernels.apply_gradient(dy, x, shift, folded.matrix, quadratic, vector)
-    of_parameters = (None if gradient is None else gradient.to(parameter.dtype)
-                     for gradient, parameter in zip(grads.parameters, parameters))
-    return grad_x, *of_parameters
-
-
-def _batch_moments(local: Moments, x: Tensor, settings: Settings) -> tuple[Moments, int | Tensor]:
-    count = x.numel() // x.shape[1]
-    return (local, count) if settings.group is None else all_reduce_moments(local, count, settings.group)
+def _whitened(output: Tensor, state: State, running: Moments | None) -> Whitened:
+    if state.batch is None or running is not None:
+        return Whitened(output, None, None, 0)
+    return Whitened(output, state.batch.mean.flatten(), state.batch.cov.squeeze(0), state.pixels)

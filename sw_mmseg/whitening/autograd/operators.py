@@ -1,121 +1,107 @@
-"""The layer's computation as two operators of torch, for `torch.compile`: it sees no graph break, and no detail.
+"""`computation.forward` and `backward` as two operators of torch, for `torch.compile`: it calls them and looks at neither.
 
-Under compilation the layer calls `sw_mmseg::switch_whiten`, whose gradient is `sw_mmseg::switch_whiten_backward`; both
-are `function.forward` and `function.backward` in flat arguments. What an operator cannot take or return is said
-otherwise: Ω as one string, a process group by its name, an absent tensor as an empty one.
+An operator takes and returns tensors, numbers and strings. So Ω travels as one string, a process group by its name, and
+a `State` as the list of those of its tensors that are there; `_presence` tells from the settings which ones are.
 """
 
 import torch
 import torch.distributed as dist
 from torch import Tensor
 
-from .algebra import Folded, Parameters, scaled
-from .function import State, backward, forward
-from .moments import Moments, compute_dtype, dense, memory_format
-from .settings import Settings
-from .statistics import BATCH, INSTANCE
+from ..maths import INSTANCE, Moments, Parameters, Settings, compute_dtype, dense, memory_format
+from . import computation
+from .computation import State, needs_sample, pools
 
-__all__ = ['switch_whiten']
+__all__ = ['backward', 'forward']
 
 
-def switch_whiten(x: Tensor, parameters: Parameters, running: Moments | None,
-                  settings: Settings) -> tuple[Tensor, Tensor | None, Tensor | None, Tensor]:
-    """As `SwitchWhitenFunction`; the count is a 0-d tensor."""
-    group = '' if settings.group is None else settings.group.group_name
-    y, mean, cov, count, *_ = _forward_operator(
-        x, *parameters, *(running or (None, None)), '+'.join(settings.statistics), settings.group_size, settings.eps,
-        settings.inverse_sqrt, settings.iterations, group)
-    if running is not None or BATCH.isdisjoint(settings.statistics):
-        return y, None, None, count
-    return y, mean.flatten(), cov.squeeze(0), count
+def forward(x: Tensor, parameters: Parameters, running: Moments | None, settings: Settings) -> tuple[Tensor, State]:
+    """As `computation.forward`; the number of pixels is a tensor, or 0 if the batch moments were given."""
+    output, *present = _forward_operator(x, list(parameters), list(running or ()), *_encoded(settings))
+    tensors = _spread(present, _presence(settings, running, parameters))
+    if running is not None:
+        tensors[2:4] = running
+    if parameters.weight is None:
+        tensors[6] = tensors[5]  # A is Σ̂^(−1/2)
+    return output, State.of(tensors, None if pools(settings, running) else 0)
 
 
-def _settings(statistics: str, group_size: int, eps: float, inverse_sqrt: str, iterations: int,
-              group: str) -> Settings:
-    found = torch._C._distributed_c10d._resolve_process_group(group) if group and dist.is_available() else None
-    return Settings(tuple(statistics.split('+')), group_size, eps, inverse_sqrt, iterations, found)
-
-
-def _pair(mean: Tensor | None, cov: Tensor | None) -> Moments | None:
-    return None if mean is None or mean.dim() == 1 else Moments(mean, cov)
+def backward(dy: Tensor, x: Tensor, parameters: Parameters, state: State, constant: bool, settings: Settings,
+             needs_x: bool = True) -> tuple[Tensor | None, Parameters]:
+    """As `computation.backward`."""
+    grads = _backward_operator(dy, x, list(parameters), state.tensors(), constant, needs_x, *_encoded(settings))
+    present = [needs_x, *(parameter is not None for parameter in parameters)]
+    grad_x, weight, bias, mean_logits, cov_logits = _spread(grads, present)
+    return grad_x, Parameters(weight, bias, mean_logits, cov_logits)  # type: ignore[arg-type]  # logits are there
 
 
 @torch.library.custom_op('sw_mmseg::switch_whiten', mutates_args=())
-def _forward_operator(x: Tensor, weight: Tensor | None, bias: Tensor | None, mean_logits: Tensor, cov_logits: Tensor,
-                      running_mean: Tensor | None, running_cov: Tensor | None, statistics: str, group_size: int,
-                      eps: float, inverse_sqrt: str, iterations: int, group: str
-                      ) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor]:
-    """y, batch mean, covariance and pixel count, sample mean and covariance, μ̂, Σ̂^(−1/2) and two factors of it."""
-    settings = _settings(statistics, group_size, eps, inverse_sqrt, iterations, group)
-    running = _pair(running_mean, running_cov)
-    parameters = Parameters(weight, bias, mean_logits, cov_logits)
-    y, (sample, batch, count, folded) = forward(dense(x), parameters, running, settings)
-    nothing = [x.new_empty(0, dtype=compute_dtype(x)) for _ in range(6)]
-    batch = nothing[:2] if batch is None or running is not None else batch
-    count = torch.as_tensor(count, dtype=compute_dtype(x), device=x.device).clone()
-    rest = [*(sample or nothing[2:4]), folded.mean, folded.root, *[*folded.factors, *nothing[4:]][:2]]
-    return y, *(tensor.contiguous() for tensor in batch), count, *(tensor.contiguous() for tensor in rest)
+def _forward_operator(x: Tensor, parameters: list[Tensor | None], running: list[Tensor], statistics: str,
+                      group_size: int, eps: float, inverse_sqrt: str, iterations: int, group: str) -> list[Tensor]:
+    """y, and the tensors of the `State` that are there."""
+    settings = _decoded(statistics, group_size, eps, inverse_sqrt, iterations, group)
+    learned, given = Parameters(*parameters), Moments(*running) if running else None  # type: ignore[arg-type]
+    output, state = computation.forward(dense(x), learned, given, settings)
+    if pools(settings, given):
+        pixels = torch.as_tensor(state.pixels, dtype=compute_dtype(x), device=x.device).clone()
+        state = state._replace(pixels=pixels)
+    presence = _presence(settings, given, learned)
+    return [output, *(tensor.contiguous() for tensor, there in zip(state.tensors(), presence) if there)]
 
 
 @_forward_operator.register_fake
-def _(x, weight, bias, mean_logits, cov_logits, running_mean, running_cov, statistics, group_size, eps, inverse_sqrt,
-      iterations, group):
-    words, (n, c), d = statistics.split('+'), x.shape[:2], group_size
-    g, m = c // d, 1 if INSTANCE.isdisjoint(words) else n
-
-    def new(*shape):
-        return x.new_empty(shape, dtype=compute_dtype(x))
-
-    from_input = running_mean is None and not BATCH.isdisjoint(words)
-    batch = (new(1, g, d), new(1, g, d, d)) if from_input else (new(0), new(0))
-    sample = (new(n, g, d), new(n, g, d, d)) if from_input or not INSTANCE.isdisjoint(words) else (new(0), new(0))
-    factors = [new(0), new(0)]
-    if d > 1:
-        factors = [new(m, g, d, d), new(0)] if inverse_sqrt == 'newton' else [new(m, g, d), new(m, g, d, d)]
-    y = torch.empty_like(x, memory_format=memory_format(x))
-    return y, *batch, new(), *sample, new(m, g, d), new(m, g, d, d), *factors
+def _(x, parameters, running, statistics, group_size, eps, inverse_sqrt, iterations, group):
+    settings = _decoded(statistics, group_size, eps, inverse_sqrt, iterations, '')
+    learned, given = Parameters(*parameters), Moments(*running) if running else None
+    n, d, g = x.shape[0], group_size, x.shape[1] // group_size
+    m = 1 if INSTANCE.isdisjoint(settings.statistics) else n
+    factor = (m, g, d, d) if inverse_sqrt == 'newton' else (m, g, d)
+    shapes = [(n, g, d), (n, g, d, d), (1, g, d), (1, g, d, d), (m, g, d), (m, g, d, d), (m, g, d, d), factor,
+              (m, g, d, d), ()]
+    output = torch.empty_like(x, memory_format=memory_format(x))
+    return [output, *(x.new_empty(shape, dtype=compute_dtype(x))
+                      for shape, there in zip(shapes, _presence(settings, given, learned)) if there)]
 
 
 @torch.library.custom_op('sw_mmseg::switch_whiten_backward', mutates_args=())
-def _backward_operator(dy: Tensor, x: Tensor, weight: Tensor | None, bias: Tensor | None, mean_logits: Tensor,
-                       cov_logits: Tensor, batch_mean: Tensor | None, batch_cov: Tensor | None, count: Tensor,
-                       sample_mean: Tensor, sample_cov: Tensor, mean: Tensor, root: Tensor, first: Tensor,
-                       second: Tensor, constant: bool, needs_x: bool, statistics: str, group_size: int, eps: float,
-                       inverse_sqrt: str, iterations: int, group: str
-                       ) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
-    """Gradients of x, γ, β and both logits; empty where there is none."""
-    settings = _settings(statistics, group_size, eps, inverse_sqrt, iterations, group)
-    factors = tuple(factor for factor in (first, second) if factor.dim() > 1)
-    state = State(_pair(sample_mean, sample_cov), _pair(batch_mean, batch_cov), count,
-                  Folded(mean, root, factors, scaled(root, weight), None))
-    parameters = Parameters(weight, bias, mean_logits, cov_logits)
-    grads = backward(dy, dense(x), parameters, state, constant, settings, needs_x)
-    return tuple(x.new_empty(0) if gradient is None else gradient.contiguous(memory_format=memory_format(gradient))
-                 for gradient in grads)
+def _backward_operator(dy: Tensor, x: Tensor, parameters: list[Tensor | None], state: list[Tensor | None],
+                       constant: bool, needs_x: bool, statistics: str, group_size: int, eps: float, inverse_sqrt: str,
+                       iterations: int, group: str) -> list[Tensor]:
+    """Gradients of x, if that is asked for, and of the parameters that are there."""
+    settings = _decoded(statistics, group_size, eps, inverse_sqrt, iterations, group)
+    pixels = None if state[-1] is not None else 0
+    learned = Parameters(*parameters)  # type: ignore[arg-type]
+    grad_x, grads = computation.backward(dy, dense(x), learned, State.of(state, pixels), constant, settings, needs_x)
+    return [gradient.contiguous(memory_format=memory_format(gradient))
+            for gradient in (grad_x, *grads) if gradient is not None]
 
 
 @_backward_operator.register_fake
-def _(dy, x, weight, bias, mean_logits, cov_logits, batch_mean, batch_cov, count, sample_mean, sample_cov, mean, root,
-      first, second, constant, needs_x, *settings):
-    grad_x = torch.empty_like(x, memory_format=memory_format(x)) if needs_x else x.new_empty(0)
-    parameters = (x.new_empty(0) if tensor is None else torch.empty_like(tensor) for tensor in (weight, bias))
-    return grad_x, *parameters, torch.empty_like(mean_logits), torch.empty_like(cov_logits)
+def _(dy, x, parameters, state, constant, needs_x, *settings):
+    grad_x = [torch.empty_like(x, memory_format=memory_format(x))] if needs_x else []
+    return [*grad_x, *(torch.empty_like(parameter) for parameter in parameters if parameter is not None)]
 
 
-def _setup_context(ctx, inputs, output):
-    x, weight, bias, mean_logits, cov_logits, running_mean, running_cov, *ctx.settings = inputs
-    _, batch_mean, batch_cov, count, *rest = output
-    ctx.constant = running_mean is not None
-    if ctx.constant:
-        batch_mean, batch_cov = running_mean, running_cov
-    ctx.save_for_backward(x, weight, bias, mean_logits, cov_logits, batch_mean, batch_cov, count, *rest)
+def _presence(settings: Settings, running: Moments | None, parameters: Parameters) -> list[bool]:
+    """Which of a `State`'s tensors the forward operator returns: not those that it was given, nor one twice."""
+    sample, batch = needs_sample(settings, running), pools(settings, running)
+    wide, eigh = settings.group_size > 1, settings.inverse_sqrt == 'eigh'
+    return [sample, sample, batch, batch, True, True, parameters.weight is not None, wide, wide and eigh, batch]
 
 
-def _backward(ctx, grad_y, *_):
-    needs_x = ctx.needs_input_grad[0]
-    grads = _backward_operator(grad_y, *ctx.saved_tensors, ctx.constant, needs_x, *ctx.settings)
-    wanted = (gradient if needed else None for gradient, needed in zip(grads, ctx.needs_input_grad))
-    return *wanted, None, None, *(None for _ in ctx.settings)
+def _spread(present: list[Tensor], presence: list[bool]) -> list[Tensor | None]:
+    """The tensors in their places, None in the others."""
+    tensors = iter(present)
+    return [next(tensors) if there else None for there in presence]
 
 
-_forward_operator.register_autograd(_backward, setup_context=_setup_context)
+def _encoded(settings: Settings) -> tuple[str, int, float, str, int, str]:
+    group = '' if settings.group is None else settings.group.group_name
+    return ('+'.join(settings.statistics), settings.group_size, settings.eps, settings.inverse_sqrt,
+            settings.iterations, group)
+
+
+def _decoded(statistics: str, group_size: int, eps: float, inverse_sqrt: str, iterations: int, group: str) -> Settings:
+    """torch has no public way from a group's name to the group; its own collective operators take this one."""
+    process_group = torch._C._distributed_c10d._resolve_process_group(group) if group and dist.is_available() else None
+    return Settings(tuple(statistics.split('+')), group_size, eps, inverse_sqrt, iterations, process_group)

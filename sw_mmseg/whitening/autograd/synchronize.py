@@ -8,7 +8,7 @@ import torch
 import torch.distributed as dist
 from torch import Tensor
 
-from .moments import Moments
+from ..maths import Moments
 
 __all__ = ['all_reduce_gradients', 'all_reduce_moments', 'resolve_group']
 

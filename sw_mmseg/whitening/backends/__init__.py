@@ -1,64 +1,82 @@
-"""The passes over the activation, and the algebra between them, by device: one interface, several modules that keep it.
+"""The same computation in three ways, of which each call takes the fastest that fits; `base` says what each one does.
 
-    module          where                              how
-    torch_passes    everywhere; the oracle             batched matrix products, `algebra`
-    cpu_passes      CPU, fp32 and bf16, D ≤ 64         C, compiled at first use where there is a compiler
-    triton_passes   CUDA, fp32, bf16 and fp16, D ≤ 64  Triton
+    backend        where                               how
+    torch_backend  everywhere; the others' oracle      torch's batched matrix products, `maths.algebra`
+    cpu            CPU, fp32 and bf16, D ≤ 64          C, compiled at first use where there is a compiler
+    triton         CUDA, fp32, bf16 and fp16, D ≤ 64   Triton
 
-x and dy are (N, C, *), contiguous or channels_last, and both alike; all else is in the dtype of `compute_dtype`, and
-where N is 1 in a matrix or vector it serves every sample. Environment variable SW_MMSEG_KERNELS: `auto` (the default)
-takes the fastest that fits, `torch` always the first.
-
-    sample_moments(x, group_size) -> Moments                   one read
-    shift(sample) -> (N, G, D) or None                         what the other passes should subtract from x
-    apply(x, shift, A, b) -> y = A (x − shift) + b             one read, one write; a fresh tensor like x
-    gradient_sums(dy, x, shift, group_size) -> Σ dy (N, G, D), Σ dy (x − shift)ᵀ (N, G, D, D)
-    apply_gradient(dy, x, shift, A, B, c) -> dx = Aᵀ dy + B (x − shift) + c, with B and c None where there is neither
-    algebra(settings) -> a module with `pool`, `fold`, `fold_backward`, `input_matrices` of `algebra`
+Environment variable SW_MMSEG_KERNELS, read once a process: `auto` (the default) takes the fastest that fits, `torch`
+always the first. `choose_backend` does the same while a process runs.
 """
 
 import functools
 import os
-from types import ModuleType
+from collections.abc import Iterator
+from contextlib import contextmanager
 
+import torch
 from torch import Tensor
 
-from . import torch_passes
+from . import torch_backend
+from .base import Algebra, Backend
 
-__all__ = ['VARIABLE', 'select', 'track']
+__all__ = ['CHOICES', 'VARIABLE', 'Algebra', 'Backend', 'choose_backend', 'select', 'torch_backend', 'using_backend']
 
 VARIABLE = 'SW_MMSEG_KERNELS'
+CHOICES = ('auto', 'torch')
+_chosen: str | None = None  # None until the environment has been read
 
 
-def select(x: Tensor, group_size: int) -> ModuleType:
-    """The module that computes on x. Raises `ValueError` for an unknown value of the environment variable."""
-    choice = os.environ.get(VARIABLE, 'auto')
-    if choice not in ('auto', 'torch'):
-        raise ValueError(f"{VARIABLE}={choice} is unknown: choose 'auto' or 'torch'")
-    if choice == 'auto' and x.device.type == 'cpu':
-        from . import cpu_passes
-        if cpu_passes.supported(x, group_size):
-            return cpu_passes
-    if choice == 'auto' and x.device.type == 'cuda':
-        triton_passes = _triton_passes()
-        if triton_passes is not None and triton_passes.supported(x, group_size):
-            return triton_passes
-    return torch_passes
+def choose_backend(choice: str | None) -> None:
+    """What this process computes with from now on: 'auto' or 'torch'; None is what the environment variable says.
+
+    Raises:
+        ValueError: an unknown choice, here or in the environment variable.
+    """
+    global _chosen
+    if choice is None:
+        choice = os.environ.get(VARIABLE, 'auto')
+        if choice not in CHOICES:
+            raise ValueError(f"{VARIABLE}={choice} is unknown: choose 'auto' or 'torch'")
+    elif choice not in CHOICES:
+        raise ValueError(f"backend {choice!r} is unknown: choose 'auto' or 'torch'")
+    _chosen = choice
 
 
-def track(running_mean: Tensor, running_cov: Tensor, batches: Tensor, mean: Tensor, cov: Tensor, factor: float,
-          scale: float) -> None:
-    """running ← running + factor (new − running), where new is a batch's mean (C,), and `scale` times its covariance
-    (G, D, D); counts the batch."""
-    chosen = select(mean, cov.shape[-1])
-    passes = chosen if hasattr(chosen, 'track') else torch_passes
-    passes.track(running_mean, running_cov, batches, mean, cov, factor, scale)
+@contextmanager
+def using_backend(choice: str) -> Iterator[None]:
+    """`choose_backend` for the length of a `with` block."""
+    global _chosen
+    before = _chosen
+    choose_backend(choice)
+    try:
+        yield
+    finally:
+        _chosen = before
+
+
+def select(x: Tensor, group_size: int) -> Backend:
+    """The backend that computes on x. Raises `ValueError` for an unknown value of the environment variable."""
+    if torch.compiler.is_compiling():
+        return torch_backend  # the only one that a compiler can look into
+    if _chosen is None:
+        choose_backend(None)
+    if _chosen == 'torch':
+        return torch_backend
+    candidate = _fastest(x.device.type)
+    return candidate if candidate.supported(x, group_size) else torch_backend
 
 
 @functools.cache
-def _triton_passes() -> ModuleType | None:
-    try:
-        from . import triton_passes
-    except ImportError:  # torch for a platform that Triton does not serve
-        return None
-    return triton_passes
+def _fastest(device_type: str) -> Backend:
+    """For a kind of device, imported when it is first met."""
+    if device_type == 'cpu':
+        from .cpu import backend as cpu_backend
+        return cpu_backend
+    if device_type == 'cuda':
+        try:
+            from .triton import backend as triton_backend
+        except ImportError:  # torch for a platform that Triton does not serve
+            return torch_backend
+        return triton_backend
+    return torch_backend

@@ -1,25 +1,29 @@
-"""The passes in torch's own operations: every device and dtype, and the oracle of the other modules.
+"""The backend in torch's own operations: every device and dtype, and the oracle of the other backends.
 
 A plain E[x xᵀ] − μ μᵀ loses its digits when a mean is many standard deviations from zero; where that threatens, a pass
 reads values with the sample's mean removed. With D = 1 no matrix is built: moments come from torch's `var_mean`.
 """
 
-from types import ModuleType
-
 import torch
 from torch import Tensor
 
-from .. import algebra as torch_algebra
-from ..moments import Moments, as_slices, compute_dtype, like
-from ..settings import Settings
+from ..maths import Moments, Settings, as_slices, compute_dtype, like
+from ..maths import algebra as torch_algebra
+from ..tracing import is_followed
+from .base import Algebra
 
-__all__ = ['algebra', 'apply', 'apply_gradient', 'gradient_sums', 'sample_moments', 'shift', 'track']
+__all__ = ['algebra', 'apply', 'apply_gradient', 'gradient_sums', 'sample_moments', 'shift', 'supported', 'track']
 
 # The largest relative error of a variance that cancellation may cause before a pass is made on centred values.
 _CANCELLATION_TOLERANCE = 1e-5
 
 
-def algebra(settings: Settings) -> ModuleType:
+def supported(x: Tensor, group_size: int) -> bool:
+    """Always."""
+    return True
+
+
+def algebra(settings: Settings) -> Algebra:
     return torch_algebra
 
 
@@ -43,8 +47,7 @@ def shift(sample: Moments) -> Tensor | None:
     """The sample's mean where some variance is so small beside the squared mean that rounding would show."""
     if sample.cov.shape[-1] == 1:
         return None
-    traced = torch.compiler.is_compiling() or torch.jit.is_tracing() or torch._C._are_functorch_transforms_active()
-    if not (traced or sample.cov.is_cuda):
+    if not (is_followed() or sample.cov.is_cuda):
         limit = _CANCELLATION_TOLERANCE / torch.finfo(sample.mean.dtype).eps
         if not bool((sample.mean.square() > limit * sample.cov.diagonal(dim1=-2, dim2=-1)).any()):
             return None
@@ -76,12 +79,11 @@ def apply_gradient(dy: Tensor, x: Tensor, shift: Tensor | None, matrix: Tensor, 
     return like(dx, x)
 
 
-def track(running_mean: Tensor, running_cov: Tensor, batches: Tensor, mean: Tensor, cov: Tensor,
-          factor: float | Tensor, scale: float | Tensor, seen: int | Tensor = 1) -> None:
-    """`kernels.track`; `seen` is added to the number of batches."""
+def track(running: Moments, batches: Tensor, new: Moments, factor: float | Tensor, scale: float | Tensor,
+          seen: int | Tensor) -> None:
     batches.add_(seen)
-    for running, new in ((running_mean, mean), (running_cov, cov * scale)):
-        running.add_((new.to(running.dtype) - running) * factor)
+    for old, moment in ((running.mean, new.mean), (running.cov, new.cov * scale)):
+        old.add_((moment.to(old.dtype) - old) * factor)
 
 
 def _shifted(x: Tensor, shift: Tensor | None, group_size: int) -> Tensor:

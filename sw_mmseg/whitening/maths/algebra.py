@@ -1,12 +1,12 @@
 """Everything between the two passes over the activation, on D×D matrices, forward and backward by hand, in torch.
 
-    pool            moments of samples  ->  of the batch
-    fold            moments, ratios, γ, β  ->  μ̂, Σ̂^(−1/2) and the A, b with y = A (x − shift) + b (Equations 5, 6)
-    fold_backward   Σ dy and Σ dy (x − shift)ᵀ  ->  gradients of the parameters, of μ̂ and Σ̂, and of the batch moments
-    input_matrices  the latter two  ->  the B, c with dx = Aᵀ dy + B (x − shift) + c
+    pool                    moments of samples  ->  moments of the batch
+    mix_to_affine           moments, ratios, γ, β  ->  the A, b with y = A (x − shift) + b (Equations 5 and 6)
+    mix_to_affine_backward  Σ dy and Σ dy (x − shift)ᵀ  ->  gradients of the parameters, of μ̂ and Σ̂, of the batch moments
+    input_matrices          the latter two  ->  the B, c with dx = Aᵀ dy + B (x − shift) + c
 
-The last two are apart because processes add up the gradients of their batch moments in between. `kernels` has the same
-four functions in other languages, where a device can do better.
+The backward has two steps because processes add up the gradients of their batch moments in between. The CPU and Triton
+backends have the same four functions in their own languages.
 """
 
 from typing import NamedTuple
@@ -16,11 +16,12 @@ from torch import Tensor
 
 from .inverse_sqrt import inverse_sqrt, inverse_sqrt_backward
 from .mixture import mix, mixture_backward, sample_backward
-from .moments import Moments, moments_backward, pool_moments
+from .moments import Moments, either, moments_backward, pool_moments
 from .settings import Settings
 from .statistics import BATCH, INSTANCE
 
-__all__ = ['Folded', 'Gradients', 'Parameters', 'fold', 'fold_backward', 'input_matrices', 'pool', 'scaled', 'sources']
+__all__ = ['Affine', 'Gradients', 'Parameters', 'input_matrices', 'mix_to_affine', 'mix_to_affine_backward', 'pool',
+           'sources']
 
 
 class Parameters(NamedTuple):
@@ -32,8 +33,8 @@ class Parameters(NamedTuple):
     cov_logits: Tensor
 
 
-class Folded(NamedTuple):
-    """N is 1 where Ω has batch statistics only."""
+class Affine(NamedTuple):
+    """The map y = A (x − shift) + b and what it was made of. N is 1 where Ω has batch statistics only."""
 
     mean: Tensor  # μ̂ (N, G, D)
     root: Tensor  # Σ̂^(−1/2) (N, G, D, D)
@@ -43,64 +44,79 @@ class Folded(NamedTuple):
 
 
 class Gradients(NamedTuple):
+    """What `mix_to_affine_backward` finds."""
+
     parameters: Parameters
     mixed: Moments  # of μ̂ and Σ̂, shaped like them
     batch: Moments | None  # of the batch moments, (1, G, D) and (1, G, D, D)
 
 
 def pool(sample: Moments) -> Moments:
+    """Moments of the batch, (1, G, D) and (1, G, D, D), from those of its samples."""
     return pool_moments(sample)
 
 
-def fold(sample: Moments | None, batch: Moments | None, shift: Tensor | None, parameters: Parameters,
-         settings: Settings) -> Folded:
+def mix_to_affine(sample: Moments | None, batch: Moments | None, shift: Tensor | None, parameters: Parameters,
+                  settings: Settings) -> Affine:
+    """Equations 5 and 6, with γ and β; `shift` (N, G, D) is what will be subtracted from x beforehand, or None."""
     named = sources(settings.statistics, sample, batch)
-    dtype = (sample or batch).mean.dtype
+    dtype = either(sample, batch).mean.dtype
     mean, cov = mix(settings.statistics, *_ratios(parameters, dtype), *named, settings.eps)
     root, factors = inverse_sqrt(cov, settings)
-    matrix = scaled(root, parameters.weight)
+    matrix = _scaled(root, parameters.weight)
     vector = _times(matrix, -mean if shift is None else shift - mean)
     if parameters.bias is not None:
         vector = vector + parameters.bias.to(dtype).view(mean.shape[1:])
-    return Folded(mean, root, factors, matrix, vector)
+    return Affine(mean, root, factors, matrix, vector)
 
 
-def fold_backward(total: Tensor, product: Tensor, sample: Moments | None, batch: Moments | None,
-                  shift: Tensor | None, parameters: Parameters, folded: Folded, settings: Settings) -> Gradients:
-    offset = folded.mean if shift is None else folded.mean - shift
+def mix_to_affine_backward(total: Tensor, product: Tensor, sample: Moments | None, batch: Moments | None,
+                           shift: Tensor | None, parameters: Parameters, affine: Affine,
+                           settings: Settings) -> Gradients:
+    """From total = Σ dy (N, G, D) and product = Σ dy (x − shift)ᵀ (N, G, D, D); the rest as in the forward."""
+    offset = affine.mean if shift is None else affine.mean - shift
     product = product - total.unsqueeze(-1) * offset.unsqueeze(-2)  # Σ dy (x − μ̂)ᵀ, N G D D
-    if folded.root.shape[0] == 1:
+    if affine.root.shape[0] == 1:
         total, product = total.sum(0, keepdim=True), product.sum(0, keepdim=True)
     grad_weight = grad_bias = None
     if parameters.weight is not None:
-        grad_weight = (folded.root * product).sum((0, -1)).flatten()
+        grad_weight = (affine.root * product).sum((0, -1)).flatten()
     if parameters.bias is not None:
         grad_bias = total.sum(0).flatten()
-    grad_root = scaled(product, parameters.weight)
-    grad_cov = inverse_sqrt_backward(grad_root, folded.root, folded.factors, settings)
-    mixed = Moments(-_times(folded.matrix.mT, total), grad_cov)
+    grad_root = _scaled(product, parameters.weight)
+    grad_cov = inverse_sqrt_backward(grad_root, affine.root, affine.factors, settings)
+    mixed = Moments(-_times(affine.matrix.mT, total), grad_cov)
     ratios = _ratios(parameters, product.dtype)
     of_ratios, of_batch = mixture_backward(settings.statistics, mixed, *ratios,
                                            *sources(settings.statistics, sample, batch))
-    of_logits = [own * (gradient - torch.dot(own, gradient)) for own, gradient in zip(ratios, of_ratios)]
-    return Gradients(Parameters(grad_weight, grad_bias, *of_logits), mixed, of_batch)
+    to_mean_logits, to_cov_logits = (_softmax_backward(ratio, grad) for ratio, grad in zip(ratios, of_ratios))
+    return Gradients(Parameters(grad_weight, grad_bias, to_mean_logits, to_cov_logits), mixed, of_batch)
 
 
 def input_matrices(mixed: Moments, of_batch: Moments | None, sample: Moments, batch: Moments | None,
                    shift: Tensor | None, parameters: Parameters, settings: Settings, share: float | Tensor,
                    length: int) -> tuple[Tensor, Tensor]:
-    """`of_batch` is None where the batch moments are constants; `share` is the weight of a sample in them."""
+    """B (N, G, D, D) and c (N, G, D) from the gradients of μ̂ and Σ̂ and of the batch moments.
+
+    `of_batch` is None where the batch moments are constants; `share` is the weight of a sample in them, and `length`
+    the number of its pixels.
+
+    Raises:
+        ValueError: Ω has no statistic of the image and `of_batch` is None, so that B and c are zero.
+    """
     ratios = _ratios(parameters, mixed.mean.dtype)
     gradient = None
     if not INSTANCE.isdisjoint(settings.statistics):
         gradient = sample_backward(settings.statistics, mixed, *ratios, sample)
-    if of_batch is not None:
-        apart = sample.mean - batch.mean
-        to_mean = share * (of_batch.mean + _times(of_batch.cov + of_batch.cov.mT, apart))
+    if of_batch is not None and batch is not None:
+        deviation = sample.mean - batch.mean
+        to_mean = share * (of_batch.mean + _times(of_batch.cov + of_batch.cov.mT, deviation))
         to_cov = share * of_batch.cov
         gradient = Moments(to_mean, to_cov) if gradient is None else Moments(gradient.mean + to_mean,
                                                                              gradient.cov + to_cov)
-    return moments_backward(*gradient, sample.mean if shift is None else None, length)
+    if gradient is None:
+        raise ValueError(f'nothing of Ω = {settings.statistics} depends on x here: B and c are zero')
+    return moments_backward(gradient.mean, gradient.cov, sample.mean if shift is None else None, length)
 
 
 def sources(words: tuple[str, ...], sample: Moments | None,
@@ -114,7 +130,12 @@ def _ratios(parameters: Parameters, dtype: torch.dtype) -> tuple[Tensor, Tensor]
     return parameters.mean_logits.to(dtype).softmax(0), parameters.cov_logits.to(dtype).softmax(0)
 
 
-def scaled(matrix: Tensor, weight: Tensor | None) -> Tensor:
+def _softmax_backward(ratios: Tensor, grad: Tensor) -> Tensor:
+    """The gradient of the logits from that of their softmax, (|Ω|,) each."""
+    return ratios * (grad - torch.dot(ratios, grad))
+
+
+def _scaled(matrix: Tensor, weight: Tensor | None) -> Tensor:
     """γ times the rows of (N, G, D, D)."""
     return matrix if weight is None else matrix * weight.to(matrix.dtype).view(matrix.shape[1:3]).unsqueeze(-1)
 

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from .moments import Moments
+from .moments import Moments, either
 
 __all__ = ['mix', 'mixture_backward', 'sample_backward']
 
@@ -24,20 +24,20 @@ _WORDS = {'batch': ('bw', 'bn'), 'sample': ('iw', 'in')}
 def mix(words: Sequence[str], mean_ratios: Tensor, cov_ratios: Tensor, sample: Moments | None, batch: Moments | None,
         eps: float) -> Moments:
     """μ̂ (N or 1, G, D) and Σ̂ (N or 1, G, D, D), eps on the diagonal once since the ratios sum to one."""
-    shape = (sample or batch).cov.shape  # N or 1, G, D, D
+    shape = either(sample, batch).cov.shape  # N or 1, G, D, D
     identity = torch.eye(shape[-1], dtype=mean_ratios.dtype, device=mean_ratios.device)
-    of_mean, of_cov = dict(zip(words, mean_ratios.unbind())), dict(zip(words, cov_ratios.unbind()))
-    mean, cov = None, eps * identity
-    for source, moments in (('batch', batch), ('sample', sample)):
-        if moments is None or not _names(of_mean, source):
-            continue
-        ratio = _mean_factor(of_mean, source)
-        mean = ratio * moments.mean if mean is None else torch.addcmul(mean, ratio, moments.mean)
+    of_mean, of_cov = _by_word(words, mean_ratios), _by_word(words, cov_ratios)
+    means, cov = [], eps * identity  # means as (ratio, moment), of which the first begins the sum
+    for source, moments in _present(words, sample, batch):
+        means.append((_mean_factor(of_mean, source), moments.mean))
         cov = torch.addcmul(cov, _cov_factor(of_cov, source, identity), moments.cov)
-    if 'ln' in of_mean:
+    if sample is not None and 'ln' in of_mean:
         layer_mean, layer_var = _layer_moments(sample)
-        mean = of_mean['ln'] * layer_mean if mean is None else torch.addcmul(mean, of_mean['ln'], layer_mean)
+        means.append((of_mean['ln'], layer_mean))
         cov = torch.addcmul(cov, of_cov['ln'] * layer_var.unsqueeze(-1), identity)
+    mean = means[0][0] * means[0][1]
+    for ratio, moment in means[1:]:
+        mean = torch.addcmul(mean, ratio, moment)
     return Moments(mean.expand(-1, *shape[1:3]), cov.expand(-1, *shape[1:]))
 
 
@@ -46,44 +46,59 @@ def mixture_backward(words: Sequence[str], grad: Moments, mean_ratios: Tensor, c
     """From dL/dμ̂ (N or 1, G, D) and dL/dΣ̂ (N or 1, G, D, D) the gradients of both ratios, (|Ω|,) each, and of the
     batch moments, (1, G, D) and (1, G, D, D).
 
-    Those of the mean ratios are taken of means seen from a common origin. That changes all of them by one number, which
-    the softmax behind does not see; far from zero the differences of means would be lost in rounding.
+    The gradients of the mean ratios come from means relative to a common origin. That changes all of them by the same
+    number, which the softmax behind them removes; with the means themselves, far from zero, rounding would swallow
+    their differences.
     """
-    of_mean, of_cov = dict(zip(words, mean_ratios.unbind())), dict(zip(words, cov_ratios.unbind()))
-    to_mean_ratio, to_cov_ratio, of_batch = {}, {}, None
-    origin = (batch or sample).mean[:1]
-    for source, moments in (('batch', batch), ('sample', sample)):
-        if moments is None or not _names(of_mean, source):
-            continue
-        own = grad if source == 'sample' else _sum_over_samples(grad)
+    of_mean, of_cov = _by_word(words, mean_ratios), _by_word(words, cov_ratios)
+    to_mean_ratio: dict[str, Tensor] = {}
+    to_cov_ratio: dict[str, Tensor] = {}
+    to_batch = None
+    origin = either(batch, sample).mean[:1]
+    for source, moments in _present(words, sample, batch):
+        of_source = grad if source == 'sample' else _sum_over_samples(grad)
         full, diagonal = _WORDS[source]
-        to_mean_ratio[full] = to_mean_ratio[diagonal] = _inner(own.mean, moments.mean - origin)
-        product = own.cov * moments.cov
-        to_cov_ratio[full] = product.sum() if full in of_cov else None
-        to_cov_ratio[diagonal] = product.diagonal(dim1=-2, dim2=-1).sum() if diagonal in of_cov else None
+        to_mean_ratio[full] = to_mean_ratio[diagonal] = _inner(of_source.mean, moments.mean - origin)
+        product = of_source.cov * moments.cov
+        if full in of_cov:
+            to_cov_ratio[full] = product.sum()
+        if diagonal in of_cov:
+            to_cov_ratio[diagonal] = product.diagonal(dim1=-2, dim2=-1).sum()
         if source == 'batch':
-            of_batch = _through(own, of_mean, of_cov, source)
-    if 'ln' in of_mean:
+            to_batch = _through(of_source, of_mean, of_cov, source)
+    if sample is not None and 'ln' in of_mean:
         layer_mean, layer_var = _layer_moments(sample)
         _, trace = _layer_gradients(grad)
         to_mean_ratio['ln'], to_cov_ratio['ln'] = _inner(grad.mean, layer_mean - origin), _inner(trace, layer_var)
-    ratios = (torch.stack([gradient[word] for word in words]) for gradient in (to_mean_ratio, to_cov_ratio))
-    return tuple(ratios), of_batch
+    to_ratios = tuple(torch.stack([gradient[word] for word in words]) for gradient in (to_mean_ratio, to_cov_ratio))
+    return (to_ratios[0], to_ratios[1]), to_batch
 
 
 def sample_backward(words: Sequence[str], grad: Moments, mean_ratios: Tensor, cov_ratios: Tensor,
                     sample: Moments) -> Moments:
-    """The gradients of the sample moments through 'iw', 'in' and 'ln'."""
-    of_mean, of_cov = dict(zip(words, mean_ratios.unbind())), dict(zip(words, cov_ratios.unbind()))
-    own = None if not _names(of_mean, 'sample') else _through(grad, of_mean, of_cov, 'sample')
+    """The gradients of the sample moments through 'iw', 'in' and 'ln', at least one of which Ω names."""
+    of_mean, of_cov = _by_word(words, mean_ratios), _by_word(words, cov_ratios)
     if 'ln' not in of_mean:
-        return own
+        return _through(grad, of_mean, of_cov, 'sample')
     total, trace = _layer_gradients(grad)
     count = sample.mean.shape[1] * sample.mean.shape[2]
     through_var = trace * of_cov['ln'] / count
     to_mean = total * of_mean['ln'] / count + 2 * through_var * (sample.mean - _layer_moments(sample)[0])
     to_cov = torch.diag_embed(through_var.expand_as(sample.mean))
-    return Moments(to_mean, to_cov) if own is None else Moments(own.mean + to_mean, own.cov + to_cov)
+    if not _names(words, 'sample'):
+        return Moments(to_mean, to_cov)
+    direct = _through(grad, of_mean, of_cov, 'sample')
+    return Moments(direct.mean + to_mean, direct.cov + to_cov)
+
+
+def _by_word(words: Sequence[str], ratios: Tensor) -> dict[str, Tensor]:
+    return dict(zip(words, ratios.unbind()))
+
+
+def _present(words: Sequence[str], sample: Moments | None, batch: Moments | None) -> list[tuple[str, Moments]]:
+    """The sources whose moments are there and which Ω names, the batch first."""
+    return [(source, moments) for source, moments in (('batch', batch), ('sample', sample))
+            if moments is not None and _names(words, source)]
 
 
 def _through(grad: Moments, of_mean: dict[str, Tensor], of_cov: dict[str, Tensor], source: str) -> Moments:
@@ -92,8 +107,8 @@ def _through(grad: Moments, of_mean: dict[str, Tensor], of_cov: dict[str, Tensor
     return Moments(_mean_factor(of_mean, source) * grad.mean, _cov_factor(of_cov, source, identity) * grad.cov)
 
 
-def _names(ratios: dict[str, Tensor], source: str) -> bool:
-    return any(word in ratios for word in _WORDS[source])
+def _names(words: Sequence[str], source: str) -> bool:
+    return any(word in words for word in _WORDS[source])
 
 
 def _mean_factor(ratios: dict[str, Tensor], source: str) -> Tensor:
@@ -105,8 +120,10 @@ def _mean_factor(ratios: dict[str, Tensor], source: str) -> Tensor:
 def _cov_factor(ratios: dict[str, Tensor], source: str, identity: Tensor) -> Tensor:
     """What multiplies the covariance of a source elementwise: a 0-d tensor, or (D, D)."""
     full, diagonal = (ratios.get(word) for word in _WORDS[source])
-    if diagonal is None or identity.shape[0] == 1:
-        return full if diagonal is None else diagonal
+    if diagonal is None:
+        return ratios[_WORDS[source][0]]
+    if identity.shape[0] == 1:
+        return diagonal
     return diagonal * identity if full is None else torch.addcmul(full, diagonal, identity)
 
 

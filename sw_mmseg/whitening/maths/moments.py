@@ -1,7 +1,7 @@
 """Mean and covariance (Equations 2 and 3): of samples and of the batch, and their gradients.
 
 Everything that Ω can name derives from the moments of each sample and group, which one pass over the activation gathers
-(`kernels`); those of the batch follow by the law of total covariance.
+(`backends`); those of the batch follow by the law of total covariance.
 """
 
 import math
@@ -10,7 +10,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-__all__ = ['Moments', 'as_slices', 'compute_dtype', 'dense', 'like', 'moments_backward', 'pool_moments']
+__all__ = ['Moments', 'as_slices', 'compute_dtype', 'dense', 'either', 'like', 'memory_format', 'moments_backward',
+           'pool_moments']
 
 
 class Moments(NamedTuple):
@@ -18,6 +19,14 @@ class Moments(NamedTuple):
 
     mean: Tensor
     cov: Tensor
+
+
+def either(first: Moments | None, second: Moments | None) -> Moments:
+    """The first of two moments that is there. Raises `ValueError` where neither is."""
+    moments = second if first is None else first
+    if moments is None:
+        raise ValueError('no moments, neither of the samples nor of the batch')
+    return moments
 
 
 def compute_dtype(x: Tensor) -> torch.dtype:
@@ -51,7 +60,7 @@ def like(slices: Tensor, x: Tensor) -> Tensor:
     `slices` is fresh and contiguous: its memory is taken over, and the result is no view of it, which an in-place
     activation behind an autograd function forbids.
     """
-    y = torch.ops.aten._unsafe_view(slices, x.shape)
+    y = torch.ops.aten._unsafe_view(slices, x.shape)  # private, and torch's only view that autograd takes for no view
     return y.to(dtype=x.dtype, memory_format=memory_format(x))
 
 
@@ -61,8 +70,8 @@ def pool_moments(sample: Moments) -> Moments:
     The law of total covariance: within-sample plus between-sample, free of cancellation.
     """
     mean = sample.mean.mean(0, keepdim=True)  # 1 G D
-    apart = (sample.mean - mean).permute(1, 2, 0)  # G D N
-    between = torch.bmm(apart, apart.mT)
+    deviation = (sample.mean - mean).permute(1, 2, 0)  # G D N
+    between = torch.bmm(deviation, deviation.mT)
     return Moments(mean, (sample.cov.sum(0, keepdim=True) + between) / sample.mean.shape[0])
 
 

@@ -1,47 +1,33 @@
-"""The passes in C (`cpu_passes.c`), for fp32 and bf16 on a CPU: called through ctypes.
+"""The passes in C (`passes.c`), for fp32 and bf16 on a CPU: called through ctypes.
 
 In torch's own operations a batched product with small matrices goes over the activation about twice as often as
-BatchNorm does, and the algebra between the passes is nearly all dispatch. `native` builds the library at first use;
-without one, `supported` is false and the passes in torch serve.
+BatchNorm does, and the algebra between the passes is nearly all dispatch. The library is built at first use; without
+one, `supported` is false and the passes in torch serve.
 """
 
-import ctypes
-from ctypes import byref, c_int64, c_void_p
-from types import ModuleType
+from ctypes import byref
 
 import torch
 from torch import Tensor
 
-from ..moments import Moments, memory_format
-from ..settings import Settings
-from . import cpu_algebra, torch_passes
-from .native import library
+from ...maths import Moments, Settings, memory_format
+from .. import torch_backend
+from ..base import Algebra, has_plain_memory
+from . import algebra as cpu_algebra
+from .library import Floats, Shape, View, address, library, library_or_none
 
-__all__ = ['algebra', 'apply', 'apply_gradient', 'gradient_sums', 'sample_moments', 'shift', 'supported']
+__all__ = ['algebra', 'apply', 'apply_gradient', 'gradient_sums', 'sample_moments', 'shift', 'supported', 'track']
 
-_LARGEST_GROUP = 64  # DMAX in cpu_passes.c
-_PLAIN = (Tensor, torch.nn.Parameter)
-
-
-class _View(ctypes.Structure):
-    _fields_ = [('data', c_void_p), ('bf16', c_int64), ('sn', c_int64), ('sc', c_int64), ('sl', c_int64)]
-
-
-class _Shape(ctypes.Structure):
-    _fields_ = [('n', c_int64), ('c', c_int64), ('d', c_int64), ('l', c_int64), ('threads', c_int64)]
+_DTYPES = (torch.float32, torch.bfloat16)
 
 
 def supported(x: Tensor, group_size: int) -> bool:
-    """Also false under tracing and where a tensor has no memory of its own to point at."""
-    if x.dtype not in (torch.float32, torch.bfloat16) or group_size > _LARGEST_GROUP or type(x) not in _PLAIN:
-        return False
-    return not torch.jit.is_tracing() and library() is not None
+    return x.dtype in _DTYPES and has_plain_memory(x, group_size) and library_or_none() is not None
 
 
 def sample_moments(x: Tensor, group_size: int) -> Moments:
-    n, c = x.shape[:2]
-    mean, cov = (torch.empty(n, c // group_size, group_size, *last) for last in ((), (group_size,)))
-    _check(library().moments(_view(x), _shape(x, group_size), c_void_p(mean.data_ptr()), c_void_p(cov.data_ptr())))
+    mean, cov = _empty_sums(x, group_size)
+    _check(library().sw_moments(_view(x), _shape(x, group_size), address(mean), address(cov)))
     return Moments(mean, cov)
 
 
@@ -50,11 +36,11 @@ def shift(sample: Moments) -> Tensor:
     return sample.mean
 
 
-def algebra(settings: Settings) -> ModuleType:
+def algebra(settings: Settings) -> Algebra:
     """In C but for the eigendecomposition, which is LAPACK's."""
     if settings.inverse_sqrt == 'newton' or settings.group_size == 1:
         return cpu_algebra
-    return torch_passes.algebra(settings)
+    return torch_backend.algebra(settings)
 
 
 def apply(x: Tensor, shift: Tensor | None, matrix: Tensor, vector: Tensor) -> Tensor:
@@ -62,12 +48,11 @@ def apply(x: Tensor, shift: Tensor | None, matrix: Tensor, vector: Tensor) -> Te
 
 
 def gradient_sums(dy: Tensor, x: Tensor, shift: Tensor | None, group_size: int) -> tuple[Tensor, Tensor]:
-    n, c = x.shape[:2]
-    total, product = (torch.empty(n, c // group_size, group_size, *last) for last in ((), (group_size,)))
-    keep, pointer, stride = _floats(shift, n)
-    _check(library().gradient_sums(_view(dy), _view(x), _shape(x, group_size), pointer, stride,
-                                   c_void_p(total.data_ptr()), c_void_p(product.data_ptr())))
-    del keep
+    total, product = _empty_sums(x, group_size)
+    shift = None if shift is None else shift.contiguous()  # held by its name while the library reads it
+    floats = _floats(shift, len(x))
+    _check(library().sw_gradient_sums(_view(dy), _view(x), _shape(x, group_size), floats.data, floats.stride,
+                                      address(total), address(product)))
     return total, product
 
 
@@ -76,37 +61,47 @@ def apply_gradient(dy: Tensor, x: Tensor, shift: Tensor | None, matrix: Tensor, 
     return _transform(dy, matrix, None if quadratic is None else x, shift, quadratic, vector)
 
 
+def track(running: Moments, batches: Tensor, new: Moments, factor: float | Tensor, scale: float | Tensor,
+          seen: int | Tensor) -> None:
+    """In torch: a handful of small operations."""
+    torch_backend.track(running, batches, new, factor, scale, seen)
+
+
 def _transform(dy: Tensor | None, first: Tensor | None, x: Tensor | None, shift: Tensor | None, second: Tensor | None,
                vector: Tensor | None) -> Tensor:
     """firstᵀ dy + second (x − shift) + vector, of the terms that are there."""
-    like = dy if x is None else x
-    y = torch.empty_like(like, memory_format=memory_format(like))
-    floats = [_floats(tensor, len(like)) for tensor in (first, shift, second, vector)]
-    a, s, b, v = ((pointer, stride) for _, pointer, stride in floats)
+    model = next(tensor for tensor in (x, dy) if tensor is not None)
+    group_size = next(matrix for matrix in (first, second) if matrix is not None).shape[-1]
+    y = torch.empty_like(model, memory_format=memory_format(model))
+    small = [None if tensor is None else tensor.contiguous() for tensor in (first, shift, second, vector)]
+    a, about, b, offset = (_floats(tensor, len(model)) for tensor in small)
     views = [None if tensor is None else byref(_view(tensor)) for tensor in (dy, x)]
-    library().transform_pass(views[0], *a, views[1], *s, *b, *v, _view(y),
-                             _shape(like, (second if first is None else first).shape[-1]))
+    library().sw_transform(views[0], a, views[1], about, b, offset, _view(y), _shape(model, group_size))
     return y
 
 
-def _view(x: Tensor) -> _View:
+def _empty_sums(x: Tensor, group_size: int) -> tuple[Tensor, Tensor]:
+    """Room for a vector (N, G, D) and a matrix (N, G, D, D)."""
+    n, g = x.shape[0], x.shape[1] // group_size
+    return torch.empty(n, g, group_size), torch.empty(n, g, group_size, group_size)
+
+
+def _view(x: Tensor) -> View:
     n, c = x.shape[:2]
     pixels = x[0, 0].numel() if n else 0
     last = memory_format(x) is not torch.contiguous_format
-    return _View(x.data_ptr(), x.dtype == torch.bfloat16, c * pixels, 1 if last else pixels, c if last else 1)
+    return View(x.data_ptr(), x.dtype == torch.bfloat16, c * pixels, 1 if last else pixels, c if last else 1)
 
 
-def _shape(x: Tensor, group_size: int) -> _Shape:
-    return _Shape(x.shape[0], x.shape[1], group_size, x[0, 0].numel() if len(x) else 0, torch.get_num_threads())
+def _shape(x: Tensor, group_size: int) -> Shape:
+    return Shape(x.shape[0], x.shape[1], group_size, x[0, 0].numel() if len(x) else 0, torch.get_num_threads())
 
 
-def _floats(tensor: Tensor | None, samples: int) -> tuple[Tensor | None, c_void_p, c_int64]:
-    """The tensor, to be kept alive, its address, and the stride of a sample: 0 where one serves all."""
+def _floats(tensor: Tensor | None, samples: int) -> Floats:
+    """Of a contiguous tensor, which must live as long as the result is used."""
     if tensor is None:
-        return None, c_void_p(), c_int64(0)
-    tensor = tensor.contiguous()
-    stride = 0 if tensor.shape[0] == 1 else tensor.numel() // max(samples, 1)
-    return tensor, c_void_p(tensor.data_ptr()), c_int64(stride)
+        return Floats(None, 0)
+    return Floats(tensor.data_ptr(), 0 if tensor.shape[0] == 1 else tensor.numel() // max(samples, 1))
 
 
 def _check(failed: int) -> None:

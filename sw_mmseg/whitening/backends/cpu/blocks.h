@@ -7,21 +7,21 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "cpu_vector.h"
+#include "vector.h"
 
-enum { P = 256, V = P / W, TI = 4, BUNDLE = 16, DMAX = 64 };
+enum {
+    P = 256,     /* pixels: 16 rows of them are 16 kB, which leave room for an output in a first-level cache of 32 */
+    V = P / W,   /* vectors a row */
+    TI = 4,      /* rows a tile; W and DMAX are multiples of it */
+    BUNDLE = 16, /* channels at a time where each is a group of its own */
+    DMAX = 64    /* channels of the largest group: LARGEST_GROUP in base.py */
+};
 
-typedef float loose __attribute__((vector_size(4 * W), aligned(4))); /* a vector anywhere in memory */
 typedef float vec4 __attribute__((vector_size(16), aligned(4)));
-typedef int int4 __attribute__((vector_size(16)));
-#define HELD(v) ({ vec held = v; __asm__("" : REGISTER(held)); held; }) /* in a register: else gcc loads it for every use */
 typedef struct { vec v[V]; } row; /* one channel of a block */
 
 /* data (N, C, L) of fp32 or bf16: strides of a sample, a channel and a pixel, in elements */
 typedef struct { void *data; int64_t bf16, sn, sc, sl; } view;
-
-static inline int64_t least(int64_t a, int64_t b) { return a < b ? a : b; }
-static inline int64_t round_up(int64_t a, int64_t b) { return (a + b - 1) / b * b; }
 
 static inline float from_bf16(uint16_t h) {
     uint32_t bits = (uint32_t)h << 16;
@@ -37,8 +37,18 @@ static inline uint16_t to_bf16(float f) { /* to nearest, ties to even */
     return (uint16_t)((bits + 0x7fff + (bits >> 16 & 1)) >> 16);
 }
 
-/* a 4×4 transpose of rows a, b, c, d */
+/* elements i to l of the eight in a and b: clang and gcc from 12 on know the first, older gcc the second */
+#ifdef __has_builtin
+#if __has_builtin(__builtin_shufflevector)
+#define SHUFFLE(a, b, i, j, k, l) __builtin_shufflevector(a, b, i, j, k, l)
+#endif
+#endif
+#ifndef SHUFFLE
+typedef int int4 __attribute__((vector_size(16)));
 #define SHUFFLE(a, b, i, j, k, l) __builtin_shuffle(a, b, (int4){i, j, k, l})
+#endif
+
+/* a 4×4 transpose of rows a, b, c, d */
 #define TRANSPOSE(a, b, c, d)                                                                   \
     do {                                                                                        \
         vec4 ab = SHUFFLE(a, b, 0, 4, 1, 5), AB = SHUFFLE(a, b, 2, 6, 3, 7);                    \

@@ -39,12 +39,12 @@ static ratios ratios_of(const problem *p) {
 static void layer_moments(const problem *p, float *mean, float *var) {
     int64_t c = p->g * p->d;
     for (int64_t n = 0; p->at[LN] >= 0 && n < p->n; n++) {
-        const float *own = p->sample_mean + n * c, *cov = p->sample_cov + n * c * p->d;
+        const float *channel = p->sample_mean + n * c, *cov = p->sample_cov + n * c * p->d;
         double sum = 0, squares = 0;
-        for (int64_t i = 0; i < c; i++) sum += own[i];
+        for (int64_t i = 0; i < c; i++) sum += channel[i];
         for (int64_t i = 0; i < c; i++) {
-            double apart = own[i] - sum / c;
-            squares += cov[i * p->d + i % p->d] + apart * apart;
+            double deviation = channel[i] - sum / c;
+            squares += cov[i * p->d + i % p->d] + deviation * deviation;
         }
         mean[n] = (float)(sum / c), var[n] = (float)(squares / c);
     }

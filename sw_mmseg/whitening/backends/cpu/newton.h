@@ -3,19 +3,16 @@
  */
 #pragma once
 #include <math.h>
-#include <stdint.h>
 #include <string.h>
 
-#include "cpu_vector.h"
+#include "vector.h"
 
-enum { ROWS = 4 };
-
+enum { ROWS = 4 }; /* of a product at a time, whose sums stay in registers */
 
 typedef struct { int d, stored, ld; } size; /* D; rows stored, a multiple of ROWS; floats a row, a multiple of W */
 
-static inline int round_up(int a, int b) { return (a + b - 1) / b * b; }
-static inline size size_of(int d) { return (size){d, round_up(d, ROWS), round_up(d, W)}; }
-static inline int64_t floats(size s) { return (int64_t)s.stored * s.ld; }
+static inline size size_of(int d) { return (size){d, (int)round_up(d, ROWS), (int)round_up(d, W)}; }
+static inline int64_t floats_of(size s) { return (int64_t)s.stored * s.ld; }
 
 /* c = alpha a b + beta e, where e may be NULL or c itself */
 static inline __attribute__((always_inline)) void multiply_inline(const float *a, const float *b, float alpha,
@@ -42,7 +39,7 @@ static void multiply(const float *a, const float *b, float alpha, float beta, co
 static float normalise(const float *cov, size s, float *normed) {
     float trace = 0;
     for (int i = 0; i < s.d; i++) trace += cov[i * s.d + i];
-    memset(normed, 0, floats(s) * sizeof(float));
+    memset(normed, 0, floats_of(s) * sizeof(float));
     for (int i = 0; i < s.d; i++)
         for (int j = 0; j < s.d; j++) normed[i * s.ld + j] = cov[i * s.d + j] / trace;
     return trace;
@@ -50,12 +47,13 @@ static float normalise(const float *cov, size s, float *normed) {
 
 /* Z, Y and M of every step one after another from `first` on, or, with `keep` 0, in two places by turns. Returns Z_T. */
 static const float *iterate(const float *normed, size s, int iterations, int keep, const float *identity, float *first) {
-    int64_t step = floats(s);
+    int64_t step = floats_of(s);
     float *z = first;
     for (int64_t k = 0; k < step; k++) z[k] = 1.5f * identity[k] - 0.5f * normed[k];
     if (iterations > 1) multiply(normed, z, 1, 0, NULL, z + step, s.d);
     for (int t = 1; t < iterations; t++) {
-        float *y = z + step, *m = y + step, *next = keep || z == first ? z + 3 * step : first;
+        float *y = z + step, *m = y + step;
+        float *next = keep || z == first ? z + 3 * step : first; /* where the next step's Z, Y and M begin */
         multiply(z, y, -0.5f, 1.5f, identity, m, s.d);
         multiply(m, z, 1, 0, NULL, next, s.d);
         if (t + 1 < iterations) multiply(y, m, 1, 0, NULL, next + step, s.d);
@@ -65,22 +63,23 @@ static const float *iterate(const float *normed, size s, int iterations, int kee
 }
 
 static void set_identity(float *a, size s) {
-    memset(a, 0, floats(s) * sizeof(float));
+    memset(a, 0, floats_of(s) * sizeof(float));
     for (int i = 0; i < s.d; i++) a[i * s.ld + i] = 1;
 }
 
-/* floats of scratch that one matrix needs, in pieces that stay aligned */
-static inline int64_t newton_scratch(int d) { return 8 * floats(size_of(d)); }
+/* Floats of scratch that one matrix needs, in matrices that stay aligned. Forward: Σ_N, I, and Z, Y, M of two steps by
+ * turns. Backward: the eight that newton_backward names, and Z, Y, M of every step. */
+static inline int64_t newton_scratch(int d) { return (2 + 2 * 3) * floats_of(size_of(d)); }
 static inline int64_t newton_backward_scratch(int d, int64_t iterations) {
-    return (9 + 3 * iterations) * floats(size_of(d));
+    return (8 + 3 * iterations) * floats_of(size_of(d));
 }
 
 /* P_T / √tr Σ of cov (D, D) into root */
 static void newton(const float *cov, int d, int64_t iterations, float *scratch, float *root) {
     size s = size_of(d);
-    float *identity = scratch + floats(s), scale = 1 / sqrtf(normalise(cov, s, scratch));
+    float *identity = scratch + floats_of(s), scale = 1 / sqrtf(normalise(cov, s, scratch));
     set_identity(identity, s);
-    const float *p = iterate(scratch, s, (int)iterations, 0, identity, identity + floats(s));
+    const float *p = iterate(scratch, s, (int)iterations, 0, identity, identity + floats_of(s));
     for (int i = 0; i < d; i++)
         for (int j = 0; j < d; j++) root[i * d + j] = scale * p[i * s.ld + j];
 }
@@ -97,7 +96,7 @@ static float inner(const float *a, const float *b, size s) {
 
 /* One step back: from gradients of the new Z and Y, the latter NULL where there is none, to those of the old ones. */
 static void reverse(const float *z, size s, const float *gz, const float *gy, float *gm, float *to_z, float *to_y) {
-    const float *y = z + floats(s), *m = y + floats(s);
+    const float *y = z + floats_of(s), *m = y + floats_of(s);
     multiply(gz, z, 1, 0, NULL, gm, s.d);
     if (gy) multiply(y, gy, 1, 1, gm, gm, s.d);
     multiply(m, gz, 1, 0, NULL, to_z, s.d);
@@ -110,7 +109,7 @@ static void reverse(const float *z, size s, const float *gz, const float *gy, fl
 static void newton_backward(const float *grad, const float *cov, int d, int64_t iterations, float *scratch,
                             float *grad_cov) {
     size s = size_of(d);
-    int64_t step = floats(s);
+    int64_t step = floats_of(s);
     float *normed = scratch, *identity = normed + step, *gm = identity + step, *gz = gm + step, *gy = NULL;
     float *free_z = gz + step, *free_y = free_z + step, *spare = free_y + step, *sum = spare + step, *first = sum + step;
     float trace = normalise(cov, s, normed), scale = 1 / sqrtf(trace);

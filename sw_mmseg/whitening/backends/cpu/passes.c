@@ -1,94 +1,17 @@
-/* The four passes over the activation on a CPU (Equations 2, 3 and 5, Algorithms 1 and 2), block by block of `cpu_blocks.h`.
+/* The four passes over the activation on a CPU (Equations 2, 3 and 5, Algorithms 1 and 2), block by block of `blocks.h`.
  *
  * Sums are kept in vectors of fp32 over CHUNK pixels and added in fp64: results do not depend on the number of threads.
- * The shift of `moments` is the mean of a slice's first block, which leaves no cancellation worth the name (x − shift is
- * of the order of the standard deviation). Compiled by native.py; called through ctypes, the interpreter's lock released.
+ * The shift of `sw_moments` is the mean of a slice's first block, which leaves no cancellation worth the name (x − shift
+ * is of the order of the standard deviation). Compiled by build.py; called through ctypes, the interpreter's lock
+ * released.
  */
 #include <sys/mman.h>
 
-#include "cpu_blocks.h"
+#include "tiles.h"
 
-enum { CHUNK = 128 * P };
+enum { CHUNK = 128 * P }; /* pixels that one thread takes at a time: enough to make its partial sums cheap */
 
-typedef struct { int64_t n, c, d, l, threads; } shape;
-
-static inline float lanes(vec v) {
-    double sum = 0;
-    for (int w = 0; w < W; w++) sum += v[w];
-    return (float)sum;
-}
-
-/* sums[i] += a_i, and where there are squares squares[i] += a_i b_i, in vectors, TI rows at a time: one alone would wait
- * for each addition before the next */
-static inline void add_rows(const row *a, const row *b, int rows, int vectors, vec *sums, vec *squares) {
-    for (int i = 0; i < rows; i += TI) {
-        vec sum[TI], square[TI];
-        memcpy(sum, sums + i, sizeof sum);
-        if (squares) memcpy(square, squares + i, sizeof square);
-        for (int v = 0; v < vectors; v++)
-            for (int p = 0; p < TI; p++) {
-                sum[p] += a[i + p].v[v];
-                if (squares) square[p] += a[i + p].v[v] * b[i + p].v[v];
-            }
-        memcpy(sums + i, sum, sizeof sum);
-        if (squares) memcpy(squares + i, square, sizeof square);
-    }
-}
-
-/* products[tile] += a bᵀ, in vectors, tile by tile of TI×TJ; only tiles that reach the lower triangle if symmetric */
-static inline void add_products(const row *a, const row *b, int rows, int vectors, int symmetric, vec *products) {
-    for (int i = 0; i < rows; i += TI)
-        for (int j = 0; j < (symmetric ? i + TI : round_up(rows, TI)); j += TJ, products += TI * TJ) {
-            vec sum[TI][TJ], right[TJ];
-            memcpy(sum, products, sizeof sum);
-            for (int v = 0; v < vectors; v++) {
-                for (int q = 0; q < TJ; q++) right[q] = HELD(b[j + q].v[v]);
-                for (int p = 0; p < TI; p++) {
-                    vec left = HELD(a[i + p].v[v]);
-                    for (int q = 0; q < TJ; q++) sum[p][q] += left * right[q];
-                }
-            }
-            memcpy(products, sum, sizeof sum);
-        }
-}
-
-/* sum[p][q] += Σ_j matrix_(i+p)j x_j, for TI rows from i and TJ vectors from v of a block */
-static inline void accumulate(const float *matrix, const row *x, int i, int v, int rows, vec sum[TI][TJ]) {
-    for (int j = 0; j < rows; j++) {
-        vec right[TJ];
-        for (int q = 0; q < TJ; q++) right[q] = HELD(x[j].v[v + q]);
-        for (int p = 0; p < TI; p++) {
-            vec left = HELD((vec){} + matrix[(i + p) * DMAX + j]);
-            for (int q = 0; q < TJ; q++) sum[p][q] += left * right[q];
-        }
-    }
-}
-
-/* y_i = offset_i + Σ_j matrix_ij x_j (+ Σ_j second_ij z_j), matrices with DMAX columns; rows of y are `stride` apart */
-static inline void transform(const float *matrix, const row *x, const float *second, const row *z, const float *offset,
-                             int rows, int vectors, float *y, int64_t stride) {
-    for (int i = 0; i < rows; i += TI)
-        for (int v = 0; v < vectors; v += TJ) {
-            vec sum[TI][TJ];
-            for (int p = 0; p < TI; p++)
-                for (int q = 0; q < TJ; q++) sum[p][q] = (vec){} + offset[i + p];
-            accumulate(matrix, x, i, v, rows, sum);
-            if (second) accumulate(second, z, i, v, rows, sum);
-            for (int p = 0; p < TI; p++)
-                for (int q = 0; q < TJ; q++) *(loose *)(y + (i + p) * stride + (v + q) * W) = sum[p][q];
-        }
-}
-
-/* the same with a number a row in place of a matrix */
-static inline void scale(const float *factor, const row *x, const float *second, const row *z, const float *offset,
-                         int rows, int vectors, float *y, int64_t stride) {
-    for (int r = 0; r < rows; r++)
-        for (int v = 0; v < vectors; v++) {
-            vec sum = offset[r] + factor[r] * x[r].v[v];
-            if (second) sum += second[r] * z[r].v[v];
-            *(loose *)(y + r * stride + v * W) = sum;
-        }
-}
+typedef struct { int64_t n, c, d, l, threads; } shape; /* N, C, D, pixels */
 
 /* what one thread works on: a chunk of pixels of one bundle of one sample */
 typedef struct { int64_t n, bundle, channel, begin, end; int rows; } item;
@@ -103,21 +26,24 @@ static item item_at(shape s, int64_t index) {
                   (int)least(width, s.c - channel)};
 }
 
-/* how many products a bundle has, and where product (i, j) of it stands in the order of add_products */
+/* tiles before the one with row i, in the order of add_products */
+static int64_t tiles_before(shape s, int symmetric, int64_t i) {
+    int64_t row = i / TI, across = TI / TJ;
+    return across * (symmetric ? row * (row + 1) / 2 : row * (round_up(s.d, TI) / TI));
+}
+
+/* how many products a bundle has, and where product (i, j) of it stands */
 static int64_t products_of(shape s, int symmetric) {
-    int64_t tiles = round_up(s.d, TI) / TI, across = TI / TJ;
-    if (s.d == 1) return BUNDLE;
-    return TI * TJ * across * (symmetric ? tiles * (tiles + 1) / 2 : tiles * tiles);
+    return s.d == 1 ? BUNDLE : TI * TJ * tiles_before(s, symmetric, round_up(s.d, TI));
 }
 
 static int64_t position(shape s, int symmetric, int64_t i, int64_t j) {
-    int64_t tile_row = i / TI, across = TI / TJ, tiles = round_up(s.d, TI) / TI;
-    int64_t before = across * (symmetric ? tile_row * (tile_row + 1) / 2 : tile_row * tiles);
-    return (before + j / TJ) * TI * TJ + i % TI * TJ + j % TJ;
+    if (s.d == 1) return i;
+    return (tiles_before(s, symmetric, i) + j / TJ) * TI * TJ + i % TI * TJ + j % TJ;
 }
 
 static void first_block_mean(view x, item it, shape s, float *shift) {
-    row block[BUNDLE > DMAX ? BUNDLE : DMAX];
+    row block[DMAX];
     int64_t count = least(P, s.l);
     load(x, it.n, it.channel, 0, it.rows, count, NULL, block);
     for (int r = 0; r < it.rows; r++) {
@@ -151,10 +77,30 @@ static double over_chunks(const float *partial, int64_t stride, shape s) {
     return sum;
 }
 
+/* mean and covariance of one bundle from the sums of its chunks, about their shifts */
+static void finish_moments(shape s, item it, const float *partial, int64_t stride, const float *shifts, float *mean,
+                           float *cov) {
+    double offset[DMAX]; /* the mean, seen from the shift */
+    int64_t first = it.n * s.c + it.channel;
+    for (int r = 0; r < it.rows; r++) {
+        offset[r] = over_chunks(partial + r, stride, s) / s.l;
+        mean[first + r] = (float)(shifts[first + r] + offset[r]);
+    }
+    for (int r = 0; r < it.rows; r++) {
+        int begin = s.d == 1 ? r : 0; /* channel q, with which r is multiplied: with D = 1 only itself */
+        for (int q = begin; q <= r; q++) {
+            double square = over_chunks(partial + DMAX + position(s, 1, r, q), stride, s) / s.l;
+            float value = (float)(square - offset[r] * offset[q]);
+            cov[(first + r) * s.d + q - begin] = value;
+            if (s.d > 1) cov[(first + q) * s.d + r] = value;
+        }
+    }
+}
+
 /* x (N, C, L) -> mean (N, C) and covariance (N, C/D, D, D), biased. Returns 0, or 1 without memory. */
-int moments(view x, shape s, float *mean, float *cov) {
+EXPORT int sw_moments(view x, shape s, float *mean, float *cov) {
     int64_t items = s.n * bundles(s) * chunks(s), stride = DMAX + products_of(s, 1);
-    float *partial = malloc((items * stride + s.n * s.c + 1) * sizeof(float));
+    float *partial = malloc((items * stride + s.n * s.c + 1) * sizeof(float)); /* never of 0 bytes */
     if (!partial) return 1;
     float *shifts = partial + items * stride;
 #pragma omp parallel for num_threads(s.threads) schedule(static) if (items > 1)
@@ -165,31 +111,18 @@ int moments(view x, shape s, float *mean, float *cov) {
         if (!it.begin) memcpy(shifts + it.n * s.c + it.channel, shift, it.rows * sizeof(float));
         reduce(x, NULL, s, it, shift, partial + index * stride);
     }
-    for (int64_t index = 0; index < items; index += chunks(s)) {
-        item it = item_at(s, index);
-        const float *own = partial + index * stride;
-        double apart[DMAX];
-        for (int r = 0; r < it.rows; r++) {
-            apart[r] = over_chunks(own + r, stride, s) / s.l;
-            mean[it.n * s.c + it.channel + r] = (float)(shifts[it.n * s.c + it.channel + r] + apart[r]);
-        }
-        float *to = cov + (it.n * s.c + it.channel) * s.d;
-        for (int r = 0; r < it.rows; r++)
-            for (int q = 0; q < (s.d == 1 ? 1 : r + 1); q++) {
-                int64_t at = s.d == 1 ? r : position(s, 1, r, q);
-                double value = over_chunks(own + DMAX + at, stride, s) / s.l - apart[r] * apart[s.d == 1 ? r : q];
-                to[r * s.d + q] = (float)value;
-                if (s.d > 1) to[q * s.d + r] = (float)value;
-            }
-    }
+    for (int64_t index = 0; index < items; index += chunks(s))
+        finish_moments(s, item_at(s, index), partial + index * stride, stride, shifts, mean, cov);
     free(partial);
     return 0;
 }
 
-/* Σ dy -> total (N, C) and Σ dy (x − shift)ᵀ -> product (N, C/D, D, D); shift (N or 1, C), shift_n its stride or 0 */
-int gradient_sums(view dy, view x, shape s, const float *shift, int64_t shift_n, float *total, float *product) {
+/* Σ dy -> total (N, C) and Σ dy (x − shift)ᵀ -> product (N, C/D, D, D); shift (N or 1, C), shift_n its stride or 0.
+ * Returns 0, or 1 without memory. */
+EXPORT int sw_gradient_sums(view dy, view x, shape s, const float *shift, int64_t shift_n, float *total,
+                            float *product) {
     int64_t items = s.n * bundles(s) * chunks(s), stride = DMAX + products_of(s, 0);
-    float *partial = malloc((items * stride + 1) * sizeof(float));
+    float *partial = malloc((items * stride + 1) * sizeof(float)); /* never of 0 bytes */
     if (!partial) return 1;
 #pragma omp parallel for num_threads(s.threads) schedule(static) if (items > 1)
     for (int64_t index = 0; index < items; index++) {
@@ -198,13 +131,12 @@ int gradient_sums(view dy, view x, shape s, const float *shift, int64_t shift_n,
     }
     for (int64_t index = 0; index < items; index += chunks(s)) {
         item it = item_at(s, index);
-        const float *own = partial + index * stride;
+        const float *sums = partial + index * stride;
         int64_t channel = it.n * s.c + it.channel;
         for (int r = 0; r < it.rows; r++) {
-            total[channel + r] = (float)over_chunks(own + r, stride, s);
+            total[channel + r] = (float)over_chunks(sums + r, stride, s);
             for (int q = 0; q < s.d; q++)
-                product[(channel + r) * s.d + q] =
-                    (float)over_chunks(own + DMAX + (s.d == 1 ? r : position(s, 0, r, q)), stride, s);
+                product[(channel + r) * s.d + q] = (float)over_chunks(sums + DMAX + position(s, 0, r, q), stride, s);
         }
     }
     free(partial);
@@ -220,40 +152,55 @@ static void large_pages(void *data, int64_t bytes) {
 #endif
 }
 
-/* a matrix of a group, (D, D), or D = 1 matrices of a bundle, into local (transposed if asked), zero in the padding */
-static void localise(const float *matrix, int rows, int64_t d, int transpose, float *local) {
-    for (int r = 0; r < (d == 1 ? 1 : round_up(rows, TI)); r++)
-        for (int q = 0; q < rows; q++)
-            local[r * DMAX + q] = d == 1 ? matrix[q] : r < rows ? matrix[transpose ? q * d + r : r * d + q] : 0;
+/* A term of a transform for one item: the matrix of a group (D, D), transposed if asked, into rows of DMAX floats with
+ * zeros in the rows that fill the last tile; with D = 1 the factors of a bundle into one row. `stride` is that of a sample, 0 where one
+ * matrix serves all. */
+static void load_matrix(const float *matrices, int64_t stride, item it, shape s, int transpose, float *local) {
+    const float *matrix = matrices + it.n * stride + it.channel * s.d;
+    if (s.d == 1) {
+        memcpy(local, matrix, it.rows * sizeof(float));
+        return;
+    }
+    for (int r = 0; r < it.rows; r++)
+        for (int q = 0; q < it.rows; q++) local[r * DMAX + q] = transpose ? matrix[q * s.d + r] : matrix[r * s.d + q];
+    for (int r = it.rows; r < round_up(it.rows, TI); r++) memset(local + r * DMAX, 0, it.rows * sizeof(float));
+}
+
+/* a term's matrices, (N or 1, C/D, D, D), and the stride of a sample, 0 where one serves all */
+typedef struct { const float *data; int64_t stride; } floats;
+
+/* one item of `sw_transform`, whose arguments these are */
+static void transform_item(const view *dy, floats a, const view *x, floats shift, floats b, floats vector, view y,
+                           shape s, item it) {
+    row first[DMAX], second[DMAX], out[DMAX];
+    float first_matrix[DMAX * DMAX], second_matrix[DMAX * DMAX], offset[DMAX] = {};
+    if (dy) load_matrix(a.data, a.stride, it, s, 1, first_matrix);
+    if (x) load_matrix(b.data, b.stride, it, s, 0, second_matrix);
+    if (vector.data) memcpy(offset, vector.data + it.n * vector.stride + it.channel, it.rows * sizeof(float));
+    const float *about = shift.data ? shift.data + it.n * shift.stride + it.channel : NULL;
+    const float *matrix = dy ? first_matrix : second_matrix, *other = dy && x ? second_matrix : NULL;
+    const row *block = dy ? first : second;
+    int whole = !y.bf16 && y.sl == 1 && (s.d == 1 || it.rows % TI == 0); /* tiles end where the output's rows do */
+    for (int64_t l = it.begin; l < it.end; l += P) {
+        int64_t count = least(P, it.end - l), direct = whole && count == P;
+        int vectors = (int)(round_up(count, W) / W);
+        if (dy) load(*dy, it.n, it.channel, l, it.rows, count, NULL, first);
+        if (x) load(*x, it.n, it.channel, l, it.rows, count, about, second);
+        float *to = direct ? (float *)y.data + it.n * y.sn + it.channel * y.sc + l : (float *)out;
+        int64_t stride = direct ? y.sc : P;
+        if (s.d == 1) scale_rows(matrix, block, other, second, offset, it.rows, vectors, to, stride);
+        else transform_rows(matrix, block, other, second, offset, it.rows, vectors, to, stride);
+        if (!direct) store(y, it.n, it.channel, l, it.rows, count, out);
+    }
 }
 
 /* y = Aᵀ dy + B (x − shift) + vector. dy is NULL in the forward pass, x in the backward of constant statistics, and then
- * that term is absent; so may be shift and vector. Matrices (N or 1, C/D, D, D) and vectors (N or 1, C), each with the
- * stride of a sample, 0 where one serves all. */
-void transform_pass(const view *dy, const float *a, int64_t a_n, const view *x, const float *shift, int64_t shift_n,
-                    const float *b, int64_t b_n, const float *vector, int64_t vector_n, view y, shape s) {
+ * that term is absent; so may be shift and vector. Vectors are (N or 1, C). */
+EXPORT void sw_transform(const view *dy, floats a, const view *x, floats shift, floats b, floats vector, view y,
+                         shape s) {
     int64_t items = s.n * bundles(s) * chunks(s);
     large_pages(y.data, s.n * s.c * s.l * (y.bf16 ? 2 : 4));
 #pragma omp parallel for num_threads(s.threads) schedule(static) if (items > 1)
-    for (int64_t index = 0; index < items; index++) {
-        item it = item_at(s, index);
-        row first[DMAX], second[DMAX], out[DMAX];
-        float first_matrix[DMAX * DMAX], second_matrix[DMAX * DMAX], offset[DMAX] = {};
-        if (dy) localise(a + it.n * a_n + it.channel * s.d, it.rows, s.d, 1, first_matrix);
-        if (x) localise(b + it.n * b_n + it.channel * s.d, it.rows, s.d, 0, second_matrix);
-        if (vector) memcpy(offset, vector + it.n * vector_n + it.channel, it.rows * sizeof(float));
-        const float *own_shift = shift ? shift + it.n * shift_n + it.channel : NULL;
-        for (int64_t l = it.begin; l < it.end; l += P) {
-            int64_t count = least(P, it.end - l);
-            int vectors = (int)(round_up(count, W) / W);
-            if (dy) load(*dy, it.n, it.channel, l, it.rows, count, NULL, first);
-            if (x) load(*x, it.n, it.channel, l, it.rows, count, own_shift, second);
-            const float *one = dy ? first_matrix : second_matrix, *other = dy && x ? second_matrix : NULL;
-            const row *of_one = dy ? first : second;
-            int direct = !y.bf16 && y.sl == 1 && count == P && (s.d == 1 || it.rows % TI == 0);
-            float *to = direct ? (float *)y.data + it.n * y.sn + it.channel * y.sc + l : (float *)out;
-            (s.d == 1 ? scale : transform)(one, of_one, other, second, offset, it.rows, vectors, to, direct ? y.sc : P);
-            if (!direct) store(y, it.n, it.channel, l, it.rows, count, out);
-        }
-    }
+    for (int64_t index = 0; index < items; index++)
+        transform_item(dy, a, x, shift, b, vector, y, s, item_at(s, index));
 }

@@ -10,17 +10,15 @@ import torch
 import triton
 from torch import Tensor
 
-from ..algebra import Folded, Gradients, Parameters
-from ..moments import Moments, pool_moments
-from ..settings import Settings
-from ..statistics import BATCH, INSTANCE
-from .triton_fold import WORDS, fold_kernel, layer_kernel, vector_kernel
-from .triton_fold_backward import finish_kernel, fold_backward_kernel, input_kernel
-from .triton_kernels import combine_kernel
-from .triton_launch import launch
-from .triton_newton import square_of
+from ...maths import BATCH, INSTANCE, STATISTICS, Affine, Gradients, Moments, Parameters, Settings, pool_moments
+from ...maths.moments import either
+from .mix_to_affine import WORDS, affine_kernel, layer_kernel, vector_kernel
+from .mix_to_affine_backward import finish_kernel, affine_backward_kernel, input_kernel
+from .passes import combine_kernel
+from .launch import launch
+from .newton import square_of
 
-__all__ = ['fold', 'fold_backward', 'input_matrices', 'pool']
+__all__ = ['input_matrices', 'mix_to_affine', 'mix_to_affine_backward', 'pool']
 
 _PARTS, _MATRICES = 16, 256  # samples, and matrices of all samples, that a program adds up at once
 
@@ -35,32 +33,34 @@ def pool(sample: Moments) -> Moments:
     return Moments(mean, cov)
 
 
-def fold(sample: Moments | None, batch: Moments | None, shift: Tensor | None, parameters: Parameters,
-         settings: Settings) -> Folded:
+def mix_to_affine(sample: Moments | None, batch: Moments | None, shift: Tensor | None, parameters: Parameters,
+                  settings: Settings) -> Affine:
     words = settings.statistics
-    m = 1 if INSTANCE.isdisjoint(words) else len(sample.mean)
-    _, g, d = (sample or batch).mean.shape
+    present = either(sample, batch)
+    m = 1 if INSTANCE.isdisjoint(words) else len(present.mean)
+    _, g, d = present.mean.shape
     rows = m if shift is None else len(shift)
-    new = (sample or batch).mean.new_empty
+    new = present.mean.new_empty
     mean, vector, (cov, root, matrix) = new(m, g, d), new(rows, g, d), (new(m, g, d, d) for _ in range(3))
     weight, bias, *logits = parameters
     if m:
         moments = _dense(*(sample or (None, None)), *(batch or (None, None)))
-        launch(fold_kernel, m * g, *logits, *moments, _layer_moments(sample, words), weight, bias, shift, mean, cov,
+        launch(affine_kernel, m * g, *logits, *moments, _layer_moments(sample, words), weight, bias, shift, mean, cov,
                root, matrix, vector if rows == m else None, settings.eps, g, ITERATIONS=_steps(settings),
                COUNT=len(words), **_positions(words), **square_of(d))
     if rows != m and rows:
         launch(vector_kernel, rows * g, matrix, mean, shift, bias, vector, g, **square_of(d))
-    return Folded(mean, root, (cov,) if d > 1 else (), matrix, vector)
+    return Affine(mean, root, (cov,) if d > 1 else (), matrix, vector)
 
 
-def fold_backward(total: Tensor, product: Tensor, sample: Moments | None, batch: Moments | None, shift: Tensor | None,
-                  parameters: Parameters, folded: Folded, settings: Settings) -> Gradients:
+def mix_to_affine_backward(total: Tensor, product: Tensor, sample: Moments | None, batch: Moments | None,
+                           shift: Tensor | None, parameters: Parameters, affine: Affine,
+                           settings: Settings) -> Gradients:
     words = settings.statistics
     n, g, d = total.shape
-    m, weight, bias = len(folded.mean), parameters.weight, parameters.bias
-    mixed = Moments(torch.empty_like(folded.mean), torch.empty_like(folded.root))
-    parts = [None if parameter is None else torch.empty_like(folded.mean) for parameter in (weight, bias)]
+    m, weight, bias = len(affine.mean), parameters.weight, parameters.bias
+    mixed = Moments(torch.empty_like(affine.mean), torch.empty_like(affine.root))
+    parts = [None if parameter is None else torch.empty_like(affine.mean) for parameter in (weight, bias)]
     ratios = total.new_empty(m, g, 2, WORDS.value)
     results = [None if parameter is None else total.new_empty(g * d) for parameter in (weight, bias)]
     of_batch = None if BATCH.isdisjoint(words) else Moments(total.new_empty(1, g, d), total.new_empty(1, g, d, d))
@@ -68,8 +68,8 @@ def fold_backward(total: Tensor, product: Tensor, sample: Moments | None, batch:
     at = _positions(words)
     if m:
         moments = _dense(total, product, *(sample or (None, None)), *(batch or (None, None)))
-        launch(fold_backward_kernel, m * g, *moments, _layer_moments(sample, words), weight, shift, folded.mean,
-               *(folded.factors or (None,)), folded.root, folded.matrix, *parts, *mixed, ratios, g,
+        launch(affine_backward_kernel, m * g, *moments, _layer_moments(sample, words), weight, shift, affine.mean,
+               *(affine.factors or (None,)), affine.root, affine.matrix, *parts, *mixed, ratios, g,
                n if m == 1 else 1, ITERATIONS=_steps(settings), **at, **square_of(d))
     launch(finish_kernel, g * d + 1, *parameters[2:], *parts, *mixed, ratios, *results, *(of_batch or (None, None)),
            *logits, m, g, COUNT=len(words), BW=at['BW'], BN=at['BN'], D=d, WIDTH=triton.next_power_of_2(d),
@@ -80,7 +80,7 @@ def fold_backward(total: Tensor, product: Tensor, sample: Moments | None, batch:
 def input_matrices(mixed: Moments, of_batch: Moments | None, sample: Moments, batch: Moments | None,
                    shift: Tensor | None, parameters: Parameters, settings: Settings, share: float | Tensor,
                    length: int) -> tuple[Tensor, Tensor]:
-    """The shift is the sample's mean: `triton_passes.shift`."""
+    """The shift is the sample's mean: `backend.shift`."""
     words = settings.statistics
     n, g, d = sample.mean.shape
     quadratic, vector = torch.empty_like(sample.cov), torch.empty_like(sample.mean)
@@ -88,10 +88,10 @@ def input_matrices(mixed: Moments, of_batch: Moments | None, sample: Moments, ba
         return quadratic, vector
     at = _positions(words)
     batch_mean = None if batch is None else batch.mean
-    share, share_at = (0.0, share) if isinstance(share, Tensor) else (share, None)
+    share_value, share_at = (0.0, share) if isinstance(share, Tensor) else (share, None)
     sums = _over_channels(mixed, moments=False) if 'ln' in words else None
     small = _dense(*mixed, *(of_batch or (None, None)), sample.mean, batch_mean)
-    launch(input_kernel, n * g, *parameters[2:], *small, _layer_moments(sample, words), sums, share, share_at,
+    launch(input_kernel, n * g, *parameters[2:], *small, _layer_moments(sample, words), sums, share_value, share_at,
            quadratic, vector, length, g, COUNT=len(words), IW=at['IW'], IN=at['IN'], LN=at['LN'], **square_of(d))
     return quadratic, vector
 
@@ -104,7 +104,7 @@ def _steps(settings: Settings) -> int:
 @functools.cache
 def _positions(words: tuple[str, ...]) -> dict[str, int]:
     """Where the logit of each word stands, −1 for those that Ω does not name."""
-    return {word.upper(): words.index(word) if word in words else -1 for word in ('bw', 'iw', 'bn', 'in', 'ln')}
+    return {word.upper(): words.index(word) if word in words else -1 for word in STATISTICS}
 
 
 def _layer_moments(sample: Moments | None, words: tuple[str, ...]) -> Tensor | None:

@@ -1,6 +1,6 @@
 """The passes over the activation as Triton kernels, for fp32, bf16 and fp16 on a CUDA device (Equations 2, 3 and 5).
 
-Each reads its inputs once, in whatever memory format they have, and computes in fp32 (`triton_tiles` says how). Few
+Each reads its inputs once, in whatever memory format they have, and computes in fp32 (`tiles` says how). Few
 samples and groups with many pixels would leave most of a GPU idle, so the pixels of each are dealt out in chunks: a
 program writes its sums, and a second, small kernel adds up the chunks, in a fixed order, so that equal inputs give
 equal results.
@@ -12,36 +12,31 @@ zero costs no digits. Chunks are joined by the law of total covariance.
 
 import functools
 import logging
-from types import ModuleType
 
 import torch
 import triton
 from torch import Tensor
 
-from ..moments import Moments, memory_format
-from ..settings import Settings
-from . import torch_passes, triton_algebra
-from .triton_kernels import combine_kernel, gradient_kernel, moments_kernel, track_kernel, transform_kernel
-from .triton_launch import launch
-from .triton_newton import newton, newton_backward
-from .triton_tiles import Plan, plan_for
+from ...maths import Moments, Settings, memory_format
+from .. import torch_backend
+from ..base import Algebra, has_plain_memory
+from . import algebra as triton_algebra
+from .launch import launch
+from .newton import newton, newton_backward
+from .passes import combine_kernel, gradient_kernel, moments_kernel, track_kernel, transform_kernel
+from .tiles import Plan, plan_for
 
 __all__ = ['algebra', 'apply', 'apply_gradient', 'gradient_sums', 'newton', 'newton_backward', 'sample_moments',
            'shift', 'supported', 'track']
 
 _LOGGER = logging.getLogger(__name__)
-_LARGEST_GROUP = 64  # D² sums and iterates of a larger one do not fit into registers
 _DTYPES = (torch.float32, torch.bfloat16, torch.float16)
-_PLAIN = (Tensor, torch.nn.Parameter)
 _PARTS = 16  # chunks that the second kernel adds up at once
 _TRACKED = 1024  # values that a program of the running statistics moves
 
 
 def supported(x: Tensor, group_size: int) -> bool:
-    """False also under tracing, and where a tensor has no memory of its own to point at."""
-    if x.dtype not in _DTYPES or not 1 <= group_size <= _LARGEST_GROUP or type(x) not in _PLAIN:
-        return False
-    if torch.jit.is_tracing():
+    if x.dtype not in _DTYPES or not has_plain_memory(x, group_size):
         return False
     interpreted = not isinstance(moments_kernel, triton.JITFunction)
     return x.device.type == 'cpu' if interpreted else x.is_cuda and _runs_on(x.device)
@@ -60,11 +55,11 @@ def _runs_on(device: torch.device) -> bool:
     return True
 
 
-def algebra(settings: Settings) -> ModuleType:
+def algebra(settings: Settings) -> Algebra:
     """In few kernels, except where the inverse square root is an eigendecomposition."""
     if settings.inverse_sqrt == 'newton' or settings.group_size == 1:
         return triton_algebra
-    return torch_passes.algebra(settings)
+    return torch_backend.algebra(settings)
 
 
 def sample_moments(x: Tensor, group_size: int) -> Moments:
@@ -89,8 +84,7 @@ def gradient_sums(dy: Tensor, x: Tensor, shift: Tensor | None, group_size: int) 
     _check_alike(dy, x)
     total, product = _sums_for(plan, x)
     if x.numel():
-        shift, shift_step = _floats(shift)
-        launch(gradient_kernel, plan.programs, dy, x, shift, shift_step, total, product, *plan.sizes,
+        launch(gradient_kernel, plan.programs, dy, x, *_floats(shift), total, product, *plan.sizes,
                WHOLE=x.element_size() == 2, **plan.constants)
     return _combine(total, product, plan, moments=False)
 
@@ -101,25 +95,26 @@ def apply_gradient(dy: Tensor, x: Tensor, shift: Tensor | None, matrix: Tensor, 
     return _transform(dy, matrix, None if quadratic is None else x, shift, quadratic, vector)
 
 
-def track(running_mean: Tensor, running_cov: Tensor, batches: Tensor, mean: Tensor, cov: Tensor, factor: float,
-          scale: float) -> None:
-    """In one kernel what torch does in eight."""
-    if any(running.dtype not in _DTYPES or not running.is_contiguous() for running in (running_mean, running_cov)):
-        torch_passes.track(running_mean, running_cov, batches, mean, cov, factor, scale)
+def track(running: Moments, batches: Tensor, new: Moments, factor: float | Tensor, scale: float | Tensor,
+          seen: int | Tensor) -> None:
+    """In one kernel what torch does in eight, where the numbers are known to the host."""
+    known = not any(isinstance(number, Tensor) for number in (factor, scale)) and isinstance(seen, int) and seen == 1
+    if not known or any(old.dtype not in _DTYPES or not old.is_contiguous() for old in running):
+        torch_backend.track(running, batches, new, factor, scale, seen)
         return
-    launch(track_kernel, triton.cdiv(cov.numel(), _TRACKED), running_mean, running_cov, batches, mean.contiguous(),
-           cov.contiguous(), float(factor), float(scale), mean.numel(), cov.numel(), BLOCK=_TRACKED)
+    launch(track_kernel, triton.cdiv(new.cov.numel(), _TRACKED), *running, batches, new.mean.contiguous(),
+           new.cov.contiguous(), float(factor), float(scale), new.mean.numel(), new.cov.numel(), BLOCK=_TRACKED)
 
 
 def _transform(dy: Tensor | None, first: Tensor | None, x: Tensor | None, shift: Tensor | None, second: Tensor | None,
                vector: Tensor | None) -> Tensor:
     """firstᵀ dy + second (x − shift) + vector, of the terms that are there."""
-    like = dy if x is None else x
-    plan = plan_for(like, (second if first is None else first).shape[-1])
-    y = torch.empty_like(like, memory_format=memory_format(like))
-    if like.numel():
+    model = next(tensor for tensor in (x, dy) if tensor is not None)
+    plan = plan_for(model, next(matrix for matrix in (first, second) if matrix is not None).shape[-1])
+    y = torch.empty_like(model, memory_format=memory_format(model))
+    if model.numel():
         small = [item for tensor in (first, second, shift, vector) for item in _floats(tensor)]
-        launch(transform_kernel, plan.programs, y, dy, x, *small, *plan.sizes, WHOLE=like.element_size() == 2,
+        launch(transform_kernel, plan.programs, y, dy, x, *small, *plan.sizes, WHOLE=model.element_size() == 2,
                **plan.constants)
     return y
 
@@ -127,7 +122,8 @@ def _transform(dy: Tensor | None, first: Tensor | None, x: Tensor | None, shift:
 def _sums_for(plan: Plan, x: Tensor) -> tuple[Tensor, Tensor]:
     """Room for a vector (N, G, chunks, D) and a matrix (N, G, chunks, D, D)."""
     shape = (plan.n, plan.c // plan.d, plan.chunks, plan.d)
-    return tuple(torch.empty(size, dtype=torch.float32, device=x.device) for size in (shape, (*shape, plan.d)))
+    return (torch.empty(shape, dtype=torch.float32, device=x.device),
+            torch.empty((*shape, plan.d), dtype=torch.float32, device=x.device))
 
 
 def _combine(vectors: Tensor, matrices: Tensor, plan: Plan, moments: bool) -> tuple[Tensor, Tensor]:

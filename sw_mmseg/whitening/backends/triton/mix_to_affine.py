@@ -1,4 +1,4 @@
-"""From moments to the matrix that the layer applies, in Triton (Equations 5 to 7): the forward of `triton_algebra`.
+"""From moments to the matrix that the layer applies, in Triton (Equations 5 to 7): the forward of `algebra`.
 
 A program holds one (D, D) matrix in a square of ROWS registers a side. `BW` … `LN` say which logit is that word's, or
 −1 where Ω does not name it.
@@ -7,9 +7,9 @@ A program holds one (D, D) matrix in a square of ROWS registers a side. `BW` …
 import triton
 import triton.language as tl
 
-from .triton_newton import newton_root, square
+from .newton import newton_root, square
 
-__all__ = ['WORDS', 'factor', 'fold_kernel', 'layer_kernel', 'one', 'ratios_of', 'two', 'vector_kernel']
+__all__ = ['WORDS', 'factor', 'affine_kernel', 'layer_kernel', 'one', 'ratios_of', 'two', 'vector_kernel']
 
 WORDS = tl.constexpr(8)  # room for the logits of one mixture
 
@@ -41,7 +41,7 @@ def layer_kernel(vectors, matrices, results, channels, D: tl.constexpr, MOMENTS:
 
 
 @triton.jit
-def fold_kernel(mean_logits, cov_logits, sample_mean, sample_cov, batch_mean, batch_cov, layer, weight, bias, shift,
+def affine_kernel(mean_logits, cov_logits, sample_mean, sample_cov, batch_mean, batch_cov, layer, weight, bias, shift,
                 means, covs, roots, matrices, vectors, eps, groups, ITERATIONS: tl.constexpr, COUNT: tl.constexpr,
                 BW: tl.constexpr, IW: tl.constexpr, BN: tl.constexpr, IN: tl.constexpr, LN: tl.constexpr,
                 D: tl.constexpr, ROWS: tl.constexpr):

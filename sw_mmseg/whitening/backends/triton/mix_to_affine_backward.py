@@ -1,16 +1,16 @@
-"""From gradients of what the layer applies to those of moments and parameters, in Triton: backward of `triton_fold`."""
+"""From gradients of what the layer applies to those of moments and parameters, in Triton: backward of `mix_to_affine`."""
 
 import triton
 import triton.language as tl
 
-from .triton_fold import WORDS, factor, one, ratios_of, two
-from .triton_newton import inner, newton_gradient, square
+from .mix_to_affine import WORDS, factor, one, ratios_of, two
+from .newton import inner, newton_gradient, square
 
-__all__ = ['finish_kernel', 'fold_backward_kernel', 'input_kernel']
+__all__ = ['finish_kernel', 'affine_backward_kernel', 'input_kernel']
 
 
 @triton.jit
-def fold_backward_kernel(totals, products, sample_mean, sample_cov, batch_mean, batch_cov, layer, weight, shift, means,
+def affine_backward_kernel(totals, products, sample_mean, sample_cov, batch_mean, batch_cov, layer, weight, shift, means,
                          covs, roots, matrices, to_weight, to_bias, to_means, to_covs, to_ratios, groups, samples,
                          ITERATIONS: tl.constexpr, BW: tl.constexpr, IW: tl.constexpr, BN: tl.constexpr,
                          IN: tl.constexpr, LN: tl.constexpr, D: tl.constexpr, ROWS: tl.constexpr):

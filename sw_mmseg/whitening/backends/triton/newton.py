@@ -10,7 +10,7 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
-from .triton_launch import launch
+from .launch import launch
 
 __all__ = ['inner', 'newton', 'newton_backward', 'newton_gradient', 'newton_root', 'square', 'square_of']
 

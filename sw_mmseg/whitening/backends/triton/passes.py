@@ -1,9 +1,9 @@
-"""The kernels behind `triton_passes`: what one program does; the arithmetic is explained in `triton_tiles`."""
+"""The kernels behind `backend`: what one program does; the arithmetic is explained in `tiles`."""
 
 import triton
 import triton.language as tl
 
-from .triton_tiles import add_product, bounds_of, load_matrix, load_vector, rows_of, split, store_sums, tile_at, to_tf32
+from .tiles import add_product, bounds_of, load_matrix, load_vector, rows_of, split, store_sums, tile_at, to_tf32
 
 __all__ = ['combine_kernel', 'gradient_kernel', 'moments_kernel', 'track_kernel', 'transform_kernel']
 

@@ -21,7 +21,7 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
-from ..moments import memory_format
+from ...maths import memory_format
 
 __all__ = ['Plan', 'add_product', 'bounds_of', 'load_matrix', 'load_vector', 'plan_for', 'rows_of',
            'split', 'store_sums', 'tile_at', 'to_tf32']
