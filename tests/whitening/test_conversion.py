@@ -17,7 +17,7 @@ from sw_mmseg.whitening import (
     convert,
     replace_norm,
 )
-from sw_mmseg.whitening.replace import largest_group_size
+from sw_mmseg.whitening.conversion import largest_group_size
 
 # ResNet, ResNeXt, RegNet, DenseNet, MobileNet
 TORCHVISION = ['resnet18', 'resnext50_32x4d', 'regnet_y_400mf', 'densenet121', 'mobilenet_v3_small']

@@ -3,10 +3,11 @@
 import numpy as np
 import pytest
 import torch
-from reference import moments, root_by_eigenvalues, root_by_newton
 from torch import nn
 
 from sw_mmseg.whitening import PRESETS, BatchWhiten2d, InstanceWhiten2d, SwitchNorm2d, SwitchWhiten2d
+
+from .helpers.reference import moments, root_by_eigenvalues, root_by_newton
 
 DOUBLE = dict(dtype=torch.float64)
 CLOSE = dict(rtol=1e-8, atol=1e-12)

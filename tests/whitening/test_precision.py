@@ -9,17 +9,12 @@ from torch import nn
 from torch.nn import functional as F
 
 from sw_mmseg.whitening import PRESETS, SwitchWhiten2d
-from sw_mmseg.whitening.precision import full_precision
+from sw_mmseg.whitening.autograd import full_precision
 
 OMEGAS = [PRESETS[name] for name in ('SWa', 'SWb', 'SN', 'BW', 'IW', 'BN')]
 METHODS = [dict(inverse_sqrt='newton', iterations=iterations) for iterations in (3, 5, 7, 15)] + [
     dict(inverse_sqrt='eigh')]
 HALVES = [torch.float16, torch.bfloat16]
-
-
-@pytest.fixture(params=['auto', 'torch'])
-def kernels(request, monkeypatch):
-    monkeypatch.setenv('SW_MMSEG_KERNELS', request.param)
 
 
 def all_gradients(layer, x, grad):

@@ -1,38 +1,39 @@
-"""Tests of Triton's Newton iteration, of its algebra and of a layer on it against torch in fp64: see `triton_cases`."""
+"""Triton's Newton iteration, its algebra and a layer on it against torch in fp64; `conftest` says where they run."""
 
 import importlib.util
 from pathlib import Path
 
 import pytest
 import torch
-from triton_cases import DEVICE, FULL, B, F, close, draw, small, tensor_cores  # noqa: F401  # the last is a fixture
 
-from sw_mmseg.whitening import function, inverse_sqrt
-from sw_mmseg.whitening.algebra import Parameters
-from sw_mmseg.whitening.kernels import torch_passes, triton_passes
-from sw_mmseg.whitening.moments import Moments
-from sw_mmseg.whitening.settings import Settings
+from sw_mmseg.whitening.autograd import SwitchWhitenFunction, computation
+from sw_mmseg.whitening.backends import torch_backend
+from sw_mmseg.whitening.backends.triton import backend as triton_backend
+from sw_mmseg.whitening.maths import Moments, Parameters, Settings
+from sw_mmseg.whitening.maths.inverse_sqrt import newton
+
+from .cases import FULL, B, F, close, draw, small
 
 
 @pytest.mark.parametrize('iterations', [1, 2, 5])
 @pytest.mark.parametrize('d', [2, 5, 16, 20, 64])
-def test_newton(d, iterations):
+def test_newton(d, iterations, device):
     """Against the iteration in fp64, and its gradient by autograd."""
-    factor = torch.randn(2, 3, d, d + 3, dtype=torch.float64, device=DEVICE)
+    factor = torch.randn(2, 3, d, d + 3, dtype=torch.float64)
     cov = (factor @ factor.mT / d).requires_grad_()
-    grad = torch.randn(2, 3, d, d, dtype=torch.float64, device=DEVICE)
+    grad = torch.randn(2, 3, d, d, dtype=torch.float64)
     grad = grad + grad.mT
-    root = inverse_sqrt.newton(cov, iterations)
+    root = newton(cov, iterations)
     exact, = torch.autograd.grad(root, cov, grad)
-    close(triton_passes.newton(cov.float(), iterations), root.detach(), 1e-5)
-    result = triton_passes.newton_backward(grad.float(), cov.float(), iterations)
+    close(triton_backend.newton(cov.float(), iterations), root.detach(), 1e-5)
+    result = triton_backend.newton_backward(grad.float(), cov.float(), iterations)
     close(result, (exact + exact.mT) / 2, 1e-5)
     assert torch.equal(result, result.mT)
 
 
-def test_newton_of_no_matrix():
-    none = torch.empty(0, 2, 16, 16, device=DEVICE)
-    assert triton_passes.newton(none, 5).shape == triton_passes.newton_backward(none, none, 5).shape == none.shape
+def test_newton_of_no_matrix(device):
+    none = torch.empty(0, 2, 16, 16)
+    assert triton_backend.newton(none, 5).shape == triton_backend.newton_backward(none, none, 5).shape == none.shape
 
 
 def moments(n, g, d, mean=0.0):
@@ -61,27 +62,27 @@ def compare(results, exact, tolerance):
     'bw', 'iw', 'bw+iw', 'bw+bn', 'iw+ln', 'bn+iw+in', 'bw+in+ln', 'ln+in+bn+iw+bw', 'given bw', 'given bw+iw',
     'given bn+iw+ln', 'single bn', 'single in', 'single bn+in+ln', 'single given bn', 'single given bn+in+ln',
 ])
-def test_algebra(case):
+def test_algebra(case, device):
     """Every step against the same in torch and fp64, with batch moments of the batch or given."""
     words, given, single = tuple(case.split()[-1].split('+')), 'given' in case, case.startswith('single')
-    n, g, d, affine = 3, 2, 1 if single else 4, len(words) != 2
+    n, g, d = 3, 2, 1 if single else 4
     settings = Settings(words, d, 1e-3, 'eigh' if single else 'newton', 5)  # all the same for single channels
-    affine_parameters = (small(g * d), small(g * d)) if affine else (None, None)
+    affine_parameters = (small(g * d), small(g * d)) if len(words) != 2 else (None, None)
     parameters = Parameters(*affine_parameters, small(len(words)), small(len(words)))
     sample = None if given and {'iw', 'in', 'ln'}.isdisjoint(words) else moments(n, g, d, 3.0)
     batch = None if {'bw', 'bn'}.isdisjoint(words) else moments(1, g, d, 3.0)
     shift = None if sample is None else sample.mean
-    total, product, share, length = small(n, g, d), small(n, g, d, d), torch.tensor(0.25, device=DEVICE), 7
-    ours, torchs = triton_passes.algebra(settings), torch_passes.algebra(settings)
+    total, product, share, length = small(n, g, d), small(n, g, d, d), torch.tensor(0.25), 7
+    ours, torchs = triton_backend.algebra(settings), torch_backend.algebra(settings)
     if batch is not None and not given:
         batch = ours.pool(sample)
         compare(batch, torchs.pool(wide(sample)), FULL)
-    folded = ours.fold(sample, batch, shift, parameters, settings)
-    exact = torchs.fold(*map(wide, (sample, batch, shift, parameters)), settings)
-    compare(folded, exact, 1e-5)
+    affine = ours.mix_to_affine(sample, batch, shift, parameters, settings)
+    exact = torchs.mix_to_affine(*map(wide, (sample, batch, shift, parameters)), settings)
+    compare(affine, exact, 1e-5)
     arguments = sample, batch, shift, parameters
-    grads = ours.fold_backward(total, product, *arguments, folded, settings)
-    compare(grads, torchs.fold_backward(*map(wide, (total, product, *arguments)), exact, settings), 1e-5)
+    grads = ours.mix_to_affine_backward(total, product, *arguments, affine, settings)
+    compare(grads, torchs.mix_to_affine_backward(*map(wide, (total, product, *arguments)), exact, settings), 1e-5)
     of_batch = None if given else grads.batch
     if of_batch is None and {'iw', 'in', 'ln'}.isdisjoint(words):
         return
@@ -92,7 +93,7 @@ def test_algebra(case):
 
 
 @pytest.mark.parametrize('words', [('bw', 'iw'), ('bw',), ('bn', 'in', 'ln'), ('bn',)])
-def test_the_whole_layer(words, monkeypatch):
+def test_the_whole_layer(words, monkeypatch, device):
     """Output and every gradient as in torch, in fp64."""
     settings = Settings(words, 8 if 'bw' in words else 1, 1e-3, 'newton', 5)
     x = draw((3, 2, 8, (9, 10), F, True))
@@ -100,23 +101,23 @@ def test_the_whole_layer(words, monkeypatch):
     others = [small(16), small(16), small(len(words)), small(len(words))]
 
     def run(kernels, dtype):
-        monkeypatch.setattr(function, 'select', lambda *_: kernels)
+        monkeypatch.setattr(computation, 'select', lambda *_: kernels)
         inputs = [tensor.to(dtype, copy=True).requires_grad_() for tensor in (x, *others)]
-        y, *_ = function.SwitchWhitenFunction.apply(*inputs, None, settings)
+        y, *_ = SwitchWhitenFunction.apply(*inputs, None, settings)
         y.backward(grad.to(dtype))
         return y.detach(), *(tensor.grad for tensor in inputs)
 
-    for value, exact in zip(run(triton_passes, torch.float32), run(torch_passes, torch.float64)):
+    for value, exact in zip(run(triton_backend, torch.float32), run(torch_backend, torch.float64)):
         close(value, exact, 2e-5)
 
 
 @pytest.mark.parametrize('words', [('iw',), ('bw', 'ln')])
-def test_a_layer_without_samples(words, monkeypatch):
-    monkeypatch.setattr(function, 'select', lambda *_: triton_passes)
-    x = torch.empty(0, 8, 3, 3, device=DEVICE, requires_grad=True)
+def test_a_layer_without_samples(words, monkeypatch, device):
+    monkeypatch.setattr(computation, 'select', lambda *_: triton_backend)
+    x = torch.empty(0, 8, 3, 3, requires_grad=True)
     parameters = [small(size).requires_grad_() for size in (8, 8, len(words), len(words))]
     running = Moments(small(1, 2, 4), moments(1, 2, 4).cov)
-    y, *_ = function.SwitchWhitenFunction.apply(x, *parameters, running, Settings(words, 4, 1e-5, 'newton', 5))
+    y, *_ = SwitchWhitenFunction.apply(x, *parameters, running, Settings(words, 4, 1e-5, 'newton', 5))
     y.sum().backward()
     assert y.shape == x.grad.shape == x.shape
     assert all(torch.equal(parameter.grad, torch.zeros_like(parameter)) for parameter in parameters)
@@ -124,40 +125,40 @@ def test_a_layer_without_samples(words, monkeypatch):
 
 @pytest.mark.parametrize('dtype', [F, B, torch.float64])
 @pytest.mark.parametrize('g, d', [(5, 1), (3, 2), (9, 16)])  # of the last the covariance takes several programs
-def test_running_statistics(g, d, dtype):
+def test_running_statistics(g, d, dtype, device):
     mean, cov = small(g * d), moments(1, g, d).cov[0]
-    running = [small(g * d).to(dtype), small(g, d, d).to(dtype), torch.tensor(6, device=DEVICE)]
-    expected = [tensor.clone() for tensor in running]
-    triton_passes.track(*running, mean, cov, 0.1, 1.25)
-    torch_passes.track(*expected, mean, cov, 0.1, 1.25)
-    assert running[2] == expected[2] == 7
-    for value, other in zip(running[:2], expected):
+    running, batches = Moments(small(g * d).to(dtype), small(g, d, d).to(dtype)), torch.tensor(6)
+    expected = Moments(*(tensor.clone() for tensor in running))
+    triton_backend.track(running, batches, Moments(mean, cov), 0.1, 1.25, 1)
+    torch_backend.track(expected, torch.tensor(6), Moments(mean, cov), 0.1, 1.25, 1)
+    assert batches == 7
+    for value, other in zip(running, expected):
         assert value.dtype is dtype
         close(value, other.double(), {F: 1e-6, B: 2 ** -6, torch.float64: 0}[dtype])
 
 
-def test_a_device_where_triton_fails_is_not_supported(monkeypatch, caplog):
+def test_a_device_where_triton_fails_is_not_supported(monkeypatch, caplog, device):
     monkeypatch.setattr(torch.cuda, 'get_device_capability', lambda _: (9, 0))
-    triton_passes._runs_on.cache_clear()
-    assert triton_passes._runs_on(torch.device(DEVICE))
+    triton_backend._runs_on.cache_clear()
+    assert triton_backend._runs_on(torch.empty(0).device)
 
     def fail(*_):
         raise RuntimeError('no C compiler')
 
-    monkeypatch.setattr(triton_passes, 'newton', fail)
-    triton_passes._runs_on.cache_clear()
-    assert not triton_passes._runs_on(torch.device(DEVICE)) and 'no C compiler' in caplog.text
-    triton_passes._runs_on.cache_clear()
+    monkeypatch.setattr(triton_backend, 'newton', fail)
+    triton_backend._runs_on.cache_clear()
+    assert not triton_backend._runs_on(torch.empty(0).device) and 'no C compiler' in caplog.text
+    triton_backend._runs_on.cache_clear()
 
 
-def test_the_benchmark_calls_every_pass(monkeypatch):
+def test_the_benchmark_calls_every_pass(monkeypatch, device):
     """With the bytes of the activation that each must move: reads and writes."""
-    folder = Path(__file__).resolve().parents[2] / 'tools/benchmark'
+    folder = Path(__file__).resolve().parents[3] / 'tools/benchmark'
     monkeypatch.syspath_prepend(str(folder))
     spec = importlib.util.spec_from_file_location('benchmark_kernels', folder / 'kernels.py')
     tool = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(tool)
-    x, dy, y = (tool.draw((2, 16, 4, 4), B, True, DEVICE) for _ in range(3))
+    x, dy, y = (tool.draw((2, 16, 4, 4), B, True, torch.empty(0).device) for _ in range(3))
     work = tool.passes(x, dy, y, 16)
     results = {name: call() for name, (call, _) in work.items()}
     assert torch.equal(results['copy'], x) and y is results['copy']
