@@ -2,8 +2,8 @@
 
 Shapes in this package: N samples, C channels, H×W or * pixels; C = G·D, with G groups of D channels; L pixels a sample.
 
-Reading order: `maths` (the equations, forward and backward), `autograd` (them over a layer, with a gradient), `layer` and
-`presets`, which is the whole in torch; then `backends`, which make it fast; then what uses it: `conversion` and
+Reading order: `maths` (the equations, forward and backward), `autograd` (over a whole layer, with a gradient), `layer`
+and `presets`, which is all of it in torch; then `backends`, which make it fast; then what uses it: `conversion` and
 `placement` (into a model), `diagnosis` (does it whiten?), `folding` (into a convolution), `checkpoint`.
 """
 

@@ -10,22 +10,23 @@ channels, as in MobileNets and RegNets, that layer takes the largest groups belo
 
 import logging
 from collections.abc import Callable
+from typing import Any, TypeVar
 
 import torch.distributed as dist
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm  # private: all BatchNorms, of whatever rank
 
-from .layer import SwitchWhiten1d, SwitchWhiten2d, SwitchWhiten3d
+from .layer import SwitchWhiten, SwitchWhiten1d, SwitchWhiten2d, SwitchWhiten3d
 
 __all__ = ['convert', 'convert_sync_batchnorm', 'largest_group_size', 'replace_norm']
 
 _LOGGER = logging.getLogger(__name__)
-_SWITCH = (SwitchWhiten1d, SwitchWhiten2d, SwitchWhiten3d)
-_AFTER = ('drop', 'act')  # what timm's BatchNormAct2d applies behind the normalisation
+_Norm = TypeVar('_Norm', bound=nn.Module)
+_AFTER = ('drop', 'act')  # what timm's BatchNormAct2d applies behind the normalisation, in this order
 
 
 def convert(model: nn.Module, group_size: int = 16, where: Callable[[str, nn.Module], bool] | None = None,
-            **options) -> dict[str, nn.Module]:
+            **options: Any) -> dict[str, SwitchWhiten]:
     """Puts SW in place of every BatchNorm of `model`, in place; returns the new layers by name.
 
     Args:
@@ -38,11 +39,11 @@ def convert(model: nn.Module, group_size: int = 16, where: Callable[[str, nn.Mod
         ValueError: `model` is itself a BatchNorm, or none was chosen. The model is unchanged then.
     """
     chosen = {name: norm for name, norm in model.named_modules() if isinstance(norm, _BatchNorm)
-              and not isinstance(norm, _SWITCH) and (where is None or where(name, norm))}
+              and not isinstance(norm, SwitchWhiten) and (where is None or where(name, norm))}
     if not chosen or '' in chosen:
         raise ValueError(f'no BatchNorm chosen inside {type(model).__name__}')
     sizes = {name: largest_group_size(norm.num_features, group_size) for name, norm in chosen.items()}
-    layers = {name: _kind(norm)(norm.num_features, group_size=sizes[name], **{**_shared(norm), **options})
+    layers = {name: _layer_for(norm)(norm.num_features, group_size=sizes[name], **{**_shared(norm), **options})
               for name, norm in chosen.items()}
     for name, layer in layers.items():
         replace_norm(model, name, layer)
@@ -60,10 +61,10 @@ def convert_sync_batchnorm(model: nn.Module, process_group: dist.ProcessGroup | 
     SW synchronises by itself and is a `_BatchNorm`, which converters would replace. Only `convert` is called with the
     model alone; torch's gets the process group too.
     """
-    if isinstance(model, _SWITCH):
+    if isinstance(model, SwitchWhiten):
         return model
     aside = [(parent, name, child) for parent in model.modules() for name, child in parent.named_children()
-             if isinstance(child, _SWITCH)]
+             if isinstance(child, SwitchWhiten)]
     for parent, name, _ in aside:
         setattr(parent, name, nn.Identity())
     try:
@@ -80,7 +81,7 @@ def largest_group_size(channels: int, limit: int) -> int:
     return next(size for size in range(min(channels, limit), 0, -1) if channels % size == 0)
 
 
-def replace_norm(model: nn.Module, name: str, norm: nn.Module, like: Tensor | None = None) -> nn.Module:
+def replace_norm(model: nn.Module, name: str, norm: _Norm, like: Tensor | None = None) -> _Norm:
     """Puts `norm` in place of the norm called `name` and returns it.
 
     It takes over parameters, statistics, device, dtype and mode. A norm without any tensors has neither device nor
@@ -108,15 +109,18 @@ def replace_norm(model: nn.Module, name: str, norm: nn.Module, like: Tensor | No
     return norm
 
 
-def _shared(norm: nn.Module) -> dict:
+def _shared(norm: _BatchNorm) -> dict[str, Any]:
     return {'eps': norm.eps, 'momentum': norm.momentum, 'affine': norm.affine}
 
 
-def _kind(norm: nn.Module) -> type[nn.Module]:
+def _layer_for(norm: _BatchNorm) -> type[SwitchWhiten]:
     """SW for inputs of the same rank. SyncBatchNorm takes any; in images' networks it stands for two dimensions."""
-    ranks = {nn.BatchNorm1d: SwitchWhiten1d, nn.BatchNorm3d: SwitchWhiten3d}
-    return next((switch for batch, switch in ranks.items() if isinstance(norm, batch)), SwitchWhiten2d)
+    if isinstance(norm, nn.BatchNorm1d):
+        return SwitchWhiten1d
+    return SwitchWhiten3d if isinstance(norm, nn.BatchNorm3d) else SwitchWhiten2d
 
 
-def _apply_activation(norm: nn.Module, _: tuple, output: Tensor) -> Tensor:
-    return norm.act(norm.drop(output))
+def _apply_activation(norm: nn.Module, _: tuple[Tensor, ...], output: Tensor) -> Tensor:
+    for part in _AFTER:
+        output = norm.get_submodule(part)(output)
+    return output

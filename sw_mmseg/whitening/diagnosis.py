@@ -5,16 +5,21 @@ Moments are gathered, and everything is judged, in fp64. The two inverse square 
 the dtype in which the layer computes, since their rounding is part of the answer.
 """
 
+from __future__ import annotations
+
 import math
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from .autograd import full_precision
 from .backends import torch_backend
 from .checks import check_enough_pixels, check_input
 from .maths import Moments, compute_dtype, inverse_sqrt, mix, pool_moments, sources
+
+if TYPE_CHECKING:
+    from .layer import SwitchWhiten
 
 __all__ = ['Diagnosis', 'diagnose']
 
@@ -58,7 +63,7 @@ class Diagnosis(NamedTuple):
 
 
 @torch.no_grad()
-def diagnose(layer: nn.Module, x: Tensor) -> Diagnosis:
+def diagnose(layer: SwitchWhiten, x: Tensor) -> Diagnosis:
     """The state of `layer` on x (N, C, *), in its mode: batch moments are those of x, or the running ones.
 
     No gradient flows and no statistic moves. It enters no collective: in training mode inside a process group the
@@ -75,21 +80,21 @@ def diagnose(layer: nn.Module, x: Tensor) -> Diagnosis:
     with full_precision(x.device):
         sample = torch_backend.sample_moments(x.double(), layer.group_size)
         mixed = _mixed(layer, x, sample)
-        cov, settings = mixed.cov.to(compute_dtype(x)), layer._settings(None)
+        cov, settings = mixed.cov.to(compute_dtype(x)), layer.settings()
         roots = {method: inverse_sqrt(cov, settings._replace(inverse_sqrt=method))[0].double()
                  for method in ('newton', 'eigh')}
         smallest, largest = _extreme_eigenvalues(mixed.cov)
         images, batch = _whiteness(roots[layer.inverse_sqrt], sample, mixed.mean)
-        residuals = [_distance(root @ mixed.cov @ root) for root in roots.values()]
-    return Diagnosis(_title(layer, x), smallest, largest, largest / smallest, *residuals, images, batch,
+        newton, eigh = (_distance(root @ mixed.cov @ root) for root in roots.values())
+    return Diagnosis(_title(layer, x), smallest, largest, largest / smallest, newton, eigh, images, batch,
                      layer.mean_ratios(), layer.cov_ratios())
 
 
-def _mixed(layer: nn.Module, x: Tensor, sample: Moments) -> Moments:
+def _mixed(layer: SwitchWhiten, x: Tensor, sample: Moments) -> Moments:
     """μ̂ and Σ̂ of Equation 6, eps included."""
-    batch = pool_moments(sample) if layer.training else layer._running_moments(x.double())
-    ratios = [logits.double().softmax(0) for logits in (layer.mean_logits, layer.cov_logits)]
-    return mix(layer.statistics, *ratios, *sources(layer.statistics, sample, batch), layer.eps)
+    batch = pool_moments(sample) if layer.training else layer.running_moments(torch.float64)
+    mean_ratios, cov_ratios = (logits.double().softmax(0) for logits in (layer.mean_logits, layer.cov_logits))
+    return mix(layer.statistics, mean_ratios, cov_ratios, *sources(layer.statistics, sample, batch), layer.eps)
 
 
 def _extreme_eigenvalues(cov: Tensor) -> tuple[Tensor, Tensor]:
@@ -117,7 +122,7 @@ def _spread(values: Tensor) -> tuple[float, float, float]:
     return values.min().item(), values.median().item(), values.max().item()
 
 
-def _title(layer: nn.Module, x: Tensor) -> str:
+def _title(layer: SwitchWhiten, x: Tensor) -> str:
     method = 'exact root' if layer.group_size == 1 else 'eigh'
     if layer.group_size > 1 and layer.inverse_sqrt == 'newton':
         method = f'Newton, T = {layer.iterations}'

@@ -7,20 +7,21 @@ report says how much was left out and, for an example input, what that changed. 
 """
 
 import copy
-import logging
-from typing import NamedTuple
+from collections.abc import Callable, Mapping
+from typing import NamedTuple, TypeAlias
 
 import torch
-from torch import Tensor, fx, nn
+from torch import Tensor, nn
 
-from .layer import SwitchWhiten1d, SwitchWhiten2d, SwitchWhiten3d
+from .layer import SwitchWhiten, SwitchWhiten1d, SwitchWhiten2d, SwitchWhiten3d
 from .maths import BATCH, inverse_sqrt, mix
+from .readers import sole_readers
 
 __all__ = ['FoldReport', 'fold', 'fold_into', 'fold_model']
 
-_LOGGER = logging.getLogger(__name__)
-_CONVOLUTIONS = {SwitchWhiten1d: nn.Conv1d, SwitchWhiten2d: nn.Conv2d, SwitchWhiten3d: nn.Conv3d}
-_LAYERS = tuple(_CONVOLUTIONS)
+_Convolution: TypeAlias = nn.Conv1d | nn.Conv2d | nn.Conv3d
+_CONVOLUTIONS: dict[type[SwitchWhiten], type[_Convolution]] = {
+    SwitchWhiten1d: nn.Conv1d, SwitchWhiten2d: nn.Conv2d, SwitchWhiten3d: nn.Conv3d}
 
 
 class FoldReport(NamedTuple):
@@ -51,14 +52,13 @@ def fold(layer: nn.Module, threshold: float = 0.0, example: Tensor | None = None
         ValueError: the layer is in training mode, has no batch statistic, or leans on image statistics too much.
     """
     matrix, vector, report = _fixed_map(layer, threshold)
-    kind = next(conv for cls, conv in _CONVOLUTIONS.items() if isinstance(layer, cls))
-    like = layer.running_mean
-    conv = nn.utils.skip_init(kind, layer.num_features, layer.num_features, 1, groups=len(matrix),
-                              device=like.device, dtype=like.dtype)
+    kind = next(convolution for cls, convolution in _CONVOLUTIONS.items() if isinstance(layer, cls))
+    channels, logits = vector.numel(), layer.get_parameter('mean_logits')
+    conv = kind(channels, channels, 1, groups=len(matrix), device='meta', dtype=logits.dtype)
+    conv = conv.to_empty(device=logits.device).eval()  # no random values are drawn that others would miss
     with torch.no_grad():
         conv.weight.copy_(matrix.reshape(conv.weight.shape))
-        conv.bias.copy_(vector)
-    conv.eval()
+        conv.get_parameter('bias').copy_(vector)
     return conv, report if example is None else report._replace(error=_error(conv, layer, example))
 
 
@@ -71,17 +71,17 @@ def fold_into(conv: nn.Module, layer: nn.Module, threshold: float = 0.0,
         ValueError: as `fold`; or the two do not fit, in channels or because groups of the layer reach over several
             groups of the convolution.
     """
-    _check_pair(conv, layer)
+    before = _fitting(conv, layer)
     matrix, vector, report = _fixed_map(layer, threshold)
     groups, size, _ = matrix.shape
-    folded = copy.deepcopy(conv).eval()
+    folded = copy.deepcopy(before).eval()
     with torch.no_grad():
-        weight = matrix @ conv.weight.double().reshape(groups, size, -1)
-        if conv.bias is None:
-            folded.bias = nn.Parameter(torch.zeros_like(vector, dtype=conv.weight.dtype))
+        weight = matrix @ before.weight.double().reshape(groups, size, -1)
+        if folded.bias is None:
+            folded.bias = nn.Parameter(torch.zeros_like(vector, dtype=before.weight.dtype))
         else:
-            vector = vector + (matrix @ conv.bias.double().view(groups, size, 1)).flatten()
-        folded.weight.copy_(weight.view(conv.weight.shape))
+            vector = vector + (matrix @ folded.bias.double().view(groups, size, 1)).flatten()
+        folded.weight.copy_(weight.view(before.weight.shape))
         folded.bias.copy_(vector)
     if example is not None:
         report = report._replace(error=_error(folded, nn.Sequential(conv, layer), example))
@@ -104,9 +104,27 @@ def fold_model(model: nn.Module, threshold: float = 0.0, example: Tensor | None 
         ValueError: no switchable layer, or with `strict` one that cannot fold; all such layers are named.
     """
     layers = {name: module for name, module in model.named_modules(remove_duplicate=False)
-              if isinstance(module, _LAYERS)}
+              if isinstance(module, SwitchWhiten)}
     if not layers:
         raise ValueError(f'{type(model).__name__} has no switchable layer to fold')
+    ready = _fold_each(layers, threshold, strict)
+    if '' in ready:
+        return ready[''][0], [fold(model, threshold, example)[1]]
+    measured = {} if example is None else _measure(model, layers, ready, example)
+    pairs = sole_readers(model, (SwitchWhiten,))
+    folded, reports = copy.deepcopy(model), []
+    for name, (conv, report) in ready.items():
+        before = _joinable(model, pairs.get(name), layers[name])
+        if before is not None:
+            _set(folded, before, fold_into(model.get_submodule(before), layers[name], threshold)[0])
+        _set(folded, name, conv if before is None else nn.Identity())
+        reports.append(report._replace(error=measured.get(name), name=name, into=before))
+    return folded, reports
+
+
+def _fold_each(layers: Mapping[str, nn.Module], threshold: float,
+               strict: bool) -> dict[str, tuple[nn.Module, FoldReport]]:
+    """A convolution for each layer that can fold. Raises `ValueError` if none can, or with `strict` if one cannot."""
     ready, errors = {}, []
     for name, layer in layers.items():
         try:
@@ -115,56 +133,47 @@ def fold_model(model: nn.Module, threshold: float = 0.0, example: Tensor | None 
             errors.append(f'{name}: {error}')
     if errors and (strict or not ready):
         raise ValueError('cannot fold ' + '; '.join(errors) + ('. strict=False folds the others' if ready else ''))
-    if '' in ready:
-        return ready[''][0], [fold(model, threshold, example)[1]]
-    measured = {} if example is None else _measure(model, layers, ready, example)
-    pairs = _exclusive_pairs(model)
-    folded, reports = copy.deepcopy(model), []
-    for name, (conv, report) in ready.items():
-        before = _joinable(model, pairs.get(name), layers[name])
-        if before is not None:
-            _set(folded, before, fold_into(model.get_submodule(before), layers[name], threshold)[0])
-            conv = nn.Identity()
-        _set(folded, name, conv)
-        reports.append(report._replace(error=measured.get(name), name=name, into=before))
-    return folded, reports
+    return ready
 
 
 def _fixed_map(layer: nn.Module, threshold: float) -> tuple[Tensor, Tensor, FoldReport]:
     """A (G, D, D) and b (C,) in fp64."""
-    if not isinstance(layer, _LAYERS):
+    if not isinstance(layer, SwitchWhiten):
         raise TypeError(f'expects a switchable layer such as SwitchWhiten2d, got {type(layer).__name__}')
     if not 0 <= threshold < 1:
         raise ValueError(f'threshold is a sum of ratios, at least 0 and less than 1; got {threshold}')
     kept = [index for index, word in enumerate(layer.statistics) if word in BATCH]
-    if not kept:
+    running = layer.running_moments(torch.float64)
+    if not kept or running is None:
         raise ValueError(f'statistics {layer.statistics} are those of each image, which no convolution computes')
     if layer.training:
         raise ValueError('the layer is in training mode, where statistics are those of the batch: call .eval() first')
     ratios = [logits.detach().double().softmax(0) for logits in (layer.mean_logits, layer.cov_logits)]
     others = [index for index in range(len(layer.statistics)) if index not in kept]
-    left_out = [ratio[others].sum().item() for ratio in ratios]
-    if max(left_out) > threshold:
-        raise ValueError(f'its image statistics have {left_out[0]:.2g} of the mean and {left_out[1]:.2g} of the '
+    of_mean, of_cov = (ratio[others].sum().item() for ratio in ratios)
+    if max(of_mean, of_cov) > threshold:
+        raise ValueError(f'its image statistics have {of_mean:.2g} of the mean and {of_cov:.2g} of the '
                          f'covariance, more than threshold={threshold:g}: raise it to fold with that error')
     words = [layer.statistics[index] for index in kept]
-    running = layer._running_moments(layer.running_mean.double())
-    mean, cov = mix(words, *(ratio[kept] / ratio[kept].sum() for ratio in ratios), None, running, layer.eps)
-    matrix = inverse_sqrt(cov, layer._settings(None))[0].squeeze(0)
+    mean_ratios, cov_ratios = (ratio[kept] / ratio[kept].sum() for ratio in ratios)
+    mean, cov = mix(words, mean_ratios, cov_ratios, None, running, layer.eps)
+    matrix = inverse_sqrt(cov, layer.settings())[0].squeeze(0)
     mean = mean.view(*matrix.shape[:2], 1)  # G D 1
     if layer.affine:
         matrix = matrix * layer.weight.detach().double().view_as(mean)
     vector = -(matrix @ mean).flatten()
     if layer.affine:
         vector = vector + layer.bias.detach().double()
-    return matrix, vector, FoldReport(*left_out)
+    return matrix, vector, FoldReport(of_mean, of_cov)
 
 
-def _check_pair(conv: nn.Module, layer: nn.Module) -> None:
-    if type(conv) not in _CONVOLUTIONS.values() or conv._forward_pre_hooks or conv._forward_hooks:
+def _fitting(conv: nn.Module, layer: nn.Module) -> _Convolution:
+    """`conv`, if the layer can join it. Raises as `fold_into`."""
+    plain = type(conv) in _CONVOLUTIONS.values() and not (conv._forward_pre_hooks or conv._forward_hooks)
+    if not (plain and isinstance(conv, nn.Conv1d | nn.Conv2d | nn.Conv3d)):
         raise TypeError(f'expects a plain convolution without hooks, got {type(conv).__name__}: use fold(layer), which '
                         'stands behind anything')
-    if not isinstance(layer, _LAYERS):
+    if not isinstance(layer, SwitchWhiten):
         raise TypeError(f'expects a switchable layer such as SwitchWhiten2d, got {type(layer).__name__}')
     if conv.out_channels != layer.num_features:
         raise ValueError(f'the convolution puts out {conv.out_channels} channels, the layer has {layer.num_features}')
@@ -172,41 +181,17 @@ def _check_pair(conv: nn.Module, layer: nn.Module) -> None:
     if share % layer.group_size:
         raise ValueError(f'groups of {layer.group_size} channels of the layer reach over groups of {share} of the '
                          'convolution, whose product is no grouped convolution: use fold(layer) behind it')
+    return conv
 
 
 def _joinable(model: nn.Module, conv_name: str | None, layer: nn.Module) -> str | None:
     if conv_name is None:
         return None
     try:
-        _check_pair(model.get_submodule(conv_name), layer)
+        _fitting(model.get_submodule(conv_name), layer)
     except (TypeError, ValueError):
         return None
     return conv_name
-
-
-class _Tracer(fx.Tracer):
-    def is_leaf_module(self, module: nn.Module, qualified_name: str) -> bool:
-        return isinstance(module, _LAYERS) or super().is_leaf_module(module, qualified_name)
-
-
-def _exclusive_pairs(model: nn.Module) -> dict[str, str]:
-    """Layer name -> name of the module whose output only that layer reads, both of them called once."""
-    try:
-        nodes = _Tracer().trace(model).nodes
-    except Exception as error:  # whatever a model's code does with a stand-in for a tensor
-        _LOGGER.info('%s cannot be traced (%s): no layer joins a convolution', type(model).__name__, error)
-        return {}
-    calls = [node.target for node in nodes if node.op == 'call_module']
-    shared = {node.target.rpartition('.')[0] for node in nodes if node.op == 'get_attr'}  # parameters read directly
-    pairs = {}
-    for node in nodes:
-        before = node.args[0] if node.args else None
-        if node.op != 'call_module' or getattr(before, 'op', None) != 'call_module' or len(before.users) > 1:
-            continue
-        names = {node.target, before.target}
-        if calls.count(node.target) == calls.count(before.target) == 1 and shared.isdisjoint(names):
-            pairs[node.target] = before.target
-    return pairs
 
 
 def _set(model: nn.Module, name: str, module: nn.Module) -> None:
@@ -224,12 +209,13 @@ def _relative(ours: Tensor, exact: Tensor) -> float:
 
 
 @torch.no_grad()
-def _measure(model: nn.Module, layers: dict[str, nn.Module], ready: dict, example: Tensor) -> dict[str, float]:
+def _measure(model: nn.Module, layers: Mapping[str, nn.Module], ready: Mapping[str, tuple[nn.Module, FoldReport]],
+             example: Tensor) -> dict[str, float]:
     """The largest error of each layer over its calls while the model sees `example`."""
     errors: dict[str, float] = {}
 
-    def compare(name: str):
-        def hook(_, inputs: tuple, output: Tensor) -> None:
+    def compare(name: str) -> Callable[[nn.Module, tuple[Tensor, ...], Tensor], None]:
+        def hook(_: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
             errors[name] = max(errors.get(name, 0.0), _relative(ready[name][0](inputs[0]), output))
         return hook
 

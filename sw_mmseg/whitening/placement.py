@@ -5,14 +5,17 @@ first and every k-th. `place_norm` does that in any torch model whose norms are 
 registered after them, as in torchvision, timm and OpenMMLab; `describe` shows the result.
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable, Iterable, Iterator
-from typing import NamedTuple
+from dataclasses import dataclass, replace
+from typing import TypeAlias
 
 from torch import nn
 from torch.nn.modules.batchnorm import _NormBase  # private: all BatchNorms and InstanceNorms
 
 from .conversion import replace_norm
-from .layer import SwitchWhiten1d, SwitchWhiten2d, SwitchWhiten3d
+from .layer import SwitchWhiten
 
 __all__ = ['SHORTCUTS', 'Site', 'convolution_sites', 'describe', 'every', 'place_norm']
 
@@ -20,15 +23,17 @@ __all__ = ['SHORTCUTS', 'Site', 'convolution_sites', 'describe', 'every', 'place
 SHORTCUTS = ('downsample', 'shortcut', 'skip', 'identity_conv', 'proj')
 _CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
 _NORMS = (_NormBase, nn.GroupNorm)
-_SWITCH = (SwitchWhiten1d, SwitchWhiten2d, SwitchWhiten3d)
+_Convolution: TypeAlias = nn.Conv1d | nn.Conv2d | nn.Conv3d
+_Pair: TypeAlias = tuple[str, _Convolution, str | None, nn.Module | None]
 
 
-class Site(NamedTuple):
+@dataclass(frozen=True)
+class Site:
     """A counted convolution and the norm behind it, with their names in the model; None where there is no norm."""
 
     index: int  # from 1, in the order of registration, shortcuts not counted
     conv_name: str
-    conv: nn.Module
+    conv: _Convolution
     norm_name: str | None
     norm: nn.Module | None
 
@@ -40,11 +45,11 @@ def convolution_sites(model: nn.Module, shortcuts: Iterable[str] = SHORTCUTS) ->
     registered in the same parent, before another convolution, with as many channels as the convolution puts out.
     """
     shortcuts = frozenset(shortcuts)
-    found = []
+    sites: list[Site] = []
     for conv_name, conv, norm_name, norm in _pairs(model):
         if shortcuts.isdisjoint(conv_name.split('.')):
-            found.append(Site(len(found) + 1, conv_name, conv, norm_name, norm))
-    return found
+            sites.append(Site(len(sites) + 1, conv_name, conv, norm_name, norm))
+    return sites
 
 
 def every(k: int, first: bool = True, exclude: Iterable[str] = ()) -> Callable[[Site], bool]:
@@ -59,8 +64,8 @@ def every(k: int, first: bool = True, exclude: Iterable[str] = ()) -> Callable[[
     excluded = frozenset([exclude] if isinstance(exclude, str) else exclude)
 
     def chosen(site: Site) -> bool:
-        wanted = site.index % k == 0 or (first and site.index == 1)
-        return wanted and excluded.isdisjoint(site.conv_name.split('.'))
+        counted = site.index % k == 0 or (first and site.index == 1)
+        return counted and excluded.isdisjoint(site.conv_name.split('.'))
 
     return chosen
 
@@ -81,11 +86,12 @@ def place_norm(model: nn.Module, where: Callable[[Site], bool] | Iterable[str], 
     chosen = [site for site in sites if where(site)] if callable(where) else _by_name(sites, where)
     if not chosen:
         raise ValueError(f'no convolution chosen among {len(sites)} of {type(model).__name__}')
-    bare = [site.conv_name for site in chosen if site.norm is None]
+    bare = [site.conv_name for site in chosen if site.norm_name is None]
     if bare:
         raise ValueError(f'no norm behind {bare}: build the model with a norm there, or leave them out of `where`')
-    return [site._replace(norm=replace_norm(model, site.norm_name, make_norm(site.conv.out_channels), site.conv.weight))
-            for site in chosen]
+    names = [(site, site.norm_name) for site in chosen if site.norm_name is not None]
+    return [replace(site, norm=replace_norm(model, name, make_norm(site.conv.out_channels), site.conv.weight))
+            for site, name in names]
 
 
 def describe(model: nn.Module, shortcuts: Iterable[str] = SHORTCUTS) -> str:
@@ -95,17 +101,17 @@ def describe(model: nn.Module, shortcuts: Iterable[str] = SHORTCUTS) -> str:
     lines = []
     for site in sites:
         norm = '-' if site.norm is None else type(site.norm).__name__
-        if isinstance(site.norm, _SWITCH):
+        if isinstance(site.norm, SwitchWhiten):
             norm += f'({", ".join(site.norm.statistics)})'
         lines.append(f'{site.index:4d}  {site.conv_name:{width}}  {site.conv.out_channels:5d}  {norm}')
-    switching = sum(isinstance(module, _SWITCH) for module in model.modules())
+    switching = sum(isinstance(module, SwitchWhiten) for module in model.modules())
     return '\n'.join([*lines, f'{len(sites)} convolutions, {switching} switchable norms in {type(model).__name__}'])
 
 
-def _pairs(model: nn.Module) -> Iterator[tuple[str, nn.Module, str | None, nn.Module | None]]:
+def _pairs(model: nn.Module) -> Iterator[_Pair]:
     """Every convolution with the norm behind it, parents first to last in the order of registration."""
 
-    def walk(parent: nn.Module, prefix: str) -> Iterator:
+    def walk(parent: nn.Module, prefix: str) -> Iterator[_Pair]:
         children = list(parent.named_children())
         for position, (name, child) in enumerate(children):
             if isinstance(child, _CONVOLUTIONS):
@@ -128,9 +134,9 @@ def _following_norm(siblings: list[tuple[str, nn.Module]], channels: int) -> tup
 
 
 def _by_name(sites: list[Site], names: Iterable[str]) -> list[Site]:
-    wanted = [names] if isinstance(names, str) else list(names)
-    known = {site.conv_name: site for site in sites}
-    unknown = [name for name in wanted if name not in known]
+    names = [names] if isinstance(names, str) else list(names)
+    by_name = {site.conv_name: site for site in sites}
+    unknown = [name for name in names if name not in by_name]
     if unknown:
-        raise ValueError(f'{unknown} are not convolutions of the model that count; those are {list(known)}')
-    return [known[name] for name in wanted]
+        raise ValueError(f'{unknown} are not convolutions of the model that count; those are {list(by_name)}')
+    return [by_name[name] for name in names]

@@ -1,5 +1,5 @@
-"""Whether someone follows torch's operations instead of running them: where Python cannot branch on values, and code that
-is not torch's cannot be called.
+"""Whether someone follows torch's operations instead of running them: Python cannot branch on values then, and code
+that is not torch's cannot be called.
 """
 
 import torch

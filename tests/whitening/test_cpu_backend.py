@@ -1,5 +1,5 @@
-"""The C passes and algebra against those in torch, in fp64: every memory format, remainder of a block and Ω, as built by
-gcc and clang and for processors with shorter vectors.
+"""The C passes and algebra against those in torch, in fp64: every memory format, remainder of a block and Ω, as built
+by gcc and clang and for processors with shorter vectors.
 """
 
 from itertools import combinations

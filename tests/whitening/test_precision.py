@@ -2,6 +2,7 @@
 
 import copy
 import math
+import threading
 
 import pytest
 import torch
@@ -200,6 +201,29 @@ def test_reduced_precision_of_matrix_products_is_not_seen(medium, method):
     x, grad = mixed((4, 16, 32, 32)), torch.randn(4, 16, 32, 32)
     for ours, exact in zip(all_gradients(single, x.float(), grad), all_gradients(double, x.float().double(), grad)):
         assert relative(ours, exact) < 1e-4
+
+
+def test_overlapping_islands_keep_full_precision_to_the_last(medium):
+    """Of two threads, the one that leaves first must not take the precision of the other."""
+    device, entered, overlapping, left = torch.device('cpu'), threading.Event(), threading.Event(), threading.Event()
+
+    def first():
+        with full_precision(device):
+            entered.set()
+            overlapping.wait()
+        left.set()
+
+    before = torch.backends.mkldnn.matmul.fp32_precision
+    thread = threading.Thread(target=first)
+    thread.start()
+    entered.wait()
+    with full_precision(device):
+        overlapping.set()
+        left.wait()
+        inside = torch.backends.mkldnn.matmul.fp32_precision
+    thread.join()
+    assert before != 'ieee' and inside == 'ieee'
+    assert torch.backends.mkldnn.matmul.fp32_precision == before
 
 
 def test_matrix_products_keep_their_digits_whatever_is_set():

@@ -130,9 +130,9 @@ def _five_statistics(logits: Tensor, weight: Tensor, cov: Tensor) -> tuple[Tenso
 
 def _recognise(state: Mapping[str, Tensor]) -> str:
     """The architecture whose convolutions the file has."""
-    found = {key for key, value in state.items() if value.ndim == 4}
+    names = {key for key, value in state.items() if value.ndim == 4}
     for arch in RELEASED:
-        if found == convolutions(arch).keys():
+        if names == convolutions(arch).keys():
             return arch
     raise ReleasedError(f'not a released model: the convolutions are those of none of {sorted(RELEASED)}. '
                         f'The keys are {_few(sorted(state))}')
@@ -166,9 +166,9 @@ def _verify(state: Mapping[str, Tensor], arch: str, kind: _Kind) -> None:
         'has in another shape': [f'{key} {tuple(state[key].shape)} instead of {expected[key]}' for key in common
                                  if tuple(state[key].shape) != expected[key]],
         'has with values that are not finite': [key for key in common if not torch.isfinite(state[key]).all()]}
-    found = [f'{fault} {", ".join(keys)}' for fault, keys in faults.items() if keys]
-    if found:
-        raise ReleasedError(f'not the released {arch}: the file {"; it ".join(found)}')
+    sentences = [f'{fault} {", ".join(keys)}' for fault, keys in faults.items() if keys]
+    if sentences:
+        raise ReleasedError(f'not the released {arch}: the file {"; it ".join(sentences)}')
 
 
 def _expected(state: Mapping[str, Tensor], arch: str, kind: _Kind) -> Shapes:
@@ -179,14 +179,14 @@ def _expected(state: Mapping[str, Tensor], arch: str, kind: _Kind) -> Shapes:
     shapes = {**convolutions(arch), f'{head}.weight': (classes, features), f'{head}.bias': (classes,)}
     switch = {torchvision_name(name): name for name in switch_layers(arch)}
     for name, channels in norms(arch).items():
-        own = dict.fromkeys(('weight', 'bias'), (channels,))
+        entries = dict.fromkeys(('weight', 'bias'), (channels,))
         if name in switch:
             groups = (channels // kind.group, kind.group)
-            own |= {'running_mean': (*groups, 1), 'running_cov': (*groups, kind.group)}
-            own |= dict.fromkeys(('sw_mean_weight', *([] if kind.tied else ['sw_var_weight'])), (kind.statistics,))
+            entries |= {'running_mean': (*groups, 1), 'running_cov': (*groups, kind.group)}
+            entries |= dict.fromkeys(('sw_mean_weight', *([] if kind.tied else ['sw_var_weight'])), (kind.statistics,))
         else:
-            own |= {'running_mean': (channels,), 'running_var': (channels,), 'num_batches_tracked': ()}
-        shapes |= {f'{switch.get(name, name)}.{key}': shape for key, shape in own.items()}
+            entries |= {'running_mean': (channels,), 'running_var': (channels,), 'num_batches_tracked': ()}
+        shapes |= {f'{switch.get(name, name)}.{key}': shape for key, shape in entries.items()}
     return shapes
 
 

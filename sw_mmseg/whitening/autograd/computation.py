@@ -50,10 +50,10 @@ class State(NamedTuple):
 
     @classmethod
     def of(cls, tensors: Sequence[Tensor | None], pixels: int | None) -> State:
-        """The reverse of `tensors`, and the number of pixels if that is no tensor; b is not needed any more."""
+        """The reverse of `tensors`, but for b, which is lost; `pixels` if their number is no tensor."""
         sample_mean, sample_cov, batch_mean, batch_cov, mean, root, matrix, first, second, counted = tensors
         factors = tuple(factor for factor in (first, second) if factor is not None)
-        affine = Affine(_there(mean), _there(root), factors, _there(matrix), None)
+        affine = Affine(_there(mean), _there(root), factors, _there(matrix), _there(mean).new_empty(0))
         return cls(_moments(sample_mean, sample_cov), _moments(batch_mean, batch_cov),
                    _there(counted) if pixels is None else pixels, affine)
 
@@ -68,7 +68,8 @@ def forward(x: Tensor, parameters: Parameters, running: Moments | None, settings
     with full_precision(x.device):
         algebra = backend.algebra(settings)
         sample = shift = None
-        batch, pixels = running, 0
+        batch: Moments | None = running
+        pixels: int | Tensor = 0
         if needs_sample(settings, running):
             sample = backend.sample_moments(x, settings.group_size)
             shift = backend.shift(sample)
@@ -99,8 +100,7 @@ def backward(dy: Tensor, x: Tensor, parameters: Parameters, state: State, consta
                 quadratic, vector = algebra.input_matrices(grads.mixed, of_batch, sample, batch, shift, parameters,
                                                            settings, share, length)
             grad_x = backend.apply_gradient(dy, x, shift, affine.matrix, quadratic, vector)
-    return grad_x, Parameters(*(None if gradient is None else gradient.to(parameter.dtype)
-                                for gradient, parameter in zip(grads.parameters, parameters)))
+    return grad_x, _in_dtypes_of(parameters, grads.parameters)
 
 
 def pools(settings: Settings, running: Moments | None) -> bool:
@@ -117,6 +117,13 @@ def _joined(local: Moments, x: Tensor, settings: Settings) -> tuple[Moments, int
     """Batch moments of all processes, and the number of pixels behind them."""
     pixels = x.numel() // x.shape[1]
     return (local, pixels) if settings.group is None else all_reduce_moments(local, pixels, settings.group)
+
+
+def _in_dtypes_of(parameters: Parameters, grads: Parameters) -> Parameters:
+    weight, bias = (None if gradient is None or parameter is None else gradient.to(parameter.dtype)
+                    for gradient, parameter in zip(grads[:2], parameters[:2]))
+    return Parameters(weight, bias, grads.mean_logits.to(parameters.mean_logits.dtype),
+                      grads.cov_logits.to(parameters.cov_logits.dtype))
 
 
 def _moments(mean: Tensor | None, cov: Tensor | None) -> Moments | None:

@@ -1,10 +1,10 @@
 """The computation as an autograd function, and which way a call of a layer takes.
 
-There are two ways, as few as torch allows. `torch.export`, `torch.jit.trace` and the transforms of `torch.func` must see
-each operation of torch, so they get the computation in those. All else, in training and in evaluation, with gradients
-and without, goes through one autograd function. Under `torch.compile` its two halves are calls of custom operators
-(`operators`), into which the compiler does not look; outside of it they are plain calls, because an operator costs a
-layer about 40 % more calls of Python in a forward and 20 % more in a step.
+There are two ways, as few as torch allows. `torch.export`, `torch.jit.trace` and the transforms of `torch.func` must
+see each operation of torch, so they get the computation in those. All else, in training and in evaluation, with
+gradients and without, goes through one autograd function. Under `torch.compile` its two halves are calls of custom
+operators (`operators`), into which the compiler does not look. Elsewhere they are plain calls: as an operator, a layer
+would take about 40 % more calls of Python in a forward and 20 % more in a step.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
-from torch.autograd.function import FunctionCtx, once_differentiable
+from torch.autograd.function import once_differentiable
 
 from ..backends import torch_backend
 from ..maths import Moments, Parameters, Settings, dense

@@ -1,4 +1,4 @@
-"""`computation.forward` and `backward` as two operators of torch, for `torch.compile`: it calls them and looks at neither.
+"""`computation.forward` and `backward` as two operators of torch, for `torch.compile`: it does not look into them.
 
 An operator takes and returns tensors, numbers and strings. So Ω travels as one string, a process group by its name, and
 a `State` as the list of those of its tensors that are there; `_presence` tells from the settings which ones are.
@@ -46,7 +46,8 @@ def _forward_operator(x: Tensor, parameters: list[Tensor | None], running: list[
         pixels = torch.as_tensor(state.pixels, dtype=compute_dtype(x), device=x.device).clone()
         state = state._replace(pixels=pixels)
     presence = _presence(settings, given, learned)
-    return [output, *(tensor.contiguous() for tensor, there in zip(state.tensors(), presence) if there)]
+    return [output, *(tensor.contiguous() for tensor, there in zip(state.tensors(), presence)
+                      if there and tensor is not None)]
 
 
 @_forward_operator.register_fake
@@ -103,5 +104,7 @@ def _encoded(settings: Settings) -> tuple[str, int, float, str, int, str]:
 
 def _decoded(statistics: str, group_size: int, eps: float, inverse_sqrt: str, iterations: int, group: str) -> Settings:
     """torch has no public way from a group's name to the group; its own collective operators take this one."""
-    process_group = torch._C._distributed_c10d._resolve_process_group(group) if group and dist.is_available() else None
+    process_group = None
+    if group and dist.is_available():
+        process_group = torch._C._distributed_c10d._resolve_process_group(group)  # type: ignore[arg-type]
     return Settings(tuple(statistics.split('+')), group_size, eps, inverse_sqrt, iterations, process_group)

@@ -15,6 +15,9 @@ import torch
 __all__ = ['full_precision']
 
 
+_FULL = ('highest', 'ieee')  # full precision, by the old name and the new
+
+
 class _Switch:
     """torch's setting of fp32 products on one kind of device: at its full precision while any island is open."""
 
@@ -26,13 +29,10 @@ class _Switch:
         """Whether this island must leave again: not where the user has chosen full precision."""
         with self._lock:
             if not self._open:
-                backend = getattr(self._module, 'matmul', None)
-                # torch before 2.9 has one setting for all devices
-                self._new = hasattr(backend, 'fp32_precision')
-                self._chosen = backend.fp32_precision if self._new else torch.get_float32_matmul_precision()
-                if self._chosen in ('ieee', 'highest'):
+                self._chosen = self._get()
+                if self._chosen in _FULL:
                     return False
-                self._set('ieee' if self._new else 'highest')
+                self._set(_FULL[self._is_new()])
             self._open += 1
             return True
 
@@ -42,8 +42,15 @@ class _Switch:
             if not self._open:
                 self._set(self._chosen)
 
+    def _is_new(self) -> bool:
+        """torch before 2.9 has one setting for all devices."""
+        return hasattr(getattr(self._module, 'matmul', None), 'fp32_precision')
+
+    def _get(self) -> str:
+        return self._module.matmul.fp32_precision if self._is_new() else torch.get_float32_matmul_precision()
+
     def _set(self, precision: str) -> None:
-        if self._new:
+        if self._is_new():
             self._module.matmul.fp32_precision = precision
         else:
             torch.set_float32_matmul_precision(precision)

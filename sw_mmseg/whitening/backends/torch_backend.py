@@ -68,7 +68,7 @@ def apply_gradient(dy: Tensor, x: Tensor, shift: Tensor | None, matrix: Tensor, 
                    vector: Tensor | None) -> Tensor:
     d = matrix.shape[-1]
     slices = as_slices(dy, d).to(compute_dtype(x))  # N G D L
-    if quadratic is None:
+    if quadratic is None or vector is None:
         return like(_affine(matrix.mT, slices, torch.zeros_like(slices[..., 0])), x)
     dx = _affine(quadratic, _shifted(x, shift, d), vector)
     if d == 1:

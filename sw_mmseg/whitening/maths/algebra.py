@@ -2,7 +2,7 @@
 
     pool                    moments of samples  ->  moments of the batch
     mix_to_affine           moments, ratios, γ, β  ->  the A, b with y = A (x − shift) + b (Equations 5 and 6)
-    mix_to_affine_backward  Σ dy and Σ dy (x − shift)ᵀ  ->  gradients of the parameters, of μ̂ and Σ̂, of the batch moments
+    mix_to_affine_backward  Σ dy and Σ dy (x − shift)ᵀ  ->  gradients of the parameters and of all moments
     input_matrices          the latter two  ->  the B, c with dx = Aᵀ dy + B (x − shift) + c
 
 The backward has two steps because processes add up the gradients of their batch moments in between. The CPU and Triton
@@ -40,7 +40,7 @@ class Affine(NamedTuple):
     root: Tensor  # Σ̂^(−1/2) (N, G, D, D)
     factors: tuple[Tensor, ...]  # what the backward of the inverse square root needs
     matrix: Tensor  # A (N, G, D, D)
-    vector: Tensor  # b (N, G, D), one a sample where there is a shift
+    vector: Tensor  # b (N, G, D), one a sample where there is a shift; of no use to the backward
 
 
 class Gradients(NamedTuple):

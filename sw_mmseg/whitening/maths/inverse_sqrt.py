@@ -38,8 +38,8 @@ def inverse_sqrt_backward(grad: Tensor, root: Tensor, factors: tuple[Tensor, ...
         return -0.5 * grad * root ** 3
     grad = (grad + grad.mT) / 2
     if settings.inverse_sqrt == 'newton':
-        return newton_backward(grad, *factors, settings.iterations)
-    return _eigh_backward(grad, factors)
+        return newton_backward(grad, factors[0], settings.iterations)
+    return _eigh_backward(grad, *factors)
 
 
 def newton(cov: Tensor, iterations: int) -> Tensor:
@@ -103,8 +103,8 @@ def _eigh(cov: Tensor, eps: float) -> tuple[Tensor, tuple[Tensor, ...]]:
     return torch.where(finite, root, torch.nan), (roots, vectors)
 
 
-def _eigh_backward(grad: Tensor, saved: tuple[Tensor, ...]) -> Tensor:
-    roots, vectors = saved  # σ^(−1/2): with r = σ^(−1/2), the divided difference is −rᵢ² rⱼ² / (rᵢ + rⱼ)
+def _eigh_backward(grad: Tensor, roots: Tensor, vectors: Tensor) -> Tensor:
+    """`roots` are σ^(−1/2): with r for them, the divided difference is −rᵢ² rⱼ² / (rᵢ + rⱼ)."""
     inner = torch.matmul(torch.matmul(vectors.mT, grad), vectors)
     row, column = roots.unsqueeze(-1), roots.unsqueeze(-2)
     inner = inner * -((row * column).square() / (row + column))

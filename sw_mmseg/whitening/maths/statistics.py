@@ -25,8 +25,8 @@ def validate_statistics(statistics: Iterable[str]) -> tuple[str, ...]:
     words = tuple(statistics)
     unknown = [word for word in words if word not in STATISTICS]
     if unknown or not words:
-        what = f'unknown statistics {unknown}' if unknown else 'statistics is empty'
-        raise ValueError(f'{what}: choose one or more of {list(STATISTICS)}')
+        fault = f'unknown statistics {unknown}' if unknown else 'statistics is empty'
+        raise ValueError(f'{fault}: choose one or more of {list(STATISTICS)}')
     if len(set(words)) != len(words):
         raise ValueError(f'statistics {list(words)} names a word twice')
     return words

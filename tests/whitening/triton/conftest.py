@@ -92,8 +92,8 @@ def _run(session, path):
         results = Path(folder, 'results')
         results.touch()
         environment |= {'TRITON_INTERPRET': '1', RESULTS: str(results)}
-        done = subprocess.run([sys.executable, '-m', 'pytest', '-q', '-p', 'no:cacheprovider', '-o', 'addopts=', *cases],
-                              env=environment, capture_output=True, text=True)
+        command = [sys.executable, '-m', 'pytest', '-q', '-p', 'no:cacheprovider', '-o', 'addopts=', *cases]
+        done = subprocess.run(command, env=environment, capture_output=True, text=True)
         lines = [json.loads(line) for line in results.read_text().splitlines()]
     outcomes = {name: (outcome, text) for name, outcome, text in lines}
     missing = 'not run', f'did not run in the interpreter:\n{done.stdout[-4000:]}{done.stderr[-4000:]}'

@@ -18,8 +18,9 @@ static float *scratch_of(int64_t count) {
 /* A = γ Σ̂^(−1/2) of matrix k = (m, g) */
 static void scale_by_weight(const problem *p, int64_t k, const float *root, float *matrix) {
     int64_t d = p->d;
+    const float *weight = p->weight ? p->weight + k % p->g * d : NULL;
     for (int64_t i = 0; i < d; i++)
-        for (int64_t j = 0; j < d; j++) matrix[i * d + j] = root[i * d + j] * (p->weight ? p->weight[k % p->g * d + i] : 1);
+        for (int64_t j = 0; j < d; j++) matrix[i * d + j] = root[i * d + j] * (weight ? weight[i] : 1);
 }
 
 /* b = β − A (μ̂ − shift) of row k = (n, g) */
@@ -33,7 +34,8 @@ static void vector_of(const problem *p, int64_t k, const float *matrices, const 
     }
 }
 
-/* -> μ̂ (M, G, D), Σ̂ and its root and A (M, G, D, D), b (N with a shift, else M, G, D). Returns 0, or 1 without memory. */
+/* -> μ̂ (M, G, D), Σ̂ and its root and A (M, G, D, D), b (N with a shift, else M, G, D). Returns 0, or 1 without
+ * memory. */
 EXPORT int sw_mix_to_affine(const problem *p, float *mean, float *cov, float *root, float *matrix, float *vector) {
     int64_t g = p->g, d = p->d;
     ratios r = ratios_of(p);
@@ -149,8 +151,8 @@ EXPORT int sw_mix_to_affine_backward(const problem *p, const float *mean, const 
     free(rows);
     return failed;
 }
-/* -> B (N, G, D, D) and c (N, G, D) with dx = Aᵀ dy + B (x − μ) + c, whose μ is the sample's mean; of_batch may be NULL,
- * share is the weight of a sample in the batch moments. Returns 0, or 1 without memory. */
+/* -> B (N, G, D, D) and c (N, G, D) with dx = Aᵀ dy + B (x − μ) + c, whose μ is the sample's mean; of_batch may be
+ * NULL, share is the weight of a sample in the batch moments. Returns 0, or 1 without memory. */
 EXPORT int sw_input_matrices(const problem *p, const float *mixed_mean, const float *mixed_cov,
                              const float *of_batch_mean, const float *of_batch_cov, double share, int64_t length,
                              float *quadratic, float *vector) {

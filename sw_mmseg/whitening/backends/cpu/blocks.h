@@ -1,6 +1,6 @@
-/* Blocks of an activation in the first-level cache: P pixels of one bundle of channels, in rows [channel][pixel], in fp32,
- * with a shift a channel removed. Memory format, dtype, channels that fill no tile and pixels that fill no vector concern
- * `load` and `store` alone. A bundle is a group of D channels, or with D = 1 up to BUNDLE independent ones.
+/* Blocks of an activation in the first-level cache: P pixels of one bundle of channels, in rows [channel][pixel], in
+ * fp32, with a shift a channel removed. Memory format, dtype, channels that fill no tile and pixels that fill no vector
+ * concern `load` and `store` alone. A bundle is a group of D channels, or with D = 1 up to BUNDLE independent ones.
  */
 #pragma once
 #include <stdint.h>

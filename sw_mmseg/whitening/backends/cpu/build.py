@@ -109,7 +109,7 @@ def _processor() -> bytes:
 
 @contextlib.contextmanager
 def _locked(folder: Path) -> Iterator[None]:
-    """Alone in `folder` among processes that ask. File systems without locks let several in: each builds, to no harm."""
+    """Alone in `folder` among processes that ask. Without locks in the file system several build, to no harm."""
     import fcntl  # of Unix alone, where alone anything is built
 
     handle = os.open(folder, os.O_RDONLY)
@@ -143,5 +143,5 @@ def _is_ours(path: Path) -> bool:
 
 
 def _say_private(path: Path) -> None:
-    warnings.warn(f'{path} is not used, because others can write to it or own it: the C code of whitening is built anew '
-                  f'in every process. `chmod go-w` it, or name another folder in SW_MMSEG_CACHE', RuntimeWarning)
+    warnings.warn(f'{path} is not used, because others can write to it or own it: the C code of whitening is built '
+                  'anew in every process. `chmod go-w` it, or name another folder in SW_MMSEG_CACHE', RuntimeWarning)

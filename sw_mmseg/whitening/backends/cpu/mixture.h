@@ -1,7 +1,7 @@
 /* Equation 6 and its gradient for one sample and group at a time: mixture.py in C, where the mathematics stands.
  *
- * Shapes: sample moments (N, G, D) and (N, G, D, D), batch moments with N = 1, mixed ones with M samples: N where Ω has a
- * statistic of the image, else 1. A moment that is not there is NULL.
+ * Shapes: sample moments (N, G, D) and (N, G, D, D), batch moments with N = 1, mixed ones with M samples: N where Ω
+ * has a statistic of the image, else 1. A moment that is not there is NULL.
  */
 #pragma once
 #include <math.h>
@@ -54,7 +54,8 @@ static void layer_moments(const problem *p, float *mean, float *var) {
 static void mix(const problem *p, const ratios *r, int64_t n, int64_t g, float layer_mean, float layer_var, float *mean,
                 float *cov) {
     int64_t d = p->d, at = n * p->g + g;
-    float batch = p->batch_mean ? r->mean[BW] + r->mean[BN] : 0, sample = p->sample_mean ? r->mean[IW] + r->mean[IN] : 0;
+    float batch = p->batch_mean ? r->mean[BW] + r->mean[BN] : 0;
+    float sample = p->sample_mean ? r->mean[IW] + r->mean[IN] : 0;
     for (int64_t i = 0; i < d; i++) {
         mean[i] = r->mean[LN] * (p->at[LN] < 0 ? 0 : layer_mean);
         if (batch != 0) mean[i] += batch * p->batch_mean[g * d + i];

@@ -45,8 +45,9 @@ static float normalise(const float *cov, size s, float *normed) {
     return trace;
 }
 
-/* Z, Y and M of every step one after another from `first` on, or, with `keep` 0, in two places by turns. Returns Z_T. */
-static const float *iterate(const float *normed, size s, int iterations, int keep, const float *identity, float *first) {
+/* Z, Y and M of every step one after another from `first` on, or, with `keep` 0, in two places by turns. Returns Z_T */
+static const float *iterate(const float *normed, size s, int iterations, int keep, const float *identity,
+                            float *first) {
     int64_t step = floats_of(s);
     float *z = first;
     for (int64_t k = 0; k < step; k++) z[k] = 1.5f * identity[k] - 0.5f * normed[k];
@@ -111,7 +112,8 @@ static void newton_backward(const float *grad, const float *cov, int d, int64_t 
     size s = size_of(d);
     int64_t step = floats_of(s);
     float *normed = scratch, *identity = normed + step, *gm = identity + step, *gz = gm + step, *gy = NULL;
-    float *free_z = gz + step, *free_y = free_z + step, *spare = free_y + step, *sum = spare + step, *first = sum + step;
+    float *free_z = gz + step, *free_y = free_z + step, *spare = free_y + step, *sum = spare + step;
+    float *first = sum + step;
     float trace = normalise(cov, s, normed), scale = 1 / sqrtf(trace);
     set_identity(identity, s);
     const float *last = iterate(normed, s, (int)iterations, 1, identity, first);

@@ -1,8 +1,9 @@
-/* The four passes over the activation on a CPU (Equations 2, 3 and 5, Algorithms 1 and 2), block by block of `blocks.h`.
+/* The four passes over the activation on a CPU (Equations 2, 3 and 5, Algorithms 1 and 2), block by block of
+ * `blocks.h`.
  *
  * Sums are kept in vectors of fp32 over CHUNK pixels and added in fp64: results do not depend on the number of threads.
- * The shift of `sw_moments` is the mean of a slice's first block, which leaves no cancellation worth the name (x − shift
- * is of the order of the standard deviation). Compiled by build.py; called through ctypes, the interpreter's lock
+ * The shift of `sw_moments` is the mean of a slice's first block, which leaves no cancellation worth the name (x −
+ * shift is of the order of the standard deviation). Compiled by build.py; called through ctypes, the interpreter's lock
  * released.
  */
 #include <sys/mman.h>
@@ -153,8 +154,8 @@ static void large_pages(void *data, int64_t bytes) {
 }
 
 /* A term of a transform for one item: the matrix of a group (D, D), transposed if asked, into rows of DMAX floats with
- * zeros in the rows that fill the last tile; with D = 1 the factors of a bundle into one row. `stride` is that of a sample, 0 where one
- * matrix serves all. */
+ * zeros in the rows that fill the last tile; with D = 1 the factors of a bundle into one row. `stride` is that of a
+ * sample, 0 where one matrix serves all. */
 static void load_matrix(const float *matrices, int64_t stride, item it, shape s, int transpose, float *local) {
     const float *matrix = matrices + it.n * stride + it.channel * s.d;
     if (s.d == 1) {
@@ -194,8 +195,8 @@ static void transform_item(const view *dy, floats a, const view *x, floats shift
     }
 }
 
-/* y = Aᵀ dy + B (x − shift) + vector. dy is NULL in the forward pass, x in the backward of constant statistics, and then
- * that term is absent; so may be shift and vector. Vectors are (N or 1, C). */
+/* y = Aᵀ dy + B (x − shift) + vector. dy is NULL in the forward pass, x in the backward of constant statistics, and
+ * then that term is absent; so may be shift and vector. Vectors are (N or 1, C). */
 EXPORT void sw_transform(const view *dy, floats a, const view *x, floats shift, floats b, floats vector, view y,
                          shape s) {
     int64_t items = s.n * bundles(s) * chunks(s);

@@ -8,8 +8,8 @@ static inline float lanes(vec v) {
     return (float)sum;
 }
 
-/* sums[i] += a_i, and where there are squares squares[i] += a_i b_i, in vectors, TI rows at a time: one alone would wait
- * for each addition before the next */
+/* sums[i] += a_i, and where there are squares squares[i] += a_i b_i, in vectors, TI rows at a time: one alone would
+ * wait for each addition before the next */
 static inline void add_rows(const row *a, const row *b, int rows, int vectors, vec *sums, vec *squares) {
     for (int i = 0; i < rows; i += TI) {
         vec sum[TI], square[TI];

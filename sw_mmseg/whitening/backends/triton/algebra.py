@@ -12,11 +12,11 @@ from torch import Tensor
 
 from ...maths import BATCH, INSTANCE, STATISTICS, Affine, Gradients, Moments, Parameters, Settings, pool_moments
 from ...maths.moments import either
-from .mix_to_affine import WORDS, affine_kernel, layer_kernel, vector_kernel
-from .mix_to_affine_backward import finish_kernel, affine_backward_kernel, input_kernel
-from .passes import combine_kernel
 from .launch import launch
+from .mix_to_affine import WORDS, affine_kernel, layer_kernel, vector_kernel
+from .mix_to_affine_backward import affine_backward_kernel, finish_kernel, input_kernel
 from .newton import square_of
+from .passes import combine_kernel
 
 __all__ = ['input_matrices', 'mix_to_affine', 'mix_to_affine_backward', 'pool']
 
@@ -62,19 +62,19 @@ def mix_to_affine_backward(total: Tensor, product: Tensor, sample: Moments | Non
     mixed = Moments(torch.empty_like(affine.mean), torch.empty_like(affine.root))
     parts = [None if parameter is None else torch.empty_like(affine.mean) for parameter in (weight, bias)]
     ratios = total.new_empty(m, g, 2, WORDS.value)
-    results = [None if parameter is None else total.new_empty(g * d) for parameter in (weight, bias)]
+    to_weight, to_bias = (None if parameter is None else total.new_empty(g * d) for parameter in (weight, bias))
     of_batch = None if BATCH.isdisjoint(words) else Moments(total.new_empty(1, g, d), total.new_empty(1, g, d, d))
-    logits = [total.new_empty(len(words)) for _ in range(2)]
+    to_mean_logits, to_cov_logits = total.new_empty(len(words)), total.new_empty(len(words))
     at = _positions(words)
     if m:
         moments = _dense(total, product, *(sample or (None, None)), *(batch or (None, None)))
         launch(affine_backward_kernel, m * g, *moments, _layer_moments(sample, words), weight, shift, affine.mean,
                *(affine.factors or (None,)), affine.root, affine.matrix, *parts, *mixed, ratios, g,
                n if m == 1 else 1, ITERATIONS=_steps(settings), **at, **square_of(d))
-    launch(finish_kernel, g * d + 1, *parameters[2:], *parts, *mixed, ratios, *results, *(of_batch or (None, None)),
-           *logits, m, g, COUNT=len(words), BW=at['BW'], BN=at['BN'], D=d, WIDTH=triton.next_power_of_2(d),
-           PARTS=_PARTS, MATRICES=_MATRICES, num_warps=2)
-    return Gradients(Parameters(*results, *logits), mixed, of_batch)
+    launch(finish_kernel, g * d + 1, *parameters[2:], *parts, *mixed, ratios, to_weight, to_bias,
+           *(of_batch or (None, None)), to_mean_logits, to_cov_logits, m, g, COUNT=len(words), BW=at['BW'],
+           BN=at['BN'], D=d, WIDTH=triton.next_power_of_2(d), PARTS=_PARTS, MATRICES=_MATRICES, num_warps=2)
+    return Gradients(Parameters(to_weight, to_bias, to_mean_logits, to_cov_logits), mixed, of_batch)
 
 
 def input_matrices(mixed: Moments, of_batch: Moments | None, sample: Moments, batch: Moments | None,
@@ -109,11 +109,12 @@ def _positions(words: tuple[str, ...]) -> dict[str, int]:
 
 def _layer_moments(sample: Moments | None, words: tuple[str, ...]) -> Tensor | None:
     """μ_ln and σ_ln of each sample (N, 2)."""
-    return _over_channels(sample, moments=True) if 'ln' in words else None
+    return _over_channels(sample, moments=True) if sample is not None and 'ln' in words else None
 
 
-def _over_channels(moments_or_gradients: Moments, moments: bool) -> Tensor:
-    vectors, matrices = _dense(*moments_or_gradients)
+def _over_channels(pair: Moments, moments: bool) -> Tensor:
+    """Of moments, or of their gradients, what `layer_kernel` says."""
+    vectors, matrices = pair.mean.contiguous(), pair.cov.contiguous()
     n, g, d = vectors.shape
     result = vectors.new_empty(n, 2)
     if n:

@@ -6,22 +6,27 @@ tensors, integers themselves, and the constants. What is found is started with a
 as they are, where it asks the driver about a tensor.
 """
 
+from typing import Any
+
 import triton
 from torch import Tensor, cuda
 
 __all__ = ['launch']
 
-_COMPILED: dict[tuple, tuple] = {}
+_COMPILED: dict[tuple[Any, ...], tuple[Any, tuple[Any, ...]]] = {}
 _ALIGNMENT = 16  # bytes; Triton compiles wider loads for pointers that are multiples of it
 _CACHED = 4096  # kernels; a network whose images all differ in size would collect them without end
 
 
-def launch(kernel: triton.JITFunction, programs: int, *arguments: Tensor | int | float | None, **constants) -> None:
+def launch(kernel: triton.JITFunction, programs: int, *arguments: Tensor | int | float | None,
+           **constants: Any) -> None:
     """`kernel[(programs,)](*arguments, **constants)` on the device of the first tensor.
 
     `constants` are the kernel's compile-time arguments, which follow its others, and launch options.
     """
-    device, key, values = -1, [id(kernel), *constants.values()], []
+    device = -1
+    key: list[Any] = [id(kernel), *constants.values()]
+    values: list[Any] = []
     for argument in arguments:
         if isinstance(argument, Tensor):
             if device < 0:
@@ -32,18 +37,18 @@ def launch(kernel: triton.JITFunction, programs: int, *arguments: Tensor | int |
         else:
             values.append(argument)
             key.append(float if isinstance(argument, float) else argument)
-    key = (device, *key)
+    key.append(device)
     if device < 0 or device == cuda.current_device():
-        _start(kernel, programs, arguments, values, constants, key)
+        _start(kernel, programs, arguments, values, constants, tuple(key))
     else:
         with cuda.device(device):
-            _start(kernel, programs, arguments, values, constants, key)
+            _start(kernel, programs, arguments, values, constants, tuple(key))
 
 
-def _start(kernel: triton.JITFunction, programs: int, arguments: tuple, values: list, constants: dict,
-           key: tuple) -> None:
+def _start(kernel: triton.JITFunction, programs: int, arguments: tuple[Any, ...], values: list[Any],
+           constants: dict[str, Any], key: tuple[Any, ...]) -> None:
     compiled, at_compilation = _COMPILED.get(key, (None, ()))
-    if compiled is not None:
+    if compiled is not None:  # private: the call of a compiled kernel, which triton's own launcher ends in
         compiled[(programs, 1, 1)](*values, *at_compilation)
         return
     compiled = kernel[(programs,)](*arguments, **constants)

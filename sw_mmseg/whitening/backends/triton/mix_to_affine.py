@@ -31,8 +31,8 @@ def layer_kernel(vectors, matrices, results, channels, D: tl.constexpr, MOMENTS:
         there = channel < channels
         total += tl.load(matrices + (sample + channel) * D + channel % D, mask=there, other=0.0)
         if MOMENTS:
-            apart = tl.load(vectors + sample + channel, mask=there, other=0.0) - first
-            total += tl.where(there, apart * apart, 0.0)
+            deviation = tl.load(vectors + sample + channel, mask=there, other=0.0) - first
+            total += tl.where(there, deviation * deviation, 0.0)
     second = tl.sum(total, 0)
     if MOMENTS:
         second /= channels
@@ -42,9 +42,9 @@ def layer_kernel(vectors, matrices, results, channels, D: tl.constexpr, MOMENTS:
 
 @triton.jit
 def affine_kernel(mean_logits, cov_logits, sample_mean, sample_cov, batch_mean, batch_cov, layer, weight, bias, shift,
-                means, covs, roots, matrices, vectors, eps, groups, ITERATIONS: tl.constexpr, COUNT: tl.constexpr,
-                BW: tl.constexpr, IW: tl.constexpr, BN: tl.constexpr, IN: tl.constexpr, LN: tl.constexpr,
-                D: tl.constexpr, ROWS: tl.constexpr):
+                  means, covs, roots, matrices, vectors, eps, groups, ITERATIONS: tl.constexpr, COUNT: tl.constexpr,
+                  BW: tl.constexpr, IW: tl.constexpr, BN: tl.constexpr, IN: tl.constexpr, LN: tl.constexpr,
+                  D: tl.constexpr, ROWS: tl.constexpr):
     """μ̂, Σ̂, its inverse square root, A and b = β + A (shift − μ̂)."""
     program = tl.program_id(0)
     group = program % groups

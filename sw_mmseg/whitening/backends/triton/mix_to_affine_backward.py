@@ -1,4 +1,4 @@
-"""From gradients of what the layer applies to those of moments and parameters, in Triton: backward of `mix_to_affine`."""
+"""From gradients of the map that a layer applies to those of moments and parameters: backward of `mix_to_affine`."""
 
 import triton
 import triton.language as tl
@@ -10,10 +10,10 @@ __all__ = ['finish_kernel', 'affine_backward_kernel', 'input_kernel']
 
 
 @triton.jit
-def affine_backward_kernel(totals, products, sample_mean, sample_cov, batch_mean, batch_cov, layer, weight, shift, means,
-                         covs, roots, matrices, to_weight, to_bias, to_means, to_covs, to_ratios, groups, samples,
-                         ITERATIONS: tl.constexpr, BW: tl.constexpr, IW: tl.constexpr, BN: tl.constexpr,
-                         IN: tl.constexpr, LN: tl.constexpr, D: tl.constexpr, ROWS: tl.constexpr):
+def affine_backward_kernel(totals, products, sample_mean, sample_cov, batch_mean, batch_cov, layer, weight, shift,
+                           means, covs, roots, matrices, to_weight, to_bias, to_means, to_covs, to_ratios, groups,
+                           samples, ITERATIONS: tl.constexpr, BW: tl.constexpr, IW: tl.constexpr, BN: tl.constexpr,
+                           IN: tl.constexpr, LN: tl.constexpr, D: tl.constexpr, ROWS: tl.constexpr):
     """Gradients of μ̂ and Σ̂, and one program's part of those of γ, β and the ratios, (2, WORDS).
 
     A program has `samples` samples: 1, or where one A serves all, N.
@@ -52,14 +52,14 @@ def _sums_about(totals, products, shift, mean, program, groups, samples, D: tl.c
     row = tl.arange(0, ROWS)
     total, product = tl.zeros((ROWS,), tl.float32), tl.zeros((ROWS, ROWS), tl.float32)
     for sample in tl.range(samples, num_stages=4):  # loads ahead of their use
-        own, mask, _ = square(program + sample * groups, D, ROWS)
+        offsets, mask, _ = square(program + sample * groups, D, ROWS)
         at = (program + sample * groups) * D + row
         gradient = tl.load(totals + at, mask=row < D, other=0.0)
         offset = mean
         if shift is not None:
             offset -= tl.load(shift + at, mask=row < D, other=0.0)
         total += gradient
-        product += tl.load(products + own, mask=mask, other=0.0) - gradient[:, None] * offset[None, :]
+        product += tl.load(products + offsets, mask=mask, other=0.0) - gradient[:, None] * offset[None, :]
     return total, product
 
 
@@ -85,13 +85,13 @@ def _gradients_of_ratios(to_mean, to_cov, sample_mean, sample_cov, batch_mean, b
     else:
         origin = tl.load(sample_mean + group * D + row, mask=there, other=0.0)
     if IW >= 0 or IN >= 0:
-        apart = tl.load(sample_mean + at, mask=there, other=0.0) - origin
-        of_mean += tl.where((word == IW) | (word == IN), tl.sum(to_mean * apart, 0), 0.0)
+        deviation = tl.load(sample_mean + at, mask=there, other=0.0) - origin
+        of_mean += tl.where((word == IW) | (word == IN), tl.sum(to_mean * deviation, 0), 0.0)
         values = to_cov * tl.load(sample_cov + offsets, mask=mask, other=0.0)
         of_cov += tl.where(word == IW, inner(values, mask), 0.0) + tl.where(word == IN, inner(values, unit), 0.0)
     if LN >= 0:
-        apart = tl.load(layer + 2 * (program // groups)) - origin
-        of_mean += tl.where(word == LN, tl.sum(to_mean * apart, 0), 0.0)
+        deviation = tl.load(layer + 2 * (program // groups)) - origin
+        of_mean += tl.where(word == LN, tl.sum(to_mean * deviation, 0), 0.0)
         trace = inner(to_cov, unit) * tl.load(layer + 2 * (program // groups) + 1)
         of_cov += tl.where(word == LN, trace, 0.0)
     return of_mean, of_cov
@@ -178,9 +178,9 @@ def input_kernel(mean_logits, cov_logits, to_means, to_covs, to_batch_mean, to_b
             share = tl.load(share_at).to(tl.float32)
         of_group, _, _ = square(group, D, ROWS)
         to_batch = share * tl.load(to_batch_cov + of_group, mask=mask, other=0.0)
-        apart = mean - tl.load(batch_mean + group * D + row, mask=there, other=0.0)
+        deviation = mean - tl.load(batch_mean + group * D + row, mask=there, other=0.0)
         to_mean += share * tl.load(to_batch_mean + group * D + row, mask=there, other=0.0)
-        to_mean += tl.sum((to_batch + tl.trans(to_batch)) * apart[None, :], 1)
+        to_mean += tl.sum((to_batch + tl.trans(to_batch)) * deviation[None, :], 1)
         to_cov += to_batch
     tl.store(vectors + at, to_mean / length, mask=there)
     tl.store(quadratics + offsets, (to_cov + tl.trans(to_cov)) / length, mask=mask)

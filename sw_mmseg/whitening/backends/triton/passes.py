@@ -165,8 +165,8 @@ def combine_kernel(vectors, matrices, vector, matrix, length, chunk, chunks, who
         mask = (part < chunks)[:, None] & (column < D)[None, :]
         values = tl.load(matrices + (offsets - column[None, :] + row) * D + column[None, :], mask=mask, other=0.0)
         if MOMENTS:
-            apart = tl.load(vectors + offsets, mask=mask, other=0.0) - origin[None, :] - mean[None, :]
-            values += tl.sum(tl.where(column[None, :] == row, apart, 0.0), 1)[:, None] * apart
+            deviation = tl.load(vectors + offsets, mask=mask, other=0.0) - origin[None, :] - mean[None, :]
+            values += tl.sum(tl.where(column[None, :] == row, deviation, 0.0), 1)[:, None] * deviation
         result += tl.sum(weight[:, None] * values, 0)
     tl.store(vector + program, tl.sum(tl.where(column == row, origin + mean, 0.0), 0))
     tl.store(matrix + program * D + column, result, mask=column < D)
