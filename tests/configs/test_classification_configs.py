@@ -19,8 +19,9 @@ from torch.utils.data import Dataset
 
 import sw_mmseg.plugin  # noqa: F401
 from sw_mmseg.engine.optimizers import check_coverage
+from sw_mmseg.models.released import convert_released, released_norms
 from sw_mmseg.running.norms import norm_of
-from sw_mmseg.whitening import SwitchWhiten2d, convert_released, convolution_sites, released_norms
+from sw_mmseg.whitening import SwitchWhiten2d, convolution_sites
 
 NAMES = names_of('configs/test_classification_configs.py')
 # convolutions whose norm is replaced, counted as the paper counts
