@@ -14,7 +14,7 @@ $(shell rm -rf $(VENV))
 endif
 endif
 
-.PHONY: demo test test-upstream lint setup clean
+.PHONY: demo test test-slow test-upstream lint types format setup clean
 
 demo: $(STAMP)
 	$(PY) tools/demo.py
@@ -22,6 +22,10 @@ demo: $(STAMP)
 # Two workers of one thread: several threads a worker would wait for each other.
 test: lint
 	OMP_NUM_THREADS=1 $(PY) -m pytest -n 2 --dist loadfile
+
+# What takes minutes: long trainings, and the wheel and the sdist, built and installed.
+test-slow: $(STAMP)
+	OMP_NUM_THREADS=1 $(PY) -m pytest -m slow
 
 # The tests on OpenMMLab's own last releases, in an environment of their own. Whitening is the same there; sharding
 # (--fsdp) is of the first set alone.
@@ -32,6 +36,13 @@ test-upstream $(UPSTREAM)/.installed: PY := $(UPSTREAM)/bin/python
 
 lint: $(STAMP)
 	$(PY) -m ruff check .
+
+# Static types of the packages that mypy.ini names.
+types: $(STAMP)
+	$(PY) -m mypy
+
+format: $(STAMP)
+	$(PY) -m ruff format .
 
 setup: $(STAMP)
 
@@ -52,4 +63,4 @@ $(UPSTREAM)/.installed: setup.cfg requirements/constraints.txt requirements/cons
 	@touch $@
 
 clean:
-	rm -rf $(VENV) $(UPSTREAM) work_dirs build *.egg-info
+	rm -rf $(VENV) $(UPSTREAM) work_dirs build dist *.egg-info

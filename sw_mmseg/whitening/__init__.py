@@ -14,16 +14,21 @@ from .diagnosis import Diagnosis
 from .folding import FoldReport, fold, fold_into, fold_model
 from .layer import SwitchWhiten1d, SwitchWhiten2d, SwitchWhiten3d
 from .maths import STATISTICS
+from .norm_table import NORMS, NORMS_BY_TITLE, Norm
 from .placement import Site, convolution_sites, describe, every, place_norm
-from .presets import PRESETS, BatchWhiten2d, InstanceWhiten2d, SwitchNorm2d
+from .presets import PRESETS, BatchWhiten2d, FullSwitchWhiten2d, InstanceWhiten2d, SwitchNorm2d
 
 __all__ = [
+    'NORMS',
+    'NORMS_BY_TITLE',
     'PRESETS',
     'STATISTICS',
     'BatchWhiten2d',
     'Diagnosis',
     'FoldReport',
+    'FullSwitchWhiten2d',
     'InstanceWhiten2d',
+    'Norm',
     'Site',
     'SwitchNorm2d',
     'SwitchWhiten1d',

@@ -96,7 +96,9 @@ def replace_norm(model: nn.Module, name: str, norm: _Norm, like: Tensor | None =
     reference = next((tensor for tensor in entries.values() if tensor.is_floating_point()), like)
     if reference is not None:
         norm = norm.to(device=reference.device, dtype=reference.dtype)
-    state = {key: value for key, value in entries.items() if key in norm.state_dict() or key == 'running_var'}
+    # SW reads a variance as the diagonal of its covariance; torch's InstanceNorm refuses one
+    known = {*norm.state_dict(), *(('running_var',) if isinstance(norm, _SWITCH) else ())}
+    state = {key: value for key, value in entries.items() if key in known}
     if state:
         norm.load_state_dict(state, strict=False)
     norm.train(old.training)

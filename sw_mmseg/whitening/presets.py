@@ -1,7 +1,7 @@
 """Ω by name: the norms that the paper compares are one layer with different statistics (Section 3.1).
 
-`SwitchNorm2d` is Luo et al.'s SN, `BatchWhiten2d` is decorrelated BN, `InstanceWhiten2d` the whitening of style
-transfer. Each takes the arguments of `SwitchWhiten2d`.
+`FullSwitchWhiten2d` is the paper's SWb, `SwitchNorm2d` Luo et al.'s SN, `BatchWhiten2d` decorrelated BN,
+`InstanceWhiten2d` the whitening of style transfer. Each takes the arguments of `SwitchWhiten2d`, whose Ω is SWa's.
 """
 
 from collections.abc import Sequence
@@ -11,7 +11,7 @@ from torch.nn.modules.batchnorm import _BatchNorm  # a direct base again, as in 
 
 from .layer import SwitchWhiten2d
 
-__all__ = ['PRESETS', 'BatchWhiten2d', 'InstanceWhiten2d', 'SwitchNorm2d']
+__all__ = ['PRESETS', 'BatchWhiten2d', 'FullSwitchWhiten2d', 'InstanceWhiten2d', 'SwitchNorm2d']
 
 PRESETS = {
     'SWa': ('bw', 'iw'),
@@ -23,6 +23,13 @@ PRESETS = {
     'IN': ('in',),
     'LN': ('ln',),
 }
+
+
+class FullSwitchWhiten2d(SwitchWhiten2d, _BatchNorm):
+    """SWb: Ω = {bw, iw, bn, in, ln}."""
+
+    def __init__(self, num_features: int, *args, statistics=PRESETS['SWb'], **kwargs) -> None:
+        super().__init__(num_features, *args, statistics=statistics, **kwargs)
 
 
 class SwitchNorm2d(SwitchWhiten2d, _BatchNorm):

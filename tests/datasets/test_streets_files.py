@@ -1,7 +1,6 @@
 """Streets on disk: the two layouts, the manifest, interruption, any number of processes."""
 
 import hashlib
-import importlib.util
 import json
 import multiprocessing
 import os
@@ -13,6 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from sw_mmseg.commands.dataset_converters import streets as streets_command
 from sw_mmseg.datasets import GTA5Dataset, RawCityscapesDataset, UnlabelledImages, check_dataset
 from sw_mmseg.datasets.streets import draw_sample, generate_streets
 from sw_mmseg.datasets.streets import generate as module
@@ -178,11 +178,8 @@ def test_wrong_options_are_named(tmp_path, options, message):
 
 
 def test_the_tool_explains_a_wrong_size(capsys):
-    spec = importlib.util.spec_from_file_location('streets_tool', REPOSITORY / 'tools/dataset_converters/streets.py')
-    tool = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(tool)
-    assert tool.parse_args(['out', '--size', '512x256']).size == (512, 256)
-    assert tool.parse_args([]).size == (256, 128)
+    assert streets_command.parse_arguments(['out', '--size', '512x256']).size == (512, 256)
+    assert streets_command.parse_arguments([]).size == (256, 128)
     with pytest.raises(SystemExit):
-        tool.parse_args(['--size', 'large'])
+        streets_command.parse_arguments(['--size', 'large'])
     assert "'large' is not a size such as 256x128" in capsys.readouterr().err

@@ -1,6 +1,6 @@
-"""Tools are scripts, not a package: load one by its file."""
+"""What tests of commands share: small data and configs, and commands run in this process or as a user runs them."""
 
-import importlib.util
+import importlib
 import os
 import socket
 import subprocess
@@ -10,23 +10,9 @@ from pathlib import Path
 import pytest
 import torch
 
+from sw_mmseg.running.command_line import run_tool
+
 REPOSITORY = Path(__file__).resolve().parents[2]
-TOOLS = REPOSITORY / 'tools'
-
-
-@pytest.fixture
-def load_tool(monkeypatch):
-    """`load_tool('train')` -> the module of tools/train.py."""
-    monkeypatch.syspath_prepend(str(TOOLS))
-
-    def load(name):
-        spec = importlib.util.spec_from_file_location(f'tool_{Path(name).name}', TOOLS / f'{name}.py')
-        module = importlib.util.module_from_spec(spec)
-        sys.modules[spec.name] = module  # dataclasses look their module up
-        spec.loader.exec_module(module)
-        return module
-
-    return load
 
 
 @pytest.fixture(scope='session')
@@ -123,13 +109,13 @@ def one_thread():
 
 
 @pytest.fixture
-def run(load_tool):
-    """`run('train', CONFIG, ...)` in this process -> exit status."""
+def run():
+    """`run('train', CONFIG, ...)` in this process -> exit status; `run('analysis cost', ...)`."""
 
     def call(name, *words):
-        tool = load_tool(name)
+        command = importlib.import_module(f'sw_mmseg.commands.{name.replace(" ", ".")}')
         _forget_runs()
-        return tool.run_tool(tool.main, tool.parse_arguments([str(w) for w in words]))
+        return run_tool(command.main, command.parse_arguments([str(w) for w in words]))
 
     return call
 

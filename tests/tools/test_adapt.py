@@ -1,10 +1,10 @@
 """tools/adapt.py on tiny folders of a user's own: from folders to a report, and on after a stop."""
 
-import importlib
 import json
 import shutil
 import subprocess
 import sys
+from importlib import import_module
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +14,7 @@ from PIL import Image
 
 from sw_mmseg.analysis.report import page_faults
 from sw_mmseg.datasets import read_class_table
+from sw_mmseg.running import training
 
 pytestmark = pytest.mark.usefixtures('one_thread')
 CLASSES = ('road', 'building', 'plants', 'sky', 'things')
@@ -54,16 +55,14 @@ def test_folders_of_streets_are_what_they_say(mine):
 @pytest.fixture(scope='module')
 def adapted(mine, tmp_path_factory):
     """A finished run with scores, by one thread like `run`: another number of them rounds otherwise."""
-    tools, threads = str(Path(__file__).resolve().parents[2] / 'tools'), torch.get_num_threads()
-    sys.path.insert(0, tools)
+    threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
-        tool = importlib.import_module('adapt')
+        tool = import_module('sw_mmseg.commands.adapt')
         out = tmp_path_factory.mktemp('adapted') / 'out'
         assert tool.main(tool.parse_arguments([str(w) for w in validated(mine, out, '--predict', 2)])) == 0
     finally:
         torch.set_num_threads(threads)
-        sys.path.remove(tools)
     return out
 
 
@@ -144,23 +143,23 @@ def test_statistics_alone_is_a_method_and_no_target_label_is_read_unless_given(m
     assert changed == {'running_mean', 'running_cov', 'num_batches_tracked'}
 
 
-def test_a_stopped_run_goes_on_and_no_other_is_taken_for_it(mine, run, load_tool, tmp_path, monkeypatch, capsys):
-    out, tool = tmp_path / 'out', load_tool('adapt')
-    runs, calls = sys.modules['_demo_runs'], []
-    train = runs.train
+def test_a_stopped_run_goes_on_and_no_other_is_taken_for_it(mine, run, tmp_path, monkeypatch, capsys):
+    out, tool = tmp_path / 'out', import_module('sw_mmseg.commands.adapt')
+    calls = []
+    train = training.train
 
     def stopped(run, *rest):
         calls.append(run.network)
         if len(calls) == 2:
-            raise runs.Interrupted
+            raise training.Interrupted
         return train(run, *rest)
 
-    monkeypatch.setattr(runs, 'train', stopped)
+    monkeypatch.setattr(training, 'train', stopped)
     arguments = [str(w) for w in words(mine, out, '--predict', 0, '--norm', 'bn')]
     assert tool.main(tool.parse_arguments(arguments)) == 130
     assert 'the same command with --resume goes on' in capsys.readouterr().err
     assert not (out / 'checkpoint.pth').exists() and not (out / 'report.html').exists()
-    monkeypatch.setattr(runs, 'train', train)
+    monkeypatch.setattr(training, 'train', train)
     assert run('adapt', *arguments) == 2
     assert f'error: {out} holds a run already' in capsys.readouterr().err
     assert run('adapt', *arguments, '--resume', '--norm', 'sw') == 2

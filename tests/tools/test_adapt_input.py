@@ -4,11 +4,15 @@ import json
 import os
 import re
 import shutil
+from importlib import import_module
 
 import numpy as np
 import pytest
 from own_folders import save, write_folders
 from PIL import Image
+
+from sw_mmseg.own_images import adapt as job
+from sw_mmseg.running.command_line import run_tool
 
 
 @pytest.fixture
@@ -153,14 +157,14 @@ def test_a_folder_that_cannot_be_written_to_and_a_full_disk(adapt, folders, monk
         assert adapt() == 2
 
 
-def test_a_disk_that_fills_while_training_is_one_line(folders, load_tool, monkeypatch, capsys):
-    tool = load_tool('adapt')
+def test_a_disk_that_fills_while_training_is_one_line(folders, monkeypatch, capsys):
+    tool = import_module('sw_mmseg.commands.adapt')
 
     def begin(*_):
         raise OSError(28, 'No space left on device', 'x.pth')
 
-    monkeypatch.setattr(tool, 'begin', begin)
+    monkeypatch.setattr(job, 'begin', begin)
     words = ['--source', folders / 'source/images', folders / 'source/labels', '--target', folders / 'target', '--out',
              folders / 'out']
-    assert tool.run_tool(tool.main, tool.parse_arguments([str(w) for w in words])) == 2
+    assert run_tool(tool.main, tool.parse_arguments([str(w) for w in words])) == 2
     assert 'error: cannot write x.pth: No space left on device. Make room' in capsys.readouterr().err

@@ -2,7 +2,6 @@
 
 import argparse
 import json
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +11,10 @@ from mmengine.config import Config
 from own_folders import save, write_folders
 from PIL import Image
 
+from sw_mmseg.own_images import check, config, job, training
+from sw_mmseg.own_images import plan as plan_module
+from sw_mmseg.running.errors import UserError
+
 
 @pytest.fixture
 def folders(tmp_path):
@@ -19,11 +22,9 @@ def folders(tmp_path):
 
 
 @pytest.fixture
-def plan(load_tool, folders):
+def plan(folders):
     """Tool modules, and the folders as they were checked: sizes differ, so images are scaled and cropped."""
-    load_tool('adapt')
-    names = ('_adapt_plan', '_adapt_config', '_adapt_check', '_adapt_runs', '_adapt_job')
-    modules = argparse.Namespace(**{name.removeprefix('_adapt_'): sys.modules[name] for name in names})
+    modules = argparse.Namespace(plan=plan_module, config=config, check=check, runs=training, job=job)
     source = [str(folders / 'source/images'), str(folders / 'source/labels')]
     modules.found = modules.check.check(source, str(folders / 'target'), None, None, folders / 'out')
     modules.args = argparse.Namespace(network='narrow', norm='sw', method='adaptsegnet', short_side=None,
@@ -39,7 +40,7 @@ def test_sizes_follow_from_the_images(plan):
     assert (choice.batch, choice.norm, choice.seed) == (2, 'sw', 3)
     assert {what for what, _, _ in reasons} >= {'device', 'network', 'method', 'short side of images'}
     plan.args.short_side = 24
-    with pytest.raises(plan.check.UserError, match='at least 32'):
+    with pytest.raises(UserError, match='at least 32'):
         plan.plan.choose(plan.args, plan.found)
 
 
@@ -107,9 +108,9 @@ def test_options_reach_both_trainings_where_they_fit(plan):
     assert adapted.model.segmentor.backbone.width == alone.model.backbone.width == 0.5
     assert adapted.model.levels[0].lambda_adv == 0.5 and 'levels' not in alone.model
     assert adapted.train_dataloader.batch_size == alone.train_dataloader.batch_size == 3
-    with pytest.raises(plan.check.UserError, match="no 'modle'; did you mean model"):
+    with pytest.raises(UserError, match="no 'modle'; did you mean model"):
         plan.config.make_config(choice, plan.found, 'adaptsegnet', {'modle.width': 1})
-    with pytest.raises(plan.check.UserError, match='--cfg-options do not fit'):
+    with pytest.raises(UserError, match='--cfg-options do not fit'):
         plan.config.make_config(choice, plan.found, 'adaptsegnet', {'model.levels.7.head': 'x'})
 
 

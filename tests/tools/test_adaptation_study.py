@@ -3,8 +3,14 @@
 import functools
 import json
 from concurrent.futures import Future
+from importlib import import_module
 
 import pytest
+
+from sw_mmseg.running import schedules
+from sw_mmseg.running.command_line import run_tool
+from sw_mmseg.studies.adaptation import runs as cells
+from sw_mmseg.studies.adaptation import study as side_by_side
 
 
 class Here:
@@ -26,25 +32,24 @@ class Here:
 
 
 @pytest.fixture
-def study(load_tool, tmp_path, monkeypatch, one_thread):
+def study(tmp_path, monkeypatch, one_thread):
     """`study(...)` -> exit status; streets are tiny."""
-    tool = load_tool('analysis/adaptation_study')
-    cells = tool.cells
+    tool = import_module('sw_mmseg.commands.analysis.adaptation_study')
     def tiny(out, variant, source=3, target_train=4, target_val=2, seed=0):
         return generate(out, variant, (64, 32), min(source, 3), target_train, target_val, seed)
     generate = cells.generate_streets
     monkeypatch.setattr(cells, 'generate_streets', tiny)
-    monkeypatch.setattr(tool, 'ProcessPoolExecutor', Here)
+    monkeypatch.setattr(side_by_side, 'ProcessPoolExecutor', Here)
     monkeypatch.setattr(tool, 'DOCS', tmp_path / 'docs')
-    monkeypatch.setattr(tool, 'measure', cells.measure)
-    schedule, in_process = cells.runs.schedule_options, {}
+    monkeypatch.setattr(side_by_side, 'measure', cells.measure)
+    schedule, in_process = schedules.schedule_options, {}
     for part in ('train_dataloader', 'val_dataloader'):
         in_process |= {f'{part}.num_workers': 0, f'{part}.persistent_workers': False}
-    monkeypatch.setattr(cells.runs, 'schedule_options', lambda *words: schedule(*words) | in_process)
+    monkeypatch.setattr(schedules, 'schedule_options', lambda *words: schedule(*words) | in_process)
 
     def run(*words):
         words = ['--work-dir', tmp_path / 'out', '--streets', tmp_path / 'data', '--iterations', 4, *words]
-        return tool.run_tool(tool.main, tool.parse_arguments([str(w) for w in words]))
+        return run_tool(tool.main, tool.parse_arguments([str(w) for w in words]))
 
     run.tool = tool
     return run
@@ -113,7 +118,7 @@ def result(tool, method='adaptsegnet', norm='bn', seed=0, target=10.0, other=20.
                   scores={'target': {'target': [target, float('nan')], 'source': [50.0, 40.0]},
                           're-estimated': {'target': [other, float('nan')], 'source': [30.0, 20.0]}},
                   kept='target', history=history, classes=['road', 'bus'], seconds=7.0, memory=100.0, command='x')
-    return tool.Result(**{**values, **changed})
+    return cells.Result(**{**values, **changed})
 
 
 def test_tables_take_each_norms_best_policy_over_seeds_and_say_what_choosing_costs(study):

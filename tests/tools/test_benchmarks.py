@@ -2,25 +2,31 @@
 
 import subprocess
 import sys
+from importlib import import_module
 from pathlib import Path
 
 import pytest
 import torch
 from torch import nn
 
+from sw_mmseg.benchmark import features, growth, measure, network_step, networks, newton, norm_layer
+from sw_mmseg.whitening import SwitchWhiten2d
+
 REPOSITORY = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture
-def bench(load_tool, monkeypatch, one_thread):
-    """`bench('norm_layer')` -> the module of tools/benchmark/norm_layer.py; the number of threads comes back after."""
-    monkeypatch.syspath_prepend(str(REPOSITORY / 'tools/benchmark'))
-    return lambda name: load_tool(f'benchmark/{name}')
+def bench(one_thread):
+    """`bench('norm_layer')` -> the module of that benchmark; the number of threads comes back after."""
+    return lambda name: import_module(f'sw_mmseg.commands.benchmark.{name}')
+
+
+def main_of(command, words):
+    return command.main(command.parse_arguments(words))
 
 
 def test_networks_have_the_published_sizes(bench):
     """torchvision's resnet50 and the convolutions of its vgg16, counted from their published weights."""
-    networks = bench('_networks')
     with torch.device('meta'):
         classifier, vgg, pspnet = networks.Classifier(), networks.VGG16DeepLab(), networks.PSPNet()
     assert sum(p.numel() for p in classifier.parameters()) == 25_557_032
@@ -35,23 +41,23 @@ def test_networks_have_the_published_sizes(bench):
 
 @pytest.mark.parametrize('name,sites', [('resnet50', 7), ('pspnet7', 7), ('pspnet14', 14), ('vgg16', 5)])
 def test_sites_are_the_papers_and_every_network_learns(bench, name, sites):
-    step, whitening = bench('network_step'), bench('_norms').SwitchWhiten2d
+    step, whitening = network_step, SwitchWhiten2d
     workload = step.NETWORKS[name]
     assert step.sites_of(workload) == sites
     # an image below the resolution of the deepest dilations still trains
-    args = step.parse_args(['--width', '0.05', '--size', '2', '33', '33', '--threads', '1'])
+    args = bench('network_step').parse_arguments(['--width', '0.05', '--size', '2', '33', '33', '--threads', '1'])
     take = step.build_step(workload, 'SWa', args)
     losses = [take() for _ in range(3)]
     assert all(loss.isfinite() for loss in losses) and losses[0] != losses[2]
     network = workload.build(0.05)
-    step.put_norm(network, step.SITE_NORMS['SWa'], workload.k)
+    networks.put_norm(network, step.SITE_NORMS['SWa'], workload.k)
     assert sum(type(m) is whitening for m in network.modules()) == sites
     assert not any(type(m) is whitening for n, m in network.named_modules() if 'layer4' in n)
 
 
 def test_the_loss_of_pspnet_weighs_its_auxiliary_head(bench):
     """All logits zero but for a bias of log 3 on class 0: p = 3 / (3 + 18), and the same at 0.4 from the other head."""
-    network = bench('_networks').PSPNet(width=0.05).eval()
+    network = networks.PSPNet(width=0.05).eval()
     for head in (network.head, network.auxiliary):
         nn.init.zeros_(head[-1].weight)
         head[-1].bias.data = torch.tensor([3.0] + [1.0] * 18).log()
@@ -72,11 +78,11 @@ def test_peak_memory_is_what_lives_at_once(bench):
 
         return step
 
-    assert bench('_measure').peak_mib(build, 'cpu') == pytest.approx(14, abs=0.01)
+    assert measure.peak_mib(build, 'cpu') == pytest.approx(14, abs=0.01)
 
 
 def test_candidates_take_turns_and_ratios_are_those_of_rounds(bench):
-    measure, order = bench('_measure'), []
+    order = []
     work = {name: lambda name=name: order.append(name) for name in 'ab'}
     times = measure.in_turn(work, 'cpu', rounds=2, warmup=1)
     assert ''.join(order) == 'baabba' and [len(values) for values in times.values()] == [2, 2]
@@ -86,13 +92,12 @@ def test_candidates_take_turns_and_ratios_are_those_of_rounds(bench):
 
 
 def test_slopes_are_exponents(bench):
-    assert bench('_growth').fit_slope([1, 2, 4, 8], [3.0, 12.0, 48.0, 192.0]) == pytest.approx(2)
+    assert growth.fit_slope([1, 2, 4, 8], [3.0, 12.0, 48.0, 192.0]) == pytest.approx(2)
 
 
 def test_the_matrix_of_a_layer_is_newtons(bench):
     """Σ = I has Σ_N = 1/16 on its diagonal, so that the iteration is one of numbers: p ← (3 p − p³/16) / 2."""
-    newton = bench('newton')
-    args = newton.parse_args(['--threads', '1', '--dtype', 'float64'])
+    args = bench('newton').parse_arguments(['--threads', '1', '--dtype', 'float64'])
     p = 1.0
     for _ in range(5):
         p = (3 * p - p**3 / 16) / 2
@@ -102,13 +107,13 @@ def test_the_matrix_of_a_layer_is_newtons(bench):
 
 
 def test_random_covariances_have_the_condition_asked_for(bench):
-    values = torch.linalg.eigvalsh(bench('newton').random_covariances(3, 1e3))
+    values = torch.linalg.eigvalsh(newton.random_covariances(3, 1e3))
     torch.testing.assert_close(values[:, -1] / values[:, 0], torch.full((3,), 1e3, dtype=torch.float64))
     torch.testing.assert_close(values.mean(1), torch.ones(3, dtype=torch.float64))
 
 
 def test_drawn_images_correlate_over_space_and_colours(bench):
-    features = bench('_features')
+
     images = features.draw_images(4, 128)
     assert torch.equal(images, features.draw_images(4, 128)) and images.isfinite().all()
 
@@ -124,7 +129,7 @@ def test_drawn_images_correlate_over_space_and_colours(bench):
 def test_network_step_writes_table_5(bench, tmp_path, capsys):
     file = tmp_path / 'new' / 'table.md'
     words = '--networks resnet50 pspnet14 --norms SWa --width 0.05 --size 2 33 33 --rounds 2 --warmup 1 --threads 1'
-    assert bench('network_step').main([*words.split(), '--markdown', str(file)]) == 0
+    assert main_of(bench('network_step'), [*words.split(), '--markdown', str(file)]) == 0
     text = file.read_text()
     assert text in capsys.readouterr().out
     assert 'ResNet50, 7 sites, batch 2 of 33×33 (shrunk from 32×224×224), channels × 0.05' in text
@@ -137,17 +142,17 @@ def test_network_step_writes_table_5(bench, tmp_path, capsys):
 
 def test_network_step_in_half_precision_and_channels_last(bench, capsys):
     words = '--networks vgg16 --norms SWa --width 0.05 --size 1 32 32 --rounds 1 --warmup 1 --threads 1'
-    assert bench('network_step').main([*words.split(), '--amp', 'bfloat16', '--channels-last']) == 0
+    assert main_of(bench('network_step'), [*words.split(), '--amp', 'bfloat16', '--channels-last']) == 0
     assert 'autocast to bfloat16, channels_last' in capsys.readouterr().out
 
 
 def test_norm_layer_tabulates_and_draws(bench, tmp_path, capsys, monkeypatch):
     tool = bench('norm_layer')
-    monkeypatch.setattr('_growth.BATCHES', [(1, 8), (2, 8), (4, 8)])
-    monkeypatch.setattr('_growth.GROUP_BATCH', (1, 8))
+    monkeypatch.setattr('sw_mmseg.benchmark.growth.BATCHES', [(1, 8), (2, 8), (4, 8)])
+    monkeypatch.setattr('sw_mmseg.benchmark.growth.GROUP_BATCH', (1, 8))
     text, plot = tmp_path / 'table.md', tmp_path / 'new' / 'table.png'
     words = ['--shapes', '2x64x8x8', '--rounds', '2', '--threads', '1', '--dtypes', 'float32', 'bfloat16', '--growth']
-    assert tool.main([*words, '--markdown', str(text), '--plot', str(plot)]) == 0
+    assert main_of(tool, [*words, '--markdown', str(text), '--plot', str(plot)]) == 0
     assert plot.read_bytes().startswith(b'\x89PNG')
     text = text.read_text()
     assert text in capsys.readouterr().out
@@ -160,19 +165,18 @@ def test_norm_layer_tabulates_and_draws(bench, tmp_path, capsys, monkeypatch):
 
 def test_memory_of_batch_norm_is_known(bench):
     """Forward and backward allocate y and dx of 2*64*32*32 floats, half a MiB each, and a few numbers a channel."""
-    layer = bench('norm_layer')
-    args = layer.parse_args(['--rounds', '1', '--threads', '1', '--norms', 'SWa'])
-    cells = layer.measure((2, 64, 32, 32), 'train', 'float32', args)
+    args = bench('norm_layer').parse_arguments(['--rounds', '1', '--threads', '1', '--norms', 'SWa'])
+    cells = norm_layer.measure((2, 64, 32, 32), 'train', 'float32', args)
     assert 1.0 <= cells['BatchNorm2d'].peak < 2.0 and cells['BatchNorm2d'].saved < 0.01
     assert 0 < cells['SWa'].saved < 0.5 and cells['BatchNorm2d'].ratio == 1
-    forward = layer.measure((2, 64, 32, 32), 'eval', 'float32', args)['BatchNorm2d']
+    forward = norm_layer.measure((2, 64, 32, 32), 'eval', 'float32', args)['BatchNorm2d']
     assert forward.peak == pytest.approx(0.5, abs=0.01) and forward.saved == 0
 
 
 def test_newton_tabulates_what_t_and_eps_do(bench, tmp_path):
     file = tmp_path / 'table.md'
     words = '--iterations 3 5 --eps 1e-5 1e-2 --conditions 1 100 --matrices 4 --images 2 --rounds 2 --threads 1'
-    assert bench('newton').main([*words.split(), '--markdown', str(file)]) == 0
+    assert main_of(bench('newton'), [*words.split(), '--markdown', str(file)]) == 0
     text = file.read_text()
     rows = [[cell.strip() for cell in line.strip('|').split('|')] for line in text.splitlines() if line[:5] == '| 1e+']
     assert [row[0] for row in rows] == ['1e+00', '1e+02'] * 2
@@ -192,12 +196,12 @@ def test_newton_tabulates_what_t_and_eps_do(bench, tmp_path):
 ])
 def test_mistakes_are_told_and_end_with_status_2(bench, capsys, words, message):
     with pytest.raises(SystemExit) as stop:
-        bench(words[0]).main(words[1:])
+        main_of(bench(words[0]), words[1:])
     assert stop.value.code == 2 and message in capsys.readouterr().err
 
 
 ALONE = '''
-import runpy, sys
+import importlib, sys
 
 class Blocker:
     def find_spec(self, name, path=None, target=None):
@@ -206,9 +210,8 @@ class Blocker:
             raise ImportError(name + ' is blocked')
 
 sys.meta_path.insert(0, Blocker())
-sys.path.insert(0, 'tools/benchmark')
-for tool in ('norm_layer', 'network_step', 'newton'):
-    runpy.run_path(f'tools/benchmark/{tool}.py')
+for name in ('benchmark norm_layer', 'benchmark network_step', 'benchmark newton', 'benchmark kernels'):
+    importlib.import_module(f'sw_mmseg.commands.{name.replace(" ", ".")}')
 print('alone')
 '''
 

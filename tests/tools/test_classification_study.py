@@ -2,11 +2,13 @@
 
 import csv
 import json
+from importlib import import_module
 from pathlib import Path
 
 import pytest
 
 from sw_mmseg.datasets.streets import generate_streets
+from sw_mmseg.running.command_line import run_tool
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 PARTS = ('train_dataloader.dataset.dataset', 'val_dataloader.dataset', 'test_dataloader.dataset')
@@ -24,9 +26,9 @@ def data(tmp_path_factory):
 
 
 @pytest.fixture
-def study(load_tool, monkeypatch):
+def study(monkeypatch):
     monkeypatch.chdir(REPOSITORY)
-    return load_tool('analysis/classification_study')
+    return import_module('sw_mmseg.commands.analysis.classification_study')
 
 
 def by_hand(report, norm, seed, error, network='resnet20', shifted=None):
@@ -34,8 +36,8 @@ def by_hand(report, norm, seed, error, network='resnet20', shifted=None):
     return report.Result(network, norm, seed, error, shifted, changed, 60.0, f'train seed {seed}', 'folder')
 
 
-def test_tables_are_means_and_deviations(load_tool):
-    report = load_tool('_classification_report')
+def test_tables_are_means_and_deviations():
+    report = import_module('sw_mmseg.studies.classification.report')
     results = [by_hand(report, 'bn', seed, error) for seed, error in ((0, 8.0), (1, 10.0))]
     results.append(by_hand(report, 'swb', 0, 7.0))
     made = report.tables(results, 'cifar10')
@@ -54,7 +56,7 @@ def test_from_start_to_report_and_again(study, data, tmp_path, capsys):
     options = [*TINY, *data]
 
     def call(*words):
-        return study.run_tool(study.main, study.parse_arguments([
+        return run_tool(study.main, study.parse_arguments([
             '--data', 'streetcrops', '--seeds', '0', '--work-dir', str(tmp_path), '--cfg-options', *options, *words]))
 
     assert call('--norms', 'bn', '--report-only') == 2
@@ -83,36 +85,39 @@ def test_from_start_to_report_and_again(study, data, tmp_path, capsys):
 
 def test_what_there_is_no_config_for(study, capsys):
     def call(*words):
-        return study.run_tool(study.main, study.parse_arguments([*words]))
+        return run_tool(study.main, study.parse_arguments([*words]))
 
-    assert call('--data', 'cifar100', '--norms', 'iw') == 2
-    assert 'no config configs/iw_resnet20_cifar100.py; cifar100 has bn_resnet110_cifar100' in capsys.readouterr().err
+    assert call('--data', 'cifar100', '--norms', 'swtied') == 2
+    assert 'no config swtied_resnet20_cifar100; did you mean ' in capsys.readouterr().err
     assert call('--data', 'mnist') == 2
-    assert 'no configs for --data mnist' in capsys.readouterr().err
+    assert 'no config bn_resnet20_mnist' in capsys.readouterr().err
     planned = study.plan(study.parse_arguments(['--data', 'cifar10', '--networks', 'resnet20', 'resnet44']))
-    assert len(planned) == 5 * (6 + 5) and [run.seed for run in planned[:11]] == [0] * 11
+    assert len(planned) == 5 * (6 + 5) and [run.seed for run in planned[:11]] == [0] * 11  # IW of ResNet-20 alone
+    assert planned[6].command().startswith('tools/train.py configs/bn_resnet44_cifar10.py --work-dir ')
+    assert planned[7].command().startswith('tools/train.py configs/bn_resnet44_cifar10.py --norm sn --work-dir ')
 
 
-def test_training_and_testing_by_the_tools(load_tool, data, monkeypatch, tmp_path, capsys):
+def test_training_and_testing_by_the_tools(data, monkeypatch, tmp_path, capsys):
     monkeypatch.chdir(REPOSITORY)
-    train, test = load_tool('train'), load_tool('test')
-    config, options = 'configs/sw_resnet20_streetcrops.py', ['--work-dir', str(tmp_path), '--cfg-options', *TINY, *data]
-    assert train.run_tool(train.main, train.parse_arguments([config, '--amp', *options])) == 0
+    train, test = import_module('sw_mmseg.commands.train'), import_module('sw_mmseg.commands.test')
+    config = 'configs/bn_resnet20_streetcrops.py'
+    options = ['--norm', 'sw', '--work-dir', str(tmp_path), '--cfg-options', *TINY, *data]
+    assert run_tool(train.main, train.parse_arguments([config, '--amp', *options])) == 0
     words = [config, str(tmp_path / 'iter_4.pth'), *options]
-    assert test.run_tool(test.main, test.parse_arguments(words)) == 0, capsys.readouterr().err
+    assert run_tool(test.main, test.parse_arguments(words)) == 0, capsys.readouterr().err
     metrics = json.loads((tmp_path / 'iter_4_metrics.json').read_text())
     assert 0 <= metrics['accuracy/top1'] <= 100
 
 
 @pytest.mark.parametrize('config, message', [
     ('bn_resnet20_cifar10', 'cifar-10-batches-py is missing'), ('bn_resnet50_imagenet', 'train is missing')])
-def test_missing_data_is_one_line(load_tool, monkeypatch, tmp_path, capsys, config, message):
+def test_missing_data_is_one_line(monkeypatch, tmp_path, capsys, config, message):
     monkeypatch.chdir(REPOSITORY)
-    train = load_tool('train')
+    train = import_module('sw_mmseg.commands.train')
     absent = tmp_path / 'absent'
     words = [f'configs/{config}.py', '--work-dir', str(tmp_path / 'work'), '--cfg-options',
              f'train_dataloader.dataset.dataset.data_root={absent}']
-    assert train.run_tool(train.main, train.parse_arguments(words)) == 2
+    assert run_tool(train.main, train.parse_arguments(words)) == 2
     error = capsys.readouterr().err
     assert message in error and 'digits configs' in error and error.count('\n') == 2
     assert not (tmp_path / 'work').exists()

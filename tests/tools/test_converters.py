@@ -1,22 +1,24 @@
 """Archives as they are downloaded, made tiny: unpacked, counted, stopped half-way, damaged."""
 
 import zipfile
+from importlib import import_module
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from sw_mmseg.datasets import FoldersADE20K, RawCityscapesDataset
+from sw_mmseg.running.command_line import run_tool
 
 LOAD = [dict(type='LoadImage'), dict(type='LoadLabels'), dict(type='PackSegInputs')]
 
 
 @pytest.fixture
-def convert(load_tool, monkeypatch):
+def convert(monkeypatch):
     def run(name, *words, **counts):
-        tool = load_tool(f'dataset_converters/{name}')
+        tool = import_module(f'sw_mmseg.commands.dataset_converters.{name}')
         monkeypatch.setattr(tool, 'COUNTS', counts)
-        return tool.run_tool(tool.main, tool.parse_arguments([str(word) for word in words]))
+        return run_tool(tool.main, tool.parse_arguments([str(word) for word in words]))
     return run
 
 

@@ -3,23 +3,30 @@
 import json
 import os
 import signal
+from importlib import import_module
 
 import pytest
 
 from sw_mmseg.analysis.report import page_faults
 from sw_mmseg.engine import ProgressHook
+from sw_mmseg.running import records, schedules, training
+from sw_mmseg.running.command_line import run_tool
+from sw_mmseg.running.paths import shipped_config
+from sw_mmseg.studies.demo import report
+from sw_mmseg.studies.demo.rows import Row
+from sw_mmseg.studies.demo.study import Demo
 
 
 @pytest.fixture
-def demo(load_tool, tmp_path, monkeypatch, one_thread):
+def demo(tmp_path, monkeypatch, one_thread):
     """`demo(...)` runs the demo in `tmp_path` and returns its exit status."""
-    monkeypatch.chdir(tmp_path)  # back to where we were when the test ends; the tool goes to the repository
-    tool = load_tool('demo')
+    monkeypatch.chdir(tmp_path)
+    tool = import_module('sw_mmseg.commands.demo')
 
     def run(*words):
         words = ['--work-dir', tmp_path / 'demo', '--data', tmp_path / 'data', '--images', 4, '--test-images', 2,
                  '--size', '64x32', '--rows', 'bn', 'in', '--pictures', 2, *words]
-        return tool.run_tool(tool.main, tool.parse_arguments([str(w) for w in words]))
+        return run_tool(tool.main, tool.parse_arguments([str(w) for w in words]))
 
     run.tool = tool
     return run
@@ -40,11 +47,11 @@ class StopOnce(ProgressHook):
 
 
 def test_demo_from_end_to_end(demo, tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(demo.tool.runs, 'ProgressHook', StopOnce)
-    schedule, in_process = demo.tool.runs.schedule_options, {}
+    monkeypatch.setattr(training, 'ProgressHook', StopOnce)
+    schedule, in_process = schedules.schedule_options, {}
     for part in ('train_dataloader', 'val_dataloader'):  # starting and ending workers would take most of the time
         in_process |= {f'{part}.num_workers': 0, f'{part}.persistent_workers': False}
-    monkeypatch.setattr(demo.tool.runs, 'schedule_options', lambda *words: schedule(*words) | in_process)
+    monkeypatch.setattr(schedules, 'schedule_options', lambda *words: schedule(*words) | in_process)
     out = tmp_path / 'demo'
     assert demo('--iterations', 2) == 130
     assert 'the same command goes on' in capsys.readouterr().err
@@ -85,11 +92,10 @@ def test_demo_from_end_to_end(demo, tmp_path, monkeypatch, capsys):
 
 
 def test_switches_learnt_again_are_a_row_and_leave_the_others_alone(demo, tmp_path, monkeypatch, capsys):
-    monkeypatch.chdir(demo.tool.REPOSITORY)
     args = ['--work-dir', tmp_path / 'demo', '--data', tmp_path / 'data', '--images', 4, '--test-images', 2, '--size',
             '64x32', '--rows', 'sw', '--iterations', 1, '--pictures', 1]
     args = demo.tool.parse_arguments([str(a) for a in args])
-    made = demo.tool.Demo(args)
+    made = Demo(args)
     run = made.run('sw', 'source only', 0)
     rows = {row.treatment: row for row, _ in made.source_rows(run)}
     assert list(rows) == ['source only', 'switches learnt again', 'target statistics']
@@ -100,13 +106,13 @@ def test_switches_learnt_again_are_a_row_and_leave_the_others_alone(demo, tmp_pa
     assert [row.statistics for row in rows.values()] == ['source', 'source', 'target, re-estimated']
     assert '--switches source --keep-statistics' in again.command and str(run.folder) in again.command
     assert f'data_root={tmp_path}/data/varied/gta5' in again.command  # the pictures that this run was trained on
-    kept = [row for row, _ in demo.tool.Demo(args).source_rows(run)]
+    kept = [row for row, _ in Demo(args).source_rows(run)]
     assert [(row.treatment, row.seconds) for row in kept] == [(row.treatment, row.seconds) for row in rows.values()]
     assert 'done before' in capsys.readouterr().out
 
 
 def test_rows_of_other_options_are_not_shown(demo):
-    fingerprint = demo.tool.records.fingerprint
+    fingerprint = records.fingerprint
     from mmengine.config import Config
     config = Config({'a': 1})
     assert fingerprint(config, 1) == fingerprint(config, 1)
@@ -115,12 +121,12 @@ def test_rows_of_other_options_are_not_shown(demo):
 
 def test_options_shorten_every_schedule(demo):
     from mmengine.config import Config
-    config = Config.fromfile(str(demo.tool.REPOSITORY / 'configs/bn_adaptsegnet_streets.py'))
-    options = demo.tool.runs.schedule_options(config, config.train_cfg.max_iters // 10)
+    config = Config.fromfile(shipped_config('bn_adaptsegnet_streets'))
+    options = schedules.schedule_options(config, config.train_cfg.max_iters // 10)
     config.merge_from_dict(options)
     ends = [max(s.end for s in schedules) for schedules in config.param_scheduler.values()]
     assert len(ends) == 2 and set(ends) == {config.train_cfg.max_iters}
-    assert demo.tool.runs.schedule_options(config, None) == {}
+    assert schedules.schedule_options(config, None) == {}
 
 
 @pytest.mark.parametrize('option', ['images', 'test-images', 'iterations', 'pictures'])
@@ -134,10 +140,7 @@ def test_a_size_that_is_none_is_refused(demo, capsys):
     assert '--size 64: give WxH' in capsys.readouterr().err
 
 
-def test_sentences_say_what_the_numbers_say(load_tool):
-    load_tool('demo')
-    report = load_tool('_demo_report')
-    from _demo_runs import Row
+def test_sentences_say_what_the_numbers_say():
 
     def row(network, treatment, target, seed=0, kept='target, re-estimated'):
         return Row(network, treatment, seed, kept, [target, float('nan')], [60.0, 50.0], 10.0, 'command')

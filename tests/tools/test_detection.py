@@ -26,7 +26,7 @@ def drawn(data, run):
     words = ['--size', '128x64', '--game', 6, '--game-val', 2, '--camera-train', 2, '--camera-val', 2,
              '--crowd-below', 6, '--workers', 1]
     if not (data / 'varied/annotations/groups_camera_val.json').is_file():
-        assert run('dataset_converters/streets_instances', data, *words) == 0
+        assert run('dataset_converters streets_instances', data, *words) == 0
     return data / 'varied'
 
 
@@ -67,23 +67,23 @@ def test_streets_are_drawn_once_and_annotated_again(data, drawn, run, capsys):
     before, files = picture.stat().st_mtime_ns, sorted((drawn / 'annotations').iterdir())
     assert len(files) == 8
     # options of the pictures are those of the folder's, whatever is asked for now
-    assert run('dataset_converters/streets_instances', data, '--game-val', 2, '--workers', 1) == 0
+    assert run('dataset_converters streets_instances', data, '--game-val', 2, '--workers', 1) == 0
     assert picture.stat().st_mtime_ns == before and '8 annotation files are in' in capsys.readouterr().out
-    assert run('dataset_converters/streets_instances', data, '--game-val', 6, '--workers', 1) == 2
+    assert run('dataset_converters streets_instances', data, '--game-val', 6, '--workers', 1) == 2
     assert '6 pictures of the game: 6 of them cannot be held out' in capsys.readouterr().err
-    assert run('dataset_converters/streets_instances', data, '--game-val', 2, '--crowd-below', 6, '--workers', 1) == 0
+    assert run('dataset_converters streets_instances', data, '--game-val', 2, '--crowd-below', 6, '--workers', 1) == 0
 
 
 def test_cityscapes_instances_from_streets_in_its_layout(drawn, run, capsys, tmp_path):
     root = drawn / 'cityscapes'
-    assert run('dataset_converters/cityscapes_instances', root) == 0
+    assert run('dataset_converters cityscapes_instances', root) == 0
     assert '2 pictures' in capsys.readouterr().out
     content = json.loads((root / 'annotations/instancesonly_filtered_gtFine_val.json').read_text())
     names = [category['name'] for category in content['categories']]
     assert names == ['person', 'rider', 'car', 'truck', 'bus', 'train', 'motorcycle', 'bicycle']
     assert all((root / 'leftImg8bit/val' / image['file_name']).is_file() for image in content['images'])
     assert not any(annotation['iscrowd'] for annotation in content['annotations']) and content['annotations']
-    assert run('dataset_converters/cityscapes_instances', tmp_path) == 2
+    assert run('dataset_converters cityscapes_instances', tmp_path) == 2
     assert 'cityscapes.py gtFine_trainvaltest.zip' in capsys.readouterr().err
 
 
@@ -158,14 +158,14 @@ def test_two_processes_also_where_none_has_an_object(tiny, drawn, call, unused_p
 
 def test_the_study_trains_scores_skips_and_writes(drawn, run, tmp_path, capsys):
     words = ['--norms', 'gn', 'sw', '--seeds', 0, '--iterations', 2, '--data', drawn, '--work-dir', tmp_path]
-    assert run('analysis/detection_study', *words) == 0
+    assert run('analysis detection_study', *words) == 0
     out = capsys.readouterr().out
     assert 'done before' not in out and '| tested on |' in out
     markdown = (tmp_path / 'results.md').read_text()
     assert '| GN | SWa |' in markdown and "camera, the camera's statistics" in markdown
     assert '| camera | box AP50 person |' in markdown and 'backbone.layer3.4.bn2' in markdown
     assert (tmp_path / 'comparison.png').stat().st_size > 5000
-    assert run('analysis/detection_study', *words) == 0
+    assert run('analysis detection_study', *words) == 0
     assert capsys.readouterr().out.count('done before') == 2
-    assert run('analysis/detection_study', '--data', tmp_path) == 2
+    assert run('analysis detection_study', '--data', tmp_path) == 2
     assert 'is missing. Make the data with' in capsys.readouterr().err

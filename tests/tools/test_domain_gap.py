@@ -2,19 +2,22 @@
 
 import json
 from dataclasses import fields
+from importlib import import_module
 
 import cv2
 import numpy as np
 import pytest
 
 from sw_mmseg.datasets.streets import VARIANTS
+from sw_mmseg.running.command_line import run_tool
+from sw_mmseg.studies.adaptation import gap
 
 LABELS = ('BN_seed0', 'BN_seed1')
 
 
 @pytest.fixture
-def tool(load_tool, one_thread):
-    return load_tool('analysis/domain_gap')
+def tool(one_thread):
+    return import_module('sw_mmseg.commands.analysis.domain_gap')
 
 
 @pytest.fixture
@@ -41,19 +44,19 @@ def changed(domain, other):
 
 
 @pytest.mark.parametrize('back', [False, True])
-def test_parts_are_the_whole_step(tool, back):
-    found = tool.kinds('varied', back)
+def test_parts_are_the_whole_step(back):
+    found = gap.kinds('varied', back)
     source, target = VARIANTS['varied']
     start, end = (target, source) if back else (source, target)
     names = list(found)
     assert names[0] == ('target' if back else 'source') and names[-1] == ('source' if back else 'target')
     assert found[names[0]] == start and found[names[-1]] == end
     assert found['+ streets'].layout == end.layout and found['+ streets'].look == start.look
-    assert sorted(name for names in tool.LOOKS.values() for name in names) == sorted(f.name for f in fields(start.look))
-    parts = [changed(found[f'+ {part}'], start) for part in tool.LOOKS]
+    assert sorted(name for names in gap.LOOKS.values() for name in names) == sorted(f.name for f in fields(start.look))
+    parts = [changed(found[f'+ {part}'], start) for part in gap.LOOKS]
     assert all(parts) and sum(map(len, parts)) == len(set().union(*parts))  # none is empty, none overlap
     assert set().union(*parts) == changed(end, start) == changed(found['+ whole look'], start)
-    assert all(found[f'+ {part}'].layout == start.layout for part in tool.LOOKS)
+    assert all(found[f'+ {part}'].layout == start.layout for part in gap.LOOKS)
 
 
 def test_tables_of_networks(tool, trained, tmp_path, monkeypatch, capsys):
@@ -63,9 +66,9 @@ def test_tables_of_networks(tool, trained, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(tool, 'DOCS', docs)
     words = [*map(str, trained), '--labels', *LABELS, '--images', '2', '--size', '64x32']
     words += ['--out', str(tmp_path / 'out')]
-    assert tool.run_tool(tool.main, tool.parse_arguments([*words, '--docs', '--own-statistics'])) == 0
+    assert run_tool(tool.main, tool.parse_arguments([*words, '--docs', '--own-statistics'])) == 0
     scores = json.loads((tmp_path / 'out/gap.json').read_text())
-    assert list(scores) == list(tool.kinds('varied', False))
+    assert list(scores) == list(gap.kinds('varied', False))
     assert all(list(row) == ['BN', 'BN, own statistics'] for row in scores.values())
     assert {len(values) for row in scores.values() for values in row.values()} == {2}
     assert scores['target']['BN'] != scores['target']['BN, own statistics']
@@ -82,17 +85,17 @@ def test_tables_of_networks(tool, trained, tmp_path, monkeypatch, capsys):
     assert (labels[source] != labels['v1_varied_64x32_forth_streets']).any()
     assert 1 < np.abs(pictures[source].astype(int) - pictures[cast]).mean() < 40  # the same scene, a little bluer
     before = capsys.readouterr().out
-    assert tool.run_tool(tool.main, tool.parse_arguments([*words, '--back'])) == 0
+    assert run_tool(tool.main, tool.parse_arguments([*words, '--back'])) == 0
     back = json.loads((tmp_path / 'out/gap_back.json').read_text())
     assert [back[kind]['BN'] for kind in ('source', 'target')] == [scores[kind]['BN'] for kind in ('source', 'target')]
     assert capsys.readouterr().out.splitlines()[-1] == before.splitlines()[-1]
-    assert tool.run_tool(tool.main, tool.parse_arguments(words)) == 0  # from the pictures that are there
+    assert run_tool(tool.main, tool.parse_arguments(words)) == 0  # from the pictures that are there
     assert capsys.readouterr().out.splitlines()[0] == before.splitlines()[0]
 
 
 def test_mistakes_are_named(tool, trained, tmp_path, capsys):
     def fails(*words):
-        assert tool.run_tool(tool.main, tool.parse_arguments([str(w) for w in (*words, '--out', tmp_path)])) == 2
+        assert run_tool(tool.main, tool.parse_arguments([str(w) for w in (*words, '--out', tmp_path)])) == 2
         return capsys.readouterr().err
 
     assert '--size 64: give WxH' in fails(trained[0], '--size', '64')

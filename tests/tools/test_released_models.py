@@ -1,13 +1,15 @@
 """The converter of released models, and the table of their errors, as a user calls them."""
 
 import re
-from pathlib import Path
+from importlib import import_module
 
 import cv2
 import numpy as np
 import pytest
 import torch
 from released_networks import SITES, published_network, published_state
+
+from sw_mmseg.running.command_line import run_tool
 
 
 @pytest.fixture(scope='module')
@@ -23,9 +25,9 @@ def released(tmp_path_factory):
 
 
 @pytest.fixture
-def run(load_tool):
-    tool = load_tool('model_converters/switchable_whitening')
-    return lambda *words: tool.run_tool(tool.main, tool.parse_arguments([str(word) for word in words]))
+def run():
+    tool = import_module('sw_mmseg.commands.model_converters.switchable_whitening')
+    return lambda *words: run_tool(tool.main, tool.parse_arguments([str(word) for word in words]))
 
 
 def test_a_released_file_becomes_a_checkpoint(run, released, tmp_path, capsys):
@@ -78,10 +80,9 @@ def test_code_in_a_file_is_not_executed(run, tmp_path, capsys):
 
 
 @pytest.fixture
-def measure(load_tool, monkeypatch):
-    tool = load_tool('analysis/released_error')
-    monkeypatch.chdir(Path(tool.__file__).parents[2])
-    return lambda *words: tool.run_tool(tool.main, tool.parse_arguments([str(word) for word in words]))
+def measure():
+    tool = import_module('sw_mmseg.commands.analysis.released_error')
+    return lambda *words: run_tool(tool.main, tool.parse_arguments([str(word) for word in words]))
 
 
 def test_expected_error_stands_beside_the_measured(run, measure, released, tmp_path, capsys):

@@ -1,11 +1,15 @@
 """Looking at scene parsing: painted images and videos, mmseg's own inferencer, what the pipeline yields."""
 
+
 import cv2
 import numpy as np
 import pytest
 from PIL import Image
 
+from sw_mmseg.commands.image_demo import parse_arguments
 from sw_mmseg.datasets import PALETTE
+from sw_mmseg.running.painting import build_painter
+from sw_mmseg.running.prediction import segment_pixels
 
 pytestmark = pytest.mark.usefixtures('one_thread')
 
@@ -64,17 +68,16 @@ def test_a_video_is_painted(trained, run, tmp_path, capsys):
     assert 'neither an image' in capsys.readouterr().err
 
 
-def test_mmsegs_inferencer_takes_config_and_checkpoint(trained, images, tmp_path, load_tool):
+def test_mmsegs_inferencer_takes_config_and_checkpoint(trained, images, tmp_path):
     """On a file, a folder and frames of a video; the same labels as this repository's own tool."""
     from mmseg.apis import MMSegInferencer
     inferencer = MMSegInferencer(trained[0], str(trained[1]), device='cpu')
     files = sorted(images.rglob('*.png'))
     one = inferencer(str(files[0]), out_dir=str(tmp_path))['predictions']
     assert one.shape == (32, 64) and list(tmp_path.rglob('*.png'))
-    predict, image_demo = load_tool('predict'), load_tool('image_demo')
-    painter = image_demo.build_painter(image_demo.parse_arguments([*map(str, trained), 'x', 'y', '--device', 'cpu']))
+    painter = build_painter(parse_arguments([*map(str, trained), 'x', 'y', '--device', 'cpu']))
     pixels = [cv2.imread(str(file)) for file in files]
-    ours = [predict.segment_pixels(painter.model, painter.pipeline, image) for image in pixels]
+    ours = [segment_pixels(painter.model, painter.pipeline, image) for image in pixels]
     assert np.array_equal(one, ours[0])
     for several in (pixels, [str(file) for file in files]):
         found = inferencer(several)['predictions']
@@ -88,7 +91,7 @@ def test_mmsegs_inferencer_takes_config_and_checkpoint(trained, images, tmp_path
 @pytest.mark.parametrize('name, titles', [('scenes', 2), ('pair', 3)])
 def test_browsing_shows_what_training_sees(tiny_scenes, tiny_config, run, tmp_path, name, titles):
     config = tiny_scenes('sw_pspnet') if name == 'scenes' else tiny_config('bn_adaptsegnet')
-    assert run('analysis/browse_dataset', config, tmp_path, '--number', 3, '--width', 64) == 0
+    assert run('analysis browse_dataset', config, tmp_path, '--number', 3, '--width', 64) == 0
     files = sorted(tmp_path.glob('train_*.png'))
     assert len(files) == 3
     sheets = [np.array(Image.open(file)) for file in files]
@@ -96,23 +99,23 @@ def test_browsing_shows_what_training_sees(tiny_scenes, tiny_config, run, tmp_pa
     road = (sheets[0].reshape(-1, 3) == PALETTE[0]).all(1).sum()
     assert road > 100 and not np.array_equal(sheets[0], sheets[1])
     again = tmp_path / 'again'
-    assert run('analysis/browse_dataset', config, again, '--number', 1, '--width', 64) == 0
+    assert run('analysis browse_dataset', config, again, '--number', 1, '--width', 64) == 0
     assert np.array_equal(np.array(Image.open(again / 'train_00000.png')), sheets[0])  # the seed decides
 
 
 def test_get_flops_names_sws_share(run, capsys):
-    assert run('analysis/get_flops', 'configs/sw_pspnet_streets.py', '--layers', '--shape', 64, 64) == 0
+    assert run('analysis get_flops', 'configs/sw_pspnet_streets.py', '--layers', '--shape', 64, 64) == 0
     text = capsys.readouterr().out
     assert 'one image of 64x64' in text and '| SW | 14 |' in text and 'backbone.layer3.5.bn2' in text
-    assert run('analysis/get_flops', 'configs/sw_adaptsegnet_streets.py', '--shape', 64, 64) == 0
+    assert run('analysis get_flops', 'configs/sw_adaptsegnet_streets.py', '--shape', 64, 64) == 0
     assert '| SW | 5 |' in capsys.readouterr().out
 
 
 @pytest.mark.parametrize('name', ['sw_pspnet_cityscapes', 'sw_pspnet_ade20k'])
 def test_the_pipeline_benchmark_times_every_step(run, capsys, name):
-    assert run('benchmark/data_pipeline', f'configs/{name}.py', '--images', 2, '--rounds', 1, '--size', '64x32') == 0
+    assert run('benchmark data_pipeline', f'configs/{name}.py', '--images', 2, '--rounds', 1, '--size', '64x32') == 0
     text = capsys.readouterr().out
     steps = ['1 LoadImage', '2 LoadLabels', '3 RandomResize', 'RandomCrop', 'RandomFlip', 'PackSegInputs', '| all |']
     assert all(step in text for step in steps) and 'images a second and core, mean of 2' in text
     assert ('RandomBlur' in text) == ('ade20k' in name)
-    assert run('benchmark/data_pipeline', 'configs/sw_adaptsegnet_streets.py') == 2
+    assert run('benchmark data_pipeline', 'configs/sw_adaptsegnet_streets.py') == 2

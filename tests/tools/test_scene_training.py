@@ -11,6 +11,9 @@ from pathlib import Path
 import pytest
 import torch
 
+from sw_mmseg.commands.test import parse_arguments
+from sw_mmseg.running.evaluation import prepare
+
 REPOSITORY = Path(__file__).resolve().parents[2]
 pytestmark = pytest.mark.usefixtures('one_thread')
 
@@ -60,11 +63,10 @@ def test_the_same_config_trains_on_streets_and_is_tested_at_several_scales(run, 
     assert not (tmp_path / 'work_dirs/sw_pspnet_ade20k').exists()
 
 
-def test_scales_of_tta_are_the_configs(load_tool):
+def test_scales_of_tta_are_the_configs():
     from mmengine.config import Config
-    tool = load_tool('test')
     config = Config.fromfile(REPOSITORY / 'configs/sw_pspnet_ade20k.py')
-    tool.prepare(config, tool.parse_arguments(['c', 'k', '--tta']))
+    prepare(config, parse_arguments(['c', 'k', '--tta']))
     resizes, flips = config.test_dataloader.dataset.pipeline[1].transforms[:2]
     assert [tuple(t.scale) for t in resizes] == [
         (1024, 256), (1536, 384), (2048, 512), (2560, 640), (3072, 768), (3584, 896)]  # 0.5 to 1.75

@@ -4,6 +4,7 @@ import json
 import re
 import subprocess
 import sys
+from importlib import import_module
 from pathlib import Path
 
 import cv2
@@ -12,6 +13,7 @@ import pytest
 import torch
 from PIL import Image
 
+from sw_mmseg.running.command_line import run_tool
 from sw_mmseg.stylization import StyleNetwork
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -141,14 +143,14 @@ def test_mistakes_of_stylising(run, checkpoint, tmp_path, capsys):
 
 
 def test_drawn_styles_as_files(run, tmp_path, capsys):
-    assert run('dataset_converters/styles', tmp_path, '--size', 64, '--styles', 'mosaic') == 0
+    assert run('dataset_converters styles', tmp_path, '--size', 64, '--styles', 'mosaic') == 0
     assert Image.open(tmp_path / 'mosaic.png').size == (64, 64)
-    assert run('dataset_converters/styles', tmp_path, '--size', 8) == 2
+    assert run('dataset_converters styles', tmp_path, '--size', 8) == 2
 
 
-def test_study_from_end_to_end(load_tool, streets, tmp_path, monkeypatch, capsys):
+def test_study_from_end_to_end(streets, tmp_path, monkeypatch, capsys):
     pytest.importorskip('sklearn')
-    tool = load_tool('analysis/style_study')
+    tool = import_module('sw_mmseg.commands.analysis.style_study')
     monkeypatch.setattr(tool, 'draw_streets', lambda folder: Path(streets))
     monkeypatch.setattr(tool, 'DOCS', tmp_path / 'docs.md')
     monkeypatch.setattr(tool, 'IMAGES', tmp_path / 'images')
@@ -166,7 +168,7 @@ def test_study_from_end_to_end(load_tool, streets, tmp_path, monkeypatch, capsys
     (tmp_path / 'docs.md').write_text('# How\n\n<!-- study: x -->\nold\n<!-- end of study -->\n')
     words = ['--work-dir', tmp_path / 'out', '--iterations', 3, '--norms', 'bn', 'sw', '--seeds', 0, 1]
     call = [str(word) for word in words]
-    assert tool.run_tool(tool.main, tool.parse_arguments([*call, '--docs'])) == 0
+    assert run_tool(tool.main, tool.parse_arguments([*call, '--docs'])) == 0
     files = sorted((tmp_path / 'out/results').glob('*.json'))
     assert [file.stem for file in files] == [f'{n}_style_streets_seed{s}' for n in ('bn', 'sw') for s in (0, 1)]
     result = json.loads(files[2].read_text())
@@ -179,7 +181,7 @@ def test_study_from_end_to_end(load_tool, streets, tmp_path, monkeypatch, capsys
         assert f'images/{name})' in text and (tmp_path / f'images/{name}').is_file()
     assert Image.open(tmp_path / 'out/style_sheet.jpg').size == (48 * 3, 26 + 32 * 4)
     capsys.readouterr()
-    assert tool.run_tool(tool.main, tool.parse_arguments(call)) == 0
+    assert run_tool(tool.main, tool.parse_arguments(call)) == 0
     assert capsys.readouterr().out.count('done before') == 4
 
 

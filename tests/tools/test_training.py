@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from importlib import import_module
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,9 @@ import torch
 from PIL import Image
 
 from sw_mmseg.datasets import PALETTE
+from sw_mmseg.running import evaluation
+from sw_mmseg.running.checkpoints import load_weights
+from sw_mmseg.running.command_line import run_tool
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 pytestmark = pytest.mark.usefixtures('one_thread')
@@ -90,20 +94,20 @@ def test_testing_writes_tables_predictions_and_pictures(trained, run, tmp_path):
     assert len(list((tmp_path / 'show').rglob('*leftImg8bit*.png'))) == 3
 
 
-def test_augmentation_at_test_time_averages_scales_and_mirrors(trained, run, tmp_path, load_tool):
+def test_augmentation_at_test_time_averages_scales_and_mirrors(trained, run, tmp_path, monkeypatch):
     config, checkpoint = trained
     assert run('test', config, checkpoint, '--work-dir', tmp_path, '--tta') == 0
     augmented = json.loads((tmp_path / 'iter_3_tta_metrics.json').read_text())
     # at one scale, what is averaged is the prediction and the mirrored prediction of the mirror image: by hand
-    tool = load_tool('test')
-    tool.SCALES = (1.0, )
+    tool = import_module('sw_mmseg.commands.test')
+    monkeypatch.setattr(evaluation, 'SCALES', (1.0, ))
     words = [config, str(checkpoint), '--work-dir', str(tmp_path / 'one'), '--tta', '--out', str(tmp_path / 'out')]
     assert tool.main(tool.parse_arguments(words)) == 0
     from mmengine.config import Config
     from mmseg.registry import DATASETS, MODELS
     cfg = Config.fromfile(config)
     model = MODELS.build(cfg.model).eval()
-    tool.load_weights(model, str(checkpoint))
+    load_weights(model, str(checkpoint))
     dataset = DATASETS.build(cfg.test_dataloader.dataset)
     assert len(dataset) == 3 and augmented['mIoU'] > 0
     for index in range(3):
@@ -122,7 +126,7 @@ def test_augmentation_at_test_time_averages_scales_and_mirrors(trained, run, tmp
 def test_reestimated_statistics_change_buffers_alone_and_switches_if_asked(trained, run, tmp_path, more):
     config, checkpoint = trained
     out = tmp_path / 'new' / 'target.pth'
-    assert run('analysis/reestimate_statistics', config, checkpoint, out, '--images', 4, '--batch-size', 2, *more) == 0
+    assert run('analysis reestimate_statistics', config, checkpoint, out, '--images', 4, '--batch-size', 2, *more) == 0
     before, after = torch.load(checkpoint, weights_only=False)['state_dict'], torch.load(out)['state_dict']
     assert before.keys() == after.keys()
     changed = {k.rpartition('.')[2] for k in before if not torch.equal(before[k], after[k])}
@@ -209,12 +213,12 @@ def test_a_resume_that_does_not_fit_stops(tiny_config, run, trained, tmp_path, c
     (['tools/test.py', 'CONFIG', 'nowhere.pth'], 'no checkpoint nowhere.pth'),
     (['tools/predict.py', 'CONFIG', 'nowhere.pth', 'nowhere.png', 'out'], 'no image or folder nowhere.png'),
 ])
-def test_a_users_mistake_is_one_line(words, text, tiny_config, load_tool, tmp_path, capsys, monkeypatch):
+def test_a_users_mistake_is_one_line(words, text, tiny_config, tmp_path, capsys, monkeypatch):
     monkeypatch.chdir(REPOSITORY)
     monkeypatch.setattr(logging, 'raiseExceptions', False)  # earlier tests' loggers hold closed streams
     words = [tiny_config('bn_sourceonly') if w == 'CONFIG' else w for w in words]
-    tool = load_tool(Path(words[0]).stem)
-    status = tool.run_tool(tool.main, tool.parse_arguments([*words[1:2], *words[2:], '--work-dir', str(tmp_path)]))
+    tool = import_module(f'sw_mmseg.commands.{Path(words[0]).stem}')
+    status = run_tool(tool.main, tool.parse_arguments([*words[1:2], *words[2:], '--work-dir', str(tmp_path)]))
     errors = capsys.readouterr().err
     (line, ) = [x for x in errors.splitlines() if x.startswith('error: ')]
     assert status == 2 and text in line and errors.endswith(line + '\n') and 'Traceback' not in errors

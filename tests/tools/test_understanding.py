@@ -2,10 +2,12 @@
 
 import json
 import re
+from importlib import import_module
 
 import pytest
 
 from sw_mmseg.analysis.report import page_faults
+from sw_mmseg.running.command_line import run_tool
 
 pytestmark = pytest.mark.usefixtures('one_thread')
 
@@ -39,7 +41,7 @@ def pairs(tiny_config, runs):
 
 
 def test_importance_ratios_of_several_tasks(runs, run, tmp_path):
-    assert run('analysis/importance_ratios', runs['sw'], runs['psp'], runs['sw'] / 'iter_4.pth', '--out', tmp_path) == 0
+    assert run('analysis importance_ratios', runs['sw'], runs['psp'], runs['sw'] / 'iter_4.pth', '--out', tmp_path) == 0
     page = (tmp_path / 'importance_ratios.md').read_text()
     pictures = re.findall(r'!\[[^]]+\]\(([^)]+)\)', page)
     assert len(pictures) == 1 + 3 * 3 and all((tmp_path / name).read_bytes()[:4] == b'\x89PNG' for name in pictures)
@@ -58,22 +60,22 @@ def test_importance_ratios_of_several_tasks(runs, run, tmp_path):
 def test_domain_distance_of_two_networks(pairs, run, tmp_path, capsys):
     words = [*pairs['sw'], *pairs['bn'], '--labels', 'SW', 'BN', '--images', 3, '--pixels', 4, '--permutations', 20,
              '--out', tmp_path]
-    assert run('analysis/domain_distance', *words) == 0
+    assert run('analysis domain_distance', *words) == 0
     for part in ('features', 'style', 'content', 'covariance'):
         assert (tmp_path / f'{part}.png').read_bytes()[:4] == b'\x89PNG'
         rows = (tmp_path / f'{part}.csv').read_text().splitlines()
         assert rows[0] == 'layer,SW,BN' and len(rows) == 15 and rows[1].startswith('1 conv1_1,')
     assert 'at most 3 pictures a domain' in capsys.readouterr().out
     again = tmp_path / 'again'
-    assert run('analysis/domain_distance', *words[:-1], again) == 0
+    assert run('analysis domain_distance', *words[:-1], again) == 0
     assert (again / 'style.csv').read_text() == (tmp_path / 'style.csv').read_text()
 
 
 def test_whiteness_and_instance_statistics(pairs, run, tmp_path, streets):
-    assert run('analysis/whiteness', *pairs['sw'], '--images', 2, '--out', tmp_path) == 0
+    assert run('analysis whiteness', *pairs['sw'], '--images', 2, '--out', tmp_path) == 0
     rows = (tmp_path / 'whiteness.csv').read_text().splitlines()
     assert len(rows) == 1 + 5 * 2 and rows[1].startswith('norm1,source,') and rows[2].startswith('norm1,target,')
-    assert run('analysis/instance_statistics', *pairs['bn'], '--layer', 'backbone.norm2', '--show', 2,
+    assert run('analysis instance_statistics', *pairs['bn'], '--layer', 'backbone.norm2', '--show', 2,
                '--out', tmp_path) == 0
     found = (tmp_path / 'target.csv').read_text().splitlines()
     assert len(found) == 4 and all('leftImg8bit/val' in row for row in found[1:])
@@ -82,7 +84,7 @@ def test_whiteness_and_instance_statistics(pairs, run, tmp_path, streets):
     assert 'running statistics of backbone.norm2' in (tmp_path / 'instance_statistics.md').read_text()
     assert (tmp_path / 'map.png').is_file() and (tmp_path / 'pictures.png').is_file()
     folder = streets / 'gta5'
-    assert run('analysis/whiteness', *pairs['sw'], '--target', folder, '--images', 2, '--out', tmp_path / 'own') == 0
+    assert run('analysis whiteness', *pairs['sw'], '--target', folder, '--images', 2, '--out', tmp_path / 'own') == 0
 
 
 def test_report_of_everything_is_one_sound_page(runs, run, tmp_path):
@@ -115,46 +117,46 @@ def test_report_shows_what_there_is(runs, run, tmp_path):
                                                     'How to repeat it']
 
 
-def test_cost_shrunk(load_tool, tmp_path, capsys):
-    tool = load_tool('analysis/cost')
+def test_cost_shrunk(tmp_path, capsys):
+    tool = import_module('sw_mmseg.commands.analysis.cost')
     words = ['--axes', 'D', 'C = D', '--norms', 'BN', 'SWa', '--rounds', '1', '--shrink', '8', '--threads', '1']
-    assert tool.main([*words, '--out', str(tmp_path)]) == 0
+    assert tool.main(tool.parse_arguments([*words, '--out', str(tmp_path)])) == 0
     rows = (tmp_path / 'points.csv').read_text().splitlines()
     assert rows[0] == 'norm,axis,size,milliseconds,MiB at the peak' and len(rows) == 1 + 2 * (5 + 4)
     assert {row.split(',')[2] for row in rows if ',D,' in row} == {'4', '8', '16', '32', '64'}
     page = (tmp_path / 'cost.md').read_text()
     assert re.search(r'\| SWa \| 1: -?\d\.\d\d \[.*\] \| 2: ', page) and (tmp_path / 'cost_CD.png').is_file()
     with pytest.raises(SystemExit):
-        tool.main(['--study', str(tmp_path)])
+        tool.main(tool.parse_arguments(['--study', str(tmp_path)]))
     assert 'no results/*.json' in capsys.readouterr().err
 
 
-def test_table_5_from_a_study(load_tool, tmp_path, monkeypatch):
-    tool = load_tool('analysis/cost')
+def test_table_5_from_a_study(tmp_path, monkeypatch):
+    tool = import_module('sw_mmseg.commands.analysis.cost')
     (tmp_path / 'results').mkdir()
     for seed, (score, seconds) in enumerate([(20.0, 100.0), (22.0, 120.0)]):
         (tmp_path / 'results' / f'sw7_fcn_cityscapes_seed{seed}.json').write_text(json.dumps(
             {'name': 'sw7_fcn_cityscapes', 'mean_iou': score, 'seconds': seconds, 'iterations': 100}))
     (tmp_path / 'docs.md').write_text('<!-- table 5: x -->\nold\n<!-- end of table 5 -->\n')
     monkeypatch.setattr(tool, 'DOCS', tmp_path / 'docs.md')
-    assert tool.main(['--study', str(tmp_path), '--docs']) == 0
+    assert tool.main(tool.parse_arguments(['--study', str(tmp_path), '--docs'])) == 0
     text = (tmp_path / 'docs.md').read_text()
     assert '| SWa | iterative | 76.00 | 0.67 | 21.0 ± 1.4 | 1.10 ± 0.14 |' in text and 'old' not in text
     assert '| BN | – | 72.10 | 0.52 | – | – |' in text
 
 
 @pytest.mark.parametrize('words, message', [
-    (('analysis/importance_ratios', '{bn}'), 'bn_seed0 has no layer that switches between statistics'),
-    (('analysis/importance_ratios', '{sw}/nothing'), 'no run'),
-    (('analysis/importance_ratios', '{tmp}'), 'neither a config nor a checkpoint'),
-    (('analysis/importance_ratios', '{sw}', '--labels', 'a', 'b'), '2 names for 1 runs'),
-    (('analysis/domain_distance', '{sw_config}'), 'pairs of CONFIG CHECKPOINT'),
-    (('analysis/domain_distance', '{bn_config}', '{psp}/iter_4.pth'), 'does not fit the config'),
-    (('analysis/domain_distance', '{bn_config}', '{bn}/iter_4.pth', '--images', '2', '--layers', '99'),
+    (('analysis importance_ratios', '{bn}'), 'bn_seed0 has no layer that switches between statistics'),
+    (('analysis importance_ratios', '{sw}/nothing'), 'no run'),
+    (('analysis importance_ratios', '{tmp}'), 'neither a config nor a checkpoint'),
+    (('analysis importance_ratios', '{sw}', '--labels', 'a', 'b'), '2 names for 1 runs'),
+    (('analysis domain_distance', '{sw_config}'), 'pairs of CONFIG CHECKPOINT'),
+    (('analysis domain_distance', '{bn_config}', '{psp}/iter_4.pth'), 'does not fit the config'),
+    (('analysis domain_distance', '{bn_config}', '{bn}/iter_4.pth', '--images', '2', '--layers', '99'),
      'convolutions, not 99'),
-    (('analysis/domain_distance', '{bn_config}', '{bn}/iter_4.pth', '--pixels', '0'), '--pixels must be at least 1'),
-    (('analysis/whiteness', '{bn_config}', '{bn}/iter_4.pth', '--images', '2'), 'has no SW layer'),
-    (('analysis/instance_statistics', '{bn_config}', '{bn}/iter_4.pth', '--layer', 'x'), 'it has backbone.norm1'),
+    (('analysis domain_distance', '{bn_config}', '{bn}/iter_4.pth', '--pixels', '0'), '--pixels must be at least 1'),
+    (('analysis whiteness', '{bn_config}', '{bn}/iter_4.pth', '--images', '2'), 'has no SW layer'),
+    (('analysis instance_statistics', '{bn_config}', '{bn}/iter_4.pth', '--layer', 'x'), 'it has backbone.norm1'),
     (('report', '{bn}', '{psp}', '--domain-distance', '--images', '2', '--pictures', '0', '--out', '{tmp}/r.html'),
      'different convolutions'),
 ])
@@ -166,7 +168,7 @@ def test_mistakes_are_one_line(words, message, runs, pairs, run, tmp_path, capsy
     assert text.startswith('error: ') and message in text
 
 
-def test_sections_of_the_docs_are_filled(runs, run, load_tool, tmp_path, monkeypatch):
+def test_sections_of_the_docs_are_filled(runs, run, tmp_path, monkeypatch):
     """Every mark that a tool fills is in docs/understanding.md, and what is filled shows pictures that are there."""
     from pathlib import Path
     docs = Path(__file__).resolve().parents[2] / 'docs/understanding.md'
@@ -177,13 +179,13 @@ def test_sections_of_the_docs_are_filled(runs, run, load_tool, tmp_path, monkeyp
     (tmp_path / 'images').mkdir()
     copy = tmp_path / 'understanding.md'
     copy.write_text(text)
-    tool = load_tool('analysis/importance_ratios')
+    tool = import_module('sw_mmseg.commands.analysis.importance_ratios')
     monkeypatch.setattr(tool, 'DOCS', copy)
     monkeypatch.setattr(tool, 'IMAGES', tmp_path / 'images')
     assert set(tool.SECTIONS) < {mark for mark, _ in marks}
     for mark in tool.SECTIONS:
         words = [str(runs['psp']), '--out', str(tmp_path / 'out'), '--docs', mark]
-        assert tool.run_tool(tool.main, tool.parse_arguments(words)) == 0
+        assert run_tool(tool.main, tool.parse_arguments(words)) == 0
     filled = copy.read_text()
     assert '| psp | 1 | 14 |' in filled and '### psp_seed0' in filled and '\n## Figure 3' in filled
     pictures = re.findall(r'\]\((images/understanding_(?:psp|tasks)[^)]+)\)', filled)

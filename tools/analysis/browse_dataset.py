@@ -1,74 +1,8 @@
-"""See what training sees: `tools/analysis/browse_dataset.py CONFIG OUT`.
+"""See what training sees: see sw_mmseg/commands/analysis/browse_dataset.py."""
 
-Writes pictures as the training pipeline makes them (resized, cropped, mirrored, ...) beside their labels in colour, and
-a legend: OUT/train_00000.png, OUT/train_00001.png, ... Wrong ids, shifted labels and too strong augmentation show at a
-glance. The pictures are the first that a run of the config's seed trains on; of a two-domain config, both sides.
-"""
-
-from __future__ import annotations
-
-import argparse
 import sys
-from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-
-import numpy as np
-from _cli import UserError, add_common_arguments, build, load_config, run_tool
-from _streets import make_streets, use_streets
-from mmseg.registry import DATASETS
-from PIL import Image
-from tqdm import tqdm
-
-from sw_mmseg.analysis import contact_sheet
-from sw_mmseg.datasets.positions import Stream
-
-
-def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
-    """The command line."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('config', help='a file of configs/')
-    parser.add_argument('out', type=Path, help='a folder')
-    parser.add_argument('--number', type=int, default=10, help='how many pictures (default: 10)')
-    parser.add_argument('--part', choices=('train', 'val', 'test'), default='train', help='which of the data sets')
-    parser.add_argument('--width', type=int, default=480, help='of a picture, in pixels (default: 480)')
-    parser.add_argument('--streets', action='store_true', help='as train.py --streets')
-    add_common_arguments(parser)
-    return parser.parse_args(arguments)
-
-
-def panels(packed: dict, name: str = 'picture') -> dict[str, np.ndarray]:
-    """RGB picture and, where there are any, labels, by title; both sides of a pair."""
-    if 'inputs' not in packed:
-        return {title: panel for side in packed for title, panel in panels(packed[side], side).items()}
-    found = {name: packed['inputs'].numpy().transpose(1, 2, 0)[..., ::-1].astype(np.uint8)}
-    if 'gt_sem_seg' in packed['data_samples']:
-        found['labels'] = packed['data_samples'].gt_sem_seg.data.squeeze().numpy().astype(np.uint8)
-    return found
-
-
-def main(args: argparse.Namespace) -> int:
-    """Parse, load, write."""
-    if args.number < 1 or args.width < 16:
-        raise UserError('--number must be at least 1 and --width at least 16')
-    config = load_config(args.config, args.cfg_options, args.work_dir)
-    if args.streets:
-        use_streets(config)
-        make_streets(config)
-    loader = config.get(f'{args.part}_dataloader')
-    if not loader:
-        raise UserError(f'{args.config} has no {args.part}_dataloader')
-    dataset = build('data', lambda: DATASETS.build(loader.dataset))
-    if isinstance(dataset, Stream):
-        dataset.follow(config.get('randomness', {}).get('seed') or 0)
-    meta = dataset.metainfo
-    args.out.mkdir(parents=True, exist_ok=True)
-    for index in tqdm(range(min(args.number, len(dataset))), unit=' pictures', disable=None):
-        sheet = contact_sheet([panels(dataset[index])], meta['classes'], meta['palette'], tile_width=args.width)
-        Image.fromarray(sheet).save(args.out / f'{args.part}_{index:05d}.png')
-    print(f'{min(args.number, len(dataset))} of {len(dataset)} pictures, in {args.out}')
-    return 0
-
+from sw_mmseg.commands import run
 
 if __name__ == '__main__':
-    sys.exit(run_tool(main, parse_arguments()))
+    sys.exit(run('analysis browse_dataset'))

@@ -1,105 +1,11 @@
-"""Which norm parses scenes best, as far as two CPU cores can tell: `tools/analysis/scene_parsing_study.py`.
+"""Which norm parses scenes best, as far as two CPU cores can tell.
 
-Trains PSPNet on streets with BN, SN, BW, SWa and SWb, three seeds each, and writes results.csv, results.md and
-comparison.png into the work directory. Stop it at will: the same command goes on. With names of other configs it
-trains those, made small as `tools/train.py --streets` does. `--docs` also fills docs/scene_parsing.md and its picture,
-`--readme` the tables of configs/README.md, from all results that the work directory has.
+sw_mmseg/commands/analysis/scene_parsing_study.py has it.
 """
 
-from __future__ import annotations
-
-import argparse
-import gc
 import sys
-import time
-import warnings
-from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-
-import _cli  # noqa: F401  first of all: it imports the plugin without its neighbours' warnings
-import _demo_runs as runs
-import _records as records
-import _scene_report as report
-import _scene_runs as scenes
-from _cli import UserError, run_tool
-from _docs import fill
-from _streets import STREETS, draw_streets
-
-from sw_mmseg.engine.progress import duration
-
-NORMS = ('bn', 'sn', 'bw', 'sw', 'swb')
-REPOSITORY = Path(__file__).resolve().parents[2]
-DOCS, PICTURE = REPOSITORY / 'docs/scene_parsing.md', REPOSITORY / 'docs/images/scene_parsing.png'
-README, KEPT = REPOSITORY / 'configs/README.md', REPOSITORY / 'docs/results/scene_parsing.jsonl'
-
-
-def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
-    """The command line."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('configs', nargs='*', default=[f'{norm}_pspnet_streets' for norm in NORMS],
-                        help="names of configs without folder and suffix (default: PSPNet's on streets)")
-    parser.add_argument('--seeds', type=int, nargs='+', default=[0, 1, 2])
-    parser.add_argument('--iterations', type=int, help="of each training (default: the configs')")
-    parser.add_argument('--work-dir', type=Path, default=Path('work_dirs/scene_parsing'))
-    parser.add_argument('--data', type=Path, default=STREETS, help='where streets are, or will be')
-    parser.add_argument('--docs', action='store_true', help='fill docs/scene_parsing.md')
-    parser.add_argument('--readme', action='store_true', help='fill the tables of configs/README.md')
-    parser.add_argument('--traceback', action='store_true', help='show where in the code an error arose')
-    parser.set_defaults(local_rank=0)
-    return parser.parse_args(arguments)
-
-
-def known(names: list[str]) -> list[str]:
-    """The names, without folder and suffix; raises UserError for one that is no scene parsing config."""
-    stems = [Path(name).name.removesuffix('.py') for name in names]
-    there = {path.stem for path in (REPOSITORY / 'configs').glob('*.py')}
-    scenes_of = {stem for stem in there if stem.split('_')[1] in ('fcn', 'pspnet', 'pspnet101')}
-    wrong = [stem for stem in stems if stem not in scenes_of]
-    if wrong:
-        raise UserError(f'{", ".join(wrong)}: no scene parsing config; there are {", ".join(sorted(scenes_of))}')
-    return stems
-
-
-def every_result(work_dir: Path) -> list[scenes.Result]:
-    """All results that the work directory has, those of the latest call included, in the order of their names."""
-    return [scenes.Result(**records.without_fingerprint(content))
-            for content in records.every_result(work_dir).values()]
-
-
-def main(args: argparse.Namespace) -> int:
-    """Draw, train, score, write."""
-    names = known(args.configs)
-    if args.iterations is not None and args.iterations < 1:
-        raise UserError('--iterations must be at least 1')
-    warnings.filterwarnings('ignore')  # of libraries, between the lines of progress
-    gc.freeze()
-    begin, results = time.monotonic(), []
-    root = draw_streets(args.data)
-    records.take_results(KEPT, args.work_dir)
-    try:
-        for count, (seed, name) in enumerate([(s, n) for s in args.seeds for n in names], 1):
-            print(f'[{count}/{len(names) * len(args.seeds)}] {name}, seed {seed}', flush=True)
-            result, before = scenes.measure(name, seed, root, args.work_dir, args.iterations)
-            results.append(result)
-            print(f'    mIoU {result.mean_iou:.1f}, pixel accuracy {result.pixel_accuracy:.1f}'
-                  f'{", done before" if before else f", {duration(result.seconds)}"}', flush=True)
-    except (runs.Interrupted, KeyboardInterrupt):
-        print('\nStopped; the same command goes on from here.', file=sys.stderr)
-        return 130
-    report.write(args.work_dir, results)
-    if args.docs or args.readme:
-        records.keep_results(args.work_dir, KEPT)
-    if args.docs:
-        PICTURE.write_bytes(report.plot(results))
-        picture = f'![mIoU of every seed](images/{PICTURE.name})'
-        fill(DOCS, 'study', f'{picture}\n\n{report.section(results)}')
-    if args.readme:
-        fill(README, 'scene parsing tables', report.paper_tables(every_result(args.work_dir)))
-    print(f'\n{report.to_markdown(report.result_table(results))}\nTook {duration(time.monotonic() - begin)}. '
-          f'Written to {args.work_dir}/results.md, results.csv and comparison.png')
-    return 0
-
+from sw_mmseg.commands import run
 
 if __name__ == '__main__':
-    sys.exit(run_tool(main, parse_arguments()))
+    sys.exit(run('analysis scene_parsing_study'))

@@ -1,77 +1,8 @@
-"""Makes the streets data set: `python tools/dataset_converters/streets.py data/streets`.
+"""Makes the streets data set: see sw_mmseg/commands/dataset_converters/streets.py."""
 
-The pictures go to OUT/VARIANT in the layouts of GTA5 (source) and Cityscapes (target). Stop it at will: the next call
-goes on where it stopped. `sw_mmseg/datasets/streets/domains.py` says how the two domains differ.
-"""
-
-import argparse
-import os
 import sys
 
-from tqdm import tqdm
-
-from sw_mmseg.datasets.streets import VARIANTS, generate_streets, write_ade20k
-
-
-def parse_size(text: str) -> tuple[int, int]:
-    """'256x128' to (256, 128)."""
-    try:
-        width, height = (int(part) for part in text.lower().split('x'))
-    except ValueError:
-        raise argparse.ArgumentTypeError(f'{text!r} is not a size such as 256x128') from None
-    return width, height
-
-
-def parse_args(arguments: list[str] | None = None) -> argparse.Namespace:
-    """Command line of the tool."""
-    parser = argparse.ArgumentParser(
-        description=__doc__.split('\n')[0], formatter_class=argparse.ArgumentDefaultsHelpFormatter
-    )
-    parser.add_argument('out', nargs='?', default='data/streets', help='folder for the data set')
-    parser.add_argument(
-        '--variant', choices=tuple(VARIANTS), default='varied', help='how target pictures differ among each other'
-    )
-    parser.add_argument('--size', type=parse_size, default='256x128', help='width x height of the pictures')
-    parser.add_argument('--source', type=int, default=800, help='labelled source pictures')
-    parser.add_argument('--target-train', type=int, default=800, help='target pictures to adapt to')
-    parser.add_argument('--target-val', type=int, default=100, help='target pictures to score on')
-    parser.add_argument('--seed', type=int, default=0)
-    parser.add_argument('--workers', type=int, default=os.cpu_count() or 1, help='processes')
-    parser.add_argument('--overwrite', action='store_true', help='throw away pictures made with other options')
-    parser.add_argument('--ade20k', action='store_true', help="also write the target pictures in ADE20K's layout")
-    return parser.parse_args(arguments)
-
-
-def main() -> None:
-    """Parses, generates, and says where the pictures are."""
-    args = parse_args()
-    with tqdm(desc='streets', unit='img') as bar:
-
-        def show(done: int, total: int) -> None:
-            bar.total = total
-            bar.update(done - bar.n)
-
-        try:
-            root = generate_streets(
-                args.out,
-                args.variant,
-                args.size,
-                args.source,
-                args.target_train,
-                args.target_val,
-                args.seed,
-                args.workers,
-                args.overwrite,
-                show,
-            )
-            if args.ade20k:
-                write_ade20k(root)
-        except (FileExistsError, ValueError) as error:
-            sys.exit(str(error))
-        except KeyboardInterrupt:
-            sys.exit('stopped; the same command goes on from here')
-    print(f'streets are in {root}')
-
+from sw_mmseg.commands import run
 
 if __name__ == '__main__':
-    main()
+    sys.exit(run('dataset_converters streets'))

@@ -1,46 +1,8 @@
-"""Draws the style pictures strokes, mosaic and hatching: `python tools/dataset_converters/styles.py data/styles`.
+"""Draws the style pictures strokes, mosaic and hatching: see sw_mmseg/commands/dataset_converters/styles.py."""
 
-Configs name them without any file, as drawn://strokes; this is for looking at them, and for other sizes and seeds.
-"""
-
-from __future__ import annotations
-
-import argparse
 import sys
-from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-
-from _cli import UserError, run_tool
-from _style_files import whole_file
-from PIL import Image
-
-from sw_mmseg.stylization import STYLES, draw_style
-
-
-def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
-    """The command line."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('out', nargs='?', type=Path, default=Path('data/styles'), help='folder (default: data/styles)')
-    parser.add_argument('--styles', nargs='+', choices=list(STYLES), default=list(STYLES))
-    parser.add_argument('--size', type=int, default=512, help='pixels a side (default: 512)')
-    parser.add_argument('--seed', type=int, default=0)
-    parser.add_argument('--traceback', action='store_true', help='show where in the code an error arose')
-    parser.set_defaults(local_rank=0)
-    return parser.parse_args(arguments)
-
-
-def main(args: argparse.Namespace) -> int:
-    """Draw and write."""
-    if not 64 <= args.size <= 4096:
-        raise UserError(f'--size must lie in 64..4096, got {args.size}')
-    for name in args.styles:
-        file = args.out / f'{name}.png'
-        with whole_file(file) as part:
-            Image.fromarray(draw_style(name, args.size, args.seed)).save(part)
-        print(file)
-    return 0
-
+from sw_mmseg.commands import run
 
 if __name__ == '__main__':
-    sys.exit(run_tool(main, parse_arguments()))
+    sys.exit(run('dataset_converters styles'))

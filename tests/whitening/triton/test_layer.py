@@ -1,7 +1,5 @@
 """Triton's Newton iteration, its algebra and a layer on it against torch in fp64; `conftest` says where they run."""
 
-import importlib.util
-from pathlib import Path
 
 import pytest
 import torch
@@ -151,13 +149,9 @@ def test_a_device_where_triton_fails_is_not_supported(monkeypatch, caplog, devic
     triton_backend._runs_on.cache_clear()
 
 
-def test_the_benchmark_calls_every_pass(monkeypatch, device):
+def test_the_benchmark_calls_every_pass(device):
     """With the bytes of the activation that each must move: reads and writes."""
-    folder = Path(__file__).resolve().parents[3] / 'tools/benchmark'
-    monkeypatch.syspath_prepend(str(folder))
-    spec = importlib.util.spec_from_file_location('benchmark_kernels', folder / 'kernels.py')
-    tool = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(tool)
+    from sw_mmseg.benchmark import kernels as tool
     x, dy, y = (tool.draw((2, 16, 4, 4), B, True, torch.empty(0).device) for _ in range(3))
     work = tool.passes(x, dy, y, 16)
     results = {name: call() for name, (call, _) in work.items()}

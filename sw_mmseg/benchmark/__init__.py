@@ -1,0 +1,3 @@
+"""What is timed, and how. Needs torch alone."""
+
+__all__ = []

@@ -1,0 +1,69 @@
+"""The tables of `norm_layer.py` as one picture. The only file of this folder that imports matplotlib."""
+
+import math
+from pathlib import Path
+
+import matplotlib
+
+matplotlib.use('Agg')
+import matplotlib.pyplot as plt
+from matplotlib.axes import Axes
+from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
+
+from sw_mmseg.benchmark.growth import Growth
+from sw_mmseg.benchmark.norms import BASELINE
+
+
+def draw(results: dict, growths: list[Growth], caption: str, path: Path) -> None:
+    """A panel of bars for each mode and dtype, and one of lines for each growth, two a row."""
+    panels = len(results) + len(growths)
+    columns = min(2, panels)
+    rows = math.ceil(panels / columns)
+    figure, axes = plt.subplots(rows, columns, figsize=(8 * columns, 4.2 * rows), squeeze=False, layout='constrained')
+    axes = list(axes.flat)
+    for axis, ((mode, dtype), tables) in zip(axes, results.items()):
+        _bars(axis, tables)
+        axis.set_title(f'{mode}, {dtype}')
+    for axis, growth in zip(axes[len(results):], growths):
+        _lines(axis, growth)
+    for axis in axes[panels:]:
+        axis.set_axis_off()
+    figure.suptitle(caption, fontsize='small')
+    path.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(path, dpi=120)
+    plt.close(figure)
+
+
+def _bars(axis: Axes, tables: dict) -> None:
+    """Ratios to the baseline: a cluster a shape, a bar a norm."""
+    shapes, norms = list(tables), [name for name in next(iter(tables.values())) if name != BASELINE]
+    width = 0.8 / max(len(norms), 1)
+    for index, name in enumerate(norms):
+        places = [place + (index - (len(norms) - 1) / 2) * width for place in range(len(shapes))]
+        heights = [tables[shape][name].ratio - 1 for shape in shapes]
+        axis.bar(places, heights, width, bottom=1, label=name, color=f'C{index}')
+    _plain_log(axis)
+    axis.axhline(1.0, color='black', linewidth=1)
+    axis.set_xticks(range(len(shapes)), ['×'.join(map(str, shape)) for shape in shapes], fontsize='small')
+    axis.set_ylabel(f'time / {BASELINE}')
+    axis.legend(fontsize='x-small', ncols=3)
+
+
+def _lines(axis: Axes, growth: Growth) -> None:
+    for index, (name, times) in enumerate(growth.times.items()):
+        label = f'{name}, slope {growth.slopes[name]:.2f}'
+        axis.loglog(growth.sizes, times, marker='o', label=label, color=f'C{index}')
+    axis.set_xticks(growth.sizes, [str(size) for size in growth.sizes])
+    axis.set_xticks([], minor=True)
+    _plain_log(axis)
+    axis.set_xlabel(growth.title)
+    axis.set_ylabel('ms, forward + backward')
+    axis.legend(fontsize='small')
+
+
+def _plain_log(axis: Axes) -> None:
+    """A logarithmic vertical axis with plain numbers, also within one decade."""
+    axis.set_yscale('log')
+    axis.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axis.yaxis.set_major_formatter(StrMethodFormatter('{x:g}'))
+    axis.yaxis.set_minor_formatter(NullFormatter())

@@ -1,0 +1,105 @@
+"""Make a network trained on your labelled images work on your unlabelled ones.
+
+    python tools/adapt.py --source IMAGES LABELS --target IMAGES --out DIR
+
+Folders may be nested; PNG, JPEG, TIFF, WebP and BMP of any size; labels of 8 or 16 bits, paletted, or colours that
+--classes names. Everything is checked before anything is trained. DIR gets checkpoint.pth, config.py (which
+tools/train.py trains again), classes.yaml, predictions/ and report.html. Ctrl-C keeps what was trained; the same
+command with --resume goes on. Labels of the target are read only where --target-val gives them, and choose nothing.
+"""
+
+from __future__ import annotations
+
+import argparse
+import errno
+import shlex
+import sys
+import warnings
+from pathlib import Path
+
+import torch
+from mmengine.config import DictAction
+
+from sw_mmseg.own_images.adapt import adapt
+from sw_mmseg.own_images.job import FEWEST
+from sw_mmseg.own_images.plan import BUDGET, DEFAULT_METHOD, METHODS, NETWORKS
+from sw_mmseg.running import training
+from sw_mmseg.running.errors import UserError
+from sw_mmseg.whitening import NORMS
+
+DISK = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM)
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument('--source', nargs=2, metavar=('IMAGES', 'LABELS'), required=True, help='labelled images')
+    parser.add_argument('--target', metavar='IMAGES', required=True, help='images that it shall work on, unlabelled')
+    parser.add_argument('--out', type=Path, required=True, help='where everything goes')
+    parser.add_argument('--classes', metavar='FILE', help='YAML: names, ids, colours; without it every id is a class')
+    parser.add_argument('--target-val', nargs=2, metavar=('IMAGES', 'LABELS'), help='to report scores on, nothing else')
+    parser.add_argument('--image-suffix', metavar='TEXT', help="end of image names, such as _image (default: found)")
+    parser.add_argument('--label-suffix', metavar='TEXT', help="end of label names, such as _label (default: found)")
+    parser.add_argument('--skip-bad', action='store_true', help='go on without faulty files and images without labels')
+    parser.add_argument('--check', choices=('some', 'all'), default='some', help='how many files to read whole first')
+    parser.add_argument('--check-only', action='store_true', help='stop after the checks; see DIR/check')
+    parser.add_argument('--budget', type=float, metavar='MINUTES', help='of training (default: '
+                        f'{BUDGET["cpu"]:.0f} without a graphics card, {BUDGET["cuda"]:.0f} with one)')
+    parser.add_argument('--iterations', type=int, metavar='N', help='of each training, in place of a budget')
+    parser.add_argument('--method', choices=tuple(METHODS), default=DEFAULT_METHOD,
+                        help='; '.join(f'{name}: {method.description}' for name, method in METHODS.items()))
+    parser.add_argument('--norm', choices=tuple(NORMS), default='sw', help='norm at the sites of the paper')
+    parser.add_argument('--network', choices=('auto', *NETWORKS), default='auto')
+    parser.add_argument('--short-side', type=int, metavar='PIXELS', help='that images are scaled to')
+    parser.add_argument('--batch-size', type=int, metavar='N', help='images of each domain')
+    parser.add_argument('--no-comparison', action='store_true', help='do not also train on the source alone')
+    parser.add_argument('--keep-switches', action='store_true', help='do not learn the switches of SW and SN again, '
+                        'after training, on source images in other light')
+    parser.add_argument('--predict', default='20', metavar='N|all', help='target images to predict (default: 20)')
+    parser.add_argument('--seed', type=int, default=0)
+    parser.add_argument('--resume', action='store_true', help='go on with the run in DIR')
+    parser.add_argument('--cfg-options', nargs='+', action=DictAction, default={}, metavar='KEY=VALUE',
+                        help='settings of the config to change, e.g. train_dataloader.num_workers=4')
+    parser.add_argument('--traceback', action='store_true', help='show where in the code an error arose')
+    parser.set_defaults(local_rank=0)
+    return parser
+
+
+def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
+    """The command line, as given; `command` is its text."""
+    parser = build_parser()
+    args = parser.parse_args(arguments)
+    words = sys.argv[1:] if arguments is None else arguments
+    args.command = 'python tools/adapt.py ' + ' '.join(map(shlex.quote, words))
+    for name, least in (('iterations', FEWEST), ('budget', 0.01), ('short_side', 32), ('batch_size', 1)):
+        value = getattr(args, name)
+        if value is not None and value < least:
+            parser.error(f'--{name.replace("_", "-")} must be at least {least}')
+    if args.predict != 'all' and not args.predict.isdigit():
+        parser.error('--predict takes a number or "all"')
+    return args
+
+
+def main(args: argparse.Namespace) -> int:
+    """The whole tool; a full disk and an interrupt are said in a line."""
+    warnings.filterwarnings('ignore')  # of libraries, between the lines of progress
+    try:
+        return adapt(args)
+    except (training.Interrupted, KeyboardInterrupt):
+        way_on = 'the same command with --resume goes on from here' if (args.out / 'adapt.json').is_file() else (
+            'nothing was trained yet')
+        print(f'\nStopped; {way_on}.', file=sys.stderr)
+        return 130
+    except torch.cuda.OutOfMemoryError as error:
+        raise UserError('the memory of the graphics card is full: is something else running on it? --resume goes on; '
+                        'a new run with --batch-size 1 or a smaller --short-side needs less') from error
+    except OSError as error:
+        if error.errno not in DISK:
+            raise
+        raise UserError(f'cannot write {error.filename or f"to {args.out}"}: {error.strerror}. Make room or give '
+                        'another --out; what was trained is kept, --resume goes on') from error
+    except RuntimeError as error:
+        if 'PytorchStreamWriter' not in str(error):  # torch's word for a file that could not be written whole
+            raise
+        raise UserError(f'a checkpoint could not be written below {args.out}: is the disk full? --resume goes on from '
+                        'the last one') from error

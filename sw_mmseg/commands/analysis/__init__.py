@@ -1,0 +1,3 @@
+"""Commands that look at data sets, networks and runs, and the studies."""
+
+__all__ = []

@@ -1,0 +1,3 @@
+"""Commands that time."""
+
+__all__ = []

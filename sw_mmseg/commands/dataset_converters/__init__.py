@@ -1,0 +1,3 @@
+"""Commands that make data sets."""
+
+__all__ = []

@@ -1,0 +1,63 @@
+"""Writes Cityscapes' instances in COCO's format: `cityscapes_instances.py data/cityscapes`.
+
+Reads `gtFine/*/*/*_gtFine_instanceIds.png` as they unpack and writes, for the eight classes with instances,
+annotations/instancesonly_filtered_gtFine_{train,val}.json, the files that mmdet's `CityscapesDataset` reads. Groups,
+which are painted without a number, become crowds.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+from tqdm import tqdm
+
+from sw_mmseg.datasets.instances import CocoFile
+from sw_mmseg.datasets.streets.layouts import write_atomically
+from sw_mmseg.running.errors import UserError
+
+SUFFIX = '_gtFine_instanceIds.png'
+
+
+def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
+    """The command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument('root', nargs='?', type=Path, default=Path('data/cityscapes'),
+                        help='folder with gtFine and leftImg8bit (default: data/cityscapes)')
+    parser.set_defaults(local_rank=0, traceback=False)
+    return parser.parse_args(arguments)
+
+
+def convert(root: Path, split: str) -> tuple[Path, int, int]:
+    """Writes the file of a split; returns its path and the numbers of pictures and objects.
+
+    File names are relative to leftImg8bit/SPLIT, as mmdet's config has them.
+
+    Raises:
+        UserError: there are no instance maps, or a map's picture is missing.
+    """
+    folder = root / 'gtFine' / split
+    maps = sorted(folder.glob(f'*/*{SUFFIX}'))
+    if not maps:
+        raise UserError(f'no *{SUFFIX} in the cities of {folder}. Unpack gtFine_trainvaltest.zip: python '
+                        'tools/dataset_converters/cityscapes.py gtFine_trainvaltest.zip')
+    file = CocoFile()
+    for path in tqdm(maps, desc=split, unit='img', disable=None):
+        name = f'{path.parent.name}/{path.name.replace(SUFFIX, "_leftImg8bit.png")}'
+        if not (root / 'leftImg8bit' / split / name).is_file():
+            raise UserError(f'{root}/leftImg8bit/{split}/{name} is missing. Unpack leftImg8bit_trainvaltest.zip: '
+                            'python tools/dataset_converters/cityscapes.py leftImg8bit_trainvaltest.zip')
+        file.add(name, np.array(Image.open(path)))
+    out = root / 'annotations' / f'instancesonly_filtered_gtFine_{split}.json'
+    write_atomically(out, json.dumps(file.content).encode())
+    return out, len(file.content['images']), len(file.content['annotations'])
+
+
+def main(args: argparse.Namespace) -> None:
+    """Parses, converts, says what there is."""
+    for split in ('train', 'val'):
+        out, pictures, objects = convert(args.root, split)
+        print(f'{out}: {pictures:,} pictures, {objects:,} objects and crowds')

@@ -1,0 +1,63 @@
+"""The main job in minutes, without a GPU: networks that fail on a new domain, and what adapts them. `make demo`.
+
+Generates streets, then for each norm: trains on the source alone; learns that network's switches again, where it has
+any, on source images in other light; gives it the target's running statistics, without training; trains another one
+adversarially. Prints one table and writes report.html, results.json, table.md and predictions.png. Stop it at will: the
+next call goes on. Numbers are those of the last iteration, and no target label chooses anything.
+"""
+
+from __future__ import annotations
+
+import argparse
+import gc
+import sys
+import time
+import warnings
+from pathlib import Path
+
+from sw_mmseg.datasets.streets import VARIANTS
+from sw_mmseg.engine.progress import duration
+from sw_mmseg.running import training
+from sw_mmseg.running.errors import UserError
+from sw_mmseg.running.tables import show
+from sw_mmseg.studies.demo.report import write_results
+from sw_mmseg.studies.demo.study import Demo
+from sw_mmseg.whitening import NORMS
+
+
+def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
+    """The command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument('--work-dir', type=Path, default=Path('work_dirs/demo'))
+    parser.add_argument('--data', type=Path, default=Path('data/streets'), help='where streets are, or will be')
+    parser.add_argument('--variant', choices=tuple(VARIANTS), default='varied', help='how target images differ')
+    parser.add_argument('--size', default='256x128', metavar='WxH', help='of the images (default: 256x128)')
+    parser.add_argument('--images', type=int, default=800, help='training images of each domain')
+    parser.add_argument('--test-images', type=int, default=100, help='images to test on, of each domain')
+    parser.add_argument('--iterations', type=int, help="of each training (default: the configs')")
+    parser.add_argument('--seeds', type=int, nargs='+', default=[0], help='several give mean and deviation')
+    parser.add_argument('--rows', nargs='+', choices=tuple(NORMS), default=['bn', 'in', 'sw'], help='norms to compare')
+    parser.add_argument('--pictures', type=int, default=6, help='test images to show')
+    parser.add_argument('--traceback', action='store_true', help='show where in the code an error arose')
+    parser.set_defaults(local_rank=0)
+    return parser.parse_args(arguments)
+
+
+def main(args: argparse.Namespace) -> int:
+    """Generate, train, test, report."""
+    for name in ('images', 'test_images', 'iterations', 'pictures'):
+        if (value := getattr(args, name)) is not None and value < 1:
+            raise UserError(f'--{name.replace("_", "-")} {value}: must be at least 1')
+    warnings.filterwarnings('ignore')  # of libraries, between the lines of progress
+    gc.freeze()  # data sets collect garbage when built: what was imported need not be searched each time
+    begin = time.monotonic()
+    demo = Demo(args)
+    try:
+        rows = [pair for seed in args.seeds for network in args.rows for pair in demo.rows(network, seed)]
+    except (training.Interrupted, KeyboardInterrupt):
+        print('\nStopped; the same command goes on from here.', file=sys.stderr)
+        return 130
+    table = write_results(args.work_dir, demo.results(rows))
+    show(table)
+    print(f'Took {duration(time.monotonic() - begin)}. Open {args.work_dir}/report.html')
+    return 0

@@ -1,0 +1,3 @@
+"""Commands that convert checkpoints."""
+
+__all__ = []

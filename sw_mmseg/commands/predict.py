@@ -1,0 +1,55 @@
+"""Segment your own images: `tools/predict.py CONFIG CHECKPOINT INPUT OUT`, INPUT an image or a folder of images.
+
+For each image NAME, OUT holds NAME.png, whose pixel values are train ids and whose palette shows them in colour, and
+NAME_overlay.jpg, the same laid over the image. Sub-folders are kept.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import torch
+from mmseg.registry import MODELS
+from tqdm import tqdm
+
+from sw_mmseg.running.checkpoints import load_network
+from sw_mmseg.running.command_line import add_common_arguments
+from sw_mmseg.running.configs import build, load_config
+from sw_mmseg.running.errors import UserError
+from sw_mmseg.running.prediction import build_pipeline, find_images, meta_of, segment, write
+from sw_mmseg.running.streets import use_streets
+
+
+def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
+    """The command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument('config', help='the config the network was trained with')
+    parser.add_argument('checkpoint', help='a .pth file of its work directory')
+    parser.add_argument('input', type=Path, help='an image, or a folder of images')
+    parser.add_argument('out', type=Path, help='a folder')
+    parser.add_argument('--opacity', type=float, default=0.55, help='of the colours in the overlay, 0 to 1')
+    parser.add_argument('--streets', action='store_true', help='of a checkpoint that train.py --streets wrote')
+    parser.add_argument('--device', default='cuda' if torch.cuda.is_available() else 'cpu')
+    add_common_arguments(parser)
+    return parser.parse_args(arguments)
+
+
+def main(args: argparse.Namespace) -> int:
+    """Parse, segment, write."""
+    if not args.input.exists():
+        raise UserError(f'no image or folder {args.input}')
+    images = find_images(args.input)
+    config = load_config(args.config, args.cfg_options, args.work_dir, norm=args.norm)
+    if args.streets:
+        use_streets(config)
+    if config.get('default_scope') == 'mmdet':
+        raise UserError(f'{args.config} detects and labels no pixels: tools/image_demo.py draws what it finds')
+    model = load_network(MODELS, config, args)
+    dataset = config.test_dataloader.dataset
+    palette = build('data set', lambda: meta_of(dataset)['palette'])
+    pipeline = build('pipeline', lambda: build_pipeline(dataset.pipeline))
+    for name, file in tqdm(images.items(), unit='image', disable=len(images) == 1):
+        write(segment(model, pipeline, file), file, args.out / name, palette, args.opacity)
+    print(f'{len(images)} segmented, in {args.out}')
+    return 0

@@ -1,0 +1,65 @@
+"""Test a checkpoint: `tools/test.py CONFIG CHECKPOINT`. Several GPUs: tools/dist_test.sh.
+
+Prints the per-class IoU table and writes it to the work directory: NAME_iou.csv, NAME_metrics.json, where NAME is the
+checkpoint's.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from mmengine.dist import is_main_process
+from mmengine.model import is_model_wrapper
+from mmengine.runner import Runner
+from mmseg.models.segmentors import SegTTAModel
+
+from sw_mmseg.datasets.check_coco import check_coco, coco_datasets
+from sw_mmseg.engine import ClassIoUMetric
+from sw_mmseg.running.checkpoints import load_weights
+from sw_mmseg.running.command_line import add_common_arguments
+from sw_mmseg.running.configs import build, load_config
+from sw_mmseg.running.evaluation import prepare, write_tables
+from sw_mmseg.running.streets import use_streets
+
+
+def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
+    """The command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument('config', help='the config the network was trained with')
+    parser.add_argument('checkpoint', help='a .pth file of its work directory')
+    add_common_arguments(parser)
+    parser.add_argument('--out', metavar='DIR',
+                        help="write predicted train ids there, one PNG an image, or a detector's JSON files")
+    parser.add_argument('--show-dir', metavar='DIR', help='write predictions drawn over the images there')
+    parser.add_argument('--tta', action='store_true',
+                        help="average over the image at several scales (tta_scales of the config), each also mirrored")
+    parser.add_argument('--streets', action='store_true', help='of a checkpoint that train.py --streets wrote')
+    return parser.parse_args(arguments)
+
+
+def main(args: argparse.Namespace) -> int:
+    """Parse, test, write."""
+    config = load_config(args.config, args.cfg_options, args.work_dir, args.launcher, norm=args.norm)
+    if args.streets:
+        use_streets(config)
+        config.merge_from_dict(args.cfg_options)
+        config.work_dir = args.work_dir or f'{config.work_dir}_streets'
+    for part in coco_datasets(config.test_dataloader.dataset):
+        check_coco(part, decode=1)
+    prepare(config, args)
+    config.load_from, config.resume = None, False
+    runner = build('model', lambda: Runner.from_cfg(config))
+    model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+    load_weights(model, args.checkpoint)
+    if args.tta:
+        if not hasattr(model, 'out_channels'):
+            model.out_channels = model.segmentor.out_channels  # what SegTTAModel asks of the network it wraps
+        runner.model = SegTTAModel(module=model)
+    build('data', lambda: runner.test_dataloader)
+    metrics = {key: float(value) for key, value in runner.test().items()}
+    if is_main_process():
+        name = Path(args.checkpoint).stem + ('_tta' if args.tta else '')
+        found = [m.class_iou for m in runner.test_evaluator.metrics if isinstance(m, ClassIoUMetric)]
+        write_tables(Path(config.work_dir), name, metrics, found[0] if found else {})
+    return 0

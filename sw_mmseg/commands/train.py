@@ -1,0 +1,97 @@
+"""Train a network: `tools/train.py CONFIG`. Several GPUs: tools/dist_train.sh, tools/slurm_train.sh.
+
+Data are checked before anything is trained. Ctrl-C leaves a checkpoint; the same command with --resume goes on from it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+import sys
+
+import torch
+from mmengine.dist import get_rank, get_world_size, is_main_process
+from mmengine.runner import Runner, find_latest_checkpoint
+
+from sw_mmseg.engine import InterruptHook, ShardedRunner
+from sw_mmseg.running.checkpoints import WholeCheckpointHook
+from sw_mmseg.running.command_line import add_common_arguments
+from sw_mmseg.running.configs import build, load_config
+from sw_mmseg.running.errors import UserError
+from sw_mmseg.running.streets import make_streets, use_streets
+from sw_mmseg.running.train_options import check_data, use_checkpoint, use_mixed_precision, use_seed, use_shards
+
+# what gloo and NCCL say when a process on the other side is gone
+LOST_PROCESS = re.compile(r'[Cc]onnection (reset|closed|refused)|[Tt]imed out|[Rr]emote process exited|NCCL.*abort')
+
+
+def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
+    """The command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument('config', help='a file of configs/')
+    add_common_arguments(parser)
+    parser.add_argument('--resume', nargs='?', const='auto', metavar='CHECKPOINT',
+                        help="go on from a checkpoint; without a path from the work directory's latest")
+    parser.add_argument('--amp', nargs='?', const='auto', choices=('auto', 'fp16', 'bf16'),
+                        help='mixed precision; without a word float16 on a GPU, bfloat16 on a CPU')
+    parser.add_argument('--deterministic', action='store_true',
+                        help='the same seed gives the same losses to the bit, where the device has such operations')
+    parser.add_argument('--seed', type=int, help="seed of weights, order and augmentation (default: the config's)")
+    parser.add_argument('--streets', action='store_true',
+                        help='train a scene parsing config, made small, on drawn scenes: minutes on two CPU cores')
+    parser.add_argument('--fsdp', action='store_true',
+                        help='split parameters and optimiser over the processes, for networks too large for one card')
+    parser.add_argument('--check-data', choices=('sample', 'all', 'none'), default='sample',
+                        help='decode some, all or none of the images and labels first (default: sample)')
+    return parser.parse_args(arguments)
+
+
+def train(runner: Runner) -> None:
+    """Trains; that another process was lost is said in words, and how to go on.
+
+    Raises:
+        UserError: the processes cannot reach each other any more.
+    """
+    try:
+        runner.train()
+    except RuntimeError as error:
+        if get_world_size() == 1 or not LOST_PROCESS.search(str(error)):
+            raise
+        path = find_latest_checkpoint(runner.work_dir)
+        way_on = f'To go on from {path}: the same command with --resume' if path else 'No checkpoint had been written'
+        raise UserError(f'process {get_rank()} of {get_world_size()} lost another one at iteration {runner.iter + 1}. '
+                        f'{way_on}. ({str(error).splitlines()[0]})') from error
+
+
+def main(args: argparse.Namespace) -> int:
+    """Parse, check, train. Returns the exit status: 128 + signal after an interrupt."""
+    config = load_config(args.config, args.cfg_options, args.work_dir, args.launcher, norm=args.norm)
+    if args.streets:
+        use_streets(config)
+        config.merge_from_dict(args.cfg_options)  # the user has the last word
+        config.work_dir = args.work_dir or f'{config.work_dir}_streets'
+    use_checkpoint(config, args.resume)
+    use_seed(config, args.seed)
+    if args.amp:
+        use_mixed_precision(config, args.amp)
+    if args.deterministic:
+        os.environ.setdefault('CUBLAS_WORKSPACE_CONFIG', ':4096:8')  # what cuBLAS needs for it
+        config.setdefault('randomness', {})['deterministic'] = True
+    if args.streets:
+        make_streets(config)
+    check_data(config, args.check_data, args.config)
+    if args.fsdp:
+        use_shards(config)
+    runner = build('model', lambda: (ShardedRunner if args.fsdp else Runner).from_cfg(config))
+    if config.get('resume'):
+        runner.register_hook(WholeCheckpointHook(config.load_from))
+    if args.deterministic:  # operations without a deterministic form (pooling to a grid, backwards, on GPUs) warn
+        torch.use_deterministic_algorithms(True, warn_only=True)
+    train(runner)
+    signum = next((hook.signum for hook in runner.hooks if isinstance(hook, InterruptHook)), None)
+    if signum is None:
+        return 0
+    if is_main_process():
+        print(f'Saved in {config.work_dir}. To go on: the same command with --resume', file=sys.stderr)
+    return 128 + signum

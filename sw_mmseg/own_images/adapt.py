@@ -1,0 +1,119 @@
+"""From two folders to an adapted network and its report: the trainings, and what goes on from here."""
+
+from __future__ import annotations
+
+import argparse
+import shlex
+
+from mmengine.registry import init_default_scope
+
+from sw_mmseg.adaptation import running_layers
+from sw_mmseg.own_images.check import check
+from sw_mmseg.own_images.folders import Checked
+from sw_mmseg.own_images.job import begin, changed_config, configs, resumed, trained
+from sw_mmseg.own_images.plan import Choice, title
+from sw_mmseg.own_images.report import Report, warnings_of, write_results
+from sw_mmseg.own_images.training import (
+    SWITCH_STEPS,
+    Examiner,
+    Outcome,
+    learn_switches_again,
+    put_switches,
+    write_checkpoint,
+    write_predictions,
+)
+from sw_mmseg.running import training
+from sw_mmseg.running.errors import UserError
+from sw_mmseg.running.methods import SOURCE_ONLY, STATISTICS
+from sw_mmseg.running.tables import show
+
+__all__ = ['adapt']
+
+PICTURES = 6  # target images in the report
+SWITCHING = ('sn', 'sw', 'swb')
+
+
+def train(args: argparse.Namespace, choice: Choice, found: Checked) -> tuple[list[Outcome], str, Examiner]:
+    """All trainings, and what their networks say; writes checkpoint.pth and predictions."""
+    made = configs(choice, found, trained(args, choice), args)
+    config = list(made.values())[-1]
+    examiner, outcomes = Examiner(config, choice, found, PICTURES), []
+    final = title(choice.method)
+
+    def keep(name: str, model, statistics: str) -> None:
+        outcomes.append(examiner.outcome(name, model, statistics))
+        if name == final:
+            count = None if args.predict == 'all' else int(args.predict)
+            write_checkpoint(model, config, args.out / 'checkpoint.pth', found.table.names)
+            written = write_predictions(model, examiner, args.out / 'predictions', count)
+            print(f'{written} predictions in {args.out / "predictions"}', flush=True)
+
+    for method, own in made.items():
+        run = training.Run(choice.norm, method, choice.seed, '', {}, args.out / 'runs' / method)
+        model, _ = training.train(run, own, 'adapt', f'    {title(method)}')
+        for text in warnings_of(run.folder):
+            print(f'{title(method)}: {text}', flush=True)
+        statistics = own.model.get('statistics_from', 'source') if running_layers(model) else 'none kept'
+        switches = [] if args.keep_switches else learn_switches_again(model, own)
+        if switches:
+            print(f'{title(method)}: switches learnt again on source images in other light', flush=True)
+        keep(title(method), model, statistics + ('; switches learnt again' if switches else ''))
+        if method == SOURCE_ONLY and (running_layers(model) or choice.method == STATISTICS):
+            put_switches(model, switches)  # as trained: the study has not tried both together
+            keep(title(STATISTICS), model, 'target, re-estimated' if examiner.estimate(model) else 'none kept')
+    return outcomes, final, examiner
+
+
+def learns_switches(args: argparse.Namespace) -> bool:
+    """Whether the network that is kept has learnt switches again: see `train`."""
+    return args.norm in SWITCHING and args.method != STATISTICS and not args.keep_switches
+
+
+def commands(args: argparse.Namespace, state: dict) -> list[str]:
+    """What was run, and what goes on from here."""
+    out = shlex.quote(str(args.out))
+    estimation = (f'python tools/analysis/reestimate_statistics.py {out}/config.py {out}/again/iter_N.pth '
+                  f'{out}/again/target.pth --images-from {shlex.quote(args.target)}')
+    batch = state['choice']['batch']
+    switches = (f'python tools/analysis/reestimate_statistics.py {out}/config.py {out}/again/iter_N.pth '
+                f'{out}/again/switches.pth --switches source --keep-statistics --batch-size {batch} '
+                f'--images {SWITCH_STEPS * batch}')
+    return [state['command'],
+            f'python tools/train.py {out}/config.py --work-dir {out}/again',
+            *([switches] if learns_switches(args) else []),
+            *([estimation] if args.method == STATISTICS else []),
+            f'python tools/predict.py {out}/config.py {out}/checkpoint.pth IMAGES PREDICTIONS',
+            *([f'python tools/test.py {out}/config.py {out}/checkpoint.pth'] if args.target_val else [])]
+
+
+def adapt(args: argparse.Namespace) -> int:
+    """Check, choose, train, report. Returns the exit status."""
+    init_default_scope('mmseg')
+    state = resumed(args) if args.resume else None
+    if not (args.resume or args.check_only) and (args.out / 'adapt.json').is_file():
+        raise UserError(f'{args.out} holds a run already: go on with it by --resume, or give another --out')
+    found = check(args.source, args.target, args.target_val, args.classes, args.out,
+                  (args.image_suffix, args.label_suffix), args.skip_bad, args.check == 'all')
+    show(found.overview())
+    show(found.class_table())
+    for folder in found.folders:
+        for note in folder.notes:
+            print(f'{folder.what}: {note}')
+    print(f'Pictures of what was found: {args.out / "check"}', flush=True)
+    if args.check_only:
+        return 0
+    state = state or begin(args, found)
+    changed = args.resume and changed_config(args, found, Choice.from_dict(state['choice']))
+    if changed:
+        raise UserError(f'--resume: what training reads is not what it was when the run began ({changed} would be '
+                        'another): have the folders or the package changed? Give another --out')
+    choice = Choice.from_dict(state['choice'])
+    for what, value, why in state['reasons']:
+        print(f'{what}: {value} ({why})')
+    outcomes, final, examiner = train(args, choice, found)
+    trainings = {title(method): args.out / 'runs' / method for method in trained(args, choice)}
+    table = write_results(args.out, Report(found, outcomes, final, [tuple(r) for r in state['reasons']], trainings,
+                                           examiner.pictures(), commands(args, state)))
+    show(table)
+    print(f'Open {args.out / "report.html"}')
+    return 0

@@ -1,0 +1,172 @@
+"""What tools/adapt.py finds in a user's folders before it trains: counts, sizes, class shares, pictures; or one error.
+
+Nothing is written but OUT/check, and no label of the target is looked at unless its folder was given.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from tqdm import tqdm
+
+from sw_mmseg.datasets import ClassTable, read_class_table
+from sw_mmseg.datasets.folder_files import stem
+from sw_mmseg.datasets.image_pairs import Pairs, find_pairs
+from sw_mmseg.datasets.label_pixels import share_text, unpack_color
+from sw_mmseg.datasets.label_scan import Scan, class_shares, scan
+from sw_mmseg.datasets.labelled_images import unmatched
+from sw_mmseg.datasets.polygons import draw_polygons, polygon_format
+from sw_mmseg.own_images.class_proposals import found_table
+from sw_mmseg.own_images.folders import Checked, Folder, write_check
+from sw_mmseg.own_images.plan import SMALLEST
+from sw_mmseg.own_images.target_files import label_like, list_target, refuse_doubles, refuse_overlap
+from sw_mmseg.running.errors import UserError
+
+LOOKED_AT = 1000  # files of a folder that are read whole, unless --check all
+LIMITS = (4, 16)  # pixels of an image's short side, and how many times as long the other may be: see `config.resizing`
+FREE = 1 << 30  # bytes on the disk: checkpoints, logs, predictions
+
+
+def check(source: Sequence[str], target: str, target_val: Sequence[str] | None, classes: str | None, out: Path,
+          suffixes: tuple[str | None, str | None] = (None, None), skip_bad: bool = False, everything: bool = False
+          ) -> Checked:
+    """Looks at all folders and leaves what it saw in OUT/check; outlines are drawn into OUT/labels.
+
+    Raises:
+        DatasetError, UserError: what keeps these folders from being trained on.
+    """
+    table = read_class_table(classes) if classes else None
+    check_out(out, [source[0], source[1], target, *(target_val or ())])
+    refuse_overlap(source, target)
+    whole = everything or skip_bad  # what is to be skipped has to be found, wherever it lies
+    decode = None if whole or table is None else LOOKED_AT  # without a table the labels are the table
+    drawn, names, notes = drawn_labels('source', source, out)
+    labelled = look_at('source', source[0], drawn, suffixes, skip_bad, decode, table, notes)
+    table, said = (table, []) if table else (names[0], []) if names else found_table(labelled.scan, out)
+    labelled = with_table(labelled, table, said)
+    refuse_unknown(labelled, table, classes, out)
+    unlabelled = look_at('target', target, None, suffixes, skip_bad, None if whole else LOOKED_AT)
+    validated = None
+    if target_val:
+        drawn, _, notes = drawn_labels('target-val', target_val, out, names and names[1])
+        validated = look_at('target-val', target_val[0], drawn, suffixes, skip_bad, decode, table, notes)
+        validated = with_table(validated, table, [])
+        refuse_unknown(validated, table, classes, out)
+    found = Checked(labelled, unlabelled, validated, table)
+    refuse_small(found)
+    write_check(out / 'check', found)
+    return found
+
+
+def drawn_labels(what: str, folders: Sequence[str], out: Path, names: Sequence[str] | None = None
+                 ) -> tuple[str, tuple[ClassTable, list[str]] | None, list[str]]:
+    """The folder of the label files: that of the user, or, where those are outlines, OUT/labels, drawn; then also the
+    class table and its names; and what there is to say."""
+    images, labels = folders
+    if polygon_format(images, labels) is None:
+        return labels, None, []
+    place = out / 'labels' / what
+    table, used, notes = draw_polygons(images, labels, place, names)
+    return str(place), (table, used), notes
+
+
+def refuse_small(found: Checked) -> None:
+    """Raises UserError where the images are too small for any network here."""
+    for folder in (found.source, found.target):
+        if min(folder.typical_size()) < SMALLEST:
+            width, height = folder.typical_size()
+            raise UserError(f'{folder.what}: the images of {folder.images} are {width}x{height} pixels; at least '
+                            f'{SMALLEST} on the short side are needed')
+
+
+def check_out(out: Path, folders: Sequence[str]) -> None:
+    """The results' folder can be written to, has room, and lies in none of the folders that are read."""
+    inside = next((f for f in folders if out.resolve().is_relative_to(Path(f).resolve())), None)
+    if inside:
+        raise UserError(f'--out {out} lies in {inside}: what is written there would be taken for data next time')
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        probe = out / '.probe'
+        probe.write_bytes(b'x' * 4096)
+        probe.unlink()
+    except OSError as error:
+        raise UserError(f'cannot write to --out {out}: {error.strerror or error}') from error
+    free = shutil.disk_usage(out).free
+    if free < FREE:
+        raise UserError(f'the disk of --out {out} has {free / 1e6:.0f} MB free; checkpoints and pictures need '
+                        f'{FREE / 1e6:.0f} MB')
+
+
+def look_at(what: str, images: str, labels: str | None, suffixes: tuple[str | None, str | None], skip_bad: bool,
+            decode: int | None, table: ClassTable | None = None, notes: Sequence[str] = ()) -> Folder:
+    """One folder of images, or pair of folders."""
+    if labels is None:
+        samples, said = list_target(images)
+        pairs = Pairs(samples, '', '', (), (), tuple(said))
+    else:
+        pairs = find_pairs(images, labels, *suffixes)
+    if pairs.without_label and not skip_bad:
+        text = unmatched(pairs.without_label, images, labels, pairs.compared())
+        raise UserError(f'{what}: {text}. --skip-bad goes on without these images')
+    notes = [*notes, *pairs.notes]
+    if pairs.without_image:
+        notes.append(f'{len(pairs.without_image)} label files belong to no image, the first is '
+                     f'{pairs.without_image[0]}; they are not used')
+    with tqdm(desc=f'looking at {what}', unit='', leave=False, disable=None, total=len(pairs.samples)) as bar:
+        found = scan(pairs.samples, decode, bool(table and table.reads_colors), lambda done, total: bar.update(1),
+                     bool(table and not table.reads_colors), LIMITS)
+    sound = [name for name, _, _ in pairs.samples if name not in found.faults]
+    masks = [] if labels else label_like(sound, found, images)
+    if found.faults and not skip_bad:
+        first = '; '.join(list(found.faults.values())[:3]) + (' ...' if len(found.faults) > 3 else '')
+        raise UserError(f'{what}: {len(found.faults)} of {found.count} files are faulty: {first}. Repair or remove '
+                        'them, or go on without them: --skip-bad')
+    if pairs.without_label or found.faults:
+        notes.append(f'{len(pairs.without_label) + len(found.faults)} images left out: {len(pairs.without_label)} '
+                     f'without a label file, {len(found.faults)} faulty')
+    if masks:
+        notes.append(f'{len(masks)} files look like labels and are not taken for images, the first is {masks[0]}')
+    if found.decoded < found.count - len(found.faults):
+        notes.append(f'{found.decoded} of {found.count} files were read whole, of the others the sizes alone '
+                     '(--check all reads all)')
+    left_out = {*found.faults, *masks}
+    return _used(what, images, labels, pairs, found, [s for s in pairs.samples if s[0] not in left_out],
+                 (*pairs.without_label, *found.faults, *masks), [*notes, *found.notes])
+
+
+def _used(what: str, images: str, labels: str | None, pairs: Pairs, found: Scan, kept: list, leave_out: Sequence[str],
+          notes: list[str]) -> Folder:
+    if len(kept) < 2:
+        raise UserError(f'{what}: {images} has {len(kept)} image that can be used; at least 2 are needed, and some '
+                        'dozens for a result that means anything')
+    names, paths, maps = zip(*kept)
+    if labels is None:
+        refuse_doubles(names, images)
+        names = tuple(map(stem, names))
+    return Folder(what, images, labels, names, paths, maps, tuple(leave_out), (pairs.image_suffix, pairs.label_suffix),
+                  found, tuple(notes))
+
+
+def with_table(folder: Folder, table: ClassTable, notes: Sequence[str]) -> Folder:
+    """The folder with the class table by which its label files are read."""
+    own = table.by_colors() if folder.scan.colors else table
+    return replace(folder, table=own, notes=(*folder.notes, *notes))
+
+
+def refuse_unknown(folder: Folder, table: ClassTable, classes: str | None, out: Path) -> None:
+    """Label files hold nothing that the class table does not know, and something that it knows."""
+    found = class_shares(folder.scan, table)
+    what = 'colours' if folder.scan.colors else 'ids'
+    if found.unknown:
+        where = f'the class table {classes}' if classes else 'the source'
+        values = [list(unpack_color(v)) if folder.scan.colors else v for v in found.unknown]
+        raise UserError(
+            f'{folder.what}: the label files hold {len(found.unknown)} {what} that {where} has not, with these shares '
+            f'of all pixels: {share_text(found.unknown, found.total, what)}. Add them to a class, or ignore them: '
+            f'"ignore: {[*table.ignore, *values][:12]}" in the class table, or "unknown: ignore" for all that it does '
+            'not name')
+    if not found.pixels.any():
+        raise UserError(f'{folder.what}: no label file that was read shows any class; all pixels are ignored')

@@ -1,0 +1,177 @@
+"""The config of a training on a user's two folders, made of a shipped one, which has the method.
+
+The user's classes, data, sizes, norm and length are put in. Nothing that reads target labels is left in it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from mmengine.config import Config, ConfigDict
+
+from sw_mmseg.own_images.folders import Checked, Folder
+from sw_mmseg.own_images.plan import Choice, config_file
+from sw_mmseg.running.configs import check_options
+from sw_mmseg.running.errors import UserError
+from sw_mmseg.running.norms import set_norm
+from sw_mmseg.running.schedules import schedule_options
+
+OWN_STEPS = {'LoadImage', 'LoadLabels', 'Resize', 'RandomResize', 'RandomCrop', 'RandomFlip', 'PackSegInputs'}
+STREETS_ONLY = {'PseudoLabelAccuracyHook'}  # it reads labels of the target
+KEPT = {'custom_hooks', 'custom_imports', 'default_hooks', 'default_scope', 'env_cfg', 'load_from', 'log_level',
+        'log_processor', 'model', 'model_wrapper_cfg', 'optim_wrapper', 'param_scheduler', 'randomness', 'resume',
+        'test_cfg', 'test_dataloader', 'test_evaluator', 'train_cfg', 'train_dataloader', 'val_cfg', 'val_dataloader',
+        'val_evaluator', 'vis_backends', 'visualizer'}
+
+
+def make_config(choice: Choice, found: Checked, method: str, options: dict) -> Config:
+    """The config of one training. Raises UserError where `options`, of the command line, do not fit."""
+    config = Config.fromfile(config_file(choice.network, method))
+    for node in nodes(config.model):
+        if 'num_classes' in node:
+            node.num_classes = len(found.table.classes)
+    set_norm(config, choice.norm)
+    config.model.pop('ignore_rows', None)  # of Cityscapes' camera
+    if config.model.get('statistics_from') == 'both':
+        config.model.statistics_from = 'target'  # predictions meet target images only
+    use_data(config, choice, found)
+    use_length(config, choice.iterations)
+    config.randomness = ConfigDict(seed=choice.seed)
+    own = options if method in choice.trainings else source_only_options(config, options)
+    check_options(config, own)
+    try:
+        config.merge_from_dict(own)
+    except (KeyError, TypeError, IndexError, AssertionError) as error:
+        raise UserError(f'--cfg-options do not fit {config_file(choice.network, method).name}: {error}') from error
+    return Config({key: config[key] for key in config if key in KEPT})
+
+
+def nodes(node: object) -> Iterator[ConfigDict]:
+    """Every dict in a config."""
+    if isinstance(node, dict):
+        yield node
+        for value in node.values():
+            yield from nodes(value)
+    elif isinstance(node, (list, tuple)):
+        for value in node:
+            yield from nodes(value)
+
+
+def use_data(config: Config, choice: Choice, found: Checked) -> None:
+    """The user's folders in place of the config's data, whose own augmentation stays."""
+    dataset = config.train_dataloader.dataset
+    crops = choice.source_crop, choice.target_crop
+    if config.model.type == 'SelfTraining':  # pastes pixels of one domain into the other's
+        crops = (common_crop(found, choice.short_side, crops),) * 2
+    source, target = zip((found.source, found.target), crops)
+    for key, (folder, crop) in {'source': source, 'dataset': source, 'target': target}.items():
+        if key in dataset:
+            extra = [step for step in dataset[key].pipeline if step.type not in OWN_STEPS]
+            steps = [*training_steps(folder, found, choice.short_side, crop), *extra, dataset[key].pipeline[-1]]
+            dataset[key] = ConfigDict(**source_of(folder, found), pipeline=steps)
+    for node in nodes(dataset):
+        if node.get('rare_class_sampling') is not None:
+            node.rare_class_sampling.cache = False  # it would be written beside the user's labels
+    config.train_dataloader.batch_size = choice.batch
+    config.train_dataloader.update(num_workers=1 if choice.network == 'narrow' else 4, persistent_workers=True)
+    config.val_dataloader = config.val_cfg = config.val_evaluator = None  # nothing is chosen by a score
+    config.test_dataloader = test_loader(choice, found, found.target_val)
+    config.test_evaluator = ConfigDict(type='IoUMetric', iou_metrics=['mIoU'])
+
+
+def source_of(folder: Folder, found: Checked, **more) -> dict:
+    """The data set of a folder, without its pipeline."""
+    images = str(Path(folder.images).resolve())
+    out = {'leave_out': sorted(folder.leave_out)} if folder.leave_out else {}
+    if folder.labels is None:
+        return {'type': 'UnlabelledImages', 'data_root': images, **out}
+    if folder is found.source and not more and held_out(found):
+        more = {'hold_out': held_out(found)}
+    return {'type': 'LabelledImages', 'images': images, 'labels': str(Path(folder.labels).resolve()),
+            'classes': (folder.table or found.table).to_dict(), 'image_suffix': folder.suffixes[0],
+            'label_suffix': folder.suffixes[1],
+            **({'label_frame': folder.scan.frame} if folder.scan.frame else {}), **out, **more}
+
+
+def held_out(found: Checked) -> int:
+    """One source image in so many is kept apart to test on, at most about fifty; 0: too few to spare any."""
+    count = len(found.source.names)
+    return max(10, count // 50) if count >= 40 else 0
+
+
+def training_steps(folder: Folder, found: Checked, side: int, crop: tuple[int, int]) -> list[dict]:
+    """A training pipeline without its last step."""
+    steps = [*folder.loading(), *resizing(found, side)]
+    if any(h > crop[0] or w > crop[1] for h, w in scaled(folder, side)):
+        steps.append({'type': 'RandomCrop', 'crop_size': tuple(crop)})
+    return [*steps, {'type': 'RandomFlip', 'prob': 0.5}]
+
+
+def scaled(folder: Folder, side: int) -> list[tuple[int, int]]:
+    """Heights and widths of a folder's images, once their short side is `side`."""
+    return [(round(side * h / min(w, h)), round(side * w / min(w, h))) for w, h in folder.scan.sizes]
+
+
+def common_crop(found: Checked, side: int, crops: tuple[tuple[int, int], ...]) -> tuple[int, int]:
+    """The largest crop that every image of both domains has room for, and that neither domain's crop exceeds."""
+    sizes = [*crops, *scaled(found.source, side), *scaled(found.target, side)]
+    return min(h for h, _ in sizes), min(w for _, w in sizes)
+
+
+def resizing(found: Checked, side: int) -> list[dict]:
+    """A step that brings the short side to `side`, unless all images have it; the long one may be 16 times as long."""
+    if {min(size) for folder in found.folders for size in folder.scan.sizes} == {side}:
+        return []
+    return [{'type': 'Resize', 'scale': (16 * side, side), 'keep_ratio': True}]
+
+
+def test_loader(choice: Choice, found: Checked, folder: Folder | None) -> ConfigDict:
+    """One image a batch, labels at their own size: of `folder`, or of the source images that were kept apart (of all,
+    where none were)."""
+    apart = {'hold_out': held_out(found), 'held_out': True} if folder is None and held_out(found) else {}
+    folder = folder or found.source
+    whites = {one.scan.white for one in (folder, found.target)} - {None}  # predictions are of the target's images
+    load = {'type': 'LoadImage', **({'white': whites.pop()} if len(whites) == 1 else {})}
+    rest = folder.loading()[1:]
+    steps = [load, *resizing(found, choice.short_side), *rest, {'type': 'PackSegInputs'}]
+    dataset = {**source_of(folder, found, **apart), 'pipeline': steps}
+    return ConfigDict(batch_size=1, num_workers=1, persistent_workers=False, dataset=dataset,
+                      sampler={'type': 'DefaultSampler', 'shuffle': False})
+
+
+def use_length(config: Config, iterations: int) -> None:
+    """Loop, schedules and intervals for so many iterations; every schedule ends with the training."""
+    lists = config.param_scheduler
+    for schedule in nodes(list(lists.values()) if isinstance(lists, dict) else lists):
+        if schedule.get('end', 0) > config.train_cfg.max_iters:
+            schedule.end = config.train_cfg.max_iters
+    config.merge_from_dict(schedule_options(config, iterations))
+    config.train_cfg.val_interval = iterations
+    config.default_hooks.checkpoint.max_keep_ckpts = 1
+    config.custom_hooks = [hook for hook in config.custom_hooks if hook.type not in STREETS_ONLY]
+    for hook in config.custom_hooks:
+        if 'interval' in hook:
+            hook.interval = max(1, min(hook.interval, iterations // 4))
+        if 'window' in hook:
+            hook.window = min(hook.window, hook.interval)
+
+
+def source_only_options(config: Config, options: dict) -> dict:
+    """`--cfg-options` of a method, for the source-only training beside it: without `segmentor.`, and without what it
+    has not."""
+    short = {key.replace('segmentor.', ''): value for key, value in options.items()}
+    return {key: value for key, value in short.items() if has_parent(config, key)}
+
+
+def has_parent(config: Config, key: str) -> bool:
+    """Whether what a dotted key is set in is there."""
+    node: object = config
+    for part in key.split('.')[:-1]:
+        if isinstance(node, (list, tuple)):
+            node = node[int(part)] if part.isdigit() and int(part) < len(node) else None
+        else:
+            node = node.get(part) if isinstance(node, (dict, Config)) else None
+        if node is None:
+            return False
+    return True

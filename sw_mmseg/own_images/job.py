@@ -1,0 +1,108 @@
+"""A run of tools/adapt.py: begun, with all that was chosen written down, or found again for --resume."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from dataclasses import asdict, replace
+from pathlib import Path
+
+from mmengine.config import Config
+
+from sw_mmseg.datasets import write_class_table
+from sw_mmseg.own_images.config import make_config
+from sw_mmseg.own_images.folders import Checked
+from sw_mmseg.own_images.plan import BUDGET, Choice, choose
+from sw_mmseg.own_images.report import write_text
+from sw_mmseg.own_images.training import fit, seconds_an_iteration
+from sw_mmseg.running.errors import UserError
+from sw_mmseg.running.methods import SOURCE_ONLY
+from sw_mmseg.running.records import write_json
+
+FEWEST = 8  # iterations
+# what --resume may change
+NOT_IN_A_RUN = {'resume', 'traceback', 'predict', 'check_only', 'local_rank', 'command', 'out'}
+
+
+def settings(args: argparse.Namespace) -> dict:
+    """What makes a run, in JSON's terms."""
+    kept = {key: value for key, value in vars(args).items() if key not in NOT_IN_A_RUN}
+    return json.loads(json.dumps(kept, default=str))
+
+
+def begin(args: argparse.Namespace, found: Checked) -> dict:
+    """A new run: what was chosen, with iterations that fit the budget; written to OUT/adapt.json."""
+    asked, reasons = choose(args, found)
+    choice = asked
+    methods = trained(args, choice)
+    seconds = {}
+    if not args.iterations:
+        print('timing the first iterations', flush=True)
+        for method in reversed(methods):  # the larger one finds what fits into memory
+            def measure(choice: Choice, method=method) -> float:
+                trial = replace(choice, iterations=1000)
+                return seconds_an_iteration(make_config(trial, found, method, args.cfg_options))
+            choice, seconds[method] = fit(choice, measure)
+        budget = args.budget or BUDGET[reasons[0][1]]
+        count = max(FEWEST, int(60 * budget / sum(seconds.values())))
+        choice = replace(choice, iterations=count)
+        why = ' + '.join(f'{s:.2f} s ({m})' for m, s in seconds.items()) + f' an iteration, {budget:g} minutes'
+    else:
+        why = 'as asked'
+    crops = [f'{w}x{h}' for h, w in dict.fromkeys((choice.source_crop, choice.target_crop))]
+    reasons += [('crops, at most', ' and '.join(crops), 'as the images are, the long side at most twice the short one'),
+                ('batch', f'{choice.batch} of each domain', 'what fits into memory' if choice.batch < asked.batch else
+                 'as asked' if args.batch_size else 'as in the configs of this network'),
+                ('iterations', f'{choice.iterations} of each training', why)]
+    state = {'arguments': settings(args), 'command': args.command, 'choice': asdict(choice), 'reasons': reasons}
+    for file, text in config_texts(args, found, choice).items():
+        head = f'# Written by: {args.command}\n# Train it again: python tools/train.py {file}\n'
+        write_text(file, head + text)
+    write_class_table(found.table, args.out / 'classes.yaml')
+    write_json(args.out / 'adapt.json', state)
+    return state
+
+
+def trained(args: argparse.Namespace, choice: Choice) -> list[str]:
+    """Methods to train one after the other; the last is what is asked for."""
+    comparison = [] if args.no_comparison else [SOURCE_ONLY]
+    return list(dict.fromkeys([*comparison, *choice.trainings]))
+
+
+def configs(choice: Choice, found: Checked, methods: list[str], args: argparse.Namespace) -> dict[str, Config]:
+    """The config of each training, with its work directory."""
+    made = {method: make_config(choice, found, method, args.cfg_options) for method in methods}
+    for method, config in made.items():
+        config.work_dir = str(args.out / 'runs' / method)
+    return made
+
+
+def resumed(args: argparse.Namespace) -> dict:
+    """The run in OUT. Raises UserError: there is none, or it was another one."""
+    file = args.out / 'adapt.json'
+    if not file.is_file():
+        raise UserError(f'--resume: no run in {args.out}; start it without --resume')
+    state = json.loads(file.read_text())
+    now = settings(args)
+    changed = [key for key, value in state['arguments'].items() if now.get(key) != value]
+    if changed:
+        key = changed[0]
+        raise UserError(f'--resume: --{key.replace("_", "-")} is {now[key]!r} and was {state["arguments"][key]!r} when '
+                        f'the run in {args.out} began, with: {state["command"]}')
+    return state
+
+
+def config_texts(args: argparse.Namespace, found: Checked, choice: Choice) -> dict[Path, str]:
+    """File -> config that tools/train.py trains anew: OUT/config.py of the method, OUT/config_sourceonly.py."""
+    texts = {}
+    for method, config in configs(choice, found, trained(args, choice), args).items():
+        name = 'config.py' if method == choice.trainings[-1] else f'config_{method}.py'
+        content = {key: value for key, value in config.to_dict().items() if key != 'work_dir'}
+        texts[args.out / name] = Config(content).pretty_text
+    return texts
+
+
+def changed_config(args: argparse.Namespace, found: Checked, choice: Choice) -> Path | None:
+    """A config in OUT that would be another now: images came or went, or the package has changed."""
+    texts = config_texts(args, found, choice)
+    return next((file for file, text in texts.items() if not file.read_text(encoding='utf-8').endswith(text)), None)

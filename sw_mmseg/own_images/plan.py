@@ -1,0 +1,134 @@
+"""What tools/adapt.py chooses for a machine and two folders: network, sizes, batch; and what methods there are.
+
+`_adapt_config` makes the config.
+"""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import torch
+
+from sw_mmseg.datasets.label_scan import usable_cores
+from sw_mmseg.models.pretrained import PretrainedError, read_checkpoint
+from sw_mmseg.own_images.folders import Checked, Folder
+from sw_mmseg.running.errors import UserError
+from sw_mmseg.running.methods import METHODS as ALL_METHODS
+from sw_mmseg.running.methods import SOURCE_ONLY, STATISTICS
+from sw_mmseg.running.paths import shipped_config
+
+DEFAULT_METHOD = 'adaptsegnet'
+METHODS = {name: method for name, method in ALL_METHODS.items() if name != 'oracle'}  # it needs the target's labels
+NETWORKS = {'narrow': '{}_streets', 'vgg16': '{}_gta2cityscapes', 'resnet101': '{}101_gta2cityscapes'}
+WEIGHTS = {'vgg16': 'torchvision://vgg16', 'resnet101': 'torchvision://resnet101'}
+SHORT_SIDE = {'narrow': 128, 'vgg16': 512, 'resnet101': 512}  # of the images that are trained on, at most
+BATCH = {'narrow': 2, 'vgg16': 1, 'resnet101': 1}  # of each domain
+BUDGET = {'cpu': 20.0, 'cuda': 120.0}  # minutes of training
+SMALLEST = 32  # pixels: the networks reduce images by 8, and look further than one cell
+
+
+@dataclass(frozen=True)
+class Choice:
+    """Everything that makes a config of two folders. Crops are (height, width)."""
+
+    network: str
+    norm: str
+    method: str
+    short_side: int
+    source_crop: tuple[int, int]
+    target_crop: tuple[int, int]
+    batch: int
+    iterations: int
+    seed: int = 0
+
+    @property
+    def trainings(self) -> tuple[str, ...]:
+        """Methods to train: the last one is what is asked for."""
+        return (SOURCE_ONLY,) if self.method == STATISTICS else (self.method,)
+
+    @classmethod
+    def from_dict(cls, values: dict) -> Choice:
+        """Of what `asdict` and JSON made."""
+        return cls(**{**values, **{key: tuple(values[key]) for key in ('source_crop', 'target_crop')}})
+
+
+def title(method: str) -> str:
+    """A method as reports call it."""
+    return METHODS[method].title
+
+
+def config_file(network: str, method: str) -> Path:
+    """The shipped config of a method."""
+    method = SOURCE_ONLY if method == STATISTICS else method
+    return shipped_config(f'bn_{NETWORKS[network].format(method)}')
+
+
+def available(network: str) -> list[str]:
+    """Methods that have a config with a network."""
+    return [method for method in METHODS if config_file(network, method).is_file()]
+
+
+def choose(args: argparse.Namespace, found: Checked) -> tuple[Choice, list[tuple[str, str, str]]]:
+    """Network and sizes, and (what, value, why) of each choice. The number of iterations is left at 0.
+
+    Raises:
+        UserError: no config for that method with that network, or images too small to train on.
+    """
+    device = 'cuda' if torch.cuda.is_available() else 'cpu'
+    network, why = (args.network, 'as asked') if args.network != 'auto' else choose_network(device)
+    if args.method not in available(network):
+        raise UserError(f'--method {args.method} has no config with the network {network}; there are '
+                        f'{", ".join(available(network))}')
+    native = min(min(folder.typical_size()) for folder in (found.source, found.target))
+    side = min(args.short_side or SHORT_SIDE[network], native)  # images are never scaled up
+    side -= side % 8
+    if side < SMALLEST:
+        raise UserError(f'the images are {native} pixels on their short side; at least {SMALLEST} are needed')
+    crops = [crop_of(folder, side) for folder in (found.source, found.target)]
+    choice = Choice(network, args.norm, args.method, side, *crops, args.batch_size or BATCH[network],
+                    args.iterations or 0, args.seed)
+    how = 'as asked' if args.short_side and args.short_side <= native else (
+        f'{args.short_side} was asked for; the images have {native}, and are not scaled up') if args.short_side else (
+        'as the images have' if side > native - 8 else f'what this network is made for; the images have {native}')
+    machine = torch.cuda.get_device_name() if device == 'cuda' else f'processor cores: {usable_cores()}'
+    reasons = [('device', device, machine),
+               ('network', network, why), ('norm', args.norm, 'at the sites of the paper'),
+               ('method', args.method, METHODS[args.method].description),
+               ('short side of images', f'{side} pixels', how)]
+    return choice, reasons
+
+
+def choose_network(device: str) -> tuple[str, str]:
+    """The full network where a graphics card and pretrained weights are there."""
+    if device == 'cpu':
+        return 'narrow', 'no graphics card: VGG16 DeepLab-v2, a quarter as wide, from scratch'
+    try:
+        read_checkpoint(WEIGHTS['vgg16'])
+        return 'vgg16', 'DeepLab-v2 from ImageNet weights'
+    except PretrainedError:
+        return 'narrow', 'ImageNet weights cannot be reached: VGG16 DeepLab-v2, a quarter as wide, from scratch'
+
+
+def crop_of(folder: Folder, side: int) -> tuple[int, int]:
+    """(height, width): the typical image with its short side at `side`, its long one at most twice that."""
+    width, height = folder.typical_size()
+    scale = side / min(width, height)
+    return tuple(max(SMALLEST, min(2 * side, round(scale * length)) // 8 * 8) for length in (height, width))
+
+
+def smaller(choice: Choice) -> Choice:
+    """What needs less memory: half the batch, then crops of three quarters.
+
+    Raises:
+        UserError: there is nothing left to reduce.
+    """
+    if choice.batch > 1:
+        return replace(choice, batch=choice.batch // 2)
+    crops = [tuple(max(SMALLEST, int(0.75 * length) // 8 * 8) for length in crop)
+             for crop in (choice.source_crop, choice.target_crop)]
+    if min(map(min, crops)) <= SMALLEST:
+        raise UserError('the memory of the graphics card does not take even small crops: free it, or use --network '
+                        'narrow')
+    return replace(choice, source_crop=crops[0], target_crop=crops[1])

@@ -1,0 +1,96 @@
+"""Checkpoints that load whole or not at all, from whatever number of processes wrote them."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import torch
+from mmengine.config import Config
+from mmengine.hooks import Hook
+from mmengine.model import is_model_wrapper, revert_sync_batchnorm
+from mmengine.registry import Registry
+from mmengine.runner import Runner
+from torch import nn
+
+from sw_mmseg.adaptation import without_wrappers
+from sw_mmseg.running.configs import build
+from sw_mmseg.running.errors import UserError
+
+State = dict[str, torch.Tensor]
+
+
+def read_weights(path: str) -> State:
+    """The `state_dict` of a checkpoint that this package's training wrote, on the processor.
+
+    Raises:
+        UserError: no such file, or not a checkpoint.
+    """
+    if not Path(path).is_file():
+        folder = Path(path).parent
+        found = sorted(p.name for p in folder.glob('*.pth')) if folder.is_dir() else []
+        raise UserError(f'no checkpoint {path}' + (f'; {folder} has {", ".join(found[-5:])}'
+                                                   if found else ': train first, or give the path of a .pth file'))
+    try:  # mmengine's log buffers are objects of its own: a checkpoint is as trusted as the code that wrote it
+        checkpoint = torch.load(path, map_location='cpu', weights_only=False)
+    except Exception as error:  # pickle raises almost anything on a damaged file
+        raise UserError(f'{path} cannot be read as a checkpoint: {type(error).__name__}: {error}') from error
+    if not isinstance(checkpoint, dict):
+        raise UserError(f'{path} holds a {type(checkpoint).__name__}, not the dict of a checkpoint')
+    return checkpoint.get('state_dict', checkpoint)
+
+
+def load_weights(model: nn.Module, path: str) -> None:
+    """Load a checkpoint whole: a network half at its initial values would be tested without a word otherwise.
+
+    Discriminators are left out: predictions do not need them.
+
+    Raises:
+        UserError: weights are missing, left over, or of another shape.
+    """
+    state = fitting(model, read_weights(path), path, optional='discriminator.')
+    model.load_state_dict(state, strict=False)
+
+
+def load_network(models: Registry, config: Config, args: argparse.Namespace) -> nn.Module:
+    """The network of a config with the weights of `args.checkpoint`, on `args.device`, as one process tests it.
+
+    Raises:
+        UserError: the config does not build, or the checkpoint does not fit.
+    """
+    model = build('model', lambda: models.build(config.model))
+    load_weights(model, args.checkpoint)
+    return revert_sync_batchnorm(model).to(args.device).eval()
+
+
+def fitting(model: nn.Module, state: State, path: str, optional: str = '-') -> State:
+    """`state` by the model's own names, whatever wrappers it was saved from; keys that begin with `optional` may lack.
+
+    Raises:
+        UserError: weights are missing, left over, or of another shape.
+    """
+    names = {without_wrappers(key): key for key in model.state_dict()}
+    own = {name: value for name, value in zip(names, model.state_dict().values()) if not name.startswith(optional)}
+    saved = {without_wrappers(key): value for key, value in state.items()}
+    faults = {'lacks': [k for k in own if k not in saved],
+              'holds in another shape': [k for k in own if k in saved and own[k].shape != saved[k].shape],
+              'holds, but the model has not': [k for k in saved if k not in names and not k.startswith(optional)]}
+    for fault, keys in faults.items():
+        if keys:
+            hint = ' (trained by adaptation: use its config)' if any(k.startswith('segmentor.') for k in keys) else ''
+            raise UserError(f'{path} does not fit the config: it {fault} {len(keys)} of {len(own)} entries, '
+                            f'{", ".join(keys[:3])}{" ..." if len(keys) > 3 else ""}{hint}')
+    return {names[key]: value for key, value in saved.items() if key in names}
+
+
+class WholeCheckpointHook(Hook):
+    """A resumed run takes the checkpoint whole, also from another number of processes, or stops; mmengine skips names
+    that it does not find."""
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+
+    def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
+        """Before the weights are put into the model."""
+        model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+        checkpoint['state_dict'] = fitting(model, checkpoint['state_dict'], self.path)

@@ -1,0 +1,74 @@
+"""What commands share: the options of every command that takes a config, and how a command begins and ends."""
+
+from __future__ import annotations
+
+import argparse
+import atexit
+import os
+import sys
+from collections.abc import Callable
+
+from mmengine.config import DictAction
+
+from sw_mmseg.running.errors import UserError, is_user_error
+from sw_mmseg.whitening import NORMS
+
+__all__ = ['LAUNCHERS', 'add_common_arguments', 'picture_size', 'run_tool']
+
+LAUNCHERS = ('none', 'pytorch', 'slurm', 'mpi')
+
+
+def add_common_arguments(parser: argparse.ArgumentParser) -> None:
+    """Options that every tool of a config has."""
+    parser.add_argument('--work-dir', help='where logs and checkpoints go (default: work_dirs/NAME_OF_CONFIG)')
+    parser.add_argument('--cfg-options', nargs='+', action=DictAction, default={}, metavar='KEY=VALUE',
+                        help='settings of the config to change, e.g. train_dataloader.batch_size=4')
+    parser.add_argument('--norm', type=str.lower, choices=tuple(NORMS), metavar='NORM',
+                        help=f'norm at the sites of the network, in place of the config\'s: {", ".join(NORMS)}')
+    parser.add_argument('--launcher', choices=LAUNCHERS, default='none', help='how several processes were started')
+    parser.add_argument('--local_rank', '--local-rank', type=int, default=0, help=argparse.SUPPRESS)
+    parser.add_argument('--traceback', action='store_true', help='show where in the code an error arose')
+
+
+def run_tool(main: Callable[[argparse.Namespace], int | None], args: argparse.Namespace) -> int:
+    """Run `main(args)`; a user's mistake becomes one line and exit status 2. Returns the exit status.
+
+    `args` need not have `local_rank` and `traceback`: small commands have neither option.
+    """
+    if 'LOCAL_RANK' not in os.environ:
+        os.environ['LOCAL_RANK'] = str(getattr(args, 'local_rank', 0))
+    try:
+        status = main(args) or 0
+        _leave_processes(status)
+        return status
+    except KeyboardInterrupt:
+        print('\nStopped.', file=sys.stderr)
+        return 130
+    except Exception as error:
+        if getattr(args, 'traceback', False) or not is_user_error(error):
+            raise
+        text = str(error.args[0] if isinstance(error, KeyError) and error.args else error)
+        print(f'\nerror: {" ".join(text.split())}', file=sys.stderr)
+        return 2
+
+
+def _leave_processes(status: int) -> None:
+    """One of several processes ends here, when its work is done: gloo's threads may still hold Python objects, and a
+    thread that asks for the interpreter while it is being taken down aborts the process."""
+    import torch.distributed as dist
+    if not (dist.is_available() and dist.is_initialized()):
+        return
+    dist.destroy_process_group()
+    atexit._run_exitfuncs()  # what os._exit leaves out: logs are written, workers of data loaders end
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(status)
+
+
+def picture_size(text: str) -> tuple[int, int]:
+    """Width and height of `--size WxH`; raises UserError for anything else."""
+    try:
+        width, height = (int(side) for side in text.split('x'))
+    except ValueError as error:
+        raise UserError(f'--size {text}: give WxH, such as 256x128') from error
+    return width, height

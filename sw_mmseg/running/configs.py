@@ -1,0 +1,90 @@
+"""Configs with the command line's options in them; what does not fit becomes one clear line."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable
+from pathlib import Path
+
+from mmengine.config import Config
+from mmengine.registry import init_default_scope
+
+from sw_mmseg.running.devices import adapt_to_device
+from sw_mmseg.running.errors import UserError, is_user_error
+from sw_mmseg.running.named_configs import find_named, nearest, with_norm
+
+__all__ = ['build', 'check_options', 'find_config', 'load_config']
+
+EXTRAS = {'mmdet': 'det', 'mmpretrain': 'cls'}  # package -> extra of setup.cfg that brings it
+
+
+def load_config(path: str, options: dict, work_dir: str | None = None, launcher: str = 'none',
+                norm: str | None = None) -> Config:
+    """The config with the command line's norm, options, work directory and launcher put in.
+
+    Raises:
+        UserError: no such file, a file that is no config, an option no config has, or no such norm or place for it.
+    """
+    file = find_config(path)
+    try:
+        config = Config.fromfile(file)
+    except Exception as error:  # whatever executing a user's file raises
+        extra = next((extra for name, extra in EXTRAS.items() if name in str(error)), None)
+        if extra and isinstance(error, ImportError):
+            raise UserError(f"{path}: {error}. Its networks come with: pip install '.[{extra}]'") from error
+        raise UserError(f'{path} cannot be read as a config: {type(error).__name__}: {error}') from error
+    if norm is not None:
+        config = with_norm(config, norm)
+    check_options(config, options)
+    try:
+        config.merge_from_dict(options)
+    except (KeyError, TypeError, IndexError, AssertionError) as error:
+        raise UserError(f'--cfg-options do not fit {path}: {error}') from error
+    init_default_scope(config.get('default_scope', 'mmseg'))
+    config.launcher = launcher
+    config.work_dir = work_dir or config.get('work_dir') or str(Path('work_dirs') / Path(config.filename).stem)
+    return adapt_to_device(config)
+
+
+def find_config(path: str) -> Path:
+    """The file of a config: of that path, or the shipped one where `path` is its name alone or begins with configs/.
+
+    Raises:
+        UserError: there is none; the nearest names are told.
+    """
+    file = Path(path)
+    if file.is_file():
+        return file
+    if str(file.parent) not in ('.', 'configs') or file.suffix not in ('', '.py'):
+        raise UserError(f'no config {path}{nearest(file.stem) or ": give the path of a file in configs/"}')
+    named = find_named(path)
+    if named.norm is not None:
+        raise UserError(f'no config {path}: it is {named.words}')
+    return named.file
+
+
+def check_options(config: Config, options: dict) -> None:
+    """Refuse an option whose first name the config has not: mmengine would take it and nothing would read it."""
+    optional = {'auto_scale_lr', 'compile', 'experiment_name', 'find_unused_parameters', 'model_wrapper_cfg', 'sync_bn',
+                'work_dir'}
+    known = {*config.keys(), *optional}
+    for key in options:
+        first = key.split('.')[0]
+        if first == 'norm':
+            raise UserError(f'--cfg-options {key} changes no layer: say --norm NAME, or give the whole path of a '
+                            'norm_cfg or site_norm_cfg')
+        if first not in known:
+            near = difflib.get_close_matches(first, known, n=3)
+            raise UserError(f'--cfg-options {key}: the config has no {first!r}' +
+                            (f'; did you mean {" or ".join(near)}?' if near else ''))
+
+
+def build(what: str, make: Callable):
+    """`make()`, where an unknown name, argument or value in the config becomes a user's mistake."""
+    try:
+        return make()
+    except (KeyError, TypeError, ValueError, AttributeError, ImportError, AssertionError) as error:
+        if is_user_error(error):
+            raise
+        text = error.args[0] if isinstance(error, KeyError) and error.args else error
+        raise UserError(f'the config does not build ({what}): {type(error).__name__}: {text}') from error

@@ -1,0 +1,38 @@
+"""Detection for the tools that paint pictures: a network of mmdet, its pipeline and its classes."""
+
+from __future__ import annotations
+
+import argparse
+
+import mmdet.models  # noqa: F401  with operators that the plugin serves
+import numpy as np
+from mmdet.registry import DATASETS, MODELS
+from mmengine.config import Config
+
+from sw_mmseg.analysis.detections import draw_detections
+from sw_mmseg.datasets.check_coco import coco_datasets
+from sw_mmseg.running.checkpoints import load_network
+from sw_mmseg.running.configs import build
+from sw_mmseg.running.prediction import build_pipeline, test_pixels
+
+
+class DetectionPainter:
+    """Pictures in, pictures with masks, boxes and scores out."""
+
+    def __init__(self, args: argparse.Namespace, config: Config) -> None:
+        self.model = load_network(MODELS, config, args)
+        dataset = next(coco_datasets(config.test_dataloader.dataset))
+        own = build('data set', lambda: DATASETS.get(dataset.type).METAINFO)
+        self.meta = {**own, **(dataset.get('metainfo') or {})}
+        self.pipeline = build('pipeline', lambda: build_pipeline(dataset.pipeline, from_file=False))
+        self.opacity, self.score = args.opacity, args.score
+
+    def __call__(self, image: np.ndarray) -> np.ndarray:
+        """H×W×3 BGR to H×W×3 BGR."""
+        found = test_pixels(self.model, self.pipeline, image).pred_instances
+        found = found[found.scores >= self.score].cpu()
+        masks = found.masks.numpy() if 'masks' in found else None
+        painted = draw_detections(np.ascontiguousarray(image[..., ::-1]), found.bboxes.numpy(), found.labels.tolist(),
+                                  found.scores.tolist(), self.meta['classes'], self.meta['palette'], masks,
+                                  self.opacity)
+        return painted[..., ::-1]

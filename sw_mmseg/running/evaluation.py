@@ -1,0 +1,78 @@
+"""A test run prepared from its config, at several scales where asked, and its tables written."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+from collections.abc import Sequence
+from pathlib import Path
+
+from mmengine.config import Config, ConfigDict
+
+from sw_mmseg.analysis import per_class_table, to_csv
+from sw_mmseg.running.errors import UserError
+
+__all__ = ['prepare', 'write_tables']
+
+LOADERS = ('LoadImage', 'LoadImageFromFile')
+SCALES = (0.5, 0.75, 1.0, 1.25, 1.5)
+
+
+def name_of(transform: dict) -> str:
+    """A pipeline step's type as text."""
+    return str(transform['type'])
+
+
+def augmented_pipeline(pipeline: list[dict], scales: Sequence[float] = SCALES) -> list[dict]:
+    """The test pipeline with its resize at every scale, plain and mirrored; labels are read as they were.
+
+    Without a resize in the pipeline, the image's own size is scaled.
+    """
+    loading = [t for t in pipeline if name_of(t) in LOADERS]
+    resize = next((t for t in pipeline if name_of(t) == 'Resize'), None)
+    rest = [t for t in pipeline if t not in loading and t is not resize]
+    if not loading or name_of(rest[-1]) != 'PackSegInputs':
+        raise UserError('--tta needs a test pipeline that loads an image and ends with PackSegInputs; the config has '
+                        f'{" > ".join(name_of(t) for t in pipeline)}')
+    if resize is None or 'scale' not in resize:
+        factor = resize.get('scale_factor', 1.0) if resize else 1.0
+        resizes = [{'type': 'Resize', 'scale_factor': s * factor, 'keep_ratio': True} for s in scales]
+    else:
+        resizes = [{**resize, 'scale': tuple(round(s * side) for side in resize['scale'])} for s in scales]
+    flips = [{'type': 'RandomFlip', 'prob': p, 'direction': 'horizontal'} for p in (0.0, 1.0)]
+    return [*loading, {'type': 'TestTimeAug', 'transforms': [resizes, flips, *([t] for t in rest)]}]
+
+
+def prepare(config: Config, args: argparse.Namespace) -> None:
+    """The command line's wishes into the config."""
+    evaluators = config.test_evaluator if isinstance(config.test_evaluator, list) else [config.test_evaluator]
+    for evaluator in evaluators:
+        if evaluator.type == 'IoUMetric':
+            evaluator.type = 'ClassIoUMetric'
+        if args.out and evaluator.type == 'CocoMetric':
+            evaluator.outfile_prefix = f'{args.out}/detections'
+        elif args.out:
+            evaluator.output_dir = args.out
+            Path(args.out).mkdir(parents=True, exist_ok=True)  # mmseg makes it in one process, and all write
+    if args.show_dir:
+        hook = config.default_hooks.setdefault('visualization', ConfigDict(type='SegVisualizationHook'))
+        hook.update(draw=True, interval=1)
+        config.visualizer.save_dir = args.show_dir
+        config.visualizer.name = f'pictures in {args.show_dir}'  # mmengine shares visualizers of one name
+    if args.tta:
+        if config.get('default_scope') == 'mmdet':
+            raise UserError('--tta is for segmentation; mmdet has a config of its own for it, tta_model')
+        config.test_dataloader.dataset.pipeline = augmented_pipeline(
+            config.test_dataloader.dataset.pipeline, config.get('tta_scales', SCALES))
+
+
+def write_tables(folder: Path, name: str, metrics: dict[str, float], class_iou: dict[str, float]) -> None:
+    """Write what was measured; the metric has printed it already."""
+    folder.mkdir(parents=True, exist_ok=True)
+    content = {**metrics, 'IoU': {c: None if math.isnan(v) else v for c, v in class_iou.items()}}
+    (folder / f'{name}_metrics.json').write_text(json.dumps(content, indent=1) + '\n')
+    if class_iou:
+        table = per_class_table(tuple(class_iou), {'IoU': tuple(class_iou.values())})
+        (folder / f'{name}_iou.csv').write_text(to_csv(table))
+    print(f'Written to {folder}/{name}_*')

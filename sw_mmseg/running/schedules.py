@@ -1,0 +1,40 @@
+"""`--cfg-options` that change how long a config trains, and which streets it reads."""
+
+from __future__ import annotations
+
+from mmengine.config import Config
+
+__all__ = ['DATA', 'data_options', 'schedule_options']
+
+DATA = 'data/streets/varied'  # the configs'
+
+
+def schedule_options(config: Config, iterations: int | None) -> dict:
+    """`--cfg-options` that shorten or lengthen a training: the loop, its validations and every schedule's end."""
+    if iterations is None or iterations == config.train_cfg.max_iters:
+        return {}
+    old = config.train_cfg.max_iters
+    options = {'train_cfg.max_iters': iterations, 'train_cfg.val_interval': iterations,
+               'default_hooks.checkpoint.interval': max(1, iterations // 4),
+               'default_hooks.logger.interval': max(1, min(config.default_hooks.logger.interval, iterations // 20))}
+    players = config.param_scheduler
+    lists = {f'param_scheduler.{k}': v for k, v in players.items()} if isinstance(players, dict) else {
+        'param_scheduler': players}
+    for prefix, schedules in lists.items():
+        for index, schedule in enumerate(schedules):
+            times = {k: max(1, round(schedule[k] * iterations / old)) for k in ('begin', 'end') if schedule.get(k)}
+            if 'end' in times:
+                times['end'] = max(times['end'], times.get('begin', 0) + 1)
+            options |= {f'{prefix}.{index}.{key}': value for key, value in times.items()}
+    return options
+
+
+def data_options(node: dict, new: str, prefix: str) -> dict:
+    """`--cfg-options` that point every `data_root` below `node` from the configs' streets to another folder."""
+    options = {}
+    for key, value in node.items():
+        if isinstance(value, dict):
+            options |= data_options(value, new, f'{prefix}.{key}')
+        elif key == 'data_root' and value.startswith(DATA) and new != DATA:
+            options[f'{prefix}.{key}'] = new + value[len(DATA):]
+    return options

@@ -1,0 +1,119 @@
+"""Networks, pictures and videos in, pictures and videos out, of tools/stylize.py. No file is ever half written."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+from tqdm import tqdm
+
+from sw_mmseg.running.checkpoints import read_weights
+from sw_mmseg.running.errors import UserError
+from sw_mmseg.running.files import whole_file
+from sw_mmseg.stylization import PictureError, StyleNetwork, WholePicture, read_picture, to_uint8
+
+VIDEOS = ('.mp4', '.avi', '.mov', '.mkv', '.webm', '.m4v')
+CODECS = {'.mp4': 'mp4v', '.m4v': 'mp4v', '.mov': 'mp4v', '.avi': 'MJPG'}
+Make = Callable[[int], WholePicture]
+
+
+def load_network(path: str) -> StyleNetwork:
+    """The network of a checkpoint, built from the settings that it holds.
+
+    Raises:
+        UserError: no such file, or not one of a style network.
+    """
+    state = read_weights(path)
+    state = {key.removeprefix('network.'): value for key, value in state.items() if key.startswith('network.')}
+    try:
+        network = StyleNetwork(**json.loads(bytes(state['settings'].tolist())))
+        network.load_state_dict(state)
+    except (KeyError, TypeError, ValueError, RuntimeError) as error:
+        raise UserError(f'{path} is no checkpoint of a *_style_*.py config: {error!r}') from error
+    return network.eval()
+
+
+def is_video(path: Path) -> bool:
+    """By its suffix."""
+    return path.is_file() and path.suffix.lower() in VIDEOS
+
+
+def free_bytes(device: str) -> int:
+    """Memory that a device has left; of a processor, what Linux tells, else 4 GiB."""
+    if device.startswith('cuda'):
+        return torch.cuda.mem_get_info(device)[0]
+    information = Path('/proc/meminfo')
+    lines = information.read_text().splitlines() if information.is_file() else []
+    free = [int(line.split()[1]) * 1024 for line in lines if line.startswith('MemAvailable')]
+    return free[0] if free else 4 << 30
+
+
+def mixed(engine: WholePicture, content: Tensor, alpha: float) -> np.ndarray:
+    """A stylised picture, blended with its content, as (H, W, 3) uint8."""
+    if alpha == 0:
+        return to_uint8(content)
+    return to_uint8(alpha * engine(content) + (1 - alpha) * content)
+
+
+def stylise_pictures(make: Make, paths: list[Path], folder: Path, out: Path, alpha: float) -> list[str]:
+    """Every picture, under its path in `folder` with '.png' added; returns what could not be read, one text each."""
+    single = len(paths) == 1 and out.suffix.lower() in Image.registered_extensions()
+    failures = []
+    for path in tqdm(paths, unit=' pictures', disable=None if len(paths) > 1 else True):
+        file = out if single else out / path.relative_to(folder).parent / f'{path.name}.png'
+        try:
+            content = read_picture(path)
+        except PictureError as error:
+            failures.append(str(error))
+            continue
+        picture = Image.fromarray(mixed(make(content[0].numel()), content, alpha))
+        with whole_file(file) as part:
+            picture.save(part)
+    return failures
+
+
+def stylise_video(make: Make, path: Path, out: Path, alpha: float) -> None:
+    """Frame by frame; sound is left out.
+
+    Raises:
+        UserError: the video cannot be read, or not be written in the format asked for.
+    """
+    video = cv2.VideoCapture(str(path))
+    try:
+        begun, frame = video.read()
+        if not begun:
+            raise UserError(f'{path} cannot be read as a video')
+        file = out if out.suffix else out / f'{path.stem}.mp4'
+        if file.suffix.lower() not in CODECS:
+            raise UserError(f'videos are written as {", ".join(CODECS)}; got {file}')
+        height, width = frame.shape[:2]
+        engine, rate = make(height * width), video.get(cv2.CAP_PROP_FPS) or 25.0
+        with whole_file(file) as part:
+            codec = cv2.VideoWriter_fourcc(*CODECS[file.suffix.lower()])
+            writer = cv2.VideoWriter(str(part), codec, rate, (width, height))
+            if not writer.isOpened():
+                raise UserError(f'this OpenCV cannot write {file.suffix} videos: try {out.with_suffix(".avi")}')
+            try:
+                for picture in frames(video, frame):
+                    writer.write(np.ascontiguousarray(mixed(engine, picture, alpha)[..., ::-1]))
+            finally:
+                writer.release()
+    finally:
+        video.release()
+
+
+def frames(video: cv2.VideoCapture, first: np.ndarray) -> Iterator[Tensor]:
+    """3×H×W in 0..1 each, the first of which has been read; shows a bar."""
+    total = int(video.get(cv2.CAP_PROP_FRAME_COUNT))
+    with tqdm(total=total if total > 0 else None, unit=' frames', disable=None) as bar:
+        going, frame = True, first
+        while going:
+            yield torch.from_numpy(np.ascontiguousarray(frame[..., ::-1])).permute(2, 0, 1).float() / 255
+            bar.update()
+            going, frame = video.read()

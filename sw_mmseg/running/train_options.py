@@ -1,0 +1,78 @@
+"""Options of a training put into its config: precision, seed, checkpoint, shards; and the data looked at first."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+
+import torch
+from mmengine.config import Config
+from mmengine.dist import is_main_process
+from mmengine.runner import find_latest_checkpoint
+
+from sw_mmseg.running.configs import build
+from sw_mmseg.running.errors import UserError
+from sw_mmseg.running.streets import knows
+
+__all__ = ['check_data', 'use_checkpoint', 'use_mixed_precision', 'use_seed', 'use_shards']
+
+
+def use_mixed_precision(config: Config, kind: str = 'auto') -> None:
+    """Give every optimiser of the config a wrapper that computes in half precision."""
+    if kind == 'fp16' and not torch.cuda.is_available():
+        raise UserError('--amp fp16 needs a GPU; bfloat16 works here: --amp bf16')
+    wrappers = config.optim_wrapper
+    several = [w for w in wrappers.values() if isinstance(w, dict) and 'optimizer' in w]
+    for wrapper in several or [wrappers]:
+        own = wrapper.get('type', 'OptimWrapper')
+        if own not in ('OptimWrapper', 'AmpOptimWrapper', 'Bfloat16OptimWrapper'):
+            raise UserError(f'--amp knows OptimWrapper and AmpOptimWrapper, the config has {own}')
+        if torch.cuda.is_available() and kind != 'bf16':
+            wrapper.type = 'AmpOptimWrapper'
+            wrapper.setdefault('loss_scale', 'dynamic')
+        else:
+            wrapper.type = 'Bfloat16OptimWrapper'
+            wrapper.pop('loss_scale', None)
+            wrapper.pop('dtype', None)
+
+
+def use_shards(config: Config) -> None:
+    """Leave out the hooks that compute on the first process alone, which has only a part of the network."""
+    if config.optim_wrapper.get('constructor') == 'DomainOptimWrapperConstructor':
+        raise UserError('--fsdp trains plain networks; the parts of an adaptation method cannot be sharded')
+    config.custom_hooks = [hook for hook in config.get('custom_hooks', [])
+                           if hook.type not in ('ImportanceRatioHook', 'SamplePicturesHook', 'StyleSamplesHook')]
+
+
+def use_checkpoint(config: Config, resume: str | None) -> None:
+    """`--resume` into the config; a checkpoint that is not there is said before anything is built."""
+    if resume is None:
+        return
+    path = find_latest_checkpoint(config.work_dir) if resume == 'auto' else resume
+    if path is None:
+        raise UserError(f'--resume: no checkpoint in {config.work_dir}; start without --resume, or give its path')
+    if not Path(path).is_file():
+        raise UserError(f'--resume: no checkpoint {path}')
+    config.resume, config.load_from = True, path
+
+
+def use_seed(config: Config, seed: int | None) -> None:
+    """One seed for weights, and for the order and augmentation of the samples, which follow it."""
+    if seed is not None:
+        config.setdefault('randomness', {})['seed'] = seed
+
+
+def check_data(config: Config, how: str, path: str) -> None:
+    """Look at every data set of the run (first process only)."""
+    if how == 'none' or not is_main_process():
+        return
+    from sw_mmseg.datasets import DatasetError, check_dataset
+    for loader in (config.get('train_dataloader'), config.get('val_dataloader')):
+        try:
+            if loader:
+                build('data', partial(check_dataset, loader.dataset, decode=None if how == 'all' else 32))
+        except DatasetError as error:
+            if not knows(config):
+                raise
+            raise UserError(f'{error} To train the same config without these data, small and on drawn scenes: '
+                            f'python tools/train.py {path} --streets') from error

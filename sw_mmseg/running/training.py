@@ -1,0 +1,99 @@
+"""One training of a study, the demo or a user's folders: quiet but for a line of progress, and resumed after a stop."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import shutil
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from mmengine.config import Config
+from mmengine.runner import Runner
+
+from sw_mmseg.adaptation.base import unwrap
+from sw_mmseg.engine import InterruptHook, ProgressHook
+from sw_mmseg.running import records
+
+__all__ = ['Interrupted', 'Run', 'quiet', 'train']
+
+
+class Interrupted(Exception):
+    """A training was stopped by a signal and has left a checkpoint."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """One training of the demo."""
+
+    network: str  # 'sw': the config's first word
+    treatment: str
+    seed: int
+    config: str
+    options: dict
+    folder: Path
+    norm: str | None = None  # in place of the config's
+
+    @property
+    def label(self) -> str:
+        """'SW adversarial'."""
+        return f'{self.network.upper()} {self.treatment}'
+
+    def command(self) -> str:
+        """What trains the same from the command line."""
+        return (f'tools/train.py {self.config}{self.norm_words()} --work-dir {self.folder} --seed {self.seed}'
+                f'{self.settings()}')
+
+    def norm_words(self) -> str:
+        """`--norm NORM` as words of a command line, a space before them; nothing where it is the config's."""
+        return f' --norm {self.norm}' if self.norm else ''
+
+    def settings(self) -> str:
+        """The options as words of a command line, a space before them; nothing where there are none."""
+        return ' '.join([' --cfg-options', *(f'{k}={v}' for k, v in self.options.items())]) if self.options else ''
+
+
+@contextlib.contextmanager
+def quiet(file: Path):
+    """What libraries print goes to a file; the progress line goes to standard error as before."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    stream = file.open('a')  # not closed here: loggers made inside keep writing to it
+    with contextlib.redirect_stdout(stream):
+        yield
+    stream.flush()
+
+
+def train(run: Run, config: Config, mark: str, label: str) -> tuple[torch.nn.Module, float]:
+    """Train, or go on from where an earlier call of the same run was stopped.
+
+    Returns:
+        The network and the seconds its training took, all calls together.
+
+    Raises:
+        Interrupted: a signal stopped it.
+    """
+    state = run.folder / 'demo_run.json'
+    before = json.loads(state.read_text()) if state.is_file() else {}
+    if before.get('fingerprint') != mark:
+        shutil.rmtree(run.folder, ignore_errors=True)
+        before = {'fingerprint': mark, 'seconds': 0.0}
+        records.write_json(state, before)
+    config = config.copy()
+    config.resume = (run.folder / 'last_checkpoint').is_file()
+    config.launcher, config.experiment_name = 'none', run.folder.name
+    for loader in filter(None, (config.train_dataloader, config.get('val_dataloader'))):
+        loader.persistent_workers = False
+    with quiet(run.folder / 'console.log'):
+        runner = Runner.from_cfg(config)
+        runner.register_hook(ProgressHook(label))
+        begin = time.monotonic()
+        runner.train()
+        seconds = before['seconds'] + time.monotonic() - begin
+        # ends the loader's worker now; left to the garbage collector, it would be waited for until a timeout of 5 s
+        del runner.train_loop.dataloader_iterator
+    records.write_json(state, {'fingerprint': mark, 'seconds': seconds})
+    if any(hook.signum for hook in runner.hooks if isinstance(hook, InterruptHook)):
+        raise Interrupted
+    return unwrap(runner.model), seconds

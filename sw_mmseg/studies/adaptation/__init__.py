@@ -1,0 +1,3 @@
+"""Norms × methods of domain adaptation on streets."""
+
+__all__ = []

@@ -1,0 +1,3 @@
+"""Norms in classification."""
+
+__all__ = []

@@ -1,0 +1,202 @@
+"""Configs, data and finished rows of one call of the demo."""
+
+from __future__ import annotations
+
+import argparse
+from functools import cached_property
+from pathlib import Path
+
+from mmengine.config import Config
+from torch.utils.data import DataLoader
+from tqdm import tqdm
+
+from sw_mmseg.adaptation import running_layers
+from sw_mmseg.datasets.streets import generate_streets
+from sw_mmseg.running import data_sets, records, schedules, scoring, training
+from sw_mmseg.running.command_line import picture_size
+from sw_mmseg.running.data_sets import labelled_images, unlabelled_images
+from sw_mmseg.running.devices import processors
+from sw_mmseg.running.errors import UserError
+from sw_mmseg.running.named_configs import find_named, load_named
+from sw_mmseg.running.training import Run
+from sw_mmseg.studies.demo import rows as demo_rows
+from sw_mmseg.studies.demo.report import Results, label, shown_networks
+from sw_mmseg.studies.demo.rows import ADVERSARIAL, SOURCE_ONLY, STATISTICS, SWITCHES, TREATMENTS, Row
+
+__all__ = ['Demo']
+
+CONFIGS = {SOURCE_ONLY: '{}_sourceonly_streets', ADVERSARIAL: '{}_adaptsegnet_streets'}
+
+CODE = ((__name__, 'Demo'),)  # what rows depend on, beside the config
+
+
+class Demo:
+    """Configs, data and finished rows of one call."""
+
+    def __init__(self, args: argparse.Namespace) -> None:
+        self.args, self.done = args, 0
+        self.total = 2 * len(args.rows) * len(args.seeds)
+        self.target = self.generate(args.data, 0, args.images, args.images, args.test_images)
+        # source images that no training sees: another seed of the same domain
+        self.unseen = self.generate(args.work_dir / 'unseen_source', 1, args.test_images, 0, 0)
+
+    def generate(self, out: Path, seed: int, source: int, target_train: int, target_val: int) -> Path:
+        """Streets in `out`; quick when they are there."""
+        size = picture_size(self.args.size)
+        print(f'streets in {out}', flush=True)
+        with tqdm(unit=' images', leave=False, disable=None) as bar:
+            def show(done: int, total: int) -> None:
+                bar.total = total
+                bar.update(done - bar.n)
+            try:
+                return generate_streets(out, self.args.variant, size, source, target_train, target_val, seed,
+                                        processors(), progress=show)
+            except (FileExistsError, ValueError) as error:
+                raise UserError(f'{error} (--data DIR lets the demo use another folder)') from error
+
+    def config(self, run: Run) -> Config:
+        """The run's config as `tools/train.py` would have it."""
+        config = load_named(CONFIGS[run.treatment].format(run.network))
+        config.merge_from_dict(run.options)
+        config.work_dir = str(run.folder)
+        config.randomness = {'seed': run.seed}
+        return config
+
+    def run(self, network: str, treatment: str, seed: int) -> Run:
+        """One training."""
+        named = find_named(CONFIGS[treatment].format(network))
+        config = Config.fromfile(named.file)
+        options = schedules.schedule_options(config, self.args.iterations)
+        for part in ('train_dataloader', 'val_dataloader', 'test_dataloader'):
+            options |= schedules.data_options(config[part], str(self.target), part)
+        name = f'{network}_{treatment.replace(" ", "_")}_seed{seed}'
+        return Run(network, treatment, seed, named.path, options, self.args.work_dir / 'runs' / name, named.norm)
+
+    @cached_property
+    def base(self) -> Config:
+        """The first adversarial config: its data sets are everyone's."""
+        return self.config(self.run(self.args.rows[0], ADVERSARIAL, self.args.seeds[0]))
+
+    @cached_property
+    def tests(self) -> dict[str, DataLoader]:
+        """Domain -> loader of its images that no training saw."""
+        return data_sets.test_loaders(self.base, self.unseen / 'gta5')
+
+    @cached_property
+    def shown(self) -> list[int]:
+        """Test images to show, evenly spread."""
+        count = min(self.args.pictures, len(self.tests['target'].dataset))
+        return [round((i + 0.5) * len(self.tests['target'].dataset) / count - 0.5) for i in range(count)]
+
+    def rows(self, network: str, seed: int) -> list[tuple[Row, list]]:
+        """The rows of one network, each with its predictions for the images to show."""
+        alone, adapted = (self.run(network, treatment, seed) for treatment in (SOURCE_ONLY, ADVERSARIAL))
+        return [*self.source_rows(alone), self.adversarial_row(adapted)]
+
+    def source_rows(self, run: Run) -> list[tuple[Row, list]]:
+        """Source only; the same network with its switches learnt again, where it has any; and, as it was trained
+        otherwise, with statistics of the target's training images."""
+        config = self.config(run)
+        mark = self.mark(config)
+        files = {treatment: demo_rows.row_file(self.args.work_dir, run.network, treatment, run.seed)
+                 for treatment in (SOURCE_ONLY, SWITCHES, STATISTICS)}  # the last is written last
+        found = {treatment: demo_rows.read_row(file, mark) for treatment, file in files.items()}
+        command = self.announce(run, bool(found[STATISTICS]))
+        if found[STATISTICS]:
+            return [row for row in found.values() if row]
+        model, seconds = training.train(run, config, mark, f'    {run.label}')
+        kept = 'source' if running_layers(model) else 'none kept'
+        rows = {SOURCE_ONLY: self.measure(run, model, SOURCE_ONLY, kept, seconds, command)}
+        trained = {key: value.clone() for key, value in model.state_dict().items()}
+        images = data_sets.build_loader(labelled_images(config), 4, seed=0)
+        steps, seconds = scoring.learn_switches(model, images, self.batches)
+        if steps:
+            again = self.estimation_command(run, '--switches source --keep-statistics')
+            rows[SWITCHES] = self.measure(run, model, SWITCHES, kept, seconds, again)
+            model.load_state_dict(trained)
+        images = data_sets.build_loader(unlabelled_images(config, self.target_images), 4, seed=0)
+        layers, seconds = scoring.estimate(model, images, self.batches)
+        if layers:
+            kept, command = 'target, re-estimated', self.estimation_command(run, f'--images-from {self.target_images}')
+        rows[STATISTICS] = self.measure(run, model, STATISTICS, kept, seconds, command)
+        for treatment, row in rows.items():
+            demo_rows.write_row(files[treatment], mark, *row)
+        return list(rows.values())
+
+    def adversarial_row(self, run: Run) -> tuple[Row, list]:
+        """AdaptSegNet, its policy of running statistics named."""
+        config = self.config(run)
+        mark = self.mark(config)
+        file = demo_rows.row_file(self.args.work_dir, run.network, ADVERSARIAL, run.seed)
+        found = demo_rows.read_row(file, mark)
+        command = self.announce(run, bool(found))
+        if found:
+            return found
+        model, seconds = training.train(run, config, mark, f'    {run.label}')
+        kept = f'{config.model.statistics_from}, in training' if running_layers(model) else 'none kept'
+        result = self.measure(run, model, ADVERSARIAL, kept, seconds, command)
+        demo_rows.write_row(file, mark, *result)
+        return result
+
+    def measure(self, run: Run, model, treatment: str, kept: str, seconds: float, command: str) -> tuple[Row, list]:
+        """A row: the model as it is, on unseen images of both domains."""
+        with training.quiet(run.folder / 'console.log'):
+            target, pictures = scoring.test(model, self.tests['target'], self.shown)
+            source, _ = scoring.test(model, self.tests['source'])
+        row = Row(run.network, treatment, run.seed, kept, target, source, seconds, command,
+                  scoring.switch_ratios(model))
+        print(f'    {label(row)}: target mIoU {scoring.miou(target):.1f}, source {scoring.miou(source):.1f}',
+              flush=True)
+        return row, pictures
+
+    @property
+    def target_images(self) -> Path:
+        """Folder of the target's training images."""
+        return self.target / 'cityscapes' / 'leftImg8bit' / 'train'
+
+    @property
+    def batches(self) -> int:
+        """Batches of four images to re-estimate on: statistics those of the target, switches those of the source."""
+        return -(-min(200, self.args.images) // 4)
+
+    def mark(self, config: Config) -> str:
+        """Fingerprint of all that a row depends on."""
+        manifests = [p.read_text() for root in (self.target, self.unseen) for p in sorted(root.glob('*.json'))]
+        return records.fingerprint(config, manifests, self.shown, self.batches, TREATMENTS, code=CODE)
+
+    def announce(self, run: Run, finished: bool) -> str:
+        """Print the equivalent command; count the training."""
+        self.done += 1
+        print(f'[{self.done}/{self.total}] {run.label}, seed {run.seed}{": done before" if finished else ""}\n'
+              f'    {run.command()}', flush=True)
+        return run.command()
+
+    def estimation_command(self, run: Run, options: str) -> str:
+        """What re-estimates statistics or switches from the command line."""
+        last = f'{run.folder}/iter_{self.base.train_cfg.max_iters}.pth'
+        name = 'switches' if '--switches' in options else 'target'
+        return (f'tools/analysis/reestimate_statistics.py {run.config} {last} {run.folder}/{name}.pth {options} '
+                f'--images {4 * self.batches}{run.norm_words()}{run.settings()}')
+
+    def pictures(self, rows: list[tuple[Row, list]]) -> list[dict]:
+        """Image, truth and the predictions of the networks to compare, one dict a test image."""
+        chosen = {label(row) for row in shown_networks([row for row, _ in rows])}
+        seed = rows[0][0].seed
+        sheets = []
+        for position, index in enumerate(self.shown):
+            packed = self.tests['target'].dataset[index]
+            sheet = {'image': packed['inputs'].numpy()[::-1].transpose(1, 2, 0),  # BGR to RGB
+                     'truth': packed['data_samples'].gt_sem_seg.data.squeeze().numpy().astype('uint8')}
+            sheet |= {label(row): kept[position] for row, kept in rows if row.seed == seed and label(row) in chosen}
+            sheets.append(sheet)
+        return sheets
+
+    def results(self, rows: list[tuple[Row, list]]) -> Results:
+        """What the report shows."""
+        args, meta = self.args, self.tests['target'].dataset.metainfo
+        folders = {name: self.run(name, ADVERSARIAL, args.seeds[0]).folder for name in args.rows}
+        draw = (f'tools/dataset_converters/streets.py {args.data} --variant {args.variant} --size {args.size} '
+                f'--source {args.images} --target-train {args.images} --target-val {args.test_images}')
+        commands = dict.fromkeys([draw, *(row.command for row, _ in rows)])  # each once
+        return Results([row for row, _ in rows], self.pictures(rows), meta['classes'], meta['palette'], folders,
+                       list(commands), self.base.train_cfg.max_iters, args.variant, len(self.tests['target'].dataset))

@@ -1,0 +1,3 @@
+"""Norms in instance segmentation."""
+
+__all__ = []

@@ -1,0 +1,3 @@
+"""Norms in scene parsing."""
+
+__all__ = []

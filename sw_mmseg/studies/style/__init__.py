@@ -1,0 +1,3 @@
+"""Norms in style transfer."""
+
+__all__ = []

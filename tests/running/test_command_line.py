@@ -1,0 +1,32 @@
+"""How a command is run: its exit status, and what becomes of a user's mistake."""
+
+from __future__ import annotations
+
+import argparse
+
+import pytest
+
+from sw_mmseg.running.command_line import run_tool
+from sw_mmseg.running.errors import UserError
+
+
+@pytest.fixture(autouse=True)
+def _alone(monkeypatch):
+    """No launcher has set a rank, and the one that a command sets is forgotten afterwards."""
+    monkeypatch.setenv('LOCAL_RANK', '0')
+    monkeypatch.delenv('LOCAL_RANK')
+
+
+@pytest.mark.parametrize(('returned', 'status'), [(None, 0), (0, 0), (3, 3)])
+def test_a_command_without_common_options_runs(returned, status):
+    """`dataset_converters streets` and some benchmarks have neither --local-rank nor --traceback."""
+    assert run_tool(lambda args: returned, argparse.Namespace()) == status
+
+
+def test_its_user_is_answered_in_one_line(capsys):
+
+    def fail(args):
+        raise UserError('no folder x:\n  give one')
+
+    assert run_tool(fail, argparse.Namespace()) == 2
+    assert capsys.readouterr().err == '\nerror: no folder x: give one\n'
