@@ -10,3 +10,8 @@ def python(code):
     done = subprocess.run([sys.executable, '-W', 'ignore', '-c', textwrap.dedent(code)], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr[-2000:]
     return done.stdout.splitlines()
+
+
+def words(code):
+    """The words that the code prints."""
+    return ' '.join(python(code)).split()
