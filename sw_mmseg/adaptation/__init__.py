@@ -3,6 +3,7 @@
 from sw_mmseg.adaptation.adaptsegnet import AdaptSegNet, AdversarialLevel
 from sw_mmseg.adaptation.advent import AdvEnt
 from sw_mmseg.adaptation.base import DomainAdaptation
+from sw_mmseg.adaptation.cbst import ClassBalancedSelfTraining
 from sw_mmseg.adaptation.checkpoints import accept_other_checkpoints, without_wrappers
 from sw_mmseg.adaptation.entropy import EntropyLevel, EntropyMinimization
 from sw_mmseg.adaptation.estimate import estimate_statistics
@@ -10,6 +11,7 @@ from sw_mmseg.adaptation.estimate_switches import DisturbedSource, estimate_swit
 from sw_mmseg.adaptation.instance_selective import InstanceSelectiveWhitening
 from sw_mmseg.adaptation.levels import Level, MultiLevelAdaptation
 from sw_mmseg.adaptation.masking import Masking
+from sw_mmseg.adaptation.pseudo_label_files import PseudoLabelError, PseudoLabelFiles
 from sw_mmseg.adaptation.self_training import SelfTraining
 from sw_mmseg.adaptation.statistics import (
     POLICIES,
@@ -25,6 +27,7 @@ __all__ = [
     'AdaptSegNet',
     'AdvEnt',
     'AdversarialLevel',
+    'ClassBalancedSelfTraining',
     'DisturbedSource',
     'DomainAdaptation',
     'DomainStatistics',
@@ -35,6 +38,8 @@ __all__ = [
     'Masking',
     'MeanTeacher',
     'MultiLevelAdaptation',
+    'PseudoLabelError',
+    'PseudoLabelFiles',
     'SelfTraining',
     'accept_other_checkpoints',
     'estimate_statistics',
