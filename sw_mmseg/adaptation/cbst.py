@@ -19,7 +19,8 @@ Departures: labels and thresholds (class_balance.py); mean over two mirrors inst
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -28,19 +29,38 @@ from mmengine.optim import OptimWrapperDict
 from mmseg.registry import MODELS
 from torch import Tensor
 
-from sw_mmseg.adaptation.base import accumulate, unwrap
+from sw_mmseg.adaptation.base import Maps, unwrap
 from sw_mmseg.adaptation.class_balance import class_manifest, keep_surest, surest_thresholds
-from sw_mmseg.adaptation.levels import MultiLevelAdaptation
+from sw_mmseg.adaptation.levels import LevelLosses, MultiLevelAdaptation
 from sw_mmseg.adaptation.photometric import Photometric
 from sw_mmseg.adaptation.pseudo_label_files import PseudoLabelError, PseudoLabelFiles
 from sw_mmseg.adaptation.pseudo_labels import weighted_loss
-from sw_mmseg.adaptation.randomness import image_generators
+from sw_mmseg.adaptation.randomness import image_generators, run_seed
+from sw_mmseg.adaptation.settings import AdaptationSettings
+from sw_mmseg.adaptation.step_log import LevelLog, StepLog
 from sw_mmseg.adaptation.target_labelling import estimate_on, label_share
 from sw_mmseg.adaptation.views import random_views
+from sw_mmseg.openmmlab import accumulate
 
-__all__ = ['ClassBalancedSelfTraining']
+__all__ = ['ClassBalancedLog', 'ClassBalancedSelfTraining']
 
 MOVING = ('target', 'both', 'separate')  # policies under which the network's statistics are the target's to move
+
+
+@dataclass(frozen=True, eq=False)
+class ClassBalancedLevelLog(LevelLog):
+    """Of one level: in a round, the loss on target images."""
+
+    loss_target: Tensor | None
+
+
+@dataclass(frozen=True, eq=False)
+class ClassBalancedLog(StepLog):
+    """Of one iteration; in a round, the share of target pixels with a label, and the batch's number of such classes."""
+
+    levels: Mapping[str, ClassBalancedLevelLog]
+    pseudo_share: Tensor | None
+    pseudo_classes: Tensor | None
 
 
 @MODELS.register_module()
@@ -48,8 +68,6 @@ class ClassBalancedSelfTraining(MultiLevelAdaptation):
     """Segmentor, the rounds, and the step; predicts as its segmentor does.
 
     Args:
-        segmentor: config of a `MultiLevelSegmentor`; the main head labels, all heads learn.
-        levels: dicts of `Level`, the main head first; `lambda_seg` weighs every loss of the head.
         warmup: iterations on the source alone before the first round.
         round_length: iterations of a round; the last one goes on until training ends.
         shares: rho of each round, growing.
@@ -58,16 +76,19 @@ class ClassBalancedSelfTraining(MultiLevelAdaptation):
         zoom: largest factor by which target images are zoomed into.
         statistics_images: on how many target images statistics are estimated before a round, spread over all; 0 for
             none. Under the policies 'source' and 'frozen' they stay.
-        statistics_from, evaluate_with, data_preprocessor, init_cfg: of `DomainAdaptation`.
+        settings: those of `AdaptationSettings`; levels are dicts of `Level`, whose `lambda_seg` weighs every loss of
+            the head. The main head labels, all heads learn.
 
-    Logged: `loss_seg`, `acc_seg`, `loss_target` of the main head, unweighted (others: `HEAD.loss_seg`);
-    `pseudo_share`, the share of target pixels with a label, and `pseudo_classes`, the batch's number of such classes.
+    Logged: see `ClassBalancedLog`.
     """
+
+    iteration: Tensor
+    round: Tensor
+    thresholds: Tensor
+    seed: Tensor
 
     def __init__(
         self,
-        segmentor: dict,
-        levels: Sequence[dict] = ({'head': 'decode_head'},),
         warmup: int = 0,
         round_length: int = 150,
         shares: Sequence[float] = (0.5, 0.65),
@@ -75,12 +96,9 @@ class ClassBalancedSelfTraining(MultiLevelAdaptation):
         augmentation: dict | None = None,
         zoom: float = 1.5,
         statistics_images: int = 96,
-        statistics_from: str = 'target',
-        evaluate_with: str = 'target',
-        data_preprocessor: dict | None = None,
-        init_cfg: dict | None = None,
+        **settings: Any,
     ) -> None:
-        super().__init__(segmentor, levels, statistics_from, evaluate_with, data_preprocessor, init_cfg)
+        super().__init__(AdaptationSettings(**settings))
         if not shares or not all(0 < share <= 1 for share in shares) or list(shares) != sorted(shares):
             raise ValueError(f'shares={tuple(shares)}: one in (0, 1] for each round, growing')
         if warmup < 0 or round_length < 1 or zoom < 1 or statistics_images < 0:
@@ -90,32 +108,33 @@ class ClassBalancedSelfTraining(MultiLevelAdaptation):
         self.target_weight, self.zoom, self.statistics_images = target_weight, zoom, statistics_images
         self.augmentation = None if augmentation is None else Photometric(**augmentation)
         self.files: PseudoLabelFiles | None = None  # the hook's to give
-        classes = self.segmentor.decode_head.num_classes
         self.register_buffer('iteration', torch.tensor(0))
         self.register_buffer('round', torch.tensor(0))  # the one that goes on; 0 before the first
+        classes = self.segmentor.decode_head.num_classes
         self.register_buffer('thresholds', torch.zeros(classes, dtype=torch.long))  # of that round
-        self.register_buffer('seed', torch.tensor(torch.initial_seed() % 2**31))  # the run's; draws nothing
+        self.register_buffer('seed', run_seed())
 
-    def train_step(self, data: dict[str, Any], optim_wrapper: OptimWrapperDict) -> dict[str, Tensor]:
-        """One iteration on a two-domain batch; returns what to log."""
-        batch, log = self.data_preprocessor(data, True), {}
+    def train_step(self, data: dict[str, Any], optim_wrapper: OptimWrapperDict) -> ClassBalancedLog:
+        """One iteration on a two-domain batch."""
+        batch, segmentor = self.data_preprocessor(data, True), optim_wrapper['segmentor']
         source, target = batch['source'], batch['target']
-        student, segmentor = unwrap(self.segmentor), optim_wrapper['segmentor']
+        self.iteration += 1
 
         # 1. Learn from the source's labels.
-        with segmentor.optim_context(self.segmentor), self.statistics.of(student, 'source'):
+        with self.domain_pass(segmentor, 'source'):
             logits = self.segmentor(source['inputs'], mode='levels')
-            loss = self.segmentation_loss(logits, source['data_samples'], log)
+            supervised = self.segmentation_loss(logits, source['data_samples'])
+        if not int(self.round):
+            segmentor.update_params(supervised.total)
+            return self.log(supervised)
+        accumulate(segmentor, supervised.total)
 
         # 2. In a round: learn from target images what the network made of them when it began.
-        if int(self.round):
-            accumulate(segmentor, loss)
-            images, labels = self.disturb(target['inputs'], self.labels_of(target))
-            with segmentor.optim_context(self.segmentor), self.statistics.of(student, 'target'):
-                loss = self.target_loss(self.segmentor(images, mode='levels'), labels, log)
-        segmentor.update_params(loss)
-        self.iteration += 1
-        return log
+        images, labels = self.disturb(target['inputs'], self.labels_of(target))
+        with self.domain_pass(segmentor, 'target'):
+            taught = self.target_loss(self.segmentor(images, mode='levels'), labels)
+        segmentor.update_params(taught.total)
+        return self.log(supervised, taught, labels)
 
     def labels_of(self, target: dict) -> Tensor:
         """The round's labels (N, H, W) of a batch of target images."""
@@ -137,17 +156,31 @@ class ClassBalancedSelfTraining(MultiLevelAdaptation):
             images = self.augmentation(images, generators, self.data_preprocessor)
         return images, labels
 
-    def target_loss(self, logits: dict[str, Tensor], labels: Tensor, log: dict[str, Tensor]) -> Tensor:
-        """lambda times the cross-entropy with the kept labels (N, H, W), over all heads; logged without lambda."""
-        known, total = labels != unwrap(self.segmentor).decode_head.ignore_index, 0.0
-        for level in self.levels:
-            head = self.heads()[level.head]
-            loss = weighted_loss(head, logits[level.head], labels, known.to(logits[level.head].dtype))
-            self._log(log, level, 'loss_target', loss)
-            total = total + self.target_weight * level.lambda_seg * loss
-        log['pseudo_share'] = known.float().mean()
-        log['pseudo_classes'] = known.new_tensor(len(labels[known].unique()), dtype=torch.float)
-        return total
+    def target_loss(self, logits: Maps, labels: Tensor) -> LevelLosses:
+        """lambda times the cross-entropy with the kept labels (N, H, W), over all heads."""
+        known = self.known(labels)
+        losses = {level.head: weighted_loss(self.heads()[level.head], logits[level.head], labels,
+                                            known.to(logits[level.head].dtype)) for level in self.levels}
+        return LevelLosses.of(losses, {level.head: self.target_weight * level.lambda_seg for level in self.levels})
+
+    def known(self, labels: Tensor) -> Tensor:
+        """Which pixels have a label."""
+        return labels != unwrap(self.segmentor).decode_head.ignore_index
+
+    def log(self, supervised: LevelLosses, taught: LevelLosses | None = None,
+            labels: Tensor | None = None) -> ClassBalancedLog:
+        """What the iteration came to."""
+        levels = {
+            level.head: ClassBalancedLevelLog(
+                loss_seg=supervised.values[level.head],
+                acc_seg=supervised.watched[level.head],
+                loss_target=None if taught is None else taught.values[level.head])
+            for level in self.levels}
+        if labels is None:
+            return ClassBalancedLog(levels, None, None)
+        known = self.known(labels)
+        classes = torch.tensor(float(len(labels[known].unique())), device=labels.device)
+        return ClassBalancedLog(levels, known.float().mean(), classes)
 
     def next_round(self) -> int | None:
         """Number of the round that begins with the coming iteration, or None."""

@@ -51,6 +51,8 @@ class MeanTeacher(nn.Module):
         statistics: one of `TEACHER_STATISTICS`.
     """
 
+    updates: Tensor
+
     def __init__(self, student: nn.Module, alpha: float = 0.99, statistics: str = 'batch') -> None:
         super().__init__()
         if not 0 <= alpha < 1:

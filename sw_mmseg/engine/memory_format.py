@@ -27,6 +27,7 @@ class ChannelsLastHook(Hook):
 
     def __init__(self, part: str = 'backbone') -> None:
         self.part = part
+        self._converts: nn.Module | None = None
 
     def before_run(self, runner: Runner) -> None:
         """Converts the model, once."""
@@ -36,8 +37,9 @@ class ChannelsLastHook(Hook):
             raise ValueError(f'ChannelsLastHook: {type(model).__name__} has no part {self.part!r}, but '
                              f'{[name for name, _ in model.named_children()]}')
         model.to(memory_format=torch.channels_last)
-        if not any(hook is _channels_last for hook in entry._forward_pre_hooks.values()):
+        if self._converts is not entry:
             entry.register_forward_pre_hook(_channels_last)
+            self._converts = entry
 
 
 def _channels_last(_: nn.Module, inputs: tuple) -> tuple:

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from mmseg.models.data_preprocessor import SegDataPreProcessor
 from mmseg.registry import MODELS
 
-DOMAINS = ('source', 'target')
+from sw_mmseg.domains import DOMAINS
 
 
 @MODELS.register_module()

@@ -149,7 +149,8 @@ def data_section(report: Report) -> Section:
                                     'what it is never shown.'))
     sources = {f'source {i}': small(overlay(image, labels, palette))
                for i, (image, labels) in enumerate(labelled_pictures(found.source, found.table), 1)}
-    targets = {f'target {i}': small(picture(path)) for i, path in enumerate(spread(found.target.paths, 4), 1)}
+    shown = enumerate(spread(found.target.paths, 4), 1)
+    targets = {f'target {i}': small(picture(path, found.target.scan.white)) for i, path in shown}
     return Section('Your data', (to_html(found.overview()), to_html(found.class_table()), *notes,
                                  page.tiles(sources, palette, 'source image under its labels'),
                                  page.tiles(targets, palette, 'target image')))

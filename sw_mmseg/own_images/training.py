@@ -23,7 +23,7 @@ from tqdm import tqdm
 from sw_mmseg.adaptation import DisturbedSource, estimate_switches
 from sw_mmseg.adaptation.estimate_switches import switch_logits
 from sw_mmseg.own_images.config import source_of, test_loader
-from sw_mmseg.own_images.folders import Checked, picture, spread
+from sw_mmseg.own_images.folders import Checked, labelled_picture, picture, spread
 from sw_mmseg.own_images.plan import Choice, smaller
 from sw_mmseg.running.configs import build
 from sw_mmseg.running.data_sets import build_loader, labelled_images, unlabelled_images
@@ -162,8 +162,11 @@ class Examiner:
 
     def pictures(self) -> list[dict[str, np.ndarray]]:
         """Image and, with target-val, truth of what the report shows."""
-        return [{'image': picture(path), **({'truth': self.found.table.read(label)} if label else {})}
-                for path, label in self.shown]
+        found = self.found
+        labelled = {path: labelled_picture(found.target_val, found.table, path, label)
+                    for path, label in self.shown if label}
+        return [dict(zip(('image', 'truth'), labelled[path])) if label else
+                {'image': picture(path, found.target.scan.white)} for path, label in self.shown]
 
 
 def write_predictions(model: nn.Module, examiner: Examiner, out: Path, count: int | None) -> int:

@@ -9,10 +9,10 @@ from sw_mmseg.analysis.label_free import CRITERIA
 from sw_mmseg.analysis.tables import Table, mean_std
 from sw_mmseg.running.methods import METHODS
 from sw_mmseg.running.records import devices
-from sw_mmseg.running.site_norms import NORMS
 from sw_mmseg.studies.adaptation.runs import SOURCE, Result
+from sw_mmseg.whitening import NORMS
 
-LABELS = {'bn': 'BN', 'in': 'IN', 'sn': 'SN', 'ibn': 'IBN', 'bw': 'BW', 'iw': 'IW', 'sw': 'SWa', 'swb': 'SWb'}
+LABELS = {word: norm.title for word, norm in NORMS.items()}
 Key = tuple[str, str]  # method, norm
 LEARNT_AGAIN = 'switches learnt again'
 AGAIN = f'SWa, {LEARNT_AGAIN}'

@@ -1,0 +1,3 @@
+"""The names of the two domains: labelled images to learn from, and images of where the network is to work."""
+
+DOMAINS = ('source', 'target')
