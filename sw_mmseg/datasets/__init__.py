@@ -1,11 +1,11 @@
 """Data: the label table, GTA5, Cityscapes, ADE20K, any folder of pictures, the domain pair, and the streets generator.
 
 `image_file` and `label_file` are the one reader of images and of labels (`file_head` and `raster_file` know what a
-file holds), `loading` makes transforms of them; `labels` and `camvid_labels` have the facts, `blur`, `noise` and
-`class_mix` disturb images, `gta5`, `cityscapes`, `camvid`, `ade20k` and `unlabelled` know the folders.
-`labelled_images` takes any folders (files by `folder_files`, pairs by `image_pairs`, classes by `class_table`), `polygons` draws outlines
-as label files, and `label_scan` looks at all of them first. `positions` and `sampler` make one reproducible stream of
-them, `domain_pair` joins two, `check` finds what is wrong before training.
+file holds), `loading` makes transforms of them; `labels` and `camvid_labels` have the facts; `blur`, `noise` and
+`class_mix` disturb images; `gta5`, `cityscapes`, `camvid`, `ade20k` and `unlabelled` know the folders.
+`labelled_images` takes any folders (files by `folder_files`, pairs by `image_pairs`, classes by `class_table`),
+`polygons` draws outlines as label files, and `label_scan` looks at all of them first. `positions` and `sampler` make
+one reproducible stream of them, `domain_pair` joins two, `check` finds what is wrong before training.
 """
 
 from .ade20k import FoldersADE20K
