@@ -5,13 +5,13 @@ from sw_mmseg.engine.class_iou import ClassIoUMetric
 from sw_mmseg.engine.freeze_ratios import FreezeRatiosHook
 from sw_mmseg.engine.health import DiscriminatorHealthHook, HealthHook, NonFiniteLossError
 from sw_mmseg.engine.interrupt import InterruptHook
-from sw_mmseg.engine.local_checkpoints import load_local_checkpoint
 from sw_mmseg.engine.memory_format import ChannelsLastHook
 from sw_mmseg.engine.optimizers import DomainOptimWrapperConstructor, DomainOptimWrappers
 from sw_mmseg.engine.pictures import SamplePicturesHook
 from sw_mmseg.engine.prediction_health import PredictionHealthHook
 from sw_mmseg.engine.progress import ProgressHook
 from sw_mmseg.engine.pseudo_accuracy import PseudoLabelAccuracyHook
+from sw_mmseg.engine.pseudo_label_rounds import PseudoLabelRoundsHook
 from sw_mmseg.engine.ratios import ImportanceRatioHook, importance_ratios
 from sw_mmseg.engine.self_training_health import SelfTrainingHealthHook
 from sw_mmseg.engine.sharded import ShardedRunner
@@ -31,9 +31,9 @@ __all__ = [
     'PredictionHealthHook',
     'ProgressHook',
     'PseudoLabelAccuracyHook',
+    'PseudoLabelRoundsHook',
     'SamplePicturesHook',
     'SelfTrainingHealthHook',
     'ShardedRunner',
     'importance_ratios',
-    'load_local_checkpoint',
 ]

@@ -22,6 +22,8 @@ from sw_mmseg.running.methods import SOURCE_ONLY
 from sw_mmseg.running.records import write_json
 from sw_mmseg.running.rehearsal import rehearse
 
+__all__ = ['FEWEST', 'begin', 'changed_config', 'config_texts', 'configs', 'resumed', 'settings', 'trained']
+
 FEWEST = 8  # iterations
 TRIAL = 1000  # iterations, until a measurement says how many
 # what --resume may change

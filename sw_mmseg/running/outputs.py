@@ -13,8 +13,8 @@ import json
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from sw_mmseg.files import whole_file
 from sw_mmseg.running.errors import UserError
-from sw_mmseg.running.files import whole_file
 
 __all__ = ['RECORD', 'Outputs', 'add_overwrite', 'refuse_among_inputs']
 

@@ -15,7 +15,7 @@ from mmseg.registry import DATASETS
 from PIL import Image
 
 from sw_mmseg.analysis import overlay
-from sw_mmseg.datasets.unlabelled import PICTURES
+from sw_mmseg.datasets.folder_files import PICTURES, foreign_files, list_folder
 from sw_mmseg.running.data_sets import reads_labels
 from sw_mmseg.running.errors import UserError, is_user_error
 from sw_mmseg.running.outputs import Outputs
@@ -36,15 +36,11 @@ def find_images(path: Path) -> dict[str, Path]:
     """
     if path.is_file():
         return {path.stem: path}
-    files, seen = [], set()
-    for place, folders, names in os.walk(path, followlinks=True):
-        seen.add(os.path.realpath(place))
-        folders[:] = sorted(f for f in folders if not f.startswith('.')
-                            and os.path.realpath(os.path.join(place, f)) not in seen)
-        files += [Path(place) / n for n in names if Path(n).suffix.lower() in SUFFIXES and not n.startswith('.')]
-    if not files:
-        raise UserError(f'no images in {path}: give a folder with {", ".join(sorted(SUFFIXES))} files')
-    return names_below(sorted(files), path)
+    found = list_folder(str(path), PICTURES)
+    if not found.files:
+        raise UserError(f'no images in {path}: give a folder with {", ".join(PICTURES)} files'
+                        f'{foreign_files(found.left_out)}')
+    return names_below([path / name for name in found.files], path)
 
 
 def names_below(files: Sequence[Path], folder: Path | None = None) -> dict[str, Path]:

@@ -19,6 +19,8 @@ from sw_mmseg.running.failures import Failures
 from sw_mmseg.running.outputs import Outputs
 from sw_mmseg.stylization import StyleNetwork, WholePicture, read_picture, to_uint8
 
+__all__ = ['VIDEOS', 'frames', 'free_bytes', 'is_video', 'load_network', 'mixed', 'stylise_pictures', 'stylise_video']
+
 VIDEOS = ('.mp4', '.avi', '.mov', '.mkv', '.webm', '.m4v')
 CODECS = {'.mp4': 'mp4v', '.m4v': 'mp4v', '.mov': 'mp4v', '.avi': 'MJPG'}
 Make = Callable[[int], WholePicture]

@@ -14,8 +14,8 @@ import torch
 from mmengine.config import Config
 from mmengine.runner import Runner
 
-from sw_mmseg.adaptation.base import unwrap
 from sw_mmseg.engine import InterruptHook, ProgressHook
+from sw_mmseg.models.wrappers import unwrap
 from sw_mmseg.running import records
 
 __all__ = ['Interrupted', 'Run', 'quiet', 'train']
@@ -35,6 +35,7 @@ class Run:
     config: str
     options: dict
     folder: Path
+    norm: str | None = None  # in place of the config's
 
     @property
     def label(self) -> str:
@@ -43,8 +44,12 @@ class Run:
 
     def command(self) -> str:
         """What trains the same from the command line."""
-        return (f'tools/train.py {shlex.quote(str(self.config))} --work-dir {shlex.quote(str(self.folder))} '
-                f'--seed {self.seed}{self.settings()}')
+        return (f'tools/train.py {shlex.quote(str(self.config))}{self.norm_words()} --work-dir '
+                f'{shlex.quote(str(self.folder))} --seed {self.seed}{self.settings()}')
+
+    def norm_words(self) -> str:
+        """`--norm NORM` as words of a command line, a space before them; nothing where it is the config's."""
+        return f' --norm {self.norm}' if self.norm else ''
 
     def settings(self) -> str:
         """The options as words of a command line, a space before them; nothing where there are none."""
