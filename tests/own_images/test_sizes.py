@@ -8,21 +8,13 @@ import pytest
 import torch
 from mmengine.config import Config
 from mmseg.registry import MODELS
-from own_folders import save
 
 from sw_mmseg.own_images import check, config, plan
 from sw_mmseg.running.prediction import build_pipeline, says_size, segment_pixels
+from tests.helpers.own_folders import save
 
 AGREEMENT = 0.95  # of label maps of one image in two sizes; 0.7 where the network looks at the larger one
-pytestmark = pytest.mark.usefixtures('single_thread')
-
-
-@pytest.fixture
-def single_thread():
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
+pytestmark = pytest.mark.usefixtures('one_thread')
 
 
 def scene(number):
