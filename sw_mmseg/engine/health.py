@@ -130,9 +130,9 @@ class DiscriminatorHealthHook(HealthHook[AdversarialLog]):
             at_chance = [abs(accuracy - 0.5) <= self.chance for accuracy in accuracies]
             certain = [accuracy >= self.certain for accuracy in accuracies]
             if all(at_chance) and self.is_due(at_chance):
-                runner.logger.warning(f'{text}: at chance since the training began, {self.lasted(at_chance)} iterations '
-                                      'long, so it teaches the segmentor nothing. Raise its learning rate or lower '
-                                      'lambda_adv')
+                runner.logger.warning(f'{text}: at chance since the training began, {self.lasted(at_chance)} '
+                                      'iterations long, so it teaches the segmentor nothing. Raise its learning rate '
+                                      'or lower lambda_adv')
             elif self.is_due(certain):
                 runner.logger.warning(f'{text}: always right for {self.lasted(certain)} iterations, so little gradient '
                                       'is left for the segmentor. Lower its learning rate, raise lambda_adv or use '
