@@ -3,19 +3,14 @@
 Configs name it once, in `configs/_base_/runtime.py`:
 `custom_imports = dict(imports=['sw_mmseg.plugin'], allow_failed_imports=False)`.
 
-It also serves the few compiled operators that mmdet calls, where mmcv has none (`mmcv_ops.py`): once mmseg is imported,
-so that segmentation is what it is without them, unless this mmseg cannot be imported without. And it lets configs build
-on the shipped ones by name (`openmmlab/config_paths.py`).
+The changes to foreign code come first, since on some installations mmseg cannot be imported without them; they stand in
+one table, `openmmlab/table.py`. The packages then register their classes under their own names.
 """
 
-from sw_mmseg.mmcv_ops import import_mmseg, serve
+from sw_mmseg import openmmlab
 
-import_mmseg()
+openmmlab.register()
 
 from sw_mmseg import adaptation, datasets, engine, losses, models  # noqa: E402
-from sw_mmseg.openmmlab.config_paths import serve_configs  # noqa: E402
 
 __all__ = ['adaptation', 'datasets', 'engine', 'losses', 'models']
-
-serve()
-serve_configs()

@@ -14,7 +14,9 @@ skips nothing: target images still pass forward, as the policy wants them to, an
 the policy 'source' that is not source-only training. For the latter use mmseg's plain encoder-decoder.
 """
 
-from collections.abc import Sequence
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,11 +24,16 @@ from mmengine.optim import OptimWrapperDict
 from mmseg.registry import MODELS
 from torch import Tensor
 
-from sw_mmseg.adaptation.base import Maps, accumulate, detach, unwrap, without_gradient
-from sw_mmseg.adaptation.levels import Level, MultiLevelAdaptation
-from sw_mmseg.adaptation.statistics import DOMAINS
+from sw_mmseg.adaptation.base import Maps, detach, unwrap, without_gradient
+from sw_mmseg.adaptation.levels import Level, LevelLosses, MultiLevelAdaptation
+from sw_mmseg.adaptation.settings import AdaptationSettings
+from sw_mmseg.adaptation.step_log import LevelLog, TargetLog
+from sw_mmseg.domains import DOMAINS
 from sw_mmseg.losses import SOURCE, TARGET
 from sw_mmseg.models import LevelDiscriminators
+from sw_mmseg.openmmlab import accumulate
+
+__all__ = ['AdaptSegNet', 'AdversarialLevel', 'AdversarialLevelLog', 'AdversarialLog', 'softmax_last']
 
 LABELS = {'source': SOURCE, 'target': TARGET}
 
@@ -36,6 +43,25 @@ class AdversarialLevel(Level):
     """One level at which outputs are supervised and aligned."""
 
     lambda_adv: float = 0.001
+
+
+@dataclass(frozen=True, eq=False)
+class AdversarialLevelLog(LevelLog):
+    """Of one level: the losses of both players, how often the discriminator is right on either domain (0 to 1), and
+    where a method measures it, the target's mean normalised entropy (0 to 1)."""
+
+    loss_adv: Tensor
+    loss_dis: Tensor
+    dis_acc_source: Tensor
+    dis_acc_target: Tensor
+    entropy: Tensor | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class AdversarialLog(TargetLog):
+    """Of one adversarial iteration."""
+
+    levels: Mapping[str, AdversarialLevelLog]
 
 
 def softmax_last(logits: Tensor) -> Tensor:
@@ -51,85 +77,76 @@ class AdaptSegNet(MultiLevelAdaptation):
     """Segmentor, discriminators, and the step that trains both; predicts as its segmentor does.
 
     Args:
-        segmentor: config of a `MultiLevelSegmentor`.
         discriminator: config of a discriminator; one is built for each level.
-        levels: dicts of `AdversarialLevel`, the main head first. Every head of the segmentor has to be a level.
         loss_adversarial: config of an adversarial loss.
-        statistics_from, evaluate_with, data_preprocessor, init_cfg: of `DomainAdaptation`.
+        settings: those of `AdaptationSettings`; levels are dicts of `AdversarialLevel`.
 
-    Logged: `loss_seg`, `acc_seg`, `loss_adv`, `loss_dis`, `dis_acc_source`, `dis_acc_target` of the main level, and
-    the same with a head's name in front, e.g. `auxiliary_head.loss_adv`, for the others; `target_classes`. Losses are
-    unweighted.
+    Logged: see `AdversarialLog`.
     """
 
     level_type = AdversarialLevel
+    levels: Sequence[AdversarialLevel]
 
-    def __init__(
-        self,
-        segmentor: dict,
-        discriminator: dict,
-        levels: Sequence[dict] = ({'head': 'decode_head'},),
-        loss_adversarial: dict | None = None,
-        statistics_from: str = 'target',
-        evaluate_with: str = 'target',
-        data_preprocessor: dict | None = None,
-        init_cfg: dict | None = None,
-    ) -> None:
-        super().__init__(segmentor, levels, statistics_from, evaluate_with, data_preprocessor, init_cfg)
+    def __init__(self, discriminator: dict, loss_adversarial: dict | None = None, **settings: Any) -> None:
+        super().__init__(AdaptationSettings(**settings))
         self.discriminator = LevelDiscriminators({level.head: MODELS.build(discriminator) for level in self.levels})
         self.loss_adversarial = MODELS.build(loss_adversarial or {'type': 'AdversarialLoss'})
 
-    def train_step(self, data: dict[str, Any], optim_wrapper: OptimWrapperDict) -> dict[str, Tensor]:
-        """One iteration on a two-domain batch; returns what to log."""
+    def train_step(self, data: dict[str, Any], optim_wrapper: OptimWrapperDict) -> AdversarialLog:
+        """One iteration on a two-domain batch."""
         batch = self.data_preprocessor(data, True)
-        images = {domain: batch[domain]['inputs'] for domain in DOMAINS}
+        source_images, target_images = (batch[domain]['inputs'] for domain in DOMAINS)
         segmentor, discriminator = optim_wrapper['segmentor'], optim_wrapper['discriminator']
-        log: dict[str, Tensor] = {}
 
         # 1. Learn to segment: source images, source labels.
-        with segmentor.optim_context(self.segmentor), self.statistics.of(unwrap(self.segmentor), 'source'):
-            source = self.segmentor(images['source'], mode='levels')
-            loss = self.segmentation_loss(source, batch['source']['data_samples'], log)
-        accumulate(segmentor, loss)
+        with self.domain_pass(segmentor, 'source'):
+            source = self.segmentor(source_images, mode='levels')
+            supervised = self.segmentation_loss(source, batch['source']['data_samples'])
+        accumulate(segmentor, supervised.total)
 
         # 2. Segment the target so that it is taken for the source; the discriminators only pass the gradient on.
-        with segmentor.optim_context(self.segmentor), self.statistics.of(unwrap(self.segmentor), 'target'):
-            logits = self.segmentor(images['target'], mode='levels')
-            target = self.judged(logits, images['target'])
-            loss = self.adversarial_loss(target, log)
-        segmentor.update_params(loss)
-        self.watch(logits, log)
+        with self.domain_pass(segmentor, 'target'):
+            logits = self.segmentor(target_images, mode='levels')
+            target = self.judged(logits, target_images)
+            adversarial = self.adversarial_loss(target)
+        segmentor.update_params(adversarial.total)
 
         # 3. Learn to tell the domains apart, from predictions that carry no gradient back.
         with discriminator.optim_context(self.discriminator):
-            loss = self.discrimination_loss(self.judged(detach(source), images['source']), 'source', log)
-        accumulate(discriminator, loss)
+            on_source = self.discrimination_loss(self.judged(detach(source), source_images), 'source')
+        accumulate(discriminator, on_source.total)
         with discriminator.optim_context(self.discriminator):
-            loss = self.discrimination_loss(detach(target), 'target', log)
-        discriminator.update_params(loss)
-        return log
+            on_target = self.discrimination_loss(detach(target), 'target')
+        discriminator.update_params(on_target.total)
+        return self.log(supervised, adversarial, on_source, on_target, logits)
 
-    def adversarial_loss(self, maps: Maps, log: dict[str, Tensor]) -> Tensor:
+    def adversarial_loss(self, maps: Maps) -> LevelLosses:
         """L_adv: the target's maps, judged against the source's label. Gives the discriminators no gradient."""
         with without_gradient(unwrap(self.discriminator)) as discriminator:
             scores = discriminator(maps)
-        total = 0.0
-        for level in self.levels:
-            loss = self.loss_adversarial(scores[level.head], SOURCE)
-            self._log(log, level, 'loss_adv', loss)
-            total = total + level.lambda_adv * loss
-        return total
+        losses = {level.head: self.loss_adversarial(scores[level.head], SOURCE) for level in self.levels}
+        return LevelLosses.of(losses, {level.head: level.lambda_adv for level in self.levels})
 
-    def discrimination_loss(self, maps: Maps, domain: str, log: dict[str, Tensor]) -> Tensor:
-        """The half of L_dis that `domain` contributes; `maps` are detached."""
-        scores, total = self.discriminator(maps), 0.0
-        for level in self.levels:
-            loss = self.loss_adversarial(scores[level.head], LABELS[domain]) / 2
-            self._log(log, level, 'loss_dis', loss)
-            accuracy = self.loss_adversarial.accuracy(scores[level.head], LABELS[domain])
-            self._log(log, level, f'dis_acc_{domain}', accuracy)
-            total = total + loss
-        return total
+    def discrimination_loss(self, maps: Maps, domain: str) -> LevelLosses:
+        """The half of L_dis that `domain` contributes, and the discriminators' accuracy; `maps` are detached."""
+        scores, label, heads = self.discriminator(maps), LABELS[domain], [level.head for level in self.levels]
+        losses = {head: self.loss_adversarial(scores[head], label) / 2 for head in heads}
+        accuracies = {head: self.loss_adversarial.accuracy(scores[head], label) for head in heads}
+        return LevelLosses.of(losses, dict.fromkeys(heads, 1.0), accuracies)
+
+    def log(self, supervised: LevelLosses, adversarial: LevelLosses, on_source: LevelLosses, on_target: LevelLosses,
+            logits: Maps) -> AdversarialLog:
+        """What the iteration came to; `logits` are the target's."""
+        return AdversarialLog(target_classes=self.classes_seen(logits), levels={
+            level.head: AdversarialLevelLog(
+                loss_seg=supervised.values[level.head],
+                acc_seg=supervised.watched[level.head],
+                loss_adv=adversarial.values[level.head],
+                loss_dis=on_source.values[level.head] + on_target.values[level.head],
+                dis_acc_source=on_source.watched[level.head],
+                dis_acc_target=on_target.watched[level.head],
+                entropy=adversarial.watched.get(level.head))
+            for level in self.levels})
 
     def judged(self, logits: Maps, images: Tensor) -> Maps:
         """What the discriminators see of logits: their softmax at the size of the images."""

@@ -5,24 +5,30 @@ are told apart, and made alike, by their structure of doubt. All else is AdaptSe
 lambda_adv 0.001 for the main level and 0.0002 for the auxiliary one.
 """
 
+from __future__ import annotations
+
+from dataclasses import replace
+
 from mmseg.registry import MODELS
 from torch import Tensor
 
 from sw_mmseg.adaptation.adaptsegnet import AdaptSegNet
 from sw_mmseg.adaptation.base import Maps
+from sw_mmseg.adaptation.levels import LevelLosses
 from sw_mmseg.losses import weighted_self_information
+
+__all__ = ['AdvEnt']
 
 
 @MODELS.register_module()
 class AdvEnt(AdaptSegNet):
-    """Arguments and log of `AdaptSegNet`; and logged as well: `entropy`, the target's mean normalised entropy."""
+    """Arguments and log of `AdaptSegNet`, with the target's `entropy`."""
 
     def judged(self, logits: Maps, images: Tensor) -> Maps:
         """What the discriminators see of logits: weighted self-information at the size of the images."""
         return {name: weighted_self_information(value) for name, value in self.upsampled(logits, images).items()}
 
-    def adversarial_loss(self, maps: Maps, log: dict[str, Tensor]) -> Tensor:
+    def adversarial_loss(self, maps: Maps) -> LevelLosses:
         """AdaptSegNet's; the target's maps add up to its entropy."""
-        for level in self.levels:
-            self._log(log, level, 'entropy', maps[level.head].detach().sum(1).mean())
-        return super().adversarial_loss(maps, log)
+        entropies = {head: value.detach().sum(1).mean() for head, value in maps.items()}
+        return replace(super().adversarial_loss(maps), watched=entropies)

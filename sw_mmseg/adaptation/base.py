@@ -1,29 +1,34 @@
 """What every adaptation method shares: a segmentor, whose images move its running statistics, and how it predicts.
 
-A method is a subclass with a `train_step(data, optim_wrapper)` that reads as its algorithm. `optim_wrapper` has a
-section for each part that learns (`DomainOptimWrapperConstructor`), so `train_step` works the same with one player or
-two, and with several processes (`MMSeparateDistributedDataParallel`), as long as gradients come from the parts' own
-`forward`.
+A method is a subclass with a `train_step(data, optim_wrapper)` that reads as its algorithm and returns a `StepLog`.
+`optim_wrapper` has a section for each part that learns (`DomainOptimWrapperConstructor`), so `train_step` works the
+same with one player or two, and with several processes (`MMSeparateDistributedDataParallel`), as long as gradients come
+from the parts' own `forward`.
 """
+
+from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import reduce
+from operator import add
 from typing import Any
 
-from mmengine.model import BaseModel, is_model_wrapper
+from mmengine.model import BaseModel
 from mmengine.optim import OptimWrapper
+from mmseg.models.decode_heads.decode_head import BaseDecodeHead
 from mmseg.registry import MODELS
 from torch import Tensor, nn
 
 from sw_mmseg.adaptation.checkpoints import accept_other_checkpoints
-from sw_mmseg.adaptation.statistics import DOMAINS, DomainStatistics
+from sw_mmseg.adaptation.settings import AdaptationSettings
+from sw_mmseg.adaptation.statistics import DomainStatistics
+from sw_mmseg.models import MultiLevelSegmentor
+from sw_mmseg.models.wrappers import unwrap
+
+__all__ = ['DomainAdaptation', 'Maps', 'detach', 'evaluating', 'without_gradient']
 
 Maps = dict[str, Tensor]  # by level: N classes h w
-
-
-def unwrap(module: nn.Module) -> nn.Module:
-    """The module inside a DistributedDataParallel wrapper, or the module."""
-    return module.module if is_model_wrapper(module) else module
 
 
 @contextmanager
@@ -50,16 +55,6 @@ def evaluating(model: nn.Module) -> Iterator[nn.Module]:
             module.training = training
 
 
-def accumulate(wrapper: OptimWrapper, loss: Tensor) -> None:
-    """Adds the gradient of `loss` to the update that the wrapper's next `update_params` makes.
-
-    A wrapper counts every backward as an iteration (of which `accumulative_counts` make an update). This one is a
-    part of an iteration, so it is taken off the count again. Two backwards keep one graph alive at a time, not two.
-    """
-    wrapper.backward(wrapper.scale_loss(loss))
-    wrapper._inner_count -= 1
-
-
 def detach(maps: Maps) -> Maps:
     """The same maps without their history."""
     return {name: value.detach() for name, value in maps.items()}
@@ -69,39 +64,35 @@ class DomainAdaptation(BaseModel):
     """A segmentor that learns from two domains; predicts as its segmentor does.
 
     Args:
-        segmentor: config of a `MultiLevelSegmentor`.
-        statistics_from: whose images move running statistics: 'source', 'target', 'both', 'separate' or 'frozen'.
-        evaluate_with: under 'separate', whose statistics predictions use: 'target' or 'source'.
-        data_preprocessor: config of a `DomainPreprocessor`.
-        init_cfg: as in every mmengine model.
+        settings: what all methods are told.
     """
 
-    def __init__(
-        self,
-        segmentor: dict,
-        statistics_from: str = 'target',
-        evaluate_with: str = 'target',
-        data_preprocessor: dict | None = None,
-        init_cfg: dict | None = None,
-    ) -> None:
-        super().__init__(MODELS.build(data_preprocessor or {'type': 'DomainPreprocessor'}), init_cfg)
-        self.segmentor = MODELS.build(segmentor)
+    segmentor: MultiLevelSegmentor
+    statistics: DomainStatistics
+
+    def __init__(self, settings: AdaptationSettings) -> None:
+        super().__init__(MODELS.build(settings.data_preprocessor or {'type': 'DomainPreprocessor'}), settings.init_cfg)
+        self.segmentor = MODELS.build(settings.segmentor)
         self.align_corners = self.segmentor.align_corners
-        self.statistics = DomainStatistics(self.segmentor, statistics_from)
-        if evaluate_with not in DOMAINS or (evaluate_with == 'source' and statistics_from != 'separate'):
-            raise ValueError(f"evaluate_with must be one of {DOMAINS}, and 'source' needs statistics_from='separate'; "
-                             f'got {evaluate_with!r} with {statistics_from!r}')
-        self.evaluate_with = evaluate_with
+        self.statistics = DomainStatistics(self.segmentor, settings.statistics_from)
+        self.evaluate_with = settings.evaluate_with
         self.register_load_state_dict_pre_hook(accept_other_checkpoints)
 
     def init_weights(self) -> None:
         super().init_weights()
         self.statistics.copy_from(unwrap(self.segmentor))
 
+    @contextmanager
+    def domain_pass(self, wrapper: OptimWrapper, domain: str | None) -> Iterator[None]:
+        """Around a forward of the segmentor in training: the precision and synchronisation of its wrapper, and the
+        running statistics of the domain whose images pass; None for images that describe no domain."""
+        with wrapper.optim_context(self.segmentor), self.statistics.of(unwrap(self.segmentor), domain):
+            yield
+
     def supervised_loss(self, logits: Tensor, data_samples: list, head: str = 'decode_head') -> tuple[Tensor, Tensor]:
         """A head's own loss, from logits (N, classes, h, w) at feature resolution, and its pixel accuracy (percent)."""
         losses = self.heads()[head].loss_by_feat(logits, data_samples)
-        return sum(value for name, value in losses.items() if 'loss' in name), losses['acc_seg']
+        return reduce(add, (value for name, value in losses.items() if 'loss' in name)), losses['acc_seg']
 
     def forward(self, inputs: Tensor, data_samples: list | None = None, mode: str = 'tensor') -> Any:
         """The segmentor's 'tensor', 'levels' or 'predict'.
@@ -118,6 +109,6 @@ class DomainAdaptation(BaseModel):
                 return segmentor(inputs, data_samples, mode)
         return segmentor(inputs, data_samples, mode)
 
-    def heads(self) -> dict[str, nn.Module]:
+    def heads(self) -> dict[str, BaseDecodeHead]:
         """The segmentor's heads by level name."""
         return unwrap(self.segmentor).heads()

@@ -2,23 +2,26 @@
 
 from typing import Any
 
-from torch import Tensor, nn
+from mmengine.model import BaseModel
+from torch import Tensor
+
+__all__ = ['accept_other_checkpoints', 'without_wrappers']
 
 
-def accept_other_checkpoints(model: nn.Module, state_dict: dict[str, Tensor], prefix: str, *_: Any) -> None:
+def accept_other_checkpoints(model: BaseModel, state_dict: dict[str, Tensor], prefix: str, *_: Any) -> None:
     """A hook of torch: checkpoints of other numbers of processes, and of source-only runs, load as one's own do.
 
     Names lose or gain the `module.` of a wrapper. A source-only network goes into the segmentor, so that `load_from`
     can start there; under the policy 'separate' its statistics are the source's set too.
     """
-    own = {without_wrappers(key): key for key in model.state_dict(prefix=prefix)}
+    names = {without_wrappers(key): key for key in model.state_dict(prefix=prefix)}
     source_only = any(key.startswith(f'{prefix}backbone.') for key in state_dict)
     for key in [key for key in state_dict if key.startswith(prefix)]:
         name = without_wrappers(key)
         if source_only:
             name = f'{prefix}segmentor.{name[len(prefix):]}'
-        if own.get(name, key) != key:
-            state_dict[own[name]] = state_dict.pop(key)
+        if names.get(name, key) != key:
+            state_dict[names[name]] = state_dict.pop(key)
     if source_only:
         model.statistics.start_from(state_dict, f'{prefix}statistics.', f'{prefix}segmentor.')
 

@@ -12,7 +12,9 @@ Departures: the paper's priors on class ratios, which it adds for some data sets
 one batch differ in size, padding takes part in the mean, as it does in AdaptSegNet's maps.
 """
 
-from collections.abc import Sequence
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,8 +22,13 @@ from mmengine.optim import OptimWrapperDict
 from mmseg.registry import MODELS
 from torch import Tensor
 
-from sw_mmseg.adaptation.base import Maps, accumulate, unwrap
-from sw_mmseg.adaptation.levels import Level, MultiLevelAdaptation
+from sw_mmseg.adaptation.base import Maps
+from sw_mmseg.adaptation.levels import Level, LevelLosses, MultiLevelAdaptation
+from sw_mmseg.adaptation.settings import AdaptationSettings
+from sw_mmseg.adaptation.step_log import LevelLog, TargetLog
+from sw_mmseg.openmmlab import accumulate
+
+__all__ = ['EntropyLevel', 'EntropyLevelLog', 'EntropyLog', 'EntropyMinimization']
 
 
 @dataclass(frozen=True)
@@ -31,62 +38,64 @@ class EntropyLevel(Level):
     lambda_ent: float = 0.001
 
 
+@dataclass(frozen=True, eq=False)
+class EntropyLevelLog(LevelLog):
+    """Of one level: the penalty, and the target's mean normalised entropy (0 to 1), which it is without `robust`."""
+
+    loss_ent: Tensor
+    entropy: Tensor
+
+
+@dataclass(frozen=True, eq=False)
+class EntropyLog(TargetLog):
+    """Of one iteration of entropy minimisation."""
+
+    levels: Mapping[str, EntropyLevelLog]
+
+
 @MODELS.register_module()
 class EntropyMinimization(MultiLevelAdaptation):
     """A segmentor that learns labels on the source and decidedness on the target; predicts as its segmentor does.
 
     Args:
-        segmentor: config of a `MultiLevelSegmentor`.
-        levels: dicts of `EntropyLevel`, the main head first. Every head of the segmentor has to be a level.
         loss_entropy: config of an `EntropyLoss`.
-        statistics_from, evaluate_with, data_preprocessor, init_cfg: of `DomainAdaptation`.
+        settings: those of `AdaptationSettings`; levels are dicts of `EntropyLevel`.
 
-    Logged: `loss_seg`, `acc_seg`, `loss_ent` and `entropy`, the target's mean normalised entropy (0 to 1), of the main
-    level, and the same with a head's name in front for the others; `target_classes`. Losses are unweighted.
+    Logged: see `EntropyLog`.
     """
 
     level_type = EntropyLevel
+    levels: Sequence[EntropyLevel]
 
-    def __init__(
-        self,
-        segmentor: dict,
-        levels: Sequence[dict] = ({'head': 'decode_head'},),
-        loss_entropy: dict | None = None,
-        statistics_from: str = 'target',
-        evaluate_with: str = 'target',
-        data_preprocessor: dict | None = None,
-        init_cfg: dict | None = None,
-    ) -> None:
-        super().__init__(segmentor, levels, statistics_from, evaluate_with, data_preprocessor, init_cfg)
+    def __init__(self, loss_entropy: dict | None = None, **settings: Any) -> None:
+        super().__init__(AdaptationSettings(**settings))
         self.loss_entropy = MODELS.build(loss_entropy or {'type': 'EntropyLoss'})
 
-    def train_step(self, data: dict[str, Any], optim_wrapper: OptimWrapperDict) -> dict[str, Tensor]:
-        """One iteration on a two-domain batch; returns what to log."""
+    def train_step(self, data: dict[str, Any], optim_wrapper: OptimWrapperDict) -> EntropyLog:
+        """One iteration on a two-domain batch."""
         batch = self.data_preprocessor(data, True)
         source, target = batch['source'], batch['target']['inputs']
         segmentor = optim_wrapper['segmentor']
-        log: dict[str, Tensor] = {}
 
         # 1. Learn to segment: source images, source labels.
-        with segmentor.optim_context(self.segmentor), self.statistics.of(unwrap(self.segmentor), 'source'):
+        with self.domain_pass(segmentor, 'source'):
             logits = self.segmentor(source['inputs'], mode='levels')
-            loss = self.segmentation_loss(logits, source['data_samples'], log)
-        accumulate(segmentor, loss)
+            supervised = self.segmentation_loss(logits, source['data_samples'])
+        accumulate(segmentor, supervised.total)
 
-        # 2. Decide on the target, whatever for.
-        with segmentor.optim_context(self.segmentor), self.statistics.of(unwrap(self.segmentor), 'target'):
+        # 2. Decide for a class in every pixel of the target, whichever it is.
+        with self.domain_pass(segmentor, 'target'):
             logits = self.segmentor(target, mode='levels')
-            loss = self.entropy_loss(self.upsampled(logits, target), log)
-        segmentor.update_params(loss)
-        self.watch(logits, log)
-        return log
+            undecided = self.entropy_loss(self.upsampled(logits, target))
+        segmentor.update_params(undecided.total)
+        return EntropyLog(target_classes=self.classes_seen(logits), levels={
+            level.head: EntropyLevelLog(supervised.values[level.head], supervised.watched[level.head],
+                                        undecided.values[level.head], undecided.watched[level.head])
+            for level in self.levels})
 
-    def entropy_loss(self, logits: Maps, log: dict[str, Tensor]) -> Tensor:
-        """L_ent of the formula above, from logits at image resolution."""
-        total = 0.0
+    def entropy_loss(self, logits: Maps) -> LevelLosses:
+        """L_ent of the formula above, from logits at image resolution; entropies beside it."""
+        losses, entropies = {}, {}
         for level in self.levels:
-            loss, entropy = self.loss_entropy(logits[level.head])
-            self._log(log, level, 'loss_ent', loss)
-            self._log(log, level, 'entropy', entropy)
-            total = total + level.lambda_ent * loss
-        return total
+            losses[level.head], entropies[level.head] = self.loss_entropy(logits[level.head])
+        return LevelLosses.of(losses, {level.head: level.lambda_ent for level in self.levels}, entropies)

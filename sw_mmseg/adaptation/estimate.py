@@ -6,16 +6,21 @@ is most of it where images differ and batches are small; so batches are merged b
 While statistics are collected each layer normalises with its own batch, as in training; all else is in eval mode.
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import torch
-from mmengine.model import is_model_wrapper
 from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from sw_mmseg.adaptation.base import evaluating
 from sw_mmseg.adaptation.statistics import running_layers
+from sw_mmseg.models.wrappers import unwrap
+
+__all__ = ['PooledMoments', 'estimate_statistics', 'forward_of']
 
 
 class PooledMoments:
@@ -24,28 +29,28 @@ class PooledMoments:
     A layer is read after each forward, at momentum 1: its buffers then hold the moments of that batch alone.
     """
 
-    def __init__(self, layer: nn.Module) -> None:
+    def __init__(self, layer: _BatchNorm) -> None:
         self.kind = 'running_cov' if getattr(layer, 'running_cov', None) is not None else 'running_var'
         self.count = 0
-        self.mean = torch.zeros_like(layer.running_mean, dtype=torch.float64)
-        self.scatter = torch.zeros_like(getattr(layer, self.kind), dtype=torch.float64)
+        self.mean = torch.zeros_like(layer.get_buffer('running_mean'), dtype=torch.float64)
+        self.scatter = torch.zeros_like(layer.get_buffer(self.kind), dtype=torch.float64)
 
     def after_forward(self, layer: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
         """A forward hook of torch."""
         count = inputs[0].numel() // inputs[0].shape[1]
         if not count:  # a detector's head without a detection
             return
-        step = layer.running_mean.double() - self.mean
+        step = layer.get_buffer('running_mean').double() - self.mean
         total = self.count + count
-        self.scatter += getattr(layer, self.kind).double() * (count - 1)
+        self.scatter += layer.get_buffer(self.kind).double() * (count - 1)
         self.scatter += self._square(step) * (self.count * count / total)
         self.mean += step * (count / total)
         self.count = total
 
     def write(self, layer: nn.Module) -> None:
         """Puts the pooled moments into the layer's buffers."""
-        layer.running_mean.copy_(self.mean)
-        getattr(layer, self.kind).copy_(self.scatter / max(self.count - 1, 1))
+        layer.get_buffer('running_mean').copy_(self.mean)
+        layer.get_buffer(self.kind).copy_(self.scatter / max(self.count - 1, 1))
 
     def _square(self, step: Tensor) -> Tensor:
         if self.kind == 'running_var':
@@ -72,7 +77,7 @@ def estimate_statistics(
     Raises:
         ValueError: `batches` is empty while the model has running statistics.
     """
-    model = model.module if is_model_wrapper(model) else model
+    model = unwrap(model)
     layers = list(running_layers(model).values())
     moments = [PooledMoments(layer) for layer in layers]
     ask, batch_count = forward or forward_of(model), 0
@@ -85,12 +90,12 @@ def estimate_statistics(
     for layer, moment in zip(layers, moments):
         if moment.count:
             moment.write(layer)
-            layer.num_batches_tracked.fill_(batch_count)
+            layer.get_buffer('num_batches_tracked').fill_(batch_count)
     return sum(moment.count > 0 for moment in moments)
 
 
 @contextmanager
-def _collecting(model: nn.Module, layers: list[nn.Module], moments: list[PooledMoments]) -> Iterator[None]:
+def _collecting(model: nn.Module, layers: list[_BatchNorm], moments: list[PooledMoments]) -> Iterator[None]:
     """Inside, the layers are in training mode at momentum 1 and report to `moments`, the rest is in eval mode; outside,
     all modes, momenta and buffers are what they were."""
     buffers = [{name: value.clone() for name, value in layer.named_buffers()} for layer in layers]
@@ -114,10 +119,11 @@ def _collecting(model: nn.Module, layers: list[nn.Module], moments: list[PooledM
 def forward_of(model: nn.Module) -> Callable[[Any], Any]:
     """Through every head where the model has several; else its plain forward."""
     mode = {'mode': 'levels'} if hasattr(model, 'heads') else {}
+    preprocess: Any = getattr(model, 'data_preprocessor', None)
 
     def forward(batch: Any) -> Any:
         if isinstance(batch, dict):
-            batch = model.data_preprocessor(batch.get('target', batch), False)['inputs']
+            batch = preprocess(batch.get('target', batch), False)['inputs']
         return model(batch, **mode)
 
     return forward

@@ -16,26 +16,32 @@ statistics against those of the image, as they will when the network predicts. B
 The paper has nothing like them.
 """
 
-from collections.abc import Callable, Iterable
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import torch
-from mmengine.model import is_model_wrapper
+from mmengine.model import BaseModel
 from torch import Tensor, nn
 
-from sw_mmseg.adaptation.base import evaluating, unwrap
+from sw_mmseg.adaptation.base import evaluating
 from sw_mmseg.adaptation.estimate import forward_of
 from sw_mmseg.adaptation.photometric import Photometric
 from sw_mmseg.adaptation.randomness import image_generators
 from sw_mmseg.losses import normalised_entropy
+from sw_mmseg.models.wrappers import unwrap
+
+__all__ = ['DisturbedSource', 'certainty_and_diversity', 'estimate_switches', 'switch_logits']
 
 LOGITS = ('mean_logits', 'cov_logits')
 
 
 def switch_logits(model: nn.Module) -> list[nn.Parameter]:
     """The logits of every SW layer of `model`, each once where layers or kinds share them."""
-    found = {id(p): p for name, p in model.named_parameters() if name.rpartition('.')[2] in LOGITS}
-    return list(found.values())
+    return list({id(parameter): parameter for name, parameter in model.named_parameters()
+                 if name.rpartition('.')[2] in LOGITS}.values())
 
 
 def certainty_and_diversity(logits: Tensor) -> Tensor:
@@ -55,7 +61,7 @@ class DisturbedSource:
     def __init__(self, photometric: Photometric | None = None, seed: int = 0) -> None:
         self.photometric, self.seed, self.batches = photometric or Photometric(), seed, 0
 
-    def __call__(self, model: nn.Module, batch: dict) -> Tensor:
+    def __call__(self, model: BaseModel, batch: dict) -> Tensor:
         """Of a batch as the model's loaders give it, of one domain or of two."""
         data = model.data_preprocessor(batch.get('source', batch), True)
         generators = image_generators('disturbed source', self.seed, self.batches, len(data['inputs']))
@@ -67,7 +73,7 @@ class DisturbedSource:
 
 def estimate_switches(model: nn.Module, batches: Iterable[Any], lr: float = 0.05,
                       forward: Callable[[Any], Any] | None = None,
-                      objective: Callable[[nn.Module, Any], Tensor] | None = None) -> list[float]:
+                      objective: Callable[[Any, Any], Tensor] | None = None) -> list[float]:
     """Moves the switches of `model` by one Adam step a batch; weights and buffers stay. Labels are read only by an
     objective that does.
 
@@ -85,34 +91,41 @@ def estimate_switches(model: nn.Module, batches: Iterable[Any], lr: float = 0.05
         ValueError: there are switches and no batch.
         FloatingPointError: L is no number; the switches are put back.
     """
-    model = model.module if is_model_wrapper(model) else model
-    logits = [p for p in switch_logits(model) if p.numel() > 1]
+    model = unwrap(model)
+    logits = [parameter for parameter in switch_logits(model) if parameter.numel() > 1]
     if not logits:
         return []
-    before, trained = [p.detach().clone() for p in logits], {id(p): p.requires_grad for p in model.parameters()}
+    before = [parameter.detach().clone() for parameter in logits]
     optimizer, losses, ask = torch.optim.Adam(logits, lr), [], forward or forward_of(model)
-    wanted = objective or (lambda model, batch: certainty_and_diversity(_main(ask(batch))))
-    try:
-        with evaluating(model):
-            model.requires_grad_(False)
-            for p in logits:
-                p.requires_grad_(True)
-            for batch in batches:
-                loss = wanted(model, batch)
-                if not loss.isfinite():
-                    _put_back(logits, before)
-                    raise FloatingPointError('predictions of a batch are no numbers; the switches are as they were')
-                optimizer.zero_grad()
-                loss.backward()
-                optimizer.step()
-                losses.append(loss.item())
-    finally:
-        for p in model.parameters():
-            p.requires_grad_(trained[id(p)])
-            p.grad = None
+    loss_of = objective or (lambda model, batch: certainty_and_diversity(_main(ask(batch))))
+    with evaluating(model), _only_learning(model, logits):
+        for batch in batches:
+            loss = loss_of(model, batch)
+            if not loss.isfinite():
+                _put_back(logits, before)
+                raise FloatingPointError('predictions of a batch are no numbers; the switches are as they were')
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            losses.append(loss.item())
     if not losses:
         raise ValueError('estimate_switches was given no batch: the images of the domain are missing')
     return losses
+
+
+@contextmanager
+def _only_learning(model: nn.Module, chosen: list[nn.Parameter]) -> Iterator[None]:
+    """Inside, no parameter of `model` but the chosen ones learns; outside, all do that did, and none has a gradient."""
+    learning = {id(parameter): parameter.requires_grad for parameter in model.parameters()}
+    try:
+        model.requires_grad_(False)
+        for parameter in chosen:
+            parameter.requires_grad_(True)
+        yield
+    finally:
+        for parameter in model.parameters():
+            parameter.requires_grad_(learning[id(parameter)])
+            parameter.grad = None
 
 
 @torch.no_grad()

@@ -13,6 +13,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+__all__ = ['FeatureDistance', 'things']
+
 CITYSCAPES_THINGS = (6, 7, 11, 12, 13, 14, 15, 16, 17, 18)  # lights, signs, people, vehicles
 
 
@@ -55,4 +57,5 @@ class FeatureDistance(nn.Module):
 def things(labels: Tensor, size: Sequence[int], classes: Sequence[int], min_share: float) -> Tensor:
     """Where one of `classes` fills more than `min_share` of the area: labels (N, H, W) to bool (N, h, w)."""
     present = torch.stack([labels == index for index in classes], dim=1).float()  # N K H W
-    return (F.adaptive_avg_pool2d(present, tuple(size)) > min_share).any(1)
+    height, width = size
+    return (F.adaptive_avg_pool2d(present, (height, width)) > min_share).any(1)

@@ -16,10 +16,13 @@ Departures: V is added up while the network learns, over the last iterations of 
 validation set at its end; the paper's warm-up is five epochs. M is made once, from all of V.
 """
 
+from __future__ import annotations
+
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, cast
 
 import torch
 from mmengine.dist import all_reduce
@@ -27,17 +30,32 @@ from mmengine.optim import OptimWrapper, OptimWrapperDict
 from mmseg.registry import MODELS
 from torch import Tensor, nn
 
-from sw_mmseg.adaptation.base import unwrap
-from sw_mmseg.adaptation.levels import MultiLevelAdaptation
+from sw_mmseg.adaptation.levels import LevelLosses, MultiLevelAdaptation
 from sw_mmseg.adaptation.photometric import Photometric
-from sw_mmseg.adaptation.randomness import image_generators
+from sw_mmseg.adaptation.randomness import image_generators, run_seed
+from sw_mmseg.adaptation.settings import AdaptationSettings
+from sw_mmseg.adaptation.step_log import LevelLog, StepLog
 from sw_mmseg.losses import instance_covariances, selective_whitening, sensitive_entries, variance_between_views
+from sw_mmseg.models.wrappers import unwrap
+
+__all__ = ['InstanceSelectiveWhitening', 'SensitiveCovariances', 'WhiteningLog', 'channels_of']
 
 Covariances = dict[str, Tensor]  # by layer: N C(C-1)/2
 
 
+@dataclass(frozen=True, eq=False)
+class WhiteningLog(StepLog):
+    """Of one iteration: L_ISW, a mean over layers (0 in the warm-up), and the share of entries that are suppressed."""
+
+    loss_isw: Tensor
+    whitened: Tensor
+
+
 class SensitiveCovariances(nn.Module):
     """What is known of the covariances of one layer with C channels: V added up over images, and M once it is made."""
+
+    variance: Tensor
+    mask: Tensor
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -58,35 +76,33 @@ class InstanceSelectiveWhitening(MultiLevelAdaptation):
     """A segmentor that learns from source images alone what does not depend on their light and colour.
 
     Args:
-        segmentor: config of a `MultiLevelSegmentor`.
         layers: names of norms in its backbone whose outputs are whitened, such as 'norm1' or 'layer1.2.bn2'.
         warmup: iterations before whitening begins.
         compare: the last so many iterations of the warm-up compare images with their views.
         lambda_isw: weight of the whitening loss, a mean over layers.
         clusters: of the variances; all but the lowest are suppressed.
         view: arguments of `Photometric`. Images must be RGB after the preprocessor.
-        levels, data_preprocessor, init_cfg: of `MultiLevelAdaptation`.
         statistics_from: 'source', or 'frozen'; there is no other domain.
+        settings: the others of `AdaptationSettings`.
 
-    Logged: `loss_seg`, `acc_seg`, `loss_isw` (unweighted, 0 in the warm-up), `whitened` (share of the entries that are
-    suppressed). Trains on `Positioned`, not on a domain pair.
+    Logged: see `WhiteningLog`. Trains on `Positioned`, not on a domain pair.
     """
+
+    iteration: Tensor
+    seed: Tensor
 
     def __init__(
         self,
-        segmentor: dict,
         layers: Sequence[str],
         warmup: int,
         compare: int,
         lambda_isw: float = 0.6,
         clusters: int = 3,
         view: dict | None = None,
-        levels: Sequence[dict] = ({'head': 'decode_head'},),
         statistics_from: str = 'source',
-        data_preprocessor: dict | None = None,
-        init_cfg: dict | None = None,
+        **settings: Any,
     ) -> None:
-        super().__init__(segmentor, levels, statistics_from, 'target', data_preprocessor, init_cfg)
+        super().__init__(AdaptationSettings(statistics_from=statistics_from, **settings))
         if statistics_from not in ('source', 'frozen'):
             raise ValueError(f"ISW sees no target image: statistics_from must be 'source' or 'frozen', got "
                              f'{statistics_from!r}')
@@ -96,53 +112,65 @@ class InstanceSelectiveWhitening(MultiLevelAdaptation):
             raise ValueError(f'clusters must be at least 2, got {clusters}: the lowest is left alone')
         self.layers, self.warmup, self.compare = tuple(layers), warmup, compare
         self.lambda_isw, self.clusters, self.view = lambda_isw, clusters, Photometric(**(view or {}))
-        self.covariances = nn.ModuleList(SensitiveCovariances(channels_of(norm)) for norm in self.norms())
+        self.covariances = nn.ModuleList(
+            SensitiveCovariances(cast(int, channels_of(norm))) for norm in self.norms())
         self.register_buffer('iteration', torch.zeros((), dtype=torch.long))
-        self.register_buffer('seed', torch.tensor(torch.initial_seed() % 2**31))  # the run's; draws nothing
+        self.register_buffer('seed', run_seed())
 
-    def train_step(self, data: dict[str, Any], optim_wrapper: OptimWrapperDict) -> dict[str, Tensor]:
-        """One iteration on a batch of labelled source images; returns what to log."""
+    def train_step(self, data: dict[str, Any], optim_wrapper: OptimWrapperDict) -> WhiteningLog:
+        """One iteration on a batch of labelled source images."""
         if 'inputs' not in data:
             raise KeyError('ISW trains on source images alone, as a Positioned data set gives them; found '
                            f'{sorted(data)}')
         batch = self.data_preprocessor(data, True)
         segmentor, iteration = optim_wrapper['segmentor'], int(self.iteration)
         comparing, whitening = self.warmup - self.compare <= iteration < self.warmup, iteration >= self.warmup
-        log: dict[str, Tensor] = {}
 
-        with segmentor.optim_context(self.segmentor), self.statistics.of(unwrap(self.segmentor), 'source'):
+        with self.domain_pass(segmentor, 'source'):
             with self.measured(comparing or whitening, detach=comparing) as covariances:
                 logits = self.segmentor(batch['inputs'], mode='levels')
-            loss = self.segmentation_loss(logits, batch['data_samples'], log)
-            loss = loss + self.lambda_isw * self.whitening_loss(covariances if whitening else {}, log)
+            supervised = self.segmentation_loss(logits, batch['data_samples'])
+            selective = self.whitening_loss(covariances if whitening else {})
+            loss = supervised.total + self.lambda_isw * selective
+        log = self.log(supervised, selective)
         if comparing:
             self.compare_with_views(batch['inputs'], covariances, segmentor)
         segmentor.update_params(loss)
 
         self.iteration += 1
         if self.iteration == self.warmup:
-            for layer in self.covariances:
-                layer.mask.copy_(sensitive_entries(layer.variance, self.clusters))
+            self.choose_entries()
         return log
 
-    def whitening_loss(self, covariances: Covariances, log: dict[str, Tensor]) -> Tensor:
+    def whitening_loss(self, covariances: Covariances) -> Tensor:
         """Mean over layers of L_ISW; 0 of no covariances."""
         losses = [selective_whitening(covariances[name], layer.mask)
-                  for name, layer in zip(self.layers, self.covariances) if name in covariances]
-        loss = torch.stack(losses).mean() if losses else self.covariances[0].variance.new_zeros(()).float()
-        log['loss_isw'] = loss.detach()
-        log['whitened'] = torch.stack([layer.mask.float().mean() for layer in self.covariances]).mean()
-        return loss
+                  for name, layer in self.sensitive().items() if name in covariances]
+        return torch.stack(losses).mean() if losses else self.seed.new_zeros((), dtype=torch.float32)
+
+    def choose_entries(self) -> None:
+        """M of every layer, from all of its V."""
+        for layer in self.sensitive().values():
+            layer.mask.copy_(sensitive_entries(layer.variance, self.clusters))
+
+    def sensitive(self) -> dict[str, SensitiveCovariances]:
+        """What is known of each chosen layer's covariances, by the layer's name."""
+        return {name: cast(SensitiveCovariances, layer) for name, layer in zip(self.layers, self.covariances)}
+
+    def log(self, supervised: LevelLosses, selective: Tensor) -> WhiteningLog:
+        """What the iteration came to, before masks are chosen at its end."""
+        levels = {head: LevelLog(loss, supervised.watched[head]) for head, loss in supervised.values.items()}
+        shares = [layer.mask.float().mean() for layer in self.sensitive().values()]
+        return WhiteningLog(levels, loss_isw=selective.detach(), whitened=torch.stack(shares).mean())
 
     @torch.no_grad()
     def compare_with_views(self, images: Tensor, covariances: Covariances, wrapper: OptimWrapper) -> None:
         """Adds to V what changes between images and photometric views of them; moves no running statistics."""
         generators = image_generators('view', int(self.seed), int(self.iteration), len(images))
-        views, segmentor = self.view(images, generators, self.data_preprocessor), unwrap(self.segmentor)
-        with wrapper.optim_context(self.segmentor), self.statistics.of_neither(segmentor):
-            with self.measured() as of_views:
-                segmentor.extract_feat(views)
-        for name, layer in zip(self.layers, self.covariances):
+        views = self.view(images, generators, self.data_preprocessor)
+        with self.domain_pass(wrapper, None), self.measured() as of_views:
+            unwrap(self.segmentor).extract_feat(views)
+        for name, layer in self.sensitive().items():
             layer.compare(covariances[name], of_views[name])
 
     @contextmanager

@@ -4,11 +4,16 @@ The student sees a target image of which square patches are hidden, and has to p
 image. Hidden is a pixel at the mean of the data set, 0 after normalisation.
 """
 
+from __future__ import annotations
+
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+
+__all__ = ['Masking', 'visible']
 
 
 @dataclass(frozen=True)
@@ -36,7 +41,7 @@ class Masking:
         return images * seen[:, None].to(images)
 
 
-def visible(size: tuple[int, int], block: int, ratio: float, generator: torch.Generator) -> Tensor:
+def visible(size: Sequence[int], block: int, ratio: float, generator: torch.Generator) -> Tensor:
     """What stays visible: (H, W) of 0 and 1; blocks at the right and lower edge may be cut."""
     rows, columns = (-(-side // block) for side in size)
     seen = (torch.rand(rows, columns, generator=generator) >= ratio).float()

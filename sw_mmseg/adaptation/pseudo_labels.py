@@ -7,8 +7,27 @@ that training from scratch starts by itself on source labels alone. Departure: D
 each image has its own, so that it does not matter with which others, or in which process, an image comes.
 """
 
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import reduce
+from operator import add
+
 import torch.nn.functional as F
+from mmseg.models.decode_heads.decode_head import BaseDecodeHead
 from torch import Tensor, nn
+
+__all__ = ['TargetLabels', 'pixel_weights', 'pseudo_labels', 'weighted_loss']
+
+
+@dataclass(frozen=True)
+class TargetLabels:
+    """What a teacher makes of a batch of target images: labels and weights of pixels (N, H, W), shares q (N,)."""
+
+    labels: Tensor
+    weights: Tensor
+    share: Tensor
 
 
 def pseudo_labels(logits: Tensor, threshold: float) -> tuple[Tensor, Tensor, Tensor]:
@@ -19,7 +38,7 @@ def pseudo_labels(logits: Tensor, threshold: float) -> tuple[Tensor, Tensor, Ten
     return labels, confident, confident.to(probability.dtype).mean((1, 2))
 
 
-def pixel_weights(share: Tensor, size: tuple[int, int], ignore_rows: tuple[int, int] = (0, 0)) -> Tensor:
+def pixel_weights(share: Tensor, size: Sequence[int], ignore_rows: tuple[int, int] = (0, 0)) -> Tensor:
     """Weights (N, H, W): an image's share q in each pixel, and 0 in its first and last `ignore_rows`.
 
     DAFormer leaves out Cityscapes' first rows (rectification) and last rows (the car's own bonnet): the source knows
@@ -32,7 +51,7 @@ def pixel_weights(share: Tensor, size: tuple[int, int], ignore_rows: tuple[int, 
     return weights
 
 
-def weighted_loss(head: nn.Module, logits: Tensor, labels: Tensor, weights: Tensor) -> Tensor:
+def weighted_loss(head: BaseDecodeHead, logits: Tensor, labels: Tensor, weights: Tensor) -> Tensor:
     """The losses of an mmseg head, each pixel's multiplied with a weight.
 
     Args:
@@ -43,4 +62,4 @@ def weighted_loss(head: nn.Module, logits: Tensor, labels: Tensor, weights: Tens
     """
     logits = F.interpolate(logits, labels.shape[-2:], mode='bilinear', align_corners=head.align_corners)
     losses = head.loss_decode if isinstance(head.loss_decode, nn.ModuleList) else [head.loss_decode]
-    return sum(loss(logits, labels, weight=weights, ignore_index=head.ignore_index) for loss in losses)
+    return reduce(add, (loss(logits, labels, weight=weights, ignore_index=head.ignore_index) for loss in losses))

@@ -18,7 +18,10 @@ the student's; what it labels with is `teacher_statistics`, see teacher.py.
 Departures: one share q an image, not a batch (pseudo_labels.py); `warmup`; ignored source pixels are never pasted.
 """
 
-from collections.abc import Sequence
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -27,18 +30,43 @@ from mmengine.optim import OptimWrapperDict
 from mmseg.registry import MODELS
 from torch import Tensor
 
-from sw_mmseg.adaptation.base import Maps, accumulate, unwrap
+from sw_mmseg.adaptation.base import Maps
 from sw_mmseg.adaptation.class_mix import class_masks, paste
 from sw_mmseg.adaptation.feature_distance import FeatureDistance
-from sw_mmseg.adaptation.levels import MultiLevelAdaptation
+from sw_mmseg.adaptation.levels import LevelLosses, MultiLevelAdaptation
 from sw_mmseg.adaptation.masking import Masking
 from sw_mmseg.adaptation.photometric import Photometric
-from sw_mmseg.adaptation.pseudo_labels import pixel_weights, pseudo_labels, weighted_loss
-from sw_mmseg.adaptation.randomness import image_generators
-from sw_mmseg.adaptation.statistics import DOMAINS
+from sw_mmseg.adaptation.pseudo_labels import TargetLabels, pixel_weights, pseudo_labels, weighted_loss
+from sw_mmseg.adaptation.randomness import image_generators, run_seed
+from sw_mmseg.adaptation.settings import AdaptationSettings
+from sw_mmseg.adaptation.step_log import LevelLog, StepLog
 from sw_mmseg.adaptation.teacher import MeanTeacher
+from sw_mmseg.domains import DOMAINS
+from sw_mmseg.models.wrappers import unwrap
+from sw_mmseg.openmmlab import accumulate
+
+__all__ = ['SelfTraining', 'SelfTrainingLevelLog', 'SelfTrainingLog', 'truth']
 
 EVALUATED = ('student', 'teacher')
+
+
+@dataclass(frozen=True, eq=False)
+class SelfTrainingLevelLog(LevelLog):
+    """Of one level: the losses on mixed images and, with masking, on masked ones."""
+
+    loss_mix: Tensor
+    loss_mask: Tensor | None
+
+
+@dataclass(frozen=True, eq=False)
+class SelfTrainingLog(StepLog):
+    """Of one iteration: mean of the shares q, number of classes in the batch's pseudo-labels, and the feature distance
+    where there is one."""
+
+    levels: Mapping[str, SelfTrainingLevelLog]
+    pseudo_share: Tensor
+    pseudo_classes: Tensor
+    loss_features: Tensor | None
 
 
 @MODELS.register_module()
@@ -46,8 +74,6 @@ class SelfTraining(MultiLevelAdaptation):
     """Segmentor, its mean teacher, and the step that trains with both.
 
     Args:
-        segmentor: config of a `MultiLevelSegmentor`; the main head makes the pseudo-labels, all heads learn from them.
-        levels: dicts of `Level`, the main head first; `lambda_seg` weighs every loss of the head.
         alpha: share of the old average that the teacher keeps each iteration, reached as 1 - 1/(i + 1).
         threshold: tau, the probability above which a pixel counts as sure.
         target_weight: lambda, of what is learnt from pseudo-labels.
@@ -58,16 +84,18 @@ class SelfTraining(MultiLevelAdaptation):
         ignore_rows: first and last rows of a target image of which no pseudo-label is believed.
         teacher_statistics: 'batch' or 'running', see teacher.py.
         evaluate_model: whose predictions are evaluated: 'student' or 'teacher'.
-        statistics_from, evaluate_with, data_preprocessor, init_cfg: of `DomainAdaptation`.
+        settings: those of `AdaptationSettings`; levels are dicts of `Level`, whose `lambda_seg` weighs every loss of
+            the head. The main head makes the pseudo-labels, all heads learn from them.
 
-    Logged: `loss_seg`, `acc_seg`, `loss_mix`, `loss_mask` of the main head, unweighted (others: `HEAD.loss_seg`);
-    `loss_features`; `pseudo_share` (mean of q) and `pseudo_classes` (number of classes in the batch's pseudo-labels).
+    Logged: see `SelfTrainingLog`.
     """
+
+    teacher: MeanTeacher
+    feature_distance: FeatureDistance | None
+    seed: Tensor
 
     def __init__(
         self,
-        segmentor: dict,
-        levels: Sequence[dict] = ({'head': 'decode_head'},),
         alpha: float = 0.99,
         threshold: float = 0.968,
         target_weight: float = 1.0,
@@ -78,16 +106,13 @@ class SelfTraining(MultiLevelAdaptation):
         ignore_rows: tuple[int, int] = (0, 0),
         teacher_statistics: str = 'batch',
         evaluate_model: str = 'student',
-        statistics_from: str = 'target',
-        evaluate_with: str = 'target',
-        data_preprocessor: dict | None = None,
-        init_cfg: dict | None = None,
+        **settings: Any,
     ) -> None:
-        super().__init__(segmentor, levels, statistics_from, evaluate_with, data_preprocessor, init_cfg)
-        if evaluate_model not in EVALUATED or (evaluate_model == 'teacher' and evaluate_with == 'source'):
+        super().__init__(AdaptationSettings(**settings))
+        if evaluate_model not in EVALUATED or (evaluate_model == 'teacher' and self.evaluate_with == 'source'):
             raise ValueError(f"evaluate_model must be one of {EVALUATED}, and the teacher has no source's set of "
-                             f'statistics; got {evaluate_model!r} with evaluate_with={evaluate_with!r}')
-        if statistics_from == 'frozen' and teacher_statistics == 'batch':
+                             f'statistics; got {evaluate_model!r} with evaluate_with={self.evaluate_with!r}')
+        if self.statistics.policy == 'frozen' and teacher_statistics == 'batch':
             raise ValueError("statistics_from='frozen' needs teacher_statistics='running': the teacher would see other "
                              'features than the student')
         self.teacher = MeanTeacher(self.segmentor, alpha, teacher_statistics)
@@ -97,62 +122,67 @@ class SelfTraining(MultiLevelAdaptation):
         self.feature_distance = (
             None if feature_distance is None else FeatureDistance(self.segmentor.backbone, **feature_distance))
         self.ignore_rows, self.evaluate_model = ignore_rows, evaluate_model
-        self.register_buffer('seed', torch.tensor(torch.initial_seed() % 2**31))  # the run's; draws nothing
+        self.register_buffer('seed', run_seed())
 
     def init_weights(self) -> None:
         super().init_weights()
         if self.feature_distance is not None:
             self.feature_distance.start_at(unwrap(self.segmentor).backbone)
 
-    def train_step(self, data: dict[str, Any], optim_wrapper: OptimWrapperDict) -> dict[str, Tensor]:
-        """One iteration on a two-domain batch; returns what to log."""
-        batch, student, segmentor = self.prepare(data), unwrap(self.segmentor), optim_wrapper['segmentor']
-        source, target = batch['source'], batch['target']['inputs']
-        generators, log = self.generators(len(target)), {}
+    def train_step(self, data: dict[str, Any], optim_wrapper: OptimWrapperDict) -> SelfTrainingLog:
+        """One iteration on a two-domain batch."""
+        source, target = self.prepare(data)
+        segmentor, generators = optim_wrapper['segmentor'], self.generators(len(target))
 
         # 1. The teacher follows the student and labels the target.
-        self.teacher.update(student)
+        self.teacher.update(unwrap(self.segmentor))
         with segmentor.optim_context(self.teacher):
-            pseudo = self.label(target, log)
+            pseudo = self.label(target)
 
         # 2. Learn from the source's labels.
-        with segmentor.optim_context(self.segmentor), self.statistics.of(student, 'source'):
-            loss = self.source_loss(source, log)
-        accumulate(segmentor, loss)
+        with self.domain_pass(segmentor, 'source'):
+            supervised, distance = self.source_loss(source)
+        accumulate(segmentor, supervised.total)
 
         # 3. Learn from target images with pieces of source images in them.
-        images, labels, weights = self.mix(source, target, *pseudo, generators)
-        with segmentor.optim_context(self.segmentor), self.statistics.of(student, 'target'):
-            loss = self.target_loss(self.segmentor(images, mode='levels'), labels, weights, 'loss_mix', log)
+        images, labels, weights = self.mix(source, target, pseudo, generators)
+        with self.domain_pass(segmentor, 'target'):
+            mixed = self.target_loss(self.segmentor(images, mode='levels'), labels, weights)
 
         # 4. Learn to see what is hidden.
-        if self.masking is not None:
-            accumulate(segmentor, loss)
-            with segmentor.optim_context(self.segmentor), self.statistics.of_neither(student):
-                images = self.mask(target, generators)
-                loss = self.target_loss(self.segmentor(images, mode='levels'), *pseudo, 'loss_mask', log)
-            loss = self.masking.weight * loss
-        segmentor.update_params(loss)
-        return log
+        if self.masking is None:
+            segmentor.update_params(mixed.total)
+            return self.log(supervised, mixed, None, pseudo, distance)
+        accumulate(segmentor, mixed.total)
+        with self.domain_pass(segmentor, None):
+            images = self.masking(self.augment(target, generators['disturb']), generators['mask'])
+            masked = self.target_loss(self.segmentor(images, mode='levels'), pseudo.labels, pseudo.weights)
+        segmentor.update_params(self.masking.weight * masked.total)
+        return self.log(supervised, mixed, masked, pseudo, distance)
 
-    def prepare(self, data: dict[str, Any]) -> dict[str, dict]:
-        """The batch through the preprocessor. Raises ValueError where images of the domains cannot be mixed."""
+    def prepare(self, data: dict[str, Any]) -> tuple[dict, Tensor]:
+        """The source's side of a preprocessed batch, and the target's images.
+
+        Raises:
+            ValueError: images of the domains cannot be mixed.
+        """
         batch = self.data_preprocessor(data, True)
         source, target = (tuple(batch[domain]['inputs'].shape) for domain in DOMAINS)
         if source != target:
             raise ValueError(f'mixing needs as many source as target images, of one size: source {source}, target '
                              f'{target} in (N, 3, H, W). Crop both to one size in their pipelines')
-        return batch
+        return batch['source'], batch['target']['inputs']
 
-    def source_loss(self, source: dict, log: dict[str, Tensor]) -> Tensor:
-        """What is learnt from the source's labels, and what must not be unlearnt."""
+    def source_loss(self, source: dict) -> tuple[LevelLosses, Tensor | None]:
+        """What is learnt from the source's labels, and what must not be unlearnt: all losses, and the distance."""
         images, samples = source['inputs'], source['data_samples']
         if self.feature_distance is None:
-            return self.segmentation_loss(self.segmentor(images, mode='levels'), samples, log)
+            return self.segmentation_loss(self.segmentor(images, mode='levels'), samples), None
         logits, features = self.segmentor(images, mode='levels_and_features')
         distance = self.feature_distance(images, features, truth(source))
-        log['loss_features'] = distance.detach()
-        return self.segmentation_loss(logits, samples, log) + self.feature_distance.weight * distance
+        supervised = self.segmentation_loss(logits, samples)
+        total = supervised.total + self.feature_distance.weight * distance
+        return replace(supervised, total=total), distance.detach()
 
     @torch.no_grad()
     def pseudo_labels(self, images: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -161,24 +191,19 @@ class SelfTraining(MultiLevelAdaptation):
                                align_corners=self.align_corners)
         return pseudo_labels(logits, self.threshold)
 
-    def label(self, images: Tensor, log: dict[str, Tensor]) -> tuple[Tensor, Tensor]:
-        """The teacher's labels of target images, and the weights of their pixels, both (N, H, W)."""
+    def label(self, images: Tensor) -> TargetLabels:
+        """The teacher's labels of target images, with the weights of their pixels."""
         labels, _, share = self.pseudo_labels(images)
-        log['pseudo_share'] = share.mean()
-        log['pseudo_classes'] = share.new_tensor(len(labels.unique()))
-        return labels, pixel_weights(share, labels.shape[1:], self.ignore_rows)
+        return TargetLabels(labels, pixel_weights(share, labels.shape[1:], self.ignore_rows), share)
 
-    def mix(self, source: dict, target: Tensor, labels: Tensor, weights: Tensor,
+    def mix(self, source: dict, target: Tensor, pseudo: TargetLabels,
             generators: dict[str, list]) -> tuple[Tensor, Tensor, Tensor]:
         """Images (N, 3, H, W), augmented, with labels and weights (N, H, W): some of the source's classes on target."""
         known = truth(source)
         masks = class_masks(known, generators['mix'], unwrap(self.segmentor).decode_head.ignore_index)
         images = self.augment(paste(masks, source['inputs'], target), generators['augment'])
-        return images, paste(masks, known, labels), paste(masks, torch.ones_like(weights), weights)
-
-    def mask(self, target: Tensor, generators: dict[str, list]) -> Tensor:
-        """Target images, augmented, of which patches are hidden."""
-        return self.masking(self.augment(target, generators['disturb']), generators['mask'])
+        weights = paste(masks, torch.ones_like(pseudo.weights), pseudo.weights)
+        return images, paste(masks, known, pseudo.labels), weights
 
     def augment(self, images: Tensor, generators: list[torch.Generator]) -> Tensor:
         """Strong augmentation of images as they come from the preprocessor; each draws from its own generator."""
@@ -186,15 +211,25 @@ class SelfTraining(MultiLevelAdaptation):
             return images
         return self.augmentation(images, generators, self.data_preprocessor)
 
-    def target_loss(self, logits: Maps, labels: Tensor, weights: Tensor, name: str, log: dict[str, Tensor]) -> Tensor:
-        """lambda times the weighted cross-entropy with labels (N, H, W) over all heads; logged without lambda."""
+    def target_loss(self, logits: Maps, labels: Tensor, weights: Tensor) -> LevelLosses:
+        """lambda times the weighted cross-entropy with labels (N, H, W) over all heads."""
         factor = self.target_weight if int(self.teacher.updates) > self.warmup else 0.0
-        total = 0.0
-        for level in self.levels:
-            loss = weighted_loss(self.heads()[level.head], logits[level.head], labels, weights)
-            self._log(log, level, name, loss)
-            total = total + factor * level.lambda_seg * loss
-        return total
+        losses = {level.head: weighted_loss(self.heads()[level.head], logits[level.head], labels, weights)
+                  for level in self.levels}
+        return LevelLosses.of(losses, {level.head: factor * level.lambda_seg for level in self.levels})
+
+    def log(self, supervised: LevelLosses, mixed: LevelLosses, masked: LevelLosses | None, pseudo: TargetLabels,
+            distance: Tensor | None) -> SelfTrainingLog:
+        """What the iteration came to."""
+        levels = {
+            level.head: SelfTrainingLevelLog(
+                loss_seg=supervised.values[level.head],
+                acc_seg=supervised.watched[level.head],
+                loss_mix=mixed.values[level.head],
+                loss_mask=None if masked is None else masked.values[level.head])
+            for level in self.levels}
+        classes = pseudo.share.new_tensor(len(pseudo.labels.unique()))
+        return SelfTrainingLog(levels, pseudo.share.mean(), classes, distance)
 
     def generators(self, count: int) -> dict[str, list[torch.Generator]]:
         """By purpose, what each image of this process's batch draws from in this iteration."""

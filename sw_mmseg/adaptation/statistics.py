@@ -18,15 +18,20 @@ alone. `requires_grad=False` does not stop running statistics, and a target batc
 Not compatible with activation checkpointing: the recomputed forward runs outside the policy's context.
 """
 
-from collections.abc import Iterator
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.modules.instancenorm import _InstanceNorm
 
+from sw_mmseg.domains import DOMAINS
+
+__all__ = ['POLICIES', 'DomainStatistics', 'frozen_statistics', 'paused_statistics', 'running_layers']
+
 POLICIES = ('source', 'target', 'both', 'separate', 'frozen')
-DOMAINS = ('source', 'target')
 
 
 def running_layers(model: nn.Module) -> dict[str, _BatchNorm]:
@@ -88,21 +93,22 @@ class DomainStatistics(nn.Module):
         layers = running_layers(model)
         if policy == 'separate':
             for layer, buffer, key in _slots(layers):
-                self.register_buffer(key, layer._buffers[buffer].clone())
+                self.register_buffer(key, layer.get_buffer(buffer).clone())
 
-    def of(self, model: nn.Module, domain: str) -> AbstractContextManager[None]:
-        """The context in which a training batch of `domain` ('source' or 'target') passes through `model`."""
-        if domain not in DOMAINS:
-            raise ValueError(f'domain must be one of {DOMAINS}, got {domain!r}')
+    def of(self, model: nn.Module, domain: str | None) -> AbstractContextManager[None]:
+        """The context in which a training batch of `domain` ('source' or 'target') passes through `model`.
+
+        None is for images that describe neither domain, such as masked ones: they move nothing.
+        """
+        if domain not in (*DOMAINS, None):
+            raise ValueError(f'domain must be one of {DOMAINS}, or None for neither, got {domain!r}')
         if self.policy == 'frozen':
             return frozen_statistics(model)
+        if domain is None:
+            return paused_statistics(model)
         if self.policy == 'separate':
             return self.set_of(model, domain)
         return nullcontext() if self.policy in ('both', domain) else paused_statistics(model)
-
-    def of_neither(self, model: nn.Module) -> AbstractContextManager[None]:
-        """The context in which training images that describe no domain pass through `model`: they move nothing."""
-        return frozen_statistics(model) if self.policy == 'frozen' else paused_statistics(model)
 
     def set_of(self, model: nn.Module, domain: str) -> AbstractContextManager[None]:
         """The context in which `model` reads, and in training moves, the set of `domain`. Policy 'separate' only."""
@@ -114,14 +120,14 @@ class DomainStatistics(nn.Module):
         """Starts the source's set from the buffers of `model`, for instance from pretrained ones."""
         if self.policy == 'separate':
             for layer, buffer, key in _slots(running_layers(model)):
-                self._buffers[key].copy_(layer._buffers[buffer])
+                self.get_buffer(key).copy_(layer.get_buffer(buffer))
 
-    def start_from(self, state_dict: dict[str, Tensor], own: str, network: str) -> None:
-        """Fills in the source's set, under the prefix `own`, from the running statistics under the prefix `network`."""
-        for key in self._buffers:
+    def start_from(self, state_dict: dict[str, Tensor], prefix: str, network: str) -> None:
+        """Fills in the source's set, under `prefix`, from the running statistics under the prefix `network`."""
+        for key, _ in self.named_buffers():
             counterpart = network + key.removeprefix('source/').replace('/', '.')
-            if own + key not in state_dict and counterpart in state_dict:
-                state_dict[own + key] = state_dict[counterpart].clone()
+            if prefix + key not in state_dict and counterpart in state_dict:
+                state_dict[prefix + key] = state_dict[counterpart].clone()
 
     @contextmanager
     def _swapped(self, model: nn.Module) -> Iterator[None]:
@@ -134,15 +140,16 @@ class DomainStatistics(nn.Module):
 
     def _swap(self, slots: list[tuple[nn.Module, str, str]]) -> None:
         for layer, buffer, key in slots:
-            layer._buffers[buffer], self._buffers[key] = self._buffers[key], layer._buffers[buffer]
+            network, source = layer.get_buffer(buffer), self.get_buffer(key)
+            setattr(layer, buffer, source)
+            setattr(self, key, network)
 
     def extra_repr(self) -> str:
         return f'policy={self.policy!r}'
 
 
-def _slots(layers: dict[str, nn.Module]) -> Iterator[tuple[nn.Module, str, str]]:
+def _slots(layers: Mapping[str, nn.Module]) -> Iterator[tuple[nn.Module, str, str]]:
     """Layer, name of its buffer, and the name under which the source's counterpart is registered."""
     for name, layer in layers.items():
-        for buffer in layer._buffers:
-            if layer._buffers[buffer] is not None:
-                yield layer, buffer, f'source/{name}/{buffer}'.replace('.', '/')
+        for buffer, _ in layer.named_buffers(recurse=False):
+            yield layer, buffer, f'source/{name}/{buffer}'.replace('.', '/')

@@ -25,6 +25,8 @@ from torch import Tensor, nn
 
 from sw_mmseg.adaptation.statistics import paused_statistics, running_layers
 
+__all__ = ['MeanTeacher', 'batch_statistics']
+
 TEACHER_STATISTICS = ('batch', 'running')
 
 
@@ -50,6 +52,8 @@ class MeanTeacher(nn.Module):
         alpha: share of the old average that an update keeps at last, in [0, 1).
         statistics: one of `TEACHER_STATISTICS`.
     """
+
+    updates: Tensor
 
     def __init__(self, student: nn.Module, alpha: float = 0.99, statistics: str = 'batch') -> None:
         super().__init__()

@@ -17,6 +17,8 @@ from .label_kinds import LabelKinds, count_label
 from .loading import LoadImage, LoadLabels
 from .positions import Positioned
 
+__all__ = ['check_dataset']
+
 
 def check_dataset(dataset: dict | Dataset, decode: int | None = 32) -> None:
     """Raises one `DatasetError` that names what is wrong and the way out; returns nothing where all is well.

@@ -34,6 +34,8 @@ from .labels import (
 from .once import say_once
 from .raster_file import turned
 
+__all__ = ['LoadImage', 'LoadLabels', 'map_ids', 'read_label_file', 'read_labels', 'turned_like']
+
 TABLES = {'raw': raw_to_train(), 'train': train_to_train(), 'ade20k': ade20k_to_train()}
 MISMATCHES = ('error', 'resize')
 _EXPECTED = {

@@ -14,6 +14,8 @@ from mmengine.dataset import BaseDataset
 from mmengine.registry import DATASETS
 from mmseg.datasets import BaseSegDataset
 
+from sw_mmseg.domains import DOMAINS
+
 from .cityscapes import RawCityscapesDataset
 from .errors import DatasetError
 from .gta5 import GTA5Dataset
@@ -23,7 +25,6 @@ from .loading import LoadImage, LoadLabels
 __all__ = ['StreetCrops']
 
 THINGS = ('traffic light', 'traffic sign', 'person', 'rider', 'car', 'truck', 'bus', 'motorcycle', 'bicycle')
-DOMAINS = ('source', 'target')
 SPLITS = ('train', 'test')
 MARGIN = 0.15  # of the longer side, on every side: some of the surroundings
 

@@ -5,7 +5,6 @@ from sw_mmseg.engine.class_iou import ClassIoUMetric
 from sw_mmseg.engine.freeze_ratios import FreezeRatiosHook
 from sw_mmseg.engine.health import DiscriminatorHealthHook, HealthHook, NonFiniteLossError
 from sw_mmseg.engine.interrupt import InterruptHook
-from sw_mmseg.engine.local_checkpoints import load_local_checkpoint
 from sw_mmseg.engine.memory_format import ChannelsLastHook
 from sw_mmseg.engine.optimizers import DomainOptimWrapperConstructor, DomainOptimWrappers
 from sw_mmseg.engine.pictures import SamplePicturesHook
@@ -35,5 +34,4 @@ __all__ = [
     'SelfTrainingHealthHook',
     'ShardedRunner',
     'importance_ratios',
-    'load_local_checkpoint',
 ]

@@ -6,10 +6,11 @@ values, and changes none.
 
 import torch
 from mmengine.hooks import Hook
-from mmengine.model import is_model_wrapper
 from mmengine.registry import HOOKS
 from mmengine.runner import Runner
 from torch import Tensor, nn
+
+from sw_mmseg.models.wrappers import unwrap
 
 __all__ = ['ChannelsLastHook']
 
@@ -27,17 +28,19 @@ class ChannelsLastHook(Hook):
 
     def __init__(self, part: str = 'backbone') -> None:
         self.part = part
+        self._converts: nn.Module | None = None
 
     def before_run(self, runner: Runner) -> None:
         """Converts the model, once."""
-        model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+        model = unwrap(runner.model)
         entry = getattr(model, self.part, None)
         if not isinstance(entry, nn.Module):
             raise ValueError(f'ChannelsLastHook: {type(model).__name__} has no part {self.part!r}, but '
                              f'{[name for name, _ in model.named_children()]}')
         model.to(memory_format=torch.channels_last)
-        if not any(hook is _channels_last for hook in entry._forward_pre_hooks.values()):
+        if self._converts is not entry:
             entry.register_forward_pre_hook(_channels_last)
+            self._converts = entry
 
 
 def _channels_last(_: nn.Module, inputs: tuple) -> tuple:

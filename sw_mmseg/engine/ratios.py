@@ -1,22 +1,29 @@
 """The importance ratios of every switch, as curves (Equation 6; the paper's Figures 1b and 8 show where they end)."""
 
+from __future__ import annotations
+
 from mmengine.dist import master_only
 from mmengine.hooks import Hook
-from mmengine.model import is_model_wrapper
 from mmengine.registry import HOOKS
 from mmengine.runner import Runner
 from torch import nn
 
-COPIES = ('teacher', 'feature_distance')  # parts of `SelfTraining` that hold copies of the network
+from sw_mmseg.adaptation import FeatureDistance, MeanTeacher, without_wrappers
+from sw_mmseg.models.wrappers import unwrap
+
+__all__ = ['ImportanceRatioHook', 'importance_ratios']
+
+COPIES = (MeanTeacher, FeatureDistance)  # parts of a method that hold copies of the network
 
 
 def importance_ratios(model: nn.Module) -> dict[str, float]:
     """`{'ratios/LAYER/mean/bw': 0.5, 'ratios/LAYER/cov/bw': 0.5, ...}` of every layer that has switches and learns."""
-    model = model.module if is_model_wrapper(model) else model
+    model = unwrap(model)
+    copies = tuple(f'{name}.' for name, part in model.named_children() if isinstance(part, COPIES))
     ratios = {}
     for name, layer in model.named_modules():
-        if hasattr(layer, 'mean_ratios') and hasattr(layer, 'cov_ratios') and name.split('.')[0] not in COPIES:
-            name = '.'.join(part for part in name.split('.') if part != 'module')
+        if hasattr(layer, 'mean_ratios') and hasattr(layer, 'cov_ratios') and not name.startswith(copies):
+            name = without_wrappers(name)
             for kind, values in (('mean', layer.mean_ratios()), ('cov', layer.cov_ratios())):
                 ratios |= {f'ratios/{name}/{kind}/{statistic}': float(value) for statistic, value in values.items()}
     return ratios

@@ -1,19 +1,20 @@
 """Are pseudo-labels healthy? What can be seen without truth; against truth, see pseudo_accuracy.py."""
 
+from __future__ import annotations
+
 import logging
 
 from mmengine.registry import HOOKS
 from mmengine.runner import Runner
 
+from sw_mmseg.adaptation import SelfTrainingLog
 from sw_mmseg.engine.health import HealthHook
 
 __all__ = ['SelfTrainingHealthHook']
 
-SHARE, CLASSES = 'pseudo_share', 'pseudo_classes'
-
 
 @HOOKS.register_module()
-class SelfTrainingHealthHook(HealthHook):
+class SelfTrainingHealthHook(HealthHook[SelfTrainingLog]):
     """Warns when a teacher sees one class everywhere, is sure of nothing, or of everything; stops at NaN.
 
     Args:
@@ -23,6 +24,8 @@ class SelfTrainingHealthHook(HealthHook):
         classes: a mean number of classes a batch up to here is called one class.
     """
 
+    log_type = SelfTrainingLog
+
     def __init__(self, window: int = 500, interval: int = 500, nothing: float = 0.01, everything: float = 0.99,
                  classes: float = 1.5) -> None:
         super().__init__(window, interval)
@@ -31,11 +34,9 @@ class SelfTrainingHealthHook(HealthHook):
                              f'{nothing}, {everything}, {classes}')
         self.nothing, self.everything, self.classes = nothing, everything, classes
 
-    def judge(self, runner: Runner, names: list[str]) -> None:
+    def judge(self, runner: Runner, means: SelfTrainingLog) -> None:
         """Says how the pseudo-labels are, as a warning where they are of no use."""
-        if SHARE not in names:
-            return
-        share, classes = self.mean(runner, SHARE), self.mean(runner, CLASSES)
+        share, classes = float(means.pseudo_share), float(means.pseudo_classes)
         verdict = self.verdict(share, classes)
         text = f'pseudo-labels: {share:.3f} of the pixels confident, {classes:.1f} classes a batch'
         runner.logger.log(logging.WARNING if verdict else logging.INFO,

@@ -9,7 +9,9 @@ from collections.abc import Sequence
 from mmseg.models.data_preprocessor import SegDataPreProcessor
 from mmseg.registry import MODELS
 
-DOMAINS = ('source', 'target')
+from sw_mmseg.domains import DOMAINS
+
+__all__ = ['DomainPreprocessor']
 
 
 @MODELS.register_module()

@@ -1,14 +1,12 @@
-"""`SyncBN` between processes on a machine without graphics cards, where torch's own refuses to work.
+"""`SyncBN` between processes on a machine without a GPU, where torch's own refuses to work.
 
-The paper synchronises BN over all processes (Section 4.2). Where there is no card this layer takes the name that
-configs use, so that one config trains on a processor, one card or many; on cards `SyncBN` is torch's. Parameters,
-buffers and keys are the same, so checkpoints fit either. It is no subclass of torch's: DistributedDataParallel refuses
-those here.
+The paper synchronises BN over all processes (Section 4.2). Where there is no GPU, `openmmlab/sync_batchnorm.py` gives
+this layer the name that configs use. Parameters, buffers and keys are those of torch's, so checkpoints fit either. It
+is no subclass of torch's: DistributedDataParallel refuses those here.
 """
 
 import torch
 import torch.distributed as dist
-from mmengine.registry import MODELS
 from torch import Tensor
 from torch.nn.modules.batchnorm import _BatchNorm
 
@@ -66,12 +64,6 @@ class SyncBatchNorm(_BatchNorm):
         self.running_var.lerp_(var.to(self.running_var.dtype), factor)
 
 
-def register() -> None:
-    """Gives this layer the name `SyncBN` where there is no graphics card."""
-    if not torch.cuda.is_available():
-        MODELS.register_module('SyncBN', module=SyncBatchNorm, force=True)
-
-
 def joined_moments(x: Tensor, group: dist.ProcessGroup) -> tuple[Tensor, Tensor, int]:
     """Mean (C,) and biased variance (C,) of x (N, C, *) over all processes, in double, and the pixels behind them.
 
@@ -106,6 +98,3 @@ class _SumOverProcesses(torch.autograd.Function):
         grad = grad.clone()
         dist.all_reduce(grad, group=ctx.group)
         return grad, None
-
-
-register()

@@ -14,11 +14,14 @@ from pathlib import Path
 
 from mmengine.config import Config
 
-__all__ = ['CONFIGS', 'config_file', 'serve_configs', 'withdraw_configs']
+from sw_mmseg.openmmlab.change import Change, Replacements
+
+__all__ = ['CONFIGS', 'CONFIGS_BY_NAME', 'config_file', 'serve_configs', 'withdraw_configs']
 
 CONFIGS = Path(__file__).parents[1] / '.mim' / 'configs'
 PREFIX = 'sw_mmseg::'
 LOOKUP = '_get_cfg_path'  # of Config: (path of a base, file that names it) -> its path and scope
+_ORIGINALS = Replacements()
 
 
 def config_file(name: str) -> Path:
@@ -40,14 +43,12 @@ def serve_configs() -> None:
     """Let `Config` find `sw_mmseg::NAME.py`; a second call changes nothing."""
     lookup = getattr(Config, LOOKUP)
     if not hasattr(lookup, 'replaced'):
-        setattr(Config, LOOKUP, staticmethod(_with_shipped_configs(lookup)))
+        _ORIGINALS.replace(Config, LOOKUP, staticmethod(_with_shipped_configs(lookup)))
 
 
 def withdraw_configs() -> None:
     """Undo `serve_configs`."""
-    lookup = getattr(Config, LOOKUP)
-    if hasattr(lookup, 'replaced'):
-        setattr(Config, LOOKUP, staticmethod(lookup.replaced))
+    _ORIGINALS.restore()
 
 
 def _with_shipped_configs(replaced: Callable) -> Callable:
@@ -56,5 +57,13 @@ def _with_shipped_configs(replaced: Callable) -> Callable:
             return str(config_file(cfg_path.removeprefix(PREFIX))), None
         return replaced(cfg_path, filename)
 
-    lookup.replaced = replaced
+    lookup.replaced = replaced  # type: ignore[attr-defined]
     return lookup
+
+
+CONFIGS_BY_NAME = Change(
+    name='configs by name',
+    what="Config finds a base 'sw_mmseg::NAME.py' among the shipped configs",
+    why='mmengine finds PACKAGE::NAME for a closed list of packages alone',
+    package='mmengine', versions='0.10',
+    apply=serve_configs, undo=withdraw_configs)

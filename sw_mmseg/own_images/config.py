@@ -14,8 +14,11 @@ from sw_mmseg.own_images.folders import Checked, Folder
 from sw_mmseg.own_images.plan import Choice, config_file
 from sw_mmseg.running.configs import check_options
 from sw_mmseg.running.errors import UserError
+from sw_mmseg.running.norms import set_norm
 from sw_mmseg.running.schedules import schedule_options
-from sw_mmseg.running.site_norms import NORMS
+
+__all__ = ['common_crop', 'has_parent', 'held_out', 'make_config', 'nodes', 'resizing', 'scaled', 'source_of',
+           'source_only_options', 'test_loader', 'training_steps', 'use_data', 'use_length']
 
 OWN_STEPS = {'LoadImage', 'LoadLabels', 'Resize', 'RandomResize', 'RandomCrop', 'RandomFlip', 'PackSegInputs'}
 STREETS_ONLY = {'PseudoLabelAccuracyHook'}  # it reads labels of the target
@@ -31,10 +34,7 @@ def make_config(choice: Choice, found: Checked, method: str, options: dict) -> C
     for node in nodes(config.model):
         if 'num_classes' in node:
             node.num_classes = len(found.table.classes)
-        if node.get('type') == 'VGG16DeepLab':
-            node.norm_cfg = ConfigDict(NORMS[choice.norm])
-        if node.get('type') == 'SwitchSites' and choice.norm != 'bn':
-            node.site_norm_cfg = ConfigDict(NORMS[choice.norm])
+    set_norm(config, choice.norm)
     config.model.pop('ignore_rows', None)  # of Cityscapes' camera
     if config.model.get('statistics_from') == 'both':
         config.model.statistics_from = 'target'  # predictions meet target images only

@@ -16,13 +16,15 @@ from tqdm import tqdm
 
 from sw_mmseg.analysis.domain_layers import LayerDistance, layer_distances
 from sw_mmseg.analysis.features import LayerFeatures, TracedLayer, collect_features, traced_layers
+from sw_mmseg.domains import DOMAINS
 from sw_mmseg.reporting.runs import Run, network
 from sw_mmseg.running.configs import build
 from sw_mmseg.running.data_sets import reads_labels, unlabelled_images
 from sw_mmseg.running.errors import UserError
 from sw_mmseg.running.streets import innermost
 
-DOMAINS = ('source', 'target')
+__all__ = ['Sampling', 'add_network_arguments', 'chosen_pictures', 'compared', 'core', 'distances', 'domain_dataset',
+           'features', 'pass_through', 'pictures']
 
 
 @dataclass

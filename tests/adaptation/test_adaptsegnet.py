@@ -1,6 +1,7 @@
 """One adversarial step against a second implementation, written from the formulas without the package's classes."""
 
 import copy
+import inspect
 
 import pytest
 import torch
@@ -16,9 +17,18 @@ from by_hand import (
 )
 from mmengine.runner import load_checkpoint
 from mmengine.structures import PixelData
+from mmseg.registry import MODELS
 
-from sw_mmseg.adaptation import AdaptSegNet
+from sw_mmseg.adaptation import (
+    AdaptSegNet,
+    AdvEnt,
+    EntropyMinimization,
+    InstanceSelectiveWhitening,
+    SelfTraining,
+)
 from sw_mmseg.adaptation.base import without_gradient
+
+METHODS = (AdaptSegNet, AdvEnt, EntropyMinimization, InstanceSelectiveWhitening, SelfTraining)
 
 
 def step_by_hand(model, batch, loss, see):
@@ -71,9 +81,14 @@ def test_step_equals_the_formulas(method, see, kind, loss, make_model, make_batc
 
 
 def test_no_monitored_value_would_be_summed_as_a_loss(make_model, make_batch, make_wrappers):
-    model = make_model()
+    """mmengine sums what has "loss" in its name: of this log, the losses of the formulas and nothing else."""
+    model = make_model('AdvEnt')
+    expected, _, _ = step_by_hand(copy.deepcopy(model), make_batch(), bce, self_information_by_hand)
     log = model.train_step(make_batch(), make_wrappers(model))
-    assert {name for name in log if 'acc' in name and 'loss' in name} == set()
+    total, summed = model.parse_losses(dict(log))
+    losses = [value for name, value in expected.items() if 'acc' not in name]
+    assert len(losses) == 6 and set(summed) == {*log, 'loss'}
+    torch.testing.assert_close(total.double(), sum(losses).detach(), rtol=1e-9, atol=1e-9)
     assert all(not value.requires_grad for value in log.values())
 
 
@@ -81,7 +96,7 @@ def test_discriminator_gets_no_gradient_in_the_segmentors_part(make_model, make_
     model = make_model()
     images = model.data_preprocessor(make_batch(), True)['target']['inputs']
     maps = model.judged(model.segmentor(images, mode='levels'), images)
-    model.adversarial_loss(maps, {}).backward()
+    model.adversarial_loss(maps).total.backward()
     assert all(parameter.grad is None for parameter in model.discriminator.parameters())
     assert all(parameter.grad is not None for parameter in model.segmentor.parameters())
     assert all(parameter.requires_grad for parameter in model.discriminator.parameters())
@@ -206,8 +221,13 @@ def test_clear_errors(make_model, make_batch, make_wrappers):
         model.train_step(make_batch(target=(16, 48)), make_wrappers(model))
 
 
-def test_it_is_registered_and_its_step_is_short():
-    import inspect
+@pytest.mark.parametrize('method', METHODS, ids=lambda method: method.__name__)
+def test_methods_are_registered_and_their_steps_are_short(method):
+    assert MODELS.get(method.__name__) is method
+    assert len(inspect.getsource(method.train_step).strip().splitlines()) <= 30
 
-    lines = inspect.getsource(AdaptSegNet.train_step).strip().splitlines()
-    assert len(lines) <= 30
+
+def test_arguments_that_no_method_has_are_refused(make_model):
+    for method in METHODS:
+        with pytest.raises(TypeError, match='statistic_from'):
+            make_model(method.__name__, statistic_from='target')

@@ -9,6 +9,9 @@ from tiny_networks import SIZES, tiny_config, two_domain_batch
 from torch.utils.data import Dataset
 
 ISW = 'InstanceSelectiveWhitening'  # compares in its second and third iteration, then whitens
+# what reads the log of each method, through the histories that a resumed run takes over
+HEALTH = {'AdaptSegNet': 'DiscriminatorHealthHook', 'AdvEnt': 'DiscriminatorHealthHook',
+          'EntropyMinimization': 'PredictionHealthHook', 'SelfTraining': 'SelfTrainingHealthHook', ISW: 'HealthHook'}
 
 
 class Pairs(Dataset):
@@ -49,7 +52,7 @@ def run(work_dir, iterations, norm, accumulate, method, resume=False):
         param_scheduler={name: [copy.deepcopy(poly)] for name in sections},
         default_hooks={'checkpoint': {'type': 'CheckpointHook', 'interval': 2, 'by_epoch': False},
                        'logger': {'type': 'LoggerHook', 'interval': 10}},
-        custom_hooks=[{'type': 'DiscriminatorHealthHook', 'window': 1, 'interval': 1}],
+        custom_hooks=[{'type': HEALTH[method], 'window': 1, 'interval': 1}],
         randomness={'seed': 4}, resume=resume, log_level='ERROR', default_scope='mmseg',
         experiment_name=f'{work_dir.name}-{iterations}-{resume}')
     runner.train()

@@ -1,6 +1,7 @@
 """What the hooks see, say and draw, on a hand-made run."""
 
 import logging
+from dataclasses import fields
 from types import SimpleNamespace
 
 import numpy as np
@@ -11,10 +12,15 @@ from mmengine.structures import PixelData
 from mmseg.registry import MODELS
 from tiny_networks import tiny_config, two_domain_batch
 
+from sw_mmseg.adaptation import AdversarialLog, SelfTrainingLog, StepLog
+from sw_mmseg.adaptation.adaptsegnet import AdversarialLevelLog
+from sw_mmseg.adaptation.self_training import SelfTrainingLevelLog
 from sw_mmseg.engine import (
     DiscriminatorHealthHook,
+    HealthHook,
     ImportanceRatioHook,
     NonFiniteLossError,
+    PredictionHealthHook,
     SamplePicturesHook,
     SelfTrainingHealthHook,
     importance_ratios,
@@ -53,12 +59,37 @@ def run_of(iteration, histories=None, model=None):
                            logger=logging.getLogger('health'))
 
 
+def latest(log, histories):
+    """A method's log after the last iteration of these histories."""
+    return log.with_values(lambda name: histories[name][-1])
+
+
+def blank(log_type, level_type, heads=('decode_head',)):
+    """A log of a type, with a value in every field."""
+    def fill(part, **given):
+        return part(**{field.name: torch.zeros(()) for field in fields(part) if field.name not in given}, **given)
+
+    return fill(log_type, levels={head: fill(level_type) for head in heads})
+
+
+def adversarial(histories):
+    """Two levels, of which these histories are the main one's; the auxiliary one is healthy."""
+    log = blank(AdversarialLog, AdversarialLevelLog, ('decode_head', 'auxiliary_head'))
+    healthy = {'dis_acc_source': [0.8] * 4, 'dis_acc_target': [0.7] * 4}
+    histories = ({name: [0.0] * 4 for name in log} | {f'auxiliary_head.{name}': v for name, v in healthy.items()}
+                 | histories)
+    return latest(log, histories), histories
+
+
 def judged(caplog, source, target):
-    histories = {'dis_acc_source': source, 'dis_acc_target': target, 'loss_dis': [0.4] * 4, 'loss_adv': [0.9] * 4}
+    log, histories = adversarial({'dis_acc_source': source, 'dis_acc_target': target, 'loss_dis': [0.4] * 4,
+                                  'loss_adv': [0.9] * 4})
     caplog.clear()
     with caplog.at_level(logging.INFO):
         hook = DiscriminatorHealthHook(window=2, interval=4)
-        hook.after_train_iter(run_of(4, histories), 3, outputs=histories)
+        hook.after_train_iter(run_of(4, histories), 3, outputs=log)
+    other = caplog.records.pop()
+    assert other.getMessage().startswith('auxiliary_head.discriminator: accuracy 0.800 on source, 0.700 on target')
     return [(record.levelname, record.getMessage()) for record in caplog.records]
 
 
@@ -74,7 +105,8 @@ def test_health_judges_the_mean_of_the_window(caplog):
 def test_health_waits_for_its_interval(caplog):
     hook = DiscriminatorHealthHook(window=2, interval=4)
     with caplog.at_level(logging.INFO):
-        hook.after_train_iter(run_of(3, {'dis_acc_source': [0.5]}), 2, outputs={'dis_acc_source': 0})
+        log, histories = adversarial({})
+        hook.after_train_iter(run_of(3, histories), 2, outputs=log)
     assert not caplog.records
     with pytest.raises(ValueError, match='chance in'):
         DiscriminatorHealthHook(chance=0.7)
@@ -83,7 +115,7 @@ def test_health_waits_for_its_interval(caplog):
 @pytest.mark.parametrize('value', [float('nan'), float('inf')])
 def test_health_stops_at_what_is_no_number(value):
     with pytest.raises(NonFiniteLossError, match=r'loss_seg is (nan|inf) at iteration 3.*learning rate.*clip_grad'):
-        DiscriminatorHealthHook().after_train_iter(
+        HealthHook().after_train_iter(
             run_of(3, {'loss_adv': [1.0], 'loss_seg': [1.0, value]}), 2, outputs={'loss_adv': 0, 'loss_seg': 0})
 
 
@@ -94,10 +126,22 @@ def test_health_stops_at_what_is_no_number(value):
     (0.995, 7.0, logging.WARNING, 'sure of everything')])
 def test_health_of_pseudo_labels(caplog, share, classes, level, text):
     histories = {'pseudo_share': [0.9, share], 'pseudo_classes': [19.0, classes], 'loss_mix': [1.0, 1.0]}
+    log = blank(SelfTrainingLog, SelfTrainingLevelLog)
+    histories = {name: [0.0, 0.0] for name in log} | histories
     with caplog.at_level(logging.INFO):
-        SelfTrainingHealthHook(window=1, interval=2).after_train_iter(run_of(4, histories), 3, outputs=histories)
+        SelfTrainingHealthHook(window=1, interval=2).after_train_iter(
+            run_of(4, histories), 3, outputs=latest(log, histories))
     record, = caplog.records
     assert record.levelno == level and text in record.getMessage()
+
+
+@pytest.mark.parametrize('hook', [DiscriminatorHealthHook, PredictionHealthHook, SelfTrainingHealthHook])
+@pytest.mark.parametrize('outputs', [{'loss_seg': 1.0}, StepLog({}), None], ids=['plain', 'other', 'nothing'])
+def test_a_log_without_what_the_hook_reads_is_an_error(hook, outputs):
+    """At the first iteration, long before a judgement is due."""
+    with pytest.raises(TypeError, match=f'{hook.__name__} reads a .*Log.*HealthHook'):
+        hook().after_train_iter(run_of(1, {'loss_seg': [1.0]}), 0, outputs=outputs)
+    HealthHook().after_train_iter(run_of(500, {'loss_seg': [1.0]}), 0, outputs=outputs)
 
 
 def test_ratios_of_every_switch():

@@ -14,7 +14,8 @@ from mmengine.registry import MODELS, DefaultScope
 from torch import nn
 
 import sw_mmseg.plugin  # noqa: F401
-from sw_mmseg.models.norms import NORMS, protect_from_sync_conversion
+from sw_mmseg.models.norms import NORMS
+from sw_mmseg.openmmlab import register
 from sw_mmseg.whitening import PRESETS, SwitchWhiten2d
 
 OMEGA = {'SW': PRESETS['SWa'], 'SN': PRESETS['SN'], 'BW': PRESETS['BW'], 'IW': PRESETS['IW']}
@@ -99,7 +100,7 @@ def test_no_weight_decay_on_norms():
 
 
 def test_converters_to_sync_batchnorm_leave_it():
-    protect_from_sync_conversion()  # a second time changes nothing
+    register()  # a second time changes nothing
     for convert in (nn.SyncBatchNorm.convert_sync_batchnorm, mmengine.model.convert_sync_batchnorm):
         model = nn.Sequential(nn.Conv2d(3, 16, 1), SwitchWhiten2d(16), nn.Sequential(nn.BatchNorm2d(16)))
         whitening = model[1]

@@ -13,8 +13,10 @@ import numpy as np
 from mmengine.config import Config
 
 from sw_mmseg.running import data_sets, records, schedules, scoring, training
-from sw_mmseg.running.paths import shipped_config
+from sw_mmseg.running.named_configs import find_named, load_named
 from sw_mmseg.running.streets import knows, use_streets
+
+__all__ = ['Result', 'measure', 'small_config']
 
 CODE = ((__name__, 'measure'),)  # what results depend on, beside the config
 
@@ -38,7 +40,7 @@ class Result:
 
 def small_config(name: str, root: Path, iterations: int | None) -> tuple[Config, list[str]]:
     """A config of configs/ on the streets in `root`, and the words that make the same of it on a command line."""
-    config = Config.fromfile(shipped_config(name))
+    config = load_named(name)
     words = ['--streets'] if knows(config) else []
     if words:
         use_streets(config, root)
@@ -58,7 +60,8 @@ def measure(name: str, seed: int, root: Path, work_dir: Path, iterations: int | 
     """
     config, words = small_config(name, root, iterations)
     folder = work_dir / 'runs' / f'{name}_seed{seed}'
-    run = training.Run(name, 'scene parsing', seed, f'configs/{name}.py', {}, folder)
+    named = find_named(name)
+    run = training.Run(name, 'scene parsing', seed, named.path, {}, folder, named.norm)
     config.work_dir, config.randomness = str(folder), {'seed': seed}
     mark = records.fingerprint(config, (root / 'manifest.json').read_text(), code=CODE)
     file = work_dir / 'results' / f'{name}_seed{seed}.json'

@@ -1,0 +1,22 @@
+"""The one table of changes to foreign code, in the order in which they are made."""
+
+from __future__ import annotations
+
+from sw_mmseg.openmmlab.accumulation import ACCUMULATION
+from sw_mmseg.openmmlab.change import Change
+from sw_mmseg.openmmlab.checkpoints import LOCAL_CHECKPOINTS
+from sw_mmseg.openmmlab.config_paths import CONFIGS_BY_NAME
+from sw_mmseg.openmmlab.extension import EXTENSION_CHANGES
+from sw_mmseg.openmmlab.sync_batchnorm import SYNC_BATCHNORM
+from sw_mmseg.openmmlab.sync_converters import CONVERTERS
+
+__all__ = ['CHANGES']
+
+CHANGES: tuple[Change, ...] = (
+    *EXTENSION_CHANGES,  # first: on some installations nothing of mmseg can be imported before them
+    CONVERTERS,
+    SYNC_BATCHNORM,
+    LOCAL_CHECKPOINTS,
+    CONFIGS_BY_NAME,
+    ACCUMULATION,
+)

@@ -1,0 +1,289 @@
+"""The table of changes to foreign code: each is needed still, made once, and taken back; no import makes any."""
+
+import functools
+import logging
+import socket
+import subprocess
+import sys
+import textwrap
+
+import mmengine
+import mmseg
+import pytest
+import torch
+import torch.distributed as dist
+from mmengine.config import Config
+from mmengine.logging import HistoryBuffer
+from mmengine.optim import OptimWrapper
+from mmengine.registry import MODELS
+from mmengine.runner import CheckpointLoader
+from mmengine.utils import digit_version
+from torch import nn
+
+import sw_mmseg.plugin  # noqa: F401
+from sw_mmseg.openmmlab import CHANGES, accumulate, register, registered, unregister
+from sw_mmseg.openmmlab.sync_converters import HOLDERS
+from sw_mmseg.whitening import SwitchWhiten2d
+
+TABLE = {change.name: change for change in CHANGES}
+UPSTREAM = digit_version(mmseg.__version__) < digit_version('1.3')  # OpenMMLab's own last releases
+
+
+@pytest.fixture
+def unchanged():
+    """One change by name, taken back for the test, if it is made."""
+    taken = []
+
+    def take_back(name):
+        if TABLE[name] in registered():
+            TABLE[name].undo()
+            taken.append(TABLE[name])
+
+    yield take_back
+    for change in taken:
+        change.apply()
+
+
+def python(code):
+    done = subprocess.run([sys.executable, '-W', 'ignore', '-c', textwrap.dedent(code)], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr[-2000:]
+    return done.stdout.splitlines()
+
+
+# A test for each row: what is wrong without it. One that fails says that the row can go.
+
+
+def converters_replace_whitening(unchanged, tmp_path):
+    unchanged('converters to SyncBN')
+    converters = [nn.SyncBatchNorm.convert_sync_batchnorm,
+                  *(sys.modules[holder].convert_sync_batchnorm for holder in HOLDERS)]
+    assert len(converters) == 5
+    for convert in converters:
+        model = nn.Sequential(SwitchWhiten2d(16), nn.BatchNorm2d(16))
+        try:
+            spared = isinstance(convert(model)[0], SwitchWhiten2d)
+        except AttributeError as error:
+            assert 'convert_sync_batchnorm' in str(error)  # the layer's own way to say that it is being replaced
+            spared = False
+        assert not spared
+
+
+def synchronised_batchnorm_refuses_a_cpu(unchanged, tmp_path):
+    unchanged('SyncBN without a GPU')
+    assert issubclass(MODELS.get('SyncBN'), nn.SyncBatchNorm)
+    with socket.socket() as server:
+        server.bind(('127.0.0.1', 0))
+        port = server.getsockname()[1]
+    dist.init_process_group('gloo', init_method=f'tcp://127.0.0.1:{port}', rank=0, world_size=1)
+    try:
+        with pytest.raises(ValueError, match='expected input tensor to be on'):
+            MODELS.get('SyncBN')(4)(torch.randn(2, 4, 3, 3))
+    finally:
+        dist.destroy_process_group()
+
+
+def log_buffers_are_refused_where_the_version_says_so(unchanged, tmp_path):
+    unchanged('local checkpoints')
+    path = str(tmp_path / 'iter_1.pth')
+    torch.save({'message_hub': {'loss': HistoryBuffer([1.5], [1])}}, path)
+    try:
+        CheckpointLoader.load_checkpoint(path, map_location='cpu')
+        refused = False
+    except Exception as error:
+        assert 'weights_only' in str(error)
+        refused = True
+    assert refused == TABLE['local checkpoints'].needed(), mmengine.__version__
+
+
+def a_base_is_not_found_by_its_name(unchanged, tmp_path):
+    unchanged('configs by name')
+    (tmp_path / 'mine.py').write_text("_base_ = 'sw_mmseg::_base_/runtime.py'\n")
+    with pytest.raises((ValueError, AssertionError), match='sw_mmseg'):
+        Config.fromfile(tmp_path / 'mine.py')
+
+
+def a_part_of_an_iteration_counts_as_one(unchanged, tmp_path):
+    """Of two iterations with two backward passes each, the first must not update yet."""
+    updates = {}
+    for name, add in {'counted': lambda wrapper, loss: wrapper.backward(wrapper.scale_loss(loss)),
+                      'parts': accumulate}.items():
+        weight = nn.Parameter(torch.ones(1))
+        wrapper = OptimWrapper(torch.optim.SGD([weight], lr=1.0), accumulative_counts=2)
+        updates[name] = []
+        for _ in range(2):
+            add(wrapper, weight.sum())
+            wrapper.update_params(weight.sum())
+            updates[name].append(weight.item())
+    assert updates['parts'] == [1.0, -1.0]  # the mean of two iterations, of gradient 2 each
+    assert updates['counted'] != updates['parts']
+
+
+ALONE = '''
+    import importlib.util, sys
+    import mmengine, mmcv
+    from sw_mmseg.openmmlab import CHANGES
+    table = {change.name: change for change in CHANGES}
+
+    print('extension', importlib.util.find_spec('mmcv._ext') is not None)
+    for name in ('mmcv.ops', 'mmseg.models'):
+        try:
+            importlib.import_module(name)
+            print(name, 'imported')
+        except ModuleNotFoundError as error:
+            print(name, error.name)
+    print('mmdet', 'mmdet' in sys.modules)
+    head = sys.modules.get('mmdet.models.dense_heads.centernet_head')
+    if head:
+        table['mmcv._ext'].apply()
+        print('half', table['half of mmdet'].needed(), head.batched_nms.__module__)
+        table['half of mmdet'].apply()
+        print('whole', head.batched_nms.__module__, 'mmdet.models' in sys.modules)
+        loss = sys.modules['mmdet.models.losses.focal_loss']  # has a function of the operator's name itself
+        print('loss', loss.sigmoid_focal_loss.__module__, loss._sigmoid_focal_loss.__self__.__name__)
+        table['half of mmdet'].undo()
+        table['mmcv._ext'].undo()
+        print('undone', head.batched_nms.__module__, importlib.util.find_spec('mmcv._ext'))
+'''
+
+
+@functools.cache
+def alone():
+    """What a process without the plugin finds, by the first word of each line."""
+    if not TABLE['mmcv._ext'].needed():
+        pytest.skip('mmcv is compiled here')
+    return {line.split()[0]: line.split()[1:] for line in python(ALONE) if line}
+
+
+def compiled_operators_are_missing(unchanged, tmp_path):
+    assert alone()['extension'] == ['False'] and alone()['mmcv.ops'] == ['mmcv._ext']
+
+
+def mmseg_tries_mmdet_or_cannot_be_imported(unchanged, tmp_path):
+    assert (alone()['mmseg.models'], alone()['mmdet']) == ((['mmcv._ext'], ['False']) if UPSTREAM else
+                                                          (['imported'], ['True']))
+
+
+def mmdet_keeps_refusals(unchanged, tmp_path):
+    if UPSTREAM:
+        assert 'half' not in alone()
+        return
+    head = 'mmdet.models.dense_heads.centernet_head'
+    assert alone()['half'] == ['True', head] and alone()['whole'] == ['mmcv.ops.nms', 'True']
+    assert alone()['loss'] == ['mmdet.models.losses.focal_loss', 'SigmoidFocalLossFunction']
+    assert alone()['undone'] == [head, 'None']
+
+
+WITHOUT = {
+    'mmseg without operators': mmseg_tries_mmdet_or_cannot_be_imported,
+    'mmcv._ext': compiled_operators_are_missing,
+    'half of mmdet': mmdet_keeps_refusals,
+    'converters to SyncBN': converters_replace_whitening,
+    'SyncBN without a GPU': synchronised_batchnorm_refuses_a_cpu,
+    'local checkpoints': log_buffers_are_refused_where_the_version_says_so,
+    'configs by name': a_base_is_not_found_by_its_name,
+    'backward passes that are parts of an iteration': a_part_of_an_iteration_counts_as_one,
+}
+
+
+@pytest.mark.parametrize('name', WITHOUT)
+def test_foreign_behaviour_is_wrong_without(name, unchanged, tmp_path):
+    WITHOUT[name](unchanged, tmp_path)
+
+
+def test_every_change_says_what_it_is_and_has_a_test():
+    assert set(TABLE) == set(WITHOUT) and len(TABLE) == len(CHANGES)
+    for change in CHANGES:
+        assert all((change.what, change.why, change.package, change.versions)), change.name
+
+
+def test_changes_are_made_once_logged_and_taken_back(caplog):
+    register()  # mmdet may have been imported since the plugin was
+    assert registered()
+    before, made = nn.SyncBatchNorm.convert_sync_batchnorm, registered()
+    register()
+    assert nn.SyncBatchNorm.convert_sync_batchnorm is before and registered() == made
+    with caplog.at_level(logging.DEBUG, 'sw_mmseg'):
+        unregister()
+        assert registered() == () and nn.SyncBatchNorm.convert_sync_batchnorm is not before
+        register()
+    levels = {record.levelno for record in caplog.records if record.name.startswith('sw_mmseg')}
+    assert levels == {logging.DEBUG} and all(change.name in caplog.text for change in made)
+    assert set(registered()) == set(made)  # in another order where mmdet was imported after the plugin
+
+
+SNAPSHOT = '''
+    import importlib, sys
+    from sw_mmseg.openmmlab.extension import import_mmseg
+    import_mmseg()  # as the plugin does, with the stand-in where it cannot be without
+    import mmcv.cnn, mmcv.transforms, mmengine._strategy.distributed, mmengine.hooks, mmengine.runner
+    import mmseg.engine, mmseg.evaluation, mmseg.models, torch.distributed, torchvision
+    from mmengine.registry import Registry
+    from mmengine.runner import CheckpointLoader
+
+    PACKAGES = ('mmengine', 'mmcv', 'mmseg', 'mmdet', 'mmpretrain', 'torch', 'torchvision')
+    LOOSE = ('__warningregistry__',)
+
+    def snapshot():
+        """Foreign modules, their attributes and those of their classes, names in registries, finders of modules."""
+        objects = {{('sys', 'meta_path'): list(sys.meta_path)}}
+        objects |= {{('scheme', scheme): loader for scheme, loader in CheckpointLoader._schemes.items()}}
+        for name, module in list(sys.modules.items()):
+            if name.split('.')[0] not in PACKAGES or module is None:
+                continue
+            objects['module', name] = module
+            for key, value in list(vars(module).items()):
+                objects[name, key] = value
+                if isinstance(value, Registry):
+                    registry = f'{{value.scope}}/{{value.name}}'
+                    objects |= {{('registry', registry, word): thing for word, thing in value.module_dict.items()}}
+                elif isinstance(value, type) and value.__module__ == name:
+                    objects |= {{(name, key, word): thing for word, thing in vars(value).items()}}
+        return objects
+
+    def differs(one, other):
+        return one is not other and not (isinstance(one, (list, dict)) and one == other)
+
+    def report(what, before):
+        after = snapshot()
+        changed = [key for key, value in before.items() if differs(value, after.get(key)) and key[-1] not in LOOSE]
+        print('changed', what, len(before) > 10000, *('.'.join(key) for key in changed))
+
+    for package in {packages}:
+        before = snapshot()
+        importlib.import_module(package)
+        report(package, before)
+    sys.modules['sw_mmseg.openmmlab'].unregister()
+    report('unregister', before)
+'''
+PACKAGES = tuple(f'sw_mmseg.{name}' for name in ('whitening', 'models', 'losses', 'openmmlab', 'adaptation', 'engine',
+                                                 'datasets', 'stylization', 'analysis', 'plugin'))
+
+
+@functools.cache
+def changed():
+    """Foreign objects that importing each package changed, one package after the other; the plugin last."""
+    lines = python(SNAPSHOT.format(packages=PACKAGES))
+    return {line.split()[1]: line.split()[2:] for line in lines if line.startswith('changed ')}
+
+
+@pytest.mark.parametrize('package', PACKAGES[:-1])
+def test_importing_a_package_changes_nothing_outside(package):
+    assert changed()[package] == ['True']
+
+
+def test_the_snapshot_sees_what_the_plugin_changes():
+    """Which is the table, and nothing beside it."""
+    expected = {f'{holder}.convert_sync_batchnorm' for holder in HOLDERS}
+    expected |= {'torch.nn.modules.batchnorm.SyncBatchNorm.convert_sync_batchnorm',
+                 'mmengine.config.config.Config._get_cfg_path'}
+    if TABLE['SyncBN without a GPU'].needed():
+        expected |= {'registry.mmengine/model.SyncBN'}
+    if TABLE['local checkpoints'].needed():
+        expected |= {'scheme.', 'mmengine.runner.checkpoint.CheckpointLoader._schemes'}
+    if TABLE['mmcv._ext'].needed() and not UPSTREAM:  # where it is there already
+        expected |= {'sys.meta_path'}
+    assert expected == set(changed()['sw_mmseg.plugin'][1:])
+
+
+def test_unregistering_leaves_everything_as_it_was_before_the_plugin():
+    assert changed()['unregister'] == (['True', 'sys.meta_path'] if UPSTREAM else ['True'])  # a stand-in less
