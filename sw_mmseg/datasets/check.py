@@ -9,6 +9,7 @@ from mmseg.registry import DATASETS
 from torch.utils.data import Dataset
 
 from .check_coco import check_coco, coco_datasets
+from .class_mix import ClassMix
 from .class_table import ClassTable
 from .domain_pair import DomainPair
 from .errors import DatasetError
@@ -39,7 +40,7 @@ def check_dataset(dataset: dict | Dataset, decode: int | None = 32) -> None:
         check_dataset(dataset.target, decode)
         _refuse_labels(dataset.target)
         return
-    if isinstance(dataset, Positioned):
+    while isinstance(dataset, (Positioned, ClassMix)):
         dataset = dataset.dataset
     if not isinstance(dataset, BaseDataset):
         return

@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 import torch
 from mmengine.config import Config
-from own_folders import save, write_folders
 from PIL import Image
 
 from sw_mmseg.own_images import check, config, job, training
 from sw_mmseg.own_images import plan as plan_module
 from sw_mmseg.running.errors import UserError
+from tests.helpers.own_folders import save, write_folders
 
 
 @pytest.fixture

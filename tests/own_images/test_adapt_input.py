@@ -8,11 +8,11 @@ from importlib import import_module
 
 import numpy as np
 import pytest
-from own_folders import save, write_folders
 from PIL import Image
 
 from sw_mmseg.own_images import adapt as job
 from sw_mmseg.running.command_line import run_tool
+from tests.helpers.own_folders import save, write_folders
 
 
 @pytest.fixture

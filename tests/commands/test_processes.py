@@ -31,7 +31,8 @@ def recorded(tiny_scenes, tiny_config, tmp_path_factory):
     def write(name, batch_size):
         path = folder / f'{name}_{batch_size}.py'
         lines = [f"_base_ = '{tiny_scenes(name) if 'pspnet' in name else tiny_config(name)}'",
-                 "custom_imports = dict(imports=['sw_mmseg.plugin', 'rank_record'], allow_failed_imports=False)",
+                 "custom_imports = dict(imports=['sw_mmseg.plugin', 'tests.helpers.rank_record'],",
+                 '                      allow_failed_imports=False)',
                  "custom_hooks = [dict(type='RankRecordHook')]",
                  f'train_dataloader = dict(batch_size={batch_size})',
                  'train_cfg = dict(max_iters=3, val_interval=3)',
@@ -58,7 +59,7 @@ def start():
     def begin(script, *words, port=None, **variables):
         port = port or unused_port()
         environment = {**os.environ, 'OMP_NUM_THREADS': '1', 'CUDA_VISIBLE_DEVICES': '', 'PYTHON': sys.executable,
-                       'PYTHONPATH': str(Path(__file__).parent), 'PORT': str(port), **variables}
+                       'PYTHONPATH': str(REPOSITORY), 'PORT': str(port), **variables}
         started.append(subprocess.Popen([script, *map(str, words)], cwd=REPOSITORY, env=environment, text=True,
                                         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True))
         return started[-1]

@@ -1,10 +1,12 @@
 """What tests of commands share: small data and configs, and commands run in this process or as a user runs them."""
 
 import importlib
+import importlib.util
 import os
 import socket
 import subprocess
 import sys
+import types
 from pathlib import Path
 
 import pytest
@@ -130,3 +132,14 @@ def _forget_runs():
     for kind in kinds:
         kinds += kind.__subclasses__()
         kind._instance_dict.clear()
+
+
+@pytest.fixture
+def short_trainings(monkeypatch):
+    """Leaves out two things that take most of a short training's time and prove nothing, until the test ends: yapf's
+    layout of the config that is written, and a garbage collection for every data set that is opened."""
+    from mmengine.dataset import base_dataset
+
+    if importlib.util.find_spec('yapf'):
+        monkeypatch.setattr('yapf.yapflib.yapf_api.FormatCode', lambda text, **_: (text, True))
+    monkeypatch.setattr(base_dataset, 'gc', types.SimpleNamespace(collect=lambda: 0))

@@ -10,12 +10,12 @@ from mmengine.hooks import Hook
 from mmengine.registry import init_default_scope
 from mmengine.runner import Runner
 from mmseg.registry import DATASETS, MODELS
-from tiny_networks import two_domain_batch
 from torch import nn
 from torch.utils.data import Dataset
 
 from sw_mmseg.running.norms import set_norm
 from sw_mmseg.whitening import SwitchWhiten2d
+from tests.helpers.tiny_networks import two_domain_batch
 
 FOLDER = Path(__file__).parent.parent / 'configs'
 ALL_NAMES = sorted(path.stem for path in FOLDER.glob('*.py'))

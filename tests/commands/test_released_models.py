@@ -7,9 +7,9 @@ import cv2
 import numpy as np
 import pytest
 import torch
-from released_networks import SITES, published_network, published_state
 
 from sw_mmseg.running.command_line import run_tool
+from tests.helpers.released_networks import SITES, published_network, published_state
 
 
 @pytest.fixture(scope='module')

@@ -6,11 +6,11 @@ import re
 from importlib import import_module
 
 import pytest
-from config_runs import names_of
 
 import sw_mmseg.datasets.streets as streets
 from sw_mmseg.running.command_line import run_tool
 from sw_mmseg.running.errors import UserError
+from tests.helpers.config_runs import names_of
 
 
 @pytest.fixture
