@@ -5,19 +5,23 @@ one of the pictures that show enough of it. Departure: DAFormer asks for 3000 pi
 is a share of the picture, so that it holds at any size.
 """
 
+from __future__ import annotations
+
 import hashlib
-import io
 import logging
 import os
 import os.path as osp
+import zipfile
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from pathlib import Path
 
 import numpy as np
 from mmengine.dataset import BaseDataset
 from mmengine.logging import print_log
 
 from .errors import DatasetError
+from .files import whole_file
 from .labels import IGNORE
 from .loading import read_labels
 
@@ -37,7 +41,8 @@ class RareClassSampling:
         temperature: T; small prefers rare classes strongly.
         min_share: pictures count for a class from this share of their pixels on; a class that no picture shows so much
             of takes every picture that shows it at all.
-        cache: keep the counts beside the data (a few hundred kilobytes), so that labels are read only once.
+        cache: keep the counts beside the data (a few hundred kilobytes), so that labels are read only once, and again
+            when the size or the time of a label file changes.
         stream: number of the random stream.
     """
 
@@ -71,19 +76,45 @@ def count_pixels(dataset: BaseDataset, cache: bool = True) -> np.ndarray:
     samples = [dataset.get_data_info(i) for i in range(len(dataset))]
     if not all('seg_map_path' in sample and 'label_ids' in sample for sample in samples):
         raise DatasetError(f'rare-class sampling needs labels, and {type(dataset).__name__} has none that it can count')
-    names = '\n'.join(f'{osp.basename(sample["seg_map_path"])} {sample["label_ids"]}' for sample in samples)
-    digest = hashlib.sha256(names.encode()).hexdigest()[:12]
-    path = osp.join(dataset.data_root or '.', f'.class_counts_{digest}.npy')
-    if cache and osp.isfile(path):
-        counts = np.load(path)
-    else:
+    file = _cache_file(dataset, samples)
+    versions = _versions(samples) if cache else np.empty(0)
+    counts = _kept(file, versions) if cache else None
+    if counts is None:
         print_log(f'counting the classes of {len(samples)} label files', logger='current')
         with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
             count = partial(_count, classes=len(dataset.METAINFO['classes']))
             counts = np.stack(list(pool.map(count, samples)))
         if cache:
-            _keep(path, counts)
+            _keep(file, counts, versions)
     return _choose_classes(counts, samples[0].get('label_map'))
+
+
+def _cache_file(dataset: BaseDataset, samples: list[dict]) -> Path:
+    """Where the counts of these label files are kept: one file a choice of names and of ids."""
+    names = '\n'.join(f'{osp.basename(sample["seg_map_path"])} {sample["label_ids"]}' for sample in samples)
+    digest = hashlib.sha256(names.encode()).hexdigest()[:12]
+    return Path(dataset.data_root or '.') / f'.class_counts_{digest}.npz'
+
+
+def _versions(samples: list[dict]) -> np.ndarray:
+    """Size in bytes and time of the last change in nanoseconds of each label file, (N, 2) int64."""
+    try:
+        states = [os.stat(sample['seg_map_path']) for sample in samples]
+    except OSError as error:
+        raise DatasetError(f'{error.filename} cannot be read: {error.strerror}') from error
+    return np.array([(state.st_size, state.st_mtime_ns) for state in states], np.int64)
+
+
+def _kept(file: Path, versions: np.ndarray) -> np.ndarray | None:
+    """The counts that were kept, if they are of these versions of the label files."""
+    if not file.is_file():
+        return None
+    try:
+        with np.load(file) as kept:
+            return kept['counts'] if np.array_equal(kept['versions'], versions) else None
+    except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile) as error:
+        print_log(f'{file} cannot be read and is made anew: {error}', logger='current', level=logging.WARNING)
+        return None
 
 
 def _count(sample: dict, classes: int) -> np.ndarray:
@@ -93,15 +124,11 @@ def _count(sample: dict, classes: int) -> np.ndarray:
     return np.append(counts[:classes], counts[IGNORE])
 
 
-def _keep(path: str, counts: np.ndarray) -> None:
+def _keep(file: Path, counts: np.ndarray, versions: np.ndarray) -> None:
     """Writes the counts whole or not at all; a folder that cannot be written to only costs the time to count again."""
-    stream = io.BytesIO()
-    np.save(stream, counts)
-    part = f'{path}.{os.getpid()}'
     try:
-        with open(part, 'wb') as file:
-            file.write(stream.getvalue())
-        os.replace(part, path)
+        with whole_file(file) as part:
+            np.savez(part, counts=counts, versions=versions)
     except OSError as error:
         print_log(f'class counts are not kept: {error}', logger='current', level=logging.WARNING)
 
