@@ -23,7 +23,7 @@ class DomainPair(Stream):
         target: config of the unlabelled data set (`UnlabelledImages`), or the data set.
         seed: of the orders and the augmentation; None follows the run's `randomness.seed`.
         rare_class_sampling: arguments of `RareClassSampling` for the source, or None for every sample once an epoch.
-        source_style: config of what gives a source picture the look of the target picture at its position:
+        source_style: config of what gives a source image the look of the target image at its position:
             `FourierAmplitude` or `ColourStatistics`. It works behind both pipelines; labels and target stay.
     """
 

@@ -28,10 +28,10 @@ from .rare_class import RareClassSampling
 def seeded(*numbers: int) -> Iterator[None]:
     """Python's, numpy's and torch's random numbers follow from `numbers` inside, and go on as before outside."""
     before = random.getstate(), np.random.get_state(), torch.get_rng_state()
-    words = np.random.SeedSequence(numbers).generate_state(4)
-    random.seed(int(words[0]))
-    np.random.seed(words[1])
-    torch.default_generator.manual_seed(int(words[2]))  # not `torch.manual_seed`, which would reach for the GPU
+    seeds = np.random.SeedSequence(numbers).generate_state(4)
+    random.seed(int(seeds[0]))
+    np.random.seed(seeds[1])
+    torch.default_generator.manual_seed(int(seeds[2]))  # not `torch.manual_seed`, which would reach for the GPU
     try:
         yield
     finally:

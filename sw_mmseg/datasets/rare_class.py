@@ -1,8 +1,8 @@
-"""Rare-class sampling (DAFormer, Sec. 3.3): pictures that show rare classes come more often.
+"""Rare-class sampling (DAFormer, Sec. 3.3): images that show rare classes come more often.
 
 A class c with the share f_c of all labelled pixels is drawn with probability proportional to exp((1 - f_c) / T), then
-one of the pictures that show enough of it. Departure: DAFormer asks for 3000 pixels of a class in a picture; here that
-is a share of the picture, so that it holds at any size.
+one of the images that show enough of it. Departure: DAFormer asks for 3000 pixels of a class in a image; here that
+is a share of the image, so that it holds at any size.
 """
 
 from __future__ import annotations
@@ -34,13 +34,13 @@ def class_probabilities(pixels: np.ndarray, temperature: float) -> np.ndarray:
 
 
 class RareClassSampling:
-    """Index of a labelled data set's picture by (position, seed).
+    """Index of a labelled data set's image by (position, seed).
 
     Args:
         dataset: a data set of this package with labels.
         temperature: T; small prefers rare classes strongly.
-        min_share: pictures count for a class from this share of their pixels on; a class that no picture shows so much
-            of takes every picture that shows it at all.
+        min_share: images count for a class from this share of their pixels on; a class that no image shows so much
+            of takes every image that shows it at all.
         cache: keep the counts beside the data (a few hundred kilobytes), so that labels are read only once, and again
             when the size or the time of a label file changes.
         stream: number of the random stream.
@@ -60,15 +60,15 @@ class RareClassSampling:
         pixels = counts[:, :-1]
         self.probabilities = class_probabilities(pixels.sum(axis=0), temperature)
         enough = pixels >= np.maximum(min_share * counts.sum(axis=1, keepdims=True), 1)
-        self._pictures = [
+        self._images = [
             np.flatnonzero(enough[:, k] if enough[:, k].any() else pixels[:, k]) for k in range(pixels.shape[1])
         ]
         self._stream = stream
 
     def __call__(self, position: int, seed: int) -> int:
-        """Index of the picture at a position."""
+        """Index of the image at a position."""
         rng = np.random.default_rng((seed, self._stream, position, 1))
-        return int(rng.choice(self._pictures[rng.choice(len(self.probabilities), p=self.probabilities)]))
+        return int(rng.choice(self._images[rng.choice(len(self.probabilities), p=self.probabilities)]))
 
 
 def count_pixels(dataset: BaseDataset, cache: bool = True) -> np.ndarray:

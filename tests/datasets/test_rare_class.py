@@ -49,9 +49,9 @@ def test_min_share_leaves_out_pictures_with_too_little(gta5, files):
     ids[1] = 26
     files.paletted(gta5 / 'labels/00005.png', ids)
     sampling = RareClassSampling(GTA5Dataset(str(gta5)), min_share=0.1, cache=False)
-    assert sampling._pictures[13].tolist() == [4]
-    assert RareClassSampling(GTA5Dataset(str(gta5)), min_share=0.01, cache=False)._pictures[13].tolist() == [3, 4]
-    assert RareClassSampling(GTA5Dataset(str(gta5)), min_share=0.5, cache=False)._pictures[13].tolist() == [3, 4]
+    assert sampling._images[13].tolist() == [4]
+    assert RareClassSampling(GTA5Dataset(str(gta5)), min_share=0.01, cache=False)._images[13].tolist() == [3, 4]
+    assert RareClassSampling(GTA5Dataset(str(gta5)), min_share=0.5, cache=False)._images[13].tolist() == [3, 4]
 
 
 def test_counts_are_kept_and_belong_to_their_files(gta5):
