@@ -28,8 +28,9 @@ PRESETS = {
 class FullSwitchWhiten2d(SwitchWhiten2d, _BatchNorm):
     """SWb: Ω = {bw, iw, bn, in, ln}."""
 
-    def __init__(self, num_features: int, *args, statistics=PRESETS['SWb'], **kwargs) -> None:
-        super().__init__(num_features, *args, statistics=statistics, **kwargs)
+    def __init__(self, num_features: int, eps: float = 1e-5, momentum: float | None = 0.1, affine: bool = True,
+                 statistics: Sequence[str] = PRESETS['SWb'], **options: Any) -> None:
+        super().__init__(num_features, eps, momentum, affine, statistics, **options)
 
 
 class SwitchNorm2d(SwitchWhiten2d, _BatchNorm):
