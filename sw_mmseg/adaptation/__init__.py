@@ -3,6 +3,7 @@
 from sw_mmseg.adaptation.adaptsegnet import AdaptSegNet, AdversarialLevel, AdversarialLog
 from sw_mmseg.adaptation.advent import AdvEnt
 from sw_mmseg.adaptation.base import DomainAdaptation
+from sw_mmseg.adaptation.cbst import ClassBalancedLog, ClassBalancedSelfTraining
 from sw_mmseg.adaptation.checkpoints import accept_other_checkpoints, without_wrappers
 from sw_mmseg.adaptation.entropy import EntropyLevel, EntropyLog, EntropyMinimization
 from sw_mmseg.adaptation.estimate import estimate_statistics
@@ -11,6 +12,7 @@ from sw_mmseg.adaptation.feature_distance import FeatureDistance
 from sw_mmseg.adaptation.instance_selective import InstanceSelectiveWhitening, WhiteningLog
 from sw_mmseg.adaptation.levels import Level, LevelLosses, MultiLevelAdaptation
 from sw_mmseg.adaptation.masking import Masking
+from sw_mmseg.adaptation.pseudo_label_files import PseudoLabelError, PseudoLabelFiles
 from sw_mmseg.adaptation.self_training import SelfTraining, SelfTrainingLog
 from sw_mmseg.adaptation.settings import AdaptationSettings
 from sw_mmseg.adaptation.statistics import (
@@ -30,6 +32,8 @@ __all__ = [
     'AdvEnt',
     'AdversarialLevel',
     'AdversarialLog',
+    'ClassBalancedLog',
+    'ClassBalancedSelfTraining',
     'DisturbedSource',
     'DomainAdaptation',
     'DomainStatistics',
@@ -44,6 +48,8 @@ __all__ = [
     'Masking',
     'MeanTeacher',
     'MultiLevelAdaptation',
+    'PseudoLabelError',
+    'PseudoLabelFiles',
     'SelfTraining',
     'SelfTrainingLog',
     'StepLog',

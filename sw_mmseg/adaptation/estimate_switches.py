@@ -26,11 +26,14 @@ import torch
 from mmengine.model import BaseModel
 from torch import Tensor, nn
 
-from sw_mmseg.adaptation.base import evaluating, unwrap
+from sw_mmseg.adaptation.base import evaluating
 from sw_mmseg.adaptation.estimate import forward_of
 from sw_mmseg.adaptation.photometric import Photometric
 from sw_mmseg.adaptation.randomness import image_generators
 from sw_mmseg.losses import normalised_entropy
+from sw_mmseg.models.wrappers import unwrap
+
+__all__ = ['DisturbedSource', 'certainty_and_diversity', 'estimate_switches', 'switch_logits']
 
 LOGITS = ('mean_logits', 'cov_logits')
 

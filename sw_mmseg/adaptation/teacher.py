@@ -25,6 +25,8 @@ from torch import Tensor, nn
 
 from sw_mmseg.adaptation.statistics import paused_statistics, running_layers
 
+__all__ = ['MeanTeacher', 'batch_statistics']
+
 TEACHER_STATISTICS = ('batch', 'running')
 
 

@@ -8,6 +8,7 @@ from mmseg.registry import DATASETS
 from torch.utils.data import Dataset
 
 from .check_coco import check_coco, coco_datasets
+from .class_mix import ClassMix
 from .class_table import ClassTable
 from .domain_pair import DomainPair
 from .errors import DatasetError
@@ -15,6 +16,8 @@ from .label_file import read_label
 from .label_kinds import LabelKinds, count_label
 from .loading import LoadImage, LoadLabels
 from .positions import Positioned
+
+__all__ = ['check_dataset']
 
 
 def check_dataset(dataset: dict | Dataset, decode: int | None = 32) -> None:
@@ -36,7 +39,7 @@ def check_dataset(dataset: dict | Dataset, decode: int | None = 32) -> None:
         check_dataset(dataset.target, decode)
         _refuse_labels(dataset.target)
         return
-    if isinstance(dataset, Positioned):
+    while isinstance(dataset, (Positioned, ClassMix)):
         dataset = dataset.dataset
     if not isinstance(dataset, BaseDataset):
         return

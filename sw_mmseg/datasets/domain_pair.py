@@ -5,6 +5,8 @@ from mmseg.registry import DATASETS, TRANSFORMS
 
 from .positions import Stream, choose
 
+__all__ = ['DomainPair']
+
 SOURCE, TARGET = 0, 1  # streams of random numbers
 
 

@@ -16,6 +16,8 @@ from torch.utils.data import Dataset
 
 from .rare_class import RareClassSampling
 
+__all__ = ['Order', 'Positioned', 'Stream', 'choose', 'seeded']
+
 
 @contextmanager
 def seeded(*numbers: int) -> Iterator[None]:

@@ -12,14 +12,19 @@ import os
 import os.path as osp
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from pathlib import Path
 
 import numpy as np
 from mmengine.dataset import BaseDataset
 from mmengine.logging import print_log
 
+from sw_mmseg.files import whole_file
+
 from .errors import DatasetError
 from .labels import IGNORE
 from .loading import read_labels
+
+__all__ = ['RareClassSampling', 'class_probabilities', 'count_pixels']
 
 
 def class_probabilities(pixels: np.ndarray, temperature: float) -> np.ndarray:
@@ -97,11 +102,9 @@ def _keep(path: str, counts: np.ndarray) -> None:
     """Writes the counts whole or not at all; a folder that cannot be written to only costs the time to count again."""
     stream = io.BytesIO()
     np.save(stream, counts)
-    part = f'{path}.{os.getpid()}'
     try:
-        with open(part, 'wb') as file:
-            file.write(stream.getvalue())
-        os.replace(part, path)
+        with whole_file(Path(path)) as part:
+            part.write_bytes(stream.getvalue())
     except OSError as error:
         print_log(f'class counts are not kept: {error}', logger='current', level=logging.WARNING)
 

@@ -8,6 +8,8 @@ from torch.utils.data import Dataset, Sampler
 
 from .positions import Stream
 
+__all__ = ['PositionSampler']
+
 
 @DATA_SAMPLERS.register_module()
 class PositionSampler(Sampler):

@@ -12,10 +12,13 @@ beside the sections, such as `type='AmpOptimWrapper'`, holds for each section th
 import copy
 from collections import Counter
 
-from mmengine.model import is_model_wrapper
 from mmengine.optim import OptimWrapper, OptimWrapperDict
 from mmengine.registry import OPTIM_WRAPPER_CONSTRUCTORS
 from torch import nn
+
+from sw_mmseg.models.wrappers import unwrap
+
+__all__ = ['DomainOptimWrapperConstructor', 'DomainOptimWrappers', 'check_coverage']
 
 
 class DomainOptimWrappers(OptimWrapperDict):
@@ -51,7 +54,7 @@ class DomainOptimWrapperConstructor:
         """Raises:
             ValueError: a section names no child of `model`; a trainable parameter is in no optimiser or in two.
         """
-        model = model.module if is_model_wrapper(model) else model
+        model = unwrap(model)
         children = dict(model.named_children())
         unknown = [name for name in self.sections if name not in children]
         if unknown:

@@ -25,6 +25,8 @@ from sw_mmseg.own_images.plan import SMALLEST
 from sw_mmseg.own_images.target_files import label_like, list_target, refuse_doubles, refuse_overlap
 from sw_mmseg.running.errors import UserError
 
+__all__ = ['check', 'check_out', 'drawn_labels', 'look_at', 'refuse_small', 'refuse_unknown', 'with_table']
+
 LOOKED_AT = 1000  # files of a folder that are read whole, unless --check all
 LIMITS = (4, 16)  # pixels of an image's short side, and how many times as long the other may be: see `config.resizing`
 FREE = 1 << 30  # bytes on the disk: checkpoints, logs, predictions

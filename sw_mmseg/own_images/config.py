@@ -17,6 +17,9 @@ from sw_mmseg.running.errors import UserError
 from sw_mmseg.running.norms import set_norm
 from sw_mmseg.running.schedules import schedule_options
 
+__all__ = ['common_crop', 'has_parent', 'held_out', 'make_config', 'nodes', 'resizing', 'scaled', 'source_of',
+           'source_only_options', 'test_loader', 'training_steps', 'use_data', 'use_length']
+
 OWN_STEPS = {'LoadImage', 'LoadLabels', 'Resize', 'RandomResize', 'RandomCrop', 'RandomFlip', 'PackSegInputs'}
 STREETS_ONLY = {'PseudoLabelAccuracyHook'}  # it reads labels of the target
 KEPT = {'custom_hooks', 'custom_imports', 'default_hooks', 'default_scope', 'env_cfg', 'load_from', 'log_level',

@@ -22,15 +22,18 @@ from tqdm import tqdm
 
 from sw_mmseg.adaptation import DisturbedSource, estimate_switches
 from sw_mmseg.adaptation.estimate_switches import switch_logits
+from sw_mmseg.files import whole_file
 from sw_mmseg.own_images.config import source_of, test_loader
 from sw_mmseg.own_images.folders import Checked, labelled_picture, picture, spread
 from sw_mmseg.own_images.plan import Choice, smaller
 from sw_mmseg.running.configs import build
 from sw_mmseg.running.data_sets import build_loader, labelled_images, unlabelled_images
-from sw_mmseg.running.files import whole_file
 from sw_mmseg.running.prediction import build_pipeline, segment, write
 from sw_mmseg.running.scoring import estimate, switch_ratios, test
 from sw_mmseg.running.training import quiet
+
+__all__ = ['SWITCH_STEPS', 'Examiner', 'Outcome', 'Stopwatch', 'fit', 'learn_switches_again', 'put_switches',
+           'seconds_an_iteration', 'write_checkpoint', 'write_predictions']
 
 PATIENCE = 15.0  # seconds of timing, at most
 WARM_UP, TIMED = 3, 40  # iterations that do not count, and that do

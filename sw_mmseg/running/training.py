@@ -13,8 +13,8 @@ import torch
 from mmengine.config import Config
 from mmengine.runner import Runner
 
-from sw_mmseg.adaptation.base import unwrap
 from sw_mmseg.engine import InterruptHook, ProgressHook
+from sw_mmseg.models.wrappers import unwrap
 from sw_mmseg.running import records
 
 __all__ = ['Interrupted', 'Run', 'quiet', 'train']

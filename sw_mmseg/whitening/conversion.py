@@ -97,8 +97,8 @@ def replace_norm(model: nn.Module, name: str, norm: _Norm, like: Tensor | None =
     if reference is not None:
         norm = norm.to(device=reference.device, dtype=reference.dtype)
     # SW reads a variance as the diagonal of its covariance; torch's InstanceNorm refuses one
-    known = {*norm.state_dict(), *(('running_var',) if isinstance(norm, SwitchWhiten) else ())}
-    state = {key: value for key, value in entries.items() if key in known}
+    keys = {*norm.state_dict(), *(('running_var',) if isinstance(norm, SwitchWhiten) else ())}
+    state = {key: value for key, value in entries.items() if key in keys}
     if state:
         norm.load_state_dict(state, strict=False)
     norm.train(old.training)

@@ -7,7 +7,11 @@ config's own.
 from pathlib import Path
 
 import pytest
-from config_runs import (
+
+from sw_mmseg.engine.optimizers import check_coverage
+from sw_mmseg.models.vgg import scale_width
+from sw_mmseg.running.norms import norm_of
+from tests.helpers.config_runs import (
     ALL_NAMES,
     STEPPED_IN,
     check_sites,
@@ -18,10 +22,6 @@ from config_runs import (
     segmentor_of,
     train,
 )
-
-from sw_mmseg.engine.optimizers import check_coverage
-from sw_mmseg.models.vgg import scale_width
-from sw_mmseg.running.norms import norm_of
 
 NAMES = names_of('configs/test_adaptation_configs.py')
 METHODS = ('adaptsegnet', 'advent', 'fda', 'isw', 'jitter', 'minent', 'sourceonly')

@@ -6,7 +6,6 @@ heads, norms and placement, on files in the layout it expects.
 
 import pytest
 import torch
-from config_runs import OMEGA, load, names_of, one_iteration, reloaded, train
 from mmengine.config import Config
 from mmseg.registry import MODELS
 from torch import nn
@@ -16,6 +15,7 @@ from sw_mmseg.engine.optimizers import check_coverage
 from sw_mmseg.running import streets as streets_option
 from sw_mmseg.running.norms import norm_of
 from sw_mmseg.whitening import SwitchWhiten2d, convolution_sites
+from tests.helpers.config_runs import OMEGA, load, names_of, one_iteration, reloaded, train
 
 NAMES = names_of('configs/test_scene_configs.py')
 FULL = [name for name in NAMES if not name.endswith('_streets')]

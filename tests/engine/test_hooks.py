@@ -10,7 +10,6 @@ import torch
 from mmengine.logging import HistoryBuffer
 from mmengine.structures import PixelData
 from mmseg.registry import MODELS
-from tiny_networks import tiny_config, two_domain_batch
 
 from sw_mmseg.adaptation import AdversarialLog, SelfTrainingLog, StepLog
 from sw_mmseg.adaptation.adaptsegnet import AdversarialLevelLog
@@ -26,6 +25,7 @@ from sw_mmseg.engine import (
     importance_ratios,
 )
 from sw_mmseg.engine.pictures import colored, predicted
+from tests.helpers.tiny_networks import tiny_config, two_domain_batch
 
 PALETTE = [[10, 0, 0], [20, 0, 0], [30, 0, 0], [40, 0, 0], [50, 0, 0]]
 

@@ -10,6 +10,8 @@ import numpy as np
 from ..errors import DatasetError
 from .drawing import Drawing, Shape
 
+__all__ = ['read_coco']
+
 
 def read_coco(path: str, images: dict[str, str]) -> tuple[list[Drawing], list[str]]:
     """The shapes of all images that the file and the folder have, larger ones below smaller ones; and all names.

@@ -51,7 +51,7 @@ class SwitchWhitenFunction(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, weight: Tensor | None, bias: Tensor | None, mean_logits: Tensor,
-                cov_logits: Tensor, running: Moments | None, settings: Settings) -> Whitened:
+                cov_logits: Tensor, running: Moments | None, settings: Settings) -> tuple[Any, ...]:
         x = dense(x)
         parameters = Parameters(weight, bias, mean_logits, cov_logits)
         run = operators.forward if torch.compiler.is_compiling() else forward
@@ -60,8 +60,9 @@ class SwitchWhitenFunction(torch.autograd.Function):
         ctx.pixels = None if isinstance(state.pixels, Tensor) else state.pixels
         ctx.save_for_backward(x, *parameters, *state.tensors())
         result = _whitened(output, state, running)
-        ctx.mark_non_differentiable(*(tensor for tensor in result[1:] if isinstance(tensor, Tensor)))
-        return result
+        moments = result.mean, result.cov, result.pixels
+        ctx.mark_non_differentiable(*(tensor for tensor in moments if isinstance(tensor, Tensor)))
+        return result.output, *moments
 
     @staticmethod
     @once_differentiable

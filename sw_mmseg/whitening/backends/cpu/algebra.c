@@ -112,11 +112,13 @@ static void backward_through_mixture(const problem *p, const float *layer, const
     double of_mean[WORDS] = {}, of_cov[WORDS] = {};
     for (int64_t k = 0; k < p->g; k++)
         mix_backward(p, &r, k, mixed_mean, mixed_cov, of_mean, of_cov, batch_mean, batch_cov);
-    of_mean[BN] = of_mean[BW], of_mean[IN] = of_mean[IW];
+    of_mean[BN] = of_mean[BW];
+    of_mean[IN] = of_mean[IW];
     for (int64_t n = 0; p->at[LN] >= 0 && n < p->n; n++) {
         double of_total, of_trace;
         layer_gradients(p, n, mixed_mean, mixed_cov, &of_total, &of_trace);
-        of_mean[LN] += of_total * layer[n], of_cov[LN] += of_trace * layer[p->n + n];
+        of_mean[LN] += of_total * layer[n];
+        of_cov[LN] += of_trace * layer[p->n + n];
     }
     softmax_backward(p, r.mean, of_mean, grad_mean_logits);
     softmax_backward(p, r.cov, of_cov, grad_cov_logits);

@@ -46,7 +46,8 @@ static void layer_moments(const problem *p, float *mean, float *var) {
             double deviation = channel[i] - sum / c;
             squares += cov[i * p->d + i % p->d] + deviation * deviation;
         }
-        mean[n] = (float)(sum / c), var[n] = (float)(squares / c);
+        mean[n] = (float)(sum / c);
+        var[n] = (float)(squares / c);
     }
 }
 
@@ -85,18 +86,23 @@ static void mix_backward(const problem *p, const ratios *r, int64_t g, const flo
         for (int64_t i = 0; i < d; i++) {
             int64_t at = (m * p->g + g) * d + i, in_batch = g * d + i;
             float grad = mixed_mean[at];
-            if (p->batch_mean) of_mean[BW] += grad * p->batch_mean[in_batch], batch_mean[in_batch] += grad;
+            if (p->batch_mean) {
+                of_mean[BW] += grad * p->batch_mean[in_batch];
+                batch_mean[in_batch] += grad;
+            }
             if (p->sample_mean) of_mean[IW] += grad * p->sample_mean[at];
             for (int64_t j = 0; j < d; j++) {
                 float other = mixed_cov[at * d + j];
                 if (p->batch_cov) {
                     double product = other * p->batch_cov[in_batch * d + j];
-                    of_cov[BW] += product, of_cov[BN] += i == j ? product : 0;
+                    of_cov[BW] += product;
+                    if (i == j) of_cov[BN] += product;
                     batch_cov[in_batch * d + j] += other * (r->cov[BW] + (i == j ? r->cov[BN] : 0));
                 }
                 if (p->sample_cov) {
                     double product = other * p->sample_cov[at * d + j];
-                    of_cov[IW] += product, of_cov[IN] += i == j ? product : 0;
+                    of_cov[IW] += product;
+                    if (i == j) of_cov[IN] += product;
                 }
             }
         }
@@ -108,5 +114,8 @@ static void layer_gradients(const problem *p, int64_t n, const float *mixed_mean
                             double *trace) {
     int64_t c = p->g * p->d;
     *total = *trace = 0;
-    for (int64_t i = n * c; i < (n + 1) * c; i++) *total += mixed_mean[i], *trace += mixed_cov[i * p->d + i % p->d];
+    for (int64_t i = n * c; i < (n + 1) * c; i++) {
+        *total += mixed_mean[i];
+        *trace += mixed_cov[i * p->d + i % p->d];
+    }
 }
