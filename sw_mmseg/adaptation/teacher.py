@@ -92,4 +92,5 @@ class MeanTeacher(nn.Module):
         return self.network(inputs, data_samples, mode)
 
     def extra_repr(self) -> str:
+        """How slowly it follows."""
         return f'alpha={self.alpha}, statistics={self.statistics!r}'

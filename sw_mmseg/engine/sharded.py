@@ -94,7 +94,7 @@ def whole(nest: object) -> object:
 
 def like(own: Tensor, value: object) -> object:
     """A whole tensor in shards as `own` is, where it has its shape; anything else as it came."""
-    if isinstance(own, DTensor) and isinstance(value, Tensor) and not isinstance(value, DTensor):
-        if value.shape == own.shape:
-            return distribute_tensor(value.to(own.device, own.dtype), own.device_mesh, own.placements)
+    whole_tensor = isinstance(value, Tensor) and not isinstance(value, DTensor)
+    if whole_tensor and isinstance(own, DTensor) and value.shape == own.shape:
+        return distribute_tensor(value.to(own.device, own.dtype), own.device_mesh, own.placements)
     return value
