@@ -17,7 +17,7 @@ from sw_mmseg.running.norms import set_norm
 from sw_mmseg.whitening import SwitchWhiten2d
 from tests.helpers.tiny_networks import two_domain_batch
 
-FOLDER = Path(__file__).parent.parent / 'configs'
+FOLDER = Path(__file__).parents[2] / 'configs'
 ALL_NAMES = sorted(path.stem for path in FOLDER.glob('*.py'))
 # The second word of a config's name -> the file that builds and steps such configs.
 STEPPED_IN = {
