@@ -1,4 +1,4 @@
-"""A target of five images for self-training in rounds, the other side of a batch, and a model with a place for labels."""
+"""Self-training in rounds: a target of five images, the other side of a batch, a model with a place for labels."""
 
 from types import SimpleNamespace
 
