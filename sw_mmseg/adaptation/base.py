@@ -79,6 +79,7 @@ class DomainAdaptation(BaseModel):
         self.register_load_state_dict_pre_hook(accept_other_checkpoints)
 
     def init_weights(self) -> None:
+        """Those of every part; both sets of running statistics start as the segmentor's."""
         super().init_weights()
         self.statistics.copy_from(unwrap(self.segmentor))
 

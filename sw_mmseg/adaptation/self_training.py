@@ -125,6 +125,7 @@ class SelfTraining(MultiLevelAdaptation):
         self.register_buffer('seed', run_seed())
 
     def init_weights(self) -> None:
+        """Those of every part; the copy that features are compared with starts as the backbone."""
         super().init_weights()
         if self.feature_distance is not None:
             self.feature_distance.start_at(unwrap(self.segmentor).backbone)

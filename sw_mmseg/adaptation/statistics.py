@@ -145,6 +145,7 @@ class DomainStatistics(nn.Module):
             setattr(self, key, network)
 
     def extra_repr(self) -> str:
+        """The policy."""
         return f'policy={self.policy!r}'
 
 

@@ -60,6 +60,7 @@ def fit_slope(sizes: list[int], times: list[float]) -> float:
 
 
 def render_growth(growth: Growth) -> str:
+    """Markdown: a row a norm, a column a size, and the exponent."""
     rows = [[name, *map(digits, values), f'{growth.slopes[name]:.2f}']
             for name, values in growth.times.items()]
     which = 'all' if growth.fitted == len(growth.sizes) else f'the last {growth.fitted}'

@@ -42,6 +42,7 @@ def check_common(parser: argparse.ArgumentParser, args: argparse.Namespace) -> N
 
 
 def synchronise(device: str) -> None:
+    """Wait for what a GPU has been given to do; nothing on a CPU."""
     if device.startswith('cuda'):
         torch.cuda.synchronize(device)
 

@@ -26,6 +26,7 @@ class DomainOptimWrappers(OptimWrapperDict):
     gradient accumulation neither shifts nor loses the last iterations."""
 
     def initialize_count_status(self, model: nn.Module, cur_iter: int, max_iters: int) -> None:
+        """Every player's count of iterations."""
         for wrapper in self.values():
             wrapper.initialize_count_status(model, cur_iter, max_iters)
 
@@ -51,7 +52,9 @@ class DomainOptimWrapperConstructor:
                              'needs one named for each trained part of the model, e.g. segmentor and discriminator')
 
     def __call__(self, model: nn.Module) -> OptimWrapperDict:
-        """Raises:
+        """One optimiser for each section, over the child of `model` that it names.
+
+        Raises:
             ValueError: a section names no child of `model`; a trainable parameter is in no optimiser or in two.
         """
         model = unwrap(model)

@@ -55,6 +55,7 @@ class AdversarialLoss(nn.Module):
         self.function, self.threshold = KINDS[kind]
 
     def forward(self, scores: Tensor, label: float) -> Tensor:
+        """The mean over N×1×h×w scores, a scalar; `label` as in `adversarial_loss`."""
         return self.function(scores, label)
 
     def accuracy(self, scores: Tensor, label: float) -> Tensor:
@@ -62,4 +63,5 @@ class AdversarialLoss(nn.Module):
         return domain_accuracy(scores, label, self.threshold)
 
     def extra_repr(self) -> str:
+        """Which of the losses it is."""
         return f'kind={self.kind!r}'

@@ -189,6 +189,7 @@ class ImageNetPretrained:
         self.optional = optional
 
     def __call__(self, module: nn.Module) -> None:
+        """Loads the weights into `module`, whole or not at all."""
         try:
             state = read_checkpoint(self.checkpoint)
         except PretrainedError as error:

@@ -23,6 +23,7 @@ layer's channels, as in mobile networks, it whitens the largest groups that do, 
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from mmcv.cnn import build_norm_layer
 from mmengine.registry import MODELS
@@ -77,7 +78,7 @@ def place_sites(backbone: nn.Module, norm_cfg: dict, every: int = 3, exclude: Se
     chosen = every_kth(every, exclude=exclude)
 
     def where(site: Site) -> bool:
-        return site.index >= stem and chosen(site._replace(index=site.index - stem + 1))
+        return site.index >= stem and chosen(replace(site, index=site.index - stem + 1))
 
     old = {site.norm_name: site.norm for site in convolution_sites(backbone)}
     sites = place_norm(backbone, where, lambda channels: _build(norm_cfg, channels))

@@ -49,14 +49,14 @@ def check(source: Sequence[str], target: str, target_val: Sequence[str] | None, 
     labelled = look_at('source', source[0], drawn, suffixes, skip_bad, decode, table, notes)
     table, said = (table, []) if table else (names[0], []) if names else found_table(labelled.scan, out)
     labelled = with_table(labelled, table, said)
-    refuse_unknown(labelled, table, classes, out)
+    refuse_unknown(labelled, table, classes)
     unlabelled = look_at('target', target, None, suffixes, skip_bad, None if whole else LOOKED_AT)
     validated = None
     if target_val:
         drawn, _, notes = drawn_labels('target-val', target_val, out, names and names[1])
         validated = look_at('target-val', target_val[0], drawn, suffixes, skip_bad, decode, table, notes)
         validated = with_table(validated, table, [])
-        refuse_unknown(validated, table, classes, out)
+        refuse_unknown(validated, table, classes)
     found = Checked(labelled, unlabelled, validated, table)
     refuse_small(found)
     write_check(out / 'check', found)
@@ -158,7 +158,7 @@ def with_table(folder: Folder, table: ClassTable, notes: Sequence[str]) -> Folde
     return replace(folder, table=own, notes=(*folder.notes, *notes))
 
 
-def refuse_unknown(folder: Folder, table: ClassTable, classes: str | None, out: Path) -> None:
+def refuse_unknown(folder: Folder, table: ClassTable, classes: str | None) -> None:
     """Label files hold nothing that the class table does not know, and something that it knows."""
     found = class_shares(folder.scan, table)
     what = 'colours' if folder.scan.colors else 'ids'

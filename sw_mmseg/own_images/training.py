@@ -52,6 +52,7 @@ class Stopwatch(Hook):
         self.times: list[float] = []
 
     def after_train_iter(self, runner: Runner, batch_idx: int, data_batch=None, outputs=None) -> None:
+        """Notes the time, and stops the training once enough is known."""
         if torch.cuda.is_available():
             torch.cuda.synchronize()
         self.times.append(time.monotonic())

@@ -56,13 +56,14 @@ def use_tiny_data(config, root):
             config[f'{part}_evaluator'].ann_file = str(own / dataset.ann_file)
 
 
+WIDTHS = ('in_channels', 'out_channels', 'feat_channels', 'conv_out_channels')
+
+
 def narrow(node, channels=32):
     """Every width of an mmdet model config, in place; the backbone is 8 times narrower than ResNet-50 at 32."""
     if isinstance(node, dict):
         for key, value in node.items():
-            if value in (64, 256) and key in ('in_channels', 'out_channels', 'feat_channels', 'conv_out_channels'):
-                node[key] = channels
-            elif key == 'fc_out_channels':
+            if key == 'fc_out_channels' or value in (64, 256) and key in WIDTHS:
                 node[key] = channels
             else:
                 narrow(value, channels)

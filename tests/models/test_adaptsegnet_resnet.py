@@ -36,7 +36,7 @@ def test_strides_stand_in_the_first_convolution():
 
 @pytest.mark.parametrize('side, up, down', [(64, 9, 8), (66, 9, 9), (72, 10, 9), (512, 65, 64), (321, 41, 41)])
 def test_the_pooling_rounds_up(side, up, down):
-    """Output stride 8: halved by the stem's convolution (kernel 7, padding 3), its pooling (3, 1) and stage 2 (1, 0)."""
+    """Output stride 8: halved by the stem's convolution (kernel 7, padding 3), pooling (3, 1), stage 2 (1, 0)."""
     convolved = (side - 1) // 2 + 1
     pooled = -(-(convolved - 1) // 2) + 1, (convolved - 1) // 2 + 1
     assert [(size - 1) // 2 + 1 for size in pooled] == [up, down]

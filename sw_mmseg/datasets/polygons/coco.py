@@ -37,7 +37,7 @@ def read_coco(path: str, images: dict[str, str]) -> tuple[list[Drawing], list[st
             if name is not None:
                 size = int(entry['width']), int(entry['height'])
                 ordered = sorted(objects[entry['id']], key=_area, reverse=True)
-                shapes = [_shape(one, categories[one['category_id']], size) for one in ordered]
+                shapes = [_shape(one, categories[one['category_id']]) for one in ordered]
                 drawings.append(Drawing(name, *size, tuple(shapes)))
     except DatasetError:
         raise
@@ -69,7 +69,7 @@ def _area(entry: dict) -> float:
     return float(box[2] * box[3])
 
 
-def _shape(entry: dict, name: str, size: tuple[int, int]) -> Shape:
+def _shape(entry: dict, name: str) -> Shape:
     outline = entry.get('segmentation')
     if isinstance(outline, dict):
         return Shape(name, mask=_runs(outline))
