@@ -37,9 +37,18 @@ OMEGA = {'sn': ('bn', 'in', 'ln'), 'bw': ('bw',), 'iw': ('iw',), 'sw': ('bw', 'i
          'swb': ('bw', 'iw', 'bn', 'in', 'ln')}
 
 
+PHOTOGRAPHS = ('_streets2camvid', '_camvid_day2dusk')  # last words of the small network's configs
+
+
+def file_of(name: str) -> str:
+    """The test file that steps a config."""
+    return ('configs/test_small_network_configs.py' if name.endswith(PHOTOGRAPHS) else
+            STEPPED_IN[name.split('_')[1]])
+
+
 def names_of(file: str) -> list[str]:
     """The configs that a test file steps."""
-    return [name for name in ALL_NAMES if STEPPED_IN[name.split('_')[1]] == file]
+    return [name for name in ALL_NAMES if file_of(name) == file]
 
 
 def load(name: str, norm: str | None = None) -> Config:
