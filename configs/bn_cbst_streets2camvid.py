@@ -13,8 +13,4 @@ model = dict(
 optim_wrapper = dict(segmentor=_base_.segmentor_optimizer)
 param_scheduler = dict(segmentor=_base_.learning_rate)
 train_dataloader = dict(dataset=dict(target=dict(pipeline=_base_.still_pipeline)))
-custom_hooks = [
-    dict(type='PseudoLabelRoundsHook'),
-    dict(type='HealthHook'),
-    dict(type='ImportanceRatioHook', interval=20),
-    dict(type='SamplePicturesHook', interval=300)]
+custom_hooks = [dict(hook, **_base_.hook_settings.get(hook['type'], {})) for hook in _base_.custom_hooks]

@@ -14,8 +14,11 @@ __all__ = ['whole_file']
 def whole_file(file: Path) -> Iterator[Path]:
     """A path beside `file`, of this process alone, which becomes `file` when all went well and is gone when not.
 
+    It ends as `file` does, for what goes by the ending. The folder is made if there is none.
+
     Raises:
-        NotADirectoryError: what would be the folder is a file.
+        NotADirectoryError: what should be a folder is a file.
+        OSError: the folder or the file cannot be written.
     """
     try:
         file.parent.mkdir(parents=True, exist_ok=True)

@@ -3,7 +3,7 @@
 from sw_mmseg.adaptation.adaptsegnet import AdaptSegNet, AdversarialLevel, AdversarialLog
 from sw_mmseg.adaptation.advent import AdvEnt
 from sw_mmseg.adaptation.base import DomainAdaptation
-from sw_mmseg.adaptation.cbst import ClassBalancedLog, ClassBalancedSelfTraining
+from sw_mmseg.adaptation.cbst import ClassBalancedLog, ClassBalancedSelfTraining, PseudoLabelError
 from sw_mmseg.adaptation.checkpoints import accept_other_checkpoints, without_wrappers
 from sw_mmseg.adaptation.entropy import EntropyLevel, EntropyLog, EntropyMinimization
 from sw_mmseg.adaptation.estimate import estimate_statistics
@@ -12,7 +12,6 @@ from sw_mmseg.adaptation.feature_distance import FeatureDistance
 from sw_mmseg.adaptation.instance_selective import InstanceSelectiveWhitening, WhiteningLog
 from sw_mmseg.adaptation.levels import Level, LevelLosses, MultiLevelAdaptation
 from sw_mmseg.adaptation.masking import Masking
-from sw_mmseg.adaptation.pseudo_label_files import PseudoLabelError, PseudoLabelFiles
 from sw_mmseg.adaptation.self_training import SelfTraining, SelfTrainingLog
 from sw_mmseg.adaptation.settings import AdaptationSettings
 from sw_mmseg.adaptation.statistics import (
@@ -49,7 +48,6 @@ __all__ = [
     'MeanTeacher',
     'MultiLevelAdaptation',
     'PseudoLabelError',
-    'PseudoLabelFiles',
     'SelfTraining',
     'SelfTrainingLog',
     'StepLog',

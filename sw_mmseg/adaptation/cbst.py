@@ -10,7 +10,7 @@ and until the next round, each iteration takes one step on
 
     L = CE(S(x_s), y_s) + lambda CE(S(disturb x_t), disturb y_t)
 
-with rho_1 = 0.5 < rho_2 < ... The labels of a round are files (`pseudo_label_files.py`), made by `begin_round`, which
+with rho_1 = 0.5 < rho_2 < ... The labels of a round are kept in files (`RoundFiles`), made by `begin_round`, which
 `PseudoLabelRoundsHook` calls; everything else that a resumed run needs is in buffers. Source images are disturbed by
 their data set's pipeline, target images here, since their labels must be turned with them.
 
@@ -21,7 +21,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 from mmengine.dist import all_reduce, barrier, get_rank
@@ -33,7 +33,6 @@ from sw_mmseg.adaptation.base import Maps, unwrap
 from sw_mmseg.adaptation.class_balance import class_manifest, keep_surest, surest_thresholds
 from sw_mmseg.adaptation.levels import LevelLosses, MultiLevelAdaptation
 from sw_mmseg.adaptation.photometric import Photometric
-from sw_mmseg.adaptation.pseudo_label_files import PseudoLabelError, PseudoLabelFiles
 from sw_mmseg.adaptation.pseudo_labels import weighted_loss
 from sw_mmseg.adaptation.randomness import image_generators, run_seed
 from sw_mmseg.adaptation.settings import AdaptationSettings
@@ -42,9 +41,29 @@ from sw_mmseg.adaptation.target_labelling import estimate_on, label_share
 from sw_mmseg.adaptation.views import random_views
 from sw_mmseg.openmmlab import accumulate
 
-__all__ = ['ClassBalancedLog', 'ClassBalancedSelfTraining']
+__all__ = ['ClassBalancedLog', 'ClassBalancedSelfTraining', 'PseudoLabelError', 'RoundFiles']
 
 MOVING = ('target', 'both', 'separate')  # policies under which the network's statistics are the target's to move
+
+
+class PseudoLabelError(RuntimeError):
+    """Pseudo-labels that a round needs are missing, or belong to another."""
+
+
+class RoundFiles(Protocol):
+    """Where the labels of a round stay until the next, see `engine/pseudo_label_files.py`."""
+
+    def start(self, number: int) -> None:
+        """Begins a round; what there was of it no longer counts."""
+
+    def write(self, number: int, image_path: str, labels: Tensor) -> None:
+        """Keeps the labels (H, W) of an image."""
+
+    def finish(self, number: int, manifest: dict) -> None:
+        """Declares a round whole."""
+
+    def read(self, number: int, image_path: str) -> Tensor:
+        """Labels (H, W) int64 of an image."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -107,7 +126,7 @@ class ClassBalancedSelfTraining(MultiLevelAdaptation):
         self.warmup, self.round_length, self.shares = warmup, round_length, tuple(shares)
         self.target_weight, self.zoom, self.statistics_images = target_weight, zoom, statistics_images
         self.augmentation = None if augmentation is None else Photometric(**augmentation)
-        self.files: PseudoLabelFiles | None = None  # the hook's to give
+        self.files: RoundFiles | None = None  # the hook's to give
         self.register_buffer('iteration', torch.tensor(0))
         self.register_buffer('round', torch.tensor(0))  # the one that goes on; 0 before the first
         classes = self.segmentor.decode_head.num_classes
@@ -138,10 +157,8 @@ class ClassBalancedSelfTraining(MultiLevelAdaptation):
 
     def labels_of(self, target: dict) -> Tensor:
         """The round's labels (N, H, W) of a batch of target images."""
-        if self.files is None:
-            raise PseudoLabelError('pseudo-labels have no place: custom_hooks needs dict(type="PseudoLabelRoundsHook")')
-        size = target['inputs'].shape[-2:]
-        labels = [self.files.read(int(self.round), sample.img_path) for sample in target['data_samples']]
+        files, size = self.place(), target['inputs'].shape[-2:]
+        labels = [files.read(int(self.round), sample.img_path) for sample in target['data_samples']]
         if any(label.shape != size for label in labels):
             raise PseudoLabelError(f'pseudo-labels of {[tuple(label.shape) for label in labels]} pixels for images of '
                                    f'{tuple(size)}: the pipeline of the target must give all images one size')
@@ -198,7 +215,7 @@ class ClassBalancedSelfTraining(MultiLevelAdaptation):
         Returns:
             What `round.json` holds.
         """
-        number, files, student = int(self.round) + 1, self.files, unwrap(self.segmentor)
+        number, files, student = int(self.round) + 1, self.place(), unwrap(self.segmentor)
         if self.statistics_images and self.statistics.policy in MOVING:
             estimate_on(student, self.data_preprocessor, samples, self.statistics_images, batch_size)
         files.start(number)
@@ -218,6 +235,12 @@ class ClassBalancedSelfTraining(MultiLevelAdaptation):
             files.finish(number, manifest)
         barrier()
         return manifest
+
+    def place(self) -> RoundFiles:
+        """Where labels are kept. Raises PseudoLabelError where nothing gave a place."""
+        if self.files is None:
+            raise PseudoLabelError('pseudo-labels have no place: custom_hooks needs dict(type="PseudoLabelRoundsHook")')
+        return self.files
 
     def restart(self) -> None:
         """Forgets rounds and iterations of a checkpoint from which another training starts."""

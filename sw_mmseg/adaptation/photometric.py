@@ -83,7 +83,7 @@ class Photometric:
         """Disturbed images (N, 3, H, W), normalised as they were.
 
         Args:
-            generators: on the processor, one an image, see `image_generators`.
+            generators: on the CPU, one an image, see `image_generators`.
             preprocessor: what normalised the images, to RGB; it has buffers `mean` and `std`, of 0 to 255, if it did.
         """
         draws = torch.stack([torch.rand(7, generator=generator) for generator in generators], 1).to(images)  # 7 N

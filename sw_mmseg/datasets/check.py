@@ -1,6 +1,7 @@
 """Looks at a data set before any training, so that what is wrong with it is said at once and not after hours."""
 
 import os.path as osp
+from collections.abc import Iterable
 
 import numpy as np
 from mmengine.dataset import BaseDataset
@@ -53,21 +54,25 @@ def check_dataset(dataset: dict | Dataset, decode: int | None = 32) -> None:
 def _check_samples(dataset: BaseDataset, decode: int | None) -> None:
     """Reads the images and labels of `decode` samples, of all where it is None."""
     chosen = range(len(dataset)) if decode is None else _spread(len(dataset), decode)
+    _check_samples(dataset, chosen)
+
+
+def _check_samples(dataset: BaseDataset, chosen: Iterable[int]) -> None:
+    """Images and label files are read as the pipeline reads them; label files of a class table must be of one kind."""
     transforms = getattr(dataset.pipeline, 'transforms', [])
-    loader = next((t for t in transforms if isinstance(t, LoadLabels)), LoadLabels())
+    images, labels = (next((t for t in transforms if isinstance(t, kind)), kind()) for kind in (LoadImage, LoadLabels))
     kinds = LabelKinds()
     for index in chosen:
         sample = dataset.get_data_info(int(index))
         if 'img_path' not in sample:
             return
-        LoadImage()(sample)
+        images(sample)
         if 'label_ids' in sample:
-            loader(sample)
+            labels(sample)
             if isinstance(sample['label_ids'], ClassTable):
                 kinds.add(sample['seg_map_path'], count_label(read_label(sample['seg_map_path'])))
-    table = getattr(dataset, 'table', None)
-    if kinds.files and table is not None:
-        kinds.decide(table.reads_colors, not table.reads_colors)
+    if kinds.files:
+        kinds.decide(dataset.table.reads_colors, not dataset.table.reads_colors)
 
 
 def _build(config: dict) -> Dataset:

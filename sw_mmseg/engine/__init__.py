@@ -11,6 +11,7 @@ from sw_mmseg.engine.pictures import SamplePicturesHook
 from sw_mmseg.engine.prediction_health import PredictionHealthHook
 from sw_mmseg.engine.progress import ProgressHook
 from sw_mmseg.engine.pseudo_accuracy import PseudoLabelAccuracyHook
+from sw_mmseg.engine.pseudo_label_files import PseudoLabelFiles
 from sw_mmseg.engine.pseudo_label_rounds import PseudoLabelRoundsHook
 from sw_mmseg.engine.ratios import ImportanceRatioHook, importance_ratios
 from sw_mmseg.engine.self_training_health import SelfTrainingHealthHook
@@ -31,6 +32,7 @@ __all__ = [
     'PredictionHealthHook',
     'ProgressHook',
     'PseudoLabelAccuracyHook',
+    'PseudoLabelFiles',
     'PseudoLabelRoundsHook',
     'SamplePicturesHook',
     'SelfTrainingHealthHook',

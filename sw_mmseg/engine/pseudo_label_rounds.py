@@ -11,8 +11,8 @@ from mmengine.runner import Runner
 from torch import nn
 from torch.utils.data import Dataset
 
-from sw_mmseg.adaptation import PseudoLabelFiles
 from sw_mmseg.adaptation.base import unwrap
+from sw_mmseg.engine.pseudo_label_files import PseudoLabelFiles
 
 __all__ = ['PseudoLabelRoundsHook']
 

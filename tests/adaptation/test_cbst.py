@@ -1,107 +1,29 @@
-"""Rounds of self-training: labels and step against a second implementation, what resumes, what several processes do."""
+"""Self-training in rounds: labels and step against a second implementation."""
 
 import copy
 import inspect
 import json
-import logging
-import os
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
-import torch.distributed as dist
-import torch.multiprocessing as mp
-from mmengine.optim import OptimWrapper, OptimWrapperDict
-from mmengine.runner import Runner
-from mmseg.registry import DATASETS, MODELS
-from PIL import Image
-from test_adaptsegnet import cross_entropy_by_hand, network_by_hand, upsampled
-from tiny_networks import sample, side, tiny_config
-from torch.utils.data import Dataset
+import torch.nn.functional as F
+from by_hand import cross_entropy_by_hand, network_by_hand, upsampled
+from cbst_target import COUNT, PATHS, SIZE, Target, batch_of, build, with_files, wrappers_of
 
-from sw_mmseg.adaptation import ClassBalancedSelfTraining, PseudoLabelError, PseudoLabelFiles
-from sw_mmseg.engine import PseudoLabelRoundsHook
-
-METHOD, SIZE, COUNT = 'ClassBalancedSelfTraining', (32, 48), 5
-PATHS = [f'/target/{name}.jpg' for name in 'abcde']
-PLAIN = {'warmup': 0, 'augmentation': None, 'zoom': 1.0, 'statistics_images': 0}
-
-
-class Target(Dataset):
-    """Five images without labels, packed, always the same."""
-
-    pipeline = SimpleNamespace(transforms=[])
-
-    def __len__(self):
-        return COUNT
-
-    def __getitem__(self, index):
-        generator = torch.Generator().manual_seed(index)
-        state = torch.get_rng_state()
-        _, packed = sample(SIZE, labelled=False)
-        torch.set_rng_state(state)
-        packed.set_metainfo({'img_path': PATHS[index]})
-        image = torch.randint(0, 256, (3, *SIZE), dtype=torch.uint8, generator=generator)
-        return {'inputs': image // (index + 1), 'data_samples': packed}
-
-    def get_data_info(self, index):
-        return {'img_path': PATHS[index]}
-
-
-@DATASETS.register_module(force=True)
-class Pairs(Dataset):
-    metainfo = {'classes': tuple('abcde'), 'palette': [[40 * index, 0, 0] for index in range(5)]}
-
-    def __init__(self):
-        self.target = Target()
-
-    def __len__(self):
-        return 6
-
-    def __getitem__(self, index):
-        torch.manual_seed(index)
-        source = {key: value[0] for key, value in side(SIZE, 1, labelled=True).items()}
-        return {'source': source, 'target': self.target[index % COUNT]}
-
-
-def build(**kwargs):
-    torch.manual_seed(1)
-    model = MODELS.build({**tiny_config(METHOD), **PLAIN, **kwargs}).double()
-    for parameter in model.segmentor.parameters():  # away from the small initial classifiers
-        parameter.data += 0.1 * torch.randn_like(parameter)
-    model.segmentor.backbone.norm.running_mean.uniform_(-0.2, 0.2)
-    return model.train()
-
-
-def with_files(model, folder):
-    model.files = PseudoLabelFiles(folder, PATHS, Pairs.metainfo['palette'])
-    return model
-
-
-def wrappers_of(model, lr=1.0):
-    """Plain descent: with lr 1 parameters change by exactly their gradient."""
-    return OptimWrapperDict(segmentor=OptimWrapper(torch.optim.SGD(model.segmentor.parameters(), lr=lr)))
-
-
-def batch_of(*indices):
-    data = Pairs()
-    items = [data[index] for index in indices]
-    return {domain: {key: [item[domain][key] for item in items] for key in ('inputs', 'data_samples')}
-            for domain in ('source', 'target')}
+from sw_mmseg.adaptation import ClassBalancedSelfTraining, PseudoLabelError
 
 
 def eval_network(parameters, buffers, image):
-    """Main logits with running statistics: `network_by_hand` normalises by the batch, so the norm is turned into one
-    whose batch statistics cancel."""
-    x = torch.nn.functional.conv2d(image, parameters['backbone.conv1.weight'], parameters['backbone.conv1.bias'], 2, 1)
+    """Main logits with running statistics, where `network_by_hand` normalises by the batch."""
+    x = F.conv2d(image, parameters['backbone.conv1.weight'], parameters['backbone.conv1.bias'], 2, 1)
     shape = (1, -1, 1, 1)
     x = (x - buffers['backbone.norm.running_mean'].view(shape)) / (
         buffers['backbone.norm.running_var'].view(shape) + 1e-5).sqrt()
     x = x * parameters['backbone.norm.weight'].view(shape) + parameters['backbone.norm.bias'].view(shape)
-    x = torch.nn.functional.conv2d(
+    x = F.conv2d(
         x.relu(), parameters['backbone.conv2.weight'], parameters['backbone.conv2.bias'], 2, 1).relu()
-    return sum(torch.nn.functional.conv2d(
+    return sum(F.conv2d(
         x, parameters[f'decode_head.classifiers.{i}.weight'], parameters[f'decode_head.classifiers.{i}.bias'],
         padding=i + 1, dilation=i + 1) for i in range(4))
 
@@ -228,139 +150,6 @@ def test_rounds_begin_when_they_are_due():
         model.iteration.fill_(iteration)
         due.append(model.next_round())
     assert due == [None, None, None, 1, None, 2, None, 3, None, None, None, None]  # the last one goes on
-
-
-def run(work_dir, iterations, norm='bn', accumulate=1, resume=False, hook=None):
-    config = tiny_config(METHOD, norm=norm, statistics_from='separate')  # a warm-up of 1, rounds of 2
-    runner = Runner(
-        model=config,
-        work_dir=str(work_dir),
-        train_dataloader={
-            'dataset': {'type': 'Pairs'}, 'batch_size': 2, 'num_workers': 0,
-            'sampler': {'type': 'InfiniteSampler', 'shuffle': True, 'seed': 3},
-            'collate_fn': {'type': 'pseudo_collate'}},
-        train_cfg={'type': 'IterBasedTrainLoop', 'max_iters': iterations},
-        optim_wrapper={'constructor': 'DomainOptimWrapperConstructor', 'segmentor': {
-            'type': 'OptimWrapper', 'optimizer': {'type': 'SGD', 'lr': 0.05, 'momentum': 0.9},
-            'accumulative_counts': accumulate}},
-        default_hooks={'checkpoint': {'type': 'CheckpointHook', 'interval': 1, 'by_epoch': False},
-                       'logger': {'type': 'LoggerHook', 'interval': 10}},
-        custom_hooks=[hook or {'type': 'PseudoLabelRoundsHook', 'batch_size': 2}],
-        randomness={'seed': 4}, resume=resume, log_level='ERROR', default_scope='mmseg',
-        experiment_name=f'{work_dir.name}-{iterations}-{resume}')
-    runner.train()
-    return torch.load(work_dir / f'iter_{iterations}.pth', weights_only=False)['state_dict']
-
-
-@pytest.mark.parametrize('norm, accumulate, stop', [
-    ('sw', 1, 1), ('sw', 1, 2), ('sw', 1, 3),  # where the first round begins, within it, where the second begins
-    ('bn', 2, 2)])
-def test_resumed_run_equals_an_uninterrupted_one(tmp_path, norm, accumulate, stop):
-    whole = run(tmp_path / 'whole', 5, norm, accumulate)
-    run(tmp_path / 'parts', stop, norm, accumulate)
-    parts = run(tmp_path / 'parts', 5, norm, accumulate, resume=True)
-    assert whole['round'] == 2 and whole['iteration'] == 5 and whole['seed'] == 4
-    assert set(whole) == set(parts)
-    for name, value in whole.items():
-        assert torch.equal(value, parts[name]), name
-    for number in (1, 2):
-        names = sorted(path.name for path in (tmp_path / f'whole/pseudo_labels/round_{number}').iterdir())
-        assert len(names) == COUNT + 1
-        for name in names:
-            one, other = ((tmp_path / f'{part}/pseudo_labels/round_{number}/{name}').read_bytes()
-                          for part in ('whole', 'parts'))
-            assert one == other
-    rounds = [json.loads((tmp_path / f'whole/pseudo_labels/round_{number}/round.json').read_text())
-              for number in (1, 2)]
-    assert [(entry['iteration'], entry['share']) for entry in rounds] == [(1, 0.5), (3, 0.8)]
-    assert not torch.equal(whole['segmentor.backbone.conv1.weight'],
-                           run(tmp_path / 'short', 3, norm, accumulate)['segmentor.backbone.conv1.weight'])
-
-
-def test_a_round_without_its_labels_does_not_go_on_and_another_training_begins_anew(tmp_path):
-    run(tmp_path / 'run', 2)
-    manifest = tmp_path / 'run/pseudo_labels/round_1/round.json'
-    text = manifest.read_text()
-    manifest.unlink()
-    with pytest.raises(PseudoLabelError, match='goes on in round 1.*are not there'):
-        run(tmp_path / 'run', 3, resume=True)
-    manifest.write_text(text)
-    assert run(tmp_path / 'run', 3, resume=True)['iteration'] == 3
-
-    model = with_files(build(warmup=1), tmp_path / 'other')
-    model.iteration.fill_(7)
-    model.round.fill_(2)
-    model.restart()
-    assert (model.iteration, model.round, model.next_round()) == (0, 0, None)
-
-
-def process(rank, port, folder):
-    os.environ.update(MASTER_ADDR='127.0.0.1', MASTER_PORT=str(port))
-    torch.set_num_threads(1)
-    dist.init_process_group('gloo', rank=rank, world_size=2)
-    try:
-        model = with_files(build(statistics_images=4), os.path.join(folder, 'labels'))
-        model.begin_round(Target(), batch_size=2)
-        torch.save(model.state_dict(), os.path.join(folder, f'{rank}.pth'))
-    finally:
-        dist.destroy_process_group()
-
-
-def free_port():
-    import socket
-
-    with socket.socket() as server:
-        server.bind(('127.0.0.1', 0))
-        return server.getsockname()[1]
-
-
-def test_two_processes_label_what_one_does(tmp_path):
-    mp.start_processes(process, (free_port(), str(tmp_path)), nprocs=2, start_method='spawn')
-    alone = with_files(build(statistics_images=4), tmp_path / 'alone')
-    alone.begin_round(Target(), batch_size=2)
-    for rank in range(2):
-        state = torch.load(tmp_path / f'{rank}.pth')
-        for name, value in alone.state_dict().items():
-            if name != 'seed':
-                torch.testing.assert_close(state[name], value, rtol=1e-12, atol=1e-12, msg=name)
-        assert state['round'] == 1
-    for name in sorted(path.name for path in (tmp_path / 'alone/round_1').iterdir()):
-        assert (tmp_path / 'labels/round_1' / name).read_bytes() == (tmp_path / 'alone/round_1' / name).read_bytes()
-
-
-class TestHook:
-    def runner(self, tmp_path, model=None, data=None):
-        data = data or Pairs()
-        return SimpleNamespace(model=model or build(), work_dir=str(tmp_path), iter=0,
-                               logger=logging.getLogger('rounds'), train_dataloader=SimpleNamespace(dataset=data))
-
-    def test_rounds_are_reported_and_collapse_is_warned_of(self, tmp_path, caplog):
-        runner = self.runner(tmp_path)
-        hook = PseudoLabelRoundsHook(batch_size=2)
-        hook.before_train(runner)
-        with caplog.at_level(logging.INFO):
-            hook.before_train_iter(runner, 0)
-        line, = caplog.messages
-        share = np.mean([np.asarray(Image.open(path)) != 255 for path in (tmp_path / 'pseudo_labels').rglob('*.png')])
-        assert f'{share:.3f} of the pixels of 5 target images have a label' in line and 0.5 <= share < 0.52
-        assert line.startswith('round 1 of self-training: 0.5') and 'a 0.' in line
-        assert hook.collapsed([9, 25, 0, 0], [100, 100, 0, 3]) == [0, 3] and hook.collapsed([9, 0], None) == [1]
-        runner.model.iteration.fill_(1)
-        hook.before_train_iter(runner, 1)
-        assert runner.model.round == 1  # none is due
-
-    def test_what_cannot_work_is_refused(self, tmp_path):
-        hook = PseudoLabelRoundsHook()
-        data = Pairs()
-        data.target.pipeline = SimpleNamespace(transforms=[type('RandomFlip', (), {})()])
-        with pytest.raises(ValueError, match='same image each time.*take out RandomFlip'):
-            hook.before_train(self.runner(tmp_path, data=data))
-        with pytest.raises(ValueError, match='needs a DomainPair'):
-            hook.before_train(self.runner(tmp_path, data=SimpleNamespace()))
-        with pytest.raises(ValueError, match='needs a method with rounds, Linear has none'):
-            hook.before_train(self.runner(tmp_path, model=torch.nn.Linear(1, 1)))
-        with pytest.raises(ValueError, match='batch_size must be positive'):
-            PseudoLabelRoundsHook(batch_size=0)
 
 
 def test_clear_errors(tmp_path):

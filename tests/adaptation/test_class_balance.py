@@ -7,7 +7,7 @@ import pytest
 import torch
 from PIL import Image
 
-from sw_mmseg.adaptation import PseudoLabelError, PseudoLabelFiles
+from sw_mmseg.adaptation import PseudoLabelError
 from sw_mmseg.adaptation.class_balance import (
     LEVELS,
     class_manifest,
@@ -19,6 +19,7 @@ from sw_mmseg.adaptation.class_balance import (
 )
 from sw_mmseg.adaptation.target_labelling import spread
 from sw_mmseg.adaptation.views import random_views
+from sw_mmseg.engine import PseudoLabelFiles
 
 
 def test_levels_are_128_to_a_halving_of_doubt():

@@ -11,8 +11,9 @@ import torch.nn.functional as F
 from mmengine.config import Config
 
 from sw_mmseg.models import VGG16DeepLab, load_pretrained, read_checkpoint
-from sw_mmseg.models.hed_vgg16 import HED_FILE, HED_MEANS, HEDError, read_hed
+from sw_mmseg.models.hed_vgg16 import HED_MEANS
 from sw_mmseg.running.command_line import run_tool
+from sw_mmseg.running.hed_weights import HED_FILE, HEDError, read_hed
 
 SIZES = {1: (64, 64), 2: (128, 128), 3: (256, 256, 256), 4: (512, 512, 512), 5: (512, 512, 512)}
 # Keras's means of VGG16 would be (103.939, 116.779, 123.68), BGR; the package's own file says these

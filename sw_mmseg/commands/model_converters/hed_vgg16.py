@@ -12,8 +12,10 @@ from pathlib import Path
 
 import torch
 
-from sw_mmseg.models.hed_vgg16 import HED_MEANS, HEDError, convert_hed
+from sw_mmseg.files import whole_file
+from sw_mmseg.models.hed_vgg16 import HED_MEANS, fold_normalisation
 from sw_mmseg.running.errors import UserError
+from sw_mmseg.running.hed_weights import HEDError, read_hed
 
 MEAN, STD = (123.675, 116.28, 103.53), (58.395, 57.12, 57.375)  # of configs/_base_/models/deeplabv2_vgg16.py
 USE = ('use: --cfg-options KEY.init_cfg.checkpoint={out}, where KEY is model.segmentor.backbone in an adaptation '
@@ -41,13 +43,13 @@ def main(args: argparse.Namespace) -> int:
     if args.output.exists() and not args.overwrite:
         raise UserError(f'{args.output} is there already; give another name, or --overwrite')
     try:
-        state, published = convert_hed(args.source, args.mean, args.std)
+        state, published = read_hed(args.source)
     except HEDError as error:
         raise UserError(str(error)) from error
-    args.output.parent.mkdir(parents=True, exist_ok=True)
-    part = args.output.with_name(f'.{args.output.name}.part')
-    torch.save({'state_dict': state, 'meta': {'arch': 'vgg16', 'mean': list(args.mean), 'std': list(args.std)}}, part)
-    part.replace(args.output)
+    state = fold_normalisation(state, args.mean, args.std)
+    with whole_file(args.output) as part:
+        torch.save({'state_dict': state, 'meta': {'arch': 'vgg16', 'mean': list(args.mean), 'std': list(args.std)}},
+                   part)
     file = 'the published file' if published else 'a file of that form that is not the published one'
     print(f'thirteen convolutions from {file}; written to {args.output}\n{USE.format(out=args.output)}')
     return 0

@@ -10,7 +10,6 @@ folder, so it must be one that all of them see.
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -19,13 +18,12 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-__all__ = ['PseudoLabelError', 'PseudoLabelFiles']
+from sw_mmseg.adaptation import PseudoLabelError
+from sw_mmseg.files import whole_file
+
+__all__ = ['PseudoLabelFiles']
 
 MANIFEST = 'round.json'
-
-
-class PseudoLabelError(RuntimeError):
-    """Pseudo-labels that a round needs are missing, or belong to another."""
 
 
 class PseudoLabelFiles:
@@ -53,17 +51,13 @@ class PseudoLabelFiles:
         """Labels (H, W), 0 to 255, of an image, whole or not at all."""
         picture = Image.fromarray(labels.cpu().numpy().astype(np.uint8))
         picture.putpalette(self.palette)
-        path = self._place(number) / self.names[image_path]
-        part = path.with_name(f'.{path.name}.{os.getpid()}')
-        picture.save(part, format='PNG')
-        part.replace(path)
+        with whole_file(self._place(number) / self.names[image_path]) as part:
+            picture.save(part, format='PNG')
 
     def finish(self, number: int, manifest: dict) -> None:
         """Declares a round whole; `manifest` says what it is."""
-        path = self._place(number) / MANIFEST
-        part = path.with_name(f'.{path.name}.{os.getpid()}')
-        part.write_text(json.dumps({'images': len(self.names), **manifest}, indent=1) + '\n', encoding='utf-8')
-        part.replace(path)
+        with whole_file(self._place(number) / MANIFEST) as part:
+            part.write_text(json.dumps({'images': len(self.names), **manifest}, indent=1) + '\n', encoding='utf-8')
 
     def manifest(self, number: int) -> dict | None:
         """What `finish` wrote; None for a round that is not whole."""
