@@ -13,8 +13,4 @@ optim_wrapper = dict(
     segmentor=_base_.segmentor_optimizer,
     discriminator=dict(optimizer=dict(lr=1e-3)))  # minutes, not days, to learn in
 param_scheduler = dict(segmentor=_base_.learning_rate, discriminator=_base_.learning_rate)
-custom_hooks = [
-    dict(type='DiscriminatorHealthHook', window=100, interval=100),
-    dict(type='PredictionHealthHook', window=100, interval=100),
-    dict(type='ImportanceRatioHook', interval=20),
-    dict(type='SamplePicturesHook', interval=200)]
+custom_hooks = [dict(hook, **_base_.hook_settings.get(hook['type'], {})) for hook in _base_.custom_hooks]

@@ -13,7 +13,4 @@ model = dict(
     compare=_base_.iterations // 8)
 optim_wrapper = dict(segmentor=_base_.segmentor_optimizer)
 param_scheduler = dict(segmentor=_base_.learning_rate)
-custom_hooks = [
-    dict(type='HealthHook'),
-    dict(type='ImportanceRatioHook', interval=20),
-    dict(type='SamplePicturesHook', interval=200)]
+custom_hooks = [dict(hook, **_base_.hook_settings.get(hook['type'], {})) for hook in _base_.custom_hooks]

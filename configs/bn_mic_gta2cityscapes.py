@@ -1,3 +1,3 @@
-# The same, and masked-image consistency on top.
+# bn_dacs_gta2cityscapes.py, and masked-image consistency on top.
 _base_ = './bn_dacs_gta2cityscapes.py'
 model = dict(masking=dict(block=64, ratio=0.7, weight=1.0))

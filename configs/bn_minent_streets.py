@@ -8,7 +8,4 @@ _base_ = [
 model = dict(segmentor=_base_.segmentor, data_preprocessor=_base_.data_preprocessor)
 optim_wrapper = dict(segmentor=_base_.segmentor_optimizer)
 param_scheduler = dict(segmentor=_base_.learning_rate)
-custom_hooks = [
-    dict(type='PredictionHealthHook', window=100, interval=100),
-    dict(type='ImportanceRatioHook', interval=20),
-    dict(type='SamplePicturesHook', interval=200)]
+custom_hooks = [dict(hook, **_base_.hook_settings.get(hook['type'], {})) for hook in _base_.custom_hooks]

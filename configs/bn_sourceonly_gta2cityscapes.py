@@ -1,4 +1,4 @@
-# The same network trained on GTA5 alone and evaluated on Cityscapes.
+# The network of bn_adaptsegnet_gta2cityscapes.py, trained on GTA5 alone and evaluated on Cityscapes.
 _base_ = [
     '_base_/models/deeplabv2_vgg16.py',
     '_base_/datasets/gta5.py',

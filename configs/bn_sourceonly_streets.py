@@ -8,7 +8,4 @@ _base_ = [
 model = dict(data_preprocessor=_base_.data_preprocessor, **_base_.segmentor)
 optim_wrapper = _base_.segmentor_optimizer
 param_scheduler = _base_.learning_rate
-custom_hooks = [
-    dict(type='HealthHook'),
-    dict(type='ImportanceRatioHook', interval=20),
-    dict(type='SamplePicturesHook', interval=200)]
+custom_hooks = [dict(hook, **_base_.hook_settings.get(hook['type'], {})) for hook in _base_.custom_hooks]

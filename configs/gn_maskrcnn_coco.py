@@ -1,4 +1,5 @@
-# The same with GN everywhere, from Detectron's ImageNet weights, which want their own normalisation of pixels.
+# syncbn_maskrcnn_coco.py with GN everywhere, from Detectron's ImageNet weights, which want their own normalisation of
+# pixels.
 _base_ = './syncbn_maskrcnn_coco.py'
 norm = dict(type='GN', num_groups=32)
 model = dict(

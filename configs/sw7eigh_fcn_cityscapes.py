@@ -1,3 +1,4 @@
-# Table 5, SWa svd: the inverse square root by eigendecomposition.
+# Table 5, SWa svd: sw7_fcn_cityscapes.py with the inverse square root by eigendecomposition.
 _base_ = './sw7_fcn_cityscapes.py'
-model = dict(backbone=dict(site_norm_cfg=dict(inverse_sqrt='eigh')))
+norm = dict(type='SW', inverse_sqrt='eigh')
+model = dict(backbone=dict(site_norm_cfg=norm))

@@ -1,3 +1,4 @@
-# Table 6, AdaptSegNet-SWa: the same with SW of {bw, iw} at the five sites.
+# Table 6, AdaptSegNet-SWa: bn_adaptsegnet_gta2cityscapes.py with SWa, {bw, iw}, at the five sites.
 _base_ = './bn_adaptsegnet_gta2cityscapes.py'
-model = dict(segmentor=dict(backbone=dict(norm_cfg=dict(type='SW'))))
+norm = dict(type='SW')
+model = dict(segmentor=dict(backbone=dict(norm_cfg=norm)))

@@ -3,4 +3,5 @@
 # ImageNet network with SW: your own with --cfg-options model.backbone.init_cfg.checkpoint=PATH, the authors' in
 # sw_maskrcnnreleased_coco.py, since theirs has other sites.
 _base_ = './syncbn_maskrcnn_coco.py'
-model = dict(backbone=dict(type='SwitchSites', of='ResNet', every=6, site_norm_cfg=dict(type='SW')))
+norm = dict(type='SW')
+model = dict(backbone=dict(site_norm_cfg=norm))

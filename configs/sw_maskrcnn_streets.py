@@ -1,3 +1,4 @@
-# The same with SW of {bw, iw} at the seven sites of sw_maskrcnn_coco.py, BN elsewhere.
+# syncbn_maskrcnn_streets.py with SWa, {bw, iw}, at the seven sites; BN elsewhere.
 _base_ = './syncbn_maskrcnn_streets.py'
-model = dict(backbone=dict(type='SwitchSites', of='ResNet', every=6, site_norm_cfg=dict(type='SW')))
+norm = dict(type='SW')
+model = dict(backbone=dict(site_norm_cfg=norm))

@@ -1,3 +1,4 @@
-# The same with SW of {bw, iw} at the sites.
+# Table 2: ResNet-20 with SWa, {bw, iw}, behind convolutions 1, 4, 8, 12 and 16.
 _base_ = './bn_resnet20_cifar10.py'
-model = dict(backbone=dict(site_norm_cfg=dict(type='SW')))
+norm = dict(type='SW')
+model = dict(backbone=dict(site_norm_cfg=norm))

@@ -1,3 +1,4 @@
-# The same with SW of {bw, iw} at the sites.
+# ResNet-50 on ImageNet with SWa, {bw, iw}, at seven sites (Section 4.1).
 _base_ = './bn_resnet50_imagenet.py'
-model = dict(backbone=dict(site_norm_cfg=dict(type='SW')))
+norm = dict(type='SW')
+model = dict(backbone=dict(site_norm_cfg=norm))

@@ -1,3 +1,4 @@
-# The same with SW of {bw, iw} at the five sites.
+# bn_sourceonly_streets.py with SWa, {bw, iw}, at the five sites.
 _base_ = './bn_sourceonly_streets.py'
-model = dict(backbone=dict(norm_cfg=dict(type='SW')))
+norm = dict(type='SW')
+model = dict(backbone=dict(norm_cfg=norm))

@@ -1,3 +1,4 @@
-# The same with SW of {bw, iw}.
+# bn_style_coco.py with SWa, {bw, iw}, at every norm.
 _base_ = './bn_style_coco.py'
-model = dict(network=dict(norm_cfg=dict(type='SW')))
+norm = dict(type='SW')
+model = dict(network=dict(norm_cfg=norm))

@@ -1,6 +1,6 @@
 """Networks like the authors' released ones, with random values: the exact keys, and what their formula gives.
 
-The layer is written from the formulas at the head of `whitening/released.py` as loops in numpy; networks are
+The layer is written from the formulas at the head of `models/released/conversion.py` as loops in numpy; networks are
 torchvision's with that layer at the sites that the released files have, listed here one by one.
 """
 

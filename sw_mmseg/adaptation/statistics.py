@@ -29,6 +29,8 @@ from torch.nn.modules.instancenorm import _InstanceNorm
 
 from sw_mmseg.domains import DOMAINS
 
+__all__ = ['POLICIES', 'DomainStatistics', 'frozen_statistics', 'paused_statistics', 'running_layers']
+
 POLICIES = ('source', 'target', 'both', 'separate', 'frozen')
 
 

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 
 from matplotlib.figure import Figure
 
-from sw_mmseg.analysis.style import LIGHT, Theme, legend_above, line_axes
+from sw_mmseg.analysis.style import LIGHT, Theme, legend_above, line_axes, series_colours
 
 __all__ = ['plot_class_bars']
 
@@ -22,7 +22,7 @@ def plot_class_bars(classes: Sequence[str], networks: Mapping[str, Sequence[floa
     Args:
         classes: C names.
         networks: label -> C values; NaN (class absent) is marked with a dash instead of a bar of length 0.
-        colours: label -> colour; the theme's cycle where missing.
+        colours: label -> colour; where missing the norm's, or the theme's cycle.
     """
     if not networks:
         raise ValueError('plot_class_bars needs at least one network')
@@ -31,8 +31,9 @@ def plot_class_bars(classes: Sequence[str], networks: Mapping[str, Sequence[floa
             raise ValueError(f'{name!r} has {len(values)} values for {len(classes)} classes')
     thickness = 0.8 / len(networks)
     figure, axes = line_axes(theme, title, height=1.0 + len(classes) * (0.1 + 0.105 * len(networks)))
+    colours = series_colours(networks, theme) | dict(colours or {})
     for index, (label, values) in enumerate(networks.items()):
-        colour = (colours or {}).get(label, theme.cycle[index % len(theme.cycle)])
+        colour = colours[label]
         places = [c - 0.4 + (index + 0.5) * thickness for c in range(len(classes))]
         axes.barh(places, [0.0 if math.isnan(v) else v for v in values], thickness * 0.92, color=colour, label=label)
         for place, value in zip(places, values):

@@ -15,7 +15,7 @@ from typing import NamedTuple
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator
 
-from sw_mmseg.analysis.style import LIGHT, Theme, legend_above, line_axes
+from sw_mmseg.analysis.style import LIGHT, Theme, legend_above, line_axes, series_colours
 from sw_mmseg.analysis.tables import Table
 
 __all__ = ['AXES', 'Fit', 'fit_exponent', 'growth_table', 'plot_growth', 'predicted_exponent']
@@ -96,9 +96,9 @@ def plot_growth(measured: Mapping[str, tuple[Sequence[float], Sequence[float]]],
     if not measured:
         raise ValueError('plot_growth needs at least one norm')
     figure, axes = line_axes(theme, title, height=3.2)
-    styles = ('-', '--')
+    styles, colours = ('-', '--'), series_colours(measured, theme)
     for index, (label, (sizes, values)) in enumerate(measured.items()):
-        axes.plot(sizes, values, label=label, color=theme.cycle[index % len(theme.cycle)], marker='o', markersize=3.5,
+        axes.plot(sizes, values, label=label, color=colours[label], marker='o', markersize=3.5,
                   linewidth=1.6, linestyle=styles[index // len(theme.cycle) % 2])
     start = min(values[0] for _, values in measured.values())
     axes.plot(sizes, [start * size / sizes[0] for size in sizes], color=theme.muted, linestyle=':', label='linear')

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
-from sw_mmseg.analysis.style import LIGHT, Theme, legend_above, line_axes
+from sw_mmseg.analysis.style import LIGHT, Theme, legend_above, line_axes, series_colours
 
 __all__ = ['plot_curves', 'read_scalars', 'smooth']
 
@@ -91,15 +91,16 @@ def plot_curves(curves: Mapping[str, Curve], ylabel: str, title: str = '', theme
 
     Args:
         curves: label -> (steps, values).
-        colours: label -> colour; the theme's cycle where missing.
+        colours: label -> colour; where missing the norm's, or the theme's cycle.
         weight: smoothing, see `smooth`.
         reference: a level worth knowing, as (value, its name), drawn dotted.
     """
     if not curves:
         raise ValueError('plot_curves needs at least one curve')
     figure, axes = line_axes(theme, title)
-    for index, (label, (steps, values)) in enumerate(curves.items()):
-        colour = (colours or {}).get(label, theme.cycle[index % len(theme.cycle)])
+    colours = series_colours(curves, theme) | dict(colours or {})
+    for label, (steps, values) in curves.items():
+        colour = colours[label]
         marker = 'o' if len(steps) <= 12 else None
         axes.plot(steps, smooth(values, weight), label=label, color=colour, linewidth=1.8,
                   marker=marker, markersize=3.5)

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _NormBase
 
 from sw_mmseg.analysis.observed import observed
-from sw_mmseg.whitening.convert import SHORTCUTS
+from sw_mmseg.whitening.placement import SHORTCUTS
 
 __all__ = ['LayerFeatures', 'TracedLayer', 'collect_features', 'traced_layers']
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from matplotlib.figure import Figure
 
 from sw_mmseg.analysis.spread import draw_spread
-from sw_mmseg.analysis.style import LIGHT, Theme, legend_above, line_axes
+from sw_mmseg.analysis.style import LIGHT, Theme, legend_above, line_axes, series_colours
 
 __all__ = ['plot_grid']
 
@@ -29,7 +29,7 @@ def plot_grid(scores: Mapping[str, Mapping[str, Sequence[float]]], xlabel: str, 
         raise ValueError(f'plot_grid needs a value of every member; {empty or "there is none"}')
     lines = [len(group) + 1 for group in scores.values()]  # a free one between bands
     figure, axes = line_axes(theme, title, height=1.2 + 0.17 * sum(lines))
-    colours = {member: theme.cycle[index % len(theme.cycle)] for index, member in enumerate(members)}
+    colours = series_colours(members, theme)
     middles, begin = [], 0
     for group, height in zip(scores.values(), lines):
         for place, member in enumerate((m for m in members if m in group), begin + 1):

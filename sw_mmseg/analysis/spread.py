@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from sw_mmseg.analysis.style import LIGHT, Theme, line_axes
+from sw_mmseg.analysis.style import LIGHT, Theme, line_axes, series_colours
 
 __all__ = ['draw_spread', 'plot_spread']
 
@@ -24,8 +24,9 @@ def plot_spread(scores: Mapping[str, Sequence[float]], xlabel: str, title: str =
     if not scores or empty:
         raise ValueError(f'plot_spread needs a value of every network; {empty or "there is no network"}')
     figure, axes = line_axes(theme, title, height=1.1 + 0.42 * len(scores))
-    for row, values in enumerate(scores.values()):
-        draw_spread(axes, values, row, theme.cycle[row % len(theme.cycle)], reach=0.26, size=26)
+    colours = series_colours(scores, theme)
+    for row, (label, values) in enumerate(scores.items()):
+        draw_spread(axes, values, row, colours[label], reach=0.26, size=26)
     axes.set_yticks(range(len(scores)), list(scores), color=theme.ink)
     axes.set_ylim(len(scores) - 0.5, -0.5)
     axes.set_xlabel(xlabel)

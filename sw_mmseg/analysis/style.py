@@ -6,13 +6,17 @@ Figures are drawn without pyplot: no global state, no display needed, nothing ke
 from __future__ import annotations
 
 import io
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from matplotlib.axes import Axes
+from matplotlib.colors import to_hex, to_rgb
 from matplotlib.figure import Figure
 
-__all__ = ['DARK', 'LIGHT', 'Theme', 'figure_png', 'legend_above', 'line_axes']
+from sw_mmseg.whitening import NORMS
+
+__all__ = ['DARK', 'LIGHT', 'Theme', 'figure_png', 'legend_above', 'line_axes', 'series_colours']
 
 WIDTH_INCHES = 5.2  # 10 pt text stays above 9 px when the figure fills a 390 px wide phone
 
@@ -32,6 +36,27 @@ LIGHT = Theme('#ffffff', '#1d2430', '#667085', '#e3e7ee', ('#2f6fde', '#e08a00',
                                                                      '#8b5e34', '#12a5c9', '#d4425a'))
 DARK = Theme('#161b22', '#e6eaf0', '#98a2b3', '#2b3340', ('#6ea3ff', '#ffb547', '#3fd0a4', '#e584d0', '#a3aab8',
                                                                     '#c99a6b', '#5fd3ee', '#ff7a8f'))
+
+
+def series_colours(labels: Iterable[str], theme: Theme) -> dict[str, str]:
+    """Label -> colour. A label that begins with a norm, 'SWa' or 'SWa, 7 sites' or 'sw_fcn_ade20k', has that norm's
+    colour, in every plot the same; a norm's second series is darker on a light page and lighter on a dark one. Other
+    labels take the theme's cycle."""
+    colours: dict[str, str] = {}
+    for index, label in enumerate(labels):
+        colour = _norm_colour(label) or theme.cycle[index % len(theme.cycle)]
+        while colour in colours.values() and _norm_colour(label):
+            colour = to_hex([0.55 * a + 0.45 * b for a, b in zip(to_rgb(colour), to_rgb(theme.ink))])
+        colours[label] = colour
+    return colours
+
+
+def _norm_colour(label: str) -> str | None:
+    word = re.split('[ ,_]', label, maxsplit=1)[0]
+    for norm in NORMS.values():
+        if word in (norm.title, norm.word.upper()) or (word == norm.word and '_' in label):
+            return norm.colour
+    return None
 
 
 def line_axes(theme: Theme, title: str = '', height: float = 3.0) -> tuple[Figure, Axes]:

@@ -37,7 +37,7 @@ def draw(shape: tuple[int, ...], dtype: torch.dtype, channels_last: bool, device
 
 def passes(x: Tensor, dy: Tensor, y: Tensor, d: int) -> dict[str, tuple[Work, int]]:
     """What to time on one activation, and how many times it moves the activation's bytes; `y` is a copy's target."""
-    from sw_mmseg.whitening.kernels import triton_passes as kernels
+    from sw_mmseg.whitening.backends.triton import backend as kernels
 
     mean, cov = kernels.sample_moments(x, d)
     shift = kernels.shift(kernels.Moments(mean, cov))
@@ -109,7 +109,7 @@ def time_layers(shape: tuple[int, ...], dtype: torch.dtype, args: argparse.Names
 
 def sweep(shape: tuple[int, ...], dtype: torch.dtype, args: argparse.Namespace) -> dict[tuple[int, ...], dict]:
     """`time_passes` at D = 16 for each of TILES."""
-    from sw_mmseg.whitening.kernels import triton_tiles
+    from sw_mmseg.whitening.backends.triton import tiles as triton_tiles
 
     chosen, results = triton_tiles.tile_for, {}
     try:

@@ -16,6 +16,8 @@ from torch import Tensor, nn
 
 from sw_mmseg.whitening import every, place_norm
 
+__all__ = ['Bottleneck', 'Classifier', 'PSPNet', 'ResNet50', 'VGG16DeepLab', 'put_norm', 'scaled']
+
 VGG_GROUPS = ((64, 2), (128, 2), (256, 3), (512, 3), (512, 3))
 
 

@@ -10,19 +10,22 @@ from functools import partial
 
 from torch import nn
 
-from sw_mmseg.whitening import PRESETS, SwitchWhiten2d
+from sw_mmseg.whitening import NORMS as TABLE
+from sw_mmseg.whitening import NORMS_BY_TITLE, SwitchWhiten2d
+
+__all__ = ['BASELINE', 'NORMS']
 
 BASELINE = 'BatchNorm2d'
-_SWITCHABLE = {name: partial(SwitchWhiten2d, statistics=words) for name, words in PRESETS.items()}
-_EIGH = {f'{name} eigh': partial(SwitchWhiten2d, statistics=PRESETS[name], inverse_sqrt='eigh')
-         for name in ('BW', 'IW', 'SWa', 'SWb')}
+_PAPER = ('SN', 'BW', 'IW', 'SWa', 'SWb')
+_EIGH = {f'{title} eigh': partial(NORMS_BY_TITLE[title].layer, inverse_sqrt='eigh')
+         for title in ('BW', 'IW', 'SWa', 'SWb')}
 
 NORMS: dict[str, Callable[[int], nn.Module]] = {
-    BASELINE: nn.BatchNorm2d,
-    'GroupNorm': lambda channels: nn.GroupNorm(min(32, channels), channels),
-    'InstanceNorm2d': lambda channels: nn.InstanceNorm2d(channels, affine=True),
-    'LayerNorm': lambda channels: nn.GroupNorm(1, channels),
-    **{name: _SWITCHABLE[name] for name in ('SN', 'BW', 'IW', 'SWa', 'SWb')},
+    BASELINE: TABLE['bn'].layer,
+    'GroupNorm': TABLE['gn'].layer,
+    'InstanceNorm2d': TABLE['in'].layer,
+    'LayerNorm': TABLE['ln'].layer,
+    **{title: NORMS_BY_TITLE[title].layer for title in _PAPER},
     **_EIGH,
-    **{name: _SWITCHABLE[name] for name in ('BN', 'IN', 'LN')},
+    **{title: partial(SwitchWhiten2d, statistics=NORMS_BY_TITLE[title].statistics) for title in ('BN', 'IN', 'LN')},
 }

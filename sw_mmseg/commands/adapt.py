@@ -25,7 +25,7 @@ from sw_mmseg.own_images.job import FEWEST
 from sw_mmseg.own_images.plan import BUDGET, DEFAULT_METHOD, METHODS, NETWORKS
 from sw_mmseg.running import training
 from sw_mmseg.running.errors import UserError
-from sw_mmseg.running.site_norms import NORMS
+from sw_mmseg.whitening import NORMS
 
 DISK = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM)
 

@@ -19,15 +19,14 @@ from sw_mmseg.datasets.streets import VARIANTS
 from sw_mmseg.engine.progress import duration
 from sw_mmseg.running import training
 from sw_mmseg.running.errors import UserError
-from sw_mmseg.running.paths import CONFIGS as SHIPPED
 from sw_mmseg.running.tables import show
 from sw_mmseg.studies.demo.report import write_results
 from sw_mmseg.studies.demo.study import Demo
+from sw_mmseg.whitening import NORMS
 
 
 def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     """The command line."""
-    norms = sorted(p.name.split('_')[0] for p in SHIPPED.glob('*_sourceonly_streets.py'))
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('--work-dir', type=Path, default=Path('work_dirs/demo'))
     parser.add_argument('--data', type=Path, default=Path('data/streets'), help='where streets are, or will be')
@@ -37,7 +36,7 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument('--test-images', type=int, default=100, help='images to test on, of each domain')
     parser.add_argument('--iterations', type=int, help="of each training (default: the configs')")
     parser.add_argument('--seeds', type=int, nargs='+', default=[0], help='several give mean and deviation')
-    parser.add_argument('--rows', nargs='+', choices=norms, default=['bn', 'in', 'sw'], help='norms to compare')
+    parser.add_argument('--rows', nargs='+', choices=tuple(NORMS), default=['bn', 'in', 'sw'], help='norms to compare')
     parser.add_argument('--pictures', type=int, default=6, help='test images to show')
     parser.add_argument('--traceback', action='store_true', help='show where in the code an error arose')
     parser.set_defaults(local_rank=0)

@@ -10,12 +10,12 @@ import argparse
 from pathlib import Path
 
 from mmengine.dist import is_main_process
-from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
 from mmseg.models.segmentors import SegTTAModel
 
 from sw_mmseg.datasets.check_coco import check_coco, coco_datasets
 from sw_mmseg.engine import ClassIoUMetric
+from sw_mmseg.models.wrappers import unwrap
 from sw_mmseg.running.checkpoints import load_weights
 from sw_mmseg.running.command_line import add_common_arguments
 from sw_mmseg.running.configs import build, load_config
@@ -40,7 +40,7 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
 
 def main(args: argparse.Namespace) -> int:
     """Parse, test, write."""
-    config = load_config(args.config, args.cfg_options, args.work_dir, args.launcher)
+    config = load_config(args.config, args.cfg_options, args.work_dir, args.launcher, norm=args.norm)
     if args.streets:
         use_streets(config)
         config.merge_from_dict(args.cfg_options)
@@ -50,7 +50,7 @@ def main(args: argparse.Namespace) -> int:
     prepare(config, args)
     config.load_from, config.resume = None, False
     runner = build('model', lambda: Runner.from_cfg(config))
-    model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+    model = unwrap(runner.model)
     load_weights(model, args.checkpoint)
     if args.tta:
         if not hasattr(model, 'out_channels'):

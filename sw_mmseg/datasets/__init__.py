@@ -1,9 +1,11 @@
 """Data: the label table, GTA5, Cityscapes, ADE20K, any folder of pictures, the domain pair, and the streets generator.
 
-`labels` has the facts, `loading` reads files, `blur` is an augmentation, `gta5`, `cityscapes`, `ade20k` and
-`unlabelled` know the folders, `labelled_images` takes any (by `image_pairs`, `class_table` and `label_pixels`;
-`label_scan` looks at them first), `positions` and `sampler` make one reproducible stream of them, `domain_pair` joins
-two, `check` finds what is wrong before training.
+`image_file` and `label_file` are the one reader of images and of labels (`file_head` and `raster_file` know what a
+file holds), `loading` makes transforms of them; `labels` has the facts, `blur` is an augmentation, `gta5`,
+`cityscapes`, `ade20k` and `unlabelled` know the folders. `labelled_images` takes any folders (files by `folder_files`,
+pairs by `image_pairs`, classes by `class_table`), `polygons` draws outlines as label files, and `label_scan` looks at
+all of them first. `positions` and `sampler` make one reproducible stream of them, `domain_pair` joins two, `check`
+finds what is wrong before training.
 """
 
 from .ade20k import FoldersADE20K
@@ -11,14 +13,18 @@ from .blur import RandomBlur
 from .check import check_dataset
 from .cifar import CIFAR
 from .cityscapes import RawCityscapesDataset
-from .class_table import ClassTable, parse_class_table, read_class_table, table_of_ids, write_class_table
+from .class_parsing import parse_class_table, table_of_ids
+from .class_table import ClassTable
+from .class_yaml import read_class_table, write_class_table
 from .colour_statistics import ColourStatistics
 from .digits import Digits
 from .domain_pair import DomainPair
 from .errors import DatasetError
 from .fourier import FourierAmplitude
 from .gta5 import GTA5Dataset
+from .image_file import read_image
 from .image_folders import ImageFolders
+from .label_file import read_label
 from .labelled_images import LabelledImages
 from .labels import CLASSES, IGNORE, LABELS, NUM_CLASSES, PALETTE
 from .loading import LoadImage, LoadLabels
@@ -57,6 +63,8 @@ __all__ = [
     'check_dataset',
     'parse_class_table',
     'read_class_table',
+    'read_image',
+    'read_label',
     'table_of_ids',
     'write_class_table',
 ]

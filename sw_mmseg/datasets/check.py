@@ -8,10 +8,15 @@ from mmseg.registry import DATASETS
 from torch.utils.data import Dataset
 
 from .check_coco import check_coco, coco_datasets
+from .class_table import ClassTable
 from .domain_pair import DomainPair
 from .errors import DatasetError
+from .label_file import read_label
+from .label_kinds import LabelKinds, count_label
 from .loading import LoadImage, LoadLabels
 from .positions import Positioned
+
+__all__ = ['check_dataset']
 
 
 def check_dataset(dataset: dict | Dataset, decode: int | None = 32) -> None:
@@ -44,6 +49,7 @@ def check_dataset(dataset: dict | Dataset, decode: int | None = 32) -> None:
     chosen = range(len(dataset)) if decode is None else _spread(len(dataset), decode)
     transforms = getattr(dataset.pipeline, 'transforms', [])
     loader = next((t for t in transforms if isinstance(t, LoadLabels)), LoadLabels())
+    kinds = LabelKinds()
     for index in chosen:
         sample = dataset.get_data_info(int(index))
         if 'img_path' not in sample:
@@ -51,6 +57,11 @@ def check_dataset(dataset: dict | Dataset, decode: int | None = 32) -> None:
         LoadImage()(sample)
         if 'label_ids' in sample:
             loader(sample)
+            if isinstance(sample['label_ids'], ClassTable):
+                kinds.add(sample['seg_map_path'], count_label(read_label(sample['seg_map_path'])))
+    table = getattr(dataset, 'table', None)
+    if kinds.files and table is not None:
+        kinds.decide(table.reads_colors, not table.reads_colors)
 
 
 def _build(config: dict) -> Dataset:

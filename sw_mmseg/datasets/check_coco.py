@@ -10,10 +10,12 @@ import os.path as osp
 from collections.abc import Iterator
 from pathlib import Path
 
-import cv2
 import numpy as np
 
 from .errors import DatasetError
+from .image_file import read_image
+
+__all__ = ['check_coco', 'coco_datasets']
 
 LAYOUTS = {
     'CocoDataset': (
@@ -119,9 +121,7 @@ def _missing(folder: str, names: list[str]) -> list[str]:
 
 def _decode(folder: str, image: dict) -> None:
     path = osp.join(folder, image['file_name'])
-    pixels = cv2.imread(path)
-    if pixels is None:
-        raise DatasetError(f'image {path} cannot be read. Download or unpack it again.')
+    pixels = read_image(path).pixels
     if pixels.shape[:2] != (image['height'], image['width']):
         raise DatasetError(
             f'image {path} is {pixels.shape[1]}x{pixels.shape[0]}, its annotation file says '

@@ -9,6 +9,8 @@ from sw_mmseg.domains import DOMAINS
 
 from .positions import Stream, choose, load
 
+__all__ = ['DomainPair']
+
 STREAMS = {domain: number for number, domain in enumerate(DOMAINS)}  # of random numbers
 
 

@@ -5,8 +5,11 @@
     DATA_ROOT/val/ILSVRC2012_val_....JPEG             mmpretrain: as unpacked, with DATA_ROOT/meta/val.txt, lines of
                                                       "ILSVRC2012_val_00000001.JPEG 65"
 
-Classes are numbered in the order of their folders' names.
+Classes are numbered in the order of their folders' names in `train`, whichever split is read, so that a class without
+pictures in another split shifts no number. Hidden folders and files are no classes and no pictures.
 """
+
+from __future__ import annotations
 
 import os
 from pathlib import Path
@@ -15,6 +18,7 @@ from mmengine.dataset import BaseDataset
 from mmengine.registry import DATASETS
 
 from .errors import DatasetError
+from .folder_files import CLUTTER
 
 __all__ = ['ImageFolders']
 
@@ -29,11 +33,14 @@ class ImageFolders(BaseDataset):
         data_root: the folder above the splits.
         split: name of the folder to read, such as 'train' or 'val'.
         num_classes: how many classes there have to be; None takes what is found.
+        classes_from: the split whose folders number the classes, where it is there and has folders; `classes` in
+            `metainfo` goes before it.
         arguments: of mmengine's `BaseDataset`, such as `pipeline`.
     """
 
-    def __init__(self, data_root: str, split: str, num_classes: int | None = None, **arguments) -> None:
-        self.split, self.num_classes = split, num_classes
+    def __init__(self, data_root: str, split: str, num_classes: int | None = None, classes_from: str = 'train',
+                 **arguments) -> None:
+        self.split, self.num_classes, self.classes_from = split, num_classes, classes_from
         super().__init__(data_root=data_root, **arguments)
 
     def load_data_list(self) -> list[dict]:
@@ -42,7 +49,8 @@ class ImageFolders(BaseDataset):
         if not folder.is_dir():
             raise DatasetError(f'folder {folder} is missing.\n{self._way_out()}')
         listing = Path(self.data_root) / 'meta' / f'{self.split}.txt'
-        names = sorted(entry.name for entry in os.scandir(folder) if entry.is_dir())
+        there = _class_folders(folder)
+        names = self._class_names(there) if there else []
         samples = _from_folders(folder, names) if names else _from_list(folder, listing)
         if not samples:
             raise DatasetError(f'{folder} holds neither folders of pictures, one a class, nor pictures that {listing} '
@@ -53,6 +61,20 @@ class ImageFolders(BaseDataset):
         self._metainfo.setdefault('classes', tuple(names or map(str, range(count))))
         return samples
 
+    def _class_names(self, there: list[str]) -> list[str]:
+        """All classes in the order of their numbers. Raises `DatasetError` for a folder that is none of them."""
+        known = list(self._metainfo.get('classes') or ())
+        place = Path(self.data_root) / self.classes_from
+        known = known or _class_folders(place) or there
+        foreign = [name for name in there if name not in known]
+        if foreign:
+            source = "metainfo's classes" if self._metainfo.get('classes') else str(place)
+            raise DatasetError(f'{Path(self.data_root) / self.split} has folders of {len(foreign)} classes that '
+                               f'{source} has not, such as {foreign[0]!r}: numbers would differ. Put a folder of '
+                               f'every class into {place}, an empty one where there is no picture, or give '
+                               'metainfo=dict(classes=...)')
+        return known
+
     def _way_out(self) -> str:
         root = self.data_root
         return (f'ImageNet must look like this: {root}/train/n01440764/*.JPEG ..., and {root}/val likewise, or '
@@ -61,10 +83,21 @@ class ImageFolders(BaseDataset):
                 'configs.')
 
 
+def _class_folders(folder: Path) -> list[str]:
+    """Names of the folders in a folder; without hidden ones and those that programs leave behind."""
+    if not folder.is_dir():
+        return []
+    return sorted(entry.name for entry in os.scandir(folder)
+                  if entry.is_dir() and not entry.name.startswith('.') and entry.name.lower() not in CLUTTER)
+
+
 def _from_folders(folder: Path, names: list[str]) -> list[dict]:
-    return [dict(img_path=entry.path, gt_label=label) for label, name in enumerate(names)
-            for entry in sorted(os.scandir(folder / name), key=lambda entry: entry.name)
-            if entry.name.lower().endswith(SUFFIXES)]
+    samples = []
+    for label, name in enumerate(names):
+        entries = sorted(os.scandir(folder / name), key=lambda entry: entry.name) if (folder / name).is_dir() else []
+        samples += [dict(img_path=entry.path, gt_label=label) for entry in entries
+                    if entry.name.lower().endswith(SUFFIXES) and not entry.name.startswith('.')]
+    return samples
 
 
 def _from_list(folder: Path, listing: Path) -> list[dict]:

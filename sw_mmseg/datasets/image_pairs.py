@@ -1,23 +1,25 @@
-"""Which label file belongs to which image: by their paths below two folders, without the ending.
+"""Which label file belongs to which image: by their paths below two folders, or in one, without the ending.
 
-Names may differ at the end: `a/01_leftImg8bit.png` and `a/01_gtFine_labelIds.png`, `01_image.jpg` and `01_label.png`.
-Such suffixes are given, or found: of the ends that begin at `_`, `-`, `.` or a blank, the two that match most files.
+`name_matching` has the rules for two folders, `one_folder` for one. Names may differ at the end, in front, or in their
+folders; ends may also be given.
 """
+
+from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 from .errors import DatasetError
-from .unlabelled import PICTURES
+from .folder_files import PICTURES, Listing, foreign_files, list_folder, stem
+from .name_matching import Match, find_suffixes, match_names
+from .one_folder import divide
 
-LABELS = ('.png', '.tif', '.tiff', '.bmp', '.webp', '.gif', '.ppm', '.pgm')  # a JPEG changes ids at every edge
-SEPARATORS = '_-. '
-MAX_ENDS = 8  # common ends of image names that are tried
-# what the end of a label file's name says, where several files an image match; a lower number is preferred
-PREFERENCES = (('labelids', 0), ('color', 3), ('colour', 3), ('instance', 3), ('overlay', 3), ('rgb', 3), ('vis', 3))
+__all__ = ['LABELS', 'Pairs', 'find_pairs', 'find_suffixes', 'list_files']
+
+LABELS = ('.png', '.tif', '.tiff', '.bmp', '.webp', '.gif', '.ppm', '.pgm', '.npy', '.npz')
+JPEG = ('.jpg', '.jpeg', '.jfif')  # which changes ids at every edge
+POLYGONS = ('.json', '.txt', '.xml')
 
 
 @dataclass(frozen=True)
@@ -29,6 +31,7 @@ class Pairs:
     label_suffix: str
     without_label: tuple[str, ...]  # names of images
     without_image: tuple[str, ...]  # names of label files
+    notes: tuple[str, ...] = ()
 
     def compared(self) -> str:
         """How names were compared, for an error."""
@@ -44,94 +47,101 @@ def find_pairs(images: str, labels: str, image_suffix: str | None = None, label_
     Raises:
         DatasetError: a folder is missing or empty, nothing matches, or two files would be the same sample.
     """
-    if image_suffix is None and os.path.realpath(images) == os.path.realpath(labels):
-        raise DatasetError(f'images and labels are in one folder, {images}: say how their names end, for instance '
-                           '--image-suffix _image --label-suffix _label')
-    pictures = list_files(images, PICTURES, 'images', image_suffix)
-    maps = list_files(labels, LABELS, 'labels', label_suffix)
-    image_end, label_end = find_suffixes(list(pictures), list(maps), image_suffix, label_suffix)
-    wanted = {name: name[:len(name) - len(image_end)] + label_end if name.endswith(image_end) else None
-              for name in pictures}
-    samples = tuple((name, path, maps[wanted[name]]) for name, path in pictures.items() if wanted[name] in maps)
-    used = {wanted[name] for name, _, _ in samples}
-    found = Pairs(samples, image_end, label_end, tuple(name for name in pictures if wanted[name] not in maps),
-                  tuple(name for name in maps if name not in used))
+    if os.path.realpath(images) == os.path.realpath(labels):
+        pictures, maps, notes = _one_folder(images, image_suffix, label_suffix)
+    else:
+        below = [[inner] if _inside(inner, outer) else [] for outer, inner in ((images, labels), (labels, images))]
+        found = [list_folder(folder, endings, what, skip) for folder, endings, what, skip in
+                 ((images, PICTURES, 'images', below[0]), (labels, LABELS, 'labels', below[1]))]
+        pictures = _by_name(images, found[0], PICTURES, 'images', image_suffix)
+        maps = _by_name(labels, found[1], LABELS, 'labels', label_suffix)
+        notes = [f'{what} {listing.note()}' for what, listing in zip(('images:', 'labels:'), found) if listing.note()]
+    match = match_names(list(pictures), list(maps), _bare(image_suffix), _bare(label_suffix))
+    wanted = match.labels
+    samples = tuple((name, path, maps[wanted[name]]) for name, path in pictures.items() if name in wanted)
+    used = set(wanted.values())
+    pairs = Pairs(samples, match.image_end, match.label_end, tuple(name for name in pictures if name not in wanted),
+                  tuple(name for name in maps if name not in used), (*notes, *_said(match)))
     if not samples:
         raise DatasetError(f'no label file in {labels} belongs to an image in {images}: an image is called '
                            f'{next(iter(pictures))!r}, a label file {next(iter(maps))!r}; compared were '
-                           f'{found.compared()}')
-    return found
+                           f'{pairs.compared()}')
+    return pairs
 
 
 def list_files(folder: str, endings: tuple[str, ...], what: str, suffix: str | None = None) -> dict[str, str]:
-    """Name (path below `folder`, without ending, with '/') -> path, of all files there; hidden ones are left out."""
-    if not os.path.isdir(folder):
-        raise DatasetError(f'folder {folder} is missing: it must hold the {what}, in any tree of folders')
+    """Name (path below `folder`, without ending, with '/') -> path, of all files there; hidden ones are left out.
+
+    Raises:
+        DatasetError: no such folder, nothing in it, or two files that differ in their ending alone.
+    """
+    return _by_name(folder, list_folder(folder, endings, what), endings, what, suffix)
+
+
+def _by_name(folder: str, listing: Listing, endings: tuple[str, ...], what: str, suffix: str | None
+             ) -> dict[str, str]:
     found: dict[str, str] = {}
-    for place, folders, names in os.walk(folder, followlinks=True):
-        folders[:] = [name for name in folders if not name.startswith('.')]
-        for file in names:
-            stem, ending = os.path.splitext(file)
-            if ending.lower() not in endings or file.startswith('.') or not stem.endswith(suffix or ''):
-                continue
-            path = os.path.join(place, file)
-            name = Path(path).relative_to(folder).with_suffix('').as_posix()
-            if name in found:
-                raise DatasetError(f'{found[name]} and {path} differ only in their ending: which one is meant?')
-            found[name] = path
+    for file, path in listing.files.items():
+        name = stem(file)
+        if suffix and not (name.endswith(suffix) or file.endswith(suffix)):
+            continue
+        if name in found:
+            raise DatasetError(f'{found[name]} and {path} differ only in their ending: which one is meant? '
+                               f'--{what.rstrip("s")}-suffix {os.path.splitext(path)[1]} takes the second')
+        found[name] = path
     if not found:
         ends = f' whose name ends with {suffix!r}' if suffix else ''
-        hint = ' (JPEG is no format for labels: it changes ids at every edge)' if what == 'labels' else ''
+        hint = _no_labels(listing.left_out) if what == 'labels' else foreign_files(listing.left_out)
         raise DatasetError(f'{folder} holds no {what}{ends}: no file with {", ".join(endings)}{hint}')
     return dict(sorted(found.items()))
 
 
-def find_suffixes(
-    images: list[str], labels: list[str], image_suffix: str | None = None, label_suffix: str | None = None
-) -> tuple[str, str]:
-    """The ends of image and label names behind which they agree.
-
-    Raises:
-        DatasetError: several kinds of label files match the images equally well.
-    """
-    image_ends = [image_suffix] if image_suffix is not None else common_ends(images)
-    best: tuple[tuple, str, Counter] | None = None
-    for image_end in image_ends:
-        keys = {name[:len(name) - len(image_end)] for name in images if name.endswith(image_end)}
-        counts = Counter(end for name in labels for key, end in splits(name)
-                         if key in keys and label_suffix in (None, end))
-        if counts:
-            most = max(counts.values())
-            rank = (most, -min(preference(end) for end, n in counts.items() if n == most), -len(image_end))
-            if best is None or rank > best[0]:
-                best = rank, image_end, counts
-    if best is None:
-        return image_suffix or '', label_suffix or ''
-    (most, _, _), image_end, counts = best
-    equal = sorted((end for end, count in counts.items() if count == most), key=lambda end: (preference(end), end))
-    if len(equal) > 1 and preference(equal[0]) == preference(equal[1]):
-        raise DatasetError(f'{most} images have several label files each, with names that end with '
-                           f'{", ".join(map(repr, equal))}: say which with --label-suffix')
-    return image_end, equal[0]
+def _no_labels(left_out: Counter[str]) -> str:
+    """What to do about what a folder of labels holds instead."""
+    count = sum(left_out[ending] for ending in JPEG)
+    if count:
+        return f'. It holds {count} JPEG files (JPEG is no format for labels: it changes ids at every edge)'
+    polygons = next((ending for ending in POLYGONS if left_out[ending]), None)
+    if polygons:
+        return (f'. It holds {left_out[polygons]} {polygons} files: polygons of labelme (.json), COCO (one .json) and '
+                'YOLO (.txt) are drawn as label files by tools/dataset_converters/polygons.py IMAGES LABELS OUT')
+    return ' (JPEG is no format for labels: it changes ids at every edge)' + foreign_files(left_out)
 
 
-def common_ends(names: list[str]) -> list[str]:
-    """'' and the ends that at least half of the names share, the commonest first."""
-    counts = Counter(end for name in names for _, end in splits(name))
-    return [end for end, count in counts.most_common(MAX_ENDS) if 2 * count >= len(names)]
+def _one_folder(folder: str, image_suffix: str | None, label_suffix: str | None
+                ) -> tuple[dict[str, str], dict[str, str], list[str]]:
+    """Images and labels, by name, that lie in one folder."""
+    listing = list_folder(folder, tuple({*PICTURES, *LABELS}), 'images and their labels')
+    try:
+        images, labels, said = divide(list(listing.files), image_suffix, label_suffix)
+    except DatasetError as error:
+        only = all(name.lower().endswith(JPEG) for name in listing.files)
+        hint = '. It holds no labels but JPEG files, and JPEG is no format for labels: it changes ids at every edge'
+        raise DatasetError(f'images and labels are in one folder, {folder}: {error}{hint * only}') from None
+    parts = []
+    for what, names, endings in (('images', images, PICTURES), ('labels', labels, LABELS)):
+        chosen = Listing({name: listing.files[name] for name in names if name.lower().endswith(endings)}, Counter())
+        parts.append(_by_name(folder, chosen, endings, what, None))
+    note = listing.note()
+    return parts[0], parts[1], [f'images and labels are in one folder: {said}', *([note] if note else [])]
 
 
-def splits(name: str) -> Iterator[tuple[str, str]]:
-    """(beginning, end) of a name, for the empty end and each end that begins with a separator."""
-    yield name, ''
-    first = name.rfind('/') + 2  # at least one character of the file's name stays
-    for place in range(first, len(name)):
-        if name[place] in SEPARATORS:
-            yield name[:place], name[place:]
+def _said(match: Match) -> list[str]:
+    """How names were compared, where it is not by what they have in common alone."""
+    fronts = [f'{what} names without {front!r} in front' for what, front in
+              (('image', match.image_front), ('label', match.label_front)) if front]
+    text = ' and '.join([*fronts, *([match.rule] if match.rule else [])])
+    return [f'to find pairs: {text}'] if text else []
 
 
-def preference(end: str) -> int:
-    """0 for no end and for ids, 1 for other ends, 3 for the ends of pictures that show labels or objects."""
-    if not end:
-        return 0
-    return next((rank for word, rank in PREFERENCES if word in end.lower()), 1)
+def _bare(suffix: str | None) -> str | None:
+    """A suffix without a file ending."""
+    if suffix is None:
+        return None
+    bare, ending = os.path.splitext(f'x{suffix}')
+    return bare[1:] if ending.lower() in (*PICTURES, *LABELS) else suffix
+
+
+def _inside(inner: str, outer: str) -> bool:
+    """Whether a folder lies below another."""
+    return os.path.realpath(inner).startswith(os.path.realpath(outer).rstrip(os.sep) + os.sep)

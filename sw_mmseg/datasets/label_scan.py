@@ -1,8 +1,10 @@
 """What two folders hold, looked at before anything is trained: sizes, faults, and what is in the label files.
 
-Every file's head is read (its size, and that it is a picture); of `decode` files spread over the folder, or of all, the
-pixels too.
+Every file's head is read (its size, and that it is a picture), and whether it ends as it must; of `decode` files spread
+over the folder, or of all, the pixels too.
 """
+
+from __future__ import annotations
 
 import os
 from collections import Counter
@@ -11,16 +13,18 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 import numpy as np
-from PIL import Image
 
 from .class_table import ClassTable
 from .errors import DatasetError
-from .label_pixels import pack_colors, read_label_pixels
+from .image_file import white_of
+from .label_frames import LabelFrames
+from .label_kinds import LabelKinds
 from .labels import IGNORE, UNKNOWN
-from .loading import LoadImage
+from .once import already_said
+from .sample_look import NO_LIMITS, Limits, Look, Sample, Size, look
 
-Size = tuple[int, int]  # width, height
-Sample = tuple[str, str, str | None]  # name, image, label file or None
+__all__ = ['Sample', 'Scan', 'Shares', 'Size', 'class_shares', 'scan', 'usable_cores']
+
 Progress = Callable[[int, int], None]  # done, total
 
 
@@ -33,13 +37,12 @@ class Scan:
     sizes: Counter[Size] = field(default_factory=Counter)
     faults: dict[str, str] = field(default_factory=dict)  # name -> what is wrong
     pixels: Counter[int] = field(default_factory=Counter)
-    id_files: int = 0
-    color_files: int = 0
-
-    @property
-    def colors(self) -> bool:
-        """Whether the label files hold colours."""
-        return self.color_files > self.id_files
+    interior: Counter[int] = field(default_factory=Counter)  # of them, those in the midst of their like
+    colors: bool = False  # whether the label files hold colours
+    notes: list[str] = field(default_factory=list)  # what was decided about the files
+    white: float | None = None  # the value of deep images that is white
+    flat: dict[str, str] = field(default_factory=dict)  # name of an image like a drawing of classes -> its kind
+    frame: str | None = None  # of labels beside images that EXIF turned: 'shown' or 'stored'
 
 
 @dataclass(frozen=True)
@@ -56,67 +59,47 @@ class Shares:
         return int(self.pixels.sum()) + self.ignored + sum(self.unknown.values())
 
 
-def scan(
-    samples: Sequence[Sample], decode: int | None = 1000, colors: bool = False, progress: Progress | None = None
-) -> Scan:
+def scan(samples: Sequence[Sample], decode: int | None = 1000, colors: bool = False,
+         progress: Progress | None = None, ids: bool = False, limits: Limits = NO_LIMITS) -> Scan:
     """Looks at images and, where there are any, their label files.
 
     Args:
         samples: see `image_pairs.Pairs`; without a label file for unlabelled images.
         decode: how many to read whole; None for all.
-        colors: whether grey and paletted label files are to be taken as colour pictures.
+        colors: whether label files are to be taken as colour pictures: the class table has nothing but colours.
         progress: told after each file how many are done, of how many.
+        ids: whether the class table has ids.
+        limits: pixels that an image must have on its short side, and how many times as long the other may be.
 
     Raises:
-        DatasetError: some label files hold ids and some colours. What is wrong with single files is in `faults`.
+        DatasetError: label files contradict each other, or nothing tells which way up they are. What is wrong with
+            single files is in `faults`.
     """
     count = len(samples)
     whole = set(range(count)) if decode is None else set(np.linspace(0, count - 1, min(decode, count)).astype(int))
-    found = Scan(count)
+    found, kinds, frames = Scan(count), LabelKinds(), LabelFrames()
+    notes: dict[str, Counter[str]] = {'images': Counter(), 'label files': Counter()}
+    deep: list[tuple[float, bool]] = []
     pool = ThreadPoolExecutor(min(8, usable_cores()))
     try:
-        looks = pool.map(lambda item: look(item[1], item[0] in whole, colors), enumerate(samples))
-        for index, (sample, (size, fault, values)) in enumerate(zip(samples, looks)):
-            if fault is not None:
-                found.faults[sample[0]] = fault
-            else:
-                found.sizes[size] += 1
-                found.decoded += index in whole
-            if values is not None:
-                found.color_files += values[0]
-                found.id_files += not values[0]
-                found.pixels.update(values[1])
+        looks = pool.map(lambda item: look(item[1], item[0] in whole, limits), enumerate(samples))
+        for index, (sample, seen) in enumerate(zip(samples, looks)):
+            _add(found, sample, seen, index in whole)
+            if seen.fault is None:
+                notes['images'].update(seen.image_notes if seen.peak is None else ())
+                notes['label files'].update(seen.label_notes)
+                deep += [(seen.peak, seen.floating)] if seen.peak is not None else []
+                _add_labels(kinds, frames, sample, seen)
             if progress:
                 progress(index + 1, count)
     finally:
         pool.shutdown(wait=False, cancel_futures=True)
-    if found.color_files and found.id_files:
-        raise DatasetError(f'{found.color_files} label files hold colours and {found.id_files} hold ids; they must all '
-                           'be of one kind')
+    for what, counts in notes.items():
+        found.notes += [f'{number} {what}: {note}' for note, number in counts.items()]
+        for note in counts:
+            already_said(f'{what}: {note}')
+    _decide(found, kinds, frames, deep, colors, ids)
     return found
-
-
-def look(sample: Sample, whole: bool, colors: bool) -> tuple[Size | None, str | None, tuple | None]:
-    """Size of a sample, what is wrong with it, and (colours or ids, pixels by value) of its label file."""
-    _, image, label = sample
-    try:
-        size = _size(image)
-        if whole:
-            pixels = LoadImage()({'img_path': image})['img']
-            size = pixels.shape[1], pixels.shape[0]
-        if label is None:
-            return size, None, None
-        if not whole:
-            same, values = sorted(_size(label)) == sorted(size), None  # a camera's turned pictures swap sides
-        else:
-            array = read_label_pixels(label, colors)
-            same, values = array.shape[:2] == size[::-1], _count(array)
-        if not same:
-            other = _size(label)
-            return size, f'{label} is {other[0]}x{other[1]}, its image {image} {size[0]}x{size[1]}', None
-        return size, None, values
-    except DatasetError as error:
-        return None, str(error), None
 
 
 def class_shares(found: Scan, table: ClassTable) -> Shares:
@@ -125,6 +108,8 @@ def class_shares(found: Scan, table: ClassTable) -> Shares:
     pixels = np.array(list(found.pixels.values()), np.int64)
     classes = table.classes_of(values, found.colors)
     unknown = classes == UNKNOWN
+    if table.ignore_unknown:
+        classes, unknown = np.where(unknown, IGNORE, classes), np.zeros_like(unknown)
     return Shares(
         np.array([pixels[classes == k].sum() for k in range(len(table.classes))]),
         int(pixels[classes == IGNORE].sum()),
@@ -137,16 +122,36 @@ def usable_cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, 'sched_getaffinity') else os.cpu_count() or 1
 
 
-def _size(path: str) -> Size:
-    try:
-        with Image.open(path) as picture:
-            return picture.size
-    except Exception as error:  # Pillow raises almost anything on a damaged file
-        empty = os.path.isfile(path) and os.path.getsize(path) == 0
-        raise DatasetError(f'{path} cannot be read ({"the file is empty" if empty else error})') from error
+def _add(found: Scan, sample: Sample, seen: Look, whole: bool) -> None:
+    if seen.fault is not None:
+        found.faults[sample[0]] = seen.fault
+        return
+    found.sizes[seen.size] += 1
+    found.decoded += whole
+    if seen.flat:
+        found.flat[sample[0]] = seen.flat
 
 
-def _count(array: np.ndarray) -> tuple[bool, dict[int, int]]:
-    is_color = array.ndim == 3
-    values, counts = np.unique(pack_colors(array) if is_color else array, return_counts=True)
-    return is_color, dict(zip(values.tolist(), counts.tolist()))
+def _add_labels(kinds: LabelKinds, frames: LabelFrames, sample: Sample, seen: Look) -> None:
+    if seen.labels is not None:
+        kinds.add(sample[2], seen.labels)
+    if seen.frame == 'either':
+        frames.add_pair(sample[1], seen.edges)
+    elif seen.frame:
+        frames.add_size(seen.frame)
+
+
+def _decide(found: Scan, kinds: LabelKinds, frames: LabelFrames, deep: list[tuple[float, bool]], colors: bool,
+            ids: bool) -> None:
+    """What only all files together tell: ids or colours, which way up, and what is white."""
+    found.colors, said = kinds.decide(colors, ids)
+    found.pixels, found.interior = kinds.pixels(found.colors), kinds.interior(found.colors)
+    found.frame, turned = frames.decide()
+    found.notes += [*said, *turned]
+    if deep:
+        floating = {kind for _, kind in deep}
+        if len(floating) > 1:
+            raise DatasetError('some images are of floating point and some of 16 bits: write them in one way')
+        found.white = white_of(max(peak for peak, _ in deep), floating.pop(), 'the folder')
+        found.notes.append(f'{len(deep)} images are deeper than 8 bits; {found.white:g} is white: no value is larger '
+                           f'than {max(peak for peak, _ in deep):g}')

@@ -1,13 +1,20 @@
 """A user's own labelled images: two plain folders, any tree below them, and a class table. Not in the paper."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 
 from mmseg.datasets import BaseSegDataset
 from mmseg.registry import DATASETS
 
-from .class_table import ClassTable, parse_class_table, read_class_table
+from .class_parsing import parse_class_table
+from .class_table import ClassTable
+from .class_yaml import read_class_table
 from .errors import DatasetError
 from .image_pairs import find_pairs
+from .label_frames import FRAMES
+
+__all__ = ['LabelledImages', 'as_class_table', 'unmatched']
 
 
 @DATASETS.register_module()
@@ -21,6 +28,8 @@ class LabelledImages(BaseSegDataset):
         leave_out: names of images (path below `images`, without ending) that are not taken.
         hold_out: every `hold_out`-th image is kept apart, to test on; 0 for none.
         held_out: take those that are kept apart instead of all others.
+        label_frame: what labels were drawn on, for images that EXIF turns: 'shown', the image as it is shown, or
+            'stored', as its file holds it. None where sizes tell, or where no image is turned.
         arguments: of mmseg's `BaseSegDataset`, such as `pipeline`.
     """
 
@@ -36,6 +45,7 @@ class LabelledImages(BaseSegDataset):
         leave_out: Sequence[str] = (),
         hold_out: int = 0,
         held_out: bool = False,
+        label_frame: str | None = None,
         **arguments,
     ) -> None:
         taken = {'metainfo', 'data_prefix', 'data_root', 'img_suffix', 'seg_map_suffix'} & set(arguments)
@@ -43,6 +53,9 @@ class LabelledImages(BaseSegDataset):
             raise TypeError(f'LabelledImages takes `images`, `labels` and `classes` instead of {", ".join(taken)}')
         if hold_out < 0 or hold_out == 1 or (held_out and not hold_out):
             raise ValueError(f'hold_out={hold_out}: 0, or at least 2; and held_out=True needs it')
+        if label_frame not in (None, *FRAMES):
+            raise ValueError(f'label_frame={label_frame!r}; valid are {", ".join(FRAMES)}, None')
+        self.label_frame = label_frame
         self.table = as_class_table(classes)
         self.images, self.labels, self.leave_out = images, labels, frozenset(leave_out)
         self.suffixes = image_suffix, label_suffix
@@ -72,8 +85,8 @@ class LabelledImages(BaseSegDataset):
         return samples
 
     def get_data_info(self, idx: int) -> dict:
-        """mmseg's, with the class table, by which `LoadLabels` reads."""
-        return {**super().get_data_info(idx), 'label_ids': self.table}
+        """mmseg's, with the class table and the frame, by which `LoadLabels` reads."""
+        return {**super().get_data_info(idx), 'label_ids': self.table, 'label_frame': self.label_frame}
 
 
 def as_class_table(classes: str | dict | ClassTable) -> ClassTable:

@@ -4,8 +4,10 @@ Labels are mapped on the fly: what is on disk stays as it was downloaded. GTA5's
 counts is the palette INDEX of a pixel: a reader that returns colours (OpenCV's) would make noise of them.
 """
 
-import io
+from __future__ import annotations
+
 import logging
+from collections.abc import Sequence
 
 import mmengine.fileio as fileio
 import numpy as np
@@ -16,6 +18,9 @@ from PIL import Image
 
 from .class_table import ClassTable
 from .errors import DatasetError
+from .file_head import SWAPPED
+from .image_file import read_image
+from .label_file import LabelFile, read_label
 from .labels import (
     IGNORE,
     LICENSE_PLATE,
@@ -26,6 +31,10 @@ from .labels import (
     raw_to_train,
     train_to_train,
 )
+from .once import say_once
+from .raster_file import turned
+
+__all__ = ['LoadImage', 'LoadLabels', 'map_ids', 'read_label_file', 'read_labels', 'turned_like']
 
 TABLES = {'raw': raw_to_train(), 'train': train_to_train(), 'ade20k': ade20k_to_train()}
 MISMATCHES = ('error', 'resize')
@@ -41,19 +50,17 @@ def read_label_file(path: str, backend_args: dict | None = None) -> np.ndarray:
 
     Raises `DatasetError` where the file is missing, broken, or holds colours.
     """
-    try:
-        with Image.open(io.BytesIO(fileio.get(path, backend_args=backend_args))) as picture:
-            mode, values = picture.mode, np.asarray(picture)
-    except FileNotFoundError:
-        raise DatasetError(f'label file {path} is missing') from None
-    except Exception as error:
-        raise DatasetError(f'label file {path} cannot be read ({error}). Download or unpack it again.') from error
-    if mode not in ('P', 'L'):
-        raise DatasetError(
-            f'label file {path} holds {mode} pixels, not ids: it is a colour picture of the labels, or a program '
-            'that saved it anew dropped its palette. Unpack the original: one grey channel, or a palette.'
-        )
-    return values
+    return _eight_bit_ids(read_label(path, backend_args), path)
+
+
+def _eight_bit_ids(found: LabelFile, path: str) -> np.ndarray:
+    if found.kind in ('ids', 'palette') and found.values.dtype == np.uint8 and (not found.head or found.head.bits > 1):
+        return found.values
+    what = found.head.text() if found.head else 'numpy'
+    raise DatasetError(
+        f'label file {path} holds {what} pixels, not ids: it is a colour picture of the labels, or a program '
+        'that saved it anew dropped its palette. Unpack the original: one grey channel, or a palette.'
+    )
 
 
 def map_ids(values: np.ndarray, label_ids: str, path: str) -> np.ndarray:
@@ -67,24 +74,61 @@ def map_ids(values: np.ndarray, label_ids: str, path: str) -> np.ndarray:
 
 def read_labels(path: str, label_ids: str | ClassTable, backend_args: dict | None = None) -> np.ndarray:
     """The classes in a label file, (H, W) uint8: of a known kind of file, or by a table of one's own."""
+    return _read_labels(path, label_ids, backend_args)[0]
+
+
+def _read_labels(path: str, label_ids: str | ClassTable, backend_args: dict | None) -> tuple[np.ndarray, LabelFile]:
+    found = read_label(path, backend_args)
+    for note in found.notes:
+        say_once(f'label files: {note}', path)
     if isinstance(label_ids, ClassTable):
-        return label_ids.read(path)
-    return map_ids(read_label_file(path, backend_args), label_ids, path)
+        return label_ids.classes_in(found, path), found
+    return map_ids(_eight_bit_ids(found, path), label_ids, path), found
 
 
 @TRANSFORMS.register_module()
 class LoadImage(LoadImageFromFile):
-    """mmcv's `LoadImageFromFile` (BGR, uint8), whose failures name the file."""
+    """Any common image as mmcv's `LoadImageFromFile` gives it (BGR, uint8); failures name the file.
+
+    Args:
+        white: the value of deep pixels (more than 8 bits, or floating point) that becomes 255; None decides by each
+            file's largest value.
+        bands: which bands of a file are red, green and blue, from 0; None for files that say it themselves.
+        arguments: of mmcv's class. With another `color_type` or `imdecode_backend` than the usual, mmcv's own reader
+            reads.
+    """
+
+    def __init__(self, white: float | None = None, bands: Sequence[int] | None = None, **arguments) -> None:
+        super().__init__(**arguments)
+        self.white, self.bands = white, None if bands is None else tuple(bands)
 
     def transform(self, results: dict) -> dict:
-        """Adds `img` (H, W, 3), `img_shape` and `ori_shape`. Raises `DatasetError` for a missing or broken file."""
+        """Adds `img` (H, W, 3), `img_shape`, `ori_shape`, and `orientation`, EXIF's, by which the image was turned.
+
+        Raises:
+            DatasetError: a missing or broken file, or one that cannot be shown as an image.
+        """
         path = results['img_path']
         try:
-            return super().transform(results)
+            if (self.color_type, self.imdecode_backend) != ('color', 'cv2'):
+                return super().transform(results)
+            data = fileio.get(path, backend_args=self.backend_args)
+            found = read_image(path, data, self.white, self.bands)
         except FileNotFoundError:
             raise DatasetError(f'image {path} is missing') from None
+        except DatasetError:
+            if self.ignore_empty:
+                return None
+            raise
         except Exception as error:
             raise DatasetError(f'image {path} cannot be read ({error}). Download or unpack it again.') from error
+        for note in found.notes:
+            say_once(f'images: {note}', path)
+        image = found.pixels.astype(np.float32) if self.to_float32 else found.pixels
+        results['img'] = image
+        results['img_shape'] = results['ori_shape'] = image.shape[:2]
+        results['orientation'] = found.head.orientation
+        return results
 
 
 @TRANSFORMS.register_module()
@@ -112,7 +156,9 @@ class LoadLabels(BaseTransform):
             raise DatasetError(
                 f'{results.get("img_path")} is of a data set without labels; its pipeline must not load any'
             )
-        labels = read_labels(path, results.get('label_ids', 'raw'), self.backend_args)
+        labels, found = _read_labels(path, results.get('label_ids', 'raw'), self.backend_args)
+        if found.head is None or found.head.orientation == 1:
+            labels = turned_like(labels, results)
         labels = self._fit(labels, results)
         if results.get('label_map') is not None:  # a choice of classes, by mmseg's `metainfo`
             chosen = np.arange(256, dtype=np.uint8)
@@ -136,3 +182,26 @@ class LoadLabels(BaseTransform):
             raise DatasetError(f'{message}. Check the file, or use LoadLabels(mismatch="resize").')
         print_log(f'{message}: resized to the image', logger='current', level=logging.DEBUG)
         return np.asarray(Image.fromarray(labels).resize((size[1], size[0]), Image.NEAREST))
+
+
+def turned_like(labels: np.ndarray, results: dict) -> np.ndarray:
+    """Labels (H, W) in the frame of an image that EXIF turned, where their own file says nothing.
+
+    `results` has the image's `orientation`, and `label_frame`: 'shown' (labels were drawn on the turned image),
+    'stored' (on the image as its file holds it), or None, where sizes must tell. Raises `DatasetError` where nothing
+    tells.
+    """
+    turn, frame = results.get('orientation', 1), results.get('label_frame')
+    if turn == 1 or frame == 'shown':
+        return labels
+    shown = tuple(results['ori_shape'])
+    if turn in SWAPPED and shown[0] != shown[1]:
+        return turned(labels, turn) if labels.shape == shown[::-1] else labels
+    if frame == 'stored':
+        return turned(labels, turn)
+    if isinstance(results.get('label_ids'), ClassTable):
+        raise DatasetError(
+            f'image {results["img_path"]} is turned by its EXIF orientation ({turn}), its label file '
+            f'{results["seg_map_path"]} is not. Say what the labels were drawn on, with '
+            'LabelledImages(label_frame="shown"), the image as it is shown, or "stored", as its file holds it')
+    return labels

@@ -23,6 +23,8 @@ from torch.utils.data import Dataset
 
 from .rare_class import RareClassSampling
 
+__all__ = ['Order', 'Position', 'Positioned', 'Stream', 'choose', 'load', 'seeded']
+
 
 @contextmanager
 def seeded(*numbers: int) -> Iterator[None]:

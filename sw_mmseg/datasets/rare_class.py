@@ -1,7 +1,7 @@
 """Rare-class sampling (DAFormer, Sec. 3.3): images that show rare classes come more often.
 
 A class c with the share f_c of all labelled pixels is drawn with probability proportional to exp((1 - f_c) / T), then
-one of the images that show enough of it. Departure: DAFormer asks for 3000 pixels of a class in a image; here that
+one of the images that show enough of it. Departure: DAFormer asks for 3000 pixels of a class in an image; here that
 is a share of the image, so that it holds at any size.
 """
 
@@ -20,10 +20,13 @@ import numpy as np
 from mmengine.dataset import BaseDataset
 from mmengine.logging import print_log
 
+from sw_mmseg.files import whole_file
+
 from .errors import DatasetError
-from .files import whole_file
 from .labels import IGNORE
 from .loading import read_labels
+
+__all__ = ['RareClassSampling', 'class_probabilities', 'count_pixels']
 
 
 def class_probabilities(pixels: np.ndarray, temperature: float) -> np.ndarray:

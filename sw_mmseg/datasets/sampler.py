@@ -10,6 +10,8 @@ from torch.utils.data import Dataset, Sampler
 
 from .positions import Position, Stream
 
+__all__ = ['PositionSampler']
+
 
 @DATA_SAMPLERS.register_module()
 class PositionSampler(Sampler):

@@ -1,16 +1,19 @@
 """A target set: a tree of pictures and nothing else. Labels beside them are never looked at."""
 
-import os
-import os.path as osp
+from __future__ import annotations
+
 from collections.abc import Sequence
+from os.path import splitext
 
 from mmseg.datasets import BaseSegDataset
 from mmseg.registry import DATASETS
 
 from .errors import DatasetError
+from .folder_files import PICTURES, foreign_files, list_folder, stem
 from .labels import CLASSES, PALETTE
 
-PICTURES = ('.png', '.jpg', '.jpeg', '.bmp', '.webp', '.ppm', '.tif', '.tiff')
+__all__ = ['UnlabelledImages']
+
 ANNOTATIONS = ('_labelIds.png', '_labelTrainIds.png', '_instanceIds.png', '_color.png')
 
 
@@ -22,7 +25,7 @@ class UnlabelledImages(BaseSegDataset):
         data_root: the folder.
         img_dir: a folder inside it, '' for all of it.
         img_suffix: one or several endings of the files to take, in any case.
-        leave_out: names of pictures (path below the folder, without the file's ending) that are not taken.
+        leave_out: pictures that are not taken: paths below the folder, with the file's ending or without it.
         arguments: of mmseg's `BaseSegDataset`. `classes` in `metainfo` are only names for drawing predictions.
     """
 
@@ -41,22 +44,16 @@ class UnlabelledImages(BaseSegDataset):
     def load_data_list(self) -> list[dict]:
         """Paths of all pictures. Raises `DatasetError` where there are none, or where a file is an annotation."""
         folder = self.data_prefix['img_path']
-        if not osp.isdir(folder):
-            raise DatasetError(
-                f'UnlabelledImages: folder {folder} is missing. It must hold the pictures to adapt to, in any tree of '
-                'folders; give its place with data_root and img_dir.'
-            )
-        paths = sorted(
-            osp.join(place, name)
-            for place, _, names in os.walk(folder, followlinks=True)
-            for name in names
-            if name.lower().endswith(self.img_suffix) and not name.startswith('.')
-        )
-        if self.leave_out:
-            paths = [p for p in paths if osp.splitext(osp.relpath(p, folder))[0].replace(os.sep, '/')
-                     not in self.leave_out]
+        try:
+            endings = tuple(splitext(suffix)[1] or suffix for suffix in self.img_suffix)
+            listing = list_folder(folder, endings, 'pictures to adapt to')
+        except DatasetError as error:
+            raise DatasetError(f'UnlabelledImages: {error}. Give its place with data_root and img_dir') from None
+        paths = sorted(path for name, path in listing.files.items()
+                       if name.lower().endswith(self.img_suffix) and not {name, stem(name)} & self.leave_out)
         if not paths:
-            raise DatasetError(f'UnlabelledImages: no file in {folder} ends with {" or ".join(self.img_suffix)}')
+            raise DatasetError(f'UnlabelledImages: no file in {folder} ends with {" or ".join(self.img_suffix)}'
+                               f'{foreign_files(listing.left_out)}')
         annotation = next((path for path in paths if path.endswith(ANNOTATIONS)), None)
         if annotation:
             raise DatasetError(

@@ -14,8 +14,8 @@ from mmengine.registry import HOOKS
 from mmengine.runner import Runner
 from torch import Tensor
 
-from sw_mmseg.adaptation.base import unwrap
 from sw_mmseg.adaptation.estimate_switches import switch_logits
+from sw_mmseg.models.wrappers import unwrap
 
 __all__ = ['FreezeRatiosHook']
 

@@ -17,6 +17,8 @@ from mmengine.runner import Runner
 
 from sw_mmseg.adaptation import AdversarialLog, StepLog
 
+__all__ = ['DiscriminatorHealthHook', 'HealthHook', 'NonFiniteLossError']
+
 LogT = TypeVar('LogT', bound=StepLog)
 
 

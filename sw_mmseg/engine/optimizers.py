@@ -16,7 +16,9 @@ from mmengine.optim import OptimWrapper, OptimWrapperDict
 from mmengine.registry import OPTIM_WRAPPER_CONSTRUCTORS
 from torch import nn
 
-from sw_mmseg.adaptation.base import unwrap
+from sw_mmseg.models.wrappers import unwrap
+
+__all__ = ['DomainOptimWrapperConstructor', 'DomainOptimWrappers', 'check_coverage']
 
 
 class DomainOptimWrappers(OptimWrapperDict):

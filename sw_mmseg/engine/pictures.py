@@ -11,7 +11,10 @@ from mmengine.registry import HOOKS
 from mmengine.runner import Runner
 from torch import Tensor, nn
 
-from sw_mmseg.adaptation.base import evaluating, unwrap
+from sw_mmseg.adaptation.base import evaluating
+from sw_mmseg.models.wrappers import unwrap
+
+__all__ = ['SamplePicturesHook', 'colored', 'predicted']
 
 
 def colored(labels: np.ndarray, palette: Sequence[Sequence[int]]) -> np.ndarray:

@@ -10,6 +10,8 @@ import torch.nn.functional as F
 from mmseg.registry import MODELS
 from torch import Tensor, nn
 
+__all__ = ['SOURCE', 'TARGET', 'AdversarialLoss', 'domain_accuracy', 'least_squares_adversarial', 'vanilla_adversarial']
+
 SOURCE, TARGET = 0.0, 1.0
 
 

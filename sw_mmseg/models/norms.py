@@ -9,26 +9,18 @@ from __future__ import annotations
 from mmengine.registry import MODELS
 
 from sw_mmseg.models.instance_batch_norm import InstanceBatchNorm2d
-from sw_mmseg.whitening import (
-    BatchWhiten2d,
-    InstanceWhiten2d,
-    SwitchNorm2d,
-    SwitchWhiten1d,
-    SwitchWhiten2d,
-    SwitchWhiten3d,
-)
+from sw_mmseg.whitening import NORMS as TABLE
+from sw_mmseg.whitening import SwitchWhiten1d, SwitchWhiten2d, SwitchWhiten3d
 
 __all__ = ['NORMS']
 
 # the one place where the names that configs use for norms come from
 NORMS = {
-    'SW': SwitchWhiten2d,
+    **{norm.type: norm.layer for norm in TABLE.values() if norm.switchable},  # SW, SWb, SN, BW, IW
+    'SWa': SwitchWhiten2d,
     'SW1d': SwitchWhiten1d,
     'SW2d': SwitchWhiten2d,
     'SW3d': SwitchWhiten3d,
-    'SN': SwitchNorm2d,
-    'BW': BatchWhiten2d,
-    'IW': InstanceWhiten2d,
     'IBN': InstanceBatchNorm2d,
 }
 for _name, _norm in NORMS.items():

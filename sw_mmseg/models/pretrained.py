@@ -21,6 +21,8 @@ from torch import Tensor, nn
 
 from sw_mmseg.models.from_batchnorm import start_as_batchnorm, switching_layers
 
+__all__ = ['ImageNetPretrained', 'PretrainedError', 'advice', 'load_pretrained', 'read_checkpoint']
+
 TORCHVISION = 'torchvision://'
 SWITCHES = {
     'mean_logits': 'the switch of a new layer starts uniform',

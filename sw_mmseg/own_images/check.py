@@ -7,47 +7,81 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from tqdm import tqdm
 
-from sw_mmseg.datasets import ClassTable, parse_class_table, read_class_table, table_of_ids, write_class_table
-from sw_mmseg.datasets.image_pairs import Pairs, find_pairs, list_files
-from sw_mmseg.datasets.label_pixels import share_text
+from sw_mmseg.datasets import ClassTable, read_class_table
+from sw_mmseg.datasets.folder_files import stem
+from sw_mmseg.datasets.image_pairs import Pairs, find_pairs
+from sw_mmseg.datasets.label_pixels import share_text, unpack_color
 from sw_mmseg.datasets.label_scan import Scan, class_shares, scan
 from sw_mmseg.datasets.labelled_images import unmatched
-from sw_mmseg.datasets.unlabelled import PICTURES
+from sw_mmseg.datasets.polygons import draw_polygons, polygon_format
+from sw_mmseg.own_images.class_proposals import found_table
 from sw_mmseg.own_images.folders import Checked, Folder, write_check
+from sw_mmseg.own_images.plan import SMALLEST
+from sw_mmseg.own_images.target_files import label_like, list_target, refuse_doubles, refuse_overlap
 from sw_mmseg.running.errors import UserError
 
+__all__ = ['check', 'check_out', 'drawn_labels', 'look_at', 'refuse_small', 'refuse_unknown', 'with_table']
+
 LOOKED_AT = 1000  # files of a folder that are read whole, unless --check all
-TOO_MANY_COLOURS = 100  # a drawing of classes has fewer
+LIMITS = (4, 16)  # pixels of an image's short side, and how many times as long the other may be: see `config.resizing`
 FREE = 1 << 30  # bytes on the disk: checkpoints, logs, predictions
 
 
 def check(source: Sequence[str], target: str, target_val: Sequence[str] | None, classes: str | None, out: Path,
           suffixes: tuple[str | None, str | None] = (None, None), skip_bad: bool = False, everything: bool = False
           ) -> Checked:
-    """Looks at all folders and leaves what it saw in OUT/check.
+    """Looks at all folders and leaves what it saw in OUT/check; outlines are drawn into OUT/labels.
 
     Raises:
         DatasetError, UserError: what keeps these folders from being trained on.
     """
     table = read_class_table(classes) if classes else None
     check_out(out, [source[0], source[1], target, *(target_val or ())])
-    colors = bool(table and table.reads_colors)
-    decode = None if everything or table is None else LOOKED_AT  # without a table the labels are the table
-    labelled = look_at('source', source[0], source[1], suffixes, skip_bad, decode, colors)
-    table = table or found_table(labelled.scan, out)
+    refuse_overlap(source, target)
+    whole = everything or skip_bad  # what is to be skipped has to be found, wherever it lies
+    decode = None if whole or table is None else LOOKED_AT  # without a table the labels are the table
+    drawn, names, notes = drawn_labels('source', source, out)
+    labelled = look_at('source', source[0], drawn, suffixes, skip_bad, decode, table, notes)
+    table, said = (table, []) if table else (names[0], []) if names else found_table(labelled.scan, out)
+    labelled = with_table(labelled, table, said)
     refuse_unknown(labelled, table, classes, out)
-    unlabelled = look_at('target', target, None, suffixes, skip_bad, None if everything else LOOKED_AT)
+    unlabelled = look_at('target', target, None, suffixes, skip_bad, None if whole else LOOKED_AT)
     validated = None
     if target_val:
-        validated = look_at('target-val', target_val[0], target_val[1], suffixes, skip_bad, decode, colors)
+        drawn, _, notes = drawn_labels('target-val', target_val, out, names and names[1])
+        validated = look_at('target-val', target_val[0], drawn, suffixes, skip_bad, decode, table, notes)
+        validated = with_table(validated, table, [])
         refuse_unknown(validated, table, classes, out)
     found = Checked(labelled, unlabelled, validated, table)
+    refuse_small(found)
     write_check(out / 'check', found)
     return found
+
+
+def drawn_labels(what: str, folders: Sequence[str], out: Path, names: Sequence[str] | None = None
+                 ) -> tuple[str, tuple[ClassTable, list[str]] | None, list[str]]:
+    """The folder of the label files: that of the user, or, where those are outlines, OUT/labels, drawn; then also the
+    class table and its names; and what there is to say."""
+    images, labels = folders
+    if polygon_format(images, labels) is None:
+        return labels, None, []
+    place = out / 'labels' / what
+    table, used, notes = draw_polygons(images, labels, place, names)
+    return str(place), (table, used), notes
+
+
+def refuse_small(found: Checked) -> None:
+    """Raises UserError where the images are too small for any network here."""
+    for folder in (found.source, found.target):
+        if min(folder.typical_size()) < SMALLEST:
+            width, height = folder.typical_size()
+            raise UserError(f'{folder.what}: the images of {folder.images} are {width}x{height} pixels; at least '
+                            f'{SMALLEST} on the short side are needed')
 
 
 def check_out(out: Path, folders: Sequence[str]) -> None:
@@ -69,57 +103,59 @@ def check_out(out: Path, folders: Sequence[str]) -> None:
 
 
 def look_at(what: str, images: str, labels: str | None, suffixes: tuple[str | None, str | None], skip_bad: bool,
-            decode: int | None, colors: bool = False) -> Folder:
+            decode: int | None, table: ClassTable | None = None, notes: Sequence[str] = ()) -> Folder:
     """One folder of images, or pair of folders."""
-    notes = []
     if labels is None:
-        files = list_files(images, PICTURES, 'images')
-        pairs = Pairs(tuple((name, path, None) for name, path in files.items()), '', '', (), ())
+        samples, said = list_target(images)
+        pairs = Pairs(samples, '', '', (), (), tuple(said))
     else:
         pairs = find_pairs(images, labels, *suffixes)
     if pairs.without_label and not skip_bad:
         text = unmatched(pairs.without_label, images, labels, pairs.compared())
         raise UserError(f'{what}: {text}. --skip-bad goes on without these images')
+    notes = [*notes, *pairs.notes]
     if pairs.without_image:
         notes.append(f'{len(pairs.without_image)} label files belong to no image, the first is '
                      f'{pairs.without_image[0]}; they are not used')
     with tqdm(desc=f'looking at {what}', unit='', leave=False, disable=None, total=len(pairs.samples)) as bar:
-        found = scan(pairs.samples, decode, colors, lambda done, total: bar.update(1))
+        found = scan(pairs.samples, decode, bool(table and table.reads_colors), lambda done, total: bar.update(1),
+                     bool(table and not table.reads_colors), LIMITS)
+    sound = [name for name, _, _ in pairs.samples if name not in found.faults]
+    masks = [] if labels else label_like(sound, found, images)
     if found.faults and not skip_bad:
         first = '; '.join(list(found.faults.values())[:3]) + (' ...' if len(found.faults) > 3 else '')
         raise UserError(f'{what}: {len(found.faults)} of {found.count} files are faulty: {first}. Repair or remove '
                         'them, or go on without them: --skip-bad')
-    leave_out = (*pairs.without_label, *found.faults)
-    if leave_out:
-        notes.append(f'{len(leave_out)} images left out: {len(pairs.without_label)} without a label file, '
-                     f'{len(found.faults)} faulty')
+    if pairs.without_label or found.faults:
+        notes.append(f'{len(pairs.without_label) + len(found.faults)} images left out: {len(pairs.without_label)} '
+                     f'without a label file, {len(found.faults)} faulty')
+    if masks:
+        notes.append(f'{len(masks)} files look like labels and are not taken for images, the first is {masks[0]}')
     if found.decoded < found.count - len(found.faults):
         notes.append(f'{found.decoded} of {found.count} files were read whole, of the others the sizes alone '
                      '(--check all reads all)')
-    kept = [sample for sample in pairs.samples if sample[0] not in found.faults]
+    left_out = {*found.faults, *masks}
+    return _used(what, images, labels, pairs, found, [s for s in pairs.samples if s[0] not in left_out],
+                 (*pairs.without_label, *found.faults, *masks), [*notes, *found.notes])
+
+
+def _used(what: str, images: str, labels: str | None, pairs: Pairs, found: Scan, kept: list, leave_out: Sequence[str],
+          notes: list[str]) -> Folder:
     if len(kept) < 2:
         raise UserError(f'{what}: {images} has {len(kept)} image that can be used; at least 2 are needed, and some '
                         'dozens for a result that means anything')
     names, paths, maps = zip(*kept)
-    return Folder(what, images, labels, names, paths, maps, leave_out, (pairs.image_suffix, pairs.label_suffix), found,
-                  tuple(notes))
+    if labels is None:
+        refuse_doubles(names, images)
+        names = tuple(map(stem, names))
+    return Folder(what, images, labels, names, paths, maps, tuple(leave_out), (pairs.image_suffix, pairs.label_suffix),
+                  found, tuple(notes))
 
 
-def found_table(found: Scan, out: Path) -> ClassTable:
-    """The classes of label files without a class table: every id is one; colours have to be named first."""
-    if not found.colors:
-        return table_of_ids(list(found.pixels))
-    commonest = share_text(found.pixels, sum(found.pixels.values()), 'colours')
-    if len(found.pixels) > TOO_MANY_COLOURS:
-        raise UserError(f'the source labels are colour pictures with {len(found.pixels)} colours, commonest '
-                        f'{commonest}: too many for a drawing of classes (a JPEG, a photograph, or drawn with soft '
-                        'edges?). Give label files with one id a pixel')
-    rows = {f'colour {i}': {'color': _unpacked(c)} for i, (c, _) in enumerate(found.pixels.most_common(), 1)}
-    proposal = out / 'check' / 'colours.yaml'
-    proposal.parent.mkdir(parents=True, exist_ok=True)
-    write_class_table(parse_class_table({'classes': rows}), proposal)
-    raise UserError(f'the source labels are colour pictures: {commonest}. Say what each colour is: name them in '
-                    f'{proposal} and give it as --classes {proposal}')
+def with_table(folder: Folder, table: ClassTable, notes: Sequence[str]) -> Folder:
+    """The folder with the class table by which its label files are read."""
+    own = table.by_colors() if folder.scan.colors else table
+    return replace(folder, table=own, notes=(*folder.notes, *notes))
 
 
 def refuse_unknown(folder: Folder, table: ClassTable, classes: str | None, out: Path) -> None:
@@ -128,14 +164,11 @@ def refuse_unknown(folder: Folder, table: ClassTable, classes: str | None, out: 
     what = 'colours' if folder.scan.colors else 'ids'
     if found.unknown:
         where = f'the class table {classes}' if classes else 'the source'
-        values = [_unpacked(v) if folder.scan.colors else v for v in found.unknown]
+        values = [list(unpack_color(v)) if folder.scan.colors else v for v in found.unknown]
         raise UserError(
             f'{folder.what}: the label files hold {len(found.unknown)} {what} that {where} has not, with these shares '
             f'of all pixels: {share_text(found.unknown, found.total, what)}. Add them to a class, or ignore them: '
-            f'"ignore: {[*table.ignore, *values][:12]}" in the class table')
+            f'"ignore: {[*table.ignore, *values][:12]}" in the class table, or "unknown: ignore" for all that it does '
+            'not name')
     if not found.pixels.any():
         raise UserError(f'{folder.what}: no label file that was read shows any class; all pixels are ignored')
-
-
-def _unpacked(value: int) -> list[int]:
-    return [value >> 16, value >> 8 & 255, value & 255]

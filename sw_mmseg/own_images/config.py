@@ -14,8 +14,11 @@ from sw_mmseg.own_images.folders import Checked, Folder
 from sw_mmseg.own_images.plan import Choice, config_file
 from sw_mmseg.running.configs import check_options
 from sw_mmseg.running.errors import UserError
+from sw_mmseg.running.norms import set_norm
 from sw_mmseg.running.schedules import schedule_options
-from sw_mmseg.running.site_norms import NORMS
+
+__all__ = ['common_crop', 'has_parent', 'held_out', 'make_config', 'nodes', 'resizing', 'scaled', 'source_of',
+           'source_only_options', 'test_loader', 'training_steps', 'use_data', 'use_length']
 
 OWN_STEPS = {'LoadImage', 'LoadLabels', 'Resize', 'RandomResize', 'RandomCrop', 'RandomFlip', 'PackSegInputs'}
 STREETS_ONLY = {'PseudoLabelAccuracyHook'}  # it reads labels of the target
@@ -31,10 +34,7 @@ def make_config(choice: Choice, found: Checked, method: str, options: dict) -> C
     for node in nodes(config.model):
         if 'num_classes' in node:
             node.num_classes = len(found.table.classes)
-        if node.get('type') == 'VGG16DeepLab':
-            node.norm_cfg = ConfigDict(NORMS[choice.norm])
-        if node.get('type') == 'SwitchSites' and choice.norm != 'bn':
-            node.site_norm_cfg = ConfigDict(NORMS[choice.norm])
+    set_norm(config, choice.norm)
     config.model.pop('ignore_rows', None)  # of Cityscapes' camera
     if config.model.get('statistics_from') == 'both':
         config.model.statistics_from = 'target'  # predictions meet target images only
@@ -92,8 +92,9 @@ def source_of(folder: Folder, found: Checked, **more) -> dict:
     if folder is found.source and not more and held_out(found):
         more = {'hold_out': held_out(found)}
     return {'type': 'LabelledImages', 'images': images, 'labels': str(Path(folder.labels).resolve()),
-            'classes': found.table.to_dict(), 'image_suffix': folder.suffixes[0], 'label_suffix': folder.suffixes[1],
-            **out, **more}
+            'classes': (folder.table or found.table).to_dict(), 'image_suffix': folder.suffixes[0],
+            'label_suffix': folder.suffixes[1],
+            **({'label_frame': folder.scan.frame} if folder.scan.frame else {}), **out, **more}
 
 
 def held_out(found: Checked) -> int:
@@ -104,8 +105,7 @@ def held_out(found: Checked) -> int:
 
 def training_steps(folder: Folder, found: Checked, side: int, crop: tuple[int, int]) -> list[dict]:
     """A training pipeline without its last step."""
-    steps = [{'type': 'LoadImage'}] + ([{'type': 'LoadLabels'}] if folder.labels else [])
-    steps += resizing(found, side)
+    steps = [*folder.loading(), *resizing(found, side)]
     if any(h > crop[0] or w > crop[1] for h, w in scaled(folder, side)):
         steps.append({'type': 'RandomCrop', 'crop_size': tuple(crop)})
     return [*steps, {'type': 'RandomFlip', 'prob': 0.5}]
@@ -134,8 +134,10 @@ def test_loader(choice: Choice, found: Checked, folder: Folder | None) -> Config
     where none were)."""
     apart = {'hold_out': held_out(found), 'held_out': True} if folder is None and held_out(found) else {}
     folder = folder or found.source
-    steps = [{'type': 'LoadImage'}, *resizing(found, choice.short_side), {'type': 'LoadLabels'},
-             {'type': 'PackSegInputs'}]
+    whites = {one.scan.white for one in (folder, found.target)} - {None}  # predictions are of the target's images
+    load = {'type': 'LoadImage', **({'white': whites.pop()} if len(whites) == 1 else {})}
+    rest = folder.loading()[1:]
+    steps = [load, *resizing(found, choice.short_side), *rest, {'type': 'PackSegInputs'}]
     dataset = {**source_of(folder, found, **apart), 'pipeline': steps}
     return ConfigDict(batch_size=1, num_workers=1, persistent_workers=False, dataset=dataset,
                       sampler={'type': 'DefaultSampler', 'shuffle': False})

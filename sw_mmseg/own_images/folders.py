@@ -7,12 +7,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from mmseg.registry import TRANSFORMS
 
 from sw_mmseg.analysis import Table, contact_sheet, image_bytes
 from sw_mmseg.datasets import ClassTable, LoadImage
 from sw_mmseg.datasets.label_scan import Scan, Size, class_shares
-from sw_mmseg.running.files import whole_file
+from sw_mmseg.files import whole_file
 from sw_mmseg.running.records import write_json
+
+__all__ = ['Checked', 'Folder', 'labelled_picture', 'labelled_pictures', 'picture', 'spread', 'write_check']
 
 SHOWN = 4  # rows of a sheet
 
@@ -31,6 +34,12 @@ class Folder:
     suffixes: tuple[str, str]
     scan: Scan
     notes: tuple[str, ...]
+    table: ClassTable | None = None  # by which its label files are read, see `ClassTable.by_colors`
+
+    def loading(self) -> list[dict]:
+        """The steps of a pipeline that read an image, and its labels where there are any."""
+        white = {} if self.scan.white is None else {'white': self.scan.white}
+        return [{'type': 'LoadImage', **white}, *([{'type': 'LoadLabels'}] if self.labels else [])]
 
     def sizes(self) -> str:
         """'256x128 (200), 640x480 (3) and 2 other sizes'."""
@@ -93,7 +102,7 @@ def write_check(folder: Path, found: Checked) -> None:
         'faults': {f.what: f.scan.faults for f in found.folders if f.scan.faults}})
     names, palette = found.table.names, found.table.palette
     rows = [{'source image': image, 'labels': labels} for image, labels in labelled_pictures(found.source, found.table)]
-    targets = [picture(path) for path in spread(found.target.paths, 2 * SHOWN)]
+    targets = [picture(path, found.target.scan.white) for path in spread(found.target.paths, 2 * SHOWN)]
     pairs = [{'target images': left, ' ': right} for left, right in zip(targets[::2], targets[1::2])]
     sheets = {'source.png': rows, 'target.png': pairs}
     for file, sheet in sheets.items():
@@ -102,14 +111,23 @@ def write_check(folder: Path, found: Checked) -> None:
 
 
 def labelled_pictures(folder: Folder, table: ClassTable, count: int = SHOWN) -> list[tuple[np.ndarray, np.ndarray]]:
-    """Images (RGB) and their class maps, spread over the folder."""
-    chosen = spread(list(zip(folder.paths, folder.label_paths)), count)
-    return [(picture(image), table.read(label)) for image, label in chosen]
+    """Images (RGB) and their class maps, as training sees them, spread over the folder."""
+    return [labelled_picture(folder, table, *pair) for pair in
+            spread(list(zip(folder.paths, folder.label_paths)), count)]
 
 
-def picture(path: str) -> np.ndarray:
+def labelled_picture(folder: Folder, table: ClassTable, image: str, label: str) -> tuple[np.ndarray, np.ndarray]:
+    """One of them."""
+    sample = {'img_path': image, 'seg_map_path': label, 'seg_fields': [], 'label_ids': folder.table or table,
+              'label_frame': folder.scan.frame}
+    for step in folder.loading():
+        sample = TRANSFORMS.build(step)(sample)
+    return np.ascontiguousarray(sample['img'][..., ::-1]), sample['gt_seg_map']
+
+
+def picture(path: str, white: float | None = None) -> np.ndarray:
     """H×W×3 uint8 RGB, as training sees it."""
-    return np.ascontiguousarray(LoadImage()({'img_path': path})['img'][..., ::-1])
+    return np.ascontiguousarray(LoadImage(white)({'img_path': path})['img'][..., ::-1])
 
 
 def spread(items: Sequence, count: int) -> list:

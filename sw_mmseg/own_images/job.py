@@ -19,6 +19,8 @@ from sw_mmseg.running.errors import UserError
 from sw_mmseg.running.methods import SOURCE_ONLY
 from sw_mmseg.running.records import write_json
 
+__all__ = ['FEWEST', 'begin', 'changed_config', 'config_texts', 'configs', 'resumed', 'settings', 'trained']
+
 FEWEST = 8  # iterations
 # what --resume may change
 NOT_IN_A_RUN = {'resume', 'traceback', 'predict', 'check_only', 'local_rank', 'command', 'out'}

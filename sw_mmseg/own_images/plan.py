@@ -19,6 +19,9 @@ from sw_mmseg.running.methods import METHODS as ALL_METHODS
 from sw_mmseg.running.methods import SOURCE_ONLY, STATISTICS
 from sw_mmseg.running.paths import shipped_config
 
+__all__ = ['BUDGET', 'DEFAULT_METHOD', 'METHODS', 'NETWORKS', 'SMALLEST', 'Choice', 'available', 'choose',
+           'choose_network', 'config_file', 'crop_of', 'smaller', 'title']
+
 DEFAULT_METHOD = 'adaptsegnet'
 METHODS = {name: method for name, method in ALL_METHODS.items() if name != 'oracle'}  # it needs the target's labels
 NETWORKS = {'narrow': '{}_streets', 'vgg16': '{}_gta2cityscapes', 'resnet101': '{}101_gta2cityscapes'}
@@ -82,14 +85,15 @@ def choose(args: argparse.Namespace, found: Checked) -> tuple[Choice, list[tuple
         raise UserError(f'--method {args.method} has no config with the network {network}; there are '
                         f'{", ".join(available(network))}')
     native = min(min(folder.typical_size()) for folder in (found.source, found.target))
-    side = args.short_side or min(SHORT_SIDE[network], native)
+    side = min(args.short_side or SHORT_SIDE[network], native)  # images are never scaled up
     side -= side % 8
     if side < SMALLEST:
         raise UserError(f'the images are {native} pixels on their short side; at least {SMALLEST} are needed')
     crops = [crop_of(folder, side) for folder in (found.source, found.target)]
     choice = Choice(network, args.norm, args.method, side, *crops, args.batch_size or BATCH[network],
                     args.iterations or 0, args.seed)
-    how = 'as asked' if args.short_side else (
+    how = 'as asked' if args.short_side and args.short_side <= native else (
+        f'{args.short_side} was asked for; the images have {native}, and are not scaled up') if args.short_side else (
         'as the images have' if side > native - 8 else f'what this network is made for; the images have {native}')
     machine = torch.cuda.get_device_name() if device == 'cuda' else f'processor cores: {usable_cores()}'
     reasons = [('device', device, machine),

@@ -22,15 +22,18 @@ from tqdm import tqdm
 
 from sw_mmseg.adaptation import DisturbedSource, estimate_switches
 from sw_mmseg.adaptation.estimate_switches import switch_logits
+from sw_mmseg.files import whole_file
 from sw_mmseg.own_images.config import source_of, test_loader
-from sw_mmseg.own_images.folders import Checked, picture, spread
+from sw_mmseg.own_images.folders import Checked, labelled_picture, picture, spread
 from sw_mmseg.own_images.plan import Choice, smaller
 from sw_mmseg.running.configs import build
 from sw_mmseg.running.data_sets import build_loader, labelled_images, unlabelled_images
-from sw_mmseg.running.files import whole_file
 from sw_mmseg.running.prediction import build_pipeline, segment, write
 from sw_mmseg.running.scoring import estimate, switch_ratios, test
 from sw_mmseg.running.training import quiet
+
+__all__ = ['SWITCH_STEPS', 'Examiner', 'Outcome', 'Stopwatch', 'fit', 'learn_switches_again', 'put_switches',
+           'seconds_an_iteration', 'write_checkpoint', 'write_predictions']
 
 PATIENCE = 15.0  # seconds of timing, at most
 WARM_UP, TIMED = 3, 40  # iterations that do not count, and that do
@@ -162,8 +165,11 @@ class Examiner:
 
     def pictures(self) -> list[dict[str, np.ndarray]]:
         """Image and, with target-val, truth of what the report shows."""
-        return [{'image': picture(path), **({'truth': self.found.table.read(label)} if label else {})}
-                for path, label in self.shown]
+        found = self.found
+        labelled = {path: labelled_picture(found.target_val, found.table, path, label)
+                    for path, label in self.shown if label}
+        return [dict(zip(('image', 'truth'), labelled[path])) if label else
+                {'image': picture(path, found.target.scan.white)} for path, label in self.shown]
 
 
 def write_predictions(model: nn.Module, examiner: Examiner, out: Path, count: int | None) -> int:

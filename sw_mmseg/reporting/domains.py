@@ -23,6 +23,9 @@ from sw_mmseg.running.data_sets import reads_labels, unlabelled_images
 from sw_mmseg.running.errors import UserError
 from sw_mmseg.running.streets import innermost
 
+__all__ = ['Sampling', 'add_network_arguments', 'chosen_pictures', 'compared', 'core', 'distances', 'domain_dataset',
+           'features', 'pass_through', 'pictures']
+
 
 @dataclass
 class Sampling:

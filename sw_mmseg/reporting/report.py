@@ -56,7 +56,7 @@ def class_iou(runs: list[Run], measure: bool) -> dict[str, dict[str, float]]:
         values = parts.stored_classes(run)
         if values is None and measure and segments(run.config) and run.checkpoint:
             from sw_mmseg.running.data_sets import build_loader
-            from sw_mmseg.studies.scenes.runs import score
+            from sw_mmseg.running.scoring import score
             values = score(network(run), build_loader(run.config.test_dataloader.dataset, 1))[1]
         if values:
             found[run.label] = values

@@ -16,6 +16,10 @@ from sw_mmseg.analysis.importance_plots import plot_network, plot_ratio_curves, 
 from sw_mmseg.reporting.runs import Run, ratio_curves, ratios, whose_ratios
 from sw_mmseg.running.errors import UserError
 
+__all__ = ['chart', 'checkpoint_facts', 'classes', 'curves', 'described', 'domains', 'importance', 'importance_of',
+           'last_step', 'means', 'network_name', 'overview', 'ratios_or_none', 'repeat', 'stored_classes',
+           'study_result', 'training_command']
+
 # logged score -> its name; those of a validation come first in a table
 SCORES = {'mIoU': 'mIoU (%)', 'aAcc': 'pixel accuracy (%)', 'mAcc': 'class accuracy (%)',
           'accuracy/top1': 'accuracy (%)', 'accuracy/top5': 'top-5 accuracy (%)', 'coco/bbox_mAP': 'box AP',

@@ -8,14 +8,17 @@ from pathlib import Path
 import torch
 from mmengine.config import Config
 from mmengine.hooks import Hook
-from mmengine.model import is_model_wrapper, revert_sync_batchnorm
+from mmengine.model import revert_sync_batchnorm
 from mmengine.registry import Registry
 from mmengine.runner import Runner
 from torch import nn
 
 from sw_mmseg.adaptation import without_wrappers
+from sw_mmseg.models.wrappers import unwrap
 from sw_mmseg.running.configs import build
 from sw_mmseg.running.errors import UserError
+
+__all__ = ['WholeCheckpointHook', 'fitting', 'load_network', 'load_weights', 'read_weights']
 
 State = dict[str, torch.Tensor]
 
@@ -92,5 +95,5 @@ class WholeCheckpointHook(Hook):
 
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
         """Before the weights are put into the model."""
-        model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+        model = unwrap(runner.model)
         checkpoint['state_dict'] = fitting(model, checkpoint['state_dict'], self.path)

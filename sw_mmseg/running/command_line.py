@@ -11,6 +11,7 @@ from collections.abc import Callable
 from mmengine.config import DictAction
 
 from sw_mmseg.running.errors import UserError, is_user_error
+from sw_mmseg.whitening import NORMS
 
 __all__ = ['LAUNCHERS', 'add_common_arguments', 'picture_size', 'run_tool']
 
@@ -22,6 +23,8 @@ def add_common_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--work-dir', help='where logs and checkpoints go (default: work_dirs/NAME_OF_CONFIG)')
     parser.add_argument('--cfg-options', nargs='+', action=DictAction, default={}, metavar='KEY=VALUE',
                         help='settings of the config to change, e.g. train_dataloader.batch_size=4')
+    parser.add_argument('--norm', type=str.lower, choices=tuple(NORMS), metavar='NORM',
+                        help=f'norm at the sites of the network, in place of the config\'s: {", ".join(NORMS)}')
     parser.add_argument('--launcher', choices=LAUNCHERS, default='none', help='how several processes were started')
     parser.add_argument('--local_rank', '--local-rank', type=int, default=0, help=argparse.SUPPRESS)
     parser.add_argument('--traceback', action='store_true', help='show where in the code an error arose')

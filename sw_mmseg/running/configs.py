@@ -11,18 +11,19 @@ from mmengine.registry import init_default_scope
 
 from sw_mmseg.running.devices import adapt_to_device
 from sw_mmseg.running.errors import UserError, is_user_error
-from sw_mmseg.running.paths import shipped_config
+from sw_mmseg.running.named_configs import find_named, nearest, with_norm
 
 __all__ = ['build', 'check_options', 'find_config', 'load_config']
 
 EXTRAS = {'mmdet': 'det', 'mmpretrain': 'cls'}  # package -> extra of setup.cfg that brings it
 
 
-def load_config(path: str, options: dict, work_dir: str | None = None, launcher: str = 'none') -> Config:
-    """The config with the command line's options, work directory and launcher put in.
+def load_config(path: str, options: dict, work_dir: str | None = None, launcher: str = 'none',
+                norm: str | None = None) -> Config:
+    """The config with the command line's norm, options, work directory and launcher put in.
 
     Raises:
-        UserError: no such file, a file that is no config, or an option no config has.
+        UserError: no such file, a file that is no config, an option no config has, or no such norm or place for it.
     """
     file = find_config(path)
     try:
@@ -32,6 +33,8 @@ def load_config(path: str, options: dict, work_dir: str | None = None, launcher:
         if extra and isinstance(error, ImportError):
             raise UserError(f"{path}: {error}. Its networks come with: pip install '.[{extra}]'") from error
         raise UserError(f'{path} cannot be read as a config: {type(error).__name__}: {error}') from error
+    if norm is not None:
+        config = with_norm(config, norm)
     check_options(config, options)
     try:
         config.merge_from_dict(options)
@@ -39,7 +42,7 @@ def load_config(path: str, options: dict, work_dir: str | None = None, launcher:
         raise UserError(f'--cfg-options do not fit {path}: {error}') from error
     init_default_scope(config.get('default_scope', 'mmseg'))
     config.launcher = launcher
-    config.work_dir = work_dir or config.get('work_dir') or str(Path('work_dirs') / file.stem)
+    config.work_dir = work_dir or config.get('work_dir') or str(Path('work_dirs') / Path(config.filename).stem)
     return adapt_to_device(config)
 
 
@@ -49,14 +52,15 @@ def find_config(path: str) -> Path:
     Raises:
         UserError: there is none; the nearest names are told.
     """
-    file, shipped = Path(path), shipped_config(path)
+    file = Path(path)
     if file.is_file():
         return file
-    if shipped.is_file() and str(file.parent) in ('.', 'configs') and file.suffix in ('', '.py'):
-        return shipped
-    near = difflib.get_close_matches(shipped.name, [p.name for p in shipped.parent.glob('*.py')], n=3)
-    raise UserError(f'no config {path}' + (f'; did you mean {" or ".join(f"configs/{n}" for n in near)}?' if near
-                                           else ': give the path of a file in configs/'))
+    if str(file.parent) not in ('.', 'configs') or file.suffix not in ('', '.py'):
+        raise UserError(f'no config {path}{nearest(file.stem) or ": give the path of a file in configs/"}')
+    named = find_named(path)
+    if named.norm is not None:
+        raise UserError(f'no config {path}: it is {named.words}')
+    return named.file
 
 
 def check_options(config: Config, options: dict) -> None:
@@ -66,6 +70,9 @@ def check_options(config: Config, options: dict) -> None:
     known = {*config.keys(), *optional}
     for key in options:
         first = key.split('.')[0]
+        if first == 'norm':
+            raise UserError(f'--cfg-options {key} changes no layer: say --norm NAME, or give the whole path of a '
+                            'norm_cfg or site_norm_cfg')
         if first not in known:
             near = difflib.get_close_matches(first, known, n=3)
             raise UserError(f'--cfg-options {key}: the config has no {first!r}' +

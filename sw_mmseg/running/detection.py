@@ -15,6 +15,8 @@ from sw_mmseg.running.checkpoints import load_network
 from sw_mmseg.running.configs import build
 from sw_mmseg.running.prediction import build_pipeline, test_pixels
 
+__all__ = ['DetectionPainter']
+
 
 class DetectionPainter:
     """Pictures in, pictures with masks, boxes and scores out."""

@@ -15,7 +15,7 @@ from torch.utils.data import DataLoader
 from sw_mmseg.adaptation import DisturbedSource, estimate_statistics, estimate_switches, running_layers
 from sw_mmseg.engine import ClassIoUMetric, importance_ratios
 
-__all__ = ['estimate', 'learn_switches', 'miou', 'switch_ratios', 'test']
+__all__ = ['estimate', 'learn_switches', 'miou', 'score', 'switch_ratios', 'test']
 
 
 @torch.no_grad()
@@ -39,6 +39,20 @@ def test(model: torch.nn.Module, loader: DataLoader, keep: Iterable[int] = (),
         seen += len(outputs)
     evaluator.evaluate(seen)
     return list(metric.class_iou.values()), [kept[i] for i in keep]
+
+
+@torch.no_grad()
+def score(model: torch.nn.Module, loader: DataLoader) -> tuple[dict[str, float], dict[str, float]]:
+    """mmseg's metrics, and the IoU of every class, of all pictures of a loader."""
+    metric = ClassIoUMetric()
+    evaluator, seen = Evaluator([metric]), 0
+    evaluator.dataset_meta = loader.dataset.metainfo
+    model.eval()
+    for batch in loader:
+        outputs = model.test_step(batch)
+        evaluator.process(data_samples=outputs, data_batch=batch)
+        seen += len(outputs)
+    return evaluator.evaluate(seen), dict(metric.class_iou)
 
 
 def estimate(model: torch.nn.Module, loader: DataLoader, batches: int) -> tuple[int, float]:

@@ -13,10 +13,12 @@ from PIL import Image
 from torch import Tensor
 from tqdm import tqdm
 
+from sw_mmseg.files import whole_file
 from sw_mmseg.running.checkpoints import read_weights
 from sw_mmseg.running.errors import UserError
-from sw_mmseg.running.files import whole_file
 from sw_mmseg.stylization import PictureError, StyleNetwork, WholePicture, read_picture, to_uint8
+
+__all__ = ['VIDEOS', 'frames', 'free_bytes', 'is_video', 'load_network', 'mixed', 'stylise_pictures', 'stylise_video']
 
 VIDEOS = ('.mp4', '.avi', '.mov', '.mkv', '.webm', '.m4v')
 CODECS = {'.mp4': 'mp4v', '.m4v': 'mp4v', '.mov': 'mp4v', '.avi': 'MJPG'}

@@ -13,8 +13,8 @@ import torch
 from mmengine.config import Config
 from mmengine.runner import Runner
 
-from sw_mmseg.adaptation.base import unwrap
 from sw_mmseg.engine import InterruptHook, ProgressHook
+from sw_mmseg.models.wrappers import unwrap
 from sw_mmseg.running import records
 
 __all__ = ['Interrupted', 'Run', 'quiet', 'train']
@@ -34,6 +34,7 @@ class Run:
     config: str
     options: dict
     folder: Path
+    norm: str | None = None  # in place of the config's
 
     @property
     def label(self) -> str:
@@ -42,7 +43,12 @@ class Run:
 
     def command(self) -> str:
         """What trains the same from the command line."""
-        return f'tools/train.py {self.config} --work-dir {self.folder} --seed {self.seed}{self.settings()}'
+        return (f'tools/train.py {self.config}{self.norm_words()} --work-dir {self.folder} --seed {self.seed}'
+                f'{self.settings()}')
+
+    def norm_words(self) -> str:
+        """`--norm NORM` as words of a command line, a space before them; nothing where it is the config's."""
+        return f' --norm {self.norm}' if self.norm else ''
 
     def settings(self) -> str:
         """The options as words of a command line, a space before them; nothing where there are none."""

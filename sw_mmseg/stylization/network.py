@@ -13,6 +13,8 @@ import torch.nn.functional as F
 from mmengine.registry import MODELS
 from torch import Tensor, nn
 
+__all__ = ['Residual', 'Section', 'StyleNetwork', 'block', 'build_norm', 'up']
+
 DECODERS = ('transposed', 'resize')
 SMALLEST = 16  # pixels a side that reflection at a quarter of the size can do with
 

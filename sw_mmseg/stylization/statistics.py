@@ -16,11 +16,8 @@ import torch
 from torch import Tensor, nn
 
 from sw_mmseg.whitening import SwitchWhiten2d
-from sw_mmseg.whitening.algebra import Parameters, fold
-from sw_mmseg.whitening.kernels import torch_passes
-from sw_mmseg.whitening.moments import Moments
-from sw_mmseg.whitening.settings import Settings
-from sw_mmseg.whitening.statistics import INSTANCE
+from sw_mmseg.whitening.backends import torch_backend
+from sw_mmseg.whitening.maths import INSTANCE, Moments, Parameters, Settings, mix_to_affine
 
 from .network import Section, StyleNetwork
 
@@ -63,11 +60,11 @@ class PictureNorm(nn.Module):
 
     def begin(self) -> None:
         """Nothing is known of the next picture."""
-        self._count, self._moments, self._folded = 0, None, None
+        self._count, self._moments, self._affine = 0, None, None
 
     def add(self, x: Tensor) -> None:
         """Pool the moments with those of another part of the picture, in fp64."""
-        part, count = torch_passes.sample_moments(x, self._settings().group_size), x[0, 0].numel()
+        part, count = torch_backend.sample_moments(x, self._settings().group_size), x[0, 0].numel()
         part = Moments(*(moment.double() for moment in part))
         if self._moments is not None:
             share = count / (self._count + count)
@@ -84,7 +81,7 @@ class PictureNorm(nn.Module):
                                       for old, new in zip(self._before, self._moments)))
         self._before = self._moments if self.smooth else None
         sample = Moments(*(moment.float() for moment in self._moments))
-        self._folded = fold(sample, self._running(), sample.mean, self._learned(), self._settings())
+        self._affine = mix_to_affine(sample, self._running(), sample.mean, self._learned(), self._settings())
         self._shift = sample.mean
 
     def forward(self, x: Tensor) -> Tensor:
@@ -92,9 +89,9 @@ class PictureNorm(nn.Module):
             self.begin()
             self.add(x)
             self.close()
-        if self._folded is None:
+        if self._affine is None:
             return x
-        return torch_passes.apply(x, self._shift, self._folded.matrix, self._folded.vector)
+        return torch_backend.apply(x, self._shift, self._affine.matrix, self._affine.vector)
 
     def _settings(self) -> Settings:
         norm = self.norm

@@ -5,18 +5,24 @@ A BatchNorm's `weight`, `bias` and `running_mean` keep their names; its `running
 statistics that an Ω without batch statistics has no use for, which are logged.
 """
 
+from __future__ import annotations
+
 import logging
 from collections.abc import MutableMapping
+from typing import TYPE_CHECKING
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
+
+if TYPE_CHECKING:
+    from .layer import SwitchWhiten
 
 __all__ = ['adapt_state_dict']
 
 _LOGGER = logging.getLogger(__name__)
 
 
-def adapt_state_dict(layer: nn.Module, state_dict: MutableMapping[str, Tensor], prefix: str) -> list[str]:
+def adapt_state_dict(layer: SwitchWhiten, state_dict: MutableMapping[str, Tensor], prefix: str) -> list[str]:
     """Rewrites the entries of `layer` in `state_dict` in place; returns error messages for what does not fit."""
     keys = {key[len(prefix):] for key in state_dict if key.startswith(prefix)}
     if not keys & {'weight', 'bias', 'running_mean', 'running_var', 'running_cov', 'mean_logits', 'cov_logits'}:
@@ -38,7 +44,7 @@ def adapt_state_dict(layer: nn.Module, state_dict: MutableMapping[str, Tensor], 
     return errors
 
 
-def _adapt_logits(layer: nn.Module, state_dict: MutableMapping[str, Tensor], prefix: str) -> list[str]:
+def _adapt_logits(layer: SwitchWhiten, state_dict: MutableMapping[str, Tensor], prefix: str) -> list[str]:
     """A norm without logits leaves the layer's own ratios; those of another Ω are refused."""
     errors = []
     absent = [name for name in ('mean_logits', 'cov_logits') if prefix + name not in state_dict]
@@ -46,11 +52,11 @@ def _adapt_logits(layer: nn.Module, state_dict: MutableMapping[str, Tensor], pre
         for name in absent:
             state_dict[prefix + name] = getattr(layer, name).detach()
     for name in ('mean_logits', 'cov_logits'):
-        logits, own = state_dict.get(prefix + name), getattr(layer, name)
-        if logits is not None and logits.shape != own.shape:
-            errors.append(f'{prefix}{name} weighs {logits.numel()} statistics, the layer has {own.numel()}: '
+        logits, expected = state_dict.get(prefix + name), getattr(layer, name)
+        if logits is not None and logits.shape != expected.shape:
+            errors.append(f'{prefix}{name} weighs {logits.numel()} statistics, the layer has {expected.numel()}: '
                           f'{layer.statistics}. Build it with the statistics that the checkpoint was trained with')
-            state_dict[prefix + name] = own.detach()
+            state_dict[prefix + name] = expected.detach()
     return errors
 
 

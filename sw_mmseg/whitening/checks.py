@@ -1,16 +1,23 @@
 """What a layer refuses, when built and when called, each with what would do."""
 
-import torch
-import torch.distributed as dist
-from torch import Tensor, nn
+from __future__ import annotations
 
-from .inverse_sqrt import INVERSE_SQRT
-from .statistics import BATCH
+from typing import TYPE_CHECKING
+
+import torch.distributed as dist
+from torch import Tensor
+
+from .maths import BATCH, INVERSE_SQRT
+from .tracing import is_transformed
+
+if TYPE_CHECKING:
+    from .layer import SwitchWhiten
 
 __all__ = ['check_enough_pixels', 'check_input', 'check_no_transform', 'check_options', 'fitting_group_size']
 
 
 def check_options(num_features: int, eps: float, inverse_sqrt: str, iterations: int) -> None:
+    """Raises `ValueError` for an option that no layer can have."""
     if num_features < 1:
         raise ValueError(f'num_features must be positive, got {num_features}')
     if not eps > 0:
@@ -22,16 +29,18 @@ def check_options(num_features: int, eps: float, inverse_sqrt: str, iterations: 
 
 
 def fitting_group_size(num_features: int, group_size: int) -> int:
+    """`group_size`, if it divides the channels. Raises `ValueError` with sizes that do otherwise."""
     if group_size < 1 or num_features % group_size:
         fitting = [size for size in range(1, min(num_features, 64) + 1) if num_features % size == 0]
         raise ValueError(f'group_size={group_size} does not divide {num_features} channels: one of {fitting} would')
     return group_size
 
 
-def check_input(layer: nn.Module, input: Tensor) -> None:
+def check_input(layer: SwitchWhiten, input: Tensor) -> None:
+    """Raises `ValueError` for a rank, channel count or dtype that is not the layer's, and for no pixels."""
     name = type(layer).__name__
-    if input.dim() not in layer._ranks:
-        ranks = ' or '.join(f'{rank}-d' for rank in layer._ranks)
+    if input.dim() not in layer.ranks:
+        ranks = ' or '.join(f'{rank}-d' for rank in layer.ranks)
         raise ValueError(f'{name} expects a {ranks} input, got shape {tuple(input.shape)}')
     if input.shape[1] != layer.num_features:
         raise ValueError(f'{name} was built for {layer.num_features} channels, got shape {tuple(input.shape)}')
@@ -41,20 +50,21 @@ def check_input(layer: nn.Module, input: Tensor) -> None:
         raise ValueError(f'{name} got an input without pixels, shape {tuple(input.shape)}')
 
 
-def check_no_transform(layer: nn.Module) -> None:
-    if torch._C._are_functorch_transforms_active():
+def check_no_transform(layer: SwitchWhiten) -> None:
+    """Raises `RuntimeError` inside a transform of `torch.func`, where running statistics cannot move."""
+    if is_transformed():
         raise RuntimeError(f'{type(layer).__name__} in training mode works under no transform of torch.func: call '
                            '.eval(), in which it does, or use torch.autograd')
 
 
-def check_enough_pixels(layer: nn.Module, input: Tensor, group: dist.ProcessGroup | None) -> None:
+def check_enough_pixels(layer: SwitchWhiten, input: Tensor, group: dist.ProcessGroup | None) -> None:
     """One value has no variance: its normalised value is β, whatever it was. torch's norms refuse that too."""
     pixels = input[0, 0].numel() if input.shape[0] else 0
     if pixels == 1 and set(layer.statistics) <= {'iw', 'in'}:
-        what = 'one pixel an image'
+        shortage = 'one pixel an image'
     elif pixels * input.shape[0] == 1 and group is None and set(layer.statistics) <= BATCH | {'iw', 'in'}:
-        what = 'one pixel in the whole batch'
+        shortage = 'one pixel in the whole batch'
     else:
         return
-    raise ValueError(f'{type(layer).__name__} with statistics {layer.statistics} needs more than {what} to train, '
+    raise ValueError(f'{type(layer).__name__} with statistics {layer.statistics} needs more than {shortage} to train, '
                      f"got shape {tuple(input.shape)}: use larger inputs or batches, or add 'ln' to the statistics")

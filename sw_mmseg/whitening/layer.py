@@ -5,6 +5,7 @@ BatchNorm checkpoint loads; `momentum` has torch's sense. Subclassing `_BatchNor
 elsewhere (frozen statistics, weight decay of norms, constant initialisation, `update_bn`) treat the layer as a norm.
 """
 
+import functools
 from collections.abc import Sequence
 from typing import Any
 
@@ -12,23 +13,19 @@ import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 from torch.nn import init
-from torch.nn.modules.batchnorm import _BatchNorm
+from torch.nn.modules.batchnorm import _BatchNorm  # private, and what isinstance lists elsewhere look for
 
-from . import operators
-from .algebra import Parameters
+from .autograd import Whitened, resolve_group, whiten
+from .backends import select
 from .checkpoint import adapt_state_dict
 from .checks import check_enough_pixels, check_input, check_no_transform, check_options, fitting_group_size
-from .diagnose import Diagnosis, diagnose
-from .function import Settings, SwitchWhitenFunction, forward, switch_whiten
-from .kernels import torch_passes, track
-from .moments import Moments, compute_dtype, dense
-from .statistics import BATCH, WHITENING, validate_statistics
-from .synchronize import resolve_group
+from .diagnosis import Diagnosis, diagnose
+from .maths import BATCH, WHITENING, Moments, Parameters, Settings, compute_dtype, validate_statistics
 
-__all__ = ['SwitchWhiten1d', 'SwitchWhiten2d', 'SwitchWhiten3d']
+__all__ = ['SwitchWhiten', 'SwitchWhiten1d', 'SwitchWhiten2d', 'SwitchWhiten3d']
 
 
-class _SwitchWhiten(_BatchNorm):
+class SwitchWhiten(_BatchNorm):
     """SW over inputs (N, C, *), with y = γ Σ̂^(−1/2)(x − μ̂) + β and Σ̂, μ̂ the learned mixtures of Equation 6.
 
     Args:
@@ -36,10 +33,10 @@ class _SwitchWhiten(_BatchNorm):
         eps: added once to the diagonal of Σ̂; positive.
         momentum: weight of the new batch in the running statistics, in torch's sense; None averages all batches. The
             default is that of torch's norms, so that every norm of a network averages over the same window and a
-            comparison with BatchNorm compares nothing else. The authors' code keeps 0.99 of the old, here 0.01; on
-            streets (SWa, 400 iterations, one seed) source mIoU was 21.5 with 0.1 and 21.4 with 0.01.
+            comparison with BatchNorm compares nothing else. The authors' code keeps 0.99 of the old, here 0.01.
         affine: learn γ (`weight`) and β (`bias`), (C,) each.
-        statistics: Ω, a non-empty sequence of 'bw', 'iw', 'bn', 'in', 'ln'; the order is that of the logits.
+        statistics: Ω, a non-empty sequence of 'bw', 'iw', 'bn', 'in', 'ln'; the order is that of the logits. The
+            default is the paper's SWa; `PRESETS` has the others by name.
         group_size: D, channels whitened together; must divide C. Without a whitening word no matrix is built and D
             is 1, whatever is asked.
         inverse_sqrt: 'newton' (Equation 7) or 'eigh' (Equation 4).
@@ -57,7 +54,9 @@ class _SwitchWhiten(_BatchNorm):
             of another rank or channel count, without pixels, or too few of them to have a variance.
     """
 
-    _ranks: tuple[int, ...] = ()
+    ranks: tuple[int, ...] = ()  # of the inputs that the layer takes
+    mean_logits: nn.Parameter
+    cov_logits: nn.Parameter
     running_cov: Tensor | None
 
     def __init__(
@@ -88,20 +87,20 @@ class _SwitchWhiten(_BatchNorm):
         self.reset_parameters()
 
     def _register(self, device: torch.device | str | None, dtype: torch.dtype | None) -> None:
-        c, d, new = self.num_features, self.group_size, {'device': device, 'dtype': dtype}
-        self.weight = nn.Parameter(torch.empty(c, **new)) if self.affine else None
-        self.bias = nn.Parameter(torch.empty(c, **new)) if self.affine else None
-        self.mean_logits = nn.Parameter(torch.empty(len(self.statistics), **new))
+        c, d, new = self.num_features, self.group_size, functools.partial(torch.empty, device=device, dtype=dtype)
+        for name in ('weight', 'bias'):
+            self.register_parameter(name, nn.Parameter(new(c)) if self.affine else None)
+        self.mean_logits = nn.Parameter(new(len(self.statistics)))
         self.cov_logits = self.mean_logits if self.tie_weights else nn.Parameter(torch.empty_like(self.mean_logits))
         tracked = self.track_running_stats
-        self.register_buffer('running_mean', torch.empty(c, **new) if tracked else None)
-        self.register_buffer('running_cov', torch.empty(c // d, d, d, **new) if tracked else None)
+        self.register_buffer('running_mean', new(c) if tracked else None)
+        self.register_buffer('running_cov', new(c // d, d, d) if tracked else None)
         batches = torch.zeros((), dtype=torch.long, device=device)
         self.register_buffer('num_batches_tracked', batches if tracked else None)
 
     def reset_running_stats(self) -> None:
         """Mean 0 and the identity as covariance, as if no batch had been seen."""
-        if self.running_mean is not None:
+        if self.running_mean is not None and self.running_cov is not None and self.num_batches_tracked is not None:
             self.running_mean.zero_()
             self.running_cov.copy_(torch.eye(self.group_size).expand_as(self.running_cov))
             self.num_batches_tracked.zero_()
@@ -116,66 +115,58 @@ class _SwitchWhiten(_BatchNorm):
             init.zeros_(self.bias)
 
     def forward(self, input: Tensor) -> Tensor:
+        """Evaluation takes the running statistics as those of the batch; training takes the input's, and moves them.
+        Which way through torch the computation goes, `whiten` says."""
         check_input(self, input)
-        if self.training:
-            return self._forward_training(input)
-        parameters, running, settings = self._learned(), self._running_moments(input), self._settings(None)
-        if torch.compiler.is_compiling() and not torch.compiler.is_exporting():
-            return operators.switch_whiten(input, parameters, running, settings)[0]
-        if torch.compiler.is_exporting() or torch.jit.is_tracing() or torch._C._are_functorch_transforms_active():
-            return switch_whiten(input, *parameters, running, settings)
-        if torch.is_grad_enabled():
-            return SwitchWhitenFunction.apply(input, *parameters, running, settings)[0]
-        return forward(dense(input), parameters, running, settings)[0]
-
-    def _forward_training(self, input: Tensor) -> Tensor:
+        if not self.training:
+            return whiten(input, self.learned(), self.running_moments(compute_dtype(input)), self.settings()).output
         group = None if BATCH.isdisjoint(self.statistics) else resolve_group(self.sync, self.process_group)
         if input.shape[0] == 0 and group is None:
             return self._empty(input)
         check_enough_pixels(self, input, group)
-        parameters, settings = self._learned(), self._settings(group)
-        if torch.compiler.is_compiling():
-            output, mean, cov, count = operators.switch_whiten(input, parameters, None, settings)
-        else:
-            check_no_transform(self)
-            output, mean, cov, count = SwitchWhitenFunction.apply(input, *parameters, None, settings)
-        if mean is not None and self.track_running_stats:
-            self._track(mean, cov, count)
-        return output
+        check_no_transform(self)
+        whitened = whiten(input, self.learned(), None, self.settings(group))
+        self._track(whitened)
+        return whitened.output
 
     @torch.no_grad()
-    def _track(self, mean: Tensor, cov: Tensor, count: int | Tensor) -> None:
-        """Lines 7 and 8 of Algorithm 1, with the unbiased covariance. A count over processes is a tensor, maybe 0."""
-        running, factor = (self.running_mean, self.running_cov, self.num_batches_tracked), self.momentum
-        if isinstance(count, int):
-            seen, scale = 1, count / max(count - 1, 1)
-            if factor is not None and not torch.compiler.is_compiling():
-                track(*running, mean, cov, factor, scale)
-                return
+    def _track(self, batch: Whitened) -> None:
+        """Lines 7 and 8 of Algorithm 1, with the unbiased covariance; nothing where Ω has no batch statistic."""
+        running_mean, running_cov, batches = self.running_mean, self.running_cov, self.num_batches_tracked
+        if batch.mean is None or batch.cov is None or running_mean is None or running_cov is None or batches is None:
+            return
+        pixels, dtype = batch.pixels, running_cov.dtype
+        seen: int | Tensor = 1
+        scale: float | Tensor = 1.0
+        if isinstance(pixels, Tensor):  # of all processes: reading it would make a GPU wait, and it may be 0
+            seen, scale = pixels > 0, (pixels / (pixels - 1).clamp_min(1)).to(batch.cov.dtype)
         else:
-            seen, scale = count > 0, (count / (count - 1).clamp_min(1)).to(cov.dtype)
-        if factor is None:
-            factor = 1.0 / (self.num_batches_tracked + seen).clamp_min(1).to(self.running_cov.dtype)
-        if isinstance(count, Tensor):
-            factor = factor * seen.to(self.running_cov.dtype)
-        torch_passes.track(*running, mean, cov, factor, scale, seen)
+            scale = pixels / max(pixels - 1, 1)
+        factor = 1.0 / (batches + seen).clamp_min(1).to(dtype) if self.momentum is None else self.momentum
+        if isinstance(seen, Tensor):
+            factor = factor * seen.to(dtype)
+        backend = select(batch.mean, self.group_size)
+        backend.track(Moments(running_mean, running_cov), batches, Moments(batch.mean, batch.cov), factor, scale, seen)
 
-    def _learned(self) -> Parameters:
+    def learned(self) -> Parameters:
         return Parameters(self.weight, self.bias, self.mean_logits, self.cov_logits)
 
-    def _settings(self, group: dist.ProcessGroup | None) -> Settings:
+    def settings(self, group: dist.ProcessGroup | None = None) -> Settings:
         return Settings(self.statistics, self.group_size, self.eps, self.inverse_sqrt, self.iterations, group)
 
-    def _running_moments(self, input: Tensor) -> Moments | None:
-        if self.running_mean is None:
+    def running_moments(self, dtype: torch.dtype) -> Moments | None:
+        """The running statistics as batch moments, (1, G, D) and (1, G, D, D); None where Ω needs none."""
+        if self.running_mean is None or self.running_cov is None:
             return None
-        dtype, d = compute_dtype(input), self.group_size
-        return Moments(self.running_mean.to(dtype).view(1, -1, d), self.running_cov.to(dtype).unsqueeze(0))
+        mean = self.running_mean.to(dtype).view(1, -1, self.group_size)
+        return Moments(mean, self.running_cov.to(dtype).unsqueeze(0))
 
     def _empty(self, input: Tensor) -> Tensor:
         """No samples, no statistics: the input, connected to the parameters so that their gradients are zero."""
-        parameters = [self.mean_logits, self.cov_logits] + ([self.weight, self.bias] if self.affine else [])
-        return input + 0 * sum(parameter.sum() for parameter in parameters).to(input.dtype)
+        total = self.mean_logits.sum() + self.cov_logits.sum()
+        if self.affine:
+            total = total + self.weight.sum() + self.bias.sum()
+        return input + 0 * total.to(input.dtype)
 
     def diagnose(self, input: Tensor) -> Diagnosis:
         """Condition, residuals and whiteness on `input`, without gradient or a change of state; see `Diagnosis`."""
@@ -208,26 +199,26 @@ class _SwitchWhiten(_BatchNorm):
                                       error_msgs)
 
     def extra_repr(self) -> str:
-        words = ('num_features', 'eps', 'momentum', 'affine', 'statistics', 'group_size')
-        text = ', '.join(f'{word}={getattr(self, word)}' for word in words).replace('num_features=', '', 1)
+        options = ('num_features', 'eps', 'momentum', 'affine', 'statistics', 'group_size')
+        text = ', '.join(f'{word}={getattr(self, word)}' for word in options).replace('num_features=', '', 1)
         if self.group_size > 1:
             text += f', inverse_sqrt={self.inverse_sqrt}'
             text += f', iterations={self.iterations}' if self.inverse_sqrt == 'newton' else ''
         return text + (', tie_weights=True' if self.tie_weights else '') + ('' if self.sync else ', sync=False')
 
 
-class SwitchWhiten1d(_SwitchWhiten, _BatchNorm):  # `_BatchNorm` again: mmengine's init_cfg matches direct bases by name
+class SwitchWhiten1d(SwitchWhiten, _BatchNorm):  # `_BatchNorm` again: mmengine's init_cfg matches direct bases by name
     """SW over (N, C) or (N, C, L). See `SwitchWhiten2d`."""
 
-    _ranks = (2, 3)
+    ranks = (2, 3)
 
 
-class SwitchWhiten2d(_SwitchWhiten, _BatchNorm):
-    __doc__ = _SwitchWhiten.__doc__
-    _ranks = (4,)
+class SwitchWhiten2d(SwitchWhiten, _BatchNorm):
+    __doc__ = SwitchWhiten.__doc__
+    ranks = (4,)
 
 
-class SwitchWhiten3d(_SwitchWhiten, _BatchNorm):
+class SwitchWhiten3d(SwitchWhiten, _BatchNorm):
     """SW over (N, C, T, H, W). See `SwitchWhiten2d`."""
 
-    _ranks = (5,)
+    ranks = (5,)

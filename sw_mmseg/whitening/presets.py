@@ -1,14 +1,17 @@
 """Ω by name: the norms that the paper compares are one layer with different statistics (Section 3.1).
 
-`SwitchNorm2d` is Luo et al.'s SN, `BatchWhiten2d` is decorrelated BN, `InstanceWhiten2d` the whitening of style
-transfer. Each takes the arguments of `SwitchWhiten2d`.
+`FullSwitchWhiten2d` is the paper's SWb, `SwitchNorm2d` Luo et al.'s SN, `BatchWhiten2d` decorrelated BN,
+`InstanceWhiten2d` the whitening of style transfer. Each takes the arguments of `SwitchWhiten2d`, whose Ω is SWa's.
 """
 
-from torch.nn.modules.batchnorm import _BatchNorm
+from collections.abc import Sequence
+from typing import Any
+
+from torch.nn.modules.batchnorm import _BatchNorm  # a direct base again, as in `layer`
 
 from .layer import SwitchWhiten2d
 
-__all__ = ['PRESETS', 'BatchWhiten2d', 'InstanceWhiten2d', 'SwitchNorm2d']
+__all__ = ['PRESETS', 'BatchWhiten2d', 'FullSwitchWhiten2d', 'InstanceWhiten2d', 'SwitchNorm2d']
 
 PRESETS = {
     'SWa': ('bw', 'iw'),
@@ -22,22 +25,32 @@ PRESETS = {
 }
 
 
+class FullSwitchWhiten2d(SwitchWhiten2d, _BatchNorm):
+    """SWb: Ω = {bw, iw, bn, in, ln}."""
+
+    def __init__(self, num_features: int, *args, statistics=PRESETS['SWb'], **kwargs) -> None:
+        super().__init__(num_features, *args, statistics=statistics, **kwargs)
+
+
 class SwitchNorm2d(SwitchWhiten2d, _BatchNorm):
     """SN: Ω = {bn, in, ln}."""
 
-    def __init__(self, num_features: int, *args, statistics=PRESETS['SN'], **kwargs) -> None:
-        super().__init__(num_features, *args, statistics=statistics, **kwargs)
+    def __init__(self, num_features: int, eps: float = 1e-5, momentum: float | None = 0.1, affine: bool = True,
+                 statistics: Sequence[str] = PRESETS['SN'], **options: Any) -> None:
+        super().__init__(num_features, eps, momentum, affine, statistics, **options)
 
 
 class BatchWhiten2d(SwitchWhiten2d, _BatchNorm):
     """BW: Ω = {bw}."""
 
-    def __init__(self, num_features: int, *args, statistics=PRESETS['BW'], **kwargs) -> None:
-        super().__init__(num_features, *args, statistics=statistics, **kwargs)
+    def __init__(self, num_features: int, eps: float = 1e-5, momentum: float | None = 0.1, affine: bool = True,
+                 statistics: Sequence[str] = PRESETS['BW'], **options: Any) -> None:
+        super().__init__(num_features, eps, momentum, affine, statistics, **options)
 
 
 class InstanceWhiten2d(SwitchWhiten2d, _BatchNorm):
     """IW: Ω = {iw}."""
 
-    def __init__(self, num_features: int, *args, statistics=PRESETS['IW'], **kwargs) -> None:
-        super().__init__(num_features, *args, statistics=statistics, **kwargs)
+    def __init__(self, num_features: int, eps: float = 1e-5, momentum: float | None = 0.1, affine: bool = True,
+                 statistics: Sequence[str] = PRESETS['IW'], **options: Any) -> None:
+        super().__init__(num_features, eps, momentum, affine, statistics, **options)

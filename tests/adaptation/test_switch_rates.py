@@ -7,12 +7,14 @@ import torch
 from mmengine.config import Config
 from mmengine.optim import build_optim_wrapper
 
+from sw_mmseg.running.norms import set_norm
+
 CONFIGS = Path(__file__).parents[2] / 'configs'
 
 
 @pytest.mark.parametrize('rate', [0.0, 1.0, 100.0])
 def test_switches_learn_as_fast_as_they_are_told(rate, make_model, make_batch):
-    config = Config.fromfile(CONFIGS / 'sw_minent_streets.py')
+    config = set_norm(Config.fromfile(CONFIGS / 'bn_minent_streets.py'), 'sw')
     keys = 'optim_wrapper.segmentor.paramwise_cfg.custom_keys'
     config.merge_from_dict({f'{keys}.{kind}_logits.lr_mult': rate for kind in ('mean', 'cov')})
     model = make_model('EntropyMinimization', norm='sw')

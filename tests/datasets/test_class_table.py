@@ -5,8 +5,8 @@ import pytest
 from PIL import Image
 
 from sw_mmseg.datasets import DatasetError, parse_class_table, read_class_table, table_of_ids, write_class_table
-from sw_mmseg.datasets.class_table import distinct_colors
-from sw_mmseg.datasets.label_pixels import read_label_pixels
+from sw_mmseg.datasets.class_parsing import distinct_colors
+from sw_mmseg.datasets.label_file import read_label
 
 YAML = """
 classes:
@@ -57,7 +57,7 @@ def test_every_kind_of_id_file_is_read(tmp_path, mode):
         picture.putpalette([(37 * i) % 256 for i in range(768)])
     path = tmp_path / ('label.tif' if mode == 'I' else 'label.png')
     picture.save(path)
-    np.testing.assert_array_equal(read_label_pixels(str(path)), ids)
+    np.testing.assert_array_equal(read_label(str(path)).values, ids)
 
 
 def test_a_paletted_file_gives_colours_where_the_table_knows_nothing_else(tmp_path):
@@ -100,7 +100,20 @@ def test_colours_differ_from_each_other_and_from_black():
     ('classes: {road: 10}', '1 classes; 2 to'),
     ('classes: {road: 10, sky: 10}', '10 belongs to road and to sky'),
     ('classes: {road: 10, sky: 255}\nignore: [255]', '255 belongs to sky and to ignore'),
-    ('classes: {on: 10, sky: 2}', 'class name True is no text; put it in quotes'),
+    ('classes:\n  road: 10\n  sky: 2\n  road: 3', r"line 4: 'road' is named a second time \(first in line 2\)"),
+    ('classes: {road: 1, sky: 2}\nclasses: {a: 1, b: 2}', "line 2: 'classes' is named a second time"),
+    ('classes: [{name: a, ids: 1}, {name: a, ids: 2}]', r'two classes are called a; several ids make one'),
+    ('classes: {road: 010, sky: 2}', "line 1: '010' is a number that YAML reads as 8; write it as 10 or 8"),
+    ('classes: {road: 1:30, sky: 2}', "'1:30' is a number that YAML reads as 90"),
+    ('classes: {road: 1_0, sky: 2}', "'1_0' is a number that YAML reads as 10"),
+    ('classes: road: 10 sky: 2', 'line 1: .*Have line breaks been lost'),
+    ('classes:\n  road:10\n  sky:2', 'with a blank behind the colon'),
+    ('classes:\n\troad: 10', 'not by tabs'),
+    ('classes: {road: yes, sky: 2}', "class road: 'yes' is no id"),
+    ('classes: {road: "10", sky: 2}', "class road: '10' is no id; ids are whole numbers, written without quotes"),
+    ('classes: {[1]: 10, sky: 2}', 'line 1: a name is a text'),
+    ('classes: {road: 1}', 'give what is not road a class, too'),
+    ('classes: {road: 1, sky: 2}\nunknown: maybe', "unknown: 'maybe'; valid are error, ignore"),
     ('classes: {road: ten, sky: 2}', "class road: 'ten' is no id"),
     ('classes: {road: {id: 10}, sky: 2}', "class road: unknown entry 'id'"),
     ('classes: {road: {color: [1, 2]}, sky: 2}', r'class road: \[1, 2\] is no colour'),
@@ -111,3 +124,38 @@ def test_a_mistake_in_a_table_is_named(tmp_path, content, text):
     (tmp_path / 'c.yaml').write_text(content)
     with pytest.raises(DatasetError, match=text):
         read_class_table(tmp_path / 'c.yaml')
+
+
+@pytest.mark.parametrize('text', [
+    'classes: {no: 10, on: 2, 3: 4, 2020-01-01: 5, null: 6, "": 7}', '\ufeffclasses: {a: 1, b: 2}',
+    'classes: [yes, no]', '{"classes": {"a": 0x0a, "b": 2}}'])
+def test_names_are_texts_however_yaml_would_read_them(tmp_path, text):
+    (tmp_path / 'c.yaml').write_text(text.replace(', "": 7', ''), encoding='utf-8')
+    table = read_class_table(tmp_path / 'c.yaml')
+    expected = {'classes: {no': [('no', 10), ('on', 2), ('3', 4), ('2020-01-01', 5), ('null', 6)],
+                '\ufeffclasses:': [('a', 1), ('b', 2)], 'classes: [yes': [('yes', 0), ('no', 1)],
+                '{"classes": {': [('a', 10), ('b', 2)]}
+    (rows, ) = [rows for start, rows in expected.items() if text.startswith(start)]
+    assert [(c.name, *c.ids) for c in table.classes] == rows
+
+
+def test_a_table_that_ignores_what_it_does_not_name_is_read_back(tmp_path):
+    table = parse_class_table({'classes': {'a': 1, 'b': 2}, 'unknown': 'ignore'})
+    write_class_table(table, tmp_path / 'c.yaml', ['a comment'])
+    assert read_class_table(tmp_path / 'c.yaml').ignore_unknown and parse_class_table(table.to_dict()).ignore_unknown
+    assert '# a comment' in (tmp_path / 'c.yaml').read_text()
+    assert 'unknown' not in parse_class_table({'classes': {'a': 1, 'b': 2}}).to_dict()
+
+
+def test_a_table_without_255_and_minus_one():
+    assert table_of_ids([0, 255], keep_255=True).ignore == () and table_of_ids([0, 1, -1]).ignore == (255, -1)
+    with pytest.raises(DatasetError, match=r'negative id -9999.*"ignore: \[-9999\]"'):
+        table_of_ids([-9999, 0, 1])
+
+
+def test_a_table_for_colour_files_has_no_ids():
+    table = parse_class_table({'classes': {'a': {'ids': 0, 'color': [9, 9, 9]}, 'b': {'ids': 1, 'color': [0, 0, 0]}}})
+    assert table.by_colors().reads_colors and table.by_colors().palette == table.palette
+    np.testing.assert_array_equal(table.by_colors().map(np.zeros((1, 1, 3), np.uint8), 'x'), [[1]])
+    with pytest.raises(DatasetError, match='has none for b'):
+        parse_class_table({'classes': {'a': {'color': [9, 9, 9]}, 'b': 1}}).by_colors()

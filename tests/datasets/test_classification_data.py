@@ -111,6 +111,31 @@ def test_both_layouts_of_imagenet(tmp_path):
         ImageFolders(str(tmp_path), 'val')
 
 
+def test_hidden_folders_are_no_classes_and_no_class_shifts_another(tmp_path):
+    for split, names in (('train', 'abc'), ('val', 'ac')):
+        for name in names:
+            picture(tmp_path / split / name / '0.png')
+        picture(tmp_path / split / '.ipynb_checkpoints' / '0-checkpoint.png')
+        picture(tmp_path / split / 'a' / '._0.png')
+        (tmp_path / split / '__MACOSX').mkdir()
+    train, val = (ImageFolders(str(tmp_path), split, num_classes=3) for split in ('train', 'val'))
+    assert train.metainfo['classes'] == val.metainfo['classes'] == ('a', 'b', 'c')
+
+    def pairs(dataset):
+        infos = map(dataset.get_data_info, range(len(dataset)))
+        return [(sample['img_path'][-7:], sample['gt_label']) for sample in infos]
+
+    assert pairs(train) == [('a/0.png', 0), ('b/0.png', 1), ('c/0.png', 2)]
+    assert pairs(val) == [('a/0.png', 0), ('c/0.png', 2)]
+    given = ImageFolders(str(tmp_path), 'val', metainfo=dict(classes=('c', 'a')))
+    assert pairs(given) == [('c/0.png', 0), ('a/0.png', 1)]
+    picture(tmp_path / 'val' / 'd' / '0.png')
+    with pytest.raises(DatasetError, match=r"1 classes that .*train has not, such as 'd': numbers would differ"):
+        ImageFolders(str(tmp_path), 'val')
+    alone = ImageFolders(str(tmp_path), 'val', classes_from='val')
+    assert alone.metainfo['classes'] == ('a', 'c', 'd')
+
+
 def test_a_crop_holds_its_thing_in_the_middle():
     image = np.zeros((40, 60, 3), np.uint8)
     image[10:20, 20:40] = 200  # 20 wide, 10 high

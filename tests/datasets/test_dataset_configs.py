@@ -82,14 +82,17 @@ def test_a_pair_and_its_source_only_counterpart_read_the_same_source(load, pair,
 
 
 @pytest.mark.parametrize('name', ['streets', 'streets_sourceonly'])
-def test_one_word_chooses_the_target(name, monkeypatch):
-    monkeypatch.delenv('STREETS_TARGET', raising=False)
-    usual = json.dumps(Config.fromfile(CONFIGS / f'{name}.py').to_dict())
+def test_options_choose_the_target_and_no_environment_does(name, monkeypatch):
+    monkeypatch.setenv('STREETS_TARGET', 'mixed')
+    config = Config.fromfile(CONFIGS / f'{name}.py')
+    usual = json.dumps(config.to_dict())
     for target in ('homogeneous', 'mixed'):
-        monkeypatch.setenv('STREETS_TARGET', target)
-        chosen = json.dumps(Config.fromfile(CONFIGS / f'{name}.py').to_dict())
-        assert usual.count('streets/varied') >= 4
-        assert chosen == usual.replace('streets/varied', f'streets/{target}')
+        usual_folder, folder = 'data/streets/varied/cityscapes', f'data/streets/{target}/cityscapes'
+        parts = ['val_dataloader.dataset', 'test_dataloader.dataset']
+        parts += ['train_dataloader.dataset.target'] if name == 'streets' else []
+        chosen = Config.fromfile(CONFIGS / f'{name}.py')
+        chosen.merge_from_dict({f'{part}.data_root': folder for part in parts})
+        assert json.dumps(chosen.to_dict()) == usual.replace(usual_folder, folder)
 
 
 def test_a_missing_target_is_named_with_the_way_to_make_it(tmp_path):

@@ -75,8 +75,8 @@ def test_pairs_are_found_below_folders(mine):
 def test_what_does_not_match_is_said(mine):
     with pytest.raises(DatasetError, match=r"is called 'monday/0_photo', a label file 'monday/0_label'; compared"):
         find_pairs(**folders(mine), image_suffix='', label_suffix='')
-    with pytest.raises(DatasetError, match=r'one folder.*--image-suffix _image'):
-        find_pairs(str(mine), str(mine))
+    with pytest.raises(DatasetError, match=r'one folder.*--label-suffix _mask'):
+        find_pairs(str(mine / 'images'), str(mine / 'images'))
     with pytest.raises(DatasetError, match=r'nowhere is missing'):
         find_pairs(str(mine / 'nowhere'), str(mine))
     with pytest.raises(DatasetError, match=r'holds no labels.*JPEG is no format'):

@@ -1,26 +1,25 @@
 """The network and its training: any size, whitening that whitens, and a step of every config."""
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 import torch
-from mmengine.config import Config
+from config_runs import OMEGA, StartHook, load, names_of, reloaded
 from mmengine.registry import MODELS
 from mmengine.runner import Runner
 from PIL import Image
+from torch import nn
 
 import sw_mmseg.plugin  # noqa: F401
+from sw_mmseg.running.norms import norm_of
 from sw_mmseg.stylization import StyleNetwork
 from sw_mmseg.whitening import SwitchWhiten2d
 
-ROOT = Path(__file__).resolve().parents[2]
-CONFIGS = sorted(path.stem for path in (ROOT / 'configs').glob('*_style_*.py'))
+CONFIGS = names_of('stylization/test_stylization.py')
+NORMS = ('bn', 'in', 'iw', 'sw', 'swb')  # of Figures 4, 5 and 9
 
 
 def test_the_promised_configs_are_there():
-    assert {f'{norm}_style_{data}' for norm in ('bn', 'in', 'iw', 'sw', 'swb') for data in ('coco', 'streets')} <= set(
-        CONFIGS)
+    assert {f'{norm}_style_{data}' for norm in ('bn', 'sw') for data in ('coco', 'streets')} == set(CONFIGS)
 
 
 @pytest.mark.parametrize('decoder', ['transposed', 'resize'])
@@ -51,9 +50,14 @@ def test_instance_whitening_whitens_and_instance_norm_does_not(eps):
         assert torch.allclose(groups.mean(-1), torch.zeros(2, 2, 4).double(), atol=1e-9)
 
 
-@pytest.mark.parametrize('name', CONFIGS)
-def test_config_steps(name, tmp_path):
-    config = Config.fromfile(ROOT / f'configs/{name}.py')
+@pytest.mark.parametrize(('name', 'norm'), [*((name, None) for name in CONFIGS),
+                                            *((f'bn_style_{data}', norm) for norm in NORMS
+                                              for data in ('coco', 'streets') if norm not in ('bn', 'sw'))])
+def test_config_steps(name, norm, tmp_path):
+    """What is a file, and its other norms, written and read again."""
+    config = load(name) if norm is None else reloaded(load(name, norm), tmp_path)
+    norm = norm or name.split('_')[0]
+    assert norm_of(config) == norm
     contents = tmp_path / 'contents'
     contents.mkdir()
     for index in range(2):
@@ -69,12 +73,16 @@ def test_config_steps(name, tmp_path):
     config.update(work_dir=str(tmp_path / 'run'), experiment_name=tmp_path.name, log_level='ERROR')
     config.visualizer.name = tmp_path.name
     runner = Runner.from_cfg(config)
-    norms = [m for m in runner.model.network.modules() if isinstance(m, SwitchWhiten2d)]
-    words = dict(iw=('iw', ), sw=('bw', 'iw'), swb=('bw', 'iw', 'bn', 'in', 'ln')).get(name.split('_')[0])
-    assert [norm.statistics for norm in norms] == ([] if words is None else [words] * 7)
-    before = {key: value.clone() for key, value in runner.model.named_parameters()}
+    layers = [layer for layer in runner.model.network.modules() if isinstance(layer, SwitchWhiten2d)]
+    assert [layer.statistics for layer in layers] == ([OMEGA[norm]] * 7 if norm in OMEGA else [])
+    if norm in ('bn', 'in'):
+        kind = {'bn': nn.BatchNorm2d, 'in': nn.InstanceNorm2d}[norm]
+        layers = [layer for layer in runner.model.network.modules() if isinstance(layer, kind)]
+        assert len(layers) == 7 and all(layer.affine for layer in layers)
+    start = StartHook()
+    runner.register_hook(start)
     runner.train()
-    changed = {key for key, value in runner.model.named_parameters() if not torch.equal(value, before[key])}
+    changed = start.changed(runner.model) & dict(runner.model.named_parameters()).keys()
     assert any(key.startswith('network') for key in changed)
     assert not any(key.startswith('loss_network') for key in changed)
     assert (tmp_path / 'run/iter_1.pth').is_file()

@@ -148,8 +148,8 @@ def test_network_step_in_half_precision_and_channels_last(bench, capsys):
 
 def test_norm_layer_tabulates_and_draws(bench, tmp_path, capsys, monkeypatch):
     tool = bench('norm_layer')
-    monkeypatch.setattr('_growth.BATCHES', [(1, 8), (2, 8), (4, 8)])
-    monkeypatch.setattr('_growth.GROUP_BATCH', (1, 8))
+    monkeypatch.setattr('sw_mmseg.benchmark.growth.BATCHES', [(1, 8), (2, 8), (4, 8)])
+    monkeypatch.setattr('sw_mmseg.benchmark.growth.GROUP_BATCH', (1, 8))
     text, plot = tmp_path / 'table.md', tmp_path / 'new' / 'table.png'
     words = ['--shapes', '2x64x8x8', '--rounds', '2', '--threads', '1', '--dtypes', 'float32', 'bfloat16', '--growth']
     assert main_of(tool, [*words, '--markdown', str(text), '--plot', str(plot)]) == 0

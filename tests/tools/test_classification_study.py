@@ -87,18 +87,21 @@ def test_what_there_is_no_config_for(study, capsys):
     def call(*words):
         return run_tool(study.main, study.parse_arguments([*words]))
 
-    assert call('--data', 'cifar100', '--norms', 'iw') == 2
-    assert 'no config configs/iw_resnet20_cifar100.py; cifar100 has bn_resnet110_cifar100' in capsys.readouterr().err
+    assert call('--data', 'cifar100', '--norms', 'swtied') == 2
+    assert 'no config swtied_resnet20_cifar100; did you mean ' in capsys.readouterr().err
     assert call('--data', 'mnist') == 2
-    assert 'no configs for --data mnist' in capsys.readouterr().err
+    assert 'no config bn_resnet20_mnist' in capsys.readouterr().err
     planned = study.plan(study.parse_arguments(['--data', 'cifar10', '--networks', 'resnet20', 'resnet44']))
-    assert len(planned) == 5 * (6 + 5) and [run.seed for run in planned[:11]] == [0] * 11
+    assert len(planned) == 5 * (6 + 5) and [run.seed for run in planned[:11]] == [0] * 11  # IW of ResNet-20 alone
+    assert planned[6].command().startswith('tools/train.py configs/bn_resnet44_cifar10.py --work-dir ')
+    assert planned[7].command().startswith('tools/train.py configs/bn_resnet44_cifar10.py --norm sn --work-dir ')
 
 
 def test_training_and_testing_by_the_tools(data, monkeypatch, tmp_path, capsys):
     monkeypatch.chdir(REPOSITORY)
     train, test = import_module('sw_mmseg.commands.train'), import_module('sw_mmseg.commands.test')
-    config, options = 'configs/sw_resnet20_streetcrops.py', ['--work-dir', str(tmp_path), '--cfg-options', *TINY, *data]
+    config = 'configs/bn_resnet20_streetcrops.py'
+    options = ['--norm', 'sw', '--work-dir', str(tmp_path), '--cfg-options', *TINY, *data]
     assert run_tool(train.main, train.parse_arguments([config, '--amp', *options])) == 0
     words = [config, str(tmp_path / 'iter_4.pth'), *options]
     assert run_tool(test.main, test.parse_arguments(words)) == 0, capsys.readouterr().err

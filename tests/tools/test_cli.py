@@ -11,8 +11,8 @@ from mmengine.config import Config
 from torch import nn
 
 import sw_mmseg
+from sw_mmseg import files
 from sw_mmseg.commands.analysis import class_shares
-from sw_mmseg.running import files
 from sw_mmseg.running.checkpoints import load_weights, read_weights
 from sw_mmseg.running.command_line import run_tool
 from sw_mmseg.running.configs import build, load_config

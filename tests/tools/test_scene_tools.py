@@ -1,13 +1,15 @@
 """Looking at scene parsing: painted images and videos, mmseg's own inferencer, what the pipeline yields."""
 
-from importlib import import_module
 
 import cv2
 import numpy as np
 import pytest
 from PIL import Image
 
+from sw_mmseg.commands.image_demo import parse_arguments
 from sw_mmseg.datasets import PALETTE
+from sw_mmseg.running.painting import build_painter
+from sw_mmseg.running.prediction import segment_pixels
 
 pytestmark = pytest.mark.usefixtures('one_thread')
 
@@ -73,10 +75,9 @@ def test_mmsegs_inferencer_takes_config_and_checkpoint(trained, images, tmp_path
     files = sorted(images.rglob('*.png'))
     one = inferencer(str(files[0]), out_dir=str(tmp_path))['predictions']
     assert one.shape == (32, 64) and list(tmp_path.rglob('*.png'))
-    predict, image_demo = import_module('sw_mmseg.commands.predict'), import_module('sw_mmseg.commands.image_demo')
-    painter = image_demo.build_painter(image_demo.parse_arguments([*map(str, trained), 'x', 'y', '--device', 'cpu']))
+    painter = build_painter(parse_arguments([*map(str, trained), 'x', 'y', '--device', 'cpu']))
     pixels = [cv2.imread(str(file)) for file in files]
-    ours = [predict.segment_pixels(painter.model, painter.pipeline, image) for image in pixels]
+    ours = [segment_pixels(painter.model, painter.pipeline, image) for image in pixels]
     assert np.array_equal(one, ours[0])
     for several in (pixels, [str(file) for file in files]):
         found = inferencer(several)['predictions']

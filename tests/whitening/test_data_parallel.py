@@ -9,11 +9,12 @@ import pytest
 import torch
 import torch.distributed as dist
 import torch.multiprocessing as mp
-from reference import SUBSETS, moments
 from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
 from sw_mmseg.whitening import PRESETS, SwitchWhiten2d
+
+from .helpers.reference import SUBSETS, moments
 
 WITH_BATCH = [statistics for statistics in SUBSETS if {'bw', 'bn'} & set(statistics)]
 ACCUMULATED = [PRESETS['SWa'], PRESETS['SWb'], PRESETS['SN'], ('bw',), ('bn',)]

@@ -3,10 +3,11 @@
 import numpy as np
 import pytest
 import torch
-from reference import SUBSETS, switch_whiten
 from torch import nn
 
 from sw_mmseg.whitening import PRESETS, STATISTICS, SwitchWhiten2d
+
+from .helpers.reference import SUBSETS, switch_whiten
 
 EXACT = dict(rtol=1e-10, atol=1e-10)
 

@@ -2,11 +2,12 @@
 
 import pytest
 import torch
-from reference import SUBSETS
 from torch import nn
 from torch.func import functional_call
 
 from sw_mmseg.whitening import SwitchWhiten2d
+
+from .helpers.reference import SUBSETS
 
 
 def functional(layer):

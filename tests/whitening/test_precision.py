@@ -2,6 +2,7 @@
 
 import copy
 import math
+import threading
 
 import pytest
 import torch
@@ -9,17 +10,12 @@ from torch import nn
 from torch.nn import functional as F
 
 from sw_mmseg.whitening import PRESETS, SwitchWhiten2d
-from sw_mmseg.whitening.precision import full_precision
+from sw_mmseg.whitening.autograd import full_precision
 
 OMEGAS = [PRESETS[name] for name in ('SWa', 'SWb', 'SN', 'BW', 'IW', 'BN')]
 METHODS = [dict(inverse_sqrt='newton', iterations=iterations) for iterations in (3, 5, 7, 15)] + [
     dict(inverse_sqrt='eigh')]
 HALVES = [torch.float16, torch.bfloat16]
-
-
-@pytest.fixture(params=['auto', 'torch'])
-def kernels(request, monkeypatch):
-    monkeypatch.setenv('SW_MMSEG_KERNELS', request.param)
 
 
 def all_gradients(layer, x, grad):
@@ -205,6 +201,29 @@ def test_reduced_precision_of_matrix_products_is_not_seen(medium, method):
     x, grad = mixed((4, 16, 32, 32)), torch.randn(4, 16, 32, 32)
     for ours, exact in zip(all_gradients(single, x.float(), grad), all_gradients(double, x.float().double(), grad)):
         assert relative(ours, exact) < 1e-4
+
+
+def test_overlapping_islands_keep_full_precision_to_the_last(medium):
+    """Of two threads, the one that leaves first must not take the precision of the other."""
+    device, entered, overlapping, left = torch.device('cpu'), threading.Event(), threading.Event(), threading.Event()
+
+    def first():
+        with full_precision(device):
+            entered.set()
+            overlapping.wait()
+        left.set()
+
+    before = torch.backends.mkldnn.matmul.fp32_precision
+    thread = threading.Thread(target=first)
+    thread.start()
+    entered.wait()
+    with full_precision(device):
+        overlapping.set()
+        left.wait()
+        inside = torch.backends.mkldnn.matmul.fp32_precision
+    thread.join()
+    assert before != 'ieee' and inside == 'ieee'
+    assert torch.backends.mkldnn.matmul.fp32_precision == before
 
 
 def test_matrix_products_keep_their_digits_whatever_is_set():

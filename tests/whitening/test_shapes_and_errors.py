@@ -2,9 +2,10 @@
 
 import pytest
 import torch
-from reference import SUBSETS
 
 from sw_mmseg.whitening import SwitchWhiten1d, SwitchWhiten2d, SwitchWhiten3d
+
+from .helpers.reference import SUBSETS
 
 
 def step(layer, x):

@@ -6,9 +6,10 @@ import pytest
 import torch
 import torch.distributed as dist
 import torch.multiprocessing as mp
-from reference import SUBSETS
 
 from sw_mmseg.whitening import SwitchWhiten2d
+
+from .helpers.reference import SUBSETS
 
 WITH_BATCH = [statistics for statistics in SUBSETS if {'bw', 'bn'} & set(statistics)]
 COMPILED = [('bw', 'iw'), ('bn',)]

@@ -29,11 +29,6 @@ def assert_equal(ours, expected, **tolerance):
         torch.testing.assert_close(a, b, **tolerance)
 
 
-@pytest.fixture(params=['auto', 'torch'])
-def kernels(request, monkeypatch):
-    monkeypatch.setenv('SW_MMSEG_KERNELS', request.param)
-
-
 @pytest.mark.usefixtures('kernels')
 @pytest.mark.parametrize('training', [True, False], ids=['train', 'eval'])
 @pytest.mark.parametrize('dtype', [torch.float32, torch.bfloat16, torch.float64], ids=str)
@@ -145,6 +140,24 @@ def test_compiled_under_autocast_and_in_channels_last():
         y, expected = program(x), model(x)
     assert y.dtype == torch.bfloat16 and y.is_contiguous(memory_format=torch.channels_last)
     torch.testing.assert_close(y, expected, rtol=1e-2, atol=1e-2)
+
+
+@pytest.mark.parametrize('training', [True, False], ids=['train', 'eval'])
+def test_compiled_calls_the_operators(training):
+    """The compiler does not look into the computation, in either mode: forward and backward are one call each."""
+    graphs = []
+
+    def record(graph, inputs):
+        graphs.append(graph.print_readable(print_output=False))
+        return graph
+
+    layer = SwitchWhiten2d(16).train(training)
+    y = compiled(layer, backend=record)(torch.randn(2, 16, 6, 5, requires_grad=True))
+    y.sum().backward()
+    assert len(graphs) == 1
+    assert graphs[0].count('torch.ops.sw_mmseg.switch_whiten.default(') == 1
+    assert graphs[0].count('torch.ops.sw_mmseg.switch_whiten_backward.default(') == 1
+    assert 'bmm' not in graphs[0]
 
 
 @pytest.mark.slow  # compiles C++

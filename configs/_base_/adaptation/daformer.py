@@ -1,4 +1,4 @@
-# DAFormer's settings of the same method; rare-class sampling is the data set's (gta2cityscapes_rare.py).
+# DAFormer's settings of dacs.py; rare-class sampling is the data set's (gta2cityscapes_rare.py).
 _base_ = './dacs.py'
 model = dict(
     alpha=0.999,

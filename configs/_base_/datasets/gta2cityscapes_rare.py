@@ -1,4 +1,5 @@
-# The same with rare-class sampling of the source, and crops of which no class fills more than 75 % (DAFormer).
+# gta2cityscapes_crops.py with rare-class sampling of the source, and crops of which no class fills more than 75 %
+# (DAFormer).
 _base_ = './gta2cityscapes_crops.py'
 source_pipeline = [
     dict(type='LoadImage'),

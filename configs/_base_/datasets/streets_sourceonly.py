@@ -1,8 +1,8 @@
 # Source only on streets: train on the game's pictures, score on the camera's validation pictures. All of it is ours:
 # 256x128 as generated, batches of two, mirrored at random (the real sets are large enough to do without).
 # Make the data with `python tools/dataset_converters/streets.py data/streets`, for another target with --variant too.
-# STREETS_TARGET=homogeneous, or mixed, in the environment chooses that target for training and scores.
-data_root = 'data/streets/{{$STREETS_TARGET:varied}}'
+# data/README.md says how to train on another target, homogeneous or mixed.
+data_root = 'data/streets/varied'
 batch_size = 2
 
 source_pipeline = [

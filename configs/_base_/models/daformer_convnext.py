@@ -1,4 +1,4 @@
-# The same decoder on timm's ConvNeXt-B, pretrained on ImageNet-22k.
+# DAFormer's decoder on timm's ConvNeXt-B, pretrained on ImageNet-22k.
 _base_ = './daformer_mitb5.py'
 segmentor = dict(
     backbone=dict(

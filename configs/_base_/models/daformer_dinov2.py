@@ -1,5 +1,5 @@
-# The same decoder on timm's ViT-B, pretrained by DINOv2: four of its blocks as levels, all of one size. timm resamples
-# the patches from 14 to 16 pixels, so that crops of 512 divide evenly.
+# DAFormer's decoder on timm's ViT-B, pretrained by DINOv2: four of its blocks as levels, all of one size. timm
+# resamples the patches from 14 to 16 pixels, so that crops of 512 divide evenly.
 _base_ = './daformer_mitb5.py'
 segmentor = dict(
     backbone=dict(

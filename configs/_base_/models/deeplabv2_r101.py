@@ -1,4 +1,6 @@
 # DeepLab-v2 on ResNet101, output stride 8, with a second classifier on the stage before the last (multi level).
+norm = dict(type='BN')  # everywhere; `site_norm_cfg` puts another at the sites
+norm_groups = 32  # of GN, should it stand there
 data_preprocessor = dict(
     type='DomainPreprocessor',
     mean=[123.675, 116.28, 103.53],
@@ -16,7 +18,7 @@ segmentor = dict(
         strides=(1, 2, 1, 1),
         dilations=(1, 1, 2, 4),
         out_indices=(2, 3),
-        norm_cfg=dict(type='BN'),
+        norm_cfg=norm,
         every=3,  # with site_norm_cfg=dict(type='SW'): behind convolutions 1, 3, 6, 9, ..., not in the last stage
         init_cfg=dict(type='ImageNetPretrained', checkpoint='torchvision://resnet101')),
     decode_head=dict(in_channels=2048, in_index=1, **head),

@@ -1,6 +1,8 @@
 # DeepLab-v2 on VGG16, output stride 8, one norm behind the first convolution of each of the five groups (Section 4.3).
 # A method's leaf puts `segmentor` where it belongs; change it there (model.segmentor.backbone... for AdaptSegNet,
 # model.backbone... for source only), not here by name.
+norm = dict(type='BN')  # at the sites
+norm_groups = 32  # of GN, should it stand there
 data_preprocessor = dict(
     type='DomainPreprocessor',
     mean=[123.675, 116.28, 103.53],  # of torchvision's ImageNet weights: RGB, 0 to 255
@@ -12,7 +14,7 @@ segmentor = dict(
     type='MultiLevelSegmentor',
     backbone=dict(
         type='VGG16DeepLab',
-        norm_cfg=dict(type='BN'),
+        norm_cfg=norm,
         # a path works too; init_cfg=None trains from scratch
         init_cfg=dict(type='ImageNetPretrained', checkpoint='torchvision://vgg16')),
     decode_head=dict(

@@ -1,8 +1,9 @@
-# The same network a quarter as wide, from scratch, for pictures of 512x256 with small objects: what trains on two CPU
-# cores in minutes. Anchors and crops are small and upright, as people are; fewer of them keep a step short.
+# maskrcnn_r50_fpn.py a quarter as wide, from scratch, for pictures of 512x256 with small objects: what trains on two
+# CPU cores in minutes. Anchors and crops are small and upright, as people are; fewer of them keep a step short.
 _base_ = './maskrcnn_r50_fpn.py'
 width = 16  # of the stem; 64 in the full network
 channels = 64  # of FPN and heads; 256 in the full network
+norm_groups = 16  # the narrowest layers have 16 channels
 model = dict(
     # every block learns from the first step on; mmdet lets it begin as nothing (γ = 0), which pretrained blocks do not
     backbone=dict(stem_channels=width, base_channels=width, init_cfg=None, zero_init_residual=False),

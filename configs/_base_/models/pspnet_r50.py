@@ -2,7 +2,8 @@
 # number of classes. The plain 7x7 stem lets ImageNet models of torchvision and of SW fit. All norms are synchronised
 # BN, as in the paper, but those that site_norm_cfg puts at the sites. Where the paper and PSPNet are silent (classifier
 # width, dropout, alignment), mmsegmentation's pspnet_r50-d8.
-norm_cfg = dict(type='SyncBN')
+norm = dict(type='SyncBN')  # everywhere; `site_norm_cfg` puts another at the sites
+norm_groups = 32  # of GN, should it stand there
 data_preprocessor = dict(
     type='SegDataPreProcessor',
     mean=[123.675, 116.28, 103.53],  # of torchvision's ImageNet weights: RGB, 0 to 255
@@ -20,7 +21,7 @@ model = dict(
         strides=(1, 2, 1, 1),
         dilations=(1, 1, 2, 4),
         contract_dilation=True,
-        norm_cfg=norm_cfg,
+        norm_cfg=norm,
         # a norm's leaf says site_norm_cfg=dict(type='SW'); without it there are no sites
         every=3,  # convolutions 1, 3, 6, ..., 39: 14 sites; 6 gives the 7 of Table 5
         exclude=('layer4',),  # 2048 channels
@@ -33,7 +34,7 @@ model = dict(
         channels=512,
         pool_scales=(1, 2, 3, 6),
         dropout_ratio=0.1,
-        norm_cfg=norm_cfg,
+        norm_cfg=norm,
         align_corners=False),
     auxiliary_head=dict(
         type='FCNHead',
@@ -43,7 +44,7 @@ model = dict(
         num_convs=1,
         concat_input=False,
         dropout_ratio=0.1,
-        norm_cfg=norm_cfg,
+        norm_cfg=norm,
         align_corners=False,
         loss_decode=dict(type='CrossEntropyLoss', loss_weight=0.4)),  # PSPNet's
     train_cfg=dict(),

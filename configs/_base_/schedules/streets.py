@@ -12,6 +12,13 @@ segmentor_optimizer = dict(
     paramwise_cfg=dict(custom_keys=dict(
         mean_logits=dict(lr_mult=100.0, decay_mult=0.0),
         cov_logits=dict(lr_mult=100.0, decay_mult=0.0))))
+# How often the hooks of a method act, in place of what they say for training that takes days; by type.
+hook_settings = dict(
+    DiscriminatorHealthHook=dict(window=100, interval=100),
+    PredictionHealthHook=dict(window=100, interval=100),
+    SelfTrainingHealthHook=dict(window=100, interval=100),
+    ImportanceRatioHook=dict(interval=20),
+    SamplePicturesHook=dict(interval=200))
 learning_rate = [
     dict(type='LinearLR', start_factor=0.05, begin=0, end=warmup, by_epoch=False),
     dict(type='PolyLR', power=0.9, eta_min=0.0, begin=warmup, end=iterations, by_epoch=False)]

@@ -23,21 +23,22 @@ from sw_mmseg.engine.progress import duration
 from sw_mmseg.running import records, training
 from sw_mmseg.running.errors import UserError
 from sw_mmseg.running.paths import DOCS
-from sw_mmseg.running.site_norms import NORMS
 from sw_mmseg.running.streets import STREETS
 from sw_mmseg.studies.adaptation import report
 from sw_mmseg.studies.adaptation import runs as cells
 from sw_mmseg.studies.adaptation.study import plan, stored, work
+from sw_mmseg.whitening import NORMS
 
 KEPT = Path('results/adaptation.jsonl')  # below docs
 METHODS = ('sourceonly', 'adaptsegnet')
+STUDIED = ('bn', 'in', 'sn', 'ibn', 'bw', 'iw', 'sw', 'swb')
 
 
 def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('--methods', nargs='+', default=list(METHODS), help='second words of the configs')
-    parser.add_argument('--norms', nargs='+', choices=list(NORMS), default=list(NORMS))
+    parser.add_argument('--norms', nargs='+', choices=tuple(NORMS), default=list(STUDIED))
     parser.add_argument('--seeds', type=int, nargs='+', default=[0, 1, 2])
     parser.add_argument('--targets', nargs='+', default=['varied'], help=f'of streets: {", ".join(VARIANTS)}')
     parser.add_argument('--variations', nargs='+', choices=['none', *cells.VARIATIONS], default=['none'],

@@ -1,6 +1,6 @@
 """Norms compared on small images, several seeds each: `classification_study.py --data digits`.
 
-Trains configs/NORM_NETWORK_DATA.py for every norm, network and seed, tests each network on clean and on changed images,
+Trains the configs of every network with every norm and seed, tests each network on clean and on changed images,
 and writes the tables (mean ± sample standard deviation), training curves (the paper's Figure 2) and curves of the
 importance ratios (Figure 6). Stop it at will: the next call goes on, and skips what is done. Numbers are those of the
 last iteration; no test label chooses anything. CIFAR as in the paper's Table 2, five runs each:
@@ -31,7 +31,7 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
                         help='last word of the configs: digits (default), streetcrops, cifar10, cifar100')
     parser.add_argument('--networks', nargs='+', default=['resnet20'], help='second words of the configs')
     parser.add_argument('--norms', nargs='+', choices=list(LABELS),
-                        help=f'(default: those of {", ".join(NORMS)} that have a config)')
+                        help=f"(default: {', '.join(NORMS)}, or the paper's where it has the network and the data)")
     parser.add_argument('--seeds', type=int, nargs='+', default=[0, 1, 2, 3, 4])
     parser.add_argument('--work-dir', type=Path, default=Path('work_dirs/classification_study'))
     parser.add_argument('--out', type=Path, help='where tables and figures go (default: WORK_DIR/DATA)')

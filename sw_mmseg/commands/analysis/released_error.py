@@ -15,10 +15,10 @@ from mmengine.config import DictAction
 from mmengine.runner import Runner
 
 from sw_mmseg.analysis import Table, to_markdown
+from sw_mmseg.models.released import EXPECTED_ERROR
 from sw_mmseg.running.checkpoints import load_weights
 from sw_mmseg.running.configs import build, load_config
 from sw_mmseg.running.errors import UserError
-from sw_mmseg.whitening.released import EXPECTED_ERROR
 
 CONFIGS = {arch: f'configs/sw_{arch}{"" if arch.startswith("densenet") else "released"}_imagenet.py'
            for arch in EXPECTED_ERROR}

@@ -1,8 +1,9 @@
 """Which norm parses scenes best, as far as two CPU cores can tell: `tools/analysis/scene_parsing_study.py`.
 
 Trains PSPNet on streets with BN, SN, BW, SWa and SWb, three seeds each, and writes results.csv, results.md and
-comparison.png into the work directory. Stop it at will: the same command goes on. With names of other configs it
-trains those, made small as `tools/train.py --streets` does. `--docs` also fills docs/scene_parsing.md and its picture,
+comparison.png into the work directory. Stop it at will: the same command goes on. Other networks and data are made
+small, as `tools/train.py --streets` does: `fcn_ade20k` is that network with every norm of `--norms`, `sw_fcn_ade20k`
+with this one. `--docs` also fills docs/scene_parsing.md and its picture,
 `--readme` the tables of configs/README.md, from all results that the work directory has.
 """
 
@@ -18,12 +19,15 @@ from pathlib import Path
 from sw_mmseg.engine.progress import duration
 from sw_mmseg.running import paths, records, training
 from sw_mmseg.running.errors import UserError
+from sw_mmseg.running.named_configs import find_named
 from sw_mmseg.running.streets import STREETS, draw_streets
 from sw_mmseg.studies.documents import fill
 from sw_mmseg.studies.scenes import report
 from sw_mmseg.studies.scenes import runs as scenes
+from sw_mmseg.whitening import NORMS as norm_table
 
 NORMS = ('bn', 'sn', 'bw', 'sw', 'swb')
+METHODS = ('fcn', 'pspnet', 'pspnet101')
 DOCS, PICTURE = paths.DOCS / 'scene_parsing.md', paths.DOCS / 'images/scene_parsing.png'
 README, KEPT = paths.CONFIGS / 'README.md', paths.DOCS / 'results/scene_parsing.jsonl'
 
@@ -31,8 +35,10 @@ README, KEPT = paths.CONFIGS / 'README.md', paths.DOCS / 'results/scene_parsing.
 def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('configs', nargs='*', default=[f'{norm}_pspnet_streets' for norm in NORMS],
-                        help="names of configs without folder and suffix (default: PSPNet's on streets)")
+    parser.add_argument('configs', nargs='*', default=['pspnet_streets'], metavar='[NORM_]METHOD_DATA',
+                        help='names of configs, with a norm or with all of --norms (default: pspnet_streets)')
+    parser.add_argument('--norms', nargs='+', choices=tuple(norm_table), default=list(NORMS), metavar='NORM',
+                        help=f'of names without one (default: {", ".join(NORMS)})')
     parser.add_argument('--seeds', type=int, nargs='+', default=[0, 1, 2])
     parser.add_argument('--iterations', type=int, help="of each training (default: the configs')")
     parser.add_argument('--work-dir', type=Path, default=Path('work_dirs/scene_parsing'))
@@ -44,15 +50,27 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     return parser.parse_args(arguments)
 
 
-def known(names: list[str]) -> list[str]:
-    """The names, without folder and suffix; raises UserError for one that is no scene parsing config."""
+def known(names: list[str], norms: list[str]) -> list[str]:
+    """NORM_METHOD_DATA of every network to train, once.
+
+    Raises:
+        UserError: a name is no scene parsing config, or the network cannot have the norm.
+    """
     stems = [Path(name).name.removesuffix('.py') for name in names]
-    there = {path.stem for path in paths.CONFIGS.glob('*.py')}
-    scenes_of = {stem for stem in there if stem.split('_')[1] in ('fcn', 'pspnet', 'pspnet101')}
-    wrong = [stem for stem in stems if stem not in scenes_of]
+    plain = networks()
+    wrong = [stem for stem in stems if not {stem, stem.partition('_')[2]} & set(plain)]
     if wrong:
-        raise UserError(f'{", ".join(wrong)}: no scene parsing config; there are {", ".join(sorted(scenes_of))}')
-    return stems
+        raise UserError(f'{", ".join(wrong)}: no scene parsing config; METHOD_DATA is one of {", ".join(plain)}')
+    full = [name for stem in stems for name in ([f'{norm}_{stem}' for norm in norms] if stem in plain else [stem])]
+    for name in full:
+        find_named(name)
+    return list(dict.fromkeys(full))
+
+
+def networks() -> list[str]:
+    """METHOD_DATA of every scene parsing config."""
+    names = (path.stem.partition('_')[2] for path in paths.CONFIGS.glob('*.py'))
+    return sorted({name for name in names if name.split('_')[0] in METHODS})
 
 
 def every_result(work_dir: Path) -> list[scenes.Result]:
@@ -63,7 +81,7 @@ def every_result(work_dir: Path) -> list[scenes.Result]:
 
 def main(args: argparse.Namespace) -> int:
     """Draw, train, score, write."""
-    names = known(args.configs)
+    names = known(args.configs, args.norms)
     if args.iterations is not None and args.iterations < 1:
         raise UserError('--iterations must be at least 1')
     warnings.filterwarnings('ignore')  # of libraries, between the lines of progress

@@ -1,8 +1,8 @@
 """Which norm transfers style best, as far as a CPU can tell: `tools/analysis/style_study.py`.
 
-Trains configs/{bn,in,iw,sw,swb}_style_streets.py, three seeds each, and writes the losses and importance ratios over
-training (the paper's Figure 4), a contact sheet of contents by norms (Figures 5 and 9) and tables into the work
-directory. Stop it at will: the same command goes on. `--docs` also fills docs/style_transfer.md and its pictures.
+Trains configs/bn_style_streets.py with BN, IN, IW, SWa and SWb, three seeds each, and writes the losses and importance
+ratios over training (the paper's Figure 4), a contact sheet of contents by norms (Figures 5 and 9) and tables into the
+work directory. Stop it at will: the same command goes on. `--docs` also fills docs/style_transfer.md and its pictures.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from sw_mmseg.running.streets import STREETS, draw_streets
 from sw_mmseg.studies.documents import fill
 from sw_mmseg.studies.style import report
 from sw_mmseg.studies.style import runs as styles
+from sw_mmseg.whitening import NORMS as norm_table
 
 NORMS = ('bn', 'in', 'iw', 'sw', 'swb')
 DOCS, IMAGES = paths.DOCS / 'style_transfer.md', paths.DOCS / 'images'
@@ -32,7 +33,7 @@ DOCS, IMAGES = paths.DOCS / 'style_transfer.md', paths.DOCS / 'images'
 def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('--norms', nargs='+', choices=NORMS, default=list(NORMS))
+    parser.add_argument('--norms', nargs='+', choices=tuple(norm_table), default=list(NORMS))
     parser.add_argument('--seeds', type=int, nargs='+', default=[0, 1, 2])
     parser.add_argument('--iterations', type=int, help="of each training (default: the configs')")
     parser.add_argument('--style', help="a picture, or drawn://NAME (default: the configs')")

@@ -27,11 +27,10 @@ from sw_mmseg.benchmark.measure import (
     write,
 )
 from sw_mmseg.stylization import StyleNetwork, WholePicture
-from sw_mmseg.whitening import PRESETS
+from sw_mmseg.whitening import NORMS_BY_TITLE
 
 BASELINE = 'IN'
-NORMS = {'IN': {'type': 'IN'}, 'BN': {'type': 'BN'}, 'IW': {'type': 'IW'}, 'SWa': {'type': 'SW'},
-         'SWb': {'type': 'SW', 'statistics': PRESETS['SWb']}}
+NORMS = {title: NORMS_BY_TITLE[title].config() for title in ('IN', 'BN', 'IW', 'SWa', 'SWb')}
 JUDGED = ('IW', 'SWa')
 GOALS = {'cpu': 2.0, 'cuda': 1.15}
 

@@ -13,9 +13,8 @@ from pathlib import Path
 
 import torch
 
+from sw_mmseg.models.released import LAYOUTS, RELEASED, ReleasedError, convert_released, released_norms
 from sw_mmseg.running.errors import UserError
-from sw_mmseg.whitening import ReleasedError, convert_released, released_norms
-from sw_mmseg.whitening.released_layout import LAYOUTS, RELEASED
 
 USE = {
     'mmpretrain': 'tools/test.py configs/{config} {out}; in mmseg and mmdet backbones '

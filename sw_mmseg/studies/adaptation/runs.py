@@ -19,8 +19,8 @@ from sw_mmseg.datasets.streets import generate_streets
 from sw_mmseg.running import data_sets, records, schedules, scoring, training
 from sw_mmseg.running.errors import UserError
 from sw_mmseg.running.methods import METHODS
+from sw_mmseg.running.named_configs import with_norm
 from sw_mmseg.running.paths import shipped_config
-from sw_mmseg.running.site_norms import NORMS
 from sw_mmseg.studies.adaptation.scores import (
     checkpoints,
     domain_distances,
@@ -31,6 +31,9 @@ from sw_mmseg.studies.adaptation.scores import (
     trained_policies,
 )
 from sw_mmseg.studies.adaptation.variations import VARIATIONS
+
+__all__ = ['SOURCE', 'Cell', 'Result', 'configured', 'draw', 'known', 'mark_of', 'measure', 'methods_of', 'options_of',
+           'own_length', 'result_file', 'training_mark']
 
 SOURCE = 'varied'  # whose source pictures serve every target
 UNSEEN, TEST_IMAGES = 1, 100  # seed and number of the source images to test on
@@ -99,13 +102,14 @@ def configured(cell: Cell, work_dir: Path, data: Path) -> tuple[Config, training
     file = shipped_config(name)
     if cell.method not in METHODS or not file.is_file():
         raise UserError(f'no config {file.name}; methods with one: {", ".join(methods_of(cell.data))}')
-    config = Config.fromfile(file)
+    norm = None if cell.norm == 'bn' else cell.norm
+    config = Config.fromfile(file) if norm is None else with_norm(Config.fromfile(file), norm)
     options = options_of(cell, config, data)
     config.merge_from_dict(options)
     config.default_hooks.checkpoint.max_keep_ckpts = KEPT
     config.work_dir, config.randomness = str(work_dir / 'runs' / cell.trained_as(config)), {'seed': cell.seed}
     config.train_cfg.val_interval = config.train_cfg.max_iters + 1  # scored once, below
-    run = training.Run(cell.norm, cell.method, cell.seed, f'configs/{name}.py', options, Path(config.work_dir))
+    run = training.Run(cell.norm, cell.method, cell.seed, f'configs/{name}.py', options, Path(config.work_dir), norm)
     return config, run
 
 
@@ -122,14 +126,10 @@ def methods_of(data: str) -> list[str]:
 
 
 def options_of(cell: Cell, config: Config, data: Path) -> dict:
-    """`--cfg-options` that make a cell of its method's config."""
+    """`--cfg-options` that make a cell of its method's config, beside its norm."""
     options = schedules.schedule_options(config, cell.iterations)
     if cell.iterations and 'warmup' in config.model:  # of ISW, in shares of the schedule
         options |= {'model.warmup': max(2, cell.iterations // 4), 'model.compare': max(1, cell.iterations // 8)}
-    two = 'segmentor' in config.model
-    norm = f'model.{"segmentor." if two else ""}backbone.norm_cfg'
-    if cell.norm != 'bn':
-        options |= {f'{norm}.{key}': value for key, value in NORMS[cell.norm].items()}
     if 'statistics_from' in config.model:
         options['model.statistics_from'] = 'separate'
     if cell.data == 'streets':  # source pictures are the same in every variant

@@ -9,10 +9,14 @@ from sw_mmseg.analysis.label_free import CRITERIA
 from sw_mmseg.analysis.tables import Table, mean_std
 from sw_mmseg.running.methods import METHODS
 from sw_mmseg.running.records import devices
-from sw_mmseg.running.site_norms import NORMS
 from sw_mmseg.studies.adaptation.runs import SOURCE, Result
+from sw_mmseg.whitening import NORMS
 
-LABELS = {'bn': 'BN', 'in': 'IN', 'sn': 'SN', 'ibn': 'IBN', 'bw': 'BW', 'iw': 'IW', 'sw': 'SWa', 'swb': 'SWb'}
+__all__ = ['AGAIN', 'LABELS', 'again', 'at_home', 'best_on_target', 'best_policy', 'choice_table', 'class_table',
+           'cost_table', 'domain_distance', 'every_row', 'grid', 'grouped', 'last', 'length_table', 'main_table',
+           'policy_table', 'ratio_table', 'same_domain', 'trained_variations', 'usual_length', 'variation_table']
+
+LABELS = {word: norm.title for word, norm in NORMS.items()}
 Key = tuple[str, str]  # method, norm
 LEARNT_AGAIN = 'switches learnt again'
 AGAIN = f'SWa, {LEARNT_AGAIN}'

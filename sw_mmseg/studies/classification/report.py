@@ -11,6 +11,10 @@ from matplotlib.figure import Figure
 
 from sw_mmseg.analysis import ILLUMINATION, Table, mean_std, plot_curves, read_scalars, to_csv, to_markdown
 from sw_mmseg.analysis.style import LIGHT
+from sw_mmseg.whitening import NORMS
+
+__all__ = ['LABELS', 'PAPER', 'Result', 'error_curves', 'over_seeds', 'ratio_curves', 'ratio_figures', 'tables',
+           'write']
 
 # Table 2 of the paper and its text: test error in percent
 PAPER = {
@@ -21,9 +25,7 @@ PAPER = {
     ('resnet20', 'cifar100'): dict(bn=32.09, sn=32.28, bw=32.44, sw=31.00, swb=30.87),
     ('resnet110', 'cifar100'): dict(bn=27.32, sn=27.25, bw=27.76, sw=26.64, swb=26.48),
 }
-LABELS = {'bn': 'BN', 'sn': 'SN', 'bw': 'BW', 'iw': 'IW', 'sw': 'SWa', 'swb': 'SWb', 'swtied': 'SWa, tied'}
-COLOURS = {'BN': '#6b7280', 'SN': '#e08a00', 'BW': '#0f9d76', 'IW': '#b4439c', 'SWa': '#2f6fde', 'SWb': '#7c2d12',
-           'SWa, tied': '#7dd3fc'}
+LABELS = {**{word: norm.title for word, norm in NORMS.items()}, 'swtied': 'SWa, tied'}
 Curve = tuple[list[int], list[float]]
 
 
@@ -109,8 +111,8 @@ def write(results: list[Result], data: str, out: Path, about: str) -> Path:
                                              ('training', 'accuracy_top-1', 'training error (%)', 0.5)):
             curves = error_curves(own, scalar)
             if curves:
-                figures[f'{network}_{file}.png'] = plot_curves(curves, ylabel, f'{network} on {data}', LIGHT, COLOURS,
-                                                               weight)
+                figures[f'{network}_{file}.png'] = plot_curves(curves, ylabel, f'{network} on {data}', LIGHT,
+                                                               weight=weight)
         figures |= ratio_figures(own, network)
     for name, figure in figures.items():
         figure.savefig(out / name, dpi=150, metadata={'Software': None})

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import gc
 import time
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -15,8 +14,8 @@ from mmengine.registry import DATASETS
 from sw_mmseg.analysis import error_rate, robustness
 from sw_mmseg.running import records, training
 from sw_mmseg.running.configs import load_config
-from sw_mmseg.running.errors import UserError
-from sw_mmseg.studies.classification.report import Result
+from sw_mmseg.running.named_configs import find_named
+from sw_mmseg.studies.classification.report import PAPER, Result
 
 __all__ = ['NORMS', 'plan', 'work']
 
@@ -25,26 +24,25 @@ CODE = ((__name__, 'work'),)  # what results depend on, beside the config
 
 
 def plan(args: argparse.Namespace) -> list[training.Run]:
-    """All runs, seed by seed, so that an interrupted study has every norm."""
-    found = []
+    """All runs, seed by seed, so that an interrupted study has every norm.
+
+    Raises:
+        UserError: there is no config of a network and the data, or of a norm that was asked for.
+    """
+    runs = []
     for seed in args.seeds:
         for network in args.networks:
-            for norm in args.norms or NORMS:
-                config = Path('configs') / f'{norm}_{network}_{args.data}.py'
-                if config.is_file():
-                    folder = args.work_dir / 'runs' / f'{config.stem}_seed{seed}'
-                    found.append(training.Run(norm, network, seed, str(config), args.cfg_options, folder))
-                elif args.norms:
-                    raise UserError(f'no config {config}; ' + (f'{args.data} has {", ".join(known_configs(args.data))}'
-                                                               if known_configs(args.data) else 'see configs/'))
-    if not found:
-        raise UserError(f'no configs for --data {args.data} --networks {" ".join(args.networks)}')
-    return found
+            for norm in args.norms or usual_norms(network, args.data):
+                name = f'{norm}_{network}_{args.data}'
+                named, folder = find_named(name), args.work_dir / 'runs' / f'{name}_seed{seed}'
+                runs.append(training.Run(norm, network, seed, named.path, args.cfg_options, folder, named.norm))
+    return runs
 
 
-def known_configs(data: str) -> list[str]:
-    """Names of the configs of a data set."""
-    return sorted(path.stem for path in Path('configs').glob(f'*_{data}.py'))
+def usual_norms(network: str, data: str) -> list[str]:
+    """Norms of a study that names none: the paper's, where it has the network and the data, or else all."""
+    paper = PAPER.get((network, data), NORMS)
+    return [norm for norm in NORMS if norm in paper]
 
 
 def read_images(dataset: dict) -> tuple[np.ndarray, np.ndarray]:
@@ -76,7 +74,7 @@ def measure(model: torch.nn.Module, config: Config) -> dict:
 
 def work(run: training.Run, position: str, report_only: bool) -> Result | None:
     """A finished run's result: read, or trained and measured now."""
-    config = load_config(run.config, run.options, str(run.folder))
+    config = load_config(run.config, run.options, str(run.folder), norm=run.norm)
     config.randomness.seed = run.seed
     mark, file = records.fingerprint(config, code=CODE), run.folder.with_suffix('.json')
     known = records.read_result(file, mark)
@@ -84,7 +82,7 @@ def work(run: training.Run, position: str, report_only: bool) -> Result | None:
         return Result(**known)
     if report_only:
         return None
-    label = f'{position} {Path(run.config).stem} seed {run.seed}'
+    label = f'{position} {run.folder.name.replace("_seed", " seed ")}'
     model, seconds = training.train(run, config, mark, label)
     begin = time.monotonic()
     result = Result(run.treatment, run.network, run.seed, **measure(model, config), seconds=seconds,

@@ -32,10 +32,13 @@ from sw_mmseg.analysis import (
     to_markdown,
     write_report,
 )
-from sw_mmseg.analysis.style import LIGHT, Theme, figure_png
+from sw_mmseg.analysis.style import LIGHT, Theme, figure_png, series_colours
 from sw_mmseg.running.records import none_for_nan, write_json
 from sw_mmseg.running.scoring import miou
 from sw_mmseg.studies.demo.rows import ADVERSARIAL, SOURCE_ONLY, STATISTICS, SWITCHES, TREATMENTS, Row
+
+__all__ = ['Results', 'colours', 'curve_figures', 'grouped', 'label', 'leaders', 'result_table', 'sections',
+           'sentences', 'shown_networks', 'switches', 'write_results']
 
 TITLE = 'From a drawn game to drawn cameras: what adapts the network'
 
@@ -117,8 +120,7 @@ def label(row: Row) -> str:
 def colours(rows: Sequence[Row], theme: Theme) -> dict[str, str]:
     """One colour a network, in curves (by its name) and bars (adversarial); source only is grey."""
     found = {}
-    for index, network in enumerate(dict.fromkeys(row.network.upper() for row in rows)):
-        shade = theme.cycle[index % len(theme.cycle)]
+    for network, shade in series_colours(dict.fromkeys(row.network.upper() for row in rows), theme).items():
         found |= {network: shade, f'{network} {ADVERSARIAL}': shade, f'{network} {SOURCE_ONLY}': theme.muted}
     return found
 

@@ -17,7 +17,7 @@ from sw_mmseg.running.command_line import picture_size
 from sw_mmseg.running.data_sets import labelled_images, unlabelled_images
 from sw_mmseg.running.devices import processors
 from sw_mmseg.running.errors import UserError
-from sw_mmseg.running.paths import shipped_config
+from sw_mmseg.running.named_configs import find_named, load_named
 from sw_mmseg.running.training import Run
 from sw_mmseg.studies.demo import rows as demo_rows
 from sw_mmseg.studies.demo.report import Results, label, shown_networks
@@ -25,7 +25,7 @@ from sw_mmseg.studies.demo.rows import ADVERSARIAL, SOURCE_ONLY, STATISTICS, SWI
 
 __all__ = ['Demo']
 
-CONFIGS = {SOURCE_ONLY: 'configs/{}_sourceonly_streets.py', ADVERSARIAL: 'configs/{}_adaptsegnet_streets.py'}
+CONFIGS = {SOURCE_ONLY: '{}_sourceonly_streets', ADVERSARIAL: '{}_adaptsegnet_streets'}
 
 CODE = ((__name__, 'Demo'),)  # what rows depend on, beside the config
 
@@ -56,7 +56,7 @@ class Demo:
 
     def config(self, run: Run) -> Config:
         """The run's config as `tools/train.py` would have it."""
-        config = Config.fromfile(shipped_config(run.config))
+        config = load_named(CONFIGS[run.treatment].format(run.network))
         config.merge_from_dict(run.options)
         config.work_dir = str(run.folder)
         config.randomness = {'seed': run.seed}
@@ -64,13 +64,13 @@ class Demo:
 
     def run(self, network: str, treatment: str, seed: int) -> Run:
         """One training."""
-        file = CONFIGS[treatment].format(network)
-        config = Config.fromfile(shipped_config(file))
+        named = find_named(CONFIGS[treatment].format(network))
+        config = Config.fromfile(named.file)
         options = schedules.schedule_options(config, self.args.iterations)
         for part in ('train_dataloader', 'val_dataloader', 'test_dataloader'):
             options |= schedules.data_options(config[part], str(self.target), part)
         name = f'{network}_{treatment.replace(" ", "_")}_seed{seed}'
-        return Run(network, treatment, seed, file, options, self.args.work_dir / 'runs' / name)
+        return Run(network, treatment, seed, named.path, options, self.args.work_dir / 'runs' / name, named.norm)
 
     @cached_property
     def base(self) -> Config:
@@ -176,7 +176,7 @@ class Demo:
         last = f'{run.folder}/iter_{self.base.train_cfg.max_iters}.pth'
         name = 'switches' if '--switches' in options else 'target'
         return (f'tools/analysis/reestimate_statistics.py {run.config} {last} {run.folder}/{name}.pth {options} '
-                f'--images {4 * self.batches}{run.settings()}')
+                f'--images {4 * self.batches}{run.norm_words()}{run.settings()}')
 
     def pictures(self, rows: list[tuple[Row, list]]) -> list[dict]:
         """Image, truth and the predictions of the networks to compare, one dict a test image."""

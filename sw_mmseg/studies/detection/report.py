@@ -13,8 +13,10 @@ from sw_mmseg.analysis.style import LIGHT, figure_png
 from sw_mmseg.analysis.tables import Table, mean_std, to_csv, to_markdown
 from sw_mmseg.running.records import devices
 from sw_mmseg.studies.detection.runs import CAMERA, GAME, REESTIMATED, Result, groups
+from sw_mmseg.whitening import NORMS
 
-LABELS = {'syncbn': 'SyncBN', 'gn': 'GN', 'sn': 'SN', 'sw': 'SWa'}
+__all__ = ['label', 'over', 'plot', 'ratio_table', 'result_table', 'section', 'write']
+
 DOMAINS = (GAME, CAMERA, REESTIMATED)
 MEASURES = (('bbox', 'AP'), ('bbox', 'AP50'), ('bbox', 'AP50 person'), ('bbox', 'AP50 vehicle'), ('segm', 'AP'),
             ('segm', 'AP50'))
@@ -23,7 +25,7 @@ MEASURES = (('bbox', 'AP'), ('bbox', 'AP50'), ('bbox', 'AP50 person'), ('bbox', 
 def label(name: str) -> str:
     """'sw_maskrcnn_streets' -> 'SWa'."""
     word = name.split('_')[0]
-    return LABELS.get(word, word)
+    return NORMS[word].title if word in NORMS else word
 
 
 def result_table(results: list[Result]) -> Table:

@@ -21,9 +21,10 @@ from sw_mmseg.adaptation import estimate_statistics, running_layers
 from sw_mmseg.analysis.average_precision import average_precision
 from sw_mmseg.datasets.streets.instances import instance_files
 from sw_mmseg.running import records, schedules, scoring, training
-from sw_mmseg.running.paths import shipped_config
+from sw_mmseg.running.named_configs import find_named, load_named
 
-# what results depend on, beside the config
+__all__ = ['CAMERA', 'GAME', 'REESTIMATED', 'Result', 'configure', 'groups', 'loader', 'measure', 'score']
+
 CODE = ((__name__, 'measure'),)  # what results depend on, beside the config
 GAME, CAMERA, REESTIMATED = 'game', 'camera', "camera, the camera's statistics"
 Scores = dict[str, dict[str, float]]  # 'bbox' or 'segm' -> 'AP', 'AP50', 'AP person', ...
@@ -46,7 +47,7 @@ class Result:
 
 def configure(name: str, root: Path, iterations: int | None) -> tuple[Config, dict]:
     """A config of configs/ on the streets in `root`, and the options that make the same of it on a command line."""
-    config = Config.fromfile(shipped_config(name))
+    config = load_named(name)
     options = schedules.schedule_options(config, iterations)
     if root != Path(config.data_root):
         old = config.data_root
@@ -66,7 +67,8 @@ def measure(name: str, seed: int, root: Path, work_dir: Path, iterations: int | 
     """
     config, options = configure(name, root, iterations)
     folder = work_dir / 'runs' / f'{name}_seed{seed}'
-    run = training.Run(name, 'detection', seed, f'configs/{name}.py', options, folder)
+    named = find_named(name)
+    run = training.Run(name, 'detection', seed, named.path, options, folder, named.norm)
     config.work_dir, config.randomness = str(folder), {'seed': seed}
     config.train_cfg.val_interval = config.train_cfg.max_iters + 1  # scored once, here
     mark = records.fingerprint(config, *(path.stat().st_size for path in instance_files(root).values()), code=CODE)

@@ -12,11 +12,16 @@ import torch
 from sw_mmseg.analysis.spread import plot_spread
 from sw_mmseg.analysis.style import LIGHT, figure_png
 from sw_mmseg.analysis.tables import Table, mean_std, to_csv, to_markdown
+from sw_mmseg.running.named_configs import find_named
 from sw_mmseg.running.records import devices
 from sw_mmseg.studies.scenes.runs import Result
+from sw_mmseg.whitening import NORMS
 
-LABELS = {'bn': 'BN', 'sn': 'SN', 'bw': 'BW', 'sw': 'SWa', 'swb': 'SWb', 'sw7': 'SWa, 7 sites',
-          'sw7eigh': 'SWa, 7 sites, svd', 'bw7eigh': 'BW, 7 sites, svd'}
+__all__ = ['class_table', 'grouped', 'label', 'measured', 'paper_table', 'paper_tables', 'plot', 'ratio_table',
+           'result_table', 'section', 'write']
+
+LABELS = {**{word: norm.title for word, norm in NORMS.items()}, 'sw7': 'SWa, 7 sites', 'sw7eigh': 'SWa, 7 sites, svd',
+          'bw7eigh': 'BW, 7 sites, svd'}
 # Table 3: mIoU at a single scale and at several, in percent
 TABLE_3 = {
     'ade20k': dict(bn=(36.6, 37.9), sn=(37.8, 38.8), bw=(35.9, 37.8), sw=(39.8, 40.8), swb=(39.8, 40.7)),
@@ -137,8 +142,12 @@ def paper_tables(results: Sequence[Result]) -> str:
 
 def paper_table(heading: str, rows: Sequence[tuple[str, str]], ours: dict[str, str]) -> str:
     """One of them."""
-    cells = tuple((f'[{name}]({name}.py)', f'`tools/dist_train.sh configs/{name}.py 4`', paper, UNMEASURED,
-                   f'`tools/train.py configs/{name}.py --streets`', ours.get(name, UNMEASURED)) for name, paper in rows)
-    headings = ('config', 'command', heading, 'GPU hours, memory', 'the same, small, on streets', 'mIoU there, ours')
-    table = Table(headings, cells)
+    cells = []
+    for name, paper in rows:
+        named = find_named(name)
+        words = named.words.removeprefix(named.path)
+        cells.append((f'[{name}]({named.file.name})', f'`tools/dist_train.sh {named.path} 4{words}`', paper,
+                      ours.get(name, UNMEASURED)))
+    headings = ('row', 'command', heading, 'small, on streets, ours')
+    table = Table(headings, tuple(cells))
     return to_markdown(table).strip()

@@ -10,15 +10,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
-import torch
 from mmengine.config import Config
-from mmengine.evaluator import Evaluator
-from torch.utils.data import DataLoader
 
-from sw_mmseg.engine import ClassIoUMetric
 from sw_mmseg.running import data_sets, records, schedules, scoring, training
-from sw_mmseg.running.paths import shipped_config
+from sw_mmseg.running.named_configs import find_named, load_named
 from sw_mmseg.running.streets import knows, use_streets
+
+__all__ = ['Result', 'measure', 'small_config']
 
 CODE = ((__name__, 'measure'),)  # what results depend on, beside the config
 
@@ -42,7 +40,7 @@ class Result:
 
 def small_config(name: str, root: Path, iterations: int | None) -> tuple[Config, list[str]]:
     """A config of configs/ on the streets in `root`, and the words that make the same of it on a command line."""
-    config = Config.fromfile(shipped_config(name))
+    config = load_named(name)
     words = ['--streets'] if knows(config) else []
     if words:
         use_streets(config, root)
@@ -62,7 +60,8 @@ def measure(name: str, seed: int, root: Path, work_dir: Path, iterations: int | 
     """
     config, words = small_config(name, root, iterations)
     folder = work_dir / 'runs' / f'{name}_seed{seed}'
-    run = training.Run(name, 'scene parsing', seed, f'configs/{name}.py', {}, folder)
+    named = find_named(name)
+    run = training.Run(name, 'scene parsing', seed, named.path, {}, folder, named.norm)
     config.work_dir, config.randomness = str(folder), {'seed': seed}
     mark = records.fingerprint(config, (root / 'manifest.json').read_text(), code=CODE)
     file = work_dir / 'results' / f'{name}_seed{seed}.json'
@@ -71,23 +70,9 @@ def measure(name: str, seed: int, root: Path, work_dir: Path, iterations: int | 
         return Result(**known), True
     model, seconds = training.train(run, config, mark, f'    {name}, seed {seed}')
     with training.quiet(folder / 'console.log'):
-        metrics, class_iou = score(model, data_sets.build_loader(config.test_dataloader.dataset, 4))
+        metrics, class_iou = scoring.score(model, data_sets.build_loader(config.test_dataloader.dataset, 4))
     result = Result(name, seed, float(np.nanmean(list(class_iou.values()))), float(metrics['aAcc']), class_iou, seconds,
                     config.train_cfg.max_iters, ' '.join([run.command(), *words]), scoring.switch_ratios(model),
                     records.device_name())
     records.write_result(file, mark, result)
     return result, False
-
-
-@torch.no_grad()
-def score(model: torch.nn.Module, loader: DataLoader) -> tuple[dict[str, float], dict[str, float]]:
-    """mmseg's metrics, and the IoU of every class, of all pictures of a loader."""
-    metric = ClassIoUMetric()
-    evaluator, seen = Evaluator([metric]), 0
-    evaluator.dataset_meta = loader.dataset.metainfo
-    model.eval()
-    for batch in loader:
-        outputs = model.test_step(batch)
-        evaluator.process(data_samples=outputs, data_batch=batch)
-        seen += len(outputs)
-    return evaluator.evaluate(seen), dict(metric.class_iou)

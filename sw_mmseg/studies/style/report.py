@@ -15,13 +15,15 @@ from matplotlib.figure import Figure
 from PIL import Image, ImageDraw, ImageFont
 
 from sw_mmseg.analysis.curves import plot_curves, smooth
-from sw_mmseg.analysis.style import LIGHT, Theme, legend_above, line_axes
+from sw_mmseg.analysis.style import LIGHT, Theme, legend_above, line_axes, series_colours
 from sw_mmseg.analysis.tables import Table, mean_std, to_csv, to_markdown
 from sw_mmseg.studies.scenes.report import grouped
 from sw_mmseg.studies.style.runs import CELL, Curve, Result
+from sw_mmseg.whitening import NORMS
 
-LABELS = {'bn': 'BN', 'in': 'IN', 'iw': 'IW', 'sw': 'SWa', 'swb': 'SWb'}
-COLOURS = {'BN': '#6b7280', 'IN': '#e08a00', 'IW': '#b4439c', 'SWa': '#2f6fde', 'SWb': '#7c2d12'}
+__all__ = ['label', 'last_tenth', 'loss_table', 'measured', 'over_seeds', 'plot_losses', 'plot_ratios', 'ratio_table',
+           'section', 'sheet', 'write']
+
 SMOOTHING = 0.7
 TITLE = 26  # pixels above the sheet's columns
 CAPTIONS = {
@@ -34,7 +36,8 @@ CAPTIONS = {
 
 def label(name: str) -> str:
     """'swb_style_streets' -> 'SWb'."""
-    return LABELS.get(name.split('_')[0], name.split('_')[0])
+    word = name.split('_')[0]
+    return NORMS[word].title if word in NORMS else word
 
 
 def last_tenth(curve: Curve) -> float:
@@ -74,9 +77,10 @@ def over_seeds(curves: Sequence[Curve]) -> tuple[list[int], np.ndarray, np.ndarr
 def plot_losses(results: Sequence[Result], word: str, theme: Theme = LIGHT) -> Figure:
     """A loss by iteration: mean over seeds as a line, standard deviation as a band. Logarithmic: the start is steep."""
     figure, axes = line_axes(theme, f'{word.capitalize()} loss in training')
+    colours = series_colours(map(label, grouped(results)), theme)
     for name, group in grouped(results).items():
         steps, mean, spread = over_seeds([result.losses[word] for result in group])
-        colour = COLOURS.get(label(name), theme.ink)
+        colour = colours[label(name)]
         axes.plot(steps, mean, label=label(name), color=colour, linewidth=1.8)
         axes.fill_between(steps, np.maximum(mean - spread, 1e-3 * mean), mean + spread, color=colour, alpha=0.15,
                           linewidth=0)

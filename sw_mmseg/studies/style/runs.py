@@ -14,10 +14,12 @@ from mmengine.config import Config
 from PIL import Image, ImageOps
 
 from sw_mmseg.analysis.curves import read_scalars
+from sw_mmseg.files import whole_file
 from sw_mmseg.running import records, schedules, training
-from sw_mmseg.running.files import whole_file
-from sw_mmseg.running.paths import shipped_config
+from sw_mmseg.running.named_configs import find_named, load_named
 from sw_mmseg.stylization import find_pictures, resolve_folder, stylise, to_uint8
+
+__all__ = ['CELL', 'Curve', 'Result', 'mean_ratios', 'measure', 'sheet_contents', 'small_config', 'write_picture']
 
 CODE = ((__name__, 'measure'),)  # what results depend on, beside the config
 CELL = (288, 192)  # width and height of a picture of the sheet
@@ -42,7 +44,7 @@ class Result:
 
 def small_config(name: str, root: Path, choices: dict, iterations: int | None) -> tuple[Config, dict]:
     """A config with the study's options put in, and these; of `choices`, by key, None leaves the config's."""
-    config = Config.fromfile(shipped_config(name))
+    config = load_named(name)
     options = schedules.schedule_options(config, iterations)
     options.pop('train_cfg.val_interval', None)
     options |= {key: value for key, value in choices.items() if value is not None}
@@ -66,7 +68,8 @@ def measure(name: str, seed: int, root: Path, work_dir: Path, choices: dict,
     """
     config, options = small_config(name, root, choices, iterations)
     folder = work_dir / 'runs' / f'{name}_seed{seed}'
-    run = training.Run(name, 'style transfer', seed, f'configs/{name}.py', options, folder)
+    named = find_named(name)
+    run = training.Run(name, 'style transfer', seed, named.path, options, folder, named.norm)
     config.work_dir, config.randomness = str(folder), {'seed': seed}
     contents = sheet_contents(root)
     files = [Path(value) for value in choices.values() if isinstance(value, str) and Path(value).is_file()]

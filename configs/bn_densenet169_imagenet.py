@@ -1,8 +1,0 @@
-# DenseNet-169 with BN on ImageNet. `at` names the sites of the released model, for a norm other than BN.
-_base_ = './bn_densenet121_imagenet.py'
-model = dict(
-    backbone=dict(
-        arch='169',
-        at=['stem.1', *(f'stages.{block}.block.{layer}.norm1'
-                        for block, layers in enumerate((6, 12, 32)) for layer in range(0, layers, 3))]),
-    head=dict(in_channels=1664))

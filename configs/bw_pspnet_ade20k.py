@@ -1,3 +1,0 @@
-# PSPNet with BW at 14 sites of the ResNet-50.
-_base_ = './bn_pspnet_ade20k.py'
-model = dict(backbone=dict(site_norm_cfg=dict(type='BW')))

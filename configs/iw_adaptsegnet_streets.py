@@ -1,3 +1,0 @@
-# The same with instance whitening at the five sites.
-_base_ = './bn_adaptsegnet_streets.py'
-model = dict(segmentor=dict(backbone=dict(norm_cfg=dict(type='IW'))))

@@ -1,3 +1,0 @@
-# The same with IW at the sites.
-_base_ = './bn_resnet20_cifar10.py'
-model = dict(backbone=dict(site_norm_cfg=dict(type='IW')))

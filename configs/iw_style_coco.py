@@ -1,3 +1,0 @@
-# The same with instance whitening.
-_base_ = './bn_style_coco.py'
-model = dict(network=dict(norm_cfg=dict(type='IW')))

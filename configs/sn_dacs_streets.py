@@ -1,3 +1,0 @@
-# The same with switchable normalisation {bn, in, ln} at the five sites.
-_base_ = './bn_dacs_streets.py'
-model = dict(segmentor=dict(backbone=dict(norm_cfg=dict(type='SN'))))

@@ -1,7 +1,0 @@
-# The same with SN everywhere. It starts from BN's weights and statistics, with uniform switches.
-_base_ = './syncbn_maskrcnn_coco.py'
-norm = dict(type='SN')
-model = dict(
-    backbone=dict(norm_cfg=norm),
-    neck=dict(norm_cfg=norm),
-    roi_head=dict(bbox_head=dict(norm_cfg=norm), mask_head=dict(norm_cfg=norm)))

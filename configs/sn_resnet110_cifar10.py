@@ -1,3 +1,0 @@
-# The same with SN at the sites.
-_base_ = './bn_resnet110_cifar10.py'
-model = dict(backbone=dict(site_norm_cfg=dict(type='SN')))

@@ -1,5 +1,0 @@
-# SW, trained faster: bfloat16, channels last, compiled. The recipe is otherwise the same.
-_base_ = './sw_resnet50_imagenet.py'
-optim_wrapper = dict(type='Bfloat16OptimWrapper')
-custom_hooks = [*_base_.custom_hooks, dict(type='ChannelsLastHook')]
-compile = True

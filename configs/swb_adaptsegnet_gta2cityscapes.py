@@ -1,3 +1,0 @@
-# Table 6, AdaptSegNet-SWb: the same with SW of all five statistics at the five sites.
-_base_ = './bn_adaptsegnet_gta2cityscapes.py'
-model = dict(segmentor=dict(backbone=dict(norm_cfg=dict(type='SW', statistics=('bw', 'iw', 'bn', 'in', 'ln')))))

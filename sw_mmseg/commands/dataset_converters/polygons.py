@@ -1,0 +1,37 @@
+"""Draws outlines as label files: `python tools/dataset_converters/polygons.py IMAGES LABELS OUT`.
+
+LABELS is a folder of labelme's files (one JSON an image), of YOLO's for segmentation (one text an image), or COCO's
+annotation file. OUT gets a PNG with one id a pixel for every image, and classes.yaml, which names the ids. What lies in
+no outline is background, 0.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from sw_mmseg.datasets import write_class_table
+from sw_mmseg.datasets.polygons import draw_polygons
+from sw_mmseg.running.errors import UserError
+
+
+def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
+    """The command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument('images', help='folder of the images')
+    parser.add_argument('labels', help="folder of labelme's or YOLO's files, or COCO's file")
+    parser.add_argument('out', type=Path, help='a new or empty folder')
+    parser.add_argument('--traceback', action='store_true', help='show where in the code an error arose')
+    parser.set_defaults(local_rank=0)
+    return parser.parse_args(arguments)
+
+
+def main(args: argparse.Namespace) -> int:
+    """Draw and write."""
+    if args.out.exists() and (not args.out.is_dir() or any(args.out.iterdir())):
+        raise UserError(f'{args.out} holds something already: give a new or an empty folder')
+    table, _, notes = draw_polygons(args.images, args.labels, args.out)
+    write_class_table(table, args.out / 'classes.yaml')
+    for note in notes:
+        print(note)
+    return 0

@@ -1,0 +1,125 @@
+"""From moments to the matrix that the layer applies, in Triton (Equations 5 to 7): the forward of `algebra`.
+
+A program holds one (D, D) matrix in a square of ROWS registers a side. `BW` … `LN` say which logit is that word's, or
+−1 where Ω does not name it.
+"""
+
+import triton
+import triton.language as tl
+
+from .newton import newton_root, square
+
+__all__ = ['WORDS', 'factor', 'affine_kernel', 'layer_kernel', 'one', 'ratios_of', 'two', 'vector_kernel']
+
+WORDS = tl.constexpr(8)  # room for the logits of one mixture
+
+
+@triton.jit
+def layer_kernel(vectors, matrices, results, channels, D: tl.constexpr, MOMENTS: tl.constexpr):
+    """Of a sample's (C,) and the diagonals of its (G, D, D): their sums, or with MOMENTS μ_ln and σ_ln."""
+    sample = tl.program_id(0).to(tl.int64) * channels
+    total = tl.zeros((1024,), tl.float32)
+    for begin in range(0, channels, 1024):
+        channel = begin + tl.arange(0, 1024)
+        total += tl.load(vectors + sample + channel, mask=channel < channels, other=0.0)
+    first = tl.sum(total, 0)
+    if MOMENTS:
+        first /= channels
+    total = tl.zeros((1024,), tl.float32)
+    for begin in range(0, channels, 1024):
+        channel = begin + tl.arange(0, 1024)
+        there = channel < channels
+        total += tl.load(matrices + (sample + channel) * D + channel % D, mask=there, other=0.0)
+        if MOMENTS:
+            deviation = tl.load(vectors + sample + channel, mask=there, other=0.0) - first
+            total += tl.where(there, deviation * deviation, 0.0)
+    second = tl.sum(total, 0)
+    if MOMENTS:
+        second /= channels
+    tl.store(results + 2 * tl.program_id(0), first)
+    tl.store(results + 2 * tl.program_id(0) + 1, second)
+
+
+@triton.jit
+def affine_kernel(mean_logits, cov_logits, sample_mean, sample_cov, batch_mean, batch_cov, layer, weight, bias, shift,
+                  means, covs, roots, matrices, vectors, eps, groups, ITERATIONS: tl.constexpr, COUNT: tl.constexpr,
+                  BW: tl.constexpr, IW: tl.constexpr, BN: tl.constexpr, IN: tl.constexpr, LN: tl.constexpr,
+                  D: tl.constexpr, ROWS: tl.constexpr):
+    """μ̂, Σ̂, its inverse square root, A and b = β + A (shift − μ̂)."""
+    program = tl.program_id(0)
+    group = program % groups
+    offsets, mask, unit = square(program, D, ROWS)
+    row = tl.arange(0, ROWS)
+    there, at = row < D, program * D + row
+    of_mean, of_cov = ratios_of(mean_logits, COUNT), ratios_of(cov_logits, COUNT)
+    mean, cov = tl.zeros((ROWS,), tl.float32), eps * unit
+    if BW >= 0 or BN >= 0:
+        of_group, _, _ = square(group, D, ROWS)
+        mean += two(of_mean, BW, BN) * tl.load(batch_mean + group * D + row, mask=there, other=0.0)
+        cov += factor(of_cov, BW, BN, unit) * tl.load(batch_cov + of_group, mask=mask, other=0.0)
+    if IW >= 0 or IN >= 0:
+        mean += two(of_mean, IW, IN) * tl.load(sample_mean + at, mask=there, other=0.0)
+        cov += factor(of_cov, IW, IN, unit) * tl.load(sample_cov + offsets, mask=mask, other=0.0)
+    if LN >= 0:
+        mean += tl.where(there, one(of_mean, LN) * tl.load(layer + 2 * (program // groups)), 0.0)
+        cov += one(of_cov, LN) * tl.load(layer + 2 * (program // groups) + 1) * unit
+    root = newton_root(cov, unit, ITERATIONS)
+    matrix = root
+    if weight is not None:
+        matrix = root * tl.load(weight + group * D + row, mask=there, other=0.0).to(tl.float32)[:, None]
+    tl.store(means + at, mean, mask=there)
+    tl.store(covs + offsets, cov, mask=mask)
+    tl.store(roots + offsets, root, mask=mask)
+    tl.store(matrices + offsets, matrix, mask=mask)
+    if vectors is not None:
+        _store_vector(vectors, program, matrix, mean, shift, bias, group, D, ROWS)
+
+
+@triton.jit
+def vector_kernel(matrices, means, shift, bias, vectors, groups, D: tl.constexpr, ROWS: tl.constexpr):
+    """b of one sample and group where one A serves all samples."""
+    group = tl.program_id(0) % groups
+    offsets, mask, _ = square(group, D, ROWS)
+    row = tl.arange(0, ROWS)
+    mean = tl.load(means + group * D + row, mask=row < D, other=0.0)
+    matrix = tl.load(matrices + offsets, mask=mask, other=0.0)
+    _store_vector(vectors, tl.program_id(0), matrix, mean, shift, bias, group, D, ROWS)
+
+
+@triton.jit
+def ratios_of(logits, COUNT: tl.constexpr):
+    """The ratios (WORDS,) of COUNT logits; the others are zero."""
+    word = tl.arange(0, WORDS)
+    values = tl.load(logits + word, mask=word < COUNT, other=-float('inf')).to(tl.float32)
+    values = tl.exp(values - tl.max(values, 0))
+    return values / tl.sum(values, 0)
+
+
+@triton.jit
+def one(ratios, WORD: tl.constexpr):
+    """The ratio of a word, 0 where Ω does not name it."""
+    return tl.sum(tl.where(tl.arange(0, WORDS) == WORD, ratios, 0.0), 0)
+
+
+@triton.jit
+def two(ratios, FULL: tl.constexpr, DIAGONAL: tl.constexpr):
+    """What multiplies the mean of a source."""
+    return one(ratios, FULL) + one(ratios, DIAGONAL)
+
+
+@triton.jit
+def factor(ratios, FULL: tl.constexpr, DIAGONAL: tl.constexpr, unit):
+    """What multiplies the covariance of a source elementwise."""
+    return one(ratios, FULL) + one(ratios, DIAGONAL) * unit
+
+
+@triton.jit
+def _store_vector(vectors, program, matrix, mean, shift, bias, group, D: tl.constexpr, ROWS: tl.constexpr):
+    row = tl.arange(0, ROWS)
+    offset = -mean
+    if shift is not None:
+        offset += tl.load(shift + program * D + row, mask=row < D, other=0.0)
+    vector = tl.sum(matrix * offset[None, :], 1)
+    if bias is not None:
+        vector += tl.load(bias + group * D + row, mask=row < D, other=0.0).to(tl.float32)
+    tl.store(vectors + program * D + row, vector, mask=row < D)

@@ -1,0 +1,128 @@
+"""A norm in another norm's place, and SW in place of every BatchNorm of a model, whoever wrote it.
+
+    model = timm.create_model('regnetx_004')        # or any of torchvision
+    convert(model)                                  # every BatchNorm is now SW; trained weights are taken over
+
+The paper replaces a few norms only, to save computation (`place_norm`). Where groups of 16 do not divide a layer's
+channels, as in MobileNets and RegNets, that layer takes the largest groups below 16 that do: of 12 for 24 channels, of
+10 for 40, and of 1, plain standardisation, for a prime number of channels.
+"""
+
+import logging
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import torch.distributed as dist
+from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm  # private: all BatchNorms, of whatever rank
+
+from .layer import SwitchWhiten, SwitchWhiten1d, SwitchWhiten2d, SwitchWhiten3d
+
+__all__ = ['convert', 'convert_sync_batchnorm', 'largest_group_size', 'replace_norm']
+
+_LOGGER = logging.getLogger(__name__)
+_Norm = TypeVar('_Norm', bound=nn.Module)
+_AFTER = ('drop', 'act')  # what timm's BatchNormAct2d applies behind the normalisation, in this order
+
+
+def convert(model: nn.Module, group_size: int = 16, where: Callable[[str, nn.Module], bool] | None = None,
+            **options: Any) -> dict[str, SwitchWhiten]:
+    """Puts SW in place of every BatchNorm of `model`, in place; returns the new layers by name.
+
+    Args:
+        model: its BatchNorms are `torch.nn`'s or derived from them. SW layers in it stay as they are.
+        group_size: the most channels that are whitened together, see above.
+        where: chooses by name and norm; None takes every BatchNorm.
+        options: of `SwitchWhiten2d`, such as `statistics`.
+
+    Raises:
+        ValueError: `model` is itself a BatchNorm, or none was chosen. The model is unchanged then.
+    """
+    chosen = {name: norm for name, norm in model.named_modules() if isinstance(norm, _BatchNorm)
+              and not isinstance(norm, SwitchWhiten) and (where is None or where(name, norm))}
+    if not chosen or '' in chosen:
+        raise ValueError(f'no BatchNorm chosen inside {type(model).__name__}')
+    sizes = {name: largest_group_size(norm.num_features, group_size) for name, norm in chosen.items()}
+    layers = {name: _layer_for(norm)(norm.num_features, group_size=sizes[name], **{**_shared(norm), **options})
+              for name, norm in chosen.items()}
+    for name, layer in layers.items():
+        replace_norm(model, name, layer)
+    smaller = {name: size for name, size in sizes.items() if size != group_size}
+    if smaller:
+        _LOGGER.info('%d of %d layers have groups of fewer than %d channels: %s', len(smaller), len(layers),
+                     group_size, smaller)
+    return layers
+
+
+def convert_sync_batchnorm(model: nn.Module, process_group: dist.ProcessGroup | None = None,
+                           convert: Callable[..., nn.Module] | None = None) -> nn.Module:
+    """torch's `SyncBatchNorm.convert_sync_batchnorm`, or another converter, which leaves SW layers as they are.
+
+    SW synchronises by itself and is a `_BatchNorm`, which converters would replace. Only `convert` is called with the
+    model alone; torch's gets the process group too.
+    """
+    if isinstance(model, SwitchWhiten):
+        return model
+    aside = [(parent, name, child) for parent in model.modules() for name, child in parent.named_children()
+             if isinstance(child, SwitchWhiten)]
+    for parent, name, _ in aside:
+        setattr(parent, name, nn.Identity())
+    try:
+        if convert is not None:
+            return convert(model)
+        return nn.SyncBatchNorm.convert_sync_batchnorm(model, process_group)
+    finally:
+        for parent, name, child in aside:
+            setattr(parent, name, child)
+
+
+def largest_group_size(channels: int, limit: int) -> int:
+    """The largest divisor of `channels` that is not above `limit`."""
+    return next(size for size in range(min(channels, limit), 0, -1) if channels % size == 0)
+
+
+def replace_norm(model: nn.Module, name: str, norm: _Norm, like: Tensor | None = None) -> _Norm:
+    """Puts `norm` in place of the norm called `name` and returns it.
+
+    It takes over parameters, statistics, device, dtype and mode. A norm without any tensors has neither device nor
+    dtype: those are of `like` then, or stay what they are. A replaced norm without affine parameters leaves the new
+    one's as they were made; the activation that timm's norms apply behind themselves stays behind the new one.
+
+    Raises:
+        AttributeError: no such module.
+    """
+    old = model.get_submodule(name)
+    entries = old.state_dict()
+    reference = next((tensor for tensor in entries.values() if tensor.is_floating_point()), like)
+    if reference is not None:
+        norm = norm.to(device=reference.device, dtype=reference.dtype)
+    # SW reads a variance as the diagonal of its covariance; torch's InstanceNorm refuses one
+    known = {*norm.state_dict(), *(('running_var',) if isinstance(norm, SwitchWhiten) else ())}
+    state = {key: value for key, value in entries.items() if key in known}
+    if state:
+        norm.load_state_dict(state, strict=False)
+    norm.train(old.training)
+    if all(isinstance(getattr(old, part, None), nn.Module) for part in _AFTER):
+        for part in _AFTER:
+            norm.add_module(part, getattr(old, part))
+        norm.register_forward_hook(_apply_activation)
+    parent, _, last = name.rpartition('.')
+    setattr(model.get_submodule(parent), last, norm)
+    return norm
+
+
+def _shared(norm: _BatchNorm) -> dict[str, Any]:
+    return {'eps': norm.eps, 'momentum': norm.momentum, 'affine': norm.affine}
+
+
+def _layer_for(norm: _BatchNorm) -> type[SwitchWhiten]:
+    """SW for inputs of the same rank. SyncBatchNorm takes any; in images' networks it stands for two dimensions."""
+    if isinstance(norm, nn.BatchNorm1d):
+        return SwitchWhiten1d
+    return SwitchWhiten3d if isinstance(norm, nn.BatchNorm3d) else SwitchWhiten2d
+
+
+def _apply_activation(norm: nn.Module, _: tuple[Tensor, ...], output: Tensor) -> Tensor:
+    for part in _AFTER:
+        output = norm.get_submodule(part)(output)
+    return output

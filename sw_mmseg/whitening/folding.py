@@ -1,0 +1,228 @@
+"""A layer in evaluation mode as a convolution: Equation 5 with statistics that no longer depend on the image.
+
+With μ̂ and Σ̂ fixed, y = A x + b is a 1×1 convolution in G groups, A = γ Σ̂^(−1/2) and b = β − A μ̂, and joins a
+convolution W, c before it as A W, A c + b. Statistics of an image cannot be fixed: a layer that has them folds only
+where their ratios add up to no more than a threshold. They are left out then, the others keep their proportions, and a
+report says how much was left out and, for an example input, what that changed. Nothing given is changed.
+"""
+
+import copy
+from collections.abc import Callable, Mapping
+from typing import NamedTuple, TypeAlias
+
+import torch
+from torch import Tensor, nn
+
+from .layer import SwitchWhiten, SwitchWhiten1d, SwitchWhiten2d, SwitchWhiten3d
+from .maths import BATCH, inverse_sqrt, mix
+from .readers import sole_readers
+
+__all__ = ['FoldReport', 'fold', 'fold_into', 'fold_model']
+
+_Convolution: TypeAlias = nn.Conv1d | nn.Conv2d | nn.Conv3d
+_CONVOLUTIONS: dict[type[SwitchWhiten], type[_Convolution]] = {
+    SwitchWhiten1d: nn.Conv1d, SwitchWhiten2d: nn.Conv2d, SwitchWhiten3d: nn.Conv3d}
+
+
+class FoldReport(NamedTuple):
+    """What folding a layer left out, and what that did."""
+
+    mean_ratio: float  # of the image statistics together, in μ̂
+    cov_ratio: float  # and in Σ̂
+    error: float | None = None  # max |folded − layer| / max |layer| on the example; None without one
+    name: str | None = None  # of the layer in its model
+    into: str | None = None  # of the convolution that took it in; None where it became one of its own
+
+    def __str__(self) -> str:
+        where = 'a grouped 1×1 convolution' if self.into is None else f'folded into {self.into}'
+        error = 'not measured' if self.error is None else f'{self.error:.1e}'
+        return (f'{self.name or "layer"}: {where}; image ratios left out: {self.mean_ratio:.1e} of the mean, '
+                f'{self.cov_ratio:.1e} of the covariance; relative error {error}')
+
+
+def fold(layer: nn.Module, threshold: float = 0.0, example: Tensor | None = None) -> tuple[nn.Module, FoldReport]:
+    """A `Conv1d`, `Conv2d` or `Conv3d` of kernel 1 in place of `layer`, in its dtype and on its device.
+
+    Args:
+        layer: a switchable layer in evaluation mode.
+        threshold: image statistics whose ratios sum to at most this, in the mean and in the covariance, are left out.
+        example: an input of the layer, to measure what that does.
+
+    Raises:
+        ValueError: the layer is in training mode, has no batch statistic, or leans on image statistics too much.
+    """
+    matrix, vector, report = _fixed_map(layer, threshold)
+    kind = next(convolution for cls, convolution in _CONVOLUTIONS.items() if isinstance(layer, cls))
+    channels, logits = vector.numel(), layer.get_parameter('mean_logits')
+    conv = kind(channels, channels, 1, groups=len(matrix), device='meta', dtype=logits.dtype)
+    conv = conv.to_empty(device=logits.device).eval()  # no random values are drawn that others would miss
+    with torch.no_grad():
+        conv.weight.copy_(matrix.reshape(conv.weight.shape))
+        conv.get_parameter('bias').copy_(vector)
+    return conv, report if example is None else report._replace(error=_error(conv, layer, example))
+
+
+def fold_into(conv: nn.Module, layer: nn.Module, threshold: float = 0.0,
+              example: Tensor | None = None) -> tuple[nn.Module, FoldReport]:
+    """A copy of `conv` that does what `conv`, then `layer` do; `example` is an input of `conv`. Otherwise as `fold`.
+
+    Raises:
+        TypeError: `conv` is not a plain `Conv1d`, `Conv2d` or `Conv3d`, whose weight is all there is to it.
+        ValueError: as `fold`; or the two do not fit, in channels or because groups of the layer reach over several
+            groups of the convolution.
+    """
+    before = _fitting(conv, layer)
+    matrix, vector, report = _fixed_map(layer, threshold)
+    groups, size, _ = matrix.shape
+    folded = copy.deepcopy(before).eval()
+    with torch.no_grad():
+        weight = matrix @ before.weight.double().reshape(groups, size, -1)
+        if folded.bias is None:
+            folded.bias = nn.Parameter(torch.zeros_like(vector, dtype=before.weight.dtype))
+        else:
+            vector = vector + (matrix @ folded.bias.double().view(groups, size, 1)).flatten()
+        folded.weight.copy_(weight.view(before.weight.shape))
+        folded.bias.copy_(vector)
+    if example is not None:
+        report = report._replace(error=_error(folded, nn.Sequential(conv, layer), example))
+    return folded, report
+
+
+def fold_model(model: nn.Module, threshold: float = 0.0, example: Tensor | None = None,
+               strict: bool = True) -> tuple[nn.Module, list[FoldReport]]:
+    """A copy of `model` (in evaluation mode) without switchable layers, and a report on each.
+
+    A layer whose input is the output of a convolution that nothing else reads joins that convolution and leaves an
+    `Identity`; any other becomes a 1×1 convolution. Who reads what is found by `torch.fx`; in a model that it cannot
+    trace every layer becomes a 1×1 convolution.
+
+    Args:
+        example: an input of the model; the error of each layer is measured on what it receives then.
+        strict: False leaves layers that cannot fold as they are, without a report, if any other can.
+
+    Raises:
+        ValueError: no switchable layer, or with `strict` one that cannot fold; all such layers are named.
+    """
+    layers = {name: module for name, module in model.named_modules(remove_duplicate=False)
+              if isinstance(module, SwitchWhiten)}
+    if not layers:
+        raise ValueError(f'{type(model).__name__} has no switchable layer to fold')
+    ready = _fold_each(layers, threshold, strict)
+    if '' in ready:
+        return ready[''][0], [fold(model, threshold, example)[1]]
+    measured = {} if example is None else _measure(model, layers, ready, example)
+    pairs = sole_readers(model, (SwitchWhiten,))
+    folded, reports = copy.deepcopy(model), []
+    for name, (conv, report) in ready.items():
+        before = _joinable(model, pairs.get(name), layers[name])
+        if before is not None:
+            _set(folded, before, fold_into(model.get_submodule(before), layers[name], threshold)[0])
+        _set(folded, name, conv if before is None else nn.Identity())
+        reports.append(report._replace(error=measured.get(name), name=name, into=before))
+    return folded, reports
+
+
+def _fold_each(layers: Mapping[str, nn.Module], threshold: float,
+               strict: bool) -> dict[str, tuple[nn.Module, FoldReport]]:
+    """A convolution for each layer that can fold. Raises `ValueError` if none can, or with `strict` if one cannot."""
+    ready, errors = {}, []
+    for name, layer in layers.items():
+        try:
+            ready[name] = fold(layer, threshold)
+        except ValueError as error:
+            errors.append(f'{name}: {error}')
+    if errors and (strict or not ready):
+        raise ValueError('cannot fold ' + '; '.join(errors) + ('. strict=False folds the others' if ready else ''))
+    return ready
+
+
+def _fixed_map(layer: nn.Module, threshold: float) -> tuple[Tensor, Tensor, FoldReport]:
+    """A (G, D, D) and b (C,) in fp64."""
+    if not isinstance(layer, SwitchWhiten):
+        raise TypeError(f'expects a switchable layer such as SwitchWhiten2d, got {type(layer).__name__}')
+    if not 0 <= threshold < 1:
+        raise ValueError(f'threshold is a sum of ratios, at least 0 and less than 1; got {threshold}')
+    kept = [index for index, word in enumerate(layer.statistics) if word in BATCH]
+    running = layer.running_moments(torch.float64)
+    if not kept or running is None:
+        raise ValueError(f'statistics {layer.statistics} are those of each image, which no convolution computes')
+    if layer.training:
+        raise ValueError('the layer is in training mode, where statistics are those of the batch: call .eval() first')
+    ratios = [logits.detach().double().softmax(0) for logits in (layer.mean_logits, layer.cov_logits)]
+    others = [index for index in range(len(layer.statistics)) if index not in kept]
+    of_mean, of_cov = (ratio[others].sum().item() for ratio in ratios)
+    if max(of_mean, of_cov) > threshold:
+        raise ValueError(f'its image statistics have {of_mean:.2g} of the mean and {of_cov:.2g} of the '
+                         f'covariance, more than threshold={threshold:g}: raise it to fold with that error')
+    words = [layer.statistics[index] for index in kept]
+    mean_ratios, cov_ratios = (ratio[kept] / ratio[kept].sum() for ratio in ratios)
+    mean, cov = mix(words, mean_ratios, cov_ratios, None, running, layer.eps)
+    matrix = inverse_sqrt(cov, layer.settings())[0].squeeze(0)
+    mean = mean.view(*matrix.shape[:2], 1)  # G D 1
+    if layer.affine:
+        matrix = matrix * layer.weight.detach().double().view_as(mean)
+    vector = -(matrix @ mean).flatten()
+    if layer.affine:
+        vector = vector + layer.bias.detach().double()
+    return matrix, vector, FoldReport(of_mean, of_cov)
+
+
+def _fitting(conv: nn.Module, layer: nn.Module) -> _Convolution:
+    """`conv`, if the layer can join it. Raises as `fold_into`."""
+    plain = type(conv) in _CONVOLUTIONS.values() and not (conv._forward_pre_hooks or conv._forward_hooks)
+    if not (plain and isinstance(conv, nn.Conv1d | nn.Conv2d | nn.Conv3d)):
+        raise TypeError(f'expects a plain convolution without hooks, got {type(conv).__name__}: use fold(layer), which '
+                        'stands behind anything')
+    if not isinstance(layer, SwitchWhiten):
+        raise TypeError(f'expects a switchable layer such as SwitchWhiten2d, got {type(layer).__name__}')
+    if conv.out_channels != layer.num_features:
+        raise ValueError(f'the convolution puts out {conv.out_channels} channels, the layer has {layer.num_features}')
+    share = conv.out_channels // conv.groups
+    if share % layer.group_size:
+        raise ValueError(f'groups of {layer.group_size} channels of the layer reach over groups of {share} of the '
+                         'convolution, whose product is no grouped convolution: use fold(layer) behind it')
+    return conv
+
+
+def _joinable(model: nn.Module, conv_name: str | None, layer: nn.Module) -> str | None:
+    if conv_name is None:
+        return None
+    try:
+        _fitting(model.get_submodule(conv_name), layer)
+    except (TypeError, ValueError):
+        return None
+    return conv_name
+
+
+def _set(model: nn.Module, name: str, module: nn.Module) -> None:
+    parent, _, child = name.rpartition('.')
+    setattr(model.get_submodule(parent), child, module)
+
+
+@torch.no_grad()
+def _error(folded: nn.Module, original: nn.Module, x: Tensor) -> float:
+    return _relative(folded(x), original(x))
+
+
+def _relative(ours: Tensor, exact: Tensor) -> float:
+    return ((ours - exact).abs().max() / exact.abs().max().clamp_min(torch.finfo(exact.dtype).tiny)).item()
+
+
+@torch.no_grad()
+def _measure(model: nn.Module, layers: Mapping[str, nn.Module], ready: Mapping[str, tuple[nn.Module, FoldReport]],
+             example: Tensor) -> dict[str, float]:
+    """The largest error of each layer over its calls while the model sees `example`."""
+    errors: dict[str, float] = {}
+
+    def compare(name: str) -> Callable[[nn.Module, tuple[Tensor, ...], Tensor], None]:
+        def hook(_: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
+            errors[name] = max(errors.get(name, 0.0), _relative(ready[name][0](inputs[0]), output))
+        return hook
+
+    handles = [layers[name].register_forward_hook(compare(name)) for name in ready]
+    try:
+        model(example)
+    finally:
+        for handle in handles:
+            handle.remove()
+    return errors

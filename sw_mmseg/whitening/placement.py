@@ -1,0 +1,142 @@
+"""Which convolution of a network gets which norm (Section 4 and Appendix B of the paper).
+
+The paper counts convolutions from the input, the first one being 1, without those of shortcuts, and puts SW behind the
+first and every k-th. `place_norm` does that in any torch model whose norms are modules beside their convolutions,
+registered after them, as in torchvision, timm and OpenMMLab; `describe` shows the result.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
+from typing import TypeAlias
+
+from torch import nn
+from torch.nn.modules.batchnorm import _NormBase  # private: all BatchNorms and InstanceNorms
+
+from .conversion import replace_norm
+from .layer import SwitchWhiten
+
+__all__ = ['SHORTCUTS', 'Site', 'convolution_sites', 'describe', 'every', 'place_norm']
+
+# Names that shortcut branches carry in torchvision, timm and OpenMMLab.
+SHORTCUTS = ('downsample', 'shortcut', 'skip', 'identity_conv', 'proj')
+_CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
+_NORMS = (_NormBase, nn.GroupNorm)
+_Convolution: TypeAlias = nn.Conv1d | nn.Conv2d | nn.Conv3d
+_Pair: TypeAlias = tuple[str, _Convolution, str | None, nn.Module | None]
+
+
+@dataclass(frozen=True)
+class Site:
+    """A counted convolution and the norm behind it, with their names in the model; None where there is no norm."""
+
+    index: int  # from 1, in the order of registration, shortcuts not counted
+    conv_name: str
+    conv: _Convolution
+    norm_name: str | None
+    norm: nn.Module | None
+
+
+def convolution_sites(model: nn.Module, shortcuts: Iterable[str] = SHORTCUTS) -> list[Site]:
+    """All counted convolutions of `model`, in the order of registration.
+
+    A convolution whose name has a part in `shortcuts` is not counted. The norm of a convolution is the next norm
+    registered in the same parent, before another convolution, with as many channels as the convolution puts out.
+    """
+    shortcuts = frozenset(shortcuts)
+    sites: list[Site] = []
+    for conv_name, conv, norm_name, norm in _pairs(model):
+        if shortcuts.isdisjoint(conv_name.split('.')):
+            sites.append(Site(len(sites) + 1, conv_name, conv, norm_name, norm))
+    return sites
+
+
+def every(k: int, first: bool = True, exclude: Iterable[str] = ()) -> Callable[[Site], bool]:
+    """The paper's placement: the first (unless `first` is False) and every k-th convolution.
+
+    `exclude` holds parts of module names, such as 'layer4' for the stage of 2048 channels, where none is placed.
+    Excluded convolutions are counted all the same. CIFAR: every(4); scene parsing: every(3, exclude=['layer4']);
+    ImageNet: every(6, exclude=['layer4']).
+    """
+    if k < 1:
+        raise ValueError(f'k must be at least 1, got {k}')
+    excluded = frozenset([exclude] if isinstance(exclude, str) else exclude)
+
+    def chosen(site: Site) -> bool:
+        counted = site.index % k == 0 or (first and site.index == 1)
+        return counted and excluded.isdisjoint(site.conv_name.split('.'))
+
+    return chosen
+
+
+def place_norm(model: nn.Module, where: Callable[[Site], bool] | Iterable[str], make_norm: Callable[[int], nn.Module],
+               shortcuts: Iterable[str] = SHORTCUTS) -> list[Site]:
+    """Replaces the norm behind every chosen convolution by `make_norm(channels)`, in place; returns the new sites.
+
+    `where` is a predicate on `Site`, such as `every(3)`, or the names of convolutions. A new norm takes over the
+    parameters, statistics, device, dtype and mode of the old one; a replaced norm without affine parameters leaves the
+    new one's as they were made.
+
+    Raises:
+        ValueError: nothing was chosen, a name is not a counted convolution, or a chosen convolution has no norm behind
+            it. The model is unchanged then.
+    """
+    sites = convolution_sites(model, shortcuts)
+    chosen = [site for site in sites if where(site)] if callable(where) else _by_name(sites, where)
+    if not chosen:
+        raise ValueError(f'no convolution chosen among {len(sites)} of {type(model).__name__}')
+    bare = [site.conv_name for site in chosen if site.norm_name is None]
+    if bare:
+        raise ValueError(f'no norm behind {bare}: build the model with a norm there, or leave them out of `where`')
+    names = [(site, site.norm_name) for site in chosen if site.norm_name is not None]
+    return [replace(site, norm=replace_norm(model, name, make_norm(site.conv.out_channels), site.conv.weight))
+            for site, name in names]
+
+
+def describe(model: nn.Module, shortcuts: Iterable[str] = SHORTCUTS) -> str:
+    """A line for each counted convolution: number, name, channels, and the norm behind it."""
+    sites = convolution_sites(model, shortcuts)
+    width = max((len(site.conv_name) for site in sites), default=0)
+    lines = []
+    for site in sites:
+        norm = '-' if site.norm is None else type(site.norm).__name__
+        if isinstance(site.norm, SwitchWhiten):
+            norm += f'({", ".join(site.norm.statistics)})'
+        lines.append(f'{site.index:4d}  {site.conv_name:{width}}  {site.conv.out_channels:5d}  {norm}')
+    switching = sum(isinstance(module, SwitchWhiten) for module in model.modules())
+    return '\n'.join([*lines, f'{len(sites)} convolutions, {switching} switchable norms in {type(model).__name__}'])
+
+
+def _pairs(model: nn.Module) -> Iterator[_Pair]:
+    """Every convolution with the norm behind it, parents first to last in the order of registration."""
+
+    def walk(parent: nn.Module, prefix: str) -> Iterator[_Pair]:
+        children = list(parent.named_children())
+        for position, (name, child) in enumerate(children):
+            if isinstance(child, _CONVOLUTIONS):
+                norm = _following_norm(children[position + 1:], child.out_channels)
+                yield prefix + name, child, prefix + norm[0] if norm else None, norm[1] if norm else None
+            else:
+                yield from walk(child, f'{prefix}{name}.')
+
+    return walk(model, '')
+
+
+def _following_norm(siblings: list[tuple[str, nn.Module]], channels: int) -> tuple[str, nn.Module] | None:
+    for name, sibling in siblings:
+        if isinstance(sibling, _NORMS):
+            count = getattr(sibling, 'num_features', None) or getattr(sibling, 'num_channels', None)
+            return (name, sibling) if count == channels else None
+        if any(isinstance(module, _CONVOLUTIONS) for module in sibling.modules()):
+            return None
+    return None
+
+
+def _by_name(sites: list[Site], names: Iterable[str]) -> list[Site]:
+    names = [names] if isinstance(names, str) else list(names)
+    by_name = {site.conv_name: site for site in sites}
+    unknown = [name for name in names if name not in by_name]
+    if unknown:
+        raise ValueError(f'{unknown} are not convolutions of the model that count; those are {list(by_name)}')
+    return [by_name[name] for name in names]

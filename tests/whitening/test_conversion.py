@@ -1,0 +1,136 @@
+"""SW as a drop-in for networks of other packages: torchvision's and, where it is installed, timm's."""
+
+import copy
+import io
+
+import pytest
+import torch
+import torchvision
+from torch import nn
+
+from sw_mmseg.whitening import (
+    PRESETS,
+    SwitchNorm2d,
+    SwitchWhiten1d,
+    SwitchWhiten2d,
+    SwitchWhiten3d,
+    convert,
+    replace_norm,
+)
+from sw_mmseg.whitening.conversion import largest_group_size
+
+# ResNet, ResNeXt, RegNet, DenseNet, MobileNet
+TORCHVISION = ['resnet18', 'resnext50_32x4d', 'regnet_y_400mf', 'densenet121', 'mobilenet_v3_small']
+TIMM = ['resnet18', 'resnext50_32x4d', 'regnety_002', 'densenet121', 'mobilenetv3_small_050']
+
+
+def check(model):
+    batch_norms = {name: norm.num_features for name, norm in model.named_modules() if isinstance(norm, nn.BatchNorm2d)}
+    keys = {key for key in model.state_dict() if not key.endswith('running_var')}
+    layers = convert(model)
+    assert batch_norms and {name: layer.num_features for name, layer in layers.items()} == batch_norms
+    assert not any(type(module) is nn.BatchNorm2d for module in model.modules())
+    assert keys <= model.state_dict().keys()
+    for channels, layer in zip(batch_norms.values(), layers.values()):
+        assert channels % layer.group_size == 0 and layer.group_size <= 16
+        assert layer.group_size == 16 or channels % 16, 'groups of 16 where they fit'
+    images = torch.randn(2, 3, 64, 64)
+    output = model.train()(images)
+    output.square().mean().backward()
+    assert output.shape == (2, 1000) and output.isfinite().all()
+    assert all(p.grad is not None and p.grad.isfinite().all() for p in model.parameters())
+    assert model.eval()(images).isfinite().all()
+    return layers
+
+
+@pytest.mark.parametrize('name', TORCHVISION)
+def test_torchvisions_families(name):
+    layers = check(getattr(torchvision.models, name)(weights=None))
+    sizes = {layer.group_size for layer in layers.values()}
+    # 104 = 8·13 and 440 = 40·11 channels; 24, 40, 72, 88 and 120
+    assert sizes == {'regnet_y_400mf': {16, 13, 11}, 'mobilenet_v3_small': {16, 12, 10, 11, 15}}.get(name, {16})
+
+
+@pytest.mark.parametrize('name', TIMM)
+def test_timms_families(name):
+    timm = pytest.importorskip('timm')
+    check(timm.create_model(name, pretrained=False))
+
+
+def test_an_activation_inside_timms_norm_stays():
+    """Ω = {bn} is BatchNorm: with it, a converted network computes what it did, activations and all."""
+    timm = pytest.importorskip('timm')
+    model = timm.create_model('densenet121', pretrained=False).eval()
+    for norm in model.modules():
+        if isinstance(norm, nn.BatchNorm2d):
+            nn.init.uniform_(norm.running_var, 0.5, 1.5)
+            nn.init.normal_(norm.running_mean)
+    images = torch.randn(1, 3, 64, 64)
+    with torch.no_grad():
+        expected = model(images)
+        convert(model, statistics=('bn',))
+        torch.testing.assert_close(model(images), expected, rtol=1e-4, atol=1e-4)
+        torch.testing.assert_close(copy.deepcopy(model)(images), expected, rtol=1e-4, atol=1e-4)
+
+
+class NormWithActivation(nn.BatchNorm2d):
+    """Built as timm's: what follows the normalisation is inside."""
+
+    def __init__(self, channels):
+        super().__init__(channels)
+        self.drop, self.act = nn.Identity(), nn.ReLU(inplace=True)
+
+    def forward(self, x):
+        return self.act(self.drop(super().forward(x)))
+
+
+def test_the_activation_survives_copies_pickling_and_a_second_replacement():
+    model = nn.Sequential(nn.Conv2d(3, 16, 3), NormWithActivation(16)).eval()
+    x = torch.randn(2, 3, 8, 8)
+    expected = model(x)
+    assert (expected == 0).any()
+    convert(model, statistics=('bn',))
+    stream = io.BytesIO()
+    torch.save(model, stream)
+    stream.seek(0)
+    again = copy.deepcopy(model)
+    replace_norm(again, '1', SwitchWhiten2d(16, statistics=('bn',)))
+    for network in (model, again, torch.load(stream, weights_only=False)):
+        torch.testing.assert_close(network(x), expected)
+
+
+def test_trained_weights_are_taken_over_and_options_reach_the_layers():
+    model = nn.Sequential(nn.Conv2d(3, 24, 1), nn.BatchNorm2d(24, eps=1e-3, momentum=None)).double().eval()
+    nn.init.uniform_(model[1].weight)
+    nn.init.uniform_(model[1].running_var)
+    old = model[1]
+    layers = convert(model, group_size=8, statistics=PRESETS['SWb'], tie_weights=True)
+    assert layers == {'1': model[1]} and isinstance(model[1], SwitchWhiten2d)
+    assert (model[1].group_size, model[1].eps, model[1].momentum) == (8, 1e-3, None)
+    assert model[1].statistics == PRESETS['SWb'] and model[1].tie_weights
+    assert torch.equal(model[1].weight, old.weight) and not model[1].training
+    assert torch.equal(model[1].running_cov.diagonal(dim1=-2, dim2=-1).flatten(), old.running_var)
+    with pytest.raises(TypeError, match='groupsize'):
+        convert(nn.Sequential(nn.BatchNorm2d(4)), groupsize=8)
+
+
+def test_groups_where_sixteen_do_not_fit(caplog):
+    assert [largest_group_size(c, 16) for c in (8, 16, 24, 40, 88, 104, 17, 3)] == [8, 16, 12, 10, 11, 13, 1, 3]
+    model = nn.Sequential(nn.Conv2d(3, 24, 1), nn.BatchNorm2d(24), nn.Conv2d(24, 32, 1), nn.BatchNorm2d(32))
+    with caplog.at_level('INFO'):
+        convert(model)
+    assert (model[1].group_size, model[3].group_size) == (12, 16)
+    assert "1 of 2 layers have groups of fewer than 16 channels: {'1': 12}" in caplog.text
+
+
+def test_other_ranks_and_what_is_chosen():
+    own, other = SwitchNorm2d(8), nn.GroupNorm(2, 8)
+    model = nn.ModuleList([nn.BatchNorm1d(8), nn.BatchNorm2d(8), nn.BatchNorm3d(8), own, other])
+    assert list(convert(model, where=lambda name, norm: name != '1')) == ['0', '2']
+    assert [type(norm) for norm in model[:3]] == [SwitchWhiten1d, nn.BatchNorm2d, SwitchWhiten3d]
+    assert model[3] is own and model[4] is other
+    for wrong in (nn.Sequential(nn.GroupNorm(2, 4)), nn.BatchNorm2d(4)):
+        with pytest.raises(ValueError, match='no BatchNorm chosen'):
+            convert(wrong)
+    with pytest.raises(AttributeError):
+        replace_norm(model, '9', nn.BatchNorm2d(8))

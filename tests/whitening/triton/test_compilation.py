@@ -1,0 +1,126 @@
+"""Whether the Triton kernels compile for the GPUs they are for, and how compiled ones are found again."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+SMALLEST_SHARED_MEMORY = 99 * 1024  # that a program may have on compute capability 8.6, 8.9 and 12.0
+
+
+@pytest.fixture
+def compiled(monkeypatch, tmp_path):
+    """Calls of kernels end after compilation, for a GPU that need not be there; what was compiled, by name."""
+    import triton
+    from triton.backends.compiler import GPUTarget
+    from triton.runtime import driver
+
+    class Device:
+        target = GPUTarget('cuda', 80, 32)
+
+        def get_current_device(self):
+            return self.target.arch
+
+        def get_current_stream(self, device):
+            return 0
+
+        def get_current_target(self):
+            return self.target
+
+    kernels, run = {}, triton.JITFunction.run
+
+    def compile_only(self, *args, grid, warmup, **kwargs):
+        kernels.setdefault(self.__name__, []).append(run(self, *args, grid=grid, warmup=True, **kwargs))
+
+    monkeypatch.setattr(triton.JITFunction, 'run', compile_only)
+    monkeypatch.setattr(driver, '_active', Device())
+    monkeypatch.setenv('TRITON_CACHE_DIR', str(tmp_path))
+    return kernels
+
+
+def take_a_step(d, groups, length, dtype, last, words, monkeypatch):
+    """Forward and backward of a layer."""
+    from sw_mmseg.whitening.autograd import SwitchWhitenFunction, computation
+    from sw_mmseg.whitening.backends.triton import backend as triton_backend
+    from sw_mmseg.whitening.maths import Settings
+
+    monkeypatch.setattr(computation, 'select', lambda *_: triton_backend)
+    x = torch.zeros(2, groups * d, length, 1, dtype=dtype)
+    x = x.contiguous(memory_format=torch.channels_last if last else torch.contiguous_format).requires_grad_()
+    parameters = [torch.zeros(size, requires_grad=True) for size in (groups * d, groups * d, len(words), len(words))]
+    settings = Settings(tuple(words), d, 1e-5, 'newton', 5)
+    y, *_ = SwitchWhitenFunction.apply(x, *parameters, None, settings)
+    y.backward(torch.zeros_like(y))
+
+
+SWA, SWB = ('bw', 'iw'), ('bw', 'iw', 'bn', 'in', 'ln')
+
+
+@pytest.mark.parametrize('capability, d, groups, length, dtype, last, words', [
+    (80, 16, 4, 4096, torch.float32, False, SWA), (90, 16, 4, 4096, torch.bfloat16, True, SWB),
+    (86, 20, 3, 5000, torch.float32, True, ('bw',)), (90, 1, 6, 49, torch.float16, False, ('bn',)),
+    (120, 3, 1, 1, torch.bfloat16, False, ('iw', 'ln')),
+])
+def test_compiles(compiled, monkeypatch, capability, d, groups, length, dtype, last, words):
+    from triton.backends.compiler import GPUTarget
+    from triton.runtime import driver
+
+    driver.active.target = GPUTarget('cuda', capability, 32)
+    take_a_step(d, groups, length, dtype, last, words, monkeypatch)
+    expected = {'moments_kernel', 'gradient_kernel', 'transform_kernel', 'affine_kernel', 'affine_backward_kernel',
+                'finish_kernel', 'input_kernel'}
+    if {'iw', 'in', 'ln'}.isdisjoint(words):  # one A for all samples, whose b differ
+        expected.add('vector_kernel')
+    assert expected <= set(compiled)
+    for kernel in (kernel for several in compiled.values() for kernel in several):
+        assert kernel.metadata.shared <= SMALLEST_SHARED_MEMORY, kernel.name
+        assert kernel.asm['cubin']
+    for name in ('moments_kernel', 'gradient_kernel', 'transform_kernel') if d > 1 else ():
+        assert 'tf32' in compiled[name][0].asm['ptx']  # not fused multiply-adds
+
+
+def test_a_second_call_finds_its_kernel_and_passes_all_that_triton_would(compiled, monkeypatch):
+    """A kernel is found again only where Triton would take the same: not for other types, alignments or integers."""
+    import triton
+    from triton.compiler.compiler import CompiledKernel
+
+    from sw_mmseg.whitening.backends.triton import launch as triton_launch
+    from sw_mmseg.whitening.backends.triton.passes import track_kernel
+
+    monkeypatch.setattr(triton_launch, '_COMPILED', {})
+    asked, started, compile_only = [], [], triton.JITFunction.run
+
+    def run(self, *args, **kwargs):
+        compile_only(self, *args, **kwargs)
+        asked.append(compiled[self.__name__][-1])
+        return asked[-1]
+
+    monkeypatch.setattr(triton.JITFunction, 'run', run)
+    monkeypatch.setattr(CompiledKernel, '__getitem__', lambda self, grid: lambda *args: started.append(
+        (self, grid, args)))
+
+    def launch(factor=0.1, size=64, offset=0, dtype=torch.float32):
+        tensors = [torch.zeros(64), torch.zeros(80, dtype=dtype)[offset:], torch.zeros((), dtype=torch.long),
+                   torch.zeros(64), torch.zeros(64)]
+        triton_launch.launch(track_kernel, 2, *tensors, factor, 1.0, 16, size, BLOCK=1024)
+        return [tensor.data_ptr() for tensor in tensors]
+
+    launch()
+    assert len(asked) == 1 and not started
+    addresses = launch(factor=0.3)
+    assert len(asked) == 1 and started[0][1:] == ((2, 1, 1), (*addresses, 0.3, 1.0, 16, 64, 1024))
+    for other in ({'size': 65}, {'offset': 1}, {'dtype': torch.bfloat16}):
+        before = len(asked)
+        launch(**other)
+        assert len(asked) == before + 1, other
+    assert started[0][0] is asked[0] and len(started) == 1
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason='runs where there is a CUDA device')
+def test_the_benchmark_says_in_a_line_that_it_needs_a_device():
+    tool = Path(__file__).resolve().parents[3] / 'tools/benchmark/kernels.py'
+    done = subprocess.run([sys.executable, str(tool)], capture_output=True, text=True)
+    assert done.returncode == 2 and not done.stdout
+    assert done.stderr.splitlines() == ['error: no CUDA device here, and these kernels run on nothing else']
