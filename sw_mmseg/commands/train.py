@@ -13,6 +13,7 @@ import re
 import sys
 
 import torch
+from mmengine.config import Config
 from mmengine.dist import get_rank, get_world_size, is_main_process
 from mmengine.runner import Runner, find_latest_checkpoint
 
@@ -69,8 +70,8 @@ def train(runner: Runner) -> None:
                         f'{way_on}. ({str(error).splitlines()[0]})') from error
 
 
-def main(args: argparse.Namespace) -> int:
-    """Parse, check, train. Returns the exit status: 128 + signal after an interrupt."""
+def prepared(args: argparse.Namespace) -> Config:
+    """The config with all options in it, on data that were looked at."""
     config = load_config(args.config, args.cfg_options, args.work_dir, args.launcher, norm=args.norm)
     if args.streets:
         use_streets(config)
@@ -88,6 +89,12 @@ def main(args: argparse.Namespace) -> int:
     check_data(config, args.check_data, args.config)
     if args.fsdp:
         use_shards(config)
+    return config
+
+
+def main(args: argparse.Namespace) -> int:
+    """Parse, check, train. Returns the exit status: 128 + signal after an interrupt."""
+    config = prepared(args)
     rates = settle_resume(config, args.cfg_options) if config.get('resume') and config.load_from else None
     runner = build('model', lambda: (ShardedRunner if args.fsdp else Runner).from_cfg(config))
     if config.get('resume'):
