@@ -3,6 +3,7 @@
 from sw_mmseg.adaptation.adaptsegnet import AdaptSegNet, AdversarialLevel, AdversarialLog
 from sw_mmseg.adaptation.advent import AdvEnt
 from sw_mmseg.adaptation.base import DomainAdaptation
+from sw_mmseg.adaptation.cbst import ClassBalancedLog, ClassBalancedSelfTraining, PseudoLabelError
 from sw_mmseg.adaptation.checkpoints import accept_other_checkpoints, without_wrappers
 from sw_mmseg.adaptation.entropy import EntropyLevel, EntropyLog, EntropyMinimization
 from sw_mmseg.adaptation.estimate import estimate_statistics
@@ -30,6 +31,8 @@ __all__ = [
     'AdvEnt',
     'AdversarialLevel',
     'AdversarialLog',
+    'ClassBalancedLog',
+    'ClassBalancedSelfTraining',
     'DisturbedSource',
     'DomainAdaptation',
     'DomainStatistics',
@@ -44,6 +47,7 @@ __all__ = [
     'Masking',
     'MeanTeacher',
     'MultiLevelAdaptation',
+    'PseudoLabelError',
     'SelfTraining',
     'SelfTrainingLog',
     'StepLog',

@@ -33,6 +33,8 @@ from sw_mmseg.losses import SOURCE, TARGET
 from sw_mmseg.models import LevelDiscriminators
 from sw_mmseg.openmmlab import accumulate
 
+__all__ = ['AdaptSegNet', 'AdversarialLevel', 'AdversarialLevelLog', 'AdversarialLog', 'softmax_last']
+
 LABELS = {'source': SOURCE, 'target': TARGET}
 
 

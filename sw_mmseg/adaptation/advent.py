@@ -17,6 +17,8 @@ from sw_mmseg.adaptation.base import Maps
 from sw_mmseg.adaptation.levels import LevelLosses
 from sw_mmseg.losses import weighted_self_information
 
+__all__ = ['AdvEnt']
+
 
 @MODELS.register_module()
 class AdvEnt(AdaptSegNet):

@@ -12,9 +12,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import reduce
 from operator import add
-from typing import Any, TypeVar, cast
+from typing import Any
 
-from mmengine.model import BaseModel, is_model_wrapper
+from mmengine.model import BaseModel
 from mmengine.optim import OptimWrapper
 from mmseg.models.decode_heads.decode_head import BaseDecodeHead
 from mmseg.registry import MODELS
@@ -24,14 +24,11 @@ from sw_mmseg.adaptation.checkpoints import accept_other_checkpoints
 from sw_mmseg.adaptation.settings import AdaptationSettings
 from sw_mmseg.adaptation.statistics import DomainStatistics
 from sw_mmseg.models import MultiLevelSegmentor
+from sw_mmseg.models.wrappers import unwrap
+
+__all__ = ['DomainAdaptation', 'Maps', 'detach', 'evaluating', 'without_gradient']
 
 Maps = dict[str, Tensor]  # by level: N classes h w
-ModuleT = TypeVar('ModuleT', bound=nn.Module)
-
-
-def unwrap(module: ModuleT) -> ModuleT:
-    """The module inside a DistributedDataParallel wrapper, or the module."""
-    return cast(ModuleT, module.module) if is_model_wrapper(module) else module
 
 
 @contextmanager
@@ -82,6 +79,7 @@ class DomainAdaptation(BaseModel):
         self.register_load_state_dict_pre_hook(accept_other_checkpoints)
 
     def init_weights(self) -> None:
+        """Those of every part; both sets of running statistics start as the segmentor's."""
         super().init_weights()
         self.statistics.copy_from(unwrap(self.segmentor))
 

@@ -5,6 +5,8 @@ from typing import Any
 from mmengine.model import BaseModel
 from torch import Tensor
 
+__all__ = ['accept_other_checkpoints', 'without_wrappers']
+
 
 def accept_other_checkpoints(model: BaseModel, state_dict: dict[str, Tensor], prefix: str, *_: Any) -> None:
     """A hook of torch: checkpoints of other numbers of processes, and of source-only runs, load as one's own do.

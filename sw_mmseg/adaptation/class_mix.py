@@ -7,6 +7,8 @@ ignored label is no class and is never pasted, so that the mixed image has a lab
 import torch
 from torch import Tensor
 
+__all__ = ['choose_classes', 'class_masks', 'paste']
+
 
 def choose_classes(labels: Tensor, generator: torch.Generator, ignore_index: int = 255) -> Tensor:
     """Half of the classes in `labels`, rounded up, at random: (ceil(n / 2),), none where there is none."""

@@ -28,6 +28,8 @@ from sw_mmseg.adaptation.settings import AdaptationSettings
 from sw_mmseg.adaptation.step_log import LevelLog, TargetLog
 from sw_mmseg.openmmlab import accumulate
 
+__all__ = ['EntropyLevel', 'EntropyLevelLog', 'EntropyLog', 'EntropyMinimization']
+
 
 @dataclass(frozen=True)
 class EntropyLevel(Level):

@@ -16,8 +16,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from sw_mmseg.adaptation.base import evaluating, unwrap
+from sw_mmseg.adaptation.base import evaluating
 from sw_mmseg.adaptation.statistics import running_layers
+from sw_mmseg.models.wrappers import unwrap
+
+__all__ = ['PooledMoments', 'estimate_statistics', 'forward_of']
 
 
 class PooledMoments:

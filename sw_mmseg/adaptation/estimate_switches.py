@@ -11,7 +11,7 @@ statistics against those of the image, as they will when the network predicts. B
       L = mean_pixels H(p) - H(mean_pixels p),   H in units of log K
 
 - on labelled source images whose light and colours are disturbed, the network's own loss (`DisturbedSource`): no image
-  of the target is needed, since that running statistics do not describe a picture can be learnt on any.
+  of the target is needed, since that running statistics do not describe a image can be learnt on any.
 
 The paper has nothing like them.
 """
@@ -26,11 +26,14 @@ import torch
 from mmengine.model import BaseModel
 from torch import Tensor, nn
 
-from sw_mmseg.adaptation.base import evaluating, unwrap
+from sw_mmseg.adaptation.base import evaluating
 from sw_mmseg.adaptation.estimate import forward_of
 from sw_mmseg.adaptation.photometric import Photometric
 from sw_mmseg.adaptation.randomness import image_generators
 from sw_mmseg.losses import normalised_entropy
+from sw_mmseg.models.wrappers import unwrap
+
+__all__ = ['DisturbedSource', 'certainty_and_diversity', 'estimate_switches', 'switch_logits']
 
 LOGITS = ('mean_logits', 'cov_logits')
 

@@ -30,13 +30,15 @@ from mmengine.optim import OptimWrapper, OptimWrapperDict
 from mmseg.registry import MODELS
 from torch import Tensor, nn
 
-from sw_mmseg.adaptation.base import unwrap
 from sw_mmseg.adaptation.levels import LevelLosses, MultiLevelAdaptation
 from sw_mmseg.adaptation.photometric import Photometric
 from sw_mmseg.adaptation.randomness import image_generators, run_seed
 from sw_mmseg.adaptation.settings import AdaptationSettings
 from sw_mmseg.adaptation.step_log import LevelLog, StepLog
 from sw_mmseg.losses import instance_covariances, selective_whitening, sensitive_entries, variance_between_views
+from sw_mmseg.models.wrappers import unwrap
+
+__all__ = ['InstanceSelectiveWhitening', 'SensitiveCovariances', 'WhiteningLog', 'channels_of']
 
 Covariances = dict[str, Tensor]  # by layer: N C(C-1)/2
 

@@ -18,6 +18,8 @@ from torch import Tensor
 from sw_mmseg.adaptation.base import DomainAdaptation, Maps
 from sw_mmseg.adaptation.settings import AdaptationSettings
 
+__all__ = ['Level', 'LevelLosses', 'MultiLevelAdaptation']
+
 
 @dataclass(frozen=True)
 class Level:

@@ -13,6 +13,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+__all__ = ['Masking', 'visible']
+
 
 @dataclass(frozen=True)
 class Masking:

@@ -75,7 +75,7 @@ class Photometric:
 
     def __post_init__(self) -> None:
         factors = (self.brightness, self.contrast, self.saturation, self.jitter_probability, self.blur_probability)
-        if not all(0 <= value <= 1 for value in factors) or not 0 <= self.hue <= 0.5 or not 0 <= min(self.blur):
+        if not all(0 <= value <= 1 for value in factors) or not 0 <= self.hue <= 0.5 or not min(self.blur) >= 0:
             raise ValueError(f'factors and probabilities must lie between 0 and 1, hue between 0 and 0.5, blur at or '
                              f'above 0; got {self}')
 
@@ -83,7 +83,7 @@ class Photometric:
         """Disturbed images (N, 3, H, W), normalised as they were.
 
         Args:
-            generators: on the processor, one an image, see `image_generators`.
+            generators: on the CPU, one an image, see `image_generators`.
             preprocessor: what normalised the images, to RGB; it has buffers `mean` and `std`, of 0 to 255, if it did.
         """
         draws = torch.stack([torch.rand(7, generator=generator) for generator in generators], 1).to(images)  # 7 N

@@ -18,6 +18,8 @@ import torch.nn.functional as F
 from mmseg.models.decode_heads.decode_head import BaseDecodeHead
 from torch import Tensor, nn
 
+__all__ = ['TargetLabels', 'pixel_weights', 'pseudo_labels', 'weighted_loss']
+
 
 @dataclass(frozen=True)
 class TargetLabels:

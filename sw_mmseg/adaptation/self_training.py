@@ -30,7 +30,7 @@ from mmengine.optim import OptimWrapperDict
 from mmseg.registry import MODELS
 from torch import Tensor
 
-from sw_mmseg.adaptation.base import Maps, unwrap
+from sw_mmseg.adaptation.base import Maps
 from sw_mmseg.adaptation.class_mix import class_masks, paste
 from sw_mmseg.adaptation.feature_distance import FeatureDistance
 from sw_mmseg.adaptation.levels import LevelLosses, MultiLevelAdaptation
@@ -42,7 +42,10 @@ from sw_mmseg.adaptation.settings import AdaptationSettings
 from sw_mmseg.adaptation.step_log import LevelLog, StepLog
 from sw_mmseg.adaptation.teacher import MeanTeacher
 from sw_mmseg.domains import DOMAINS
+from sw_mmseg.models.wrappers import unwrap
 from sw_mmseg.openmmlab import accumulate
+
+__all__ = ['SelfTraining', 'SelfTrainingLevelLog', 'SelfTrainingLog', 'truth']
 
 EVALUATED = ('student', 'teacher')
 
@@ -122,6 +125,7 @@ class SelfTraining(MultiLevelAdaptation):
         self.register_buffer('seed', run_seed())
 
     def init_weights(self) -> None:
+        """Those of every part; the copy that features are compared with starts as the backbone."""
         super().init_weights()
         if self.feature_distance is not None:
             self.feature_distance.start_at(unwrap(self.segmentor).backbone)

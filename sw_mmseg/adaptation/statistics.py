@@ -29,6 +29,8 @@ from torch.nn.modules.instancenorm import _InstanceNorm
 
 from sw_mmseg.domains import DOMAINS
 
+__all__ = ['POLICIES', 'DomainStatistics', 'frozen_statistics', 'paused_statistics', 'running_layers']
+
 POLICIES = ('source', 'target', 'both', 'separate', 'frozen')
 
 
@@ -143,6 +145,7 @@ class DomainStatistics(nn.Module):
             setattr(self, key, network)
 
     def extra_repr(self) -> str:
+        """The policy."""
         return f'policy={self.policy!r}'
 
 

@@ -12,15 +12,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, fields, replace
-from typing import TYPE_CHECKING
+from typing import TypeVar
 
 import torch
 from torch import Tensor
 
-if TYPE_CHECKING:
-    from typing_extensions import Self
-
 __all__ = ['LevelLog', 'StepLog', 'TargetLog']
+
+LogT = TypeVar('LogT', bound='StepLog')
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,7 +51,7 @@ class StepLog(Mapping[str, Tensor]):
             values.update({self.prefix(head) + name: value for name, value in _values(level).items()})
         return {**values, **_values(self)}
 
-    def with_values(self, value_of: Callable[[str], float]) -> Self:
+    def with_values(self: LogT, value_of: Callable[[str], float]) -> LogT:
         """The same log with another value for each name, such as the mean over a window."""
         def again(part: LevelLog | StepLog, prefix: str) -> dict[str, Tensor]:
             return {name: torch.tensor(value_of(prefix + name), dtype=torch.float64) for name in _values(part)}

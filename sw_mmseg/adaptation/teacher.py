@@ -8,8 +8,8 @@ move to a GPU replaces, and lets counters stand still.
 Whose statistics the teacher labels with is a choice (`TEACHER_STATISTICS`):
 
     batch      of the batch that it labels, as in DACS and DAFormer, whose teachers stay in training mode. The default:
-               what was averaged are statistics of source or mixed pictures, from which a clean target picture differs
-    running    the averaged running statistics, as in evaluation: the labels of a picture then do not depend on its
+               what was averaged are statistics of source or mixed images, from which a clean target image differs
+    running    the averaged running statistics, as in evaluation: the labels of a image then do not depend on its
                neighbours in the batch
 
 Labelling never moves the teacher's own running statistics. Dropout and stochastic depth are always off (DAFormer).
@@ -24,6 +24,8 @@ import torch
 from torch import Tensor, nn
 
 from sw_mmseg.adaptation.statistics import paused_statistics, running_layers
+
+__all__ = ['MeanTeacher', 'batch_statistics']
 
 TEACHER_STATISTICS = ('batch', 'running')
 
@@ -90,4 +92,5 @@ class MeanTeacher(nn.Module):
         return self.network(inputs, data_samples, mode)
 
     def extra_repr(self) -> str:
+        """How slowly it follows."""
         return f'alpha={self.alpha}, statistics={self.statistics!r}'

@@ -15,6 +15,7 @@ from importlib import metadata
 from pathlib import Path
 
 from sw_mmseg.analysis.page import STYLE
+from sw_mmseg.files import whole_file
 
 __all__ = ['Section', 'environment', 'write_report']
 
@@ -54,10 +55,8 @@ def write_report(path: str | Path, title: str, lead: Sequence[str], sections: Se
     if faults:
         raise ValueError(f'{path} was not written: ' + '; '.join(faults))
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f'.{path.name}.{os.getpid()}.part')
-    part.write_bytes(content)
-    part.replace(path)
+    with whole_file(path) as part:
+        part.write_bytes(content)
     return len(content)
 
 

@@ -9,6 +9,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+__all__ = ['draw_images', 'feature_maps']
+
 STAGES = ((16, 7, 2), (32, 3, 1), (64, 3, 2), (128, 3, 2))  # channels, kernel, stride
 
 

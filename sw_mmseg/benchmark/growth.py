@@ -16,6 +16,8 @@ from sw_mmseg.benchmark.measure import digits, in_turn, markdown
 from sw_mmseg.benchmark.norms import BASELINE, NORMS
 from sw_mmseg.whitening import SwitchWhiten2d
 
+__all__ = ['Growth', 'fit_slope', 'measure_growth', 'render_growth']
+
 CHANNELS = 64
 BATCHES = [(2, 32), (2, 64), (8, 64), (8, 128), (32, 128)]  # N, and H = W: N·L grows by four
 GROUP_SIZES = [4, 8, 16, 32, 64]
@@ -58,6 +60,7 @@ def fit_slope(sizes: list[int], times: list[float]) -> float:
 
 
 def render_growth(growth: Growth) -> str:
+    """Markdown: a row a norm, a column a size, and the exponent."""
     rows = [[name, *map(digits, values), f'{growth.slopes[name]:.2f}']
             for name, values in growth.times.items()]
     which = 'all' if growth.fitted == len(growth.sizes) else f'the last {growth.fitted}'

@@ -125,14 +125,17 @@ def sweep(shape: tuple[int, ...], dtype: torch.dtype, args: argparse.Namespace) 
 
 
 def title(shape: tuple[int, ...], dtype: str, args: argparse.Namespace) -> str:
+    """Shape, dtype and memory format, as tables name them."""
     return f'{"×".join(map(str, shape))} {dtype}{", channels_last" if args.channels_last else ""}'
 
 
 def pass_rows(name: str, results: dict[str, tuple]) -> list[list[str]]:
+    """Rows of the table of passes: time, bytes a second, and share of the rate of a copy."""
     return [[name, *(f'{microseconds:.0f} µs, {rate:.0f} GB/s ({share:.0%})'
                      for microseconds, rate, share in results.values())]]
 
 
 def layer_rows(name: str, results: dict[str, tuple]) -> list[list[str]]:
+    """Rows of the table of layers: time, and its ratio to BatchNorm."""
     return [[name, norm, *(f'{ms:.3f} ms ({ratio:.2f})' for ms, ratio in (values[:2], values[2:]))]
             for norm, values in results.items()]

@@ -20,6 +20,9 @@ from pathlib import Path
 import torch
 from torch.autograd.profiler import profile
 
+__all__ = ['MIB', 'check_common', 'digits', 'environment', 'in_turn', 'markdown', 'median_ratio', 'milliseconds',
+           'peak_mib', 'synchronise', 'write']
+
 MIB = 2**20
 os.environ.setdefault('KINETO_LOG_LEVEL', '5')  # the profiler else reports that a machine has no GPU
 
@@ -39,6 +42,7 @@ def check_common(parser: argparse.ArgumentParser, args: argparse.Namespace) -> N
 
 
 def synchronise(device: str) -> None:
+    """Wait for what a GPU has been given to do; nothing on a CPU."""
     if device.startswith('cuda'):
         torch.cuda.synchronize(device)
 

@@ -88,6 +88,7 @@ def build_step(workload: Workload, norm: str, args: argparse.Namespace) -> Calla
 
 
 def measure(workload: Workload, args: argparse.Namespace) -> dict[str, Result]:
+    """Peak memory of each norm alone, then their times in turn."""
     memory = {}
     for norm in args.norms:
         print(f'  {norm}: peak memory', flush=True)
@@ -114,6 +115,7 @@ def sites_of(workload: Workload) -> int:
 
 
 def describe(workload: Workload, args: argparse.Namespace) -> str:
+    """Network, sites, batch and size, as tables name them."""
     batch, height, width = shape_of(workload, args)
     shrunk = '' if (batch, height, width) == workload.full else f" (shrunk from {'×'.join(map(str, workload.full))})"
     channels = '' if args.width == 1 else f', channels × {args.width}'
@@ -121,6 +123,7 @@ def describe(workload: Workload, args: argparse.Namespace) -> str:
 
 
 def render_network(workload: Workload, results: dict[str, Result], args: argparse.Namespace) -> str:
+    """Markdown: a row a norm."""
     base = results[BASELINE].memory
     rows = [[norm, f'{r.time:.1f}', f'{r.ratio:.3f}', f'{r.quartiles[0]:.3f} to {r.quartiles[1]:.3f}',
              f'{r.memory:.0f}', f'{r.memory / base:.3f}'] for norm, r in results.items()]

@@ -16,6 +16,8 @@ from torch import Tensor, nn
 
 from sw_mmseg.whitening import every, place_norm
 
+__all__ = ['Bottleneck', 'Classifier', 'PSPNet', 'ResNet50', 'VGG16DeepLab', 'put_norm', 'scaled']
+
 VGG_GROUPS = ((64, 2), (128, 2), (256, 3), (512, 3), (512, 3))
 
 
@@ -41,6 +43,7 @@ class Bottleneck(nn.Module):
                                             nn.BatchNorm2d(4 * channels))
 
     def forward(self, x: Tensor) -> Tensor:
+        """N×C×H×W to N×4C×H/s×W/s."""
         y = F.relu(self.bn1(self.conv1(x)), inplace=True)
         y = F.relu(self.bn2(self.conv2(y)), inplace=True)
         y = self.bn3(self.conv3(y))
@@ -66,6 +69,7 @@ class ResNet50(nn.Module):
         self.out_channels = (in_channels // 2, in_channels)
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """The maps of the third and the fourth stage, at an eighth of the size."""
         x = F.max_pool2d(F.relu(self.bn1(self.conv1(x)), inplace=True), 3, 2, 1)
         x = self.layer3(self.layer2(self.layer1(x)))
         return x, self.layer4(x)
@@ -80,6 +84,7 @@ class Classifier(nn.Module):
         self.fc = nn.Linear(self.backbone.out_channels[1], classes)
 
     def forward(self, images: Tensor, labels: Tensor) -> Tensor:
+        """The cross entropy of N×3×H×W images with N labels."""
         return F.cross_entropy(self.fc(self.backbone(images)[1].mean((2, 3))), labels)
 
 
@@ -99,6 +104,7 @@ class PSPNet(nn.Module):
                                        nn.Conv2d(hidden // 2, classes, 1))
 
     def forward(self, images: Tensor, labels: Tensor) -> Tensor:
+        """The cross entropy of N×3×H×W images with N×H×W labels, with the auxiliary head."""
         third, fourth = self.backbone(images)
         pooled = [F.interpolate(branch(fourth), fourth.shape[2:], mode='bilinear') for branch in self.pyramid]
         logits = self.head(torch.cat([fourth, *pooled], 1))
@@ -123,6 +129,7 @@ class VGG16DeepLab(nn.Module):
         self.classifiers = nn.ModuleList(_convolution(hidden, classes, dilation) for dilation in dilations)
 
     def forward(self, images: Tensor, labels: Tensor) -> Tensor:
+        """The cross entropy of N×3×H×W images with N×H×W labels."""
         x = images
         for group, (_, size) in enumerate(VGG_GROUPS, 1):
             x = getattr(self, f'norm{group}')(getattr(self, f'conv{group}_1')(x))

@@ -106,6 +106,7 @@ def time_table(args: argparse.Namespace) -> str:
 
 
 def report(args: argparse.Namespace) -> Iterator[str]:
+    """Markdown, a section at a time."""
     yield f'{environment(args.device)}, D = {GROUP_SIZE}, {args.dtype}.\n'
     for eps in args.eps:
         print(f'eps {eps:g}: random covariances', flush=True)

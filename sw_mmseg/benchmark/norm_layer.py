@@ -40,6 +40,7 @@ Results = dict[tuple[str, str], dict[Shape, dict[str, Cell]]]  # mode and dtype,
 
 
 def parse_shape(text: str) -> Shape:
+    """'2x64x128x256' to a tuple."""
     try:
         n, c, h, w = shape = tuple(int(part) for part in text.split('x'))
     except ValueError:
@@ -95,6 +96,7 @@ def saved_mib(layer: nn.Module, x: Tensor) -> float:
 
 
 def measure(shape: Shape, mode: str, dtype: str, args: argparse.Namespace) -> dict[str, Cell]:
+    """Time and memory of every norm on one shape, in turn."""
     x, grad = make_input(shape, dtype, args)
     layers = {name: make_layer(name, shape[1], dtype, args.device) for name in args.norms}
     steps = {name: make_step(layer, x, grad, mode) for name, layer in layers.items()}

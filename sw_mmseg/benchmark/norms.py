@@ -13,6 +13,8 @@ from torch import nn
 from sw_mmseg.whitening import NORMS as TABLE
 from sw_mmseg.whitening import NORMS_BY_TITLE, SwitchWhiten2d
 
+__all__ = ['BASELINE', 'NORMS']
+
 BASELINE = 'BatchNorm2d'
 _PAPER = ('SN', 'BW', 'IW', 'SWa', 'SWb')
 _EIGH = {f'{title} eigh': partial(NORMS_BY_TITLE[title].layer, inverse_sqrt='eigh')

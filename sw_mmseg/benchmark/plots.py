@@ -5,6 +5,8 @@ from pathlib import Path
 
 import matplotlib
 
+__all__ = ['draw']
+
 matplotlib.use('Agg')
 import matplotlib.pyplot as plt
 from matplotlib.axes import Axes

@@ -9,6 +9,8 @@ from mmseg.registry import DATASETS
 
 from .base import LabelledScenes
 
+__all__ = ['COUNTS', 'FoldersADE20K']
+
 SPLITS = ('training', 'validation')
 COUNTS = {'training': 20_210, 'validation': 2_000}
 

@@ -8,6 +8,8 @@ from mmseg.datasets import BaseSegDataset
 from .errors import DatasetError
 from .labels import CLASSES, PALETTE
 
+__all__ = ['LabelledScenes']
+
 
 class LabelledScenes(BaseSegDataset):
     """A labelled data set, of the 19 classes unless a subclass has others; subclasses say where the files are.

@@ -8,6 +8,8 @@ import numpy as np
 from mmcv.transforms import BaseTransform
 from mmseg.registry import TRANSFORMS
 
+__all__ = ['RandomBlur']
+
 
 @TRANSFORMS.register_module()
 class RandomBlur(BaseTransform):

@@ -1,6 +1,7 @@
 """Looks at a data set before any training, so that what is wrong with it is said at once and not after hours."""
 
 import os.path as osp
+from collections.abc import Iterable
 
 import numpy as np
 from mmengine.dataset import BaseDataset
@@ -8,6 +9,7 @@ from mmseg.registry import DATASETS
 from torch.utils.data import Dataset
 
 from .check_coco import check_coco, coco_datasets
+from .class_mix import ClassMix
 from .class_table import ClassTable
 from .domain_pair import DomainPair
 from .errors import DatasetError
@@ -15,6 +17,8 @@ from .label_file import read_label
 from .label_kinds import LabelKinds, count_label
 from .loading import LoadImage, LoadLabels
 from .positions import Positioned
+
+__all__ = ['check_dataset']
 
 
 def check_dataset(dataset: dict | Dataset, decode: int | None = 32) -> None:
@@ -36,7 +40,7 @@ def check_dataset(dataset: dict | Dataset, decode: int | None = 32) -> None:
         check_dataset(dataset.target, decode)
         _refuse_labels(dataset.target)
         return
-    if isinstance(dataset, Positioned):
+    while isinstance(dataset, (Positioned, ClassMix)):
         dataset = dataset.dataset
     if not isinstance(dataset, BaseDataset):
         return
@@ -44,22 +48,31 @@ def check_dataset(dataset: dict | Dataset, decode: int | None = 32) -> None:
     if len(dataset) == 0:
         raise DatasetError(f'{type(dataset).__name__} in {dataset.data_root} holds no picture')
     _check_files(dataset)
+    _check_samples(dataset, decode)
+
+
+def _check_samples(dataset: BaseDataset, decode: int | None) -> None:
+    """Reads the images and labels of `decode` samples, of all where it is None."""
     chosen = range(len(dataset)) if decode is None else _spread(len(dataset), decode)
+    _check_samples(dataset, chosen)
+
+
+def _check_samples(dataset: BaseDataset, chosen: Iterable[int]) -> None:
+    """Images and label files are read as the pipeline reads them; label files of a class table must be of one kind."""
     transforms = getattr(dataset.pipeline, 'transforms', [])
-    loader = next((t for t in transforms if isinstance(t, LoadLabels)), LoadLabels())
+    images, labels = (next((t for t in transforms if isinstance(t, kind)), kind()) for kind in (LoadImage, LoadLabels))
     kinds = LabelKinds()
     for index in chosen:
         sample = dataset.get_data_info(int(index))
         if 'img_path' not in sample:
             return
-        LoadImage()(sample)
+        images(sample)
         if 'label_ids' in sample:
-            loader(sample)
+            labels(sample)
             if isinstance(sample['label_ids'], ClassTable):
                 kinds.add(sample['seg_map_path'], count_label(read_label(sample['seg_map_path'])))
-    table = getattr(dataset, 'table', None)
-    if kinds.files and table is not None:
-        kinds.decide(table.reads_colors, not table.reads_colors)
+    if kinds.files:
+        kinds.decide(dataset.table.reads_colors, not dataset.table.reads_colors)
 
 
 def _build(config: dict) -> Dataset:

@@ -15,6 +15,8 @@ import numpy as np
 from .errors import DatasetError
 from .image_file import read_image
 
+__all__ = ['check_coco', 'coco_datasets']
+
 LAYOUTS = {
     'CocoDataset': (
         'COCO 2017 must look like this: DATA_ROOT/annotations/instances_train2017.json and '

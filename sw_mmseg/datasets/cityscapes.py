@@ -10,6 +10,8 @@ from mmseg.registry import DATASETS
 
 from .base import LabelledScenes
 
+__all__ = ['SUFFIXES', 'RawCityscapesDataset']
+
 SUFFIXES = {'raw': '_gtFine_labelIds.png', 'train': '_gtFine_labelTrainIds.png'}
 SPLITS = ('train', 'val', 'test')
 

@@ -10,6 +10,8 @@ from .errors import DatasetError
 from .labels import IGNORE, UNKNOWN
 from .once import say_once
 
+__all__ = ['distinct_colors', 'parse_class_table', 'table_of_ids']
+
 LEAST_ID, MOST_ID = -(1 << 31), (1 << 32) - 1
 
 

@@ -27,6 +27,8 @@ from .label_file import VOID, LabelFile, read_label
 from .label_pixels import pack_colors, shares
 from .labels import IGNORE, UNKNOWN
 
+__all__ = ['ClassTable', 'Color', 'LabelClass']
+
 Color = tuple[int, int, int]
 
 

@@ -5,16 +5,19 @@ Names are text even where they read `no` or `on`; a name given twice, and number
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Sequence
 from pathlib import Path
 
 import yaml
 
+from sw_mmseg.files import whole_file
+
 from .class_parsing import parse_class_table
 from .class_table import ClassTable
 from .errors import DatasetError
+
+__all__ = ['read_class_table', 'write_class_table']
 
 NUMBER = re.compile(r'[-+]?(0|[1-9][0-9]*|0x[0-9a-fA-F]+)')
 
@@ -49,9 +52,8 @@ def write_class_table(table: ClassTable, path: str | Path, comments: Sequence[st
     lines.append(f'ignore: {table.to_dict()["ignore"]}')
     if table.ignore_unknown:
         lines.append('unknown: ignore')
-    part = Path(path).with_name(f'.{Path(path).name}.{os.getpid()}.part')
-    part.write_text('\n'.join(lines) + '\n', encoding='utf-8')
-    part.replace(path)
+    with whole_file(Path(path)) as part:
+        part.write_text('\n'.join(lines) + '\n', encoding='utf-8')
 
 
 class _Mistake(Exception):

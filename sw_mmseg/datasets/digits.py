@@ -57,5 +57,6 @@ class Digits(BaseDataset):
         super().__init__(**arguments)
 
     def load_data_list(self) -> list[dict]:
+        """scikit-learn's 8×8 images, in its own order."""
         images, labels = read_digits(self.split, self.size)
         return [dict(img=image, gt_label=int(label)) for image, label in zip(images, labels)]

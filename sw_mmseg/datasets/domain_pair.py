@@ -1,16 +1,22 @@
 """A labelled source and an unlabelled target, side by side in every batch."""
 
+from __future__ import annotations
+
 from mmengine.dataset import BaseDataset
 from mmseg.registry import DATASETS, TRANSFORMS
 
-from .positions import Stream, choose
+from sw_mmseg.domains import DOMAINS
 
-SOURCE, TARGET = 0, 1  # streams of random numbers
+from .positions import Stream, choose, load
+
+__all__ = ['DomainPair']
+
+STREAMS = {domain: number for number, domain in enumerate(DOMAINS)}  # of random numbers
 
 
 @DATASETS.register_module()
 class DomainPair(Stream):
-    """Item p is `dict(source=..., target=...)`, each side the packed sample of its own pipeline; sizes may differ.
+    """An item is `dict(source=..., target=...)`, each side the packed sample of its own pipeline; sizes may differ.
 
     The target must come without labels: a `gt_sem_seg` on its side is refused, so no target label can reach a loss.
 
@@ -19,7 +25,7 @@ class DomainPair(Stream):
         target: config of the unlabelled data set (`UnlabelledImages`), or the data set.
         seed: of the orders and the augmentation; None follows the run's `randomness.seed`.
         rare_class_sampling: arguments of `RareClassSampling` for the source, or None for every sample once an epoch.
-        source_style: config of what gives a source picture the look of the target picture at its position:
+        source_style: config of what gives a source image the look of the target image at its position:
             `FourierAmplitude` or `ColourStatistics`. It works behind both pipelines; labels and target stay.
     """
 
@@ -36,8 +42,8 @@ class DomainPair(Stream):
         self.source, self.target = (
             DATASETS.build(side) if isinstance(side, dict) else side for side in (source, target)
         )
-        self._source_index = choose(self.source, SOURCE, rare_class_sampling)
-        self._target_index = choose(self.target, TARGET, None)
+        self._source_index = choose(self.source, STREAMS['source'], rare_class_sampling)
+        self._target_index = choose(self.target, STREAMS['target'], None)
 
     @property
     def metainfo(self) -> dict:
@@ -45,14 +51,13 @@ class DomainPair(Stream):
         return self.source.metainfo
 
     def __len__(self) -> int:
-        """Positions until both sides were seen whole; positions go on for ever."""
+        """Positions until both sides were seen whole."""
         return max(len(self.source), len(self.target))
 
-    def __getitem__(self, position: int) -> dict:
+    def at(self, number: int, seed: int) -> dict:
         """The pair at a position."""
-        seed = self.seed or 0
-        source = self._load(self.source, self._source_index(position, seed), SOURCE, position)
-        target = self._load(self.target, self._target_index(position, seed), TARGET, position)
+        source = load(self.source, self._source_index(number, seed), seed, STREAMS['source'], number)
+        target = load(self.target, self._target_index(number, seed), seed, STREAMS['target'], number)
         if 'gt_sem_seg' in target['data_samples']:
             raise ValueError(
                 f'the target of a DomainPair brought labels ({target["data_samples"].get("seg_map_path")}); its data '

@@ -18,6 +18,8 @@ from PIL import Image, PngImagePlugin
 
 from .errors import DatasetError
 
+__all__ = ['SWAPPED', 'Head', 'open_picture', 'read_head', 'reason']
+
 MOST_PIXELS = 1 << 30  # that OpenCV reads
 ORIENTATION = 0x112  # EXIF's tag, and TIFF's
 GDAL_NODATA = 42113  # a TIFF tag

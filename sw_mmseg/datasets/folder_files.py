@@ -14,6 +14,8 @@ from pathlib import Path
 
 from .errors import DatasetError
 
+__all__ = ['CLUTTER', 'PICTURES', 'Listing', 'foreign_files', 'list_folder', 'require_folder', 'stem']
+
 PICTURES = ('.png', '.jpg', '.jpeg', '.jfif', '.bmp', '.webp', '.ppm', '.pgm', '.tif', '.tiff', '.gif', '.jp2', '.avif')
 VIDEOS = ('.mp4', '.avi', '.mov', '.mkv', '.webm', '.m4v', '.mpg', '.mpeg', '.wmv')
 ARCHIVES = ('.zip', '.tar', '.gz', '.tgz', '.bz2', '.xz', '.7z', '.rar')
@@ -70,17 +72,14 @@ def list_folder(folder: str, endings: Sequence[str], what: str = 'images', skip:
             continue
         seen.add(identity)
         for entry in entries:
-            name = prefix + entry.name
-            if entry.name.startswith('.') or entry.name.lower() in CLUTTER:
-                left_out['hidden'] += 1
-            elif entry.is_dir():
-                (links if entry.is_symlink() else pending).append((entry.path, f'{name}/'))
+            if entry.is_dir() and not _hidden(entry.name):
+                (links if entry.is_symlink() else pending).append((entry.path, f'{prefix}{entry.name}/'))
+                continue
+            kind = _kind(entry, endings)
+            if kind:
+                left_out[kind] += 1
             else:
-                kind = _kind(entry, endings)
-                if kind:
-                    left_out[kind] += 1
-                else:
-                    files[name] = entry.path
+                files[prefix + entry.name] = entry.path
     return Listing(dict(sorted(files.items())), +left_out)
 
 
@@ -125,8 +124,14 @@ def _identity(path: str) -> tuple[int, int] | str:
     return (found.st_dev, found.st_ino) if found.st_ino else os.path.realpath(path)
 
 
+def _hidden(name: str) -> bool:
+    return name.startswith('.') or name.lower() in CLUTTER
+
+
 def _kind(entry: os.DirEntry, endings: Sequence[str]) -> str:
     """Why a file is left out: the kind of it; '' where it is not."""
+    if _hidden(entry.name):
+        return 'hidden'
     ending = os.path.splitext(entry.name)[1].lower()
     try:
         regular = stat.S_ISREG(entry.stat().st_mode)

@@ -7,6 +7,8 @@ from mmseg.registry import DATASETS
 from .base import LabelledScenes
 from .errors import DatasetError
 
+__all__ = ['GTA5Dataset']
+
 _SPLIT_LISTS = (
     "python -c \"from scipy.io import loadmat; m = loadmat('split.mat'); "
     "[open(f'{s}.txt', 'w').writelines(f'{int(i):05d}\\n' for i in m[f'{s}Ids'].ravel()) "

@@ -16,6 +16,8 @@ from .errors import DatasetError
 from .file_head import Head, read_head
 from .raster_file import decode_cv2, read_raster, turned
 
+__all__ = ['ImageFile', 'read_image', 'white_of']
+
 DEPTHS = (8, 10, 12, 14, 16)  # bits that cameras have, in files of 16
 
 

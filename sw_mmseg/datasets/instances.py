@@ -12,6 +12,8 @@ import numpy as np
 
 from .labels import IGNORE, LABELS
 
+__all__ = ['CITYSCAPES', 'GROUPS', 'CocoFile', 'annotate']
+
 # class -> labels that it takes in. The order is that of mmdet's CityscapesDataset: categories of a file go by position.
 CITYSCAPES = {
     label.name: (label.name,)

@@ -17,6 +17,8 @@ from .errors import DatasetError
 from .file_head import Head, read_head
 from .raster_file import read_raster
 
+__all__ = ['NUMPY', 'VOID', 'LabelFile', 'read_label']
+
 NUMPY = ('.npy', '.npz')
 VOID = -1  # the id of pixels that a file declares to be without data
 

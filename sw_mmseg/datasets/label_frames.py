@@ -14,6 +14,8 @@ import numpy as np
 from .errors import DatasetError
 from .raster_file import turned
 
+__all__ = ['FRAMES', 'LabelFrames', 'edges_on_borders']
+
 CLEARER = 1.25  # how much more edge must lie on the borders in one frame than in the other
 FRAMES = ('shown', 'stored')
 

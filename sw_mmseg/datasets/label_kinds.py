@@ -16,6 +16,8 @@ from .errors import DatasetError
 from .label_file import LabelFile
 from .label_pixels import count_values, pack_colors, unpack_color
 
+__all__ = ['LabelCounts', 'LabelKinds', 'count_label']
+
 
 @dataclass(frozen=True)
 class LabelCounts:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+__all__ = ['count_values', 'pack_colors', 'share_text', 'shares', 'unpack_color']
+
 
 def pack_colors(values: np.ndarray) -> np.ndarray:
     """RGB (..., 3) to one number a pixel, r · 65536 + g · 256 + b."""

@@ -80,6 +80,7 @@ def scan(samples: Sequence[Sample], decode: int | None = 1000, colors: bool = Fa
     found, kinds, frames = Scan(count), LabelKinds(), LabelFrames()
     notes: dict[str, Counter[str]] = {'images': Counter(), 'label files': Counter()}
     deep: list[tuple[float, bool]] = []
+    progress = progress or (lambda done, total: None)
     pool = ThreadPoolExecutor(min(8, usable_cores()))
     try:
         looks = pool.map(lambda item: look(item[1], item[0] in whole, limits), enumerate(samples))
@@ -88,16 +89,13 @@ def scan(samples: Sequence[Sample], decode: int | None = 1000, colors: bool = Fa
             if seen.fault is None:
                 notes['images'].update(seen.image_notes if seen.peak is None else ())
                 notes['label files'].update(seen.label_notes)
-                deep += [(seen.peak, seen.floating)] if seen.peak is not None else []
                 _add_labels(kinds, frames, sample, seen)
-            if progress:
-                progress(index + 1, count)
+                if seen.peak is not None:
+                    deep.append((seen.peak, seen.floating))
+            progress(index + 1, count)
     finally:
         pool.shutdown(wait=False, cancel_futures=True)
-    for what, counts in notes.items():
-        found.notes += [f'{number} {what}: {note}' for note, number in counts.items()]
-        for note in counts:
-            already_said(f'{what}: {note}')
+    _tell(found, notes)
     _decide(found, kinds, frames, deep, colors, ids)
     return found
 
@@ -130,6 +128,13 @@ def _add(found: Scan, sample: Sample, seen: Look, whole: bool) -> None:
     found.decoded += whole
     if seen.flat:
         found.flat[sample[0]] = seen.flat
+
+
+def _tell(found: Scan, notes: dict[str, Counter[str]]) -> None:
+    for what, counts in notes.items():
+        found.notes += [f'{number} {what}: {note}' for note, number in counts.items()]
+        for note in counts:
+            already_said(f'{what}: {note}')
 
 
 def _add_labels(kinds: LabelKinds, frames: LabelFrames, sample: Sample, seen: Look) -> None:

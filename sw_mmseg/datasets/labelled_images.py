@@ -14,6 +14,8 @@ from .errors import DatasetError
 from .image_pairs import find_pairs
 from .label_frames import FRAMES
 
+__all__ = ['LabelledImages', 'as_class_table', 'unmatched']
+
 
 @DATASETS.register_module()
 class LabelledImages(BaseSegDataset):

@@ -9,6 +9,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+__all__ = ['CLASSES', 'ID', 'IGNORE', 'LABELS', 'LICENSE_PLATE', 'NUM_ADE20K_CLASSES', 'NUM_CLASSES', 'PALETTE',
+           'UNKNOWN', 'Label', 'ade20k_to_train', 'color_table', 'raw_to_train', 'train_to_train']
+
 IGNORE = 255
 LICENSE_PLATE = 34  # as GTA5 stores it; Cityscapes' own number is -1, which an 8-bit file cannot hold
 

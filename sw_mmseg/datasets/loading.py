@@ -16,6 +16,7 @@ from mmengine.logging import print_log
 from mmseg.registry import TRANSFORMS
 from PIL import Image
 
+from .camvid_labels import VOID, camvid_to_train
 from .class_table import ClassTable
 from .errors import DatasetError
 from .file_head import SWAPPED
@@ -34,10 +35,14 @@ from .labels import (
 from .once import say_once
 from .raster_file import turned
 
-TABLES = {'raw': raw_to_train(), 'train': train_to_train(), 'ade20k': ade20k_to_train()}
+__all__ = ['LoadImage', 'LoadLabels', 'map_ids', 'read_label_file', 'read_labels', 'turned_like']
+
+TABLES = {'raw': raw_to_train(), 'train': train_to_train(), 'ade20k': ade20k_to_train(),
+          'camvid': camvid_to_train()}
 MISMATCHES = ('error', 'resize')
 _EXPECTED = {
     'raw': f'raw ids 0 to {LICENSE_PLATE}. A file with train ids is read with label_ids="train"',
+    'camvid': f'ids 0 to {VOID - 1} and {VOID} for void',
     'ade20k': f'ids 0 (other) to {NUM_ADE20K_CLASSES}',
     'train': f'train ids 0 to {NUM_CLASSES - 1} and {IGNORE}. A file with raw ids is read with label_ids="raw"',
 }
@@ -62,7 +67,7 @@ def _eight_bit_ids(found: LabelFile, path: str) -> np.ndarray:
 
 
 def map_ids(values: np.ndarray, label_ids: str, path: str) -> np.ndarray:
-    """Ids on disk ('raw', 'train' or 'ade20k') to train ids (H, W) uint8; `DatasetError` for an unknown id."""
+    """Ids on disk, of a kind of `TABLES`, to train ids (H, W) uint8; `DatasetError` for an unknown id."""
     labels = TABLES[label_ids][values]
     if (labels == UNKNOWN).any():
         unknown = np.unique(values[labels == UNKNOWN]).tolist()

@@ -14,6 +14,8 @@ from dataclasses import dataclass, field
 
 from .errors import DatasetError
 
+__all__ = ['Match', 'common_ends', 'find_suffixes', 'fronts_of', 'match_names', 'preference', 'splits']
+
 SEPARATORS = '_-. '
 MAX_ENDS = 8  # common ends of image names that are tried
 MAX_FRONTS = 3  # common beginnings of names that are tried

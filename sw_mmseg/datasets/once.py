@@ -6,6 +6,8 @@ import logging
 
 from mmengine.logging import print_log
 
+__all__ = ['already_said', 'forget', 'say_once']
+
 _said: set[str] = set()
 
 

@@ -13,6 +13,8 @@ from os.path import splitext
 from .errors import DatasetError
 from .name_matching import fronts_of, preference, splits
 
+__all__ = ['divide']
+
 LABEL_WORDS = ('label', 'mask', 'gt', 'seg', 'annot', 'ground', 'truth', 'target', 'class', 'trainid', '_l', 'lbl')
 IMAGE_WORDS = ('image', 'img', 'rgb', 'photo', 'leftimg', 'frame', 'input', 'jpg', 'jpeg')
 LOSSY = ('.jpg', '.jpeg', '.jfif')

@@ -2,11 +2,18 @@
 
 A position means the same sample whatever process loads it and whatever was loaded before it. So the stream does not
 depend on the number of workers, and a run that stops and resumes goes on with the very samples it would have seen.
+
+A data set here is read in two ways. By a `Position`, which `PositionSampler` gives: positions go on for ever, and carry
+the run's seed. By an index, as any data set: indices are the first epoch's positions and end with it, and the seed is
+the data set's own.
 """
+
+from __future__ import annotations
 
 import random
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -16,15 +23,17 @@ from torch.utils.data import Dataset
 
 from .rare_class import RareClassSampling
 
+__all__ = ['Order', 'Positioned', 'Stream', 'choose', 'seeded']
+
 
 @contextmanager
 def seeded(*numbers: int) -> Iterator[None]:
     """Python's, numpy's and torch's random numbers follow from `numbers` inside, and go on as before outside."""
     before = random.getstate(), np.random.get_state(), torch.get_rng_state()
-    words = np.random.SeedSequence(numbers).generate_state(4)
-    random.seed(int(words[0]))
-    np.random.seed(words[1])
-    torch.default_generator.manual_seed(int(words[2]))  # not `torch.manual_seed`, which would reach for the GPU
+    seeds = np.random.SeedSequence(numbers).generate_state(4)
+    random.seed(int(seeds[0]))
+    np.random.seed(seeds[1])
+    torch.default_generator.manual_seed(int(seeds[2]))  # not `torch.manual_seed`, which would reach for the GPU
     try:
         yield
     finally:
@@ -49,20 +58,56 @@ class Order:
         return int(self._known[1][place])
 
 
+class Position(NamedTuple):
+    """A place in the endless stream, from 0, and the seed of a run that reads it."""
+
+    number: int
+    seed: int
+
+
 class Stream(Dataset):
-    """Base of the data sets that are read by position; `PositionSampler` gives them a seed if they have none."""
+    """Base of the data sets that are read by position.
+
+    Args:
+        seed: of the order and the augmentation. Where it is None, a `Position` brings the run's.
+    """
 
     def __init__(self, seed: int | None) -> None:
         self.seed = seed
 
     def follow(self, seed: int) -> None:
-        """Takes the run's seed, unless a seed of its own was asked for."""
+        """Takes the seed of a run that reads by index, unless the data set has one."""
         if self.seed is None:
             self.seed = seed
 
-    def _load(self, dataset: BaseDataset, index: int, stream: int, position: int) -> dict:
-        with seeded(self.seed or 0, stream, position):
-            return dataset[index]
+    def at(self, number: int, seed: int) -> dict:
+        """The sample at a position of the stream that a seed stands for."""
+        raise NotImplementedError
+
+    def __len__(self) -> int:
+        raise NotImplementedError
+
+    def __getitem__(self, index: int | Position) -> dict:
+        """The sample at a position, or, by an index, of the first epoch.
+
+        Raises:
+            IndexError: there is no such index. Every position exists.
+            ValueError: by an index, and the data set has no seed.
+        """
+        if isinstance(index, Position):
+            return self.at(index.number, index.seed if self.seed is None else self.seed)
+        if not 0 <= index < len(self):
+            raise IndexError(f'index {index} of {len(self)}; only a Position goes on beyond the first epoch')
+        if self.seed is None:
+            raise ValueError(f'{type(self).__name__} has no seed: give it one (seed=0), call follow(seed), or read it '
+                             'with a PositionSampler, which brings the run\'s')
+        return self.at(index, self.seed)
+
+
+def load(dataset: BaseDataset, index: int, seed: int, stream: int, number: int) -> dict:
+    """A sample through its pipeline, whose random numbers follow from seed, stream and position."""
+    with seeded(seed, stream, number):
+        return dataset[index]
 
 
 def choose(dataset: BaseDataset, stream: int, rare: dict | None) -> Callable[[int, int], int]:
@@ -93,9 +138,9 @@ class Positioned(Stream):
         return self.dataset.metainfo
 
     def __len__(self) -> int:
-        """Positions an epoch; positions go on for ever."""
+        """Positions an epoch."""
         return len(self.dataset)
 
-    def __getitem__(self, position: int) -> dict:
+    def at(self, number: int, seed: int) -> dict:
         """The sample at a position, through the data set's pipeline."""
-        return self._load(self.dataset, self._index(position, self.seed or 0), 0, position)
+        return load(self.dataset, self._index(number, seed), seed, 0, number)

@@ -1,25 +1,32 @@
-"""Rare-class sampling (DAFormer, Sec. 3.3): pictures that show rare classes come more often.
+"""Rare-class sampling (DAFormer, Sec. 3.3): images that show rare classes come more often.
 
 A class c with the share f_c of all labelled pixels is drawn with probability proportional to exp((1 - f_c) / T), then
-one of the pictures that show enough of it. Departure: DAFormer asks for 3000 pixels of a class in a picture; here that
-is a share of the picture, so that it holds at any size.
+one of the images that show enough of it. Departure: DAFormer asks for 3000 pixels of a class in a image; here that
+is a share of the image, so that it holds at any size.
 """
 
+from __future__ import annotations
+
 import hashlib
-import io
 import logging
 import os
 import os.path as osp
+import zipfile
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from pathlib import Path
 
 import numpy as np
 from mmengine.dataset import BaseDataset
 from mmengine.logging import print_log
 
+from sw_mmseg.files import whole_file
+
 from .errors import DatasetError
 from .labels import IGNORE
 from .loading import read_labels
+
+__all__ = ['RareClassSampling', 'class_probabilities', 'count_pixels']
 
 
 def class_probabilities(pixels: np.ndarray, temperature: float) -> np.ndarray:
@@ -30,14 +37,15 @@ def class_probabilities(pixels: np.ndarray, temperature: float) -> np.ndarray:
 
 
 class RareClassSampling:
-    """Index of a labelled data set's picture by (position, seed).
+    """Index of a labelled data set's image by (position, seed).
 
     Args:
         dataset: a data set of this package with labels.
         temperature: T; small prefers rare classes strongly.
-        min_share: pictures count for a class from this share of their pixels on; a class that no picture shows so much
-            of takes every picture that shows it at all.
-        cache: keep the counts beside the data (a few hundred kilobytes), so that labels are read only once.
+        min_share: images count for a class from this share of their pixels on; a class that no image shows so much
+            of takes every image that shows it at all.
+        cache: keep the counts beside the data (a few hundred kilobytes), so that labels are read only once, and again
+            when the size or the time of a label file changes.
         stream: number of the random stream.
     """
 
@@ -55,15 +63,15 @@ class RareClassSampling:
         pixels = counts[:, :-1]
         self.probabilities = class_probabilities(pixels.sum(axis=0), temperature)
         enough = pixels >= np.maximum(min_share * counts.sum(axis=1, keepdims=True), 1)
-        self._pictures = [
+        self._images = [
             np.flatnonzero(enough[:, k] if enough[:, k].any() else pixels[:, k]) for k in range(pixels.shape[1])
         ]
         self._stream = stream
 
     def __call__(self, position: int, seed: int) -> int:
-        """Index of the picture at a position."""
+        """Index of the image at a position."""
         rng = np.random.default_rng((seed, self._stream, position, 1))
-        return int(rng.choice(self._pictures[rng.choice(len(self.probabilities), p=self.probabilities)]))
+        return int(rng.choice(self._images[rng.choice(len(self.probabilities), p=self.probabilities)]))
 
 
 def count_pixels(dataset: BaseDataset, cache: bool = True) -> np.ndarray:
@@ -71,19 +79,45 @@ def count_pixels(dataset: BaseDataset, cache: bool = True) -> np.ndarray:
     samples = [dataset.get_data_info(i) for i in range(len(dataset))]
     if not all('seg_map_path' in sample and 'label_ids' in sample for sample in samples):
         raise DatasetError(f'rare-class sampling needs labels, and {type(dataset).__name__} has none that it can count')
-    names = '\n'.join(f'{osp.basename(sample["seg_map_path"])} {sample["label_ids"]}' for sample in samples)
-    digest = hashlib.sha256(names.encode()).hexdigest()[:12]
-    path = osp.join(dataset.data_root or '.', f'.class_counts_{digest}.npy')
-    if cache and osp.isfile(path):
-        counts = np.load(path)
-    else:
+    file = _cache_file(dataset, samples)
+    versions = _versions(samples) if cache else np.empty(0)
+    counts = _kept(file, versions) if cache else None
+    if counts is None:
         print_log(f'counting the classes of {len(samples)} label files', logger='current')
         with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
             count = partial(_count, classes=len(dataset.METAINFO['classes']))
             counts = np.stack(list(pool.map(count, samples)))
         if cache:
-            _keep(path, counts)
+            _keep(file, counts, versions)
     return _choose_classes(counts, samples[0].get('label_map'))
+
+
+def _cache_file(dataset: BaseDataset, samples: list[dict]) -> Path:
+    """Where the counts of these label files are kept: one file a choice of names and of ids."""
+    names = '\n'.join(f'{osp.basename(sample["seg_map_path"])} {sample["label_ids"]}' for sample in samples)
+    digest = hashlib.sha256(names.encode()).hexdigest()[:12]
+    return Path(dataset.data_root or '.') / f'.class_counts_{digest}.npz'
+
+
+def _versions(samples: list[dict]) -> np.ndarray:
+    """Size in bytes and time of the last change in nanoseconds of each label file, (N, 2) int64."""
+    try:
+        states = [os.stat(sample['seg_map_path']) for sample in samples]
+    except OSError as error:
+        raise DatasetError(f'{error.filename} cannot be read: {error.strerror}') from error
+    return np.array([(state.st_size, state.st_mtime_ns) for state in states], np.int64)
+
+
+def _kept(file: Path, versions: np.ndarray) -> np.ndarray | None:
+    """The counts that were kept, if they are of these versions of the label files."""
+    if not file.is_file():
+        return None
+    try:
+        with np.load(file) as kept:
+            return kept['counts'] if np.array_equal(kept['versions'], versions) else None
+    except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile) as error:
+        print_log(f'{file} cannot be read and is made anew: {error}', logger='current', level=logging.WARNING)
+        return None
 
 
 def _count(sample: dict, classes: int) -> np.ndarray:
@@ -93,15 +127,11 @@ def _count(sample: dict, classes: int) -> np.ndarray:
     return np.append(counts[:classes], counts[IGNORE])
 
 
-def _keep(path: str, counts: np.ndarray) -> None:
+def _keep(file: Path, counts: np.ndarray, versions: np.ndarray) -> None:
     """Writes the counts whole or not at all; a folder that cannot be written to only costs the time to count again."""
-    stream = io.BytesIO()
-    np.save(stream, counts)
-    part = f'{path}.{os.getpid()}'
     try:
-        with open(part, 'wb') as file:
-            file.write(stream.getvalue())
-        os.replace(part, path)
+        with whole_file(file) as part:
+            np.savez(part, counts=counts, versions=versions)
     except OSError as error:
         print_log(f'class counts are not kept: {error}', logger='current', level=logging.WARNING)
 

@@ -13,6 +13,8 @@ import numpy as np
 from .errors import DatasetError
 from .file_head import Head, open_picture, reason
 
+__all__ = ['decode_cv2', 'read_raster', 'turned']
+
 
 def read_raster(head: Head, data: bytes, what: str = 'image') -> tuple[np.ndarray, np.ndarray | None]:
     """Pixels (H, W) or (H, W, bands), colours as RGB, turned as EXIF says; and the palette (K, 3) uint8, or None.

@@ -14,6 +14,8 @@ from .label_file import NUMPY, read_label
 from .label_frames import edges_on_borders
 from .label_kinds import LabelCounts, count_label
 
+__all__ = ['FEW', 'NO_LIMITS', 'Limits', 'Look', 'Sample', 'Size', 'is_complete', 'look']
+
 Size = tuple[int, int]  # width, height
 Limits = tuple[int, float]  # least pixels of the short side, most of the long one, as a multiple of it
 NO_LIMITS: Limits = (1, float('inf'))

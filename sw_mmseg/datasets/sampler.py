@@ -1,12 +1,16 @@
 """The endless sampler of positions: rank r of w processes takes r, r + w, r + 2w ..."""
 
+from __future__ import annotations
+
 from collections.abc import Iterator
 
 from mmengine.dist import get_dist_info
 from mmseg.registry import DATA_SAMPLERS
 from torch.utils.data import Dataset, Sampler
 
-from .positions import Stream
+from .positions import Position, Stream
+
+__all__ = ['PositionSampler']
 
 
 @DATA_SAMPLERS.register_module()
@@ -17,8 +21,9 @@ class PositionSampler(Sampler):
     that this rank has used, and none of them is loaded or even counted through.
 
     Args:
-        dataset: the data set; it takes `seed` if it has none of its own.
-        seed: mmengine passes the run's.
+        dataset: the data set; it is left as it is.
+        seed: for a data set that has none of its own: mmengine passes the run's, or None where processes differ in it
+            (`diff_rank_seed`), which counts as 0.
     """
 
     def __init__(self, dataset: Dataset, seed: int | None = None) -> None:
@@ -27,7 +32,7 @@ class PositionSampler(Sampler):
                 f'PositionSampler needs a data set that is read by position (DomainPair or Positioned), not '
                 f'{type(dataset).__name__}: wrap it as dict(type="Positioned", dataset=...)'
             )
-        dataset.follow(seed or 0)
+        self._seed = seed or 0
         self._size = len(dataset)
         self._rank, self._world = get_dist_info()
         self._skipped = 0
@@ -38,11 +43,11 @@ class PositionSampler(Sampler):
             raise ValueError(f'cannot skip {num_samples} samples')
         self._skipped = num_samples
 
-    def __iter__(self) -> Iterator[int]:
+    def __iter__(self) -> Iterator[Position]:
         """Positions without end."""
         position = self._rank + self._world * self._skipped
         while True:
-            yield position
+            yield Position(position, self._seed)
             position += self._world
 
     def __len__(self) -> int:

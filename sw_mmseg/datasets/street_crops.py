@@ -58,6 +58,7 @@ class StreetCrops(BaseDataset):
         super().__init__(data_root=data_root, **arguments)
 
     def load_data_list(self) -> list[dict]:
+        """One entry an object that is large enough."""
         by_class: dict[int, list[np.ndarray]] = {index: [] for index in range(len(THINGS))}
         for image, labels in self._pictures():
             for index, box in find_things(labels, self.smallest):

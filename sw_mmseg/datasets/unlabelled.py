@@ -12,6 +12,8 @@ from .errors import DatasetError
 from .folder_files import PICTURES, foreign_files, list_folder, stem
 from .labels import CLASSES, PALETTE
 
+__all__ = ['UnlabelledImages']
+
 ANNOTATIONS = ('_labelIds.png', '_labelTrainIds.png', '_instanceIds.png', '_color.png')
 
 

@@ -1,6 +1,6 @@
-"""Mixed precision in bfloat16, on processors as well as on graphics cards.
+"""Mixed precision in bfloat16, on CPUs as well as on GPUs.
 
-mmengine's `AmpOptimWrapper` scales losses for float16 and refuses to start without a graphics card. bfloat16 has
+mmengine's `AmpOptimWrapper` scales losses for float16 and refuses to start without a GPU. bfloat16 has
 float32's range: nothing has to be scaled, and a step is never skipped.
 """
 

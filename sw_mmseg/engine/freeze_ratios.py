@@ -10,12 +10,12 @@ on moving them, and a parameter that stops having a gradient breaks DistributedD
 
 import torch
 from mmengine.hooks import Hook
-from mmengine.model import is_model_wrapper
 from mmengine.registry import HOOKS
 from mmengine.runner import Runner
 from torch import Tensor
 
 from sw_mmseg.adaptation.estimate_switches import switch_logits
+from sw_mmseg.models.wrappers import unwrap
 
 __all__ = ['FreezeRatiosHook']
 
@@ -50,7 +50,7 @@ class FreezeRatiosHook(Hook):
     def before_train_iter(self, runner: Runner, batch_idx: int, data_batch: dict | None = None) -> None:
         """Remembers the logits when their time is over."""
         if self._kept is None and (runner.epoch if self.by_epoch else runner.iter) >= self.end:
-            model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+            model = unwrap(runner.model)
             logits = switch_logits(model)
             self._kept = [(parameter, parameter.detach().clone()) for parameter in logits]
             if logits:

@@ -6,10 +6,11 @@ values, and changes none.
 
 import torch
 from mmengine.hooks import Hook
-from mmengine.model import is_model_wrapper
 from mmengine.registry import HOOKS
 from mmengine.runner import Runner
 from torch import Tensor, nn
+
+from sw_mmseg.models.wrappers import unwrap
 
 __all__ = ['ChannelsLastHook']
 
@@ -31,7 +32,7 @@ class ChannelsLastHook(Hook):
 
     def before_run(self, runner: Runner) -> None:
         """Converts the model, once."""
-        model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+        model = unwrap(runner.model)
         entry = getattr(model, self.part, None)
         if not isinstance(entry, nn.Module):
             raise ValueError(f'ChannelsLastHook: {type(model).__name__} has no part {self.part!r}, but '

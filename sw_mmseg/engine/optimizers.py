@@ -12,10 +12,13 @@ beside the sections, such as `type='AmpOptimWrapper'`, holds for each section th
 import copy
 from collections import Counter
 
-from mmengine.model import is_model_wrapper
 from mmengine.optim import OptimWrapper, OptimWrapperDict
 from mmengine.registry import OPTIM_WRAPPER_CONSTRUCTORS
 from torch import nn
+
+from sw_mmseg.models.wrappers import unwrap
+
+__all__ = ['DomainOptimWrapperConstructor', 'DomainOptimWrappers', 'check_coverage']
 
 
 class DomainOptimWrappers(OptimWrapperDict):
@@ -23,6 +26,7 @@ class DomainOptimWrappers(OptimWrapperDict):
     gradient accumulation neither shifts nor loses the last iterations."""
 
     def initialize_count_status(self, model: nn.Module, cur_iter: int, max_iters: int) -> None:
+        """Every player's count of iterations."""
         for wrapper in self.values():
             wrapper.initialize_count_status(model, cur_iter, max_iters)
 
@@ -48,10 +52,12 @@ class DomainOptimWrapperConstructor:
                              'needs one named for each trained part of the model, e.g. segmentor and discriminator')
 
     def __call__(self, model: nn.Module) -> OptimWrapperDict:
-        """Raises:
+        """One optimiser for each section, over the child of `model` that it names.
+
+        Raises:
             ValueError: a section names no child of `model`; a trainable parameter is in no optimiser or in two.
         """
-        model = model.module if is_model_wrapper(model) else model
+        model = unwrap(model)
         children = dict(model.named_children())
         unknown = [name for name in self.sections if name not in children]
         if unknown:

@@ -7,12 +7,14 @@ import torch
 import torch.nn.functional as F
 from mmengine.dist import master_only
 from mmengine.hooks import Hook
-from mmengine.model import is_model_wrapper
 from mmengine.registry import HOOKS
 from mmengine.runner import Runner
 from torch import Tensor, nn
 
 from sw_mmseg.adaptation.base import evaluating
+from sw_mmseg.models.wrappers import unwrap
+
+__all__ = ['SamplePicturesHook', 'colored', 'predicted']
 
 
 def colored(labels: np.ndarray, palette: Sequence[Sequence[int]]) -> np.ndarray:
@@ -25,7 +27,7 @@ def colored(labels: np.ndarray, palette: Sequence[Sequence[int]]) -> np.ndarray:
 @torch.no_grad()
 def predicted(model: nn.Module, image: Tensor) -> np.ndarray:
     """Classes (H, W) that `model` sees in one data-set image (3, H, W), in eval mode; modes are restored."""
-    model = model.module if is_model_wrapper(model) else model
+    model = unwrap(model)
     with evaluating(model):
         batch = model.data_preprocessor({'inputs': [image]}, False)
         logits = model(batch['inputs'], mode='tensor')

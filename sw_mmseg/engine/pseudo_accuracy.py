@@ -7,7 +7,7 @@ from mmengine.registry import HOOKS
 from mmengine.runner import Runner
 from torch import Tensor, nn
 
-from sw_mmseg.adaptation.base import unwrap
+from sw_mmseg.models.wrappers import unwrap
 
 __all__ = ['PseudoLabelAccuracyHook']
 

@@ -9,7 +9,9 @@ from mmengine.runner import Runner
 from torch import nn
 
 from sw_mmseg.adaptation import FeatureDistance, MeanTeacher, without_wrappers
-from sw_mmseg.adaptation.base import unwrap
+from sw_mmseg.models.wrappers import unwrap
+
+__all__ = ['ImportanceRatioHook', 'importance_ratios']
 
 COPIES = (MeanTeacher, FeatureDistance)  # parts of a method that hold copies of the network
 

@@ -1,10 +1,10 @@
 """Training with parameters, gradients and optimiser states in shards, one a process (torch's `fully_shard`, "FSDP2").
 
-For networks that do not fit a graphics card whole; `tools/train.py --fsdp`. mmengine's own FSDP refuses processors and
+For networks that do not fit a GPU whole; `tools/train.py --fsdp`. mmengine's own FSDP refuses CPUs and
 writes checkpoints of its own kind. Here checkpoints are whole and the same as everyone's: they test, predict and resume
 on any number of processes, with shards or without. SW and SyncBN join their statistics as ever.
 
-Tried with gloo on processors, where the tests compare it with one process on the joined batch; not on graphics cards.
+Tried with gloo on CPUs, where the tests compare it with one process on the joined batch; not on GPUs.
 """
 
 from mmengine.device import get_device
@@ -58,10 +58,10 @@ class ShardedRunner(Runner):
         if fn_name == 'before_save_checkpoint':
             kwargs['checkpoint'].update(self._whole)
         elif fn_name == 'after_load_checkpoint':
-            state, own = kwargs['checkpoint']['state_dict'], self.model.state_dict()
-            for key in own:  # in an order that all processes share
+            state, expected = kwargs['checkpoint']['state_dict'], self.model.state_dict()
+            for key in expected:  # in an order that all processes share
                 if key in state:
-                    state[key] = like(own[key], state[key])
+                    state[key] = like(expected[key], state[key])
 
     def resume(self, *args, **kwargs) -> None:
         """mmengine's; the optimiser's states become shards as their parameters are."""
@@ -82,7 +82,7 @@ def shard(model: nn.Module) -> nn.Module:
 
 
 def whole(nest: object) -> object:
-    """A nest of dicts and lists with every sharded tensor joined, on the processor. All processes must call it."""
+    """A nest of dicts and lists with every sharded tensor joined, on the CPU. All processes must call it."""
     if isinstance(nest, dict):
         return {key: whole(value) for key, value in nest.items()}
     if isinstance(nest, (list, tuple)):
@@ -92,9 +92,9 @@ def whole(nest: object) -> object:
     return nest.detach().cpu() if isinstance(nest, Tensor) else nest
 
 
-def like(own: Tensor, value: object) -> object:
-    """A whole tensor in shards as `own` is, where it has its shape; anything else as it came."""
-    if isinstance(own, DTensor) and isinstance(value, Tensor) and not isinstance(value, DTensor):
-        if value.shape == own.shape:
-            return distribute_tensor(value.to(own.device, own.dtype), own.device_mesh, own.placements)
+def like(target: Tensor, value: object) -> object:
+    """A whole tensor in shards as `target` is, where it has its shape; anything else as it came."""
+    whole_tensor = isinstance(value, Tensor) and not isinstance(value, DTensor)
+    if whole_tensor and isinstance(target, DTensor) and value.shape == target.shape:
+        return distribute_tensor(value.to(target.device, target.dtype), target.device_mesh, target.placements)
     return value

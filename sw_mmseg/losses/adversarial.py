@@ -10,6 +10,8 @@ import torch.nn.functional as F
 from mmseg.registry import MODELS
 from torch import Tensor, nn
 
+__all__ = ['SOURCE', 'TARGET', 'AdversarialLoss', 'domain_accuracy', 'least_squares_adversarial', 'vanilla_adversarial']
+
 SOURCE, TARGET = 0.0, 1.0
 
 
@@ -53,6 +55,7 @@ class AdversarialLoss(nn.Module):
         self.function, self.threshold = KINDS[kind]
 
     def forward(self, scores: Tensor, label: float) -> Tensor:
+        """The mean over N×1×h×w scores, a scalar; `label` as in `adversarial_loss`."""
         return self.function(scores, label)
 
     def accuracy(self, scores: Tensor, label: float) -> Tensor:
@@ -60,4 +63,5 @@ class AdversarialLoss(nn.Module):
         return domain_accuracy(scores, label, self.threshold)
 
     def extra_repr(self) -> str:
+        """Which of the losses it is."""
         return f'kind={self.kind!r}'

@@ -52,4 +52,5 @@ class EntropyLoss(nn.Module):
         return penalty.mean(), entropy.detach().mean()
 
     def extra_repr(self) -> str:
+        """Which of the losses it is."""
         return f'robust={self.robust}'

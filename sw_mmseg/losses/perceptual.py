@@ -1,14 +1,14 @@
 """Perceptual losses of Johnson et al. (ECCV 2016), which Section 4.4 trains with: functions, then a thin module.
 
-Weights, and where the defaults come from. Johnson's code takes pictures of 0..255 less their mean, divides Gram
+Weights, and where the defaults come from. Johnson's code takes images of 0..255 less their mean, divides Gram
 matrices by C·H·W, takes means of squares, and weighs content 1, style 5 and variation 1e-6, the last as half a sum of
-squares. Here pictures are divided by 255 and by ImageNet's standard deviation of about 0.226, together k = 57.6. A
+squares. Here images are divided by 255 and by ImageNet's standard deviation of about 0.226, together k = 57.6. A
 network of convolutions and ReLU, biases aside, scales with its input: content squares are smaller by k² = 3,320, Gram
-squares by k⁴. In units of the content weight, style is therefore 5 k² = 1.7e4, and variation, a mean over 4 pictures
+squares by k⁴. In units of the content weight, style is therefore 5 k² = 1.7e4, and variation, a mean over 4 images
 of 3·256² in 0..1, is 0.5e-6 · 255² · 786,432 / k² = 7.7. Only ratios matter to Adam. It is assumed that torchvision's
 VGG16 answers as the one that Johnson used does, up to k.
 
-Departures: variation is a mean of squares, so that it does not grow with the picture. With `relative`, each loss is
+Departures: variation is a mean of squares, so that it does not grow with the image. With `relative`, each loss is
 divided by the mean square of what it compares with, which no scale of the features changes: for a loss network that is
 not the published VGG16, whose features have some other size, weights of the order of 1 are balanced.
 """
@@ -40,13 +40,13 @@ def content_loss(features: Tensor, content: Tensor, relative: bool = False) -> T
 def style_loss(grams: Sequence[Tensor], style: Sequence[Tensor], relative: bool = False) -> Tensor:
     """Sum over layers of the mean squared distance of Gram matrices, N×C×C, to the style's, 1×C×C; `relative` to the
     mean square of the style's."""
-    losses = [F.mse_loss(own, other.expand_as(own)) / (other.square().mean() if relative else 1)
-              for own, other in zip(grams, style, strict=True)]
+    losses = [F.mse_loss(gram, target.expand_as(gram)) / (target.square().mean() if relative else 1)
+              for gram, target in zip(grams, style, strict=True)]
     return torch.stack(losses).sum()
 
 
 def total_variation(images: Tensor) -> Tensor:
-    """Mean squared difference of neighbours, down plus across, of N×C×H×W pictures."""
+    """Mean squared difference of neighbours, down plus across, of N×C×H×W images."""
     images = images.float()
     return images.diff(dim=2).square().mean() + images.diff(dim=3).square().mean()
 
@@ -70,7 +70,7 @@ class PerceptualLoss(nn.Module):
     def forward(self, images: Tensor, features: dict[str, Tensor], content: Tensor,
                 grams: dict[str, Tensor]) -> dict[str, Tensor]:
         """`features` of the stylised `images`, relu3_3 of the content, Gram matrices of the style by layer."""
-        own = [gram_matrix(features[name]) for name in grams]
+        image_grams = [gram_matrix(features[name]) for name in grams]
         return {'loss_content': self.content * content_loss(features['relu3_3'], content, self.relative),
-                'loss_style': self.style * style_loss(own, list(grams.values()), self.relative),
+                'loss_style': self.style * style_loss(image_grams, list(grams.values()), self.relative),
                 'loss_variation': self.variation * total_variation(images)}

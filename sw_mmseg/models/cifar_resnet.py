@@ -36,6 +36,7 @@ class CIFARBlock(BaseModule):
         self.relu = nn.ReLU(inplace=True)
 
     def forward(self, x: Tensor) -> Tensor:
+        """N×C×H×W to N×C'×H/s×W/s."""
         out = self.bn2(self.conv2(self.relu(self.bn1(self.conv1(x)))))
         return self.relu(out + self.shortcut(x))
 
@@ -100,6 +101,7 @@ class CIFARResNet(BaseModule):
         self._freeze_stages()
 
     def forward(self, x: Tensor) -> tuple[Tensor, ...]:
+        """N×3×32×32 images to the map of the last stage."""
         x = self.relu(self.bn1(self.conv1(x)))
         maps = []
         for stage in range(STAGES):

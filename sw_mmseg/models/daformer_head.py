@@ -15,6 +15,8 @@ from mmseg.models.decode_heads.sep_aspp_head import DepthwiseSeparableASPPModule
 from mmseg.registry import MODELS
 from torch import Tensor, nn
 
+__all__ = ['DAFormerHead']
+
 
 @MODELS.register_module()
 class DAFormerHead(BaseDecodeHead):

@@ -13,6 +13,8 @@ from mmseg.models.decode_heads.decode_head import BaseDecodeHead
 from mmseg.registry import MODELS
 from torch import Tensor, nn
 
+__all__ = ['DeepLabV2Head', 'without_size_advice']
+
 BRANCHES = {'four': 4, 'two': 2}
 
 

@@ -11,6 +11,8 @@ from mmengine.model import BaseModule
 from mmseg.registry import MODELS
 from torch import Tensor, nn
 
+__all__ = ['LevelDiscriminators', 'OutputDiscriminator']
+
 SMALLEST = 32  # pixels: five halvings leave one
 
 

@@ -11,6 +11,8 @@ from mmseg.registry import MODELS
 
 from sw_mmseg.domains import DOMAINS
 
+__all__ = ['DomainPreprocessor']
+
 
 @MODELS.register_module()
 class DomainPreprocessor(SegDataPreProcessor):

@@ -1,10 +1,11 @@
 """ImageNet weights, loaded so that a run either starts from them or says loudly that it does not.
 
-`init_cfg=dict(type='ImageNetPretrained', checkpoint='torchvision://vgg16')` on a backbone; or `open-mmlab://NAME`,
-`mmcls://NAME`, an `https://` address, or the path of a file of the same form: with BatchNorm or with SW, a backbone
-alone or a whole model of the OpenMMLab family. mmengine's own `Pretrained` loads whatever matches and goes on; here the
-share of the backbone's parameters that the file filled is logged, and below `minimum` the run stops. Parameters that
-such a file cannot hold (switches, a norm that VGG16 never had, fc6 and fc7) are left out of the count and listed.
+`init_cfg=dict(type='ImageNetPretrained', checkpoint='torchvision://vgg16')` on a backbone; or `package://NAME`
+(`weight_packages.py`), `open-mmlab://NAME`, `mmcls://NAME`, an `https://` address, or the path of a file of the same
+form: with BatchNorm or with SW, a backbone alone, a whole model of the OpenMMLab family, or a checkpoint of a training,
+this package's own included. mmengine's own `Pretrained` loads whatever matches and goes on; here the share of the
+backbone's parameters that the file filled is logged, and below `minimum` the run stops. Parameters that such a file
+cannot hold (switches, a norm that VGG16 never had, fc6 and fc7) are left out of the count and listed.
 """
 
 import logging
@@ -20,6 +21,10 @@ from mmengine.runner.checkpoint import CheckpointLoader
 from torch import Tensor, nn
 
 from sw_mmseg.models.from_batchnorm import start_as_batchnorm, switching_layers
+from sw_mmseg.models.weight_packages import SCHEME, MissingPackageError, WeightPackageError, read_package
+from sw_mmseg.models.weights_file import backbone_weights, read_tensors
+
+__all__ = ['ImageNetPretrained', 'PretrainedError', 'advice', 'load_pretrained', 'read_checkpoint']
 
 TORCHVISION = 'torchvision://'
 SWITCHES = {
@@ -41,28 +46,35 @@ def advice(checkpoint: str) -> str:
 
 
 def read_checkpoint(checkpoint: str) -> dict[str, Tensor]:
-    """The state dict behind `torchvision://NAME` (its first ImageNet weights), an address mmengine knows, or a path.
+    """The state dict behind `torchvision://NAME` (its first ImageNet weights), `package://NAME`, an address that
+    mmengine knows, or a path.
 
     Raises:
         PretrainedError: unknown name, failed download, missing or unreadable file; says what to do instead.
     """
     if checkpoint.startswith(TORCHVISION):
         state = _from_torchvision(checkpoint)
+    elif checkpoint.startswith(SCHEME):
+        state = _from_package(checkpoint)
     else:
         state = _from_mmengine(checkpoint) if '://' in checkpoint else _from_file(checkpoint)
-    state = state.get('state_dict', state)
-    if any(key.startswith('backbone.') for key in state):  # a whole model of the OpenMMLab family
-        state = {key[len('backbone.'):]: value for key, value in state.items() if key.startswith('backbone.')}
-    return state
+    return backbone_weights(state.get('state_dict', state))
 
 
 def _from_file(checkpoint: str) -> dict:
     if not Path(checkpoint).is_file():
         raise PretrainedError(f'no such file {advice(checkpoint)}')
     try:
-        return torch.load(checkpoint, map_location='cpu', weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, EOFError) as error:
-        raise PretrainedError(f'not a file of plain weights: {error} {advice(checkpoint)}') from error
+        return read_tensors(checkpoint)
+    except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError, AttributeError, TypeError) as error:
+        raise PretrainedError(f'not a file of weights: {error} {advice(checkpoint)}') from error
+
+
+def _from_package(checkpoint: str) -> dict:
+    try:
+        return read_package(checkpoint[len(SCHEME):])
+    except WeightPackageError as error:
+        raise PretrainedError(f'{error} {advice(checkpoint)}') from error
 
 
 def _from_mmengine(checkpoint: str) -> dict:
@@ -167,12 +179,24 @@ class ImageNetPretrained:
         minimum: smallest share of the backbone's parameters that must be filled.
         init_from_bn: whitening layers that the file has as BatchNorm start as that BatchNorm, so that the network
             computes what the file's does. Without it, their switches start equal, as in the paper.
+        optional: where the package of a `package://` checkpoint is not installed, warn and train from scratch, instead
+            of stopping. Everything else that is wrong stops the run all the same.
     """
 
-    def __init__(self, checkpoint: str, minimum: float = 0.9, init_from_bn: bool = False) -> None:
+    def __init__(self, checkpoint: str, minimum: float = 0.9, init_from_bn: bool = False,
+                 optional: bool = False) -> None:
         self.checkpoint, self.minimum, self.init_from_bn = checkpoint, minimum, init_from_bn
+        self.optional = optional
 
     def __call__(self, module: nn.Module) -> None:
-        load_pretrained(module, read_checkpoint(self.checkpoint), self.minimum, self.checkpoint, self.init_from_bn)
+        """Loads the weights into `module`, whole or not at all."""
+        try:
+            state = read_checkpoint(self.checkpoint)
+        except PretrainedError as error:
+            if not self.optional or not isinstance(error.__cause__, MissingPackageError):
+                raise
+            print_log(f'{type(module).__name__} trains from scratch: {error.__cause__}', 'current', logging.WARNING)
+            return
+        load_pretrained(module, state, self.minimum, self.checkpoint, self.init_from_bn)
         if hasattr(module, '_params_init_info'):
             update_init_info(module, init_info=f'ImageNetPretrained: {self.checkpoint}')

@@ -11,6 +11,8 @@ from mmseg.registry import MODELS
 from mmseg.utils import OptSampleList
 from torch import Tensor, nn
 
+__all__ = ['MultiLevelSegmentor']
+
 
 @MODELS.register_module()
 class MultiLevelSegmentor(EncoderDecoder):

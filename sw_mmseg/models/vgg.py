@@ -18,6 +18,8 @@ from mmseg.registry import MODELS
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
+__all__ = ['CONVOLUTIONS', 'TORCHVISION_INDEX', 'VGG16DeepLab', 'scale_width']
+
 GROUPS = (2, 2, 3, 3, 3)
 CHANNELS = (64, 128, 256, 512, 512)
 CONVOLUTIONS = tuple(f'conv{group}_{index}' for group, size in enumerate(GROUPS, 1) for index in range(1, size + 1))

@@ -25,6 +25,8 @@ from sw_mmseg.own_images.plan import SMALLEST
 from sw_mmseg.own_images.target_files import label_like, list_target, refuse_doubles, refuse_overlap
 from sw_mmseg.running.errors import UserError
 
+__all__ = ['check', 'check_out', 'drawn_labels', 'look_at', 'refuse_small', 'refuse_unknown', 'with_table']
+
 LOOKED_AT = 1000  # files of a folder that are read whole, unless --check all
 LIMITS = (4, 16)  # pixels of an image's short side, and how many times as long the other may be: see `config.resizing`
 FREE = 1 << 30  # bytes on the disk: checkpoints, logs, predictions
@@ -47,14 +49,14 @@ def check(source: Sequence[str], target: str, target_val: Sequence[str] | None, 
     labelled = look_at('source', source[0], drawn, suffixes, skip_bad, decode, table, notes)
     table, said = (table, []) if table else (names[0], []) if names else found_table(labelled.scan, out)
     labelled = with_table(labelled, table, said)
-    refuse_unknown(labelled, table, classes, out)
+    refuse_unknown(labelled, table, classes)
     unlabelled = look_at('target', target, None, suffixes, skip_bad, None if whole else LOOKED_AT)
     validated = None
     if target_val:
         drawn, _, notes = drawn_labels('target-val', target_val, out, names and names[1])
         validated = look_at('target-val', target_val[0], drawn, suffixes, skip_bad, decode, table, notes)
         validated = with_table(validated, table, [])
-        refuse_unknown(validated, table, classes, out)
+        refuse_unknown(validated, table, classes)
     found = Checked(labelled, unlabelled, validated, table)
     refuse_small(found)
     write_check(out / 'check', found)
@@ -156,7 +158,7 @@ def with_table(folder: Folder, table: ClassTable, notes: Sequence[str]) -> Folde
     return replace(folder, table=own, notes=(*folder.notes, *notes))
 
 
-def refuse_unknown(folder: Folder, table: ClassTable, classes: str | None, out: Path) -> None:
+def refuse_unknown(folder: Folder, table: ClassTable, classes: str | None) -> None:
     """Label files hold nothing that the class table does not know, and something that it knows."""
     found = class_shares(folder.scan, table)
     what = 'colours' if folder.scan.colors else 'ids'

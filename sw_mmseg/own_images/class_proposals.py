@@ -13,6 +13,8 @@ from sw_mmseg.datasets.label_pixels import share_text, unpack_color
 from sw_mmseg.datasets.label_scan import Scan
 from sw_mmseg.running.errors import UserError
 
+__all__ = ['found_table', 'is_levels', 'soft_colours']
+
 TOO_MANY_COLOURS = 100  # a drawing of classes has fewer
 SOFT = 0.25  # of all pixels, at most, that lie on soft borders
 NEAR = 4.0  # from a mixture of two colours, in values of 0 to 255

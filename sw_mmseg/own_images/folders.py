@@ -12,8 +12,10 @@ from mmseg.registry import TRANSFORMS
 from sw_mmseg.analysis import Table, contact_sheet, image_bytes
 from sw_mmseg.datasets import ClassTable, LoadImage
 from sw_mmseg.datasets.label_scan import Scan, Size, class_shares
-from sw_mmseg.running.files import whole_file
+from sw_mmseg.files import whole_file
 from sw_mmseg.running.records import write_json
+
+__all__ = ['Checked', 'Folder', 'labelled_picture', 'labelled_pictures', 'picture', 'spread', 'write_check']
 
 SHOWN = 4  # rows of a sheet
 

@@ -19,6 +19,9 @@ from sw_mmseg.running.methods import METHODS as ALL_METHODS
 from sw_mmseg.running.methods import SOURCE_ONLY, STATISTICS
 from sw_mmseg.running.paths import shipped_config
 
+__all__ = ['BUDGET', 'DEFAULT_METHOD', 'METHODS', 'NETWORKS', 'SMALLEST', 'Choice', 'available', 'choose',
+           'choose_network', 'config_file', 'crop_of', 'smaller', 'title']
+
 DEFAULT_METHOD = 'adaptsegnet'
 METHODS = {name: method for name, method in ALL_METHODS.items() if name != 'oracle'}  # it needs the target's labels
 NETWORKS = {'narrow': '{}_streets', 'vgg16': '{}_gta2cityscapes', 'resnet101': '{}101_gta2cityscapes'}

@@ -28,11 +28,14 @@ from sw_mmseg.analysis import (
     write_report,
 )
 from sw_mmseg.analysis.style import Theme
+from sw_mmseg.files import whole_file
 from sw_mmseg.own_images.folders import Checked, labelled_pictures, picture, spread
 from sw_mmseg.own_images.training import Outcome
-from sw_mmseg.running.files import whole_file
 from sw_mmseg.running.records import none_for_nan, write_json
 from sw_mmseg.running.scoring import miou
+
+__all__ = ['Report', 'class_section', 'curve_figures', 'data_section', 'prediction_section', 'result_table', 'sections',
+           'share_table', 'small', 'switches', 'warnings_of', 'write_results', 'write_text']
 
 TITLE = 'From your labelled images to your unlabelled ones'
 WIDTH = 480  # of a picture in the report, at most

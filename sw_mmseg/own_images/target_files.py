@@ -12,6 +12,8 @@ from sw_mmseg.datasets.name_matching import match_names
 from sw_mmseg.datasets.sample_look import FEW
 from sw_mmseg.running.errors import UserError
 
+__all__ = ['label_like', 'list_target', 'refuse_doubles', 'refuse_overlap']
+
 Sample = tuple[str, str, None]
 
 

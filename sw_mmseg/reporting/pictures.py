@@ -19,6 +19,8 @@ from sw_mmseg.running.errors import UserError
 from sw_mmseg.running.streets import innermost
 from sw_mmseg.stylization import stylise, to_uint8
 
+__all__ = ['detected', 'detects', 'groups', 'segmented', 'segments', 'small', 'spread', 'stylised', 'stylises']
+
 LARGEST = 640  # pixels a side of a picture in the report
 STYLISED = 256  # pixels a side of a stylised one
 

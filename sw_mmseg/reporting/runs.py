@@ -24,6 +24,9 @@ from sw_mmseg.running.checkpoints import load_weights, read_weights
 from sw_mmseg.running.configs import build
 from sw_mmseg.running.errors import UserError
 
+__all__ = ['Run', 'build_network', 'carried_config', 'latest_checkpoint', 'network', 'open_run', 'open_runs',
+           'ratio_curves', 'ratios', 'read_config', 'whose_ratios']
+
 SEED = re.compile(r'[_-]seed[_-]?\d+$')
 
 

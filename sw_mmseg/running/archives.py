@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import zipfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -10,7 +9,10 @@ from typing import NamedTuple
 
 from tqdm import tqdm
 
+from sw_mmseg.files import whole_file
 from sw_mmseg.running.errors import UserError
+
+__all__ = ['Pair', 'report', 'unpack']
 
 
 class Pair(NamedTuple):
@@ -51,12 +53,12 @@ def _extract(file: zipfile.ZipFile, member: zipfile.ZipInfo, out: Path) -> bool:
         raise UserError(f'{file.filename} holds {member.filename}, which would be written outside of {out}')
     if path.is_file() and path.stat().st_size == member.file_size:
         return False
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f'.{path.name}.part')
-    with file.open(member) as source, part.open('wb') as target:
+    if path.exists():
+        raise UserError(f'{path} is there and is not that of {file.filename}, of {member.file_size:,} bytes: move '
+                        'it away, or give another --out')
+    with whole_file(path) as part, file.open(member) as source, part.open('wb') as target:
         while block := source.read(1 << 20):
             target.write(block)
-    os.replace(part, path)
     return True
 
 

@@ -8,20 +8,29 @@ from pathlib import Path
 import torch
 from mmengine.config import Config
 from mmengine.hooks import Hook
-from mmengine.model import is_model_wrapper, revert_sync_batchnorm
+from mmengine.model import revert_sync_batchnorm
 from mmengine.registry import Registry
 from mmengine.runner import Runner
 from torch import nn
 
 from sw_mmseg.adaptation import without_wrappers
+from sw_mmseg.models.wrappers import unwrap
 from sw_mmseg.running.configs import build
 from sw_mmseg.running.errors import UserError
+
+__all__ = ['WholeCheckpointHook', 'fitting', 'load_network', 'load_weights', 'read_weights']
 
 State = dict[str, torch.Tensor]
 
 
 def read_weights(path: str) -> State:
-    """The `state_dict` of a checkpoint that this package's training wrote, on the processor.
+    """The `state_dict` of a checkpoint, see `read_checkpoint`."""
+    checkpoint = read_checkpoint(path)
+    return checkpoint.get('state_dict', checkpoint)
+
+
+def read_checkpoint(path: str) -> dict:
+    """A checkpoint that this package's training wrote, on the processor.
 
     Raises:
         UserError: no such file, or not a checkpoint.
@@ -37,7 +46,7 @@ def read_weights(path: str) -> State:
         raise UserError(f'{path} cannot be read as a checkpoint: {type(error).__name__}: {error}') from error
     if not isinstance(checkpoint, dict):
         raise UserError(f'{path} holds a {type(checkpoint).__name__}, not the dict of a checkpoint')
-    return checkpoint.get('state_dict', checkpoint)
+    return checkpoint
 
 
 def load_weights(model: nn.Module, path: str) -> None:
@@ -92,5 +101,5 @@ class WholeCheckpointHook(Hook):
 
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
         """Before the weights are put into the model."""
-        model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+        model = unwrap(runner.model)
         checkpoint['state_dict'] = fitting(model, checkpoint['state_dict'], self.path)

@@ -19,10 +19,12 @@ def unlabelled_images(config: Config, folder: str) -> dict:
 
 
 def labelled_images(config: Config) -> dict:
-    """The labelled data set of a config's training, by position: its augmentation follows from a seed as well."""
+    """The labelled data set of a config's training, read by index: its augmentation follows from a seed, 0 if the
+    config names none."""
     dataset = config.train_dataloader.dataset
     source = dataset.get('source', dataset)
-    return source if source['type'] == 'Positioned' else {'type': 'Positioned', 'dataset': source}
+    source = source if source['type'] == 'Positioned' else {'type': 'Positioned', 'dataset': source}
+    return {**source, 'seed': source.get('seed') or 0}
 
 
 def reads_labels(transform: dict) -> bool:

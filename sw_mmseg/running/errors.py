@@ -16,4 +16,4 @@ def is_user_error(error: Exception) -> bool:
     from sw_mmseg.models.pretrained import PretrainedError
     from sw_mmseg.stylization import PictureError
     return isinstance(error, (UserError, DatasetError, NonFiniteLossError, PictureError, PretrainedError,
-                              FileNotFoundError))
+                              FileNotFoundError, NotADirectoryError))

@@ -16,6 +16,9 @@ from sw_mmseg.running.devices import processors
 from sw_mmseg.running.errors import UserError
 from sw_mmseg.running.paths import shipped_config
 
+__all__ = ['LAYOUTS', 'STREETS', 'draw_streets', 'innermost', 'knows', 'make_streets', 'narrow', 'shrunk',
+           'use_streets']
+
 SMALL = shipped_config('bn_pspnet_streets')
 STREETS = Path('data/streets')
 LAYOUTS = {'FoldersADE20K': 'ade20k', 'RawCityscapesDataset': 'cityscapes'}

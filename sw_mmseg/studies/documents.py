@@ -7,6 +7,8 @@ from pathlib import Path
 
 from sw_mmseg.running.errors import UserError
 
+__all__ = ['fill', 'fill_with_pictures']
+
 PICTURE = re.compile(r'\]\(([^)]+\.png)\)')
 
 

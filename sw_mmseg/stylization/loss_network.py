@@ -84,6 +84,7 @@ class LossNetwork(nn.Module):
             x = layer(x)
 
     def forward(self, images: Tensor) -> dict[str, Tensor]:
+        """Layer -> its features, of N×3×H×W images between 0 and 1."""
         x, features = (images - self.mean) / self.std, {}
         for index, layer in enumerate(self.features):
             x = layer(x)

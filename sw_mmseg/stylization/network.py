@@ -13,6 +13,8 @@ import torch.nn.functional as F
 from mmengine.registry import MODELS
 from torch import Tensor, nn
 
+__all__ = ['Residual', 'Section', 'StyleNetwork', 'block', 'build_norm', 'up']
+
 DECODERS = ('transposed', 'resize')
 SMALLEST = 16  # pixels a side that reflection at a quarter of the size can do with
 
@@ -44,6 +46,7 @@ class Residual(nn.Module):
         self.conv1, self.conv2 = block(width, width, 3, 1, norm_cfg), block(width, width, 3, 1, norm_cfg)
 
     def forward(self, x: Tensor) -> Tensor:
+        """N×C×H×W to the same shape."""
         return x + self.conv2(self.conv1(x).relu())
 
 
@@ -73,6 +76,7 @@ class StyleNetwork(nn.Module):
                                      nn.Conv2d(width, 3, 9, padding=4, padding_mode='reflect'))
 
     def forward(self, x: Tensor) -> Tensor:
+        """N×3×H×W images between 0 and 1 to stylised ones."""
         height, width = x.shape[-2:]
         x = self.pad(x)
         for section in self.sections():

@@ -4,10 +4,11 @@ import numpy as np
 import torch
 from mmengine.dist import master_only
 from mmengine.hooks import Hook
-from mmengine.model import is_model_wrapper
 from mmengine.registry import HOOKS
 from mmengine.runner import Runner
 from torch import Tensor, nn
+
+from sw_mmseg.models.wrappers import unwrap
 
 from .pictures import to_uint8
 
@@ -48,7 +49,7 @@ class StyleSamplesHook(Hook):
         """A sheet after every `interval` iterations."""
         if not self.every_n_train_iters(runner, self.interval):
             return
-        model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+        model = unwrap(runner.model)
         if self._contents is None:
             dataset = runner.train_dataloader.dataset
             count = min(self.count, len(dataset))

@@ -85,6 +85,7 @@ class PictureNorm(nn.Module):
         self._shift = sample.mean
 
     def forward(self, x: Tensor) -> Tensor:
+        """Normalises with the statistics of the whole picture."""
         if self.own:
             self.begin()
             self.add(x)
@@ -135,6 +136,7 @@ class WholePicture:
 
     @torch.inference_mode()
     def __call__(self, picture: Tensor) -> Tensor:
+        """3×H×W between 0 and 1 to the same, stylised."""
         height, width = picture.shape[1:]
         x = self.network.pad(picture[None])
         tiled = self.tile and max(x.shape[-2:]) > self.tile

@@ -10,6 +10,8 @@ from sw_mmseg.losses.perceptual import gram_matrix
 from .loss_network import LossNetwork
 from .styles import read_style
 
+__all__ = ['Stylizer']
+
 
 @MODELS.register_module()
 class Stylizer(BaseModel):

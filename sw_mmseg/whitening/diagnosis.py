@@ -79,7 +79,7 @@ def diagnose(layer: SwitchWhiten, x: Tensor) -> Diagnosis:
         check_enough_pixels(layer, x, None)
     with full_precision(x.device):
         sample = torch_backend.sample_moments(x.double(), layer.group_size)
-        mixed = _mixed(layer, x, sample)
+        mixed = _mixed(layer, sample)
         cov, settings = mixed.cov.to(compute_dtype(x)), layer.settings()
         roots = {method: inverse_sqrt(cov, settings._replace(inverse_sqrt=method))[0].double()
                  for method in ('newton', 'eigh')}
@@ -90,7 +90,7 @@ def diagnose(layer: SwitchWhiten, x: Tensor) -> Diagnosis:
                      layer.mean_ratios(), layer.cov_ratios())
 
 
-def _mixed(layer: SwitchWhiten, x: Tensor, sample: Moments) -> Moments:
+def _mixed(layer: SwitchWhiten, sample: Moments) -> Moments:
     """μ̂ and Σ̂ of Equation 6, eps included."""
     batch = pool_moments(sample) if layer.training else layer.running_moments(torch.float64)
     mean_ratios, cov_ratios = (logits.double().softmax(0) for logits in (layer.mean_logits, layer.cov_logits))

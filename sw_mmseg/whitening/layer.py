@@ -149,9 +149,11 @@ class SwitchWhiten(_BatchNorm):
         backend.track(Moments(running_mean, running_cov), batches, Moments(batch.mean, batch.cov), factor, scale, seen)
 
     def learned(self) -> Parameters:
+        """Weight, bias and the logits of both mixtures."""
         return Parameters(self.weight, self.bias, self.mean_logits, self.cov_logits)
 
     def settings(self, group: dist.ProcessGroup | None = None) -> Settings:
+        """What is chosen rather than learnt."""
         return Settings(self.statistics, self.group_size, self.eps, self.inverse_sqrt, self.iterations, group)
 
     def running_moments(self, dtype: torch.dtype) -> Moments | None:
@@ -199,6 +201,7 @@ class SwitchWhiten(_BatchNorm):
                                       error_msgs)
 
     def extra_repr(self) -> str:
+        """The arguments that differ from the defaults, as BatchNorm prints its own."""
         options = ('num_features', 'eps', 'momentum', 'affine', 'statistics', 'group_size')
         text = ', '.join(f'{word}={getattr(self, word)}' for word in options).replace('num_features=', '', 1)
         if self.group_size > 1:
@@ -213,7 +216,7 @@ class SwitchWhiten1d(SwitchWhiten, _BatchNorm):  # `_BatchNorm` again: mmengine'
     ranks = (2, 3)
 
 
-class SwitchWhiten2d(SwitchWhiten, _BatchNorm):
+class SwitchWhiten2d(SwitchWhiten, _BatchNorm):  # noqa: D101  it is the next line
     __doc__ = SwitchWhiten.__doc__
     ranks = (4,)
 

@@ -4,7 +4,8 @@ import pytest
 import torch
 from mmengine.optim import OptimWrapper, OptimWrapperDict
 from mmseg.registry import MODELS
-from tiny_networks import players, tiny_config, two_domain_batch
+
+from tests.helpers.tiny_networks import players, tiny_config, two_domain_batch
 
 
 @pytest.fixture

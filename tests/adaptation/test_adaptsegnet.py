@@ -5,16 +5,6 @@ import inspect
 
 import pytest
 import torch
-from by_hand import (
-    bce,
-    cross_entropy_by_hand,
-    judge_by_hand,
-    network_by_hand,
-    self_information_by_hand,
-    softmax_by_hand,
-    squares,
-    upsampled,
-)
 from mmengine.runner import load_checkpoint
 from mmengine.structures import PixelData
 from mmseg.registry import MODELS
@@ -27,6 +17,16 @@ from sw_mmseg.adaptation import (
     SelfTraining,
 )
 from sw_mmseg.adaptation.base import without_gradient
+from tests.adaptation.by_hand import (
+    bce,
+    cross_entropy_by_hand,
+    judge_by_hand,
+    network_by_hand,
+    self_information_by_hand,
+    softmax_by_hand,
+    squares,
+    upsampled,
+)
 
 METHODS = (AdaptSegNet, AdvEnt, EntropyMinimization, InstanceSelectiveWhitening, SelfTraining)
 

@@ -11,7 +11,8 @@ from mmengine.model import MMSeparateDistributedDataParallel
 from mmengine.optim import build_optim_wrapper
 from mmengine.runner.checkpoint import get_state_dict
 from mmseg.registry import MODELS
-from tiny_networks import SIZES, players, tiny_config, two_domain_batch
+
+from tests.helpers.tiny_networks import SIZES, players, tiny_config, two_domain_batch
 
 ISW = 'InstanceSelectiveWhitening'
 STEPS = {'AdaptSegNet': 2, 'AdvEnt': 2, 'EntropyMinimization': 2, 'SelfTraining': 3,

@@ -5,8 +5,9 @@ import math
 
 import pytest
 import torch
-from by_hand import cross_entropy_by_hand, network_by_hand, self_information_by_hand, upsampled
 from mmengine.structures import PixelData
+
+from tests.adaptation.by_hand import cross_entropy_by_hand, network_by_hand, self_information_by_hand, upsampled
 
 METHODS = ('EntropyMinimization', 'AdvEnt')
 

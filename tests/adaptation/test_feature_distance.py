@@ -6,10 +6,10 @@ import pytest
 import torch
 from mmengine.optim import OptimWrapper, OptimWrapperDict
 from mmseg.registry import MODELS
-from tiny_networks import tiny_config, two_domain_batch
 from torch import nn
 
 from sw_mmseg.adaptation.feature_distance import FeatureDistance, things
+from tests.helpers.tiny_networks import tiny_config, two_domain_batch
 
 
 class Scaled(nn.Module):

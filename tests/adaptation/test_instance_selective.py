@@ -4,11 +4,11 @@ import copy
 
 import pytest
 import torch
-from by_hand import cross_entropy_by_hand, network_by_hand, upsampled
 from torch import nn
 
 from sw_mmseg.adaptation.randomness import image_generators
 from sw_mmseg.losses import sensitive_entries
+from tests.adaptation.by_hand import cross_entropy_by_hand, network_by_hand, upsampled
 
 ISW = 'InstanceSelectiveWhitening'
 

@@ -5,7 +5,8 @@ import copy
 import pytest
 import torch
 from mmengine.optim import OptimWrapper, OptimWrapperDict, build_optim_wrapper
-from tiny_networks import SIZES, players
+
+from tests.helpers.tiny_networks import SIZES, players
 
 
 class ScalingWrapper(OptimWrapper):

@@ -5,8 +5,9 @@ import copy
 import pytest
 import torch
 from mmengine.runner import Runner
-from tiny_networks import SIZES, tiny_config, two_domain_batch
 from torch.utils.data import Dataset
+
+from tests.helpers.tiny_networks import SIZES, tiny_config, two_domain_batch
 
 ISW = 'InstanceSelectiveWhitening'  # compares in its second and third iteration, then whitens
 # what reads the log of each method, through the histories that a resumed run takes over

@@ -4,15 +4,15 @@ import copy
 
 import pytest
 import torch
-from by_hand import cross_entropy_by_hand, network_by_hand, upsampled
 from mmengine.optim import OptimWrapper, OptimWrapperDict
 from mmengine.runner import load_checkpoint
 from mmseg.registry import MODELS
-from tiny_networks import tiny_config, two_domain_batch
 from torch import nn
 
 from sw_mmseg.adaptation import MeanTeacher
 from sw_mmseg.adaptation.class_mix import class_masks
+from tests.adaptation.by_hand import cross_entropy_by_hand, network_by_hand, upsampled
+from tests.helpers.tiny_networks import tiny_config, two_domain_batch
 
 SIZE = (32, 48)
 PLAIN = {'threshold': 0.968, 'alpha': 0.99, 'warmup': 0, 'augmentation': None, 'masking': None}

@@ -7,7 +7,11 @@ config's own.
 from pathlib import Path
 
 import pytest
-from config_runs import (
+
+from sw_mmseg.engine.optimizers import check_coverage
+from sw_mmseg.models.vgg import scale_width
+from sw_mmseg.running.norms import norm_of
+from tests.helpers.config_runs import (
     ALL_NAMES,
     STEPPED_IN,
     check_sites,
@@ -18,10 +22,6 @@ from config_runs import (
     segmentor_of,
     train,
 )
-
-from sw_mmseg.engine.optimizers import check_coverage
-from sw_mmseg.models.vgg import scale_width
-from sw_mmseg.running.norms import norm_of
 
 NAMES = names_of('configs/test_adaptation_configs.py')
 METHODS = ('adaptsegnet', 'advent', 'fda', 'isw', 'jitter', 'minent', 'sourceonly')
@@ -60,8 +60,8 @@ def test_every_config_is_stepped_somewhere():
     assert all((Path(__file__).parents[1] / file).is_file() for file in STEPPED_IN.values())
 
 
-def test_there_are_at_most_80_configs_and_the_promised_ones_among_them():
-    assert len(ALL_NAMES) <= 80
+def test_there_are_at_most_90_configs_and_the_promised_ones_among_them():
+    assert len(ALL_NAMES) <= 90
     promised = {f'bn_{method}_{data}' for method in METHODS for data in ('gta2cityscapes', 'streets')}
     promised |= {f'bn_{method}101_gta2cityscapes' for method in METHODS if method != 'jitter'}
     promised |= {f'sw_{method}_streets' for method in ('adaptsegnet', 'sourceonly')}

@@ -9,11 +9,9 @@ import mmpretrain.models  # noqa: F401 -- registers its scope
 import numpy as np
 import pytest
 import torch
-from config_runs import OMEGA, StartHook, load, names_of, reloaded
 from mmengine.dataset import Compose
 from mmengine.registry import DATASETS, MODELS, DefaultScope
 from mmengine.runner import Runner
-from released_networks import published_network, published_state
 from torch import nn
 from torch.utils.data import Dataset
 
@@ -22,6 +20,8 @@ from sw_mmseg.engine.optimizers import check_coverage
 from sw_mmseg.models.released import convert_released, released_norms
 from sw_mmseg.running.norms import norm_of
 from sw_mmseg.whitening import SwitchWhiten2d, convolution_sites
+from tests.helpers.config_runs import OMEGA, StartHook, load, names_of, reloaded
+from tests.helpers.released_networks import published_network, published_state
 
 NAMES = names_of('configs/test_classification_configs.py')
 # convolutions whose norm is replaced, counted as the paper counts

@@ -2,18 +2,19 @@
 
 import pytest
 import torch
-from config_runs import OMEGA, StartHook, load, names_of, reloaded
 from mmengine.registry import DefaultScope, init_default_scope
 from mmengine.runner import Runner
 from torch import nn
 
+from tests.helpers.config_runs import OMEGA, StartHook, load, names_of, reloaded
+
 pytest.importorskip('mmdet')
 from mmdet.registry import MODELS
-from tiny_detection import make_narrow, use_tiny_data
 
 import sw_mmseg.plugin  # noqa: F401
 from sw_mmseg.running.norms import NormError, norm_of, set_norm
 from sw_mmseg.whitening import SwitchWhiten2d
+from tests.helpers.tiny_detection import make_narrow, use_tiny_data
 
 NAMES = names_of('configs/test_detection_configs.py')
 SITES = ['bn1', *[f'layer{stage}.{block}.bn2' for stage, blocks in ((1, [1]), (2, [0, 2]), (3, [0, 2, 4]))

@@ -6,12 +6,12 @@ thresholds and policies are the config's own.
 
 import pytest
 import torch
-from config_runs import OMEGA, StartHook, check_sites, load, names_of, one_iteration, reloaded, train
 
 from sw_mmseg.engine.optimizers import check_coverage
 from sw_mmseg.models.vgg import scale_width
 from sw_mmseg.running.norms import NormError, norm_of
 from sw_mmseg.whitening import SwitchWhiten2d
+from tests.helpers.config_runs import OMEGA, StartHook, check_sites, load, names_of, one_iteration, reloaded, train
 
 NAMES = names_of('configs/test_self_training_configs.py')
 FOREIGN = {'mitb5': 'MixVisionTransformer', 'convnext': 'TIMMBackbone', 'dinov2': 'TIMMBackbone'}

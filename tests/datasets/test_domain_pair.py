@@ -11,7 +11,7 @@ from mmengine.runner import Runner
 from mmengine.runner.loops import _InfiniteDataloaderIterator
 
 from sw_mmseg.datasets import DomainPair, Positioned, PositionSampler, sampler
-from sw_mmseg.datasets.positions import seeded
+from sw_mmseg.datasets.positions import Position, seeded
 
 TARGET = [dict(type='LoadImage'), dict(type='RandomFlip', prob=0.5), dict(type='PackSegInputs')]
 # mmengine up to 0.10.7 reads through the samples that a resumed run has used
@@ -63,14 +63,14 @@ def test_no_target_label_is_ever_in_a_batch(pair, cityscapes):
 def test_a_target_with_labels_is_refused(pair, cityscapes):
     pair['target'] = dict(type='RawCityscapesDataset', data_root=str(cityscapes), pipeline=SOURCE)
     with pytest.raises(ValueError, match='brought labels'):
-        DomainPair(pair['source'], pair['target'])[0]
+        DomainPair(pair['source'], pair['target'], seed=0)[0]
 
 
 def test_each_side_is_seen_once_an_epoch_in_changing_order(pair):
     data = DomainPair(pair['source'], pair['target'], seed=1)
     assert len(data) == 7
     for side, length in (('source', 7), ('target', 5)):
-        seen = [data[p][side]['data_samples'].img_path for p in range(3 * length)]
+        seen = [data[Position(p, 0)][side]['data_samples'].img_path for p in range(3 * length)]
         epochs = [seen[i:i + length] for i in range(0, 3 * length, length)]
         assert all(len(set(epoch)) == length for epoch in epochs)
         assert epochs[0] != epochs[1] != epochs[2]
@@ -116,7 +116,7 @@ def test_two_ranks_share_the_positions(pair, monkeypatch):
         monkeypatch.setattr(sampler, 'get_dist_info', lambda rank=rank: (rank, 2))
         own = PositionSampler(data)
         own.skip(3)
-        positions.append(list(islice(own, 5)))
+        positions.append([position.number for position in islice(own, 5)])
         assert len(own) == 4
     assert positions == [[6, 8, 10, 12, 14], [7, 9, 11, 13, 15]]
 
@@ -126,11 +126,43 @@ def test_source_only_sees_the_pairs_source_samples(pair):
     alone = Positioned(pair['source'], seed=5)
     assert len(alone) == 7 and alone.metainfo['classes'] == joined.metainfo['classes']
     for p in range(20):
-        assert print_of(pseudo_collate([joined[p]['source']])) == print_of(pseudo_collate([alone[p]]))
+        pair_sample, sample = joined[Position(p, 0)]['source'], alone[Position(p, 0)]
+        assert print_of(pseudo_collate([pair_sample])) == print_of(pseudo_collate([sample]))
+
+
+def test_iterating_ends_after_an_epoch_and_positions_do_not(pair):
+    for data in (DomainPair(pair['source'], pair['target'], seed=1), Positioned(pair['source'], seed=1)):
+        items = list(islice(iter(data), 100))
+        assert len(items) == len(data) == 7
+        for index in (7, -1):
+            with pytest.raises(IndexError, match=f'index {index} of 7'):
+                data[index]
+        assert data[Position(10**9, 0)]
+
+
+def test_an_index_is_that_position_of_the_first_epoch(pair):
+    data = DomainPair(pair['source'], pair['target'], seed=1)
+    for index in range(7):
+        assert print_of(pseudo_collate([data[index]])) == print_of(pseudo_collate([data[Position(index, 5)]]))
+
+
+def test_without_a_seed_an_index_is_refused_and_a_position_brings_one(pair):
+    """So that no sampler reads with a seed that nobody chose; the sampler that brings one writes it nowhere."""
+    data = DomainPair(pair['source'], pair['target'])
+    with pytest.raises(ValueError, match=r'DomainPair has no seed: .*follow\(seed\).*PositionSampler'):
+        data[0]
+    first = next(iter(PositionSampler(data, seed=8)))
+    assert data.seed is None and first == (0, 8)
+    own = DomainPair(pair['source'], pair['target'], seed=8)
+    samples = [pseudo_collate([side]) for side in (data[first], own[0])]
+    assert print_of(samples[0]) == print_of(samples[1])
+    data.follow(8)
+    data.follow(9)  # a seed stays
+    assert data.seed == 8 and print_of(pseudo_collate([data[3]])) == print_of(pseudo_collate([own[3]]))
 
 
 def test_loading_leaves_random_numbers_alone(pair):
-    data = DomainPair(pair['source'], pair['target'])
+    data = DomainPair(pair['source'], pair['target'], seed=0)
 
     def numbers():
         return random.random(), np.random.rand(), torch.rand(1).item()

@@ -213,9 +213,7 @@ def test_decisions_are_logged_once(tmp_path, monkeypatch):
 @pytest.mark.parametrize('planes', ['contig', 'separate'])
 def test_bands_one_after_the_other_and_compressions(tmp_path, planes, compression):
     path = tmp_path / 'a.tif'
-    if compression == 'tiff_lzw':
-        Image.fromarray(RAMP).save(path, compression=compression)
-    elif compression == 'packbits':
+    if compression == 'tiff_lzw' or compression == 'packbits':
         Image.fromarray(RAMP).save(path, compression=compression)
     else:
         tifffile.imwrite(path, RAMP if planes == 'contig' else np.moveaxis(RAMP, -1, 0), photometric='rgb',

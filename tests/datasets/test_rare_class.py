@@ -1,11 +1,13 @@
 """Rare-class sampling against probabilities and counts worked out by hand."""
 
 import math
+import os
 
 import numpy as np
 import pytest
 
 from sw_mmseg.datasets import DatasetError, GTA5Dataset, Positioned, RareClassSampling, UnlabelledImages
+from sw_mmseg.datasets.positions import Position
 from sw_mmseg.datasets.rare_class import class_probabilities, count_pixels
 
 
@@ -47,21 +49,62 @@ def test_min_share_leaves_out_pictures_with_too_little(gta5, files):
     ids[1] = 26
     files.paletted(gta5 / 'labels/00005.png', ids)
     sampling = RareClassSampling(GTA5Dataset(str(gta5)), min_share=0.1, cache=False)
-    assert sampling._pictures[13].tolist() == [4]
-    assert RareClassSampling(GTA5Dataset(str(gta5)), min_share=0.01, cache=False)._pictures[13].tolist() == [3, 4]
-    assert RareClassSampling(GTA5Dataset(str(gta5)), min_share=0.5, cache=False)._pictures[13].tolist() == [3, 4]
+    assert sampling._images[13].tolist() == [4]
+    assert RareClassSampling(GTA5Dataset(str(gta5)), min_share=0.01, cache=False)._images[13].tolist() == [3, 4]
+    assert RareClassSampling(GTA5Dataset(str(gta5)), min_share=0.5, cache=False)._images[13].tolist() == [3, 4]
 
 
 def test_counts_are_kept_and_belong_to_their_files(gta5):
     first = count_pixels(GTA5Dataset(str(gta5)))
-    kept = list(gta5.glob('.class_counts_*.npy'))
-    assert len(kept) == 1 and not list(gta5.glob('.class_counts_*.npy.*'))
-    for path in (gta5 / 'labels').iterdir():
-        path.write_bytes(b'')  # whoever reads these again fails
+    assert len(list(gta5.glob('.*'))) == len(list(gta5.glob('.class_counts_*.npz'))) == 1  # and no part of one
+    for path in (gta5 / 'labels').iterdir():  # whoever reads these again fails
+        times = path.stat().st_atime_ns, path.stat().st_mtime_ns
+        path.write_bytes(bytes(path.stat().st_size))
+        os.utime(path, ns=times)
     np.testing.assert_array_equal(count_pixels(GTA5Dataset(str(gta5))), first)
     (gta5 / 'few.txt').write_text('00001\n00002\n')
     with pytest.raises(DatasetError, match='cannot be read'):
         count_pixels(GTA5Dataset(str(gta5), split='few.txt'))
+
+
+@pytest.mark.parametrize('same', ['size', 'time'])
+def test_corrected_labels_are_counted_again(same, gta5, files):
+    """A file of another size or another time is another file, whatever its name."""
+    first, file = count_pixels(GTA5Dataset(str(gta5))), gta5 / 'labels/00001.png'
+    state = file.stat()
+    ids = np.full((4, 6), 7)
+    ids[0] = 26
+    files.paletted(file, ids)  # a row of building becomes one of cars
+    if same == 'time':
+        file.write_bytes(file.read_bytes() + b' ')  # behind the end of a PNG
+        os.utime(file, ns=(state.st_atime_ns, state.st_mtime_ns))
+        assert file.stat().st_mtime_ns == state.st_mtime_ns and file.stat().st_size != state.st_size
+    else:
+        os.utime(file, ns=(state.st_atime_ns, state.st_mtime_ns + 1))
+    again = count_pixels(GTA5Dataset(str(gta5)))
+    assert (first[0, 2], first[0, 13]) == (6, 0) and (again[0, 2], again[0, 13]) == (0, 6)
+    np.testing.assert_array_equal(again[1:], first[1:])
+    np.testing.assert_array_equal(count_pixels(GTA5Dataset(str(gta5))), again)
+    assert len(list(gta5.glob('.class_counts_*'))) == 1  # in place of the old ones
+
+
+def test_a_cache_that_is_broken_or_cannot_be_written_costs_only_time(gta5, monkeypatch):
+    first = count_pixels(GTA5Dataset(str(gta5)))
+    kept, = gta5.glob('.class_counts_*.npz')
+    for content in (b'', b'PK nothing', kept.read_bytes()[:100]):
+        kept.write_bytes(content)
+        np.testing.assert_array_equal(count_pixels(GTA5Dataset(str(gta5))), first)
+    kept.unlink()
+    monkeypatch.setattr(os, 'replace', lambda *_: (_ for _ in ()).throw(PermissionError('read-only')))
+    np.testing.assert_array_equal(count_pixels(GTA5Dataset(str(gta5))), first)
+    assert not list(gta5.glob('.class_counts_*'))
+
+
+def test_a_label_file_that_is_gone_is_named(gta5):
+    data = GTA5Dataset(str(gta5))
+    (gta5 / 'labels/00003.png').unlink()
+    with pytest.raises(DatasetError, match=r'00003\.png cannot be read'):
+        count_pixels(data)
 
 
 def test_it_needs_labels_and_a_positive_temperature(gta5):
@@ -75,7 +118,7 @@ def test_it_is_an_option_of_a_stream(gta5):
     pipeline = [dict(type='LoadImage'), dict(type='LoadLabels'), dict(type='PackSegInputs')]
     source = dict(type='GTA5Dataset', data_root=str(gta5), pipeline=pipeline)
     data = Positioned(source, seed=0, rare_class_sampling=dict(temperature=0.02))
-    seen = {data[p]['data_samples'].img_path[-9:] for p in range(40)}
+    seen = {data[Position(p, 0)]['data_samples'].img_path[-9:] for p in range(40)}
     assert seen == {'00001.png', '00002.png', '00003.png', '00007.png'}
     with pytest.raises(TypeError, match='temprature'):
         Positioned(source, rare_class_sampling=dict(temprature=0.1))

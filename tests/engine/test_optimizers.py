@@ -5,9 +5,9 @@ import torch
 from mmengine.optim import build_optim_wrapper
 from mmengine.registry import OPTIM_WRAPPERS
 from mmseg.registry import MODELS
-from tiny_networks import tiny_config
 
 from sw_mmseg.engine import DomainOptimWrapperConstructor, DomainOptimWrappers
+from tests.helpers.tiny_networks import tiny_config
 
 
 def sections(**kwargs):

@@ -4,10 +4,10 @@ import pytest
 import torch
 from mmengine.structures import PixelData
 from mmseg.registry import MODELS
-from tiny_networks import side, tiny_config
 
 from sw_mmseg.engine import PseudoLabelAccuracyHook
 from sw_mmseg.engine.pseudo_accuracy import accuracies
+from tests.helpers.tiny_networks import side, tiny_config
 
 SIZE = (32, 48)
 

@@ -113,7 +113,7 @@ def test_head_sums_its_branches(branches, dilations):
 
 
 def test_loss_is_the_mean_over_labelled_pixels():
-    from tiny_networks import side
+    from tests.helpers.tiny_networks import side
 
     torch.manual_seed(3)
     head, samples = DeepLabV2Head(4, 5), side((8, 8), 2, labelled=True)['data_samples']

@@ -2,10 +2,10 @@
 
 import pytest
 import torch
-from tiny_networks import two_domain_batch
 from torch import nn
 
 from sw_mmseg.models import DomainPreprocessor, OutputDiscriminator
+from tests.helpers.tiny_networks import two_domain_batch
 
 
 def test_published_shape():

@@ -8,10 +8,10 @@ from mmengine.registry import DefaultScope
 pytest.importorskip('mmdet')
 from mmdet.registry import MODELS
 from mmdet.testing import demo_mm_inputs
-from tiny_detection import make_narrow
 
 import sw_mmseg.plugin  # noqa: F401
 from sw_mmseg.whitening import SwitchWhiten2d
+from tests.helpers.tiny_detection import make_narrow
 
 MASK_RCNN = 'mask_rcnn/mask-rcnn_r50_fpn_1x_coco.py'
 COMMON = (MASK_RCNN, 'faster_rcnn/faster-rcnn_r50_fpn_1x_coco.py', 'retinanet/retinanet_r50_fpn_1x_coco.py',

@@ -5,12 +5,12 @@ import copy
 import pytest
 import torch
 import torchvision
-from released_networks import SITES, PublishedLayer, published_network, published_state
 
 from sw_mmseg.models.released import RELEASED, ReleasedError, convert_released, released_norms
 from sw_mmseg.models.released.conversion import _convert_layer
 from sw_mmseg.models.released.layout import classifier, convolutions, norms
 from sw_mmseg.whitening import SwitchWhiten2d, replace_norm
+from tests.helpers.released_networks import SITES, PublishedLayer, published_network, published_state
 
 EXACT = dict(rtol=1e-9, atol=1e-9)
 STATISTICS = {2: ('bw', 'iw'), 3: ('bw', 'iw', 'ln'), 5: ('bw', 'iw', 'bn', 'in', 'ln')}

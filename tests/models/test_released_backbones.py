@@ -5,10 +5,10 @@ import importlib
 import pytest
 import torch
 from mmengine.registry import MODELS, DefaultScope
-from released_networks import published_network, published_state
 
 import sw_mmseg.plugin  # noqa: F401
 from sw_mmseg.models.released import convert_released, released_norms
+from tests.helpers.released_networks import published_network, published_state
 
 # a scope, and the options of its ResNet that make it torchvision's
 SCOPES = {'mmseg': {}, 'mmdet': {}, 'mmpretrain': {'out_indices': (0, 1, 2, 3)}}

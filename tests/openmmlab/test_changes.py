@@ -3,9 +3,7 @@
 import functools
 import logging
 import socket
-import subprocess
 import sys
-import textwrap
 
 import mmengine
 import mmseg
@@ -24,6 +22,7 @@ import sw_mmseg.plugin  # noqa: F401
 from sw_mmseg.openmmlab import CHANGES, accumulate, register, registered, unregister
 from sw_mmseg.openmmlab.sync_converters import HOLDERS
 from sw_mmseg.whitening import SwitchWhiten2d
+from tests.openmmlab.subprocesses import python
 
 TABLE = {change.name: change for change in CHANGES}
 UPSTREAM = digit_version(mmseg.__version__) < digit_version('1.3')  # OpenMMLab's own last releases
@@ -42,12 +41,6 @@ def unchanged():
     yield take_back
     for change in taken:
         change.apply()
-
-
-def python(code):
-    done = subprocess.run([sys.executable, '-W', 'ignore', '-c', textwrap.dedent(code)], capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr[-2000:]
-    return done.stdout.splitlines()
 
 
 # A test for each row: what is wrong without it. One that fails says that the row can go.
@@ -209,81 +202,3 @@ def test_changes_are_made_once_logged_and_taken_back(caplog):
     levels = {record.levelno for record in caplog.records if record.name.startswith('sw_mmseg')}
     assert levels == {logging.DEBUG} and all(change.name in caplog.text for change in made)
     assert set(registered()) == set(made)  # in another order where mmdet was imported after the plugin
-
-
-SNAPSHOT = '''
-    import importlib, sys
-    from sw_mmseg.openmmlab.extension import import_mmseg
-    import_mmseg()  # as the plugin does, with the stand-in where it cannot be without
-    import mmcv.cnn, mmcv.transforms, mmengine._strategy.distributed, mmengine.hooks, mmengine.runner
-    import mmseg.engine, mmseg.evaluation, mmseg.models, torch.distributed, torchvision
-    from mmengine.registry import Registry
-    from mmengine.runner import CheckpointLoader
-
-    PACKAGES = ('mmengine', 'mmcv', 'mmseg', 'mmdet', 'mmpretrain', 'torch', 'torchvision')
-    LOOSE = ('__warningregistry__',)
-
-    def snapshot():
-        """Foreign modules, their attributes and those of their classes, names in registries, finders of modules."""
-        objects = {{('sys', 'meta_path'): list(sys.meta_path)}}
-        objects |= {{('scheme', scheme): loader for scheme, loader in CheckpointLoader._schemes.items()}}
-        for name, module in list(sys.modules.items()):
-            if name.split('.')[0] not in PACKAGES or module is None:
-                continue
-            objects['module', name] = module
-            for key, value in list(vars(module).items()):
-                objects[name, key] = value
-                if isinstance(value, Registry):
-                    registry = f'{{value.scope}}/{{value.name}}'
-                    objects |= {{('registry', registry, word): thing for word, thing in value.module_dict.items()}}
-                elif isinstance(value, type) and value.__module__ == name:
-                    objects |= {{(name, key, word): thing for word, thing in vars(value).items()}}
-        return objects
-
-    def differs(one, other):
-        return one is not other and not (isinstance(one, (list, dict)) and one == other)
-
-    def report(what, before):
-        after = snapshot()
-        changed = [key for key, value in before.items() if differs(value, after.get(key)) and key[-1] not in LOOSE]
-        print('changed', what, len(before) > 10000, *('.'.join(key) for key in changed))
-
-    for package in {packages}:
-        before = snapshot()
-        importlib.import_module(package)
-        report(package, before)
-    sys.modules['sw_mmseg.openmmlab'].unregister()
-    report('unregister', before)
-'''
-PACKAGES = tuple(f'sw_mmseg.{name}' for name in ('whitening', 'models', 'losses', 'openmmlab', 'adaptation', 'engine',
-                                                 'datasets', 'stylization', 'analysis', 'plugin'))
-
-
-@functools.cache
-def changed():
-    """Foreign objects that importing each package changed, one package after the other; the plugin last."""
-    lines = python(SNAPSHOT.format(packages=PACKAGES))
-    return {line.split()[1]: line.split()[2:] for line in lines if line.startswith('changed ')}
-
-
-@pytest.mark.parametrize('package', PACKAGES[:-1])
-def test_importing_a_package_changes_nothing_outside(package):
-    assert changed()[package] == ['True']
-
-
-def test_the_snapshot_sees_what_the_plugin_changes():
-    """Which is the table, and nothing beside it."""
-    expected = {f'{holder}.convert_sync_batchnorm' for holder in HOLDERS}
-    expected |= {'torch.nn.modules.batchnorm.SyncBatchNorm.convert_sync_batchnorm',
-                 'mmengine.config.config.Config._get_cfg_path'}
-    if TABLE['SyncBN without a GPU'].needed():
-        expected |= {'registry.mmengine/model.SyncBN'}
-    if TABLE['local checkpoints'].needed():
-        expected |= {'scheme.', 'mmengine.runner.checkpoint.CheckpointLoader._schemes'}
-    if TABLE['mmcv._ext'].needed() and not UPSTREAM:  # where it is there already
-        expected |= {'sys.meta_path'}
-    assert expected == set(changed()['sw_mmseg.plugin'][1:])
-
-
-def test_unregistering_leaves_everything_as_it_was_before_the_plugin():
-    assert changed()['unregister'] == (['True', 'sys.meta_path'] if UPSTREAM else ['True'])  # a stand-in less

@@ -1,9 +1,7 @@
 """The stand-in for mmcv's compiled operators, through mmcv's own functions, against plain loops in fp64."""
 
 import math
-import subprocess
 import sys
-import textwrap
 
 import mmseg
 import numpy as np
@@ -15,6 +13,7 @@ from torch.testing import assert_close
 import sw_mmseg.plugin  # noqa: F401
 from sw_mmseg.openmmlab import MissingOperatorError
 from sw_mmseg.openmmlab.extension import StandIn
+from tests.openmmlab.subprocesses import words
 
 ops = pytest.importorskip('mmcv.ops')
 DEVICES = ['cpu'] + (['cuda'] if torch.cuda.is_available() else [])
@@ -207,15 +206,9 @@ def test_other_operators_say_what_is_missing_and_how_to_get_it():
     assert 'torchvision' in ops.get_compiler_version()
 
 
-def python(code, **variables):
-    done = subprocess.run([sys.executable, '-W', 'ignore', '-c', textwrap.dedent(code)], capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr[-2000:]
-    return done.stdout.split()
-
-
 @served
 def test_segmentation_runs_without_it_and_mmdet_gets_it_whenever_it_was_imported():
-    early = python('''
+    early = words('''
         import sys
         import sw_mmseg.plugin
         print('mmcv.ops' in sys.modules, 'mmdet' in sys.modules)
@@ -226,13 +219,13 @@ def test_segmentation_runs_without_it_and_mmdet_gets_it_whenever_it_was_imported
     assert early[-4:] == [str(needs), 'False', 'StandIn', 'RoIAlignFunction']
     if needs:
         return
-    late = python('''
+    late = words('''
         import mmdet.structures
         import sw_mmseg.plugin
         print(mmdet.structures.mask.structures.roi_align.__self__.__name__)
     ''')
     assert late[-1] == 'RoIAlignFunction'
-    late = python('''
+    late = words('''
         import mmseg.models  # which tries mmdet and gets half of it
         import sw_mmseg.plugin
         import mmdet.models.dense_heads.centernet_head as head
@@ -245,11 +238,11 @@ def test_segmentation_runs_without_it_and_mmdet_gets_it_whenever_it_was_imported
 @served
 def test_a_compiled_extension_comes_first(tmp_path):
     (tmp_path / '_ext.py').write_text('def __getattr__(name):\n    return lambda *args, **kwargs: "compiled"\n')
-    words = python(f'''
+    said = words(f'''
         import mmcv
         mmcv.__path__.append({str(tmp_path)!r})
         import sw_mmseg.plugin
         import mmcv._ext
         print(mmcv._ext.nms(), mmcv._ext.__file__)
     ''')
-    assert words[-2:] == ['compiled', str(tmp_path / '_ext.py')]
+    assert said[-2:] == ['compiled', str(tmp_path / '_ext.py')]

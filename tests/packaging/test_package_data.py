@@ -82,7 +82,7 @@ def test_version_stands_once_and_needs_no_torch():
     code = 'import sys, sw_mmseg; print(sw_mmseg.__version__, "torch" in sys.modules)'
     done = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True, cwd=ROOT, check=True)
     assert done.stdout.split() == [sw_mmseg.__version__, 'False']
-    literal = re.compile(rf'(?<![\d.]){re.escape(sw_mmseg.__version__)}(?![\d.])')
+    literal = re.compile(rf'(?<![\d.=]){re.escape(sw_mmseg.__version__)}(?![\d.])')  # not of a package that is pinned
     for name in ('setup.cfg', 'pyproject.toml', 'CITATION.cff', 'README.md'):
         assert not literal.search((ROOT / name).read_text()), f'{name} repeats the version'
 

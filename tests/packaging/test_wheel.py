@@ -9,8 +9,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from own_folders import write_folders
 from PIL import Image
+
+from tests.helpers.own_folders import write_folders
 
 pytestmark = pytest.mark.slow
 

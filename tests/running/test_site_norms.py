@@ -3,7 +3,6 @@
 from pathlib import Path
 
 import pytest
-from config_runs import ALL_NAMES, FOLDER, load
 from mmengine.config import Config, ConfigDict
 
 from sw_mmseg.running.configs import find_config, load_config
@@ -11,6 +10,7 @@ from sw_mmseg.running.errors import UserError
 from sw_mmseg.running.named_configs import find_named, load_named, with_norm
 from sw_mmseg.running.norms import NormError, find_norm, name_with_norm, norm_of, set_norm
 from sw_mmseg.whitening import NORMS
+from tests.helpers.config_runs import ALL_NAMES, FOLDER, load
 
 FIVE = ('bw', 'iw', 'bn', 'in', 'ln')
 WITHOUT_SITES = {'frozenbn_maskrcnn_coco', 'mitb5_daformer_gta2cityscapes', 'mitb5_mic_gta2cityscapes',

@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 import torch
-from config_runs import OMEGA, StartHook, load, names_of, reloaded
 from mmengine.registry import MODELS
 from mmengine.runner import Runner
 from PIL import Image
@@ -13,6 +12,7 @@ import sw_mmseg.plugin  # noqa: F401
 from sw_mmseg.running.norms import norm_of
 from sw_mmseg.stylization import StyleNetwork
 from sw_mmseg.whitening import SwitchWhiten2d
+from tests.helpers.config_runs import OMEGA, StartHook, load, names_of, reloaded
 
 CONFIGS = names_of('stylization/test_stylization.py')
 NORMS = ('bn', 'in', 'iw', 'sw', 'swb')  # of Figures 4, 5 and 9

@@ -14,6 +14,7 @@ from sw_mmseg.datasets.rare_class import count_pixels
 
 
 def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
+    """The command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('folder', type=Path, help='holds gta5 and cityscapes')
     parser.set_defaults(local_rank=0, traceback=False)
@@ -29,6 +30,7 @@ def cells(counts: np.ndarray) -> list[str]:
 
 
 def main(args: argparse.Namespace) -> None:
+    """Read, do, print."""
     source = count_pixels(GTA5Dataset(data_root=str(args.folder / 'gta5')), cache=False)
     target = count_pixels(RawCityscapesDataset(data_root=str(args.folder / 'cityscapes'), split='train'), cache=False)
     print('| class | source | target |\n|---|---|---|')

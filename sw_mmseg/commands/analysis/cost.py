@@ -2,7 +2,7 @@
 
 Forward and backward of every set of statistics while one of N, C, H·W, the group size D and C without groups grows and
 the rest stays; time and peak memory, and the exponents fitted to both beside what the table predicts. Norms are timed
-in turn (tools/benchmark/_measure.py says how). `--docs` fills Table 1 of docs/understanding.md. With `--study DIR`, a
+in turn (sw_mmseg/benchmark/measure.py says how). `--docs` fills Table 1 of docs/understanding.md. With `--study DIR`, a
 work directory of scene_parsing_study.py that has the configs of Table 5, it writes that table and measures nothing.
 """
 

@@ -17,11 +17,12 @@ from pathlib import Path
 from sw_mmseg.datasets.streets.instances import instance_files
 from sw_mmseg.engine.progress import duration
 from sw_mmseg.running import paths, records, training
+from sw_mmseg.running.command_line import seed_number
 from sw_mmseg.running.errors import UserError
 from sw_mmseg.studies.detection import report
 from sw_mmseg.studies.detection import runs as detection
 from sw_mmseg.studies.documents import fill
-from sw_mmseg.whitening import NORMS as norm_table
+from sw_mmseg.whitening import NORMS as TABLE
 
 NORMS = ('syncbn', 'gn', 'sn', 'sw')
 DOCS, PICTURE = paths.DOCS / 'instance_segmentation.md', paths.DOCS / 'images/instance_segmentation.png'
@@ -31,8 +32,8 @@ KEPT = paths.DOCS / 'results/detection.jsonl'
 def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('--norms', nargs='+', choices=tuple(norm_table), default=list(NORMS))
-    parser.add_argument('--seeds', type=int, nargs='+', default=[0, 1, 2])
+    parser.add_argument('--norms', nargs='+', choices=tuple(TABLE), default=list(NORMS))
+    parser.add_argument('--seeds', type=seed_number, nargs='+', default=[0, 1, 2])
     parser.add_argument('--iterations', type=int, help="of each training (default: the configs')")
     parser.add_argument('--work-dir', type=Path, default=Path('work_dirs/detection'))
     parser.add_argument('--data', type=Path, default=Path('data/streets_instances/varied'),

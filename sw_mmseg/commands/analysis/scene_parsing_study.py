@@ -18,13 +18,14 @@ from pathlib import Path
 
 from sw_mmseg.engine.progress import duration
 from sw_mmseg.running import paths, records, training
+from sw_mmseg.running.command_line import seed_number
 from sw_mmseg.running.errors import UserError
 from sw_mmseg.running.named_configs import find_named
 from sw_mmseg.running.streets import STREETS, draw_streets
 from sw_mmseg.studies.documents import fill
 from sw_mmseg.studies.scenes import report
 from sw_mmseg.studies.scenes import runs as scenes
-from sw_mmseg.whitening import NORMS as norm_table
+from sw_mmseg.whitening import NORMS as TABLE
 
 NORMS = ('bn', 'sn', 'bw', 'sw', 'swb')
 METHODS = ('fcn', 'pspnet', 'pspnet101')
@@ -37,9 +38,9 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('configs', nargs='*', default=['pspnet_streets'], metavar='[NORM_]METHOD_DATA',
                         help='names of configs, with a norm or with all of --norms (default: pspnet_streets)')
-    parser.add_argument('--norms', nargs='+', choices=tuple(norm_table), default=list(NORMS), metavar='NORM',
+    parser.add_argument('--norms', nargs='+', choices=tuple(TABLE), default=list(NORMS), metavar='NORM',
                         help=f'of names without one (default: {", ".join(NORMS)})')
-    parser.add_argument('--seeds', type=int, nargs='+', default=[0, 1, 2])
+    parser.add_argument('--seeds', type=seed_number, nargs='+', default=[0, 1, 2])
     parser.add_argument('--iterations', type=int, help="of each training (default: the configs')")
     parser.add_argument('--work-dir', type=Path, default=Path('work_dirs/scene_parsing'))
     parser.add_argument('--data', type=Path, default=STREETS, help='where streets are, or will be')

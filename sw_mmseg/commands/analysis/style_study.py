@@ -19,12 +19,13 @@ from mmengine.config import DictAction
 
 from sw_mmseg.engine.progress import duration
 from sw_mmseg.running import paths, training
+from sw_mmseg.running.command_line import seed_number
 from sw_mmseg.running.errors import UserError
 from sw_mmseg.running.streets import STREETS, draw_streets
 from sw_mmseg.studies.documents import fill
 from sw_mmseg.studies.style import report
 from sw_mmseg.studies.style import runs as styles
-from sw_mmseg.whitening import NORMS as norm_table
+from sw_mmseg.whitening import NORMS as TABLE
 
 NORMS = ('bn', 'in', 'iw', 'sw', 'swb')
 DOCS, IMAGES = paths.DOCS / 'style_transfer.md', paths.DOCS / 'images'
@@ -33,8 +34,8 @@ DOCS, IMAGES = paths.DOCS / 'style_transfer.md', paths.DOCS / 'images'
 def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('--norms', nargs='+', choices=tuple(norm_table), default=list(NORMS))
-    parser.add_argument('--seeds', type=int, nargs='+', default=[0, 1, 2])
+    parser.add_argument('--norms', nargs='+', choices=tuple(TABLE), default=list(NORMS))
+    parser.add_argument('--seeds', type=seed_number, nargs='+', default=[0, 1, 2])
     parser.add_argument('--iterations', type=int, help="of each training (default: the configs')")
     parser.add_argument('--style', help="a picture, or drawn://NAME (default: the configs')")
     parser.add_argument('--loss-network', type=Path, metavar='CHECKPOINT',

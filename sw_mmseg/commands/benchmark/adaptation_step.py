@@ -31,6 +31,7 @@ GOAL = 2.2
 
 
 def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
+    """The command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('--width', type=float, default=0.25, help='factor on the channels of VGG16')
     parser.add_argument('--size', type=int, nargs=2, default=(256, 128), metavar=('W', 'H'), help='of both domains')
@@ -70,6 +71,7 @@ def build_step(method: str, args: argparse.Namespace) -> Callable[[], None]:
 
 
 def random_batch(args: argparse.Namespace, labelled: bool) -> dict:
+    """Images of one domain, with labels where it is the source."""
     width, height = args.size
     samples = [SegDataSample() for _ in range(args.batch)]
     if labelled:
@@ -80,6 +82,7 @@ def random_batch(args: argparse.Namespace, labelled: bool) -> dict:
 
 
 def seconds(step: Callable[[], None], device: str) -> float:
+    """Of one step."""
     begin = time.perf_counter()
     step()
     if device != 'cpu':

@@ -30,6 +30,7 @@ GOAL = 5.0
 
 
 def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
+    """The command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('--images', type=int, default=8, help='images to read')
     parser.add_argument('--steps', type=int, default=2, help='training steps, after one that does not count')
@@ -71,6 +72,7 @@ def reading_times(images: int) -> list[float]:
 
 
 def main(args: argparse.Namespace) -> int:
+    """Parse, measure, print."""
     args.size, args.batch, args.dis_width = (1280, 720), 1, None
     read = statistics.median(reading_times(args.images))
     step = build_step('source only', args)

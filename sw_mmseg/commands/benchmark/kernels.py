@@ -26,6 +26,7 @@ GROUPS = (16, 1)
 
 
 def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
+    """The command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('--shapes', nargs='+', default=SHAPES, type=lambda text: tuple(map(int, text.split('x'))),
                         help='such as 16x256x64x64; channels divide by 16')
@@ -45,6 +46,7 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
 
 
 def main(args: argparse.Namespace) -> int:
+    """Parse, measure, print."""
     reason = missing()
     if reason is not None:
         print(f'error: {reason}', file=sys.stderr)

@@ -24,6 +24,7 @@ CONDITIONS = [1.0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6]
 
 
 def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
+    """The command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('--iterations', nargs='+', type=int, default=[3, 5, 7, 10], metavar='T')
     parser.add_argument('--eps', nargs='+', type=float, default=[1e-5, 1e-3, 1e-2])
@@ -45,6 +46,7 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
 
 
 def main(args: argparse.Namespace) -> int:
+    """Parse, measure, print."""
     torch.manual_seed(0)
     write('\n'.join(report(args)), args.markdown)
     return 0

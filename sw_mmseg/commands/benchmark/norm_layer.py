@@ -35,6 +35,7 @@ DTYPES = ['float32', 'bfloat16', 'float16', 'float64']
 
 
 def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
+    """The command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('--device', default='cpu')
     parser.add_argument('--dtypes', '--dtype', nargs='+', default=['float32'], choices=DTYPES, metavar='DTYPE',
@@ -61,6 +62,7 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
 
 
 def main(args: argparse.Namespace) -> int:
+    """Parse, measure, print."""
     torch.manual_seed(0)
     results: Results = {}
     for mode in args.modes:

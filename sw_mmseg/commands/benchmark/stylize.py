@@ -36,6 +36,7 @@ GOALS = {'cpu': 2.0, 'cuda': 1.15}
 
 
 def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
+    """The command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('--device', default='cpu')
     parser.add_argument('--norms', nargs='+', choices=list(NORMS), default=list(NORMS), metavar='NORM',

@@ -15,6 +15,7 @@ FOLDER = 'ADEChallengeData2016'
 
 
 def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
+    """The command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('archives', nargs='*', type=Path, help=f'{FOLDER}.zip')
     parser.add_argument('--out', type=Path, default=Path('data/ade'), help=f'folder that {FOLDER} goes into')
@@ -23,6 +24,7 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
 
 
 def main(args: argparse.Namespace) -> int:
+    """Read, do, print."""
     unpack(args.archives, args.out, lambda name: name.startswith(f'{FOLDER}/'))
     pairs = [Pair(f'images/{split}', f'annotations/{split}', '.jpg', '.png', count) for split, count in COUNTS.items()]
     return int(report(args.out / FOLDER, pairs) > 0)

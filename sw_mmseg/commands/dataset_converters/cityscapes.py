@@ -22,6 +22,7 @@ COUNTS = {'train': 2_975, 'val': 500}  # the test set's labels are blank: nothin
 
 
 def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
+    """The command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('archives', nargs='*', type=Path, help='the two downloaded files, in any order')
     parser.add_argument('--out', type=Path, default=Path('data/cityscapes'), help='folder to unpack into')
@@ -42,6 +43,7 @@ def write_train_ids(root: Path) -> int:
 
 
 def main(args: argparse.Namespace) -> int:
+    """Read, do, print."""
     unpack(args.archives, args.out, lambda name: name.startswith(('leftImg8bit/', 'gtFine/')))
     if args.train_ids:
         print(f'{write_train_ids(args.out):,} files of train ids written')

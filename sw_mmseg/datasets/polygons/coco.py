@@ -10,6 +10,8 @@ import numpy as np
 from ..errors import DatasetError
 from .drawing import Drawing, Shape
 
+__all__ = ['read_coco']
+
 
 def read_coco(path: str, images: dict[str, str]) -> tuple[list[Drawing], list[str]]:
     """The shapes of all images that the file and the folder have, larger ones below smaller ones; and all names.
@@ -35,7 +37,7 @@ def read_coco(path: str, images: dict[str, str]) -> tuple[list[Drawing], list[st
             if name is not None:
                 size = int(entry['width']), int(entry['height'])
                 ordered = sorted(objects[entry['id']], key=_area, reverse=True)
-                shapes = [_shape(one, categories[one['category_id']], size) for one in ordered]
+                shapes = [_shape(one, categories[one['category_id']]) for one in ordered]
                 drawings.append(Drawing(name, *size, tuple(shapes)))
     except DatasetError:
         raise
@@ -67,7 +69,7 @@ def _area(entry: dict) -> float:
     return float(box[2] * box[3])
 
 
-def _shape(entry: dict, name: str, size: tuple[int, int]) -> Shape:
+def _shape(entry: dict, name: str) -> Shape:
     outline = entry.get('segmentation')
     if isinstance(outline, dict):
         return Shape(name, mask=_runs(outline))

@@ -14,6 +14,8 @@ from ..class_table import ClassTable
 from ..errors import DatasetError
 from ..labels import IGNORE
 
+__all__ = ['Drawing', 'Shape', 'draw', 'write_label_files']
+
 BACKGROUND = 'background'
 MOST = 254  # names that 8-bit ids have room for, beside background and void
 Points = Sequence[tuple[float, float]]

@@ -17,6 +17,8 @@ from .drawing import write_label_files
 from .labelme import NOTHING, read_labelme
 from .yolo import read_yolo, yolo_names
 
+__all__ = ['draw_polygons', 'polygon_format']
+
 
 def polygon_format(images: str, labels: str) -> str | None:
     """'labelme', 'coco' or 'yolo'; None where labels are no outlines, or are there as label files as well."""

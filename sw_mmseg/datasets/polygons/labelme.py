@@ -14,6 +14,8 @@ from ..errors import DatasetError
 from ..file_head import read_head
 from .drawing import Drawing, Shape
 
+__all__ = ['NOTHING', 'read_labelme']
+
 NOTHING, VOID = '_background_', '__ignore__'  # labelme's own names
 
 

@@ -11,6 +11,8 @@ from ..errors import DatasetError
 from ..file_head import read_head
 from .drawing import Drawing, Shape
 
+__all__ = ['read_yolo', 'yolo_names']
+
 
 def read_yolo(path: str, name: str, image: str, names: dict[int, str]) -> Drawing:
     """The shapes of one image; `names` by class number. Raises `DatasetError`: no such file, or boxes alone."""

@@ -13,6 +13,8 @@ from mmseg.datasets import ADE20KDataset
 from ..labels import ID
 from .layouts import write_atomically
 
+__all__ = ['raw_to_ade20k', 'write_ade20k']
+
 SPLITS = {'train': 'training', 'val': 'validation'}
 # Cityscapes' name -> ADE20K's
 NAMES = {

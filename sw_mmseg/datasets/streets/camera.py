@@ -9,6 +9,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+__all__ = ['NEAR', 'Camera']
+
 NEAR = 0.7  # metres; nothing is drawn nearer than this
 
 

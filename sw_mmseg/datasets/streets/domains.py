@@ -10,6 +10,8 @@ every other picture is of either kind (`mixed`).
 
 from dataclasses import dataclass
 
+__all__ = ['VARIANTS', 'Domain', 'Layout', 'Look', 'domain_of']
+
 Range = tuple[float, float]
 
 

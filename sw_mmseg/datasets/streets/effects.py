@@ -8,6 +8,8 @@ import numpy as np
 from .look import Shot
 from .raster import Raster
 
+__all__ = ['develop', 'haze', 'sky']
+
 _MIDDLE = 0.46  # mean of a well exposed picture
 
 

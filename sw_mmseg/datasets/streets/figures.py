@@ -9,6 +9,8 @@ from functools import cache
 
 import numpy as np
 
+__all__ = ['bar', 'bicycle', 'blob', 'disc', 'motorcycle', 'palm', 'person', 'rider', 'tree', 'unit_circle']
+
 Part = tuple[str, list[np.ndarray]]
 
 

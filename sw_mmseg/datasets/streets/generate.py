@@ -25,6 +25,8 @@ from .raster import rasterise
 from .render import render
 from .scene import draw_scene
 
+__all__ = ['MANIFEST', 'VERSION', 'draw_instances', 'draw_sample', 'generate_streets', 'picture_paths']
+
 VERSION = 1  # of the pictures: a change of a scene, a look or a renderer that changes pixels raises it
 MANIFEST = 'manifest.json'
 _SPLITS = ('source', 'target_train', 'target_val')

@@ -19,6 +19,8 @@ from .domains import domain_of
 from .generate import MANIFEST, VERSION, draw_instances, picture_paths
 from .layouts import write_atomically
 
+__all__ = ['instance_files', 'write_instances']
+
 CLASSES = {'cityscapes': CITYSCAPES, 'groups': GROUPS}
 FOLDER = 'annotations'
 MAKE = 'python tools/dataset_converters/streets_instances.py'

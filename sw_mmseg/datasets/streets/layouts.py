@@ -5,7 +5,6 @@ written last, so where it is, its labels are.
 """
 
 import io
-import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,7 +12,11 @@ import cv2
 import numpy as np
 from PIL import Image
 
+from sw_mmseg.files import whole_file
+
 from ..labels import color_table
+
+__all__ = ['Sample', 'cityscapes_paths', 'gta5_paths', 'link_sample', 'write_atomically', 'write_sample']
 
 TRAIN_CITIES = ('eastvale', 'harborough', 'millbridge', 'northport')
 VAL_CITIES = ('southgate', 'westmoor')
@@ -48,10 +51,8 @@ def cityscapes_paths(root: Path, split: str, index: int) -> dict[str, Path]:
 
 def write_atomically(path: Path, content: bytes) -> None:
     """The whole file or none of it."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f'.{path.name}.part')
-    part.write_bytes(content)
-    os.replace(part, path)
+    with whole_file(path) as part:
+        part.write_bytes(content)
 
 
 def _png(pixels: np.ndarray) -> bytes:
@@ -83,12 +84,10 @@ def link_sample(others: dict[str, Path], paths: dict[str, Path]) -> bool:
         return False
     try:
         for kind, path in paths.items():
-            path.parent.mkdir(parents=True, exist_ok=True)
             if not (path.exists() and path.samefile(others[kind])):
-                part = path.with_name(f'.{path.name}.part')
-                part.unlink(missing_ok=True)
-                part.hardlink_to(others[kind])
-                os.replace(part, path)
+                with whole_file(path) as part:
+                    part.unlink(missing_ok=True)
+                    part.hardlink_to(others[kind])
     except OSError:  # a disk without links
         return False
     return True

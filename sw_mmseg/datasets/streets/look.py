@@ -9,6 +9,8 @@ from .domains import Look
 from .materials import PALETTES
 from .shapes import Scene
 
+__all__ = ['Shot', 'draw_shot', 'hsv_to_rgb', 'material_colors', 'swatch_traits']
+
 
 @dataclass(frozen=True)
 class Shot:

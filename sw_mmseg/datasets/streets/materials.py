@@ -8,6 +8,8 @@ green belongs to leaves alone.
 
 from dataclasses import dataclass
 
+__all__ = ['PALETTES', 'Material', 'hsv']
+
 Hsv = tuple[tuple[float, float], tuple[float, float], tuple[float, float]]
 
 

@@ -9,6 +9,8 @@ import numpy as np
 from ..labels import ID, LABELS
 from .shapes import GROUND, SIDE, Scene
 
+__all__ = ['Raster', 'rasterise']
+
 _SHIFT = 4  # binary places of a vertex's position inside a pixel
 _SKY_DISTANCE = 4000.0  # metres
 _HAS_INSTANCES = np.array([label.has_instances for label in LABELS])

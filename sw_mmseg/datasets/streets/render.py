@@ -15,6 +15,8 @@ from .look import Shot, material_colors, swatch_traits
 from .raster import Raster
 from .shapes import BARS, BRICKS, GROUND, WINDOWS
 
+__all__ = ['render']
+
 _TILE = 512  # pixels of the noise tile; 16 times a material's `scale` in metres
 
 

@@ -6,6 +6,8 @@ from ..labels import ID
 from .figures import bar, blob, disc, palm, tree
 from .shapes import FRONT, Scene, Shape
 
+__all__ = ['bushes', 'figure', 'plant', 'pole', 'sign', 'traffic_light']
+
 
 def figure(
     scene: Scene,

@@ -14,6 +14,8 @@ from .figures import bar
 from .scenery import FAR, Street
 from .shapes import BARS, BRICKS, FRONT, PLAIN, WINDOWS, Queue, Scene, Shape
 
+__all__ = ['draw_scene']
+
 
 def draw_scene(layout: Layout, seed: int | np.random.SeedSequence) -> Scene:
     """The scene of a seed: the same for any image size and any look."""

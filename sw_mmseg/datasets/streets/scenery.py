@@ -13,6 +13,8 @@ from .camera import NEAR, Camera
 from .domains import Layout
 from .shapes import FRONT, GROUND, SIDE, UP, WINDOWS, Marking, Scene, Shape
 
+__all__ = ['FAR', 'Street', 'block', 'building', 'draw_street', 'ground', 'side_face', 'strip']
+
 FAR = 140.0  # metres; the skyline closes the street here
 _DEPTHS = np.geomspace(NEAR, FAR, 16)
 

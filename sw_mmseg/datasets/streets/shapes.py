@@ -12,6 +12,8 @@ import numpy as np
 
 from .camera import Camera
 
+__all__ = ['BARS', 'BRICKS', 'FRONT', 'GROUND', 'PLAIN', 'SIDE', 'UP', 'WINDOWS', 'Marking', 'Queue', 'Scene', 'Shape']
+
 # The plane a shape lies in: how the renderer finds the distance of each of its pixels.
 GROUND, SIDE, FRONT = 0, 1, 2  # Y = 0; X = offset; Z = offset
 UP, TOWARDS = (0.0, 1.0, 0.0), (0.0, 0.0, -1.0)

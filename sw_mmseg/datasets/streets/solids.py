@@ -12,6 +12,8 @@ import numpy as np
 from .camera import Camera
 from .shapes import FRONT, Shape
 
+__all__ = ['Face', 'Model', 'across', 'disc', 'extrude', 'flatten', 'place', 'quad']
+
 Part = tuple[str, np.ndarray]  # material, polygon (n, 3)
 Face = list[Part]  # the face itself, then its decals
 Model = tuple[np.ndarray, list[tuple[list[str], list[int]]]]  # see `flatten`

@@ -14,6 +14,8 @@ from .shapes import Queue, Scene
 from .solids import place
 from .vehicles import extent, materials, model
 
+__all__ = ['box', 'driving', 'parked', 'people', 'riders', 'spots', 'stands', 'tram', 'vehicle', 'weighted']
+
 LABEL = dict.fromkeys(('sedan', 'hatchback', 'suv', 'van'), 'car')
 LABEL |= {kind: kind for kind in ('truck', 'bus', 'train', 'caravan')} | {'bin': 'static'}
 NEAREST = 4.5  # metres from the camera to a vehicle's middle ahead of us

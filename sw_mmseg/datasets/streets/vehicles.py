@@ -5,6 +5,8 @@ from functools import cache
 
 from .solids import Face, Model, across, disc, extrude, flatten, quad
 
+__all__ = ['extent', 'materials', 'model']
+
 
 def _add_wheels(faces: list[Face], axles: tuple[float, ...], radius: float, width: float) -> None:
     for side, face in ((1, faces[-2]), (-1, faces[-1])):

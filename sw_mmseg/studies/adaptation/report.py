@@ -38,6 +38,8 @@ from sw_mmseg.studies.adaptation.tables import (
 )
 from sw_mmseg.studies.documents import fill
 
+__all__ = ['fill_docs', 'measured', 'plot', 'sections', 'summary', 'targets_of', 'write']
+
 
 def targets_of(results: Sequence[Result]) -> list[str]:
     """Targets that have results, 'varied' first."""

@@ -32,6 +32,9 @@ from sw_mmseg.studies.adaptation.scores import (
 )
 from sw_mmseg.studies.adaptation.variations import VARIATIONS
 
+__all__ = ['SOURCE', 'Cell', 'Result', 'configured', 'draw', 'known', 'mark_of', 'measure', 'methods_of', 'options_of',
+           'own_length', 'result_file', 'training_mark']
+
 SOURCE = 'varied'  # whose source pictures serve every target
 UNSEEN, TEST_IMAGES = 1, 100  # seed and number of the source images to test on
 KEPT = 4  # checkpoints scored, the last among them

@@ -23,6 +23,9 @@ from sw_mmseg.reporting.domains import Sampling, distances
 from sw_mmseg.running import data_sets, scoring
 from sw_mmseg.running.data_sets import labelled_images, unlabelled_images
 
+__all__ = ['checkpoints', 'domain_distances', 'entry', 'peak_memory', 'score', 'score_checkpoints', 'score_policies',
+           'trained_policies']
+
 BATCHES = 50  # of four target images for statistics, of four labelled ones for switches
 DISTANCE = Sampling(images=30, permutations=0)  # pictures a domain, convolutions as in Figure 3
 Scores = dict[str, list[float]]  # domain -> IoU of every class in percent

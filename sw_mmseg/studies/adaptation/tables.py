@@ -12,6 +12,10 @@ from sw_mmseg.running.records import devices
 from sw_mmseg.studies.adaptation.runs import SOURCE, Result
 from sw_mmseg.whitening import NORMS
 
+__all__ = ['AGAIN', 'LABELS', 'again', 'at_home', 'best_on_target', 'best_policy', 'choice_table', 'class_table',
+           'cost_table', 'domain_distance', 'every_row', 'grid', 'grouped', 'last', 'length_table', 'main_table',
+           'policy_table', 'ratio_table', 'same_domain', 'trained_variations', 'usual_length', 'variation_table']
+
 LABELS = {word: norm.title for word, norm in NORMS.items()}
 Key = tuple[str, str]  # method, norm
 LEARNT_AGAIN = 'switches learnt again'

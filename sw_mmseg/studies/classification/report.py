@@ -13,6 +13,9 @@ from sw_mmseg.analysis import ILLUMINATION, Table, mean_std, plot_curves, read_s
 from sw_mmseg.analysis.style import LIGHT
 from sw_mmseg.whitening import NORMS
 
+__all__ = ['LABELS', 'PAPER', 'Result', 'error_curves', 'over_seeds', 'ratio_curves', 'ratio_figures', 'tables',
+           'write']
+
 # Table 2 of the paper and its text: test error in percent
 PAPER = {
     ('resnet20', 'cifar10'): dict(bn=8.45, sn=8.34, bw=8.28, iw=12.57, sw=7.64, swb=7.75, swtied=8.17),

@@ -37,6 +37,9 @@ from sw_mmseg.running.records import none_for_nan, write_json
 from sw_mmseg.running.scoring import miou
 from sw_mmseg.studies.demo.rows import ADVERSARIAL, SOURCE_ONLY, STATISTICS, SWITCHES, TREATMENTS, Row
 
+__all__ = ['Results', 'colours', 'curve_figures', 'grouped', 'label', 'leaders', 'result_table', 'sections',
+           'sentences', 'shown_networks', 'switches', 'write_results']
+
 TITLE = 'From a drawn game to drawn cameras: what adapts the network'
 
 

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import numpy as np
 
+from sw_mmseg.files import whole_file
 from sw_mmseg.running import records
-from sw_mmseg.running.files import whole_file
 
 __all__ = ['TREATMENTS', 'Row', 'read_row', 'row_file', 'write_row']
 

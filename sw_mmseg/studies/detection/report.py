@@ -15,6 +15,8 @@ from sw_mmseg.running.records import devices
 from sw_mmseg.studies.detection.runs import CAMERA, GAME, REESTIMATED, Result, groups
 from sw_mmseg.whitening import NORMS
 
+__all__ = ['label', 'over', 'plot', 'ratio_table', 'result_table', 'section', 'write']
+
 DOMAINS = (GAME, CAMERA, REESTIMATED)
 MEASURES = (('bbox', 'AP'), ('bbox', 'AP50'), ('bbox', 'AP50 person'), ('bbox', 'AP50 vehicle'), ('segm', 'AP'),
             ('segm', 'AP50'))

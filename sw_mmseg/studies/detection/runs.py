@@ -23,6 +23,8 @@ from sw_mmseg.datasets.streets.instances import instance_files
 from sw_mmseg.running import records, schedules, scoring, training
 from sw_mmseg.running.named_configs import find_named, load_named
 
+__all__ = ['CAMERA', 'GAME', 'REESTIMATED', 'Result', 'configure', 'groups', 'loader', 'measure', 'score']
+
 CODE = ((__name__, 'measure'),)  # what results depend on, beside the config
 GAME, CAMERA, REESTIMATED = 'game', 'camera', "camera, the camera's statistics"
 Scores = dict[str, dict[str, float]]  # 'bbox' or 'segm' -> 'AP', 'AP50', 'AP person', ...

@@ -17,6 +17,9 @@ from sw_mmseg.running.records import devices
 from sw_mmseg.studies.scenes.runs import Result
 from sw_mmseg.whitening import NORMS
 
+__all__ = ['class_table', 'grouped', 'label', 'measured', 'paper_table', 'paper_tables', 'plot', 'ratio_table',
+           'result_table', 'section', 'write']
+
 LABELS = {**{word: norm.title for word, norm in NORMS.items()}, 'sw7': 'SWa, 7 sites', 'sw7eigh': 'SWa, 7 sites, svd',
           'bw7eigh': 'BW, 7 sites, svd'}
 # Table 3: mIoU at a single scale and at several, in percent

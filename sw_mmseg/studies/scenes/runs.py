@@ -16,6 +16,8 @@ from sw_mmseg.running import data_sets, records, schedules, scoring, training
 from sw_mmseg.running.named_configs import find_named, load_named
 from sw_mmseg.running.streets import knows, use_streets
 
+__all__ = ['Result', 'measure', 'small_config']
+
 CODE = ((__name__, 'measure'),)  # what results depend on, beside the config
 
 

@@ -21,6 +21,9 @@ from sw_mmseg.studies.scenes.report import grouped
 from sw_mmseg.studies.style.runs import CELL, Curve, Result
 from sw_mmseg.whitening import NORMS
 
+__all__ = ['label', 'last_tenth', 'loss_table', 'measured', 'over_seeds', 'plot_losses', 'plot_ratios', 'ratio_table',
+           'section', 'sheet', 'write']
+
 SMOOTHING = 0.7
 TITLE = 26  # pixels above the sheet's columns
 CAPTIONS = {

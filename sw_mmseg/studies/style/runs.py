@@ -14,10 +14,12 @@ from mmengine.config import Config
 from PIL import Image, ImageOps
 
 from sw_mmseg.analysis.curves import read_scalars
+from sw_mmseg.files import whole_file
 from sw_mmseg.running import records, schedules, training
-from sw_mmseg.running.files import whole_file
 from sw_mmseg.running.named_configs import find_named, load_named
 from sw_mmseg.stylization import find_pictures, resolve_folder, stylise, to_uint8
+
+__all__ = ['CELL', 'Curve', 'Result', 'mean_ratios', 'measure', 'sheet_contents', 'small_config', 'write_picture']
 
 CODE = ((__name__, 'measure'),)  # what results depend on, beside the config
 CELL = (288, 192)  # width and height of a picture of the sheet

@@ -52,6 +52,7 @@ class SwitchWhitenFunction(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor, weight: Tensor | None, bias: Tensor | None, mean_logits: Tensor,
                 cov_logits: Tensor, running: Moments | None, settings: Settings) -> tuple[Any, ...]:
+        """Whiten and mix (Equations 3 to 6); saves what the backward needs."""
         x = dense(x)
         parameters = Parameters(weight, bias, mean_logits, cov_logits)
         run = operators.forward if torch.compiler.is_compiling() else forward
@@ -67,6 +68,7 @@ class SwitchWhitenFunction(torch.autograd.Function):
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, grad: Tensor, *_: Any) -> tuple[Tensor | None, ...]:
+        """Gradients of all that took part, None for the rest."""
         x, weight, bias, mean_logits, cov_logits, *tensors = ctx.saved_tensors
         parameters = Parameters(weight, bias, mean_logits, cov_logits)
         run = operators.backward if torch.compiler.is_compiling() else backward

@@ -1,11 +1,11 @@
 """The words of Ω, and which quantities each of them needs (Section 3.1 of the paper).
 
-    word  mean taken over         covariance          name of the norm when it stands alone
-    bw    batch and pixels        full matrix         Batch Whitening
-    iw    pixels of one image     full matrix         Instance Whitening
-    bn    batch and pixels        its diagonal        Batch Normalization
-    in    pixels of one image     its diagonal        Instance Normalization
-    ln    channels and pixels     one scalar          Layer Normalization
+word  mean taken over         covariance          name of the norm when it stands alone
+bw    batch and pixels        full matrix         Batch Whitening
+iw    pixels of one image     full matrix         Instance Whitening
+bn    batch and pixels        its diagonal        Batch Normalization
+in    pixels of one image     its diagonal        Instance Normalization
+ln    channels and pixels     one scalar          Layer Normalization
 """
 
 from collections.abc import Iterable

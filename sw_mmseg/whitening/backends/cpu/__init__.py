@@ -1,6 +1,7 @@
-"""The C backend: `backend` (the passes) and `algebra` in Python, `native` which builds and loads the C beside them.
+"""The C backend: `backend` (the passes) and `algebra` in Python, `build` and
+`library`, which build and load the C beside them.
 
 C files: passes.c and blocks.h (over the activation), algebra.c, mixture.h and newton.h (between), vector.h.
 """
 
-__all__ = ['algebra', 'backend', 'native']
+__all__ = ['algebra', 'backend', 'build', 'library']

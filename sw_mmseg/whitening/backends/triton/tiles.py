@@ -47,6 +47,7 @@ class Plan(NamedTuple):
 
     @property
     def programs(self) -> int:
+        """How many programs a launch has."""
         return self.n * self.chunks * self.tiles
 
     @property
@@ -57,6 +58,7 @@ class Plan(NamedTuple):
 
     @property
     def unit(self) -> int:
+        """Pixels that one program reads at a time."""
         return math.gcd(self.length, 16)
 
     @property

@@ -1,0 +1,13 @@
+# small.py in three parts: on the source alone, then two rounds of self-training, each with a cycle of its own.
+_base_ = './small.py'
+source_iterations = 300
+round_length = 150
+learning_rate = [
+    dict(type='LinearLR', start_factor=0.04, begin=0, end=60, by_epoch=False),
+    dict(
+        type='CosineRestartLR',
+        periods=[source_iterations, round_length, round_length],
+        restart_weights=[1.0, 0.5, 0.5],
+        eta_min=0.0,
+        begin=0,
+        by_epoch=False)]

@@ -1,0 +1,16 @@
+# The small network, from drawn streets to photographs by AdaptSegNet.
+_base_ = [
+    '_base_/models/small_camvid.py',
+    '_base_/datasets/streets2camvid.py',
+    '_base_/adaptation/adaptsegnet.py',
+    '_base_/schedules/small.py',
+]
+model = dict(
+    segmentor=_base_.segmentor,
+    data_preprocessor=_base_.data_preprocessor,
+    discriminator=dict(num_classes=11, width=32))
+optim_wrapper = dict(
+    segmentor=_base_.segmentor_optimizer,
+    discriminator=dict(optimizer=dict(lr=1e-3)))
+param_scheduler = dict(segmentor=_base_.learning_rate, discriminator=_base_.learning_rate)
+custom_hooks = [dict(hook, **_base_.hook_settings.get(hook['type'], {})) for hook in _base_.custom_hooks]

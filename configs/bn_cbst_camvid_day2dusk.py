@@ -1,0 +1,15 @@
+# The small network, from day to dusk by self-training in rounds.
+_base_ = [
+    '_base_/models/small_camvid.py',
+    '_base_/datasets/camvid_day2dusk.py',
+    '_base_/adaptation/cbst.py',
+    '_base_/schedules/small_rounds.py',
+]
+model = dict(
+    segmentor=_base_.segmentor,
+    data_preprocessor=_base_.data_preprocessor,
+    warmup=_base_.source_iterations,
+    round_length=_base_.round_length)
+optim_wrapper = dict(segmentor=_base_.segmentor_optimizer)
+param_scheduler = dict(segmentor=_base_.learning_rate)
+custom_hooks = [dict(hook, **_base_.hook_settings.get(hook['type'], {})) for hook in _base_.custom_hooks]

@@ -1,0 +1,11 @@
+# The small network, trained on photographs by day alone, scored at dusk.
+_base_ = [
+    '_base_/models/small_camvid.py',
+    '_base_/datasets/camvid_day2dusk_sourceonly.py',
+    '_base_/adaptation/sourceonly.py',
+    '_base_/schedules/small.py',
+]
+model = dict(data_preprocessor=_base_.data_preprocessor, **_base_.segmentor)
+optim_wrapper = _base_.segmentor_optimizer
+param_scheduler = _base_.learning_rate
+custom_hooks = [dict(hook, **_base_.hook_settings.get(hook['type'], {})) for hook in _base_.custom_hooks]

@@ -1,0 +1,32 @@
+"""Files that are there whole or not at all, whatever stops the program that writes them."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+__all__ = ['whole_file']
+
+
+@contextlib.contextmanager
+def whole_file(file: Path) -> Iterator[Path]:
+    """A path beside `file`, of this process alone, which becomes `file` when all went well and is gone when not.
+
+    It ends as `file` does, for what goes by the ending. The folder is made if there is none.
+
+    Raises:
+        NotADirectoryError: what should be a folder is a file.
+        OSError: the folder or the file cannot be written.
+    """
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+    except (FileExistsError, NotADirectoryError) as error:
+        raise NotADirectoryError(f'{file.parent} is a file, not a folder to write into') from error
+    part = file.with_name(f'.{file.stem}.{os.getpid()}.part{file.suffix}')
+    try:
+        yield part
+        os.replace(part, file)
+    finally:
+        part.unlink(missing_ok=True)

@@ -1,0 +1,142 @@
+"""Every config of the small network on CamVid: trained on drawn files in the layouts of its data, whole but for sizes.
+
+Shrinking changes sizes of images, batches and lengths, and takes the pretrained weights away.
+"""
+
+import numpy as np
+import pytest
+from mmengine.config import Config
+from mmengine.registry import init_default_scope
+from mmengine.runner import Runner
+from PIL import Image
+
+from sw_mmseg.datasets import CAMVID_CLASSES, check_dataset
+from sw_mmseg.datasets.streets import generate_streets
+from sw_mmseg.engine.optimizers import check_coverage
+from sw_mmseg.running.norms import norm_of
+from tests.helpers.config_runs import StartHook, is_norm, load, names_of, norms_of_backbone
+
+NAMES = names_of('configs/test_small_configs.py')
+METHODS = ('sourceonly', 'jitter', 'adaptsegnet', 'dacs', 'cbst', 'oracle')
+PHOTOGRAPHS = {'train': ('0001TP_1', '0001TP_2', '0006R0_3', '0016E5_4'), 'val': ('0016E5_5',),
+               'test': ('0001TP_6', 'Seq05VD_7')}
+LOSSES = {'AdaptSegNet': {'loss_seg', 'loss_adv', 'loss_dis'}, 'SelfTraining': {'loss_seg', 'loss_mix'},
+          'ClassBalancedSelfTraining': {'loss_seg', 'loss_target'}}
+
+
+@pytest.fixture(scope='module')
+def data(tmp_path_factory):
+    """Streets of 64x48, and noise in the layout of CamVid whose labels are stripes."""
+    root = tmp_path_factory.mktemp('data')
+    generate_streets(root / 'streets_camvid', size=(64, 48), source=4, target_train=0, target_val=0)
+    rng = np.random.default_rng(0)
+    for split, names in PHOTOGRAPHS.items():
+        for name in names:
+            for folder in ('images', 'labels'):
+                (root / f'camvid/{folder}/{split}').mkdir(parents=True, exist_ok=True)
+            noise = rng.integers(0, 256, (48, 64, 3), dtype=np.uint8)
+            Image.fromarray(noise).save(root / f'camvid/images/{split}/{name}.jpg')
+            stripes = np.tile(np.arange(64) // 5 % 12, (48, 1)).astype(np.uint8)
+            Image.fromarray(stripes).save(root / f'camvid/labels/{split}/{name}.png')
+    return root
+
+
+def smaller(node, data):
+    """The same config with data in another folder and sizes divided by four."""
+    if isinstance(node, dict):
+        return {key: smaller(value, data) for key, value in node.items()}
+    if isinstance(node, (list, tuple)):
+        sizes = {(256, 192): (64, 48), (192, 256): (48, 64)}
+        return sizes[node] if isinstance(node, tuple) and node in sizes else type(node)(smaller(v, data) for v in node)
+    return str(data / node.removeprefix('data/')) if isinstance(node, str) and node.startswith('data/') else node
+
+
+def shrink(config, data, work_dir):
+    config = Config(smaller(config.to_dict(), data))
+    for loader in (config.train_dataloader, config.val_dataloader, config.test_dataloader):
+        loader.update(batch_size=2, num_workers=0, persistent_workers=False)
+    if config.train_dataloader.dataset.get('rare_class_sampling'):
+        config.train_dataloader.dataset.rare_class_sampling.cache = False
+    config.model.get('segmentor', config.model).backbone.init_cfg = None
+    if config.model.type == 'ClassBalancedSelfTraining':
+        config.model.update(warmup=1, round_length=1, statistics_images=2)
+    for hook in config.custom_hooks:
+        hook.update({key: 1 for key in ('interval', 'window') if key in hook})
+    config.train_cfg.update(max_iters=3, val_interval=3)
+    config.default_hooks.checkpoint.interval = 3
+    config.visualizer.name = work_dir.name
+    config.update(work_dir=str(work_dir), log_level='ERROR', experiment_name=work_dir.name)
+    return config
+
+
+def test_the_promised_configs_are_there():
+    promised = {f'bn_{method}_streets2camvid' for method in METHODS} | {'sw_cbst_streets2camvid'}
+    promised |= {f'bn_{method}_camvid_day2dusk' for method in ('sourceonly', 'cbst', 'oracle')}
+    assert set(NAMES) == promised
+
+
+@pytest.mark.parametrize('name', NAMES)
+def test_three_iterations_and_a_score(name, data, tmp_path):
+    config = shrink(load(name), data, tmp_path / name)
+    check_dataset(config.train_dataloader.dataset, decode=None)
+    runner = Runner.from_cfg(config)
+    init_default_scope('mmseg')
+    start = StartHook()
+    runner.register_hook(start)
+    runner.train()
+    logged = {key.removeprefix('train/'): value for key, value in runner.message_hub.log_scalars.items()}
+    losses = {key: value.current() for key, value in logged.items() if 'loss' in key}
+    assert losses and all(np.isfinite(value) for value in losses.values())
+    if 'segmentor' in config.model:
+        assert LOSSES[config.model.type] == set(losses)
+        check_coverage(runner.model, dict(runner.optim_wrapper.items()))
+    else:
+        check_coverage(runner.model, {'all': runner.optim_wrapper})
+    changed = start.changed(runner.model)
+    assert any('backbone.conv_stem' in key for key in changed) and any('decode_head' in key for key in changed)
+    assert runner.val_loop.dataloader.dataset.metainfo['classes'] == CAMVID_CLASSES
+    assert 0 <= runner.test()['mIoU'] <= 100
+    if config.model.type == 'ClassBalancedSelfTraining':
+        folder = tmp_path / name / 'pseudo_labels'
+        images = {'streets2camvid': 4, 'camvid_day2dusk': 2}[name.split('_', 2)[2]]
+        assert [len(list((folder / f'round_{number}').glob('*.png'))) for number in (1, 2)] == [images, images]
+
+
+@pytest.mark.parametrize('norm', ['bn', 'in', 'sn', 'iw', 'sw', 'swb'])
+@pytest.mark.parametrize('name', ['bn_sourceonly_streets2camvid', 'bn_cbst_camvid_day2dusk'])
+def test_every_norm_can_stand_in_the_stem_and_the_first_three_stages(name, norm):
+    config = load(name, norm)
+    assert norm_of(config) == norm
+    layers = norms_of_backbone(config)
+    sites = ['bn1', *(key for key in layers if key.startswith(('blocks.0.', 'blocks.1.', 'blocks.2.')))]
+    assert len(layers) == 48 and len(sites) == 15
+    for key, layer in layers.items():
+        if norm == 'bn':
+            assert type(layer).__name__ == 'BatchNormAct2d'  # timm's
+        else:
+            assert is_norm(layer, norm) == (key in sites), key
+
+
+def test_methods_share_network_optimiser_and_length():
+    one = load('bn_sourceonly_streets2camvid')
+    for method in ('adaptsegnet', 'dacs', 'cbst'):
+        other = load(f'bn_{method}_streets2camvid')
+        assert {key: value for key, value in one.model.items() if key != 'data_preprocessor'} == other.model.segmentor
+        assert one.optim_wrapper == other.optim_wrapper.segmentor and one.train_cfg == other.train_cfg
+        assert one.test_dataloader == other.test_dataloader and one.randomness == other.randomness
+        assert one.train_dataloader.batch_size == other.train_dataloader.batch_size
+    jitter, rounds = load('bn_jitter_streets2camvid'), load('bn_cbst_streets2camvid')
+    assert jitter.train_dataloader.dataset.dataset == rounds.train_dataloader.dataset.source
+    assert jitter.train_dataloader.dataset.rare_class_sampling == rounds.train_dataloader.dataset.rare_class_sampling
+    restarts, = (step for step in rounds.param_scheduler.segmentor if step.type == 'CosineRestartLR')
+    lengths = [rounds.model.warmup, *[rounds.model.round_length] * len(rounds.model.shares)]
+    assert restarts.periods == lengths and sum(lengths) == rounds.train_cfg.max_iters == jitter.train_cfg.max_iters
+
+
+def test_day_and_dusk_never_meet():
+    config = load('bn_cbst_camvid_day2dusk')
+    dataset = config.train_dataloader.dataset
+    assert dataset.source.dataset.sequences == ['0006R0', '0016E5'] and dataset.target.sequences == ['0001TP']
+    assert config.test_dataloader.dataset.sequences == ['0001TP'] and config.test_dataloader.dataset.split == 'test'
+    assert load('bn_oracle_camvid_day2dusk').train_dataloader.dataset.dataset.dataset.sequences == ['0001TP']
+    assert load('bn_sourceonly_camvid_day2dusk').train_dataloader.dataset.dataset.sequences == ['0006R0', '0016E5']

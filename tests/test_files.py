@@ -1,0 +1,29 @@
+"""A file that is there whole or not at all."""
+
+import pytest
+
+from sw_mmseg.files import whole_file
+
+
+def test_it_appears_when_all_went_well_and_replaces_what_was_there(tmp_path):
+    file = tmp_path / 'new' / 'counts.npz'
+    for text in ('one', 'two'):
+        with whole_file(file) as part:
+            part.write_text(text)
+            assert part.suffix == '.npz' and not (text == 'one' and file.exists())
+        assert file.read_text() == text and list(file.parent.iterdir()) == [file]
+
+
+def test_nothing_of_it_stays_after_an_error(tmp_path):
+    file = tmp_path / 'counts.npz'
+    file.write_text('old')
+    with pytest.raises(KeyError), whole_file(file) as part:
+        part.write_text('half')
+        raise KeyError
+    assert file.read_text() == 'old' and list(tmp_path.iterdir()) == [file]
+
+
+def test_a_file_in_the_place_of_the_folder_is_named(tmp_path):
+    (tmp_path / 'data').write_text('')
+    with pytest.raises(NotADirectoryError, match='data is a file, not a folder'), whole_file(tmp_path / 'data/x'):
+        pass
