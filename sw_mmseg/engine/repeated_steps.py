@@ -49,6 +49,7 @@ class AdaptSegNetConstructor(DefaultOptimWrapperConstructor):
     """
 
     def __call__(self, model: nn.Module) -> OptimWrapper:
+        """Of a segmentor, wrapped for several processes or not."""
         if self.optimizer_cfg['type'] not in ('SGD', 'RepeatedSGD') or not self.paramwise_cfg:
             raise ValueError('AdaptSegNetConstructor needs SGD and a paramwise_cfg, such as that of the classifiers')
         self.optimizer_cfg['type'] = 'RepeatedSGD'
