@@ -88,8 +88,8 @@ def build_runner(config: Config, args: argparse.Namespace) -> Runner:
     return runner
 
 
-def main(args: argparse.Namespace) -> int:
-    """Parse, check, train. Returns the exit status: 128 + signal after an interrupt."""
+def prepared(args: argparse.Namespace) -> Config:
+    """The config with all options in it, on data that were looked at."""
     config = load_config(args.config, args.cfg_options, args.work_dir, args.launcher, norm=args.norm)
     if args.streets:
         use_streets(config)
@@ -107,6 +107,12 @@ def main(args: argparse.Namespace) -> int:
     check_data(config, args.check_data, args.config)
     if args.fsdp:
         use_shards(config)
+    return config
+
+
+def main(args: argparse.Namespace) -> int:
+    """Parse, check, train. Returns the exit status: 128 + signal after an interrupt."""
+    config = prepared(args)
     runner = build_runner(config, args)
     if args.deterministic:  # operations without a deterministic form (pooling to a grid, backwards, on GPUs) warn
         torch.use_deterministic_algorithms(True, warn_only=True)

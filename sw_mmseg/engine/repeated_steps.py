@@ -11,10 +11,11 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import torch
-from mmengine.model import is_model_wrapper
 from mmengine.optim import DefaultOptimWrapperConstructor, OptimWrapper
 from mmengine.registry import OPTIM_WRAPPER_CONSTRUCTORS, OPTIMIZERS
 from torch import nn
+
+from sw_mmseg.models.wrappers import unwrap
 
 __all__ = ['AdaptSegNetConstructor', 'RepeatedSGD']
 
@@ -49,12 +50,12 @@ class AdaptSegNetConstructor(DefaultOptimWrapperConstructor):
     """
 
     def __call__(self, model: nn.Module) -> OptimWrapper:
-        """Of a segmentor, wrapped for several processes or not."""
+        """The optimiser of `model`, its parameters stepped as often as AdaptSegNet steps them."""
         if self.optimizer_cfg['type'] not in ('SGD', 'RepeatedSGD') or not self.paramwise_cfg:
             raise ValueError('AdaptSegNetConstructor needs SGD and a paramwise_cfg, such as that of the classifiers')
         self.optimizer_cfg['type'] = 'RepeatedSGD'
         wrapper = super().__call__(model)
-        model = model.module if is_model_wrapper(model) else model
+        model = unwrap(model)
         names = {id(parameter): name for name, parameter in model.named_parameters()}
         for group in wrapper.optimizer.param_groups:
             (parameter,) = group['params']

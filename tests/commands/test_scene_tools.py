@@ -112,7 +112,7 @@ def test_get_flops_names_sws_share(run, capsys):
     assert '| SW | 5 |' in capsys.readouterr().out
 
 
-@pytest.mark.parametrize('name', ['sw_pspnet_cityscapes', 'sw_pspnet_ade20k'])
+@pytest.mark.parametrize('name', ['bn_pspnet_cityscapes', 'sw_pspnet_ade20k'])
 def test_the_pipeline_benchmark_times_every_step(run, capsys, name):
     assert run('benchmark data_pipeline', f'configs/{name}.py', '--images', 2, '--rounds', 1, '--size', '64x32') == 0
     text = capsys.readouterr().out

@@ -5,7 +5,6 @@ Shrinking changes sizes of images, batches and lengths, and takes the pretrained
 
 import numpy as np
 import pytest
-from config_runs import StartHook, is_norm, load, names_of, norms_of_backbone
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
 from mmengine.runner import Runner
@@ -15,6 +14,7 @@ from sw_mmseg.datasets import CAMVID_CLASSES, check_dataset
 from sw_mmseg.datasets.streets import generate_streets
 from sw_mmseg.engine.optimizers import check_coverage
 from sw_mmseg.running.norms import norm_of
+from tests.helpers.config_runs import StartHook, is_norm, load, names_of, norms_of_backbone
 
 NAMES = names_of('configs/test_small_configs.py')
 METHODS = ('sourceonly', 'jitter', 'adaptsegnet', 'dacs', 'cbst', 'oracle')
