@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from sw_mmseg.own_images import adapt as adapt_module
 from sw_mmseg.own_images import training as own_training
 from sw_mmseg.running import training
 from tests.helpers.own_folders import save, write_folders
@@ -52,7 +51,8 @@ def resume(root):
 
 
 @pytest.mark.parametrize('change, text', [
-    (lambda root: save(root / 'target/9.jpg', np.zeros((64, 80, 3), np.uint8)), '1 files of the target images came (9)'),
+    (lambda root: save(root / 'target/9.jpg', np.zeros((64, 80, 3), np.uint8)),
+     '1 files of the target images came (9)'),
     (lambda root: (root / 'target/3.jpg').unlink(), '1 files of the target images went (3)'),
     (lambda root: save(root / 'source/images/0/0.png', np.ones((40, 48, 3), np.uint8)),
      '1 files of the source images changed (0/0)'),
@@ -135,8 +135,8 @@ def test_commands_of_a_report_can_be_copied(finished, run, capsys, monkeypatch):
     commands = json.loads((finished / 'out/results.json').read_text())['commands']
     assert not [text for text in commands if 'iter_N' in text or 'IMAGES' in text or 'NEW_FOLDER' in text]
     tools = [shlex.split(text) for text in commands]
-    assert [tool[1] for tool in tools] == ['tools/adapt.py', 'tools/train.py', 'tools/analysis/reestimate_statistics.py',
-                                           'tools/predict.py']
+    assert [tool[1] for tool in tools] == ['tools/adapt.py', 'tools/train.py',
+                                           'tools/analysis/reestimate_statistics.py', 'tools/predict.py']
     head = (finished / 'out/config.py').read_text().splitlines()[1]
     assert shlex.split(head.removeprefix('# Train it again: ')) == ['python', 'tools/train.py',
                                                                      str(finished / 'out/config.py')]
@@ -152,4 +152,3 @@ def test_seeds_below_zero_are_no_seeds(finished, run, capsys):
     with pytest.raises(SystemExit):
         run(*words(finished, '--seed', -1))
     assert '--seed: -1 is no seed' in capsys.readouterr().err
-    assert adapt_module.WRITTEN
