@@ -15,6 +15,7 @@ import sys
 import torch
 from mmengine.config import Config
 from mmengine.dist import get_rank, get_world_size, is_main_process
+from mmengine.hooks import Hook
 from mmengine.runner import Runner, find_latest_checkpoint
 
 from sw_mmseg.engine import InterruptHook, ShardedRunner
@@ -70,6 +71,23 @@ def train(runner: Runner) -> None:
                         f'{way_on}. ({str(error).splitlines()[0]})') from error
 
 
+def build_runner(config: Config, args: argparse.Namespace) -> Runner:
+    """Everything that trains, from a checkpoint where the config resumes.
+
+    Raises:
+        UserError: something does not build, or the checkpoint is of another run.
+    """
+    hooks: list[Hook] = []
+    if config.get('resume') and config.load_from:
+        hooks = [WholeCheckpointHook(config.load_from), *settle_resume(config, args.cfg_options)]
+    runner = build('model', lambda: (ShardedRunner if args.fsdp else Runner).from_cfg(config))
+    for hook in hooks:
+        runner.register_hook(hook)
+    if not args.fsdp:
+        build_all(runner)
+    return runner
+
+
 def prepared(args: argparse.Namespace) -> Config:
     """The config with all options in it, on data that were looked at."""
     config = load_config(args.config, args.cfg_options, args.work_dir, args.launcher, norm=args.norm)
@@ -95,14 +113,7 @@ def prepared(args: argparse.Namespace) -> Config:
 def main(args: argparse.Namespace) -> int:
     """Parse, check, train. Returns the exit status: 128 + signal after an interrupt."""
     config = prepared(args)
-    rates = settle_resume(config, args.cfg_options) if config.get('resume') and config.load_from else None
-    runner = build('model', lambda: (ShardedRunner if args.fsdp else Runner).from_cfg(config))
-    if config.get('resume'):
-        runner.register_hook(WholeCheckpointHook(config.load_from))
-    if rates:
-        runner.register_hook(rates)
-    if not args.fsdp:
-        build_all(runner)
+    runner = build_runner(config, args)
     if args.deterministic:  # operations without a deterministic form (pooling to a grid, backwards, on GPUs) warn
         torch.use_deterministic_algorithms(True, warn_only=True)
     train(runner)

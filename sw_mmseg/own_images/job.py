@@ -115,4 +115,5 @@ def config_texts(args: argparse.Namespace, found: Checked, choice: Choice) -> di
 def changed_config(args: argparse.Namespace, found: Checked, choice: Choice) -> Path | None:
     """A config in OUT that would be another now: images came or went, or the package has changed."""
     texts = config_texts(args, found, choice)
-    return next((file for file, text in texts.items() if not file.read_text(encoding='utf-8').endswith(text)), None)
+    return next((file for file, text in texts.items()
+                 if Config.fromfile(file).to_dict() != Config.fromstring(text, '.py').to_dict()), None)

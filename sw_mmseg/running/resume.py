@@ -17,6 +17,7 @@ import warnings
 from collections.abc import Iterator
 
 from mmengine.config import Config
+from mmengine.dist import master_only
 from mmengine.hooks import Hook
 from mmengine.optim import OptimWrapperDict
 from mmengine.runner import Runner
@@ -76,7 +77,7 @@ def step_again(schedulers: list, iterations: int, epochs: int) -> None:
                 scheduler.step()
 
 
-def settle_resume(config: Config, options: dict) -> ResumedRatesHook | None:
+def settle_resume(config: Config, options: dict) -> list[ResumedRatesHook]:
     """Compares a config that resumes (`load_from`) with its checkpoint; lengthens schedules in place.
 
     Args:
@@ -84,7 +85,7 @@ def settle_resume(config: Config, options: dict) -> ResumedRatesHook | None:
         options: the `--cfg-options` of this call.
 
     Returns:
-        The hook that the run needs, if what it asks for differs from the checkpoint.
+        The hook that the run needs, where what it asks for differs from the checkpoint.
 
     Raises:
         UserError: a difference that would be ignored, or that no checkpoint can be resumed with.
@@ -92,8 +93,8 @@ def settle_resume(config: Config, options: dict) -> ResumedRatesHook | None:
     path = config.load_from
     meta = read_checkpoint(path).get('meta', {})
     if not meta.get('cfg'):
-        print(f'{path} carries no config: its rates and schedules hold, whatever the config says')
-        return None
+        say(f'{path} carries no config: its rates and schedules hold, whatever the config says')
+        return []
     before = Config.fromstring(meta['cfg'], '.py')
     say_what_is_left(config, meta)
     stretched = lengthen(config, before, options)
@@ -105,8 +106,14 @@ def settle_resume(config: Config, options: dict) -> ResumedRatesHook | None:
                             f'A new run can start from its weights: --cfg-options load_from={path}')
     refuse_unasked([d for d in found if d[0] not in stretched and not asked(d[0], options)], path)
     for key, then, now in found:
-        print(f'--resume: {key} was {shown(then)} and is {shown(now)} from iteration {meta.get("iter")} on')
-    return ResumedRatesHook(path) if found else None
+        say(f'--resume: {key} was {shown(then)} and is {shown(now)} from iteration {meta.get("iter")} on')
+    return [ResumedRatesHook(path)] if found else []
+
+
+@master_only
+def say(text: str) -> None:
+    """On the terminal, once."""
+    print(text)
 
 
 def refuse_unasked(found: list[Difference], path: str) -> None:
@@ -188,5 +195,5 @@ def say_what_is_left(config: Config, meta: dict) -> None:
     length = length_of(config)
     done = meta.get('iter' if length and length[0] == 'max_iters' else 'epoch')
     if length and done is not None and done >= length[1]:
-        print(f'--resume: all {length[1]} of train_cfg.{length[0]} are done, nothing is left to train. For a longer '
-              f'run: --cfg-options train_cfg.{length[0]}={2 * length[1]}')
+        say(f'--resume: all {length[1]} of train_cfg.{length[0]} are done, nothing is left to train. For a longer '
+            f'run: --cfg-options train_cfg.{length[0]}={2 * length[1]}')
