@@ -39,7 +39,8 @@ def estimate_on(segmentor: MultiLevelSegmentor, preprocessor: nn.Module, samples
 
 
 @torch.no_grad()
-def label_share(segmentor: MultiLevelSegmentor, preprocessor: nn.Module, samples: Sequence[dict]) -> tuple[Found, Tensor]:
+def label_share(segmentor: MultiLevelSegmentor, preprocessor: nn.Module,
+                samples: Sequence[dict]) -> tuple[Found, Tensor]:
     """Labels and levels of this process's share of the samples, and their counts (K, LEVELS), on the processor."""
     classes, found = segmentor.decode_head.num_classes, {}
     counts = torch.zeros(classes, LEVELS, dtype=torch.long)
