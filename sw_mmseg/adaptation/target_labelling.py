@@ -7,16 +7,17 @@ which process makes it. A process keeps three bytes a pixel of its share until a
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import cast
 
 import torch
 import torch.nn.functional as F
 from mmengine.dist import get_dist_info
+from mmseg.models.decode_heads.decode_head import BaseDecodeHead
 from torch import Tensor, nn
 
 from sw_mmseg.adaptation.base import evaluating
 from sw_mmseg.adaptation.class_balance import LEVELS, count_levels, flip_mean, sureness_levels
 from sw_mmseg.adaptation.estimate import estimate_statistics
-from sw_mmseg.models import MultiLevelSegmentor
 
 __all__ = ['estimate_on', 'label_share', 'label_with_mirror', 'spread']
 
@@ -28,7 +29,7 @@ def spread(length: int, count: int) -> list[int]:
     return sorted({round(place) for place in torch.linspace(0, length - 1, min(length, count)).tolist()})
 
 
-def estimate_on(segmentor: MultiLevelSegmentor, preprocessor: nn.Module, samples: Sequence[dict], count: int,
+def estimate_on(segmentor: nn.Module, preprocessor: nn.Module, samples: Sequence[dict], count: int,
                 batch_size: int) -> None:
     """Estimates every running statistic of the segmentor anew, on `count` of the samples; the same in every process."""
     chosen = spread(len(samples), count)
@@ -39,10 +40,10 @@ def estimate_on(segmentor: MultiLevelSegmentor, preprocessor: nn.Module, samples
 
 
 @torch.no_grad()
-def label_share(segmentor: MultiLevelSegmentor, preprocessor: nn.Module,
-                samples: Sequence[dict]) -> tuple[Found, Tensor]:
+def label_share(segmentor: nn.Module, preprocessor: nn.Module, samples: Sequence[dict]) -> tuple[Found, Tensor]:
     """Labels and levels of this process's share of the samples, and their counts (K, LEVELS), on the processor."""
-    classes, found = segmentor.decode_head.num_classes, {}
+    classes = cast(BaseDecodeHead, segmentor.decode_head).num_classes
+    found: Found = {}
     counts = torch.zeros(classes, LEVELS, dtype=torch.long)
     rank, processes = get_dist_info()
     with evaluating(segmentor):
@@ -54,15 +55,16 @@ def label_share(segmentor: MultiLevelSegmentor, preprocessor: nn.Module,
     return found, counts
 
 
-def label_with_mirror(segmentor: MultiLevelSegmentor, image: Tensor) -> tuple[Tensor, Tensor]:
+def label_with_mirror(segmentor: nn.Module, image: Tensor) -> tuple[Tensor, Tensor]:
     """Labels and sureness levels (H, W), on the processor, of one preprocessed image (1, 3, H, W)."""
     logits = segmentor(torch.cat([image, image.flip(-1)]), mode='tensor')
-    logits = F.interpolate(logits.float(), image.shape[-2:], mode='bilinear', align_corners=segmentor.align_corners)
+    logits = F.interpolate(logits.float(), image.shape[-2:], mode='bilinear',
+                           align_corners=bool(segmentor.align_corners))
     probability, labels = flip_mean(logits.softmax(1)).max(0)
     return labels.cpu(), sureness_levels(probability).cpu()
 
 
 def _stacked(samples: Iterable[dict]) -> dict[str, list]:
     """Packed samples as a data loader gives them."""
-    together = list(samples)
-    return {key: [sample[key] for sample in together] for key in ('inputs', 'data_samples')}
+    packed = list(samples)
+    return {key: [sample[key] for sample in packed] for key in ('inputs', 'data_samples')}
