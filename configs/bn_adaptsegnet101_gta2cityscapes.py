@@ -1,4 +1,7 @@
 # AdaptSegNet, multi level, on ResNet101: outputs of the last two stages are supervised and aligned.
+# The network and optimiser of its published code, oddities included (sw_mmseg/models/adaptsegnet_resnet.py):
+#   --cfg-options model.segmentor.backbone.of=AdaptSegNetResNet model.segmentor.decode_head.branches=two
+#   model.segmentor.auxiliary_head.branches=two optim_wrapper.segmentor.constructor=AdaptSegNetConstructor
 _base_ = [
     '_base_/models/deeplabv2_r101.py',
     '_base_/datasets/gta2cityscapes.py',
