@@ -126,7 +126,8 @@ class SwitchWhiten(_BatchNorm):
         check_enough_pixels(self, input, group)
         check_no_transform(self)
         whitened = whiten(input, self.learned(), None, self.settings(group))
-        self._track(whitened)
+        if self.track_running_stats:
+            self._track(whitened)
         return whitened.output
 
     @torch.no_grad()

@@ -164,3 +164,15 @@ def test_1d_without_pixels_axis_trains_and_evaluates():
         flat = step(layer.train(training), x, grad)
         deep = step(twin.train(training), x.unsqueeze(-1), grad.unsqueeze(-1))
         assert_equal([flat[0], flat[1], *flat[2:]], [deep[0].squeeze(-1), deep[1].squeeze(-1), *deep[2:]], **CLOSE)
+
+
+@pytest.mark.parametrize('statistics', OMEGAS, ids='+'.join)
+def test_nothing_is_tracked_where_that_is_switched_off(statistics):
+    """As in BatchNorm, whose attribute it is: the batch normalises, and the running statistics stay."""
+    layer = SwitchWhiten2d(16, statistics=statistics)
+    before = {name: buffer.clone() for name, buffer in layer.named_buffers()}
+    x = torch.randn(4, 16, 5, 5) + 3
+    expected = copy.deepcopy(layer)(x)
+    layer.track_running_stats = False
+    torch.testing.assert_close(layer(x), expected, rtol=0, atol=0)
+    assert all(torch.equal(buffer, before[name]) for name, buffer in layer.named_buffers())
