@@ -27,6 +27,7 @@ from sw_mmseg.running import training
 from sw_mmseg.running.command_line import command_text
 from sw_mmseg.running.errors import UserError
 from sw_mmseg.running.methods import SOURCE_ONLY, STATISTICS
+from sw_mmseg.running.outputs import RECORD
 from sw_mmseg.running.tables import show
 
 __all__ = ['adapt']
@@ -35,7 +36,7 @@ PICTURES = 6  # target images in the report
 SWITCHING = ('sn', 'sw', 'swb')
 WRITTEN = ('checkpoint.pth', 'classes.yaml', 'config.py', 'config_sourceonly.py', 'predictions', 'report.html',
            'results.json', 'results.md', 'runs')
-PROPOSED = ('colours.yaml', 'classes.yaml')  # in OUT/check, where a table has to be named first
+PROPOSED = '*.yaml'  # in OUT/check, where a table has to be named first
 
 
 def train(args: argparse.Namespace, choice: Choice, found: Checked) -> tuple[list[Outcome], str, Examiner]:
@@ -100,7 +101,7 @@ def refuse_foreign(out: Path, resume: bool) -> None:
         raise UserError(f'{out} holds a run already: go on with it by --resume, or give another --out')
     foreign = [name for name in WRITTEN if (out / name).exists()]
     if (out / 'check').exists() and not (out / 'check' / 'check.json').is_file() and any(
-            file.name not in PROPOSED for file in (out / 'check').iterdir()):
+            not file.match(PROPOSED) and file.name != RECORD for file in (out / 'check').iterdir()):
         foreign.append('check')
     if foreign:
         raise UserError(f'{out / foreign[0]} is there and is not of a run of this tool: it would be written over. Give '

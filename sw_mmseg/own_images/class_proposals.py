@@ -12,6 +12,7 @@ from sw_mmseg.datasets import ClassTable, parse_class_table, table_of_ids, write
 from sw_mmseg.datasets.label_pixels import share_text, unpack_color
 from sw_mmseg.datasets.label_scan import Scan
 from sw_mmseg.running.errors import UserError
+from sw_mmseg.running.outputs import Outputs
 
 __all__ = ['found_table', 'is_levels', 'soft_colours']
 
@@ -121,10 +122,11 @@ def _of_colours(found: Scan, out: Path) -> tuple[ClassTable, list[str]]:
 
 
 def _write(table: ClassTable, out: Path, name: str, comments: Iterable[str] = ()) -> Path:
-    proposal = out / 'check' / name
-    proposal.parent.mkdir(parents=True, exist_ok=True)
-    write_class_table(table, proposal, list(comments))
-    return proposal
+    outputs = Outputs(out / 'check', 'adapt')
+    name = outputs.free_name(name)  # one that names were put into stays
+    with outputs.writing(name) as part:
+        write_class_table(table, part, list(comments))
+    return outputs.folder / name
 
 
 def _percent(found: Scan, values: Iterable[int]) -> str:

@@ -91,6 +91,13 @@ class Outputs:
             raise UserError(f'{foreign[0]}{more} exist{"s" * (not more)} and {"are" if more else "is"} not of an '
                             f'earlier `{self.command}`, or changed since: give another place, or --overwrite')
 
+    def free_name(self, name: str) -> str:
+        """`name`, or, where a file of it is not the command's own, the first of NAME_2, NAME_3, ... that can be had."""
+        written = self._written()
+        names = [name, *(f'{Path(name).stem}_{number}{Path(name).suffix}' for number in range(2, 1000))]
+        return next(name for name in names if not (self.folder / name).exists()
+                    or written.get(name) == _state(self.folder / name))
+
     @contextlib.contextmanager
     def writing(self, name: str) -> Iterator[Path]:
         """A path beside the file `name`, which becomes that file when all went well."""

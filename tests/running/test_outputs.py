@@ -49,6 +49,15 @@ def test_a_file_of_the_same_size_and_another_time_is_another(tmp_path):
         Outputs(tmp_path, 'predict').refuse_existing(['a.png'])
 
 
+def test_a_free_name(tmp_path):
+    outputs = Outputs(tmp_path, 'adapt')
+    assert outputs.free_name('a.yaml') == 'a.yaml'
+    outputs.write('a.yaml', 'proposal')
+    assert Outputs(tmp_path, 'adapt').free_name('a.yaml') == 'a.yaml'
+    (tmp_path / 'a.yaml').write_text('with names put in')
+    assert Outputs(tmp_path, 'adapt').free_name('a.yaml') == 'a_2.yaml'
+
+
 def test_a_failed_write_leaves_what_was_there(tmp_path):
     outputs = Outputs(tmp_path, 'predict')
     outputs.write('a.png', 'whole')
