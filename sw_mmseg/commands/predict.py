@@ -40,7 +40,7 @@ def main(args: argparse.Namespace) -> int:
     if not args.input.exists():
         raise UserError(f'no image or folder {args.input}')
     images = find_images(args.input)
-    config = load_config(args.config, args.cfg_options, args.work_dir, norm=args.norm)
+    config = load_config(args.config, args.cfg_options, args.work_dir, norm=args.norm, network=args.network)
     if args.streets:
         use_streets(config)
     if config.get('default_scope') == 'mmdet':

@@ -66,7 +66,8 @@ def train(runner: Runner) -> None:
 
 def main(args: argparse.Namespace) -> int:
     """Parse, check, train. Returns the exit status: 128 + signal after an interrupt."""
-    config = load_config(args.config, args.cfg_options, args.work_dir, args.launcher, norm=args.norm)
+    config = load_config(args.config, args.cfg_options, args.work_dir, args.launcher, norm=args.norm,
+                         network=args.network)
     if args.streets:
         use_streets(config)
         config.merge_from_dict(args.cfg_options)  # the user has the last word

@@ -104,7 +104,7 @@ def main(args: argparse.Namespace) -> int:
         raise UserError('--images and --batch-size must be at least 1')
     if args.keep_statistics and not args.switches:
         raise UserError('--keep-statistics leaves nothing to do without --switches')
-    config = load_config(args.config, args.cfg_options, args.work_dir, norm=args.norm)
+    config = load_config(args.config, args.cfg_options, args.work_dir, norm=args.norm, network=args.network)
     model = build('model', lambda: MODELS.build(config.model))
     load_weights(model, args.checkpoint)
     model.to(args.device)
