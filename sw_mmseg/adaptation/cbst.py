@@ -127,6 +127,8 @@ class ClassBalancedSelfTraining(MultiLevelAdaptation):
         self.target_weight, self.zoom, self.statistics_images = target_weight, zoom, statistics_images
         self.augmentation = None if augmentation is None else Photometric(**augmentation)
         self.files: RoundFiles | None = None  # the hook's to give
+        # until a target image passes, source images stand in for it, so that there are statistics to evaluate with
+        self.stand_in = 'target' if self.statistics.policy == 'target' else 'source'
         self.register_buffer('iteration', torch.tensor(0))
         self.register_buffer('round', torch.tensor(0))  # the one that goes on; 0 before the first
         classes = self.segmentor.decode_head.num_classes
@@ -140,7 +142,7 @@ class ClassBalancedSelfTraining(MultiLevelAdaptation):
         self.iteration += 1
 
         # 1. Learn from the source's labels.
-        with self.domain_pass(segmentor, 'source'):
+        with self.domain_pass(segmentor, 'source' if int(self.round) else self.stand_in):
             logits = self.segmentor(source['inputs'], mode='levels')
             supervised = self.segmentation_loss(logits, source['data_samples'])
         if not int(self.round):

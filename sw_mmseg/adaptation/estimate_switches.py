@@ -11,7 +11,7 @@ statistics against those of the image, as they will when the network predicts. B
       L = mean_pixels H(p) - H(mean_pixels p),   H in units of log K
 
 - on labelled source images whose light and colours are disturbed, the network's own loss (`DisturbedSource`): no image
-  of the target is needed, since that running statistics do not describe a image can be learnt on any.
+  of the target is needed, since that running statistics do not describe an image can be learnt on any.
 
 The paper has nothing like them.
 """

@@ -6,11 +6,13 @@ which process makes it. A process keeps three bytes a pixel of its share until a
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Sequence
+from typing import cast
 
 import torch
 import torch.nn.functional as F
 from mmengine.dist import get_dist_info
+from mmseg.models.decode_heads.decode_head import BaseDecodeHead
 from torch import Tensor, nn
 
 from sw_mmseg.adaptation.base import evaluating
@@ -40,12 +42,13 @@ def estimate_on(segmentor: nn.Module, preprocessor: nn.Module, samples: Sequence
 @torch.no_grad()
 def label_share(segmentor: nn.Module, preprocessor: nn.Module, samples: Sequence[dict]) -> tuple[Found, Tensor]:
     """Labels and levels of this process's share of the samples, and their counts (K, LEVELS), on the processor."""
-    classes, found = segmentor.decode_head.num_classes, {}
+    classes = cast(BaseDecodeHead, segmentor.decode_head).num_classes
+    found: Found = {}
     counts = torch.zeros(classes, LEVELS, dtype=torch.long)
     rank, processes = get_dist_info()
     with evaluating(segmentor):
         for index in range(rank, len(samples), processes):
-            batch = preprocessor(_stacked(iter([samples[index]])), False)
+            batch = preprocessor(_stacked([samples[index]]), False)
             labels, levels = label_with_mirror(segmentor, batch['inputs'])
             counts += count_levels(labels, levels, classes)
             found[batch['data_samples'][0].img_path] = labels.to(torch.uint8), levels.to(torch.int16)
@@ -55,12 +58,13 @@ def label_share(segmentor: nn.Module, preprocessor: nn.Module, samples: Sequence
 def label_with_mirror(segmentor: nn.Module, image: Tensor) -> tuple[Tensor, Tensor]:
     """Labels and sureness levels (H, W), on the processor, of one preprocessed image (1, 3, H, W)."""
     logits = segmentor(torch.cat([image, image.flip(-1)]), mode='tensor')
-    logits = F.interpolate(logits.float(), image.shape[-2:], mode='bilinear', align_corners=segmentor.align_corners)
+    logits = F.interpolate(logits.float(), image.shape[-2:], mode='bilinear',
+                           align_corners=bool(segmentor.align_corners))
     probability, labels = flip_mean(logits.softmax(1)).max(0)
     return labels.cpu(), sureness_levels(probability).cpu()
 
 
-def _stacked(samples: Iterator[dict]) -> dict[str, list]:
+def _stacked(samples: Iterable[dict]) -> dict[str, list]:
     """Packed samples as a data loader gives them."""
-    samples = list(samples)
-    return {key: [sample[key] for sample in samples] for key in ('inputs', 'data_samples')}
+    packed = list(samples)
+    return {key: [sample[key] for sample in packed] for key in ('inputs', 'data_samples')}

@@ -9,7 +9,7 @@ Whose statistics the teacher labels with is a choice (`TEACHER_STATISTICS`):
 
     batch      of the batch that it labels, as in DACS and DAFormer, whose teachers stay in training mode. The default:
                what was averaged are statistics of source or mixed images, from which a clean target image differs
-    running    the averaged running statistics, as in evaluation: the labels of a image then do not depend on its
+    running    the averaged running statistics, as in evaluation: the labels of an image then do not depend on its
                neighbours in the batch
 
 Labelling never moves the teacher's own running statistics. Dropout and stochastic depth are always off (DAFormer).

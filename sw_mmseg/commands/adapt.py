@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import argparse
 import errno
-import shlex
 import sys
 import warnings
 from pathlib import Path
@@ -24,6 +23,7 @@ from sw_mmseg.own_images.adapt import adapt
 from sw_mmseg.own_images.job import FEWEST
 from sw_mmseg.own_images.plan import BUDGET, DEFAULT_METHOD, METHODS, NETWORKS
 from sw_mmseg.running import training
+from sw_mmseg.running.command_line import command_text, seed_number
 from sw_mmseg.running.errors import UserError
 from sw_mmseg.whitening import NORMS
 
@@ -56,7 +56,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument('--keep-switches', action='store_true', help='do not learn the switches of SW and SN again, '
                         'after training, on source images in other light')
     parser.add_argument('--predict', default='20', metavar='N|all', help='target images to predict (default: 20)')
-    parser.add_argument('--seed', type=int, default=0)
+    parser.add_argument('--seed', type=seed_number, default=0)
     parser.add_argument('--resume', action='store_true', help='go on with the run in DIR')
     parser.add_argument('--cfg-options', nargs='+', action=DictAction, default={}, metavar='KEY=VALUE',
                         help='settings of the config to change, e.g. train_dataloader.num_workers=4')
@@ -70,7 +70,7 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     parser = build_parser()
     args = parser.parse_args(arguments)
     words = sys.argv[1:] if arguments is None else arguments
-    args.command = 'python tools/adapt.py ' + ' '.join(map(shlex.quote, words))
+    args.command = command_text('adapt', *words)
     for name, least in (('iterations', FEWEST), ('budget', 0.01), ('short_side', 32), ('batch_size', 1)):
         value = getattr(args, name)
         if value is not None and value < least:

@@ -18,6 +18,7 @@ from pathlib import Path
 from sw_mmseg.datasets.streets import VARIANTS
 from sw_mmseg.engine.progress import duration
 from sw_mmseg.running import training
+from sw_mmseg.running.command_line import seed_number
 from sw_mmseg.running.errors import UserError
 from sw_mmseg.running.tables import show
 from sw_mmseg.studies.demo.report import write_results
@@ -35,7 +36,7 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument('--images', type=int, default=800, help='training images of each domain')
     parser.add_argument('--test-images', type=int, default=100, help='images to test on, of each domain')
     parser.add_argument('--iterations', type=int, help="of each training (default: the configs')")
-    parser.add_argument('--seeds', type=int, nargs='+', default=[0], help='several give mean and deviation')
+    parser.add_argument('--seeds', type=seed_number, nargs='+', default=[0], help='several give mean and deviation')
     parser.add_argument('--rows', nargs='+', choices=tuple(NORMS), default=['bn', 'in', 'sw'], help='norms to compare')
     parser.add_argument('--pictures', type=int, default=6, help='test images to show')
     parser.add_argument('--traceback', action='store_true', help='show where in the code an error arose')

@@ -2,7 +2,8 @@
 
 For each image NAME, OUT holds NAME_demo.jpg: the image under the colours of its classes, with a legend that names each
 class and its share, or, where the network detects, under masks, boxes and scores. A video becomes NAME_demo.mp4.
-`tools/predict.py` writes label maps for programs to read.
+`tools/predict.py` writes label maps for programs to read, and says what happens to files that cannot be read, that
+exist already, and to sub-folders.
 """
 
 from __future__ import annotations
@@ -16,6 +17,8 @@ from tqdm import tqdm
 
 from sw_mmseg.running.command_line import add_common_arguments
 from sw_mmseg.running.errors import UserError
+from sw_mmseg.running.failures import Failures
+from sw_mmseg.running.outputs import Outputs, add_overwrite, refuse_among_inputs
 from sw_mmseg.running.painting import build_painter, paint_video
 from sw_mmseg.running.prediction import SUFFIXES, find_images
 
@@ -34,6 +37,7 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument('--every', type=int, default=1, metavar='N', help='of a video, take every N-th frame')
     parser.add_argument('--streets', action='store_true', help='of a checkpoint that train.py --streets wrote')
     parser.add_argument('--device', default='cuda' if torch.cuda.is_available() else 'cpu')
+    add_overwrite(parser)
     add_common_arguments(parser)
     return parser.parse_args(arguments)
 
@@ -48,19 +52,29 @@ def main(args: argparse.Namespace) -> int:
     if args.input.is_file() and suffix not in VIDEOS | SUFFIXES:
         raise UserError(f'{args.input} is neither an image ({", ".join(sorted(SUFFIXES))}) nor a video '
                         f'({", ".join(sorted(VIDEOS))})')
-    images = {} if suffix in VIDEOS else find_images(args.input)
-    paint = build_painter(args)
-    args.out.mkdir(parents=True, exist_ok=True)
+    outputs = Outputs(args.out, 'image_demo', args.overwrite)
     if suffix in VIDEOS:
-        count = paint_video(paint, args.input, args.out / f'{args.input.stem}_demo.mp4', args.every)
-        print(f'{count} frames in {args.out}/{args.input.stem}_demo.mp4')
-        return 0
+        return demonstrate_video(args, outputs)
+    images = find_images(args.input)
+    if args.input.is_dir():
+        refuse_among_inputs(args.out, args.input)
+    outputs.refuse_existing((f'{name}_demo.jpg' for name in images), images.values())
+    paint, failures = build_painter(args), Failures()
     for name, file in tqdm(images.items(), unit='image', disable=len(images) == 1):
-        image = cv2.imread(str(file))
-        if image is None:
-            raise UserError(f'{file} cannot be read as an image')
-        target = args.out / f'{name}_demo.jpg'
-        target.parent.mkdir(parents=True, exist_ok=True)
-        cv2.imwrite(str(target), paint(image), [cv2.IMWRITE_JPEG_QUALITY, 92])
-    print(f'{len(images)} painted, in {args.out}')
+        with failures.past():
+            painted = paint(paint.read(file))
+            content = cv2.imencode('.jpg', painted, [cv2.IMWRITE_JPEG_QUALITY, 92])[1].tobytes()
+            outputs.write(f'{name}_demo.jpg', content)
+    print(f'{failures.done} painted, in {args.out}')
+    return failures.status('painted')
+
+
+def demonstrate_video(args: argparse.Namespace, outputs: Outputs) -> int:
+    """One video."""
+    name = f'{args.input.stem}_demo.mp4'
+    outputs.refuse_existing([name], [args.input])
+    paint = build_painter(args)
+    with outputs.writing(name) as part:
+        count = paint_video(paint, args.input, part, args.every)
+    print(f'{count} frames in {args.out / name}')
     return 0

@@ -1,7 +1,11 @@
 """Segment your own images: `tools/predict.py CONFIG CHECKPOINT INPUT OUT`, INPUT an image or a folder of images.
 
 For each image NAME, OUT holds NAME.png, whose pixel values are train ids and whose palette shows them in colour, and
-NAME_overlay.jpg, the same laid over the image. Sub-folders are kept.
+NAME_overlay.jpg, the same laid over the image. Sub-folders are kept, linked folders are entered.
+
+Files that cannot be read are left out, counted and named at the end. Exit status: 0 where all were segmented, 1 where
+some could not be read, 2 where nothing was done. Files that exist are not written over without --overwrite, unless an
+earlier call wrote them.
 """
 
 from __future__ import annotations
@@ -17,7 +21,18 @@ from sw_mmseg.running.checkpoints import load_network
 from sw_mmseg.running.command_line import add_common_arguments
 from sw_mmseg.running.configs import build, load_config
 from sw_mmseg.running.errors import UserError
-from sw_mmseg.running.prediction import build_pipeline, find_images, meta_of, segment, write
+from sw_mmseg.running.failures import Failures
+from sw_mmseg.running.outputs import Outputs, add_overwrite, refuse_among_inputs
+from sw_mmseg.running.prediction import (
+    build_pipeline,
+    build_reader,
+    files_of,
+    find_images,
+    meta_of,
+    says_size,
+    segment_pixels,
+    write,
+)
 from sw_mmseg.running.streets import use_streets
 
 
@@ -31,6 +46,7 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument('--opacity', type=float, default=0.55, help='of the colours in the overlay, 0 to 1')
     parser.add_argument('--streets', action='store_true', help='of a checkpoint that train.py --streets wrote')
     parser.add_argument('--device', default='cuda' if torch.cuda.is_available() else 'cpu')
+    add_overwrite(parser)
     add_common_arguments(parser)
     return parser.parse_args(arguments)
 
@@ -40,6 +56,10 @@ def main(args: argparse.Namespace) -> int:
     if not args.input.exists():
         raise UserError(f'no image or folder {args.input}')
     images = find_images(args.input)
+    if args.input.is_dir():
+        refuse_among_inputs(args.out, args.input)
+    outputs = Outputs(args.out, 'predict', args.overwrite)
+    outputs.refuse_existing((file for name in images for file in files_of(name)), images.values())
     config = load_config(args.config, args.cfg_options, args.work_dir, norm=args.norm, network=args.network)
     if args.streets:
         use_streets(config)
@@ -48,8 +68,15 @@ def main(args: argparse.Namespace) -> int:
     model = load_network(MODELS, config, args)
     dataset = config.test_dataloader.dataset
     palette = build('data set', lambda: meta_of(dataset)['palette'])
-    pipeline = build('pipeline', lambda: build_pipeline(dataset.pipeline))
+    pipeline, read = build('pipeline', lambda: (build_pipeline(dataset.pipeline, from_file=False),
+                                                build_reader(dataset.pipeline)))
+    if not says_size(dataset.pipeline):
+        print(f'{args.config} does not say at what size its network looks (its test pipeline has no Resize): images '
+              'are segmented at their own size, which should be that of the training')
+    failures = Failures()
     for name, file in tqdm(images.items(), unit='image', disable=len(images) == 1):
-        write(segment(model, pipeline, file), file, args.out / name, palette, args.opacity)
-    print(f'{len(images)} segmented, in {args.out}')
-    return 0
+        with failures.past():
+            image = read(file)
+            write(segment_pixels(model, pipeline, image), image, outputs, name, palette, args.opacity)
+    print(f'{failures.done} segmented, in {args.out}')
+    return failures.status('segmented')

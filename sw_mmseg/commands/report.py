@@ -15,6 +15,7 @@ from sw_mmseg.analysis import write_report
 from sw_mmseg.reporting.report import sections
 from sw_mmseg.reporting.runs import open_runs
 from sw_mmseg.running.errors import UserError
+from sw_mmseg.running.outputs import Outputs, add_overwrite
 
 
 def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
@@ -22,7 +23,9 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('runs', nargs='+', metavar='RUN', help='a work directory, or a checkpoint')
     parser.add_argument('--labels', nargs='+', help="a name a run (default: the folders')")
-    parser.add_argument('--out', type=Path, help='the file (default: report.html in the run, for several in work_dirs)')
+    parser.add_argument('--out', type=Path, help='the file (default: report.html in the run, runs_report.html '
+                        'where that is the report of tools/adapt.py, for several runs work_dirs/report.html)')
+    add_overwrite(parser)
     parser.add_argument('--title', help='of the page')
     parser.add_argument('--pictures', type=int, default=3, help='test pictures with predictions (default: 3; 0: none)')
     parser.add_argument('--test', action='store_true', help='measure IoU of every class where it is not there')
@@ -33,18 +36,27 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     return parser.parse_args(arguments)
 
 
+def default_file(folders: list[Path]) -> Path:
+    """Where the report goes if nothing is said."""
+    if len(folders) > 1:
+        return Path('work_dirs/report.html')
+    return folders[0] / ('runs_report.html' if (folders[0] / 'adapt.json').is_file() else 'report.html')
+
+
 def main(args: argparse.Namespace) -> int:
     """Parse, read, write."""
     if args.pictures < 0 or args.images < 2:
         raise UserError('--pictures must be at least 0 and --images at least 2')
     runs = open_runs(args.runs, args.labels)
-    args.words = [*args.runs, *(['--labels', *args.labels] if args.labels else []),
+    out = args.out or default_file([run.folder for run in runs])
+    outputs = Outputs.of_file(out, 'report', args.overwrite)
+    args.words = [*args.runs, '--out', str(out), *(['--labels', *args.labels] if args.labels else []),
                   *(['--test'] if args.test else []), *(['--domain-distance'] if args.domain_distance else [])]
-    out = args.out or (runs[0].folder / 'report.html' if len(runs) == 1 else Path('work_dirs/report.html'))
     title = args.title or ('Report on ' + (runs[0].label if len(runs) == 1 else f'{len(runs)} runs'))
     try:
         size = write_report(out, title, [], sections(runs, args))
     except ValueError as error:
         raise UserError(f'{error} (--pictures {max(0, args.pictures - 1)}, or fewer runs)') from error
+    outputs.record(out.name)
     print(f'Written: {out}, {size / 1e6:.1f} MB')
     return 0

@@ -2,7 +2,8 @@
 
 OUT is a folder, or, for one picture or video, a file if it has a suffix. Pictures of any size: what memory cannot hold
 whole is computed in tiles that share the statistics of the whole picture, and shows no seams. Load only checkpoints
-that you trust: they are Python pickles.
+that you trust: they are Python pickles. Exit status: 0, 1 where some pictures could not be read, 2 where nothing was
+done. Files that exist are not written over without --overwrite, unless an earlier call wrote them.
 """
 
 from __future__ import annotations
@@ -13,8 +14,18 @@ from pathlib import Path
 import torch
 
 from sw_mmseg.running.errors import UserError
-from sw_mmseg.running.style_files import VIDEOS, free_bytes, is_video, load_network, stylise_pictures, stylise_video
-from sw_mmseg.stylization import PictureError, StyleNetwork, WholePicture, find_pictures
+from sw_mmseg.running.outputs import Outputs, add_overwrite, refuse_among_inputs
+from sw_mmseg.running.style_files import (
+    VIDEOS,
+    free_bytes,
+    is_video,
+    load_network,
+    stylise_pictures,
+    stylise_video,
+    stylised_file,
+    video_file,
+)
+from sw_mmseg.stylization import StyleNetwork, WholePicture, find_pictures
 
 TILE = 512
 MAPS = 6  # of the first width and the picture's size that are alive at once, with some to spare
@@ -32,6 +43,7 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument('--smooth', type=float, default=0.0,
                         help="of a video, how much of the earlier frames' statistics stays, 0 (default) to below 1: "
                         '0.9 keeps colours from flickering; a cut fades')
+    add_overwrite(parser)
     parser.add_argument('--device', default='cuda' if torch.cuda.is_available() else 'cpu')
     parser.add_argument('--traceback', action='store_true', help='show where in the code an error arose')
     parser.set_defaults(local_rank=0)
@@ -74,15 +86,25 @@ def main(args: argparse.Namespace) -> int:
     def make(pixels: int) -> WholePicture:
         return engine(network, args, pixels)
 
+    if args.input.is_dir():
+        refuse_among_inputs(args.out, args.input)
     if is_video(args.input):
-        stylise_video(make, args.input, args.out, args.alpha)
+        file = video_file(args.input, args.out)
+        with files_at([file], args, [args.input]).writing(file.name) as part:
+            stylise_video(make, args.input, part, args.alpha)
         return 0
     if args.smooth:
         raise UserError('--smooth is for videos: pictures of a folder have nothing to do with each other')
     folder = args.input if args.input.is_dir() else args.input.parent
     paths = find_pictures(folder) if args.input.is_dir() else [args.input]
-    failures = stylise_pictures(make, paths, folder, args.out, args.alpha)
-    if failures:
-        raise PictureError(f'{len(failures)} of {len(paths)} could not be stylised: {"; ".join(failures[:3])}'
-                           f'{" ..." if len(failures) > 3 else ""}')
-    return 0
+    files = {path: stylised_file(path, folder, args.out, single=not args.input.is_dir()) for path in paths}
+    outputs = files_at(list(files.values()), args, paths)
+    return stylise_pictures(make, files, outputs, args.alpha).status('stylised')
+
+
+def files_at(files: list[Path], args: argparse.Namespace, inputs: list[Path]) -> Outputs:
+    """What writes these files, none of which is in the way."""
+    folder = files[0].parent if args.out in files else args.out
+    outputs = Outputs(folder, 'stylize', args.overwrite)
+    outputs.refuse_existing((str(file.relative_to(folder)) for file in files), inputs)
+    return outputs

@@ -1,7 +1,8 @@
 """Test a checkpoint: `tools/test.py CONFIG CHECKPOINT`. Several GPUs: tools/dist_test.sh.
 
 Prints the per-class IoU table and writes it to the work directory: NAME_iou.csv, NAME_metrics.json, where NAME is the
-checkpoint's.
+checkpoint's. With --out and --show-dir the sub-folders of the images are kept. Files that exist are not written over
+without --overwrite, unless an earlier call wrote them.
 """
 
 from __future__ import annotations
@@ -19,7 +20,9 @@ from sw_mmseg.models.wrappers import unwrap
 from sw_mmseg.running.checkpoints import load_weights
 from sw_mmseg.running.command_line import add_common_arguments
 from sw_mmseg.running.configs import build, load_config
-from sw_mmseg.running.evaluation import prepare, write_tables
+from sw_mmseg.running.evaluation import note_detections, prepare, tables, write_tables
+from sw_mmseg.running.outputs import add_overwrite
+from sw_mmseg.running.result_files import prepare_files
 from sw_mmseg.running.streets import use_streets
 
 
@@ -32,6 +35,7 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument('--out', metavar='DIR',
                         help="write predicted train ids there, one PNG an image, or a detector's JSON files")
     parser.add_argument('--show-dir', metavar='DIR', help='write predictions drawn over the images there')
+    add_overwrite(parser)
     parser.add_argument('--tta', action='store_true',
                         help="average over the image at several scales (tta_scales of the config), each also mirrored")
     parser.add_argument('--streets', action='store_true', help='of a checkpoint that train.py --streets wrote')
@@ -49,6 +53,8 @@ def main(args: argparse.Namespace) -> int:
     for part in coco_datasets(config.test_dataloader.dataset):
         check_coco(part, decode=1)
     prepare(config, args)
+    name = Path(args.checkpoint).stem + ('_tta' if args.tta else '')
+    outputs = tables(Path(config.work_dir), name, args.overwrite)
     config.load_from, config.resume = None, False
     runner = build('model', lambda: Runner.from_cfg(config))
     model = unwrap(runner.model)
@@ -58,9 +64,12 @@ def main(args: argparse.Namespace) -> int:
             model.out_channels = model.segmentor.out_channels  # what SegTTAModel asks of the network it wraps
         runner.model = SegTTAModel(module=model)
     build('data', lambda: runner.test_dataloader)
+    if config.get('default_scope') == 'mmseg' and (args.out or args.show_dir):
+        prepare_files(runner, args.out, args.show_dir, args.overwrite)
     metrics = {key: float(value) for key, value in runner.test().items()}
     if is_main_process():
-        name = Path(args.checkpoint).stem + ('_tta' if args.tta else '')
         found = [m.class_iou for m in runner.test_evaluator.metrics if isinstance(m, ClassIoUMetric)]
-        write_tables(Path(config.work_dir), name, metrics, found[0] if found else {})
+        if args.out:
+            note_detections(Path(args.out))
+        write_tables(outputs, name, metrics, found[0] if found else {})
     return 0

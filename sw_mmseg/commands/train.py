@@ -1,6 +1,8 @@
 """Train a network: `tools/train.py CONFIG`. Several GPUs: tools/dist_train.sh, tools/slurm_train.sh.
 
 Data are checked before anything is trained. Ctrl-C leaves a checkpoint; the same command with --resume goes on from it.
+With --cfg-options train_cfg.max_iters=MORE it goes on for longer, schedules included; other rates are honoured likewise
+where this call asks for them.
 """
 
 from __future__ import annotations
@@ -11,14 +13,18 @@ import re
 import sys
 
 import torch
+from mmengine.config import Config
 from mmengine.dist import get_rank, get_world_size, is_main_process
+from mmengine.hooks import Hook
 from mmengine.runner import Runner, find_latest_checkpoint
 
 from sw_mmseg.engine import InterruptHook, ShardedRunner
 from sw_mmseg.running.checkpoints import WholeCheckpointHook
-from sw_mmseg.running.command_line import add_common_arguments
+from sw_mmseg.running.command_line import add_common_arguments, seed_number
 from sw_mmseg.running.configs import build, load_config
 from sw_mmseg.running.errors import UserError
+from sw_mmseg.running.rehearsal import build_all
+from sw_mmseg.running.resume import settle_resume
 from sw_mmseg.running.streets import make_streets, use_streets
 from sw_mmseg.running.train_options import check_data, use_checkpoint, use_mixed_precision, use_seed, use_shards
 
@@ -37,7 +43,8 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
                         help='mixed precision; without a word float16 on a GPU, bfloat16 on a CPU')
     parser.add_argument('--deterministic', action='store_true',
                         help='the same seed gives the same losses to the bit, where the device has such operations')
-    parser.add_argument('--seed', type=int, help="seed of weights, order and augmentation (default: the config's)")
+    parser.add_argument('--seed', type=seed_number,
+                        help="seed of weights, order and augmentation (default: the config's)")
     parser.add_argument('--streets', action='store_true',
                         help='train a scene parsing config, made small, on drawn scenes: minutes on two CPU cores')
     parser.add_argument('--fsdp', action='store_true',
@@ -64,8 +71,25 @@ def train(runner: Runner) -> None:
                         f'{way_on}. ({str(error).splitlines()[0]})') from error
 
 
-def main(args: argparse.Namespace) -> int:
-    """Parse, check, train. Returns the exit status: 128 + signal after an interrupt."""
+def build_runner(config: Config, args: argparse.Namespace) -> Runner:
+    """Everything that trains, from a checkpoint where the config resumes.
+
+    Raises:
+        UserError: something does not build, or the checkpoint is of another run.
+    """
+    hooks: list[Hook] = []
+    if config.get('resume') and config.load_from:
+        hooks = [WholeCheckpointHook(config.load_from), *settle_resume(config, args.cfg_options)]
+    runner = build('model', lambda: (ShardedRunner if args.fsdp else Runner).from_cfg(config))
+    for hook in hooks:
+        runner.register_hook(hook)
+    if not args.fsdp:
+        build_all(runner)
+    return runner
+
+
+def prepared(args: argparse.Namespace) -> Config:
+    """The config with all options in it, on data that were looked at."""
     config = load_config(args.config, args.cfg_options, args.work_dir, args.launcher, norm=args.norm,
                          network=args.network)
     if args.streets:
@@ -84,9 +108,13 @@ def main(args: argparse.Namespace) -> int:
     check_data(config, args.check_data, args.config)
     if args.fsdp:
         use_shards(config)
-    runner = build('model', lambda: (ShardedRunner if args.fsdp else Runner).from_cfg(config))
-    if config.get('resume'):
-        runner.register_hook(WholeCheckpointHook(config.load_from))
+    return config
+
+
+def main(args: argparse.Namespace) -> int:
+    """Parse, check, train. Returns the exit status: 128 + signal after an interrupt."""
+    config = prepared(args)
+    runner = build_runner(config, args)
     if args.deterministic:  # operations without a deterministic form (pooling to a grid, backwards, on GPUs) warn
         torch.use_deterministic_algorithms(True, warn_only=True)
     train(runner)

@@ -48,13 +48,7 @@ def check_dataset(dataset: dict | Dataset, decode: int | None = 32) -> None:
     if len(dataset) == 0:
         raise DatasetError(f'{type(dataset).__name__} in {dataset.data_root} holds no picture')
     _check_files(dataset)
-    _check_samples(dataset, decode)
-
-
-def _check_samples(dataset: BaseDataset, decode: int | None) -> None:
-    """Reads the images and labels of `decode` samples, of all where it is None."""
-    chosen = range(len(dataset)) if decode is None else _spread(len(dataset), decode)
-    _check_samples(dataset, chosen)
+    _check_samples(dataset, range(len(dataset)) if decode is None else _spread(len(dataset), decode))
 
 
 def _check_samples(dataset: BaseDataset, chosen: Iterable[int]) -> None:

@@ -23,7 +23,7 @@ from torch.utils.data import Dataset
 
 from .rare_class import RareClassSampling
 
-__all__ = ['Order', 'Positioned', 'Stream', 'choose', 'seeded']
+__all__ = ['Order', 'Position', 'Positioned', 'Stream', 'choose', 'load', 'seeded']
 
 
 @contextmanager

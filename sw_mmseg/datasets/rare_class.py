@@ -1,7 +1,7 @@
 """Rare-class sampling (DAFormer, Sec. 3.3): images that show rare classes come more often.
 
 A class c with the share f_c of all labelled pixels is drawn with probability proportional to exp((1 - f_c) / T), then
-one of the images that show enough of it. Departure: DAFormer asks for 3000 pixels of a class in a image; here that
+one of the images that show enough of it. Departure: DAFormer asks for 3000 pixels of a class in an image; here that
 is a share of the image, so that it holds at any size.
 """
 

@@ -14,10 +14,12 @@ from sw_mmseg.engine.pseudo_accuracy import PseudoLabelAccuracyHook
 from sw_mmseg.engine.pseudo_label_files import PseudoLabelFiles
 from sw_mmseg.engine.pseudo_label_rounds import PseudoLabelRoundsHook
 from sw_mmseg.engine.ratios import ImportanceRatioHook, importance_ratios
+from sw_mmseg.engine.repeated_steps import AdaptSegNetConstructor, RepeatedSGD
 from sw_mmseg.engine.self_training_health import SelfTrainingHealthHook
 from sw_mmseg.engine.sharded import ShardedRunner
 
 __all__ = [
+    'AdaptSegNetConstructor',
     'Bfloat16OptimWrapper',
     'ChannelsLastHook',
     'ClassIoUMetric',
@@ -34,6 +36,7 @@ __all__ = [
     'PseudoLabelAccuracyHook',
     'PseudoLabelFiles',
     'PseudoLabelRoundsHook',
+    'RepeatedSGD',
     'SamplePicturesHook',
     'SelfTrainingHealthHook',
     'ShardedRunner',

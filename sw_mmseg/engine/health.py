@@ -1,14 +1,19 @@
 """Is a training healthy? Says so in the log when it is not, and stops when a loss is no number.
 
-`HealthHook` does the latter for every method; a method's own hook adds what degenerates there. A healthy discriminator
-is right more often than not but not always: its vanilla loss lies between 0.2 and 0.5 while the segmentor's adversarial
-loss rises. At an accuracy of 0.5 it has nothing to teach; at 1.0 its gradient, as far as the segmentor sees it, fades.
+`HealthHook` does the latter for every method; a method's own hook adds what degenerates there. A warning asks for
+something to be done, so it waits until a state has lasted: every network from scratch sees one class at first, and
+every discriminator begins at chance.
+
+A healthy discriminator is right more often than not but not always: its vanilla loss lies between 0.2 and 0.5 while the
+segmentor's adversarial loss rises. If it has never been better than chance (0.693 = ln 2), it has nothing to teach; if
+it was, and no longer is, the domains have come to look alike, which is the aim. If it is always right, its gradient, as
+far as the segmentor sees it, fades.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Generic, TypeVar
 
 from mmengine.hooks import Hook
@@ -17,7 +22,7 @@ from mmengine.runner import Runner
 
 from sw_mmseg.adaptation import AdversarialLog, StepLog
 
-__all__ = ['DiscriminatorHealthHook', 'HealthHook', 'NonFiniteLossError']
+__all__ = ['DiscriminatorHealthHook', 'HealthHook', 'NonFiniteLossError', 'sees_one_class']
 
 LogT = TypeVar('LogT', bound=StepLog)
 
@@ -33,6 +38,8 @@ class HealthHook(Hook, Generic[LogT]):
     Args:
         window: iterations of the running means.
         interval: iterations between two looks at them.
+        patience: iterations that a state must have lasted before it is warned of; then again each time that it has
+            lasted twice as long.
 
     Raises:
         TypeError: at the first iteration, if the method's log has not what the hook reads.
@@ -40,10 +47,10 @@ class HealthHook(Hook, Generic[LogT]):
 
     log_type: type[LogT] | None = None  # what a method's own hook judges
 
-    def __init__(self, window: int = 500, interval: int = 500) -> None:
-        if not (window > 0 and interval > 0):
-            raise ValueError(f'window and interval must be positive, got {window}, {interval}')
-        self.window, self.interval = window, interval
+    def __init__(self, window: int = 500, interval: int = 500, patience: int = 1000) -> None:
+        if not (window > 0 and interval > 0 and patience > 0):
+            raise ValueError(f'window, interval and patience must be positive, got {window}, {interval}, {patience}')
+        self.window, self.interval, self.patience = window, interval, patience
 
     def after_train_iter(
         self, runner: Runner, batch_idx: int, data_batch: dict | None = None, outputs: Mapping | None = None
@@ -63,43 +70,81 @@ class HealthHook(Hook, Generic[LogT]):
                             f'method returns a {type(outputs).__name__}: give it the hook of its own method, or '
                             'HealthHook')
         if (runner.iter + 1) % self.interval == 0 and runner.iter + 1 >= self.window:
-            self.judge(runner, outputs.with_values(
-                lambda name: runner.message_hub.get_scalar(f'train/{name}').mean(self.window)))
+            self.judge(runner, self.looks(runner, outputs))
 
-    def judge(self, runner: Runner, means: LogT) -> None:
-        """For a method's own hook: looks at the log's means over the window."""
+    def looks(self, runner: Runner, log: LogT) -> list[LogT]:
+        """The log's means over the window now, and at every look before, the newest first."""
+        histories = {name: runner.message_hub.get_scalar(f'train/{name}').data[0] for name in log}
+        known = min(map(len, histories.values()))
+
+        def means(end: int) -> LogT:
+            return log.with_values(lambda name: float(histories[name][end - self.window:end].mean()))
+
+        return [means(-back or known) for back in range(0, max(1, known + 1 - self.window), self.interval)]
+
+    def lasted(self, states: Sequence[bool]) -> int:
+        """Iterations that a state has lasted: of all looks, the newest first, those before the first without it."""
+        count = next((index for index, state in enumerate(states) if not state), len(states))
+        return (count - 1) * self.interval + self.window if count else 0
+
+    def is_due(self, states: Sequence[bool]) -> bool:
+        """Whether a state has just lasted for the patience, or for twice, four times, ... as long."""
+        now, before = (self.lasted(part) // self.patience for part in (states, states[1:]))
+        return bool(states[0]) and now.bit_length() > before.bit_length()
+
+    def is_last(self, runner: Runner) -> bool:
+        """Whether the training ends before the next look."""
+        return runner.iter + 1 + self.interval > (getattr(runner, 'max_iters', None) or math.inf)
+
+    def judge(self, runner: Runner, looks: Sequence[LogT]) -> None:
+        """For a method's own hook: the log's means over the window, now and at every look before."""
 
 
 @HOOKS.register_module()
 class DiscriminatorHealthHook(HealthHook[AdversarialLog]):
-    """Is the adversarial game healthy?
+    """Is the adversarial game healthy? Warns of a discriminator that never learned, and of one that is always right.
 
     Args:
-        window, interval: of `HealthHook`.
+        window, interval, patience: of `HealthHook`.
         chance: a mean accuracy within this distance of 0.5 is called chance.
         certain: a mean accuracy from here on is called certain.
     """
 
     log_type = AdversarialLog
 
-    def __init__(self, window: int = 500, interval: int = 500, chance: float = 0.02, certain: float = 0.995) -> None:
-        super().__init__(window, interval)
+    def __init__(self, window: int = 500, interval: int = 500, chance: float = 0.02, certain: float = 0.995,
+                 patience: int = 1000) -> None:
+        super().__init__(window, interval, patience)
         if not 0 <= chance < 0.5 < certain <= 1:
             raise ValueError(f'needs chance in [0, 0.5) and certain in (0.5, 1], got {chance}, {certain}')
         self.chance, self.certain = chance, certain
 
-    def judge(self, runner: Runner, means: AdversarialLog) -> None:
-        """Warns when the discriminator of a level is always or never right."""
-        for head, level in means.levels.items():
-            accuracy = float(level.dis_acc_source + level.dis_acc_target) / 2
-            text = (f'{means.prefix(head)}discriminator: accuracy {level.dis_acc_source:.3f} on source, '
+    def judge(self, runner: Runner, looks: Sequence[AdversarialLog]) -> None:
+        """Of the discriminator of each level."""
+        for head, level in looks[0].levels.items():
+            accuracies = [float(look.levels[head].dis_acc_source + look.levels[head].dis_acc_target) / 2
+                          for look in looks]
+            text = (f'{looks[0].prefix(head)}discriminator: accuracy {level.dis_acc_source:.3f} on source, '
                     f'{level.dis_acc_target:.3f} on target, loss {level.loss_dis:.3f}, adversarial loss '
                     f'{level.loss_adv:.3f} (means of {self.window} iterations)')
-            if abs(accuracy - 0.5) <= self.chance:
-                runner.logger.warning(f'{text}: at chance, it teaches the segmentor nothing. Raise its learning rate '
+            at_chance = [abs(accuracy - 0.5) <= self.chance for accuracy in accuracies]
+            certain = [accuracy >= self.certain for accuracy in accuracies]
+            if all(at_chance) and self.is_due(at_chance):
+                runner.logger.warning(f'{text}: at chance since the training began, {self.lasted(at_chance)} '
+                                      'iterations long, so it teaches the segmentor nothing. Raise its learning rate '
                                       'or lower lambda_adv')
-            elif accuracy >= self.certain:
-                runner.logger.warning(f'{text}: always right, little gradient is left for the segmentor. Lower its '
-                                      'learning rate, raise lambda_adv or use the least-squares loss')
+            elif self.is_due(certain):
+                runner.logger.warning(f'{text}: always right for {self.lasted(certain)} iterations, so little gradient '
+                                      'is left for the segmentor. Lower its learning rate, raise lambda_adv or use '
+                                      'the least-squares loss')
             else:
                 runner.logger.info(text)
+
+
+def sees_one_class(runner: Runner, limit: float) -> Callable[[float], bool]:
+    """Whether a mean number of classes a batch is one class: at most `limit`, and nearer to 1 the fewer classes there
+    are, since batches of few classes show one now and then: 1.05 of two classes, 1.5 of eleven."""
+    loader = getattr(runner, 'train_dataloader', None)
+    classes = (getattr(getattr(loader, 'dataset', None), 'metainfo', None) or {}).get('classes')
+    highest = min(limit, 1 + (len(classes) - 1) / 20) if classes else limit
+    return lambda mean: mean <= highest

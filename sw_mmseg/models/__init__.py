@@ -1,6 +1,7 @@
 """Networks: norms by name, backbones, the DeepLab-v2 head, discriminators, preprocessing, pretrained weights."""
 
 from sw_mmseg.models import norms
+from sw_mmseg.models.adaptsegnet_resnet import AdaptSegNetResNet
 from sw_mmseg.models.cifar_resnet import CIFARResNet
 from sw_mmseg.models.daformer_head import DAFormerHead
 from sw_mmseg.models.deeplab_v2 import DeepLabV2Head
@@ -17,6 +18,7 @@ from sw_mmseg.models.sync_batchnorm import SyncBatchNorm
 from sw_mmseg.models.vgg import VGG16DeepLab
 
 __all__ = [
+    'AdaptSegNetResNet',
     'CIFARResNet',
     'DAFormerHead',
     'DeepLabV2Head',

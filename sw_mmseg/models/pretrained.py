@@ -2,10 +2,10 @@
 
 `init_cfg=dict(type='ImageNetPretrained', checkpoint='torchvision://vgg16')` on a backbone; or `package://NAME`
 (`weight_packages.py`), `open-mmlab://NAME`, `mmcls://NAME`, an `https://` address, or the path of a file of the same
-form: with BatchNorm or with SW, a backbone alone or a whole model of the OpenMMLab family. mmengine's own `Pretrained`
-loads whatever matches and goes on; here the share of the backbone's parameters that the file filled is logged, and
-below `minimum` the run stops. Parameters that such a file cannot hold (switches, a norm that VGG16 never had, fc6 and
-fc7) are left out of the count and listed.
+form: with BatchNorm or with SW, a backbone alone, a whole model of the OpenMMLab family, or a checkpoint of a training,
+this package's own included. mmengine's own `Pretrained` loads whatever matches and goes on; here the share of the
+backbone's parameters that the file filled is logged, and below `minimum` the run stops. Parameters that such a file
+cannot hold (switches, a norm that VGG16 never had, fc6 and fc7) are left out of the count and listed.
 """
 
 import logging
@@ -22,6 +22,7 @@ from torch import Tensor, nn
 
 from sw_mmseg.models.from_batchnorm import start_as_batchnorm, switching_layers
 from sw_mmseg.models.weight_packages import SCHEME, MissingPackageError, WeightPackageError, read_package
+from sw_mmseg.models.weights_file import backbone_weights, read_tensors
 
 __all__ = ['ImageNetPretrained', 'PretrainedError', 'advice', 'load_pretrained', 'read_checkpoint']
 
@@ -57,19 +58,16 @@ def read_checkpoint(checkpoint: str) -> dict[str, Tensor]:
         state = _from_package(checkpoint)
     else:
         state = _from_mmengine(checkpoint) if '://' in checkpoint else _from_file(checkpoint)
-    state = state.get('state_dict', state)
-    if any(key.startswith('backbone.') for key in state):  # a whole model of the OpenMMLab family
-        state = {key[len('backbone.'):]: value for key, value in state.items() if key.startswith('backbone.')}
-    return state
+    return backbone_weights(state.get('state_dict', state))
 
 
 def _from_file(checkpoint: str) -> dict:
     if not Path(checkpoint).is_file():
         raise PretrainedError(f'no such file {advice(checkpoint)}')
     try:
-        return torch.load(checkpoint, map_location='cpu', weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, EOFError) as error:
-        raise PretrainedError(f'not a file of plain weights: {error} {advice(checkpoint)}') from error
+        return read_tensors(checkpoint)
+    except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError, AttributeError, TypeError) as error:
+        raise PretrainedError(f'not a file of weights: {error} {advice(checkpoint)}') from error
 
 
 def _from_package(checkpoint: str) -> dict:

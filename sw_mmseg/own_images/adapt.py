@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import argparse
-import shlex
+from pathlib import Path
 
 from mmengine.registry import init_default_scope
 
 from sw_mmseg.adaptation import running_layers
 from sw_mmseg.own_images.check import check
 from sw_mmseg.own_images.folders import Checked
+from sw_mmseg.own_images.inputs import changes
 from sw_mmseg.own_images.job import begin, changed_config, configs, resumed, trained
 from sw_mmseg.own_images.plan import Choice, title
 from sw_mmseg.own_images.report import Report, warnings_of, write_results
@@ -23,6 +24,7 @@ from sw_mmseg.own_images.training import (
     write_predictions,
 )
 from sw_mmseg.running import training
+from sw_mmseg.running.command_line import command_text
 from sw_mmseg.running.errors import UserError
 from sw_mmseg.running.methods import SOURCE_ONLY, STATISTICS
 from sw_mmseg.running.tables import show
@@ -31,6 +33,9 @@ __all__ = ['adapt']
 
 PICTURES = 6  # target images in the report
 SWITCHING = ('sn', 'sw', 'swb')
+WRITTEN = ('checkpoint.pth', 'classes.yaml', 'config.py', 'config_sourceonly.py', 'predictions', 'report.html',
+           'results.json', 'results.md', 'runs')
+PROPOSED = ('colours.yaml', 'classes.yaml')  # in OUT/check, where a table has to be named first
 
 
 def train(args: argparse.Namespace, choice: Choice, found: Checked) -> tuple[list[Outcome], str, Examiner]:
@@ -69,29 +74,45 @@ def learns_switches(args: argparse.Namespace) -> bool:
     return args.norm in SWITCHING and args.method != STATISTICS and not args.keep_switches
 
 
-def commands(args: argparse.Namespace, state: dict) -> list[str]:
-    """What was run, and what goes on from here."""
-    out = shlex.quote(str(args.out))
-    estimation = (f'python tools/analysis/reestimate_statistics.py {out}/config.py {out}/again/iter_N.pth '
-                  f'{out}/again/target.pth --images-from {shlex.quote(args.target)}')
-    batch = state['choice']['batch']
-    switches = (f'python tools/analysis/reestimate_statistics.py {out}/config.py {out}/again/iter_N.pth '
-                f'{out}/again/switches.pth --switches source --keep-statistics --batch-size {batch} '
-                f'--images {SWITCH_STEPS * batch}')
-    return [state['command'],
-            f'python tools/train.py {out}/config.py --work-dir {out}/again',
-            *([switches] if learns_switches(args) else []),
-            *([estimation] if args.method == STATISTICS else []),
-            f'python tools/predict.py {out}/config.py {out}/checkpoint.pth IMAGES PREDICTIONS',
-            *([f'python tools/test.py {out}/config.py {out}/checkpoint.pth'] if args.target_val else [])]
+def commands(args: argparse.Namespace, state: dict, iterations: int) -> list[str]:
+    """What was run, and what goes on from here; every path is there, or is written by a command before."""
+    config, checkpoint, again = args.out / 'config.py', args.out / 'checkpoint.pth', args.out / 'again'
+    last, batch = again / f'iter_{iterations}.pth', state['choice']['batch']
+    found = [state['command'], command_text('train', config, '--work-dir', again)]
+    if learns_switches(args):
+        found.append(command_text('analysis reestimate_statistics', config, last, again / 'switches.pth', '--switches',
+                                  'source', '--keep-statistics', '--batch-size', batch, '--images',
+                                  SWITCH_STEPS * batch))
+    if args.method == STATISTICS:
+        found.append(command_text('analysis reestimate_statistics', config, last, again / 'target.pth', '--images-from',
+                                  args.target))
+    found.append(command_text('predict', config, checkpoint, args.target, args.out / 'more_predictions'))
+    if args.target_val:
+        found.append(command_text('test', config, checkpoint))
+    return found
+
+
+def refuse_foreign(out: Path, resume: bool) -> None:
+    """Raises UserError where `out` holds files that a run would write over, or a run already."""
+    if resume:
+        return
+    if (out / 'adapt.json').is_file():
+        raise UserError(f'{out} holds a run already: go on with it by --resume, or give another --out')
+    foreign = [name for name in WRITTEN if (out / name).exists()]
+    if (out / 'check').exists() and not (out / 'check' / 'check.json').is_file() and any(
+            file.name not in PROPOSED for file in (out / 'check').iterdir()):
+        foreign.append('check')
+    if foreign:
+        raise UserError(f'{out / foreign[0]} is there and is not of a run of this tool: it would be written over. Give '
+                        'another --out')
 
 
 def adapt(args: argparse.Namespace) -> int:
     """Check, choose, train, report. Returns the exit status."""
     init_default_scope('mmseg')
     state = resumed(args) if args.resume else None
-    if not (args.resume or args.check_only) and (args.out / 'adapt.json').is_file():
-        raise UserError(f'{args.out} holds a run already: go on with it by --resume, or give another --out')
+    if not (args.check_only and (args.out / 'adapt.json').is_file()):
+        refuse_foreign(args.out, args.resume)
     found = check(args.source, args.target, args.target_val, args.classes, args.out,
                   (args.image_suffix, args.label_suffix), args.skip_bad, args.check == 'all')
     show(found.overview())
@@ -102,6 +123,10 @@ def adapt(args: argparse.Namespace) -> int:
     print(f'Pictures of what was found: {args.out / "check"}', flush=True)
     if args.check_only:
         return 0
+    came_or_went = args.resume and changes(args.out, found)
+    if came_or_went:
+        raise UserError(f'--resume: {came_or_went}, since the run in {args.out} began. What was trained saw the files '
+                        'as they were: put them back, or begin a new run with another --out')
     state = state or begin(args, found)
     changed = args.resume and changed_config(args, found, Choice.from_dict(state['choice']))
     if changed:
@@ -111,9 +136,10 @@ def adapt(args: argparse.Namespace) -> int:
     for what, value, why in state['reasons']:
         print(f'{what}: {value} ({why})')
     outcomes, final, examiner = train(args, choice, found)
+    iterations = examiner.config.train_cfg.max_iters
     trainings = {title(method): args.out / 'runs' / method for method in trained(args, choice)}
     table = write_results(args.out, Report(found, outcomes, final, [tuple(r) for r in state['reasons']], trainings,
-                                           examiner.pictures(), commands(args, state)))
+                                           examiner.pictures(), commands(args, state, iterations)))
     show(table)
     print(f'Open {args.out / "report.html"}')
     return 0

@@ -72,7 +72,7 @@ def use_data(config: Config, choice: Choice, found: Checked) -> None:
     for key, (folder, crop) in {'source': source, 'dataset': source, 'target': target}.items():
         if key in dataset:
             extra = [step for step in dataset[key].pipeline if step.type not in OWN_STEPS]
-            steps = [*training_steps(folder, found, choice.short_side, crop), *extra, dataset[key].pipeline[-1]]
+            steps = [*training_steps(folder, choice.short_side, crop), *extra, dataset[key].pipeline[-1]]
             dataset[key] = ConfigDict(**source_of(folder, found), pipeline=steps)
     for node in nodes(dataset):
         if node.get('rare_class_sampling') is not None:
@@ -104,9 +104,9 @@ def held_out(found: Checked) -> int:
     return max(10, count // 50) if count >= 40 else 0
 
 
-def training_steps(folder: Folder, found: Checked, side: int, crop: tuple[int, int]) -> list[dict]:
+def training_steps(folder: Folder, side: int, crop: tuple[int, int]) -> list[dict]:
     """A training pipeline without its last step."""
-    steps = [*folder.loading(), *resizing(found, side)]
+    steps = [*folder.loading(), *resizing(side)]
     if any(h > crop[0] or w > crop[1] for h, w in scaled(folder, side)):
         steps.append({'type': 'RandomCrop', 'crop_size': tuple(crop)})
     return [*steps, {'type': 'RandomFlip', 'prob': 0.5}]
@@ -123,10 +123,12 @@ def common_crop(found: Checked, side: int, crops: tuple[tuple[int, int], ...]) -
     return min(h for h, _ in sizes), min(w for _, w in sizes)
 
 
-def resizing(found: Checked, side: int) -> list[dict]:
-    """A step that brings the short side to `side`, unless all images have it; the long one may be 16 times as long."""
-    if {min(size) for folder in found.folders for size in folder.scan.sizes} == {side}:
-        return []
+def resizing(side: int) -> list[dict]:
+    """The size at which the network looks: short side `side`, ratio kept, the long side at most 16 times as long.
+
+    It stands in every pipeline, also where all images have that size, which it leaves as they are: prediction meets
+    others.
+    """
     return [{'type': 'Resize', 'scale': (16 * side, side), 'keep_ratio': True}]
 
 
@@ -138,7 +140,7 @@ def test_loader(choice: Choice, found: Checked, folder: Folder | None) -> Config
     whites = {one.scan.white for one in (folder, found.target)} - {None}  # predictions are of the target's images
     load = {'type': 'LoadImage', **({'white': whites.pop()} if len(whites) == 1 else {})}
     rest = folder.loading()[1:]
-    steps = [load, *resizing(found, choice.short_side), *rest, {'type': 'PackSegInputs'}]
+    steps = [load, *resizing(choice.short_side), *rest, {'type': 'PackSegInputs'}]
     dataset = {**source_of(folder, found, **apart), 'pipeline': steps}
     return ConfigDict(batch_size=1, num_workers=1, persistent_workers=False, dataset=dataset,
                       sampler={'type': 'DefaultSampler', 'shuffle': False})

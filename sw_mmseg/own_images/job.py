@@ -12,16 +12,20 @@ from mmengine.config import Config
 from sw_mmseg.datasets import write_class_table
 from sw_mmseg.own_images.config import make_config
 from sw_mmseg.own_images.folders import Checked
+from sw_mmseg.own_images.inputs import write_inputs
 from sw_mmseg.own_images.plan import BUDGET, Choice, choose
 from sw_mmseg.own_images.report import write_text
 from sw_mmseg.own_images.training import fit, seconds_an_iteration
+from sw_mmseg.running.command_line import command_text
 from sw_mmseg.running.errors import UserError
 from sw_mmseg.running.methods import SOURCE_ONLY
 from sw_mmseg.running.records import write_json
+from sw_mmseg.running.rehearsal import rehearse
 
 __all__ = ['FEWEST', 'begin', 'changed_config', 'config_texts', 'configs', 'resumed', 'settings', 'trained']
 
 FEWEST = 8  # iterations
+TRIAL = 1000  # iterations, until a measurement says how many
 # what --resume may change
 NOT_IN_A_RUN = {'resume', 'traceback', 'predict', 'check_only', 'local_rank', 'command', 'out'}
 
@@ -37,12 +41,15 @@ def begin(args: argparse.Namespace, found: Checked) -> dict:
     asked, reasons = choose(args, found)
     choice = asked
     methods = trained(args, choice)
+    for method in methods:
+        trial = replace(choice, iterations=args.iterations or TRIAL)
+        rehearse(make_config(trial, found, method, args.cfg_options))
     seconds = {}
     if not args.iterations:
         print('timing the first iterations', flush=True)
         for method in reversed(methods):  # the larger one finds what fits into memory
             def measure(choice: Choice, method=method) -> float:
-                trial = replace(choice, iterations=1000)
+                trial = replace(choice, iterations=TRIAL)
                 return seconds_an_iteration(make_config(trial, found, method, args.cfg_options))
             choice, seconds[method] = fit(choice, measure)
         budget = args.budget or BUDGET[reasons[0][1]]
@@ -58,9 +65,10 @@ def begin(args: argparse.Namespace, found: Checked) -> dict:
                 ('iterations', f'{choice.iterations} of each training', why)]
     state = {'arguments': settings(args), 'command': args.command, 'choice': asdict(choice), 'reasons': reasons}
     for file, text in config_texts(args, found, choice).items():
-        head = f'# Written by: {args.command}\n# Train it again: python tools/train.py {file}\n'
+        head = f'# Written by: {args.command}\n# Train it again: {command_text("train", file)}\n'
         write_text(file, head + text)
     write_class_table(found.table, args.out / 'classes.yaml')
+    write_inputs(args.out, found)
     write_json(args.out / 'adapt.json', state)
     return state
 
@@ -107,4 +115,5 @@ def config_texts(args: argparse.Namespace, found: Checked, choice: Choice) -> di
 def changed_config(args: argparse.Namespace, found: Checked, choice: Choice) -> Path | None:
     """A config in OUT that would be another now: images came or went, or the package has changed."""
     texts = config_texts(args, found, choice)
-    return next((file for file, text in texts.items() if not file.read_text(encoding='utf-8').endswith(text)), None)
+    return next((file for file, text in texts.items()
+                 if Config.fromfile(file).to_dict() != Config.fromstring(text, '.py').to_dict()), None)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import hashlib
 import itertools
 import os
 import shutil
@@ -28,7 +29,8 @@ from sw_mmseg.own_images.folders import Checked, labelled_picture, picture, spre
 from sw_mmseg.own_images.plan import Choice, smaller
 from sw_mmseg.running.configs import build
 from sw_mmseg.running.data_sets import build_loader, labelled_images, unlabelled_images
-from sw_mmseg.running.prediction import build_pipeline, segment, write
+from sw_mmseg.running.outputs import Outputs
+from sw_mmseg.running.prediction import build_pipeline, build_reader, files_of, segment, segment_pixels, write
 from sw_mmseg.running.scoring import estimate, switch_ratios, test
 from sw_mmseg.running.training import quiet
 
@@ -37,6 +39,7 @@ __all__ = ['SWITCH_STEPS', 'Examiner', 'Outcome', 'Stopwatch', 'fit', 'learn_swi
 
 PATIENCE = 15.0  # seconds of timing, at most
 WARM_UP, TIMED = 3, 40  # iterations that do not count, and that do
+NETWORK = '.network'  # beside predictions: which network they are of
 SHARES_OF = 50  # target images whose predicted classes are counted
 STATISTICS_OF = 200  # target images that running statistics are estimated on
 SWITCH_STEPS = 50  # batches of source images that switches are learnt again on, at most
@@ -129,7 +132,9 @@ class Examiner:
 
     def __init__(self, config: Config, choice: Choice, found: Checked, pictures: int) -> None:
         self.config, self.choice, self.found = config, choice, found
-        self.pipeline = build_pipeline(config.test_dataloader.dataset.pipeline)
+        steps = config.test_dataloader.dataset.pipeline
+        self.pipeline, self.read = build_pipeline(steps), build_reader(steps)
+        self.pixel_pipeline = build_pipeline(steps, from_file=False)
         shown = found.target_val or found.target
         self.shown = spread(list(zip(shown.paths, shown.label_paths)), pictures)
         self.counted = spread(found.target.paths, SHARES_OF)
@@ -174,18 +179,34 @@ class Examiner:
 
 
 def write_predictions(model: nn.Module, examiner: Examiner, out: Path, count: int | None) -> int:
-    """Label maps and overlays of target images in `out`, all there at once; returns how many images."""
+    """Label maps and overlays of target images in `out`, all there at once; returns how many images.
+
+    What an interrupt leaves is kept beside `out`, and the next call of the same network goes on from it.
+    """
     target, palette = examiner.found.target, examiner.found.table.palette
     chosen = spread(list(zip(target.names, target.paths)), len(target.names) if count is None else count)
-    part = out.with_name(f'.{out.name}.part')
-    shutil.rmtree(part, ignore_errors=True)
+    outputs = Outputs(out.with_name(f'.{out.name}.part'), 'adapt', overwrite=True)
+    mark, network = outputs.folder / NETWORK, digest(model)
+    if not mark.is_file() or mark.read_text() != network:
+        shutil.rmtree(outputs.folder, ignore_errors=True)
+        outputs.write(NETWORK, network)
     model.eval()
     for name, path in tqdm(chosen, desc='predictions', unit='', leave=False, disable=None):
-        write(segment(model, examiner.pipeline, Path(path)), Path(path), part / name, palette, 0.55)
+        if not (outputs.folder / files_of(name)[-1]).is_file():
+            image = examiner.read(Path(path))
+            write(segment_pixels(model, examiner.pixel_pipeline, image), image, outputs, name, palette, 0.55)
     shutil.rmtree(out, ignore_errors=True)
     if chosen:
-        os.replace(part, out)
+        os.replace(outputs.folder, out)
     return len(chosen)
+
+
+def digest(model: nn.Module) -> str:
+    """Changes with any weight or buffer."""
+    found = hashlib.sha256()
+    for key, value in sorted(model.state_dict().items()):
+        found.update(key.encode() + value.detach().cpu().contiguous().view(-1).view(torch.uint8).numpy().tobytes())
+    return found.hexdigest()
 
 
 def write_checkpoint(model: nn.Module, config: Config, file: Path, names: Sequence[str]) -> None:

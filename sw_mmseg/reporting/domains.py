@@ -18,6 +18,7 @@ from sw_mmseg.analysis.domain_layers import LayerDistance, layer_distances
 from sw_mmseg.analysis.features import LayerFeatures, TracedLayer, collect_features, traced_layers
 from sw_mmseg.domains import DOMAINS
 from sw_mmseg.reporting.runs import Run, network
+from sw_mmseg.running.command_line import seed_number
 from sw_mmseg.running.configs import build
 from sw_mmseg.running.data_sets import reads_labels, unlabelled_images
 from sw_mmseg.running.errors import UserError
@@ -47,7 +48,7 @@ def add_network_arguments(parser: argparse.ArgumentParser, images: int) -> None:
     parser.add_argument('--source', metavar='DIR', help="a folder of pictures (default: the config's source)")
     parser.add_argument('--target', metavar='DIR', help='a folder of pictures (default: what the config tests on)')
     parser.add_argument('--images', type=int, default=images, help=f'of each domain (default: {images})')
-    parser.add_argument('--seed', type=int, default=0, help='of the pictures')
+    parser.add_argument('--seed', type=seed_number, default=0, help='of the pictures')
     parser.add_argument('--cfg-options', nargs='+', action=DictAction, default={}, metavar='KEY=VALUE',
                         help='settings of the config to change')
     parser.add_argument('--traceback', action='store_true', help='show where in the code an error arose')

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import shlex
 
 from sw_mmseg.analysis import Section, page
 from sw_mmseg.reporting import sections as parts
 from sw_mmseg.reporting.domains import Sampling, compared
 from sw_mmseg.reporting.pictures import detected, detects, groups, segmented, segments, stylised, stylises
 from sw_mmseg.reporting.runs import Run, network
+from sw_mmseg.running.command_line import command_text
 from sw_mmseg.running.errors import UserError, is_user_error
 
 __all__ = ['sections']
@@ -73,7 +73,7 @@ def domain_section(runs: list[Run], images: int) -> list[Section]:
 
 def sections(runs: list[Run], args: argparse.Namespace) -> list[Section]:
     """The report from top to bottom."""
-    command = shlex.join(['python', 'tools/report.py', *args.words])
+    command = command_text('report', *args.words)
     found = [parts.overview(runs), *predictions(runs, args.pictures), parts.classes(class_iou(runs, args.test)),
              parts.curves(runs), parts.importance(runs)]
     if args.domain_distance:

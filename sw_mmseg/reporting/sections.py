@@ -14,6 +14,7 @@ from sw_mmseg.analysis.domain_layers import PARTS, LayerDistance, distance_table
 from sw_mmseg.analysis.importance import KINDS, Layers, ratio_table, task_mean, task_table
 from sw_mmseg.analysis.importance_plots import plot_network, plot_ratio_curves, plot_tasks
 from sw_mmseg.reporting.runs import Run, ratio_curves, ratios, whose_ratios
+from sw_mmseg.running.command_line import command_text
 from sw_mmseg.running.errors import UserError
 
 __all__ = ['chart', 'checkpoint_facts', 'classes', 'curves', 'described', 'domains', 'importance', 'importance_of',
@@ -194,8 +195,11 @@ def training_command(run: Run) -> str:
     if study and study.get('command'):
         return f'python {study["command"]}'
     dumped = sorted([*run.folder.glob('*.py'), *run.folder.glob('*/vis_data/config.py')])
-    source = dumped[0] if dumped else 'CONFIG_BELOW.py'
-    return f'python tools/train.py {source} --work-dir NEW_FOLDER'
+    again = run.folder.resolve().with_name(f'{run.folder.resolve().name}_again')
+    if dumped:
+        return command_text('train', dumped[0], '--work-dir', again)
+    file = run.folder / 'config.py'
+    return f'# with the whole config, below, saved as {file}:\n' + command_text('train', file, '--work-dir', again)
 
 
 def checkpoint_facts(checkpoint: Path | None) -> dict[str, object]:

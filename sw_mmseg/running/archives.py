@@ -53,6 +53,9 @@ def _extract(file: zipfile.ZipFile, member: zipfile.ZipInfo, out: Path) -> bool:
         raise UserError(f'{file.filename} holds {member.filename}, which would be written outside of {out}')
     if path.is_file() and path.stat().st_size == member.file_size:
         return False
+    if path.exists():
+        raise UserError(f'{path} is there and is not that of {file.filename}, of {member.file_size:,} bytes: move '
+                        'it away, or give another --out')
     with whole_file(path) as part, file.open(member) as source, part.open('wb') as target:
         while block := source.read(1 << 20):
             target.write(block)

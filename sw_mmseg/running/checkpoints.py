@@ -24,7 +24,13 @@ State = dict[str, torch.Tensor]
 
 
 def read_weights(path: str) -> State:
-    """The `state_dict` of a checkpoint that this package's training wrote, on the processor.
+    """The `state_dict` of a checkpoint, see `read_checkpoint`."""
+    checkpoint = read_checkpoint(path)
+    return checkpoint.get('state_dict', checkpoint)
+
+
+def read_checkpoint(path: str) -> dict:
+    """A checkpoint that this package's training wrote, on the processor.
 
     Raises:
         UserError: no such file, or not a checkpoint.
@@ -40,7 +46,7 @@ def read_weights(path: str) -> State:
         raise UserError(f'{path} cannot be read as a checkpoint: {type(error).__name__}: {error}') from error
     if not isinstance(checkpoint, dict):
         raise UserError(f'{path} holds a {type(checkpoint).__name__}, not the dict of a checkpoint')
-    return checkpoint.get('state_dict', checkpoint)
+    return checkpoint
 
 
 def load_weights(model: nn.Module, path: str) -> None:

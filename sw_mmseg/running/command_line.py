@@ -5,8 +5,10 @@ from __future__ import annotations
 import argparse
 import atexit
 import os
+import shlex
 import sys
 from collections.abc import Callable
+from pathlib import Path
 
 from mmengine.config import DictAction
 
@@ -14,14 +16,15 @@ from sw_mmseg.running.errors import UserError, is_user_error
 from sw_mmseg.running.networks import NETWORKS
 from sw_mmseg.whitening import NORMS
 
-__all__ = ['LAUNCHERS', 'add_common_arguments', 'picture_size', 'run_tool']
+__all__ = ['LAUNCHERS', 'add_common_arguments', 'command_text', 'picture_size', 'run_tool', 'seed_number']
 
 LAUNCHERS = ('none', 'pytorch', 'slurm', 'mpi')
 
 
 def add_common_arguments(parser: argparse.ArgumentParser) -> None:
     """Options that every tool of a config has."""
-    parser.add_argument('--work-dir', help='where logs and checkpoints go (default: work_dirs/NAME_OF_CONFIG)')
+    parser.add_argument('--work-dir', help='where logs and checkpoints go (default: work_dirs/NAME_OF_CONFIG; of a '
+                        'config that is not shipped, work_dirs/ITS_PATH)')
     parser.add_argument('--cfg-options', nargs='+', action=DictAction, default={}, metavar='KEY=VALUE',
                         help='settings of the config to change, e.g. train_dataloader.batch_size=4')
     parser.add_argument('--norm', type=str.lower, choices=tuple(NORMS), metavar='NORM',
@@ -66,6 +69,29 @@ def _leave_processes(status: int) -> None:
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(status)
+
+
+def command_text(name: str, *words: object) -> str:
+    """A command for a user to copy: of a tool where there are tools, as in a checkout, else of the package.
+
+    Args:
+        name: such as 'train' or 'analysis cost'.
+        words: its arguments, quoted where they need it.
+    """
+    tool = Path('tools', *name.split()).with_suffix('.py')
+    program = ['python', tool.as_posix()] if tool.is_file() else ['python', '-m', 'sw_mmseg', *name.split()]
+    return shlex.join([*program, *map(str, words)])
+
+
+def seed_number(text: str) -> int:
+    """A seed of `--seed`: what numpy and torch both take. Raises what argparse makes a line of."""
+    try:
+        number = int(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f'{text} is no whole number') from error
+    if not 0 <= number < 2**32:
+        raise argparse.ArgumentTypeError(f'{text} is no seed: give a whole number from 0 to {2**32 - 1}')
+    return number
 
 
 def picture_size(text: str) -> tuple[int, int]:

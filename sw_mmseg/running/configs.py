@@ -12,6 +12,7 @@ from mmengine.registry import init_default_scope
 from sw_mmseg.running.devices import adapt_to_device
 from sw_mmseg.running.errors import UserError, is_user_error
 from sw_mmseg.running.named_configs import find_named, nearest, with_network, with_norm
+from sw_mmseg.running.paths import default_work_dir
 
 __all__ = ['build', 'check_options', 'find_config', 'load_config']
 
@@ -44,9 +45,18 @@ def load_config(path: str, options: dict, work_dir: str | None = None, launcher:
     except (KeyError, TypeError, IndexError, AssertionError) as error:
         raise UserError(f'--cfg-options do not fit {path}: {error}') from error
     init_default_scope(config.get('default_scope', 'mmseg'))
+    settle_workers(config)
     config.launcher = launcher
-    config.work_dir = work_dir or config.get('work_dir') or str(Path('work_dirs') / Path(config.filename).stem)
+    config.work_dir = work_dir or config.get('work_dir') or str(default_work_dir(Path(config.filename)))
     return adapt_to_device(config)
+
+
+def settle_workers(config: Config) -> None:
+    """torch refuses persistent workers where there are no workers: `num_workers=0` alone says enough."""
+    for name in ('train_dataloader', 'val_dataloader', 'test_dataloader'):
+        loader = config.get(name)
+        if loader and loader.get('num_workers') == 0:
+            loader.persistent_workers = False
 
 
 def find_config(path: str) -> Path:

@@ -13,7 +13,7 @@ from sw_mmseg.analysis.detections import draw_detections
 from sw_mmseg.datasets.check_coco import coco_datasets
 from sw_mmseg.running.checkpoints import load_network
 from sw_mmseg.running.configs import build
-from sw_mmseg.running.prediction import build_pipeline, test_pixels
+from sw_mmseg.running.prediction import build_pipeline, build_reader, test_pixels
 
 __all__ = ['DetectionPainter']
 
@@ -26,7 +26,8 @@ class DetectionPainter:
         dataset = next(coco_datasets(config.test_dataloader.dataset))
         own = build('data set', lambda: DATASETS.get(dataset.type).METAINFO)
         self.meta = {**own, **(dataset.get('metainfo') or {})}
-        self.pipeline = build('pipeline', lambda: build_pipeline(dataset.pipeline, from_file=False))
+        self.pipeline, self.read = build('pipeline', lambda: (build_pipeline(dataset.pipeline, from_file=False),
+                                                              build_reader(dataset.pipeline)))
         self.opacity, self.score = args.opacity, args.score
 
     def __call__(self, image: np.ndarray) -> np.ndarray:

@@ -12,10 +12,13 @@ from mmengine.config import Config, ConfigDict
 
 from sw_mmseg.analysis import per_class_table, to_csv
 from sw_mmseg.running.errors import UserError
+from sw_mmseg.running.outputs import Outputs
+from sw_mmseg.running.result_files import use_writers
 
-__all__ = ['prepare', 'write_tables']
+__all__ = ['note_detections', 'prepare', 'tables', 'write_tables']
 
 LOADERS = ('LoadImage', 'LoadImageFromFile')
+DETECTIONS = 'detections'  # how the files of a detector begin
 SCALES = (0.5, 0.75, 1.0, 1.25, 1.5)
 
 
@@ -51,28 +54,49 @@ def prepare(config: Config, args: argparse.Namespace) -> None:
         if evaluator.type == 'IoUMetric':
             evaluator.type = 'ClassIoUMetric'
         if args.out and evaluator.type == 'CocoMetric':
-            evaluator.outfile_prefix = f'{args.out}/detections'
-        elif args.out:
-            evaluator.output_dir = args.out
-            Path(args.out).mkdir(parents=True, exist_ok=True)  # mmseg makes it in one process, and all write
-    if args.show_dir:
-        hook = config.default_hooks.setdefault('visualization', ConfigDict(type='SegVisualizationHook'))
-        hook.update(draw=True, interval=1)
-        config.visualizer.save_dir = args.show_dir
-        config.visualizer.name = f'pictures in {args.show_dir}'  # mmengine shares visualizers of one name
+            evaluator.outfile_prefix = f'{args.out}/{DETECTIONS}'
+    if config.get('default_scope') == 'mmdet':
+        use_detector_options(config, args)
+        return
+    if config.get('default_scope', 'mmseg') != 'mmseg' and (args.out or args.show_dir):
+        raise UserError('--out and --show-dir are for segmentation and detection')
+    use_writers(config, args.out, args.show_dir)
     if args.tta:
-        if config.get('default_scope') == 'mmdet':
-            raise UserError('--tta is for segmentation; mmdet has a config of its own for it, tta_model')
         config.test_dataloader.dataset.pipeline = augmented_pipeline(
             config.test_dataloader.dataset.pipeline, config.get('tta_scales', SCALES))
 
 
-def write_tables(folder: Path, name: str, metrics: dict[str, float], class_iou: dict[str, float]) -> None:
+def use_detector_options(config: Config, args: argparse.Namespace) -> None:
+    """The same of a detector, which mmdet's own hook draws."""
+    if args.tta:
+        raise UserError('--tta is for segmentation; mmdet has a config of its own for it, tta_model')
+    if args.show_dir:
+        config.default_hooks.setdefault('visualization', ConfigDict()).update(draw=True, interval=1)
+        config.visualizer.save_dir = args.show_dir
+        config.visualizer.name = f'pictures in {args.show_dir}'  # mmengine shares visualizers of one name
+    if args.out:
+        Outputs(Path(args.out), 'test', args.overwrite).refuse_existing(
+            f'{DETECTIONS}.{kind}.json' for kind in ('bbox', 'segm', 'keypoints'))
+
+
+def tables(folder: Path, name: str, overwrite: bool) -> Outputs:
+    """What writes the tables of a checkpoint; raises UserError where others are in the way."""
+    outputs = Outputs(folder, 'test', overwrite)
+    outputs.refuse_existing([f'{name}_metrics.json', f'{name}_iou.csv'])
+    return outputs
+
+
+def write_tables(outputs: Outputs, name: str, metrics: dict[str, float], class_iou: dict[str, float]) -> None:
     """Write what was measured; the metric has printed it already."""
-    folder.mkdir(parents=True, exist_ok=True)
     content = {**metrics, 'IoU': {c: None if math.isnan(v) else v for c, v in class_iou.items()}}
-    (folder / f'{name}_metrics.json').write_text(json.dumps(content, indent=1) + '\n')
+    outputs.write(f'{name}_metrics.json', json.dumps(content, indent=1) + '\n')
     if class_iou:
         table = per_class_table(tuple(class_iou), {'IoU': tuple(class_iou.values())})
-        (folder / f'{name}_iou.csv').write_text(to_csv(table))
-    print(f'Written to {folder}/{name}_*')
+        outputs.write(f'{name}_iou.csv', to_csv(table))
+    print(f'Written to {outputs.folder}/{name}_*')
+
+
+def note_detections(folder: Path) -> None:
+    """Notes the files that mmdet's metric has written as this command's own."""
+    for file in sorted(folder.glob(f'{DETECTIONS}.*.json')):
+        Outputs(folder, 'test').record(file.name)

@@ -32,5 +32,7 @@ METHODS = {
     'advent': Method('AdvEnt', 'AdvEnt', 'adversarial on entropy maps'),
     'dacs': Method('DACS', 'self-training (DACS)', 'self-training with a mean teacher and mixed images'),
     'mic': Method('MIC', 'DACS + masked images (MIC)', 'the same as dacs, and masked images'),
+    'cbst': Method('CBST', 'class-balanced self-training (CBST)',
+                   'self-training in rounds, on the surest share of each class'),
     'oracle': Method('target labels', 'target labels (oracle)', 'learns from the labels of the target: a ceiling'),
 }

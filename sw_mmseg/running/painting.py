@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
@@ -17,8 +18,11 @@ from sw_mmseg.analysis.legend import with_legend
 from sw_mmseg.running.checkpoints import load_network
 from sw_mmseg.running.configs import build, load_config
 from sw_mmseg.running.errors import UserError
-from sw_mmseg.running.prediction import build_pipeline, meta_of, segment_pixels
+from sw_mmseg.running.prediction import build_pipeline, build_reader, meta_of, segment_pixels
 from sw_mmseg.running.streets import use_streets
+
+if TYPE_CHECKING:
+    from sw_mmseg.running.detection import DetectionPainter
 
 __all__ = ['build_painter', 'paint_video']
 
@@ -30,7 +34,8 @@ class Painter:
         self.model = load_network(MODELS, config, args)
         dataset = config.test_dataloader.dataset
         self.meta = build('data set', lambda: meta_of(dataset))
-        self.pipeline = build('pipeline', lambda: build_pipeline(dataset.pipeline, from_file=False))
+        self.pipeline, self.read = build('pipeline', lambda: (build_pipeline(dataset.pipeline, from_file=False),
+                                                              build_reader(dataset.pipeline)))
         self.opacity = args.opacity
 
     def __call__(self, image: np.ndarray) -> np.ndarray:
@@ -40,8 +45,8 @@ class Painter:
         return with_legend(painted, labels, self.meta['classes'], self.meta['palette'])[..., ::-1]
 
 
-def build_painter(args: argparse.Namespace) -> Callable[[np.ndarray], np.ndarray]:
-    """What paints with the network of a config: of mmseg, or of mmdet."""
+def build_painter(args: argparse.Namespace) -> Painter | DetectionPainter:
+    """What reads images, and paints with the network of a config: of mmseg, or of mmdet."""
     config = load_config(args.config, args.cfg_options, args.work_dir, norm=args.norm, network=args.network)
     if args.streets:
         use_streets(config)
@@ -64,20 +69,23 @@ def frames(video: cv2.VideoCapture, every: int) -> Iterator[np.ndarray]:
 
 
 def paint_video(paint: Callable[[np.ndarray], np.ndarray], source: Path, out: Path, every: int) -> int:
-    """Writes `out` whole or not at all; returns the number of frames."""
+    """Writes `out`; returns the number of frames.
+
+    Raises:
+        UserError: the video cannot be read.
+    """
     video = cv2.VideoCapture(str(source))
     rate, total = video.get(cv2.CAP_PROP_FPS) or 25.0, int(video.get(cv2.CAP_PROP_FRAME_COUNT))
-    part, writer, count = out.with_name(f'.part_{out.name}'), None, 0
+    writer, count = None, 0
     for frame in tqdm(frames(video, every), total=max(total, 0) // every or None, unit=' frames', disable=None):
         painted = paint(frame)
         painted = painted[:painted.shape[0] // 2 * 2, :painted.shape[1] // 2 * 2]  # codecs want even sides
         if writer is None:
             size = painted.shape[1], painted.shape[0]
-            writer = cv2.VideoWriter(str(part), cv2.VideoWriter_fourcc(*'mp4v'), rate / every, size)
+            writer = cv2.VideoWriter(str(out), cv2.VideoWriter_fourcc(*'mp4v'), rate / every, size)
         writer.write(np.ascontiguousarray(painted))
         count += 1
     if writer is None:
         raise UserError(f'{source} cannot be read as a video')
     writer.release()
-    part.replace(out)
     return count

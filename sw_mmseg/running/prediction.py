@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
-import cv2
 import numpy as np
 import torch
 from mmcv.transforms import Compose
@@ -13,25 +15,47 @@ from mmseg.registry import DATASETS
 from PIL import Image
 
 from sw_mmseg.analysis import overlay
+from sw_mmseg.datasets.folder_files import PICTURES, foreign_files, list_folder
 from sw_mmseg.running.data_sets import reads_labels
-from sw_mmseg.running.errors import UserError
+from sw_mmseg.running.errors import UserError, is_user_error
+from sw_mmseg.running.outputs import Outputs
 
-__all__ = ['build_pipeline', 'find_images', 'meta_of', 'segment', 'segment_pixels', 'test_pixels', 'write']
+__all__ = ['build_pipeline', 'build_reader', 'files_of', 'find_images', 'meta_of', 'names_below', 'says_size',
+           'segment', 'segment_pixels', 'test_pixels', 'write']
 
-SUFFIXES = {'.png', '.jpg', '.jpeg', '.bmp', '.tif', '.tiff', '.webp'}
+SUFFIXES = set(PICTURES)
+Reader = Callable[[Path], np.ndarray]
 
 
 def find_images(path: Path) -> dict[str, Path]:
-    """Name without suffix, relative to the folder -> file."""
+    """Name of the results, relative to the folder -> file. Linked folders are entered, each once; hidden files are not
+    taken.
+
+    Raises:
+        UserError: there are none.
+    """
     if path.is_file():
         return {path.stem: path}
-    files = sorted(p for p in path.rglob('*') if p.suffix.lower() in SUFFIXES)
-    if not files:
-        raise UserError(f'no images in {path}: give a folder with {", ".join(sorted(SUFFIXES))} files')
-    names = {str(p.relative_to(path).with_suffix('')): p for p in files}
-    if len(names) < len(files):
-        raise UserError(f'{path} has images that differ only in their suffix: results would overwrite one another')
-    return names
+    found = list_folder(str(path), PICTURES)
+    if not found.files:
+        raise UserError(f'no images in {path}: give a folder with {", ".join(PICTURES)} files'
+                        f'{foreign_files(found.left_out)}')
+    return names_below([path / name for name in found.files], path)
+
+
+def names_below(files: Sequence[Path], folder: Path | None = None) -> dict[str, Path]:
+    """Path below the folder without the file's ending -> file; files that differ in nothing but their ending keep it.
+
+    Args:
+        files: all that results are written of.
+        folder: the deepest one that holds them all, if not given.
+    """
+    folder = folder or Path(os.path.commonpath([file.parent for file in files]))
+    whole = [file.relative_to(folder).as_posix() for file in files]
+    stems = [Path(name).with_suffix('').as_posix() for name in whole]
+    counts = Counter(stems)
+    names = [stem if counts[stem] == 1 else name for stem, name in zip(stems, whole)]
+    return dict(zip(names if len(set(names)) == len(names) else whole, files))
 
 
 def meta_of(dataset: dict) -> dict:
@@ -43,13 +67,35 @@ def meta_of(dataset: dict) -> dict:
 def build_pipeline(pipeline: list[dict], from_file: bool = True) -> Compose:
     """The config's test pipeline without the steps that read labels; and, not `from_file`, that which reads images."""
     steps = [t for t in pipeline if not reads_labels(t)]
-    return Compose([t for t in steps if from_file or 'LoadImage' not in str(t['type'])])
+    return Compose([t for t in steps if from_file or not _reads_images(t)])
+
+
+def build_reader(pipeline: list[dict]) -> Reader:
+    """File -> H×W×3 BGR, by the step of the config's pipeline that reads images; UserError where it cannot."""
+    load = Compose([t for t in pipeline if _reads_images(t)])
+
+    def read(file: Path) -> np.ndarray:
+        try:
+            return load({'img_path': str(file)})['img']
+        except Exception as error:  # a loader raises almost anything on a damaged file
+            if is_user_error(error):
+                raise
+            raise UserError(f'{file} cannot be read as an image: {type(error).__name__}: {error}') from error
+
+    return read
+
+
+def says_size(pipeline: Iterable[dict]) -> bool:
+    """Whether a test pipeline brings images to the size at which its network looks."""
+    return any('Resize' in str(t['type']) for t in pipeline)
+
+
+def _reads_images(transform: dict) -> bool:
+    return 'LoadImage' in str(transform['type'])
 
 
 def segment(model: torch.nn.Module, pipeline: Compose, file: Path) -> np.ndarray:
     """H×W uint8 train ids at the image's own size."""
-    if cv2.imread(str(file)) is None:
-        raise UserError(f'{file} cannot be read as an image')
     return _labels(_test(model, pipeline({'img_path': str(file)})))
 
 
@@ -73,11 +119,25 @@ def _labels(sample: BaseDataElement) -> np.ndarray:
     return sample.pred_sem_seg.data.squeeze().cpu().numpy().astype(np.uint8)
 
 
-def write(labels: np.ndarray, file: Path, out: Path, palette: list, opacity: float) -> None:
-    """The two pictures of one image."""
-    out.parent.mkdir(parents=True, exist_ok=True)
+def files_of(name: str) -> tuple[str, str]:
+    """The two files of one image: label map and overlay."""
+    return f'{name}.png', f'{name}_overlay.jpg'
+
+
+def write(labels: np.ndarray, image: np.ndarray, outputs: Outputs, name: str, palette: list, opacity: float) -> None:
+    """The two pictures of one image, the overlay last.
+
+    Args:
+        labels: H×W uint8.
+        image: H×W×3 uint8 BGR.
+        outputs: where they go.
+        name: of the image, without ending.
+        palette: a colour a class.
+        opacity: of the colours in the overlay.
+    """
     picture = Image.fromarray(labels, mode='P')
     picture.putpalette([channel for colour in palette for channel in colour])
-    picture.save(out.with_name(f'{out.name}.png'))
-    image = cv2.cvtColor(cv2.imread(str(file)), cv2.COLOR_BGR2RGB)
-    Image.fromarray(overlay(image, labels, palette, opacity)).save(out.with_name(f'{out.name}_overlay.jpg'), quality=92)
+    painted = Image.fromarray(overlay(np.ascontiguousarray(image[..., ::-1]), labels, palette, opacity))
+    for file, pixels, more in zip(files_of(name), (picture, painted), ({}, {'quality': 92})):
+        with outputs.writing(file) as part:
+            pixels.save(part, **more)

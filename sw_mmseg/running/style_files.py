@@ -1,4 +1,4 @@
-"""Networks, pictures and videos in, pictures and videos out, of tools/stylize.py. No file is ever half written."""
+"""Networks, pictures and videos in, pictures and videos out, of tools/stylize.py; no file is ever half written."""
 
 from __future__ import annotations
 
@@ -13,10 +13,11 @@ from PIL import Image
 from torch import Tensor
 from tqdm import tqdm
 
-from sw_mmseg.files import whole_file
 from sw_mmseg.running.checkpoints import read_weights
 from sw_mmseg.running.errors import UserError
-from sw_mmseg.stylization import PictureError, StyleNetwork, WholePicture, read_picture, to_uint8
+from sw_mmseg.running.failures import Failures
+from sw_mmseg.running.outputs import Outputs
+from sw_mmseg.stylization import StyleNetwork, WholePicture, read_picture, to_uint8
 
 __all__ = ['VIDEOS', 'frames', 'free_bytes', 'is_video', 'load_network', 'mixed', 'stylise_pictures', 'stylise_video']
 
@@ -63,25 +64,36 @@ def mixed(engine: WholePicture, content: Tensor, alpha: float) -> np.ndarray:
     return to_uint8(alpha * engine(content) + (1 - alpha) * content)
 
 
-def stylise_pictures(make: Make, paths: list[Path], folder: Path, out: Path, alpha: float) -> list[str]:
-    """Every picture, under its path in `folder` with '.png' added; returns what could not be read, one text each."""
-    single = len(paths) == 1 and out.suffix.lower() in Image.registered_extensions()
-    failures = []
-    for path in tqdm(paths, unit=' pictures', disable=None if len(paths) > 1 else True):
-        file = out if single else out / path.relative_to(folder).parent / f'{path.name}.png'
-        try:
+def stylised_file(path: Path, folder: Path, out: Path, single: bool) -> Path:
+    """Where a picture's result goes: `out`, if it is the only one and `out` is called like a picture; else its path in
+    `folder`, below `out`, with '.png' added."""
+    if single and out.suffix.lower() in Image.registered_extensions():
+        return out
+    return out / path.relative_to(folder).parent / f'{path.name}.png'
+
+
+def stylise_pictures(make: Make, files: dict[Path, Path], outputs: Outputs, alpha: float) -> Failures:
+    """Every picture of `files`, picture -> result; returns what could not be read."""
+    failures = Failures()
+    for path, file in tqdm(files.items(), unit=' pictures', disable=None if len(files) > 1 else True):
+        with failures.past():
             content = read_picture(path)
-        except PictureError as error:
-            failures.append(str(error))
-            continue
-        picture = Image.fromarray(mixed(make(content[0].numel()), content, alpha))
-        with whole_file(file) as part:
-            picture.save(part)
+            picture = Image.fromarray(mixed(make(content[0].numel()), content, alpha))
+            with outputs.writing(str(file.relative_to(outputs.folder))) as part:
+                picture.save(part)
     return failures
 
 
+def video_file(path: Path, out: Path) -> Path:
+    """Where a video's result goes. Raises UserError where it cannot be written in that format."""
+    file = out if out.suffix else out / f'{path.stem}.mp4'
+    if file.suffix.lower() not in CODECS:
+        raise UserError(f'videos are written as {", ".join(CODECS)}; got {file}')
+    return file
+
+
 def stylise_video(make: Make, path: Path, out: Path, alpha: float) -> None:
-    """Frame by frame; sound is left out.
+    """Frame by frame into the file `out`; sound is left out.
 
     Raises:
         UserError: the video cannot be read, or not be written in the format asked for.
@@ -91,21 +103,17 @@ def stylise_video(make: Make, path: Path, out: Path, alpha: float) -> None:
         begun, frame = video.read()
         if not begun:
             raise UserError(f'{path} cannot be read as a video')
-        file = out if out.suffix else out / f'{path.stem}.mp4'
-        if file.suffix.lower() not in CODECS:
-            raise UserError(f'videos are written as {", ".join(CODECS)}; got {file}')
         height, width = frame.shape[:2]
         engine, rate = make(height * width), video.get(cv2.CAP_PROP_FPS) or 25.0
-        with whole_file(file) as part:
-            codec = cv2.VideoWriter_fourcc(*CODECS[file.suffix.lower()])
-            writer = cv2.VideoWriter(str(part), codec, rate, (width, height))
-            if not writer.isOpened():
-                raise UserError(f'this OpenCV cannot write {file.suffix} videos: try {out.with_suffix(".avi")}')
-            try:
-                for picture in frames(video, frame):
-                    writer.write(np.ascontiguousarray(mixed(engine, picture, alpha)[..., ::-1]))
-            finally:
-                writer.release()
+        codec = cv2.VideoWriter_fourcc(*CODECS[out.suffix.lower()])
+        writer = cv2.VideoWriter(str(out), codec, rate, (width, height))
+        if not writer.isOpened():
+            raise UserError(f'this OpenCV cannot write {out.suffix} videos: try .avi')
+        try:
+            for picture in frames(video, frame):
+                writer.write(np.ascontiguousarray(mixed(engine, picture, alpha)[..., ::-1]))
+        finally:
+            writer.release()
     finally:
         video.release()
 

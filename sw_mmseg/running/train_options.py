@@ -10,6 +10,7 @@ from mmengine.config import Config
 from mmengine.dist import is_main_process
 from mmengine.runner import find_latest_checkpoint
 
+from sw_mmseg.running.command_line import command_text
 from sw_mmseg.running.configs import build
 from sw_mmseg.running.errors import UserError
 from sw_mmseg.running.streets import knows
@@ -58,6 +59,9 @@ def use_checkpoint(config: Config, resume: str | None) -> None:
 
 def use_seed(config: Config, seed: int | None) -> None:
     """One seed for weights, and for the order and augmentation of the samples, which follow it."""
+    given = config.get('randomness', {}).get('seed') if seed is None else seed
+    if given is not None and not 0 <= given < 2**32:
+        raise UserError(f'randomness.seed={given} is no seed: give a whole number from 0 to {2**32 - 1}')
     if seed is not None:
         config.setdefault('randomness', {})['seed'] = seed
 
@@ -75,4 +79,4 @@ def check_data(config: Config, how: str, path: str) -> None:
             if not knows(config):
                 raise
             raise UserError(f'{error} To train the same config without these data, small and on drawn scenes: '
-                            f'python tools/train.py {path} --streets') from error
+                            f'{command_text("train", path, "--streets")}') from error

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import shlex
 import shutil
 import time
 from dataclasses import dataclass
@@ -45,8 +46,8 @@ class Run:
 
     def command(self) -> str:
         """What trains the same from the command line."""
-        return (f'tools/train.py {self.config}{self.choices()} --work-dir {self.folder} --seed {self.seed}'
-                f'{self.settings()}')
+        return (f'tools/train.py {shlex.quote(str(self.config))}{self.choices()} --work-dir '
+                f'{shlex.quote(str(self.folder))} --seed {self.seed}{self.settings()}')
 
     def choices(self) -> str:
         """`--network NETWORK --norm NORM` as words of a command line, a space before each; without what is the
@@ -55,7 +56,8 @@ class Run:
 
     def settings(self) -> str:
         """The options as words of a command line, a space before them; nothing where there are none."""
-        return ' '.join([' --cfg-options', *(f'{k}={v}' for k, v in self.options.items())]) if self.options else ''
+        words = (shlex.quote(f'{key}={value}') for key, value in self.options.items())
+        return ' '.join([' --cfg-options', *words]) if self.options else ''
 
 
 @contextlib.contextmanager

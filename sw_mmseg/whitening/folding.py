@@ -169,7 +169,8 @@ def _fixed_map(layer: nn.Module, threshold: float) -> tuple[Tensor, Tensor, Fold
 
 def _fitting(conv: nn.Module, layer: nn.Module) -> _Convolution:
     """`conv`, if the layer can join it. Raises as `fold_into`."""
-    plain = type(conv) in _CONVOLUTIONS.values() and not (conv._forward_pre_hooks or conv._forward_hooks)
+    hooks = conv._forward_pre_hooks or conv._forward_hooks  # private: torch has no public question for hooks
+    plain = type(conv) in _CONVOLUTIONS.values() and not hooks
     if not (plain and isinstance(conv, nn.Conv1d | nn.Conv2d | nn.Conv3d)):
         raise TypeError(f'expects a plain convolution without hooks, got {type(conv).__name__}: use fold(layer), which '
                         'stands behind anything')

@@ -5,10 +5,10 @@ from types import SimpleNamespace
 import torch
 from mmengine.optim import OptimWrapper, OptimWrapperDict
 from mmseg.registry import DATASETS, MODELS
-from tiny_networks import sample, side, tiny_config
 from torch.utils.data import Dataset
 
 from sw_mmseg.engine import PseudoLabelFiles
+from tests.helpers.tiny_networks import sample, side, tiny_config
 
 METHOD, SIZE, COUNT = 'ClassBalancedSelfTraining', (32, 48), 5
 PATHS = [f'/target/{name}.jpg' for name in 'abcde']

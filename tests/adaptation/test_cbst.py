@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from by_hand import cross_entropy_by_hand, network_by_hand, upsampled
-from cbst_target import COUNT, PATHS, SIZE, Target, batch_of, build, with_files, wrappers_of
 
 from sw_mmseg.adaptation import ClassBalancedSelfTraining, PseudoLabelError
+from tests.adaptation.by_hand import cross_entropy_by_hand, network_by_hand, upsampled
+from tests.adaptation.cbst_target import COUNT, PATHS, SIZE, Target, batch_of, build, with_files, wrappers_of
 
 
 def eval_network(parameters, buffers, image):
@@ -101,8 +101,9 @@ def test_step_equals_the_formulas(tmp_path, monkeypatch):
         torch.testing.assert_close(difference, gradient, rtol=1e-7, atol=1e-9, msg=name)
 
 
-def test_before_the_first_round_the_target_changes_nothing():
-    models = [build(warmup=2, statistics_from='both') for _ in range(2)]
+@pytest.mark.parametrize('policy', ['both', 'target', 'source', 'separate', 'frozen'])
+def test_before_the_first_round_the_target_changes_nothing_and_the_source_stands_in_for_its_statistics(policy):
+    models = [build(warmup=2, statistics_from=policy) for _ in range(2)]
     for index, model in enumerate(models):
         batch = batch_of(0, 1)
         if index:
@@ -111,6 +112,8 @@ def test_before_the_first_round_the_target_changes_nothing():
         assert set(log) == {'loss_seg', 'acc_seg', 'auxiliary_head.loss_seg', 'auxiliary_head.acc_seg'}
     for one, other in zip(models[0].state_dict().values(), models[1].state_dict().values()):
         assert torch.equal(one, other)
+    moved = models[0].segmentor.backbone.norm.num_batches_tracked
+    assert moved == (0 if policy in ('frozen', 'separate') else 1)  # 'separate' moves the source's set
 
 
 def test_views_and_light_differ_from_image_to_image_and_iteration_to_iteration(tmp_path):

@@ -10,13 +10,13 @@ import pytest
 import torch
 import torch.distributed as dist
 import torch.multiprocessing as mp
-from cbst_target import COUNT, METHOD, Pairs, Target, build, with_files
 from mmengine.runner import Runner
 from PIL import Image
-from tiny_networks import tiny_config
 
 from sw_mmseg.adaptation import PseudoLabelError
 from sw_mmseg.engine import PseudoLabelRoundsHook
+from tests.adaptation.cbst_target import COUNT, METHOD, Pairs, Target, build, with_files
+from tests.helpers.tiny_networks import tiny_config
 
 
 def run(work_dir, iterations, norm='bn', accumulate=1, resume=False, hook=None):

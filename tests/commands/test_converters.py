@@ -104,3 +104,11 @@ def test_cityscapes_unpacks_counts_and_writes_train_ids(convert, tmp_path, capsy
         assert (data[0]['data_samples'].gt_sem_seg.data == 13).all()  # car
     written = np.array(Image.open(out / 'gtFine/train/aachen/aachen_000000_000019_gtFine_labelTrainIds.png'))
     assert written.dtype == np.uint8 and (written == 13).all()
+
+
+def test_a_users_file_of_a_members_name_stays(convert, ade_zip, tmp_path, capsys):
+    file = tmp_path / 'ade/ADEChallengeData2016/objectInfo150.txt'
+    file.parent.mkdir(parents=True)
+    file.write_text("the user's own")
+    assert convert('ade20k', ade_zip, '--out', tmp_path / 'ade', training=2, validation=2) == 2
+    assert 'move it away' in capsys.readouterr().err and file.read_text() == "the user's own"

@@ -128,7 +128,11 @@ def test_mistakes_of_stylising(run, checkpoint, tmp_path, capsys):
     (tmp_path / 'bad.mp4').write_text('no')
     torch.save({'state_dict': {'a': torch.zeros(1)}}, tmp_path / 'other.pth')
     out = tmp_path / 'out'
-    for words, text in [((checkpoint, tmp_path / 'in', out), '1 of 2 could not be stylised: .*bad.png cannot be read'),
+    assert run('stylize', checkpoint, tmp_path / 'in', out) == 1
+    assert re.search('1 of 2 could not be stylised: .*bad.png cannot be read', capsys.readouterr().err)
+    for words, text in [((checkpoint, tmp_path / 'in/bad.png', out), '1 of 1 could not be stylised: .*bad.png cannot'),
+                        ((checkpoint, tmp_path / 'in', tmp_path / 'in/out'), 'out lies in .*in, which is read'),
+                        ((checkpoint, tmp_path / 'in/good.png', tmp_path / 'in/good.png'), 'one of the files that are'),
                         ((checkpoint, tmp_path / 'none', out), 'no such picture, folder or video'),
                         ((checkpoint, tmp_path / 'bad.mp4', out), 'cannot be read as a video'),
                         ((checkpoint, tmp_path / 'in', out, '--alpha', 2), '--alpha must lie in 0..1'),
@@ -140,6 +144,9 @@ def test_mistakes_of_stylising(run, checkpoint, tmp_path, capsys):
         line = capsys.readouterr().err.strip().splitlines()[-1]
         assert line.startswith('error: ') and re.search(text, line), line
     assert (out / 'good.png.png').is_file() and not (out / 'bad.png.png').exists()
+    (out / 'good.png.png').write_text("the user's own")
+    assert run('stylize', checkpoint, tmp_path / 'in', out) == 2 and '--overwrite' in capsys.readouterr().err
+    assert (out / 'good.png.png').read_text() == "the user's own"
 
 
 def test_drawn_styles_as_files(run, tmp_path, capsys):

@@ -88,7 +88,7 @@ def test_testing_writes_tables_predictions_and_pictures(trained, run, tmp_path):
     assert rows[0] == ['class', 'IoU'] and len(rows) == 21 and rows[-1][0] == 'mean'
     assert float(rows[-1][1]) == pytest.approx(metrics['mIoU'], abs=0.006)  # the metric rounds to two decimals
     assert [metrics['IoU'][name] for name, _ in rows[1:-1]] == [float(v) if v else None for _, v in rows[1:-1]]
-    predictions = sorted((tmp_path / 'out').glob('*.png'))
+    predictions = sorted((tmp_path / 'out').rglob('*.png'))
     assert len(predictions) == 3
     assert np.array(Image.open(predictions[0])).shape == (32, 64)
     assert len(list((tmp_path / 'show').rglob('*leftImg8bit*.png'))) == 3
@@ -112,13 +112,13 @@ def test_augmentation_at_test_time_averages_scales_and_mirrors(trained, run, tmp
     assert len(dataset) == 3 and augmented['mIoU'] > 0
     for index in range(3):
         sample = dataset[index]
-        name = os.path.basename(sample['data_samples'].img_path)
+        path = Path(sample['data_samples'].img_path)
         image = model.data_preprocessor({'inputs': [sample['inputs']]}, False)['inputs']
         with torch.no_grad():
             plain, mirrored = (torch.nn.functional.interpolate(
                 model.segmentor(x), (32, 64), mode='bilinear', align_corners=True) for x in (image, image.flip(-1)))
         expected = (plain.softmax(1) + mirrored.flip(-1).softmax(1)).argmax(1)[0].numpy()
-        found = np.array(Image.open(tmp_path / 'out' / name))
+        found = np.array(Image.open(tmp_path / 'out' / path.parent.name / path.name))
         assert (found == expected).mean() > 0.995  # ties at the last bit
 
 

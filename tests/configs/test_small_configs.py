@@ -8,8 +8,9 @@ import re
 
 import numpy as np
 import pytest
+import torch
 from mmengine.config import Config, DictAction
-from mmengine.registry import init_default_scope
+from mmengine.registry import PARAM_SCHEDULERS, init_default_scope
 from mmengine.runner import Runner
 from PIL import Image
 
@@ -132,9 +133,23 @@ def test_methods_share_network_optimiser_and_length():
     jitter, rounds = load('bn_jitter_streets2camvid'), load('bn_cbst_streets2camvid')
     assert jitter.train_dataloader.dataset.dataset == rounds.train_dataloader.dataset.source
     assert jitter.train_dataloader.dataset.rare_class_sampling == rounds.train_dataloader.dataset.rare_class_sampling
-    restarts, = (step for step in rounds.param_scheduler.segmentor if step.type == 'CosineRestartLR')
     lengths = [rounds.model.warmup, *[rounds.model.round_length] * len(rounds.model.shares)]
-    assert restarts.periods == lengths and sum(lengths) == rounds.train_cfg.max_iters == jitter.train_cfg.max_iters
+    assert sum(lengths) == rounds.train_cfg.max_iters == jitter.train_cfg.max_iters
+
+
+def test_rates_of_rounds_rise_once_and_fall_to_nothing_before_each_round():
+    config = load('bn_cbst_streets2camvid')
+    optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=config.optim_wrapper.segmentor.optimizer.lr)
+    schedulers = [PARAM_SCHEDULERS.build({**step, 'optimizer': optimizer}) for step in config.param_scheduler.segmentor]
+    rates = []
+    for _ in range(600):
+        rates.append(optimizer.param_groups[0]['lr'])
+        optimizer.step()
+        for scheduler in schedulers:
+            scheduler.step()
+    expected = {0: 8e-5, 60: 2e-3, 180: 1e-3, 299: 0, 300: 1e-3, 375: 5e-4, 449: 0, 450: 1e-3, 525: 5e-4, 599: 0}
+    assert {step: rates[step] for step in expected} == pytest.approx(expected, abs=2e-6)
+    assert max(rates) == pytest.approx(2e-3)
 
 
 def test_day_and_dusk_never_meet():

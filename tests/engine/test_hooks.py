@@ -86,7 +86,7 @@ def judged(caplog, source, target):
                                   'loss_adv': [0.9] * 4})
     caplog.clear()
     with caplog.at_level(logging.INFO):
-        hook = DiscriminatorHealthHook(window=2, interval=4)
+        hook = DiscriminatorHealthHook(window=2, interval=4, patience=1)
         hook.after_train_iter(run_of(4, histories), 3, outputs=log)
     other = caplog.records.pop()
     assert other.getMessage().startswith('auxiliary_head.discriminator: accuracy 0.800 on source, 0.700 on target')
@@ -129,7 +129,7 @@ def test_health_of_pseudo_labels(caplog, share, classes, level, text):
     log = blank(SelfTrainingLog, SelfTrainingLevelLog)
     histories = {name: [0.0, 0.0] for name in log} | histories
     with caplog.at_level(logging.INFO):
-        SelfTrainingHealthHook(window=1, interval=2).after_train_iter(
+        SelfTrainingHealthHook(window=1, interval=2, patience=1).after_train_iter(
             run_of(4, histories), 3, outputs=latest(log, histories))
     record, = caplog.records
     assert record.levelno == level and text in record.getMessage()

@@ -23,7 +23,7 @@ def run_of(values, iteration=4):
 
 @pytest.mark.parametrize('values, collapsed', [([9, 9, 1, 1], True), ([1, 1, 1, 2], True), ([1, 1, 3, 2], False)])
 def test_warns_at_one_class_in_the_window(values, collapsed, caplog):
-    hook = PredictionHealthHook(window=2, interval=4)
+    hook = PredictionHealthHook(window=2, interval=4, patience=1)
     hook.after_train_iter(run_of(values), 0, outputs=log(values[-1]))
     assert ('collapsed to one class' in caplog.text) == collapsed
 

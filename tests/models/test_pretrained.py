@@ -1,12 +1,14 @@
 """Pretrained weights load, or the run stops and says why."""
 
+import argparse
 import logging
 import urllib.error
 
+import numpy as np
 import pytest
 import torch
 import torchvision
-from mmengine.logging import MMLogger
+from mmengine.logging import HistoryBuffer, MMLogger
 
 from sw_mmseg.models import (
     PretrainedError,
@@ -87,6 +89,35 @@ def test_whole_models_of_the_openmmlab_family(vgg_file, tmp_path):
     assert load_pretrained(VGG16DeepLab(), read_checkpoint(str(tmp_path / 'model.pth'))) == 1.0
 
 
+class Loud:
+    """Says so when it is unpickled."""
+
+    def __reduce__(self):
+        return print, ('run by unpickling', )
+
+
+@pytest.mark.parametrize('prefix', ['', 'module.', 'backbone.', 'segmentor.backbone.', 'segmentor.module.backbone.'])
+@pytest.mark.parametrize('container', [None, 'state_dict', 'model', 'model_state_dict'])
+def test_checkpoints_of_any_training(tmp_path, prefix, container, capsys):
+    """As mmengine writes them, with log buffers, optimisers and a teacher beside; nothing in them is run."""
+    state = VGG16DeepLab(width=0.125).state_dict()
+    weights = {f'{prefix}{key}': value for key, value in state.items()}
+    if 'segmentor' in prefix:
+        weights |= {f'teacher.backbone.{key}': torch.zeros_like(value) for key, value in state.items()}
+    content = {container: weights, 'meta': {'iter': 3}, 'loud': Loud(), 'args': argparse.Namespace(lr=1),
+               'message_hub': {'log_scalars': {'x': HistoryBuffer([1.0, np.float64(2.0)], [1, 1])}},
+               'optimizer': {'state': {0: {'exp_avg': torch.zeros(2)}}}}
+    path = str(tmp_path / 'iter_3.pth')
+    torch.save(content if container else weights, path)
+    network = VGG16DeepLab(width=0.125)
+    assert load_pretrained(network, read_checkpoint(path)) == 1.0
+    assert torch.equal(network.conv3_2.weight, state['conv3_2.weight'])
+    torch.save({'meta': {'epoch': 1}, 'loud': Loud()}, path)
+    with pytest.raises(PretrainedError, match='it holds no weights'):
+        read_checkpoint(path)
+    assert 'run by' not in capsys.readouterr().out
+
+
 def test_no_network_is_one_clear_error(monkeypatch):
     def offline(*args, **kwargs):
         raise urllib.error.URLError('no route to host')
@@ -101,7 +132,7 @@ def test_files_that_cannot_be_used(tmp_path):
     with pytest.raises(PretrainedError, match='no such file.*missing.pth'):
         read_checkpoint(str(tmp_path / 'missing.pth'))
     (tmp_path / 'text.pth').write_text('not a checkpoint')
-    with pytest.raises(PretrainedError, match='not a file of plain weights'):
+    with pytest.raises(PretrainedError, match='not a file of weights'):
         read_checkpoint(str(tmp_path / 'text.pth'))
     with pytest.raises(PretrainedError, match='torchvision has no ImageNet weights'):
         read_checkpoint('torchvision://vgg61')

@@ -70,7 +70,8 @@ def test_everything_promised_is_there(adapted, mine):
     names = {p.name for p in adapted.iterdir()}
     assert {'checkpoint.pth', 'config.py', 'config_sourceonly.py', 'classes.yaml', 'report.html', 'results.json',
             'results.md', 'predictions', 'check', 'adapt.json', 'runs'} == names
-    assert {p.name for p in (adapted / 'check').iterdir()} == {'check.json', 'source.png', 'target.png'}
+    assert {p.name for p in (adapted / 'check').iterdir()} == {'check.json', 'inputs.json', 'source.png',
+                                                              'target.png'}
     assert read_class_table(adapted / 'classes.yaml').names == CLASSES
     page = (adapted / 'report.html').read_text()
     assert not page_faults(page)

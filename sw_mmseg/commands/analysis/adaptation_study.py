@@ -21,6 +21,7 @@ from pathlib import Path
 from sw_mmseg.datasets.streets import VARIANTS
 from sw_mmseg.engine.progress import duration
 from sw_mmseg.running import records, training
+from sw_mmseg.running.command_line import seed_number
 from sw_mmseg.running.errors import UserError
 from sw_mmseg.running.networks import NETWORKS
 from sw_mmseg.running.paths import DOCS
@@ -41,7 +42,7 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument('--methods', nargs='+', default=list(METHODS), help='second words of the configs')
     parser.add_argument('--norms', nargs='+', choices=tuple(NORMS), default=list(STUDIED))
     parser.add_argument('--network', choices=tuple(NETWORKS), help="of all rows, in place of the configs'")
-    parser.add_argument('--seeds', type=int, nargs='+', default=[0, 1, 2])
+    parser.add_argument('--seeds', type=seed_number, nargs='+', default=[0, 1, 2])
     parser.add_argument('--targets', nargs='+', default=['varied'], help=f'of streets: {", ".join(VARIANTS)}')
     parser.add_argument('--variations', nargs='+', choices=['none', *cells.VARIATIONS], default=['none'],
                         help='switches at other learning rates, other batch sizes, statistics of both domains')

@@ -20,6 +20,7 @@ from sw_mmseg.datasets.positions import Stream
 from sw_mmseg.running.command_line import add_common_arguments
 from sw_mmseg.running.configs import build, load_config
 from sw_mmseg.running.errors import UserError
+from sw_mmseg.running.outputs import Outputs, add_overwrite
 from sw_mmseg.running.streets import make_streets, use_streets
 
 
@@ -32,6 +33,7 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument('--part', choices=('train', 'val', 'test'), default='train', help='which of the data sets')
     parser.add_argument('--width', type=int, default=480, help='of a picture, in pixels (default: 480)')
     parser.add_argument('--streets', action='store_true', help='as train.py --streets')
+    add_overwrite(parser)
     add_common_arguments(parser)
     return parser.parse_args(arguments)
 
@@ -61,9 +63,12 @@ def main(args: argparse.Namespace) -> int:
     if isinstance(dataset, Stream):
         dataset.follow(config.get('randomness', {}).get('seed') or 0)
     meta = dataset.metainfo
-    args.out.mkdir(parents=True, exist_ok=True)
-    for index in tqdm(range(min(args.number, len(dataset))), unit=' pictures', disable=None):
+    outputs = Outputs(args.out, 'browse_dataset', args.overwrite)
+    names = [f'{args.part}_{index:05d}.png' for index in range(min(args.number, len(dataset)))]
+    outputs.refuse_existing(names)
+    for index, name in enumerate(tqdm(names, unit=' pictures', disable=None)):
         sheet = contact_sheet([panels(dataset[index])], meta['classes'], meta['palette'], tile_width=args.width)
-        Image.fromarray(sheet).save(args.out / f'{args.part}_{index:05d}.png')
-    print(f'{min(args.number, len(dataset))} of {len(dataset)} pictures, in {args.out}')
+        with outputs.writing(name) as part:
+            Image.fromarray(sheet).save(part)
+    print(f'{len(names)} of {len(dataset)} pictures, in {args.out}')
     return 0

@@ -19,6 +19,7 @@ import torch
 from mmengine.config import DictAction
 
 from sw_mmseg.running import training
+from sw_mmseg.running.command_line import seed_number
 from sw_mmseg.running.errors import UserError
 from sw_mmseg.studies.classification.report import LABELS, write
 from sw_mmseg.studies.classification.runs import NORMS, plan, work
@@ -32,7 +33,7 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument('--networks', nargs='+', default=['resnet20'], help='second words of the configs')
     parser.add_argument('--norms', nargs='+', choices=list(LABELS),
                         help=f"(default: {', '.join(NORMS)}, or the paper's where it has the network and the data)")
-    parser.add_argument('--seeds', type=int, nargs='+', default=[0, 1, 2, 3, 4])
+    parser.add_argument('--seeds', type=seed_number, nargs='+', default=[0, 1, 2, 3, 4])
     parser.add_argument('--work-dir', type=Path, default=Path('work_dirs/classification_study'))
     parser.add_argument('--out', type=Path, help='where tables and figures go (default: WORK_DIR/DATA)')
     parser.add_argument('--report-only', action='store_true', help='write the report of what is done, train nothing')

@@ -17,6 +17,7 @@ from pathlib import Path
 from sw_mmseg.datasets.streets.instances import instance_files
 from sw_mmseg.engine.progress import duration
 from sw_mmseg.running import paths, records, training
+from sw_mmseg.running.command_line import seed_number
 from sw_mmseg.running.errors import UserError
 from sw_mmseg.studies.detection import report
 from sw_mmseg.studies.detection import runs as detection
@@ -32,7 +33,7 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('--norms', nargs='+', choices=tuple(TABLE), default=list(NORMS))
-    parser.add_argument('--seeds', type=int, nargs='+', default=[0, 1, 2])
+    parser.add_argument('--seeds', type=seed_number, nargs='+', default=[0, 1, 2])
     parser.add_argument('--iterations', type=int, help="of each training (default: the configs')")
     parser.add_argument('--work-dir', type=Path, default=Path('work_dirs/detection'))
     parser.add_argument('--data', type=Path, default=Path('data/streets_instances/varied'),

@@ -22,8 +22,10 @@ from sw_mmseg.analysis.tables import to_csv, to_markdown
 from sw_mmseg.reporting.domains import Sampling, compared
 from sw_mmseg.reporting.runs import Run
 from sw_mmseg.running import paths
+from sw_mmseg.running.command_line import seed_number
 from sw_mmseg.running.configs import load_config
 from sw_mmseg.running.errors import UserError
+from sw_mmseg.running.outputs import Outputs, add_overwrite
 from sw_mmseg.studies.documents import fill_with_pictures
 
 DOCS, IMAGES = paths.DOCS / 'understanding.md', paths.DOCS / 'images'
@@ -40,10 +42,11 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument('--pixels', type=int, default=16, help='of each picture and layer (default: 16)')
     parser.add_argument('--layers', type=int, default=13, help='convolutions from the first (default: 13)')
     parser.add_argument('--permutations', type=int, default=500, help='of pictures between the domains (default: 500)')
-    parser.add_argument('--seed', type=int, default=0, help='of pictures, pixels and permutations')
+    parser.add_argument('--seed', type=seed_number, default=0, help='of pictures, pixels and permutations')
     parser.add_argument('--cfg-options', nargs='+', action=DictAction, default={}, metavar='KEY=VALUE',
                         help='settings of every config to change')
     parser.add_argument('--out', type=Path, default=Path('work_dirs/domain_distance'))
+    add_overwrite(parser)
     parser.add_argument('--docs', action='store_true', help='fill docs/understanding.md')
     parser.add_argument('--traceback', action='store_true', help='show where in the code an error arose')
     parser.set_defaults(local_rank=0)
@@ -85,26 +88,32 @@ def caption(part: str, args: argparse.Namespace) -> str:
             'Zero is no difference.')
 
 
-def write(folder: Path, found: dict[str, list[LayerDistance]], args: argparse.Namespace) -> str:
+def files() -> list[str]:
+    """All that is written."""
+    return ['domain_distance.md', *(f'{part}.{ending}' for part in PARTS for ending in ('csv', 'png'))]
+
+
+def write(outputs: Outputs, found: dict[str, list[LayerDistance]], args: argparse.Namespace) -> str:
     """CSV, PNG and a page; returns the page."""
-    folder.mkdir(parents=True, exist_ok=True)
     parts = []
     for part in PARTS:
         table = distance_table(found, part, caption(part, args))
-        (folder / f'{part}.csv').write_text(to_csv(table))
-        (folder / f'{part}.png').write_bytes(figure_png(lambda theme, part=part: plot_distances(found, part,
-                                                                                                theme=theme), LIGHT))
+        outputs.write(f'{part}.csv', to_csv(table))
+        picture = figure_png(lambda theme, part=part: plot_distances(found, part, theme=theme), LIGHT)
+        outputs.write(f'{part}.png', picture)
         parts += [f'### {PARTS[part]}', to_markdown(table).strip(), f'![{PARTS[part]} by layer]({part}.png)']
     page = '\n\n'.join(parts) + '\n'
-    (folder / 'domain_distance.md').write_text(f'# Domain distance\n\n{page}')
+    outputs.write('domain_distance.md', f'# Domain distance\n\n{page}')
     return page
 
 
 def main(args: argparse.Namespace) -> int:
     """Parse, measure, write."""
     sampling = sampling_of(args)
+    outputs = Outputs(args.out, 'domain_distance', args.overwrite)
+    outputs.refuse_existing(files())
     found = compared(open_networks(args), sampling)
-    page = write(args.out, found, args)
+    page = write(outputs, found, args)
     print(to_markdown(distance_table(found, 'features', caption('features', args))))
     if args.docs:
         fill_with_pictures(DOCS, IMAGES, 'figure 3', page, args.out, 'understanding_')

@@ -18,6 +18,7 @@ from sw_mmseg.analysis.style import LIGHT, figure_png
 from sw_mmseg.analysis.tables import to_csv, to_markdown
 from sw_mmseg.reporting.runs import Run, open_runs, ratio_curves, ratios, whose_ratios
 from sw_mmseg.running import paths
+from sw_mmseg.running.outputs import Outputs, add_overwrite
 from sw_mmseg.studies.documents import fill_with_pictures
 
 SECTIONS = ('figure 8', 'figures 6 and 7')
@@ -30,17 +31,29 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument('runs', nargs='+', metavar='RUN', help='a work directory, or a checkpoint')
     parser.add_argument('--labels', nargs='+', help="a name a run (default: the folders')")
     parser.add_argument('--out', type=Path, default=Path('work_dirs/importance_ratios'))
+    add_overwrite(parser)
     parser.add_argument('--docs', choices=SECTIONS, help='fill this section of docs/understanding.md')
     parser.add_argument('--traceback', action='store_true', help='show where in the code an error arose')
     parser.set_defaults(local_rank=0)
     return parser.parse_args(arguments)
 
 
-def write_run(folder: Path, run: Run, layers: Layers) -> str:
+def stem_of(run: Run) -> str:
+    """How the files of a run begin."""
+    return run.label.replace('/', '_').replace(' ', '_')
+
+
+def files(runs: list[Run]) -> list[str]:
+    """All that is written."""
+    ends = ('.csv', '_network.png', *(f'_{kind}.png' for kind in KINDS))
+    return ['importance_ratios.md', 'tasks.csv', 'tasks.png', *(stem_of(run) + end for run in runs for end in ends)]
+
+
+def write_run(outputs: Outputs, run: Run, layers: Layers) -> str:
     """The files of one run; returns its part of the page."""
-    stem = run.label.replace('/', '_').replace(' ', '_')
+    stem = stem_of(run)
     table = ratio_table(layers, f'{whose_ratios(run)}; "even": the lead of the largest is below 0.05.')
-    (folder / f'{stem}.csv').write_text(to_csv(table))
+    outputs.write(f'{stem}.csv', to_csv(table))
     pictures = {f'{stem}_network.png': (lambda theme: plot_network(layers, run.label, theme), 'what each site chose')}
     curves = ratio_curves(run)
     for kind, symbol in KINDS.items() if curves else ():
@@ -48,7 +61,7 @@ def write_run(folder: Path, run: Run, layers: Layers) -> str:
             lambda theme, kind=kind, symbol=symbol: plot_ratio_curves(curves, kind, f'{run.label}: {symbol}', theme),
             f'{symbol} of every layer over training')
     for name, (draw, _) in pictures.items():
-        (folder / name).write_bytes(figure_png(draw, LIGHT))
+        outputs.write(name, figure_png(draw, LIGHT))
     parts = [f'## {run.label}', to_markdown(table).strip(), *(f'![{alt}]({name})' for name, (_, alt)
                                                                in pictures.items())]
     if not curves:
@@ -56,19 +69,18 @@ def write_run(folder: Path, run: Run, layers: Layers) -> str:
     return '\n\n'.join(parts)
 
 
-def write(folder: Path, runs: list[Run], found: list[Layers]) -> dict[str, str]:
+def write(outputs: Outputs, runs: list[Run], found: list[Layers]) -> dict[str, str]:
     """All files; returns the page by section."""
-    folder.mkdir(parents=True, exist_ok=True)
     tasks: dict[str, list[Layers]] = {}
     for run, layers in zip(runs, found):
         tasks.setdefault(run.task, []).append(layers)
     table = task_table(tasks)
     bars = {task: task_mean(networks) for task, networks in tasks.items()}
-    (folder / 'tasks.csv').write_text(to_csv(table))
-    (folder / 'tasks.png').write_bytes(figure_png(lambda theme: plot_tasks(bars, theme=theme), LIGHT))
+    outputs.write('tasks.csv', to_csv(table))
+    outputs.write('tasks.png', figure_png(lambda theme: plot_tasks(bars, theme=theme), LIGHT))
     page = {'figure 8': f"{to_markdown(table).strip()}\n\n![ω' by task](tasks.png)\n",
-            'figures 6 and 7': '\n\n'.join(write_run(folder, run, layers) for run, layers in zip(runs, found)) + '\n'}
-    (folder / 'importance_ratios.md').write_text('# Importance ratios\n\n' + '\n'.join(page.values()))
+            'figures 6 and 7': '\n\n'.join(write_run(outputs, run, layers) for run, layers in zip(runs, found)) + '\n'}
+    outputs.write('importance_ratios.md', '# Importance ratios\n\n' + '\n'.join(page.values()))
     print(to_markdown(table))
     return page
 
@@ -76,7 +88,9 @@ def write(folder: Path, runs: list[Run], found: list[Layers]) -> dict[str, str]:
 def main(args: argparse.Namespace) -> int:
     """Parse, read, write."""
     runs = open_runs(args.runs, args.labels)
-    page = write(args.out, runs, [ratios(run) for run in runs])
+    outputs = Outputs(args.out, 'importance_ratios', args.overwrite)
+    outputs.refuse_existing(files(runs))
+    page = write(outputs, runs, [ratios(run) for run in runs])
     if args.docs:
         fill_with_pictures(DOCS, IMAGES, args.docs, page[args.docs].replace('## ', '### '), args.out, 'understanding_')
     print(f'Written: {args.out}/importance_ratios.md and the files beside it')

@@ -39,6 +39,9 @@ from sw_mmseg.reporting.domains import (
 from sw_mmseg.reporting.runs import Run, network
 from sw_mmseg.running.configs import load_config
 from sw_mmseg.running.errors import UserError
+from sw_mmseg.running.outputs import Outputs, add_overwrite
+
+FILES = ('map.png', 'pictures.png', 'target.csv', 'instance_statistics.md')
 
 
 def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
@@ -48,6 +51,7 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument('--layer', help='name of a norm of the network (default: the first)')
     parser.add_argument('--show', type=int, default=5, help='how many of the farthest and nearest (default: 5)')
     parser.add_argument('--out', type=Path, default=Path('work_dirs/instance_statistics'))
+    add_overwrite(parser)
     return parser.parse_args(arguments)
 
 
@@ -86,6 +90,8 @@ def main(args: argparse.Namespace) -> int:
     """Parse, measure, write."""
     if args.images < 2 or args.show < 1:
         raise UserError('--images must be at least 2 and --show at least 1')
+    outputs = Outputs(args.out, 'instance_statistics', args.overwrite)
+    outputs.refuse_existing(FILES)
     config, checkpoint = load_config(args.config, args.cfg_options), Path(args.checkpoint)
     model = network(Run(Path(args.config).stem, checkpoint.parent, checkpoint, config))
     norms = norm_names(core(model))
@@ -98,26 +104,25 @@ def main(args: argparse.Namespace) -> int:
                                            partial(pass_through, model)) for domain in DOMAINS}
     mean, deviation, whose = reference_statistics(core(model).get_submodule(layer), vectors['source'])
     distances = {domain: statistic_distances(vectors[domain], mean, deviation) for domain in DOMAINS}
-    write(args, model, datasets['target'], indices['target'], vectors, distances, f'{whose} of {layer}')
+    write(outputs, args.show, model, datasets['target'], indices['target'], vectors, distances, f'{whose} of {layer}')
     return 0
 
 
-def write(args: argparse.Namespace, model: torch.nn.Module, target: Dataset, indices: list[int],
+def write(outputs: Outputs, show: int, model: torch.nn.Module, target: Dataset, indices: list[int],
           vectors: dict[str, torch.Tensor], distances: dict[str, torch.Tensor], whose: str) -> None:
     """map.png, pictures.png, target.csv, instance_statistics.md."""
-    args.out.mkdir(parents=True, exist_ok=True)
-    found, farthest = instance_map(vectors), distances['target'].argsort(descending=True)[:args.show]
-    (args.out / 'map.png').write_bytes(figure_png(
+    found, farthest = instance_map(vectors), distances['target'].argsort(descending=True)[:show]
+    outputs.write('map.png', figure_png(
         lambda theme: plot_instance_map(found, marked={'target': farthest}, theme=theme), LIGHT))
-    (args.out / 'pictures.png').write_bytes(image_bytes(sheet(model, target, indices, distances['target'], args.show)))
+    outputs.write('pictures.png', image_bytes(sheet(model, target, indices, distances['target'], show)))
     table = ranked(target, indices, distances['target'], whose)
-    (args.out / 'target.csv').write_text(to_csv(table))
+    outputs.write('target.csv', to_csv(table))
     summary = Table(('domain', 'pictures', 'median distance', 'largest'), tuple(
         (domain, len(own), float(own.median()), float(own.max())) for domain, own in distances.items()),
         f'Distance of a picture from {whose}.', 3)
-    (args.out / 'instance_statistics.md').write_text('\n\n'.join([
+    outputs.write('instance_statistics.md', '\n\n'.join([
         '# Instance statistics', to_markdown(summary).strip(),
         '![Map of the pictures; numbers are the farthest of the target](map.png)',
         '![The farthest and the nearest target pictures](pictures.png)',
-        to_markdown(Table(table.headings, table.rows[:args.show], table.caption, 3)).strip()]) + '\n')
-    print(f'{to_markdown(summary)}\nWritten: {args.out}/instance_statistics.md and the files beside it')
+        to_markdown(Table(table.headings, table.rows[:show], table.caption, 3)).strip()]) + '\n')
+    print(f'{to_markdown(summary)}\nWritten: {outputs.folder}/instance_statistics.md and the files beside it')

@@ -26,6 +26,7 @@ from sw_mmseg.running.command_line import add_common_arguments
 from sw_mmseg.running.configs import build, load_config
 from sw_mmseg.running.data_sets import labelled_images, unlabelled_images
 from sw_mmseg.running.errors import UserError
+from sw_mmseg.running.outputs import Outputs, add_overwrite, refuse_among_inputs
 
 
 def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
@@ -42,6 +43,7 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
                              'of predictions (default), or on labelled source images in disturbed light and colours')
     parser.add_argument('--keep-statistics', action='store_true', help='leave the running statistics as they are')
     parser.add_argument('--device', default='cuda' if torch.cuda.is_available() else 'cpu')
+    add_overwrite(parser)
     add_common_arguments(parser)
     return parser.parse_args(arguments)
 
@@ -104,13 +106,15 @@ def main(args: argparse.Namespace) -> int:
         raise UserError('--images and --batch-size must be at least 1')
     if args.keep_statistics and not args.switches:
         raise UserError('--keep-statistics leaves nothing to do without --switches')
+    refuse_among_inputs(args.out, Path(args.checkpoint))
+    outputs = Outputs.of_file(args.out, 'reestimate_statistics', args.overwrite)
     config = load_config(args.config, args.cfg_options, args.work_dir, norm=args.norm, network=args.network)
     model = build('model', lambda: MODELS.build(config.model))
     load_weights(model, args.checkpoint)
     model.to(args.device)
     done = estimate(model, config, args)
-    args.out.parent.mkdir(parents=True, exist_ok=True)
     meta = {'cfg': config.pretty_text, 'estimated': done}
-    torch.save({'state_dict': model.cpu().state_dict(), 'meta': meta}, args.out)
+    with outputs.writing(args.out.name) as part:
+        torch.save({'state_dict': model.cpu().state_dict(), 'meta': meta}, part)
     print(f'Estimated: {", ".join(done)}. Written to {args.out}')
     return 0

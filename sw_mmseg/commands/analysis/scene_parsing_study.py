@@ -18,6 +18,7 @@ from pathlib import Path
 
 from sw_mmseg.engine.progress import duration
 from sw_mmseg.running import paths, records, training
+from sw_mmseg.running.command_line import seed_number
 from sw_mmseg.running.errors import UserError
 from sw_mmseg.running.named_configs import find_named
 from sw_mmseg.running.streets import STREETS, draw_streets
@@ -39,7 +40,7 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
                         help='names of configs, with a norm or with all of --norms (default: pspnet_streets)')
     parser.add_argument('--norms', nargs='+', choices=tuple(TABLE), default=list(NORMS), metavar='NORM',
                         help=f'of names without one (default: {", ".join(NORMS)})')
-    parser.add_argument('--seeds', type=int, nargs='+', default=[0, 1, 2])
+    parser.add_argument('--seeds', type=seed_number, nargs='+', default=[0, 1, 2])
     parser.add_argument('--iterations', type=int, help="of each training (default: the configs')")
     parser.add_argument('--work-dir', type=Path, default=Path('work_dirs/scene_parsing'))
     parser.add_argument('--data', type=Path, default=STREETS, help='where streets are, or will be')

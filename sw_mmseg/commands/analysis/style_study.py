@@ -19,6 +19,7 @@ from mmengine.config import DictAction
 
 from sw_mmseg.engine.progress import duration
 from sw_mmseg.running import paths, training
+from sw_mmseg.running.command_line import seed_number
 from sw_mmseg.running.errors import UserError
 from sw_mmseg.running.streets import STREETS, draw_streets
 from sw_mmseg.studies.documents import fill
@@ -34,7 +35,7 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('--norms', nargs='+', choices=tuple(TABLE), default=list(NORMS))
-    parser.add_argument('--seeds', type=int, nargs='+', default=[0, 1, 2])
+    parser.add_argument('--seeds', type=seed_number, nargs='+', default=[0, 1, 2])
     parser.add_argument('--iterations', type=int, help="of each training (default: the configs')")
     parser.add_argument('--style', help="a picture, or drawn://NAME (default: the configs')")
     parser.add_argument('--loss-network', type=Path, metavar='CHECKPOINT',

@@ -28,6 +28,7 @@ from sw_mmseg.reporting.domains import (
 from sw_mmseg.reporting.runs import Run, network
 from sw_mmseg.running.configs import load_config
 from sw_mmseg.running.errors import UserError
+from sw_mmseg.running.outputs import Outputs, add_overwrite
 
 
 def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
@@ -35,6 +36,7 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     add_network_arguments(parser, images=30)
     parser.add_argument('--out', type=Path, default=Path('work_dirs/whiteness'))
+    add_overwrite(parser)
     return parser.parse_args(arguments)
 
 
@@ -55,15 +57,15 @@ def main(args: argparse.Namespace) -> int:
     """Parse, measure, write."""
     if args.images < 2:
         raise UserError(f'--images must be at least 2, got {args.images}')
+    outputs = Outputs(args.out, 'whiteness', args.overwrite)
+    outputs.refuse_existing(['whiteness.csv', 'whiteness.md', 'whiteness.png'])
     config, checkpoint = load_config(args.config, args.cfg_options), Path(args.checkpoint)
     model = network(Run(Path(args.config).stem, checkpoint.parent, checkpoint, config))
     found = measure(model, config, args)
     table = whiteness_table(found, f'{checkpoint.name}, at most {args.images} pictures a domain, before γ and β: '
                                    '‖cov − I‖ / √D, where 0 is white.')
-    args.out.mkdir(parents=True, exist_ok=True)
-    (args.out / 'whiteness.csv').write_text(to_csv(table))
-    (args.out / 'whiteness.md').write_text(f'# Whiteness\n\n{to_markdown(table)}\n![Distance from white](whiteness.png)'
-                                           '\n')
-    (args.out / 'whiteness.png').write_bytes(figure_png(lambda theme: plot_whiteness(found, theme=theme), LIGHT))
+    outputs.write('whiteness.csv', to_csv(table))
+    outputs.write('whiteness.md', f'# Whiteness\n\n{to_markdown(table)}\n![Distance from white](whiteness.png)\n')
+    outputs.write('whiteness.png', figure_png(lambda theme: plot_whiteness(found, theme=theme), LIGHT))
     print(f'{to_markdown(table)}\nWritten: {args.out}/whiteness.md and the files beside it')
     return 0

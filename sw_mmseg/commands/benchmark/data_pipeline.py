@@ -3,7 +3,7 @@
 Writes pictures and labels of the real size into a temporary folder, in the layout of the config's data set (or reads
 --data-root), and times each step of the pipeline, alone on one core, as a loader's worker runs it.
 
-    python tools/benchmark/data_pipeline.py configs/sw_pspnet_cityscapes.py
+    python tools/benchmark/data_pipeline.py configs/bn_pspnet_cityscapes.py
 """
 
 from __future__ import annotations

@@ -16,8 +16,8 @@ from PIL import Image
 from tqdm import tqdm
 
 from sw_mmseg.datasets.instances import CocoFile
-from sw_mmseg.datasets.streets.layouts import write_atomically
 from sw_mmseg.running.errors import UserError
+from sw_mmseg.running.outputs import Outputs, add_overwrite
 
 SUFFIX = '_gtFine_instanceIds.png'
 
@@ -27,11 +27,12 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('root', nargs='?', type=Path, default=Path('data/cityscapes'),
                         help='folder with gtFine and leftImg8bit (default: data/cityscapes)')
+    add_overwrite(parser)
     parser.set_defaults(local_rank=0, traceback=False)
     return parser.parse_args(arguments)
 
 
-def convert(root: Path, split: str) -> tuple[Path, int, int]:
+def convert(root: Path, split: str, overwrite: bool = False) -> tuple[Path, int, int]:
     """Writes the file of a split; returns its path and the numbers of pictures and objects.
 
     File names are relative to leftImg8bit/SPLIT, as mmdet's config has them.
@@ -39,6 +40,9 @@ def convert(root: Path, split: str) -> tuple[Path, int, int]:
     Raises:
         UserError: there are no instance maps, or a map's picture is missing.
     """
+    outputs = Outputs(root / 'annotations', 'cityscapes_instances', overwrite)
+    name = f'instancesonly_filtered_gtFine_{split}.json'
+    outputs.refuse_existing([name])
     folder = root / 'gtFine' / split
     maps = sorted(folder.glob(f'*/*{SUFFIX}'))
     if not maps:
@@ -46,18 +50,17 @@ def convert(root: Path, split: str) -> tuple[Path, int, int]:
                         'tools/dataset_converters/cityscapes.py gtFine_trainvaltest.zip')
     file = CocoFile()
     for path in tqdm(maps, desc=split, unit='img', disable=None):
-        name = f'{path.parent.name}/{path.name.replace(SUFFIX, "_leftImg8bit.png")}'
-        if not (root / 'leftImg8bit' / split / name).is_file():
-            raise UserError(f'{root}/leftImg8bit/{split}/{name} is missing. Unpack leftImg8bit_trainvaltest.zip: '
+        picture = f'{path.parent.name}/{path.name.replace(SUFFIX, "_leftImg8bit.png")}'
+        if not (root / 'leftImg8bit' / split / picture).is_file():
+            raise UserError(f'{root}/leftImg8bit/{split}/{picture} is missing. Unpack leftImg8bit_trainvaltest.zip: '
                             'python tools/dataset_converters/cityscapes.py leftImg8bit_trainvaltest.zip')
-        file.add(name, np.array(Image.open(path)))
-    out = root / 'annotations' / f'instancesonly_filtered_gtFine_{split}.json'
-    write_atomically(out, json.dumps(file.content).encode())
-    return out, len(file.content['images']), len(file.content['annotations'])
+        file.add(picture, np.array(Image.open(path)))
+    outputs.write(name, json.dumps(file.content))
+    return outputs.folder / name, len(file.content['images']), len(file.content['annotations'])
 
 
 def main(args: argparse.Namespace) -> None:
     """Parses, converts, says what there is."""
     for split in ('train', 'val'):
-        out, pictures, objects = convert(args.root, split)
+        out, pictures, objects = convert(args.root, split, args.overwrite)
         print(f'{out}: {pictures:,} pictures, {objects:,} objects and crowds')

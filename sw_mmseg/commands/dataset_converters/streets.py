@@ -11,6 +11,7 @@ import sys
 from tqdm import tqdm
 
 from sw_mmseg.datasets.streets import VARIANTS, generate_streets, write_ade20k
+from sw_mmseg.running.command_line import seed_number
 
 
 def parse_size(text: str) -> tuple[int, int]:
@@ -35,7 +36,7 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument('--source', type=int, default=800, help='labelled source pictures')
     parser.add_argument('--target-train', type=int, default=800, help='target pictures to adapt to')
     parser.add_argument('--target-val', type=int, default=100, help='target pictures to score on')
-    parser.add_argument('--seed', type=int, default=0)
+    parser.add_argument('--seed', type=seed_number, default=0)
     parser.add_argument('--workers', type=int, default=os.cpu_count() or 1, help='processes')
     parser.add_argument('--overwrite', action='store_true', help='throw away pictures made with other options')
     parser.add_argument('--ade20k', action='store_true', help="also write the target pictures in ADE20K's layout")

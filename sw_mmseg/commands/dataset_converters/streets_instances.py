@@ -19,6 +19,7 @@ from sw_mmseg.commands.dataset_converters.streets import parse_size
 from sw_mmseg.datasets.streets import VARIANTS, generate_streets
 from sw_mmseg.datasets.streets.generate import MANIFEST
 from sw_mmseg.datasets.streets.instances import write_instances
+from sw_mmseg.running.command_line import seed_number
 from sw_mmseg.running.errors import UserError
 
 
@@ -35,7 +36,7 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument('--camera-val', type=int, default=100, help="the camera's test pictures (default: 100)")
     parser.add_argument('--crowd-below', type=int, metavar='PIXELS',
                         help="smaller objects are in crowds (default: 1/2048 of the picture, 64 of 512x256)")
-    parser.add_argument('--seed', type=int, default=0)
+    parser.add_argument('--seed', type=seed_number, default=0)
     parser.add_argument('--workers', type=int, default=os.cpu_count() or 1, help='processes')
     parser.add_argument('--overwrite', action='store_true', help='throw away pictures that are there')
     parser.set_defaults(local_rank=0, traceback=False)

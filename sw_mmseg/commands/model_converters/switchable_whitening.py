@@ -15,6 +15,7 @@ import torch
 
 from sw_mmseg.models.released import LAYOUTS, RELEASED, ReleasedError, convert_released, released_norms
 from sw_mmseg.running.errors import UserError
+from sw_mmseg.running.outputs import Outputs, add_overwrite, refuse_among_inputs
 
 USE = {
     'mmpretrain': 'tools/test.py configs/{config} {out}; in mmseg and mmdet backbones '
@@ -33,6 +34,7 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument('--layout', choices=LAYOUTS, default='mmpretrain',
                         help='mmpretrain: a classifier, the default; backbone: its backbone alone; torchvision: '
                              "torchvision's names")
+    add_overwrite(parser)
     parser.set_defaults(local_rank=0, traceback=False)
     return parser.parse_args(arguments)
 
@@ -57,15 +59,17 @@ def read(path: Path) -> dict[str, torch.Tensor]:
 
 def main(args: argparse.Namespace) -> int:
     """Read, convert, write."""
+    refuse_among_inputs(args.output, args.input)
+    outputs = Outputs.of_file(args.output, 'model_converters switchable_whitening', args.overwrite)
     state = read(args.input)
     try:
         released = convert_released(state, args.arch, args.layout)
     except ReleasedError as error:
         raise UserError(f'{args.input}: {error}') from error
     names = [name.removeprefix('backbone.') for name in released_norms(released.arch, args.layout)]
-    args.output.parent.mkdir(parents=True, exist_ok=True)
-    torch.save({'state_dict': released.state,
-                'meta': {'arch': released.arch, 'norm_cfg': released.norm_cfg, 'norms': names}}, args.output)
+    with outputs.writing(args.output.name) as part:
+        torch.save({'state_dict': released.state,
+                    'meta': {'arch': released.arch, 'norm_cfg': released.norm_cfg, 'norms': names}}, part)
     network = released.arch if released.arch.startswith('densenet') else f'{released.arch}released'
     use = USE[args.layout].format(config=f'sw_{network}_imagenet.py', out=args.output, arch=released.arch)
     print(f'{released.arch}: {len(state)} entries converted, none left over; written to {args.output}\n'

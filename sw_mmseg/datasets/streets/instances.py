@@ -56,12 +56,7 @@ def write_instances(
         crowd_below = options['size'][0] * options['size'][1] // 2048
     if not 0 < game_val < count:
         raise DatasetError(f'{root} has {count} pictures of the game: {game_val} of them cannot be held out')
-    parts = {
-        'game_train': ('source', range(count - game_val)),
-        'game_val': ('source', range(count - game_val, count)),
-        'camera_train': ('target_train', range(options['target_train'])),
-        'camera_val': ('target_val', range(options['target_val'])),
-    }
+    parts = _parts(options, game_val)
     files, done, total = instance_files(root), 0, sum(len(indices) for _, indices in parts.values())
     for part, (split, indices) in parts.items():
         written = {f'{name}_{part}': CocoFile(classes, crowd_below) for name, classes in CLASSES.items()}
@@ -75,6 +70,17 @@ def write_instances(
         for name, file in written.items():
             write_atomically(files[name], json.dumps(file.content).encode())
     return files
+
+
+def _parts(options: dict, game_val: int) -> dict[str, tuple[str, range]]:
+    """Part -> the generator's split, and which of its pictures; the last `game_val` of the game are held out."""
+    count = options['source']
+    return {
+        'game_train': ('source', range(count - game_val)),
+        'game_val': ('source', range(count - game_val, count)),
+        'camera_train': ('target_train', range(options['target_train'])),
+        'camera_val': ('target_val', range(options['target_val'])),
+    }
 
 
 def _manifest(root: Path) -> dict:

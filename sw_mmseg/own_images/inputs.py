@@ -1,0 +1,51 @@
+"""The files that a run's trainings read, as they were when it began: --resume goes on with those files alone."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable
+from pathlib import Path
+
+from sw_mmseg.own_images.folders import Checked
+from sw_mmseg.running.records import write_json
+
+__all__ = ['changes', 'write_inputs']
+
+FILE = Path('check', 'inputs.json')
+State = list[int | None]  # bytes, time of writing
+
+
+def write_inputs(out: Path, found: Checked) -> None:
+    """Notes names, sizes and times of all files in OUT/check/inputs.json; no file is opened."""
+    write_json(out / FILE, states(out, found))
+
+
+def changes(out: Path, found: Checked) -> str:
+    """What came, went or changed since `write_inputs`, in words; '' where nothing did, or nothing was noted."""
+    file = out / FILE
+    if not file.is_file():
+        return ''
+    before, texts = json.loads(file.read_text()), []
+    for what, now in states(out, found).items():
+        then = before.get(what, {})
+        kinds = {'came': sorted(now.keys() - then.keys()), 'went': sorted(then.keys() - now.keys()),
+                 'changed': sorted(name for name in now.keys() & then.keys() if now[name] != then[name])}
+        texts += [f'{len(names)} files of the {what} {kind} ({names[0]}{", ..." if len(names) > 1 else ""})'
+                  for kind, names in kinds.items() if names]
+    return ', '.join(texts)
+
+
+def states(out: Path, found: Checked) -> dict[str, dict[str, State]]:
+    """What -> name of the image -> state of the file. Images that only scores are taken on are not among them."""
+    parts = {'source images': (found.source.names, found.source.paths),
+             'source labels': (found.source.names, found.source.label_paths),
+             'target images': (found.target.names, found.target.paths)}
+    return {what: dict(zip(names, _states(out, paths))) for what, (names, paths) in parts.items()}
+
+
+def _states(out: Path, paths: Iterable[str]) -> Iterable[State]:
+    for path in paths:
+        status = os.stat(path)
+        drawn = Path(path).resolve().is_relative_to(out.resolve())  # anew by each call
+        yield [status.st_size, None if drawn else status.st_mtime_ns]

@@ -1,0 +1,126 @@
+"""Where commands write: nothing that exists is overwritten unless the same command wrote it or --overwrite says so, and
+nothing is written among what is read.
+
+A folder that a command writes to gets a record of the files that it wrote, `.written_by_sw_mmseg`, a line each. A file
+that has not changed since is the command's own, and the next call of the command writes it anew.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from sw_mmseg.files import whole_file
+from sw_mmseg.running.errors import UserError
+
+__all__ = ['RECORD', 'Outputs', 'add_overwrite', 'refuse_among_inputs']
+
+RECORD = '.written_by_sw_mmseg'
+
+
+def add_overwrite(parser: argparse.ArgumentParser) -> None:
+    """The option by which a user lets a command overwrite files that it did not write itself."""
+    parser.add_argument('--overwrite', action='store_true',
+                        help='write over files that exist, also those that this command did not write')
+
+
+def refuse_among_inputs(out: Path, source: Path) -> None:
+    """Nothing is written into a folder that is read, or below it: it would be read next time.
+
+    Args:
+        out: the folder or file to be written.
+        source: the folder or file that is read.
+
+    Raises:
+        UserError: `out` is `source`, or lies in it.
+    """
+    if out.resolve() == source.resolve():
+        raise UserError(f'{out} is what is read: give another place to write to')
+    if source.is_dir() and out.resolve().is_relative_to(source.resolve()):
+        raise UserError(f'{out} lies in {source}, which is read: what is written there would be taken for input next '
+                        'time. Give a place outside of it')
+
+
+class Outputs:
+    """The files that one call of a command writes.
+
+    Args:
+        folder: where they lie; it need not be there.
+        command: the command's name. Only what a command of that name wrote is its own.
+        overwrite: write over everything else too.
+    """
+
+    def __init__(self, folder: Path, command: str, overwrite: bool = False) -> None:
+        self.folder, self.command, self.overwrite = Path(folder), command, overwrite
+
+    @classmethod
+    def of_file(cls, file: Path, command: str, overwrite: bool = False) -> Outputs:
+        """For a single file; refuses at once."""
+        outputs = cls(Path(file).parent, command, overwrite)
+        outputs.refuse_existing([Path(file).name])
+        return outputs
+
+    def refuse_existing(self, names: Iterable[str], inputs: Iterable[Path] = ()) -> None:
+        """Before anything is computed: no file of these names is in the way.
+
+        Args:
+            names: paths below the folder.
+            inputs: files that are read, which not even `overwrite` gives up.
+
+        Raises:
+            UserError: a file is in the way; names the first.
+        """
+        files = [(name, self.folder / name) for name in names]
+        read = {path.resolve() for path in inputs}
+        onto = next((file for _, file in files if file.resolve() in read), None) if read else None
+        if onto:
+            raise UserError(f'{onto} would be written over, and it is one of the files that are read: give another '
+                            'folder to write to')
+        folder = next((file for _, file in files if file.is_dir()), None)
+        if folder:
+            raise UserError(f'{folder} is a folder, and a file of that name is to be written')
+        if self.overwrite:
+            return
+        written = self._written()
+        foreign = [file for name, file in files if file.exists() and written.get(name) != _state(file)]
+        if foreign:
+            more = f' and {len(foreign) - 1} more' if len(foreign) > 1 else ''
+            raise UserError(f'{foreign[0]}{more} exist{"s" * (not more)} and {"are" if more else "is"} not of an '
+                            f'earlier `{self.command}`, or changed since: give another place, or --overwrite')
+
+    @contextlib.contextmanager
+    def writing(self, name: str) -> Iterator[Path]:
+        """A path beside the file `name`, which becomes that file when all went well."""
+        file = self.folder / name
+        with whole_file(file) as part:
+            yield part
+        self.record(name)
+
+    def record(self, name: str) -> None:
+        """Notes a file that was written by other means."""
+        line = json.dumps({'file': name, 'by': self.command, 'state': _state(self.folder / name)})
+        with (self.folder / RECORD).open('a', encoding='utf-8') as record:
+            record.write(f'{line}\n')
+
+    def write(self, name: str, content: str | bytes) -> None:
+        """The whole file or none of it."""
+        with self.writing(name) as part:
+            part.write_bytes(content.encode() if isinstance(content, str) else content)
+
+    def _written(self) -> dict[str, list[int]]:
+        """Name -> state, of all files that this command recorded here."""
+        record, found = self.folder / RECORD, {}
+        for line in record.read_text(encoding='utf-8').splitlines() if record.is_file() else ():
+            with contextlib.suppress(ValueError, KeyError, TypeError):  # a line that a full disk cut off
+                content = json.loads(line)
+                found[content['file']] = content['state'] if content['by'] == self.command else None
+        return found
+
+
+def _state(file: Path) -> list[int]:
+    """Size in bytes and time of writing."""
+    status = file.stat()
+    return [status.st_size, status.st_mtime_ns]

@@ -1,0 +1,155 @@
+"""Resuming with another length or another rate: as a run of that config would have been, or refused."""
+
+import json
+from importlib import import_module
+from pathlib import Path
+
+import pytest
+import torch
+from mmengine.config import Config
+from mmengine.runner import Runner
+
+from sw_mmseg.running.command_line import run_tool
+from sw_mmseg.running.resume import ResumedRatesHook, differences
+
+PLAYERS = ('segmentor', 'discriminator')
+RATE = 'optim_wrapper.segmentor.optimizer.lr'
+
+
+@pytest.fixture(scope='module', autouse=True)
+def single_thread():
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+@pytest.fixture(scope='module')
+def config_of(tiny_config, tmp_path_factory):
+    """`config_of(6, rate=0.003)` -> a config that trains so long, its schedules to the end."""
+    folder = tmp_path_factory.mktemp('lengths')
+
+    def write(length, rate=0.03, warmup=2):
+        file = folder / f'length_{length}_{rate}_{warmup}.py'
+        schedule = (f"[dict(type='LinearLR', start_factor=0.05, begin=0, end={warmup}, by_epoch=False), dict("
+                    f"type='PolyLR', power=0.9, eta_min=0.0, begin={warmup}, end={length}, by_epoch=False)]")
+        file.write_text('\n'.join([
+            f"_base_ = '{tiny_config('bn_adaptsegnet')}'",
+            f'param_scheduler = dict(_delete_=True, segmentor={schedule}, discriminator={schedule})',
+            f'train_cfg = dict(max_iters={length}, val_interval=1000)',
+            f'optim_wrapper = dict(segmentor=dict(optimizer=dict(lr={rate})))',
+            'default_hooks = dict(logger=dict(interval=1), checkpoint=dict(interval=1000))']))
+        return file
+
+    return write
+
+
+def train(config, folder, *options, resume=True):
+    from mmengine.logging import MessageHub, MMLogger
+    from mmengine.visualization import Visualizer
+    for kind in (MessageHub, MMLogger, Visualizer, *Visualizer.__subclasses__()):
+        kind._instance_dict.clear()  # runs of one second share a name
+    tool = import_module('sw_mmseg.commands.train')
+    words = [config, '--work-dir', folder, '--check-data', 'none', *['--resume'] * resume,
+             *(['--cfg-options', *options] if options else [])]
+    return run_tool(tool.main, tool.parse_arguments([str(word) for word in words]))
+
+
+@pytest.fixture(scope='module')
+def runs(config_of, tmp_path_factory):
+    """Finished trainings: `short` of 6 iterations, `long` of 10, `slow` of 10 at a tenth of the rate."""
+    folder = tmp_path_factory.mktemp('runs')
+    for name, config in (('short', config_of(6)), ('long', config_of(10)), ('slow', config_of(10, rate=0.003))):
+        assert train(config, folder / name, resume=False) == 0
+    return folder
+
+
+@pytest.fixture
+def resumable(runs, tmp_path):
+    """A copy of the short one's checkpoint."""
+    folder = tmp_path / 'resumed'
+    folder.mkdir()
+    (folder / 'iter_6.pth').write_bytes((runs / 'short/iter_6.pth').read_bytes())
+    (folder / 'last_checkpoint').write_text(str(folder / 'iter_6.pth'))
+    return folder
+
+
+def rates(folder):
+    """Iteration -> the rates of both players that it was done with."""
+    (file, ) = Path(folder).rglob('scalars.json')
+    lines = [json.loads(line) for line in file.read_text().splitlines()]
+    return {line['step']: tuple(line[f'{player}.lr'] for player in PLAYERS) for line in lines
+            if f'{PLAYERS[0]}.lr' in line}
+
+
+def kept(file):
+    """What schedules and optimisers say, but for what they remember of gradients."""
+    state = torch.load(file, weights_only=False)
+    return state['param_schedulers'], [state['optimizer'][player]['param_groups'] for player in PLAYERS]
+
+
+def test_a_longer_run_has_the_rates_of_a_run_of_that_length(config_of, runs, resumable, capsys):
+    """Without a word on schedules: those that ended with the training end with it again."""
+    assert train(config_of(6), resumable, 'train_cfg.max_iters=10') == 0
+    assert 'param_scheduler.segmentor.1.end was 6 and is 10 from iteration 6 on' in capsys.readouterr().out
+    resumed, whole = rates(resumable), rates(runs / 'long')
+    assert list(resumed) == [7, 8, 9, 10] and resumed == {step: whole[step] for step in resumed}
+    assert resumed[7][0] > 0 and whole[1] == rates(runs / 'short')[1]
+    assert kept(resumable / 'iter_10.pth') == kept(runs / 'long/iter_10.pth')
+
+
+def test_another_rate_holds_from_there_on(config_of, runs, resumable):
+    assert train(config_of(6), resumable, 'train_cfg.max_iters=10', f'{RATE}=0.003') == 0
+    resumed, whole = rates(resumable), rates(runs / 'slow')
+    assert resumed == {step: whole[step] for step in resumed} and len(resumed) == 4
+    assert resumed[8][1] == rates(runs / 'long')[8][1]  # the other player's is as it was
+    assert kept(resumable / 'iter_10.pth') == kept(runs / 'slow/iter_10.pth')
+
+
+def test_what_optimisers_remember_is_kept(runs, config_of):
+    """Momentum of SGD and the moments of Adam, whatever becomes of the rates."""
+    state = torch.load(runs / 'short/iter_6.pth', weights_only=False)
+    before = {player: state['optimizer'][player]['state'] for player in PLAYERS}
+    config = Config.fromfile(config_of(10))
+    config.work_dir = str(runs / 'built')
+    runner = Runner.from_cfg(config)
+    runner.optim_wrapper = runner.build_optim_wrapper(config.optim_wrapper)
+    runner.param_schedulers = runner.build_param_scheduler(config.param_scheduler)
+    ResumedRatesHook('iter_6.pth').after_load_checkpoint(runner, state)
+    assert all(before[player] and state['optimizer'][player]['state'] is before[player] for player in PLAYERS)
+
+
+def test_what_would_be_ignored_is_refused(config_of, resumable, capsys):
+    way = 'begin a new run from the weights: --cfg-options load_from='
+    for config, key, then, now in ((config_of(6, rate=0.003), RATE, '0.03', '0.003'),
+                                   (config_of(6, warmup=3), 'param_scheduler.segmentor.0.end', '2', '3')):
+        assert train(config, resumable) == 2
+        error = capsys.readouterr().err
+        assert f'{key} is {now} and was {then}' in error and f'when {resumable}/iter_6.pth was written' in error
+        assert way in error and error.count(f'{key}={then}') == error.count(f'{key}={now}') == 1
+    assert train(config_of(6), resumable, 'randomness.seed=5') == 2
+    assert 'the seed is 5 and was 0' in capsys.readouterr().err
+    assert train(config_of(6), resumable, 'optim_wrapper.segmentor.optimizer.type=Adam') == 2
+    assert "optimizer.type is 'Adam' and was 'SGD'" in capsys.readouterr().err
+    assert not list(resumable.rglob('scalars.json'))
+
+
+def test_a_finished_run_says_so(config_of, resumable, capsys):
+    assert train(config_of(6), resumable) == 0
+    assert 'nothing is left to train' in capsys.readouterr().out and len(list(resumable.glob('*.pth'))) == 1
+
+
+def test_nothing_differs_from_itself(runs):
+    config = Config.fromstring(torch.load(runs / 'short/iter_6.pth', weights_only=False)['meta']['cfg'], '.py')
+    assert list(differences(config, config)) == []
+
+
+@pytest.mark.parametrize('option, word', [
+    ('optim_wrapper.segmentor.optimizer.lrr=1', 'lrr'), ('train_cfg.max_itres=5', 'max_itres'),
+    ('train_dataloader.batch_sise=4', 'batch_sise'), ('param_scheduler.segmentor.1.powr=1', 'powr'),
+    ('train_dataloader.dataset.source.data_rot=x', 'data_rot'), ('default_hooks.logger.intervall=5', 'intervall')])
+def test_a_typo_is_a_line_before_anything_is_trained(config_of, tmp_path, capsys, option, word):
+    assert train(config_of(6), tmp_path, option, resume=False) == 2
+    error = capsys.readouterr().err.strip().splitlines()[-1]
+    assert error.startswith('error: the config does not build') and word in error
+    assert not list(tmp_path.glob('*.pth'))
