@@ -135,6 +135,16 @@ def test_every_command_has_its_tool_and_its_two_functions():
             assert {'parse_arguments', 'main'} <= functions, file
 
 
+def test_there_are_at_most_80_configs():
+    """Another norm or network of a config is an option; a file is a row of the paper or a starting point."""
+    assert 0 < len(list((REPOSITORY / 'configs').glob('*.py'))) <= 80
+
+
+def test_no_config_reads_the_environment():
+    for file in python_files('configs'):
+        assert not re.search(r'\benviron\b|\bgetenv\b|\{\{\s*\$', file.read_text()), f'{file} reads the environment'
+
+
 def test_files_and_functions_keep_their_lengths():
     for file in [*python_files('sw_mmseg', 'tools', 'tests', 'configs'), *PACKAGE.rglob('*.c'), *PACKAGE.rglob('*.h')]:
         assert len(file.read_text().splitlines()) <= 250, f'{file}: a file has at most 250 lines'

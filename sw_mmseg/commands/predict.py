@@ -60,7 +60,7 @@ def main(args: argparse.Namespace) -> int:
         refuse_among_inputs(args.out, args.input)
     outputs = Outputs(args.out, 'predict', args.overwrite)
     outputs.refuse_existing((file for name in images for file in files_of(name)), images.values())
-    config = load_config(args.config, args.cfg_options, args.work_dir, norm=args.norm)
+    config = load_config(args.config, args.cfg_options, args.work_dir, norm=args.norm, network=args.network)
     if args.streets:
         use_streets(config)
     if config.get('default_scope') == 'mmdet':

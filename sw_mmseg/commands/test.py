@@ -44,7 +44,8 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
 
 def main(args: argparse.Namespace) -> int:
     """Parse, test, write."""
-    config = load_config(args.config, args.cfg_options, args.work_dir, args.launcher, norm=args.norm)
+    config = load_config(args.config, args.cfg_options, args.work_dir, args.launcher, norm=args.norm,
+                         network=args.network)
     if args.streets:
         use_streets(config)
         config.merge_from_dict(args.cfg_options)

@@ -90,7 +90,8 @@ def build_runner(config: Config, args: argparse.Namespace) -> Runner:
 
 def prepared(args: argparse.Namespace) -> Config:
     """The config with all options in it, on data that were looked at."""
-    config = load_config(args.config, args.cfg_options, args.work_dir, args.launcher, norm=args.norm)
+    config = load_config(args.config, args.cfg_options, args.work_dir, args.launcher, norm=args.norm,
+                         network=args.network)
     if args.streets:
         use_streets(config)
         config.merge_from_dict(args.cfg_options)  # the user has the last word

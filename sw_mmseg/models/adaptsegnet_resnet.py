@@ -12,7 +12,7 @@ its paper does not say:
   classifiers, at ten times the rate, learn about 3.3 times as fast as the backbone, not ten times;
 - images are resized by Pillow, bicubically, labels to the nearest; here OpenCV does it, bilinearly.
 
-All but the last are options, in `configs/bn_adaptsegnet101_gta2cityscapes.py`. Its own initial weights were those of a
+All but the last are options, in `configs/bn_adaptsegnet_gta2cityscapes.py`. Its own initial weights were those of a
 network with these strides; torchvision's were not.
 """
 

@@ -14,6 +14,7 @@ from sw_mmseg.own_images.folders import Checked, Folder
 from sw_mmseg.own_images.plan import Choice, config_file
 from sw_mmseg.running.configs import check_options
 from sw_mmseg.running.errors import UserError
+from sw_mmseg.running.networks import set_network
 from sw_mmseg.running.norms import set_norm
 from sw_mmseg.running.schedules import schedule_options
 
@@ -30,7 +31,7 @@ KEPT = {'custom_hooks', 'custom_imports', 'default_hooks', 'default_scope', 'env
 
 def make_config(choice: Choice, found: Checked, method: str, options: dict) -> Config:
     """The config of one training. Raises UserError where `options`, of the command line, do not fit."""
-    config = Config.fromfile(config_file(choice.network, method))
+    config = set_network(Config.fromfile(config_file(choice.network, method)), choice.network)
     for node in nodes(config.model):
         if 'num_classes' in node:
             node.num_classes = len(found.table.classes)

@@ -24,7 +24,7 @@ __all__ = ['BUDGET', 'DEFAULT_METHOD', 'METHODS', 'NETWORKS', 'SMALLEST', 'Choic
 
 DEFAULT_METHOD = 'adaptsegnet'
 METHODS = {name: method for name, method in ALL_METHODS.items() if name != 'oracle'}  # it needs the target's labels
-NETWORKS = {'narrow': '{}_streets', 'vgg16': '{}_gta2cityscapes', 'resnet101': '{}101_gta2cityscapes'}
+NETWORKS = {'narrow': 'streets', 'vgg16': 'gta2cityscapes', 'resnet101': 'gta2cityscapes'}  # -> whose configs train it
 WEIGHTS = {'vgg16': 'torchvision://vgg16', 'resnet101': 'torchvision://resnet101'}
 SHORT_SIDE = {'narrow': 128, 'vgg16': 512, 'resnet101': 512}  # of the images that are trained on, at most
 BATCH = {'narrow': 2, 'vgg16': 1, 'resnet101': 1}  # of each domain
@@ -63,9 +63,9 @@ def title(method: str) -> str:
 
 
 def config_file(network: str, method: str) -> Path:
-    """The shipped config of a method."""
+    """The shipped config of a method; `set_network` puts the network in."""
     method = SOURCE_ONLY if method == STATISTICS else method
-    return shipped_config(f'bn_{NETWORKS[network].format(method)}')
+    return shipped_config(f'bn_{method}_{NETWORKS[network]}')
 
 
 def available(network: str) -> list[str]:

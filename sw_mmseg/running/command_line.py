@@ -13,6 +13,7 @@ from pathlib import Path
 from mmengine.config import DictAction
 
 from sw_mmseg.running.errors import UserError, is_user_error
+from sw_mmseg.running.networks import NETWORKS
 from sw_mmseg.whitening import NORMS
 
 __all__ = ['LAUNCHERS', 'add_common_arguments', 'command_text', 'picture_size', 'run_tool', 'seed_number']
@@ -28,6 +29,8 @@ def add_common_arguments(parser: argparse.ArgumentParser) -> None:
                         help='settings of the config to change, e.g. train_dataloader.batch_size=4')
     parser.add_argument('--norm', type=str.lower, choices=tuple(NORMS), metavar='NORM',
                         help=f'norm at the sites of the network, in place of the config\'s: {", ".join(NORMS)}')
+    parser.add_argument('--network', choices=tuple(NETWORKS), metavar='NETWORK',
+                        help=f"network of domain adaptation, in place of the config's: {', '.join(NETWORKS)}")
     parser.add_argument('--launcher', choices=LAUNCHERS, default='none', help='how several processes were started')
     parser.add_argument('--local_rank', '--local-rank', type=int, default=0, help=argparse.SUPPRESS)
     parser.add_argument('--traceback', action='store_true', help='show where in the code an error arose')

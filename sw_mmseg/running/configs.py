@@ -11,7 +11,7 @@ from mmengine.registry import init_default_scope
 
 from sw_mmseg.running.devices import adapt_to_device
 from sw_mmseg.running.errors import UserError, is_user_error
-from sw_mmseg.running.named_configs import find_named, nearest, with_norm
+from sw_mmseg.running.named_configs import find_named, nearest, with_network, with_norm
 from sw_mmseg.running.paths import default_work_dir
 
 __all__ = ['build', 'check_options', 'find_config', 'load_config']
@@ -20,11 +20,12 @@ EXTRAS = {'mmdet': 'det', 'mmpretrain': 'cls'}  # package -> extra of setup.cfg 
 
 
 def load_config(path: str, options: dict, work_dir: str | None = None, launcher: str = 'none',
-                norm: str | None = None) -> Config:
-    """The config with the command line's norm, options, work directory and launcher put in.
+                norm: str | None = None, network: str | None = None) -> Config:
+    """The config with the command line's network, norm, options, work directory and launcher put in.
 
     Raises:
-        UserError: no such file, a file that is no config, an option no config has, or no such norm or place for it.
+        UserError: no such file, a file that is no config, an option no config has, or no such norm or network or place
+            for it.
     """
     file = find_config(path)
     try:
@@ -34,6 +35,8 @@ def load_config(path: str, options: dict, work_dir: str | None = None, launcher:
         if extra and isinstance(error, ImportError):
             raise UserError(f"{path}: {error}. Its networks come with: pip install '.[{extra}]'") from error
         raise UserError(f'{path} cannot be read as a config: {type(error).__name__}: {error}') from error
+    if network is not None:
+        config = with_network(config, network)
     if norm is not None:
         config = with_norm(config, norm)
     check_options(config, options)
@@ -68,7 +71,7 @@ def find_config(path: str) -> Path:
     if str(file.parent) not in ('.', 'configs') or file.suffix not in ('', '.py'):
         raise UserError(f'no config {path}{nearest(file.stem) or ": give the path of a file in configs/"}')
     named = find_named(path)
-    if named.norm is not None:
+    if named.words != named.path:
         raise UserError(f'no config {path}: it is {named.words}')
     return named.file
 

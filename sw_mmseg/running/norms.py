@@ -21,7 +21,7 @@ from mmengine.config import Config, ConfigDict
 from sw_mmseg.running.errors import UserError
 from sw_mmseg.whitening import NORMS, Norm
 
-__all__ = ['NormError', 'find_norm', 'name_with_norm', 'norm_of', 'set_norm']
+__all__ = ['NormError', 'find_norm', 'name_with_norm', 'norm_entry', 'norm_of', 'put_norm', 'set_norm']
 
 WHOLE = ('VGG16DeepLab', 'StyleNetwork')  # their `norm_cfg` is of the sites
 SITES = 'SwitchSites'
@@ -92,6 +92,18 @@ def norm_of(config: Config) -> str:
     if len(words) > 1:
         raise NormError(f'several norms at the sites: {", ".join(sorted(words))}')
     return words.pop()
+
+
+def norm_entry(config: Config) -> dict:
+    """The config of the norm at the sites of a config's network, with all its options."""
+    return _norm_at_sites(_networks(config)[0])
+
+
+def put_norm(config: Config, entry: dict) -> None:
+    """Puts a norm with options of its own at the sites of a segmentor, in place."""
+    for node in _networks(config):
+        node['norm_cfg' if node['type'] in WHOLE else 'site_norm_cfg'] = ConfigDict(entry)
+    config.norm = ConfigDict(entry)
 
 
 def name_with_norm(file: str | Path, word: str) -> str:

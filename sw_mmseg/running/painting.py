@@ -47,7 +47,7 @@ class Painter:
 
 def build_painter(args: argparse.Namespace) -> Painter | DetectionPainter:
     """What reads images, and paints with the network of a config: of mmseg, or of mmdet."""
-    config = load_config(args.config, args.cfg_options, args.work_dir, norm=args.norm)
+    config = load_config(args.config, args.cfg_options, args.work_dir, norm=args.norm, network=args.network)
     if args.streets:
         use_streets(config)
     if config.get('default_scope') == 'mmdet':

@@ -17,6 +17,7 @@ from mmengine.runner import Runner
 from sw_mmseg.engine import InterruptHook, ProgressHook
 from sw_mmseg.models.wrappers import unwrap
 from sw_mmseg.running import records
+from sw_mmseg.running.named_configs import option_words
 
 __all__ = ['Interrupted', 'Run', 'quiet', 'train']
 
@@ -36,6 +37,7 @@ class Run:
     options: dict
     folder: Path
     norm: str | None = None  # in place of the config's
+    other_network: str | None = None  # in place of the config's
 
     @property
     def label(self) -> str:
@@ -44,12 +46,13 @@ class Run:
 
     def command(self) -> str:
         """What trains the same from the command line."""
-        return (f'tools/train.py {shlex.quote(str(self.config))}{self.norm_words()} --work-dir '
+        return (f'tools/train.py {shlex.quote(str(self.config))}{self.choices()} --work-dir '
                 f'{shlex.quote(str(self.folder))} --seed {self.seed}{self.settings()}')
 
-    def norm_words(self) -> str:
-        """`--norm NORM` as words of a command line, a space before them; nothing where it is the config's."""
-        return f' --norm {self.norm}' if self.norm else ''
+    def choices(self) -> str:
+        """`--network NETWORK --norm NORM` as words of a command line, a space before each; without what is the
+        config's."""
+        return option_words(self.other_network, self.norm)
 
     def settings(self) -> str:
         """The options as words of a command line, a space before them; nothing where there are none."""

@@ -10,6 +10,7 @@ from torch import nn
 
 from sw_mmseg.engine import RepeatedSGD
 from sw_mmseg.models import AdaptSegNetResNet
+from sw_mmseg.running.named_configs import load_named
 from sw_mmseg.running.paths import shipped_config
 
 SHAPE = {'depth': 50, 'base_channels': 4, 'stem_channels': 4, 'strides': (1, 2, 1, 1), 'dilations': (1, 1, 2, 4),
@@ -128,9 +129,8 @@ def options_in(file):
 
 
 def test_options_that_configs_name():
-    file = shipped_config('bn_adaptsegnet101_gta2cityscapes')
-    config = Config.fromfile(file)
-    options = options_in(file)
+    config = load_named('bn_adaptsegnet101_gta2cityscapes')  # --network resnet101
+    options = options_in(shipped_config('bn_adaptsegnet_gta2cityscapes'))
     assert len(options) == 4
     config.merge_from_dict(options)
     config.model.segmentor.backbone.update(depth=50, base_channels=4, stem_channels=4, init_cfg=None)

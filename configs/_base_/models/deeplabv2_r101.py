@@ -1,6 +1,6 @@
 # DeepLab-v2 on ResNet101, output stride 8, with a second classifier on the stage before the last (multi level).
 # AdaptSegNet's published ResNet101 is another in six details: sw_mmseg/models/adaptsegnet_resnet.py names them, and
-# bn_adaptsegnet101_gta2cityscapes.py the options that give it.
+# bn_adaptsegnet_gta2cityscapes.py the options that give it.
 norm = dict(type='BN')  # everywhere; `site_norm_cfg` puts another at the sites
 norm_groups = 32  # of GN, should it stand there
 data_preprocessor = dict(

@@ -23,6 +23,7 @@ from sw_mmseg.engine.progress import duration
 from sw_mmseg.running import records, training
 from sw_mmseg.running.command_line import seed_number
 from sw_mmseg.running.errors import UserError
+from sw_mmseg.running.networks import NETWORKS
 from sw_mmseg.running.paths import DOCS
 from sw_mmseg.running.streets import STREETS
 from sw_mmseg.studies.adaptation import report
@@ -40,6 +41,7 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('--methods', nargs='+', default=list(METHODS), help='second words of the configs')
     parser.add_argument('--norms', nargs='+', choices=tuple(NORMS), default=list(STUDIED))
+    parser.add_argument('--network', choices=tuple(NETWORKS), help="of all rows, in place of the configs'")
     parser.add_argument('--seeds', type=seed_number, nargs='+', default=[0, 1, 2])
     parser.add_argument('--targets', nargs='+', default=['varied'], help=f'of streets: {", ".join(VARIANTS)}')
     parser.add_argument('--variations', nargs='+', choices=['none', *cells.VARIATIONS], default=['none'],
@@ -47,13 +49,18 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument('--data', default='streets', help='last word of the configs: streets, gta2cityscapes')
     parser.add_argument('--iterations', type=int, help="of each training (default: the configs')")
     parser.add_argument('--jobs', type=int, default=1, help='trainings side by side')
-    parser.add_argument('--work-dir', type=Path, default=Path('work_dirs/adaptation_study'))
+    parser.add_argument('--work-dir', type=Path,
+                        help='(default: work_dirs/adaptation_study, or work_dirs/adaptation_study_NETWORK)')
     parser.add_argument('--streets', type=Path, default=STREETS, help='where streets are, or will be')
     parser.add_argument('--report-only', action='store_true', help='write the report of what is done, train nothing')
     parser.add_argument('--docs', action='store_true', help='fill docs/adaptation.md and its pictures')
     parser.add_argument('--traceback', action='store_true', help='show where in the code an error arose')
     parser.set_defaults(local_rank=0)
-    return parser.parse_args(arguments)
+    args = parser.parse_args(arguments)
+    if args.docs and args.network:
+        parser.error("--docs is of the configs' own networks: leave out --network")
+    args.work_dir = args.work_dir or Path('_'.join(filter(None, ('work_dirs/adaptation_study', args.network))))
+    return args
 
 
 def main(args: argparse.Namespace) -> int:
@@ -77,7 +84,8 @@ def main(args: argparse.Namespace) -> int:
         except (training.Interrupted, KeyboardInterrupt):
             print('\nStopped; the same command goes on from here.', file=sys.stderr)
             return 130
-    results = [result for result in stored(args.work_dir) if args.iterations in (None, result.iterations)]
+    results = [result for result in stored(args.work_dir)
+               if args.iterations in (None, result.iterations) and result.network == args.network]
     if not results:
         raise UserError(f'no result in {args.work_dir} yet: leave out --report-only')
     written = report.write(args.work_dir, results)

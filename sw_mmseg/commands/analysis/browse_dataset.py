@@ -52,7 +52,7 @@ def main(args: argparse.Namespace) -> int:
     """Parse, load, write."""
     if args.number < 1 or args.width < 16:
         raise UserError('--number must be at least 1 and --width at least 16')
-    config = load_config(args.config, args.cfg_options, args.work_dir, norm=args.norm)
+    config = load_config(args.config, args.cfg_options, args.work_dir, norm=args.norm, network=args.network)
     if args.streets:
         use_streets(config)
         make_streets(config)

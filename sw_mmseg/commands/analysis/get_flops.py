@@ -41,7 +41,7 @@ def without_weights(config: Config) -> None:
 
 def main(args: argparse.Namespace) -> int:
     """Parse, count, print."""
-    config = load_config(args.config, args.cfg_options, args.work_dir, norm=args.norm)
+    config = load_config(args.config, args.cfg_options, args.work_dir, norm=args.norm, network=args.network)
     if args.streets:
         use_streets(config)
     crop = config.model.get('data_preprocessor', {}).get('size')

@@ -108,7 +108,7 @@ def main(args: argparse.Namespace) -> int:
         raise UserError('--keep-statistics leaves nothing to do without --switches')
     refuse_among_inputs(args.out, Path(args.checkpoint))
     outputs = Outputs.of_file(args.out, 'reestimate_statistics', args.overwrite)
-    config = load_config(args.config, args.cfg_options, args.work_dir, norm=args.norm)
+    config = load_config(args.config, args.cfg_options, args.work_dir, norm=args.norm, network=args.network)
     model = build('model', lambda: MODELS.build(config.model))
     load_weights(model, args.checkpoint)
     model.to(args.device)

@@ -88,7 +88,7 @@ def summary(times: dict[str, list[float]]) -> Table:
 
 def main(args: argparse.Namespace) -> int:
     """Parse, make, time, print."""
-    config = load_config(args.config, args.cfg_options, args.work_dir, norm=args.norm)
+    config = load_config(args.config, args.cfg_options, args.work_dir, norm=args.norm, network=args.network)
     settings = innermost(config.train_dataloader.dataset)
     if settings.type not in LAYOUTS:
         raise UserError(f'{args.config} reads {settings.type}; this measures {", ".join(LAYOUTS)}')

@@ -1,6 +1,6 @@
 """One cell of the adaptation study: a method and a norm trained with a seed, scored under every statistics policy.
 
-A cell trains the config bn_METHOD_DATA.py with another norm at its sites. Methods with target images keep a set of
+A cell trains the config bn_METHOD_DATA.py with another norm at its sites, and another network if asked for. Methods with target images keep a set of
 running statistics for each domain ('separate'), so that one training is scored with the source's, the target's, and
 statistics re-estimated afterwards: while it trains, a norm uses its batch's, whatever the policy.
 """
@@ -19,7 +19,8 @@ from sw_mmseg.datasets.streets import generate_streets
 from sw_mmseg.running import data_sets, records, schedules, scoring, training
 from sw_mmseg.running.errors import UserError
 from sw_mmseg.running.methods import METHODS
-from sw_mmseg.running.named_configs import with_norm
+from sw_mmseg.running.named_configs import with_network, with_norm
+from sw_mmseg.running.networks import name_with_network
 from sw_mmseg.running.paths import shipped_config
 from sw_mmseg.studies.adaptation.scores import (
     checkpoints,
@@ -42,7 +43,8 @@ KEPT = 4  # checkpoints scored, the last among them
 
 @dataclass(frozen=True)
 class Cell:
-    """What is trained; `target` is a variant of streets, or '' of a real data set; no `iterations`: the config's."""
+    """What is trained; `target` is a variant of streets, or '' of a real data set; no `iterations` or `network`: the
+    config's."""
 
     method: str
     norm: str
@@ -51,12 +53,15 @@ class Cell:
     variation: str = ''
     data: str = 'streets'
     iterations: int | None = None
+    network: str | None = None
 
     @property
     def name(self) -> str:
         """'sw_adaptsegnet_streets_varied_seed0'; a length of its own stands before the seed."""
         length = f'{self.iterations}iterations' if self.iterations else ''
-        parts = (self.norm, self.method, self.data, self.target, self.variation, length, f'seed{self.seed}')
+        config = f'{self.norm}_{self.method}_{self.data}'
+        config = name_with_network(config, self.network) if self.network else config
+        parts = (config, self.target, self.variation, length, f'seed{self.seed}')
         return '_'.join(part for part in parts if part)
 
     def trained_as(self, config: Config) -> str:
@@ -86,6 +91,7 @@ class Result:
     ratios: dict[str, float] = field(default_factory=dict)
     distances: dict[str, float] = field(default_factory=dict)
     device: str = ''
+    network: str | None = None  # in place of the configs'
 
     def miou(self, policy: str, domain: str = 'target') -> float:
         """Mean over the classes that occur, in percent."""
@@ -96,20 +102,23 @@ def configured(cell: Cell, work_dir: Path, data: Path) -> tuple[Config, training
     """The cell's config, and the run that says the same on a command line.
 
     Raises:
-        UserError: there is no config of that method and data.
+        UserError: there is no config of that method and data, or it takes no such network.
     """
     name = f'bn_{cell.method}_{cell.data}'
     file = shipped_config(name)
     if cell.method not in METHODS or not file.is_file():
         raise UserError(f'no config {file.name}; methods with one: {", ".join(methods_of(cell.data))}')
     norm = None if cell.norm == 'bn' else cell.norm
-    config = Config.fromfile(file) if norm is None else with_norm(Config.fromfile(file), norm)
+    config = Config.fromfile(file)
+    config = config if cell.network is None else with_network(config, cell.network)
+    config = config if norm is None else with_norm(config, norm)
     options = options_of(cell, config, data)
     config.merge_from_dict(options)
     config.default_hooks.checkpoint.max_keep_ckpts = KEPT
     config.work_dir, config.randomness = str(work_dir / 'runs' / cell.trained_as(config)), {'seed': cell.seed}
     config.train_cfg.val_interval = config.train_cfg.max_iters + 1  # scored once, below
-    run = training.Run(cell.norm, cell.method, cell.seed, f'configs/{name}.py', options, Path(config.work_dir), norm)
+    run = training.Run(cell.norm, cell.method, cell.seed, f'configs/{name}.py', options, Path(config.work_dir), norm,
+                       cell.network)
     return config, run
 
 
@@ -207,7 +216,7 @@ def measure(cell: Cell, work_dir: Path, data: Path, threads: int) -> Result:
         history.append(entry(config.train_cfg.max_iters, scores[kept], free))
     result = Result(cell.method, cell.norm, cell.seed, cell.target, cell.variation, config.train_cfg.max_iters, scores,
                     kept, history, list(loaders['target'].dataset.metainfo['classes']), seconds, memory, run.command(),
-                    scoring.switch_ratios(model), distances, records.device_name())
+                    scoring.switch_ratios(model), distances, records.device_name(), cell.network)
     records.write_result(result_file(cell, work_dir), mark, result)
     for file in checkpoints(config)[:-1]:
         file.unlink()

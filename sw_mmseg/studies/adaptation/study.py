@@ -28,7 +28,8 @@ def plan(args: argparse.Namespace) -> list[Cell]:
         raise UserError(f'--targets {" ".join(wrong)}: streets has {", ".join(VARIANTS)}')
     targets = args.targets if args.data == 'streets' else ['']
     lengths = {method: cells.own_length(method, args.data, args.iterations) for method in args.methods}
-    planned = [Cell(method, norm, seed, target, variation.replace('none', ''), args.data, lengths[method])
+    planned = [Cell(method, norm, seed, target, variation.replace('none', ''), args.data, lengths[method],
+                    args.network)
                for seed in args.seeds for target in targets for method in args.methods for norm in args.norms
                for variation in args.variations]
     for cell in planned:

@@ -176,7 +176,7 @@ class Demo:
         last = f'{run.folder}/iter_{self.base.train_cfg.max_iters}.pth'
         name = 'switches' if '--switches' in options else 'target'
         return (f'tools/analysis/reestimate_statistics.py {run.config} {last} {run.folder}/{name}.pth {options} '
-                f'--images {4 * self.batches}{run.norm_words()}{run.settings()}')
+                f'--images {4 * self.batches}{run.choices()}{run.settings()}')
 
     def pictures(self, rows: list[tuple[Row, list]]) -> list[dict]:
         """Image, truth and the predictions of the networks to compare, one dict a test image."""

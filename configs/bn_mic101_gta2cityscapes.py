@@ -1,3 +1,0 @@
-# bn_dacs101_gta2cityscapes.py, and masked-image consistency on top.
-_base_ = './bn_dacs101_gta2cityscapes.py'
-model = dict(masking=dict(block=64, ratio=0.7, weight=1.0))
