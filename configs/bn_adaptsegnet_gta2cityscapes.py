@@ -1,6 +1,6 @@
 # Table 6, AdaptSegNet-BN: DeepLab-v2 on VGG16 with BN at the five sites, adapted from GTA5 to Cityscapes.
-# AdaptSegNet, multi level, on ResNet101 is --network resnet101. The network and optimiser of its published code, oddities
-# included (sw_mmseg/models/adaptsegnet_resnet.py), are
+# AdaptSegNet, multi level, on ResNet101 is --network resnet101. The network and optimiser of its published code,
+# oddities included (sw_mmseg/models/adaptsegnet_resnet.py), are
 #   --network resnet101 --cfg-options model.segmentor.backbone.of=AdaptSegNetResNet
 #   model.segmentor.decode_head.branches=two model.segmentor.auxiliary_head.branches=two
 #   optim_wrapper.segmentor.constructor=AdaptSegNetConstructor

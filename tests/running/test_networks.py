@@ -1,4 +1,4 @@
-"""`--network`: the segmentor of an adaptation config replaced and read back, what follows with it, and clear mistakes."""
+"""`--network`: the segmentor of an adaptation config replaced and read back, what follows with it, and mistakes."""
 
 import copy
 import itertools

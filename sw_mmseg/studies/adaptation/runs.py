@@ -1,8 +1,9 @@
 """One cell of the adaptation study: a method and a norm trained with a seed, scored under every statistics policy.
 
-A cell trains the config bn_METHOD_DATA.py with another norm at its sites, and another network if asked for. Methods with target images keep a set of
-running statistics for each domain ('separate'), so that one training is scored with the source's, the target's, and
-statistics re-estimated afterwards: while it trains, a norm uses its batch's, whatever the policy.
+A cell trains the config bn_METHOD_DATA.py with another norm at its sites, and another network if asked for. Methods
+with target images keep a set of running statistics for each domain ('separate'), so that one training is scored with
+the source's, the target's, and statistics re-estimated afterwards: while it trains, a norm uses its batch's, whatever
+the policy.
 """
 
 from __future__ import annotations
