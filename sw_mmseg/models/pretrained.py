@@ -120,7 +120,7 @@ def load_pretrained(module: nn.Module, state: dict[str, Tensor], minimum: float 
     """
     if hasattr(module, 'remap_pretrained'):
         state = module.remap_pretrained(state)
-    state = _with_variances(module, state)
+    state = _without_unused_statistics(module, _with_variances(module, state))
     own = {**dict(module.named_parameters()), **dict(module.named_buffers())}
     misfits = [key for key, value in state.items() if key in own and own[key].shape != value.shape]
     fitting = {key: value for key, value in state.items() if key not in misfits}
@@ -157,6 +157,13 @@ def _with_variances(module: nn.Module, state: dict[str, Tensor]) -> dict[str, Te
             print_log(f'{name} whitens in the file and is a BatchNorm here: its variances are taken, its covariances '
                       'and switches are not', 'current', logging.WARNING)
     return state
+
+
+def _without_unused_statistics(module: nn.Module, state: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Where the file has a BatchNorm and the module an InstanceNorm without running statistics: what torch refuses."""
+    unused = {f'{name}.{buffer}' for name, layer in module.named_modules() for buffer in ('running_mean', 'running_var')
+              if isinstance(layer, nn.InstanceNorm2d) and not layer.track_running_stats}
+    return {key: value for key, value in state.items() if key not in unused}
 
 
 def _reason(module: nn.Module, name: str) -> str | None:

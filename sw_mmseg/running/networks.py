@@ -121,17 +121,7 @@ def set_network(config: Config, word: str) -> Config:
     norm, entry = norm_of(config), norm_entry(config)
     usual = entry == norm_entry(set_norm(config, norm))  # without options of its own
 
-    segmentor = _adjusted(variables.segmentor, config)
-    heads = [head for head in HEADS if segmentor.get(head)]
-    if 'segmentor' in config.model:
-        config.model.segmentor, config.model.data_preprocessor = segmentor, variables.data_preprocessor
-    else:
-        config.model = ConfigDict(data_preprocessor=variables.data_preprocessor, **segmentor)
-    _set_levels(config.model, heads)
-    if config.model.type == 'InstanceSelectiveWhitening':
-        config.model.layers = list(network.whitened)
-    _set_rates(config.optim_wrapper, heads, network.classifier_rate)
-
+    _put(config, network, _adjusted(variables.segmentor, config), variables.data_preprocessor)
     for key in old:
         config.pop(key, None)
     for key, value in variables.items():
@@ -181,6 +171,19 @@ def _adjusted(segmentor: ConfigDict, config: Config) -> ConfigDict:
     elif SECOND in segmentor and 'segmentor' not in config.model:  # mmseg adds the heads' losses up
         segmentor[SECOND].loss_decode = ConfigDict(type='CrossEntropyLoss', loss_weight=1 / SECOND_SEG)
     return segmentor
+
+
+def _put(config: Config, network: Network, segmentor: ConfigDict, data_preprocessor: ConfigDict) -> None:
+    """The segmentor, and what follows from it."""
+    if 'segmentor' in config.model:
+        config.model.segmentor, config.model.data_preprocessor = segmentor, data_preprocessor
+    else:
+        config.model = ConfigDict(data_preprocessor=data_preprocessor, **segmentor)
+    heads = [head for head in HEADS if segmentor.get(head)]
+    _set_levels(config.model, heads)
+    if config.model.type == 'InstanceSelectiveWhitening':
+        config.model.layers = list(network.whitened)
+    _set_rates(config.optim_wrapper, heads, network.classifier_rate)
 
 
 def _set_levels(model: ConfigDict, heads: list[str]) -> None:

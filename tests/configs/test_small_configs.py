@@ -65,6 +65,7 @@ def shrink(config, data, work_dir):
     config.model.get('segmentor', config.model).backbone.init_cfg = None
     if config.model.type == 'ClassBalancedSelfTraining':
         config.model.update(warmup=1, round_length=1, statistics_images=2)
+        config.param_scheduler.segmentor[-1].end = 600  # mmengine ends it with the training, here before it begins
     for hook in config.custom_hooks:
         hook.update({key: 1 for key in ('interval', 'window') if key in hook})
     config.train_cfg.update(max_iters=3, val_interval=3)

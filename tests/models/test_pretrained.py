@@ -77,6 +77,10 @@ def test_resnet_loads_torchvisions_keys_whichever_norm_stands_where(log):
     torch.testing.assert_close(cov.diagonal(dim1=-2, dim2=-1).flatten(), state['bn1.running_var'])
     assert '159 parameters' in log.text  # 53 convolutions, 53 norms of two
 
+    network = switch_sites('ResNet', depth=50, site_norm_cfg={'type': 'IN', 'affine': True})  # without statistics
+    assert load_pretrained(network, state) == 1.0
+    assert torch.equal(network.bn1.weight, state['bn1.weight']) and network.bn1.running_mean is None
+
     network = switch_sites('ResNet', depth=50, norm_cfg={'type': 'GN', 'num_groups': 16})
     with pytest.raises(PretrainedError, match='Missing: gn1.weight'):
         load_pretrained(network, state)

@@ -7,7 +7,7 @@ from importlib import import_module
 
 import pytest
 
-from sw_mmseg.running import schedules
+from sw_mmseg.running import records, schedules
 from sw_mmseg.running.command_line import run_tool
 from sw_mmseg.studies.adaptation import runs as cells
 from sw_mmseg.studies.adaptation import study as side_by_side
@@ -177,3 +177,27 @@ def test_wrong_words_end_in_one_line(study, capsys):
     assert 'streets has varied, homogeneous' in capsys.readouterr().err
     assert study('--report-only') == 2
     assert 'leave out --report-only' in capsys.readouterr().err
+
+
+def test_another_network_has_names_results_and_a_report_of_its_own(study, tmp_path, capsys):
+    words = ['--methods', 'sourceonly', '--norms', 'sw', '--seeds', 0, '--work-dir', tmp_path / 'out']
+    args = study.tool.parse_arguments([str(word) for word in (*words, '--network', 'resnet101', '--targets', 'varied')])
+    cell, = side_by_side.plan(args)
+    assert cell.name == 'sw_sourceonly101_streets_varied_seed0'
+    config, run = cells.configured(cell, args.work_dir, args.streets)
+    assert config.model.backbone.depth == 101 and config.model.backbone.site_norm_cfg == dict(type='SW')
+    assert run.command().startswith('tools/train.py configs/bn_sourceonly_streets.py --network resnet101 --norm sw ')
+    for network, target in ((None, 10.0), ('resnet101', 40.0)):
+        kept = result(study.tool, method='sourceonly', norm='sw', target=target, other=0.0, network=network,
+                      iterations=4)
+        records.write_result(tmp_path / 'out/results' / f'{network}.json', 'mark', kept)
+    for more, expected, other in (([], '10.0', '40.0'), (['--network', 'resnet101'], '40.0', '10.0')):
+        assert study(*words, '--report-only', *more) == 0
+        summary = capsys.readouterr().out
+        assert f'| source only | {expected} |' in summary and other not in summary.split('Took')[0]
+    with pytest.raises(SystemExit):
+        study(*words, '--network', 'resnet101', '--docs')
+    assert "--docs is of the configs' own networks" in capsys.readouterr().err
+    default = study.tool.parse_arguments
+    assert str(default(['--network', 'small']).work_dir) == 'work_dirs/adaptation_study_small'
+    assert str(default([]).work_dir) == 'work_dirs/adaptation_study'
