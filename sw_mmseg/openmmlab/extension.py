@@ -54,6 +54,8 @@ class _Finder(Loader):
 
 def is_missing() -> bool:
     """Whether mmcv is installed without its compiled operators."""
+    if EXTENSION in sys.modules:  # a module that somebody else put there need not have a spec
+        return isinstance(sys.modules[EXTENSION], StandIn)
     spec = importlib.util.find_spec(EXTENSION)
     return spec is None or isinstance(spec.loader, _Finder)
 
