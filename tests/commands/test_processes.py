@@ -136,7 +136,8 @@ def test_an_evaluation_that_does_not_divide_evenly_counts_each_picture_once(reco
     assert pair.returncode == 0, output[-3000:]
     metrics = [json.loads((folder / 'iter_3_metrics.json').read_text()) for folder in (one, two)]
     assert metrics[0] == metrics[1] and metrics[0]['aAcc'] > 0
-    written = [sorted(path.name for path in (folder / 'labels').iterdir()) for folder in (one, two)]
+    written = [sorted(path.relative_to(folder / 'labels') for path in (folder / 'labels').rglob('*.png'))
+               for folder in (one, two)]
     assert written[0] == written[1] and len(written[0]) == 3
     assert all((one / 'labels' / name).read_bytes() == (two / 'labels' / name).read_bytes() for name in written[0])
 
