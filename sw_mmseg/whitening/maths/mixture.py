@@ -122,9 +122,9 @@ def _cov_factor(ratios: dict[str, Tensor], source: str, identity: Tensor) -> Ten
     full, diagonal = (ratios.get(word) for word in _WORDS[source])
     if diagonal is None:
         return ratios[_WORDS[source][0]]
-    if identity.shape[0] == 1:
-        return diagonal
-    return diagonal * identity if full is None else torch.addcmul(full, diagonal, identity)
+    if full is not None:
+        return torch.addcmul(full, diagonal, identity)
+    return diagonal if identity.shape[0] == 1 else diagonal * identity
 
 
 def _layer_moments(sample: Moments) -> tuple[Tensor, Tensor]:
