@@ -3,69 +3,67 @@
 import ast
 import re
 import sys
-from pathlib import Path
 
 import pytest
 
-REPOSITORY = Path(__file__).resolve().parents[1]
-PACKAGE = REPOSITORY / 'sw_mmseg'
+from tests.helpers.source_files import LIBRARY, PACKAGE, REPOSITORY, imported, parsed, python_files
+
 STDLIB = set(sys.stdlib_module_names)
 MM = {'mmengine', 'mmcv', 'mmseg', 'mmdet', 'mmpretrain'}
-LIBRARY = ('whitening', 'openmmlab', 'datasets', 'models', 'losses', 'adaptation', 'stylization', 'engine', 'analysis')
 FREE = {'__version__', '', 'files', 'domains'}  # files beside the packages, which need nothing, any may import
 # package -> the package's parts and others' packages that it may import, beside itself and the standard library
 MAY_IMPORT = {
     'whitening': (set(), {'torch', 'triton'}),
     'openmmlab': ({'whitening', 'models'}, {'torch', 'torchvision', *MM}),
-    'datasets': (set(), {'torch', 'torchvision', 'numpy', 'cv2', 'PIL', 'sklearn', 'pycocotools', 'yaml', 'tifffile',
-                         'tqdm', *MM - {'mmpretrain'}}),
+    'datasets': (
+        set(),
+        {
+            'torch',
+            'torchvision',
+            'numpy',
+            'cv2',
+            'PIL',
+            'sklearn',
+            'pycocotools',
+            'yaml',
+            'tifffile',
+            'tqdm',
+            *MM - {'mmpretrain'},
+        },
+    ),
     'models': ({'whitening'}, {'torch', 'torchvision', 'timm', 'numpy', *MM}),
     'losses': (set(), {'torch', 'mmengine', 'mmseg'}),
     'adaptation': ({'models', 'losses', 'openmmlab'}, {'torch', 'typing_extensions', 'mmengine', 'mmseg'}),
     'stylization': ({'whitening', 'models', 'losses'}, {'torch', 'numpy', 'PIL', 'cv2', 'mmengine'}),
-    'engine': ({'adaptation', 'models', 'openmmlab'}, {'torch', 'numpy', 'cv2', 'PIL', 'rich', 'tqdm', 'mmengine',
-                                                       'mmcv', 'mmseg'}),
-    'analysis': ({'whitening'}, {'torch', 'torchvision', 'numpy', 'matplotlib', 'cv2', 'PIL', 'pycocotools', 'fvcore',
-                                 'mmengine', 'mmseg'}),
+    'engine': (
+        {'adaptation', 'models', 'openmmlab'},
+        {'torch', 'numpy', 'cv2', 'PIL', 'rich', 'tqdm', 'mmengine', 'mmcv', 'mmseg'},
+    ),
+    'analysis': (
+        {'whitening'},
+        {'torch', 'torchvision', 'numpy', 'matplotlib', 'cv2', 'PIL', 'pycocotools', 'fvcore', 'mmengine', 'mmseg'},
+    ),
     'benchmark': ({'whitening'}, {'torch', 'matplotlib'}),
     'running': ({*LIBRARY, 'plugin'}, {'torch', 'numpy', 'cv2', 'PIL', 'matplotlib', 'rich', 'tqdm', 'h5py', *MM}),
 }
-MAY_IMPORT |= {name: (MAY_IMPORT['running'][0] | {'running', 'benchmark'} | more, MAY_IMPORT['running'][1])
-               for name, more in (('own_images', set()), ('reporting', set()),
-                                  ('studies', {'own_images', 'reporting'}))}
+MAY_IMPORT |= {
+    name: (MAY_IMPORT['running'][0] | {'running', 'benchmark'} | more, MAY_IMPORT['running'][1])
+    for name, more in (('own_images', set()), ('reporting', set()), ('studies', {'own_images', 'reporting'}))
+}
 # private names of torch and OpenMMLab outside the seam: classes that all BatchNorms and all norms share, what tells
 # whether a call is traced, and what mmengine counts operations by
 PRIVATE = {
     'mmengine.analysis.complexity_analysis._DEFAULT_SUPPORTED_FLOP_OPS',
-    'torch._C', 'torch._C._are_functorch_transforms_active', 'torch._C._distributed_c10d',
-    'torch._C._distributed_c10d._resolve_process_group', 'torch.compiler._is_exporting_flag',
-    'torch.nn.modules.batchnorm._BatchNorm', 'torch.nn.modules.batchnorm._NormBase',
-    'torch.nn.modules.instancenorm._InstanceNorm', 'torch.ops.aten._unsafe_view',
+    'torch._C',
+    'torch._C._are_functorch_transforms_active',
+    'torch._C._distributed_c10d',
+    'torch._C._distributed_c10d._resolve_process_group',
+    'torch.compiler._is_exporting_flag',
+    'torch.nn.modules.batchnorm._BatchNorm',
+    'torch.nn.modules.batchnorm._NormBase',
+    'torch.nn.modules.instancenorm._InstanceNorm',
+    'torch.ops.aten._unsafe_view',
 }
-
-
-def python_files(*folders):
-    files = [file for folder in folders for file in sorted((REPOSITORY / folder).rglob('*.py'))
-             if '.mim' not in file.parts]
-    assert files
-    return files
-
-
-def parsed(file):
-    return ast.parse(file.read_text(), str(file))
-
-
-def imported(file):
-    """Full names of the modules and names that a file imports."""
-    parts = list(file.relative_to(REPOSITORY).with_suffix('').parts)
-    package = parts if file.name == '__init__.py' else parts
-    for node in ast.walk(parsed(file)):
-        if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom):
-            base = '.'.join(package[:len(package) - node.level]) if node.level else ''
-            origin = '.'.join(filter(None, (base, node.module)))
-            yield from (f'{origin}.{alias.name}' for alias in node.names)
 
 
 def packages():
@@ -91,7 +89,7 @@ def test_packages_import_only_what_they_may(package):
 
 def test_the_documented_table_has_the_same_rows():
     text = (REPOSITORY / 'docs/architecture.md').read_text()
-    table = text[text.index('| package | may import | never |'):].split('\n\n')[0]
+    table = text[text.index('| package | may import | never |') :].split('\n\n')[0]
     rows = {re.findall(r'`(\w+)`', line)[0]: line for line in table.splitlines()[2:]}
     assert set(rows) == set(MAY_IMPORT) | {'commands', 'tools'}
     for package in LIBRARY:
@@ -100,8 +98,13 @@ def test_the_documented_table_has_the_same_rows():
 
 
 def test_files_beside_the_packages():
-    assert {file.name for file in PACKAGE.glob('*.py')} == {'__init__.py', '__main__.py', 'domains.py', 'files.py',
-                                                            'plugin.py'}
+    assert {file.name for file in PACKAGE.glob('*.py')} == {
+        '__init__.py',
+        '__main__.py',
+        'domains.py',
+        'files.py',
+        'plugin.py',
+    }
     assert set(imported(PACKAGE / '__init__.py')) == set()
     for name in ('domains', 'files'):
         assert {module.split('.')[0] for module in imported(PACKAGE / f'{name}.py')} <= STDLIB
@@ -115,83 +118,20 @@ def test_commands_are_imported_by_the_front_doors_alone():
             assert not any(name.startswith('sw_mmseg.commands') for name in imported(file)), file
     for door in doors:
         assert {name for name in imported(door) if name.split('.')[0] not in STDLIB} <= {
-            'sw_mmseg.commands.run', 'sw_mmseg.commands.main'}, door
-
-
-def test_tools_are_thin():
-    files = [file for file in sorted((REPOSITORY / 'tools').rglob('*')) if file.suffix in ('.py', '.sh')]
-    lengths = {file: len(file.read_text().splitlines()) for file in files}
-    assert len(files) > 40 and sum(lengths.values()) < 900
-    assert all(length <= 20 for file, length in lengths.items() if file.suffix == '.py')
+            'sw_mmseg.commands.run',
+            'sw_mmseg.commands.main',
+        }, door
 
 
 def test_every_command_has_its_tool_and_its_two_functions():
     from sw_mmseg.commands import names
+
     tools = {' '.join(file.relative_to(REPOSITORY / 'tools').with_suffix('').parts) for file in python_files('tools')}
     assert tools == set(names())
     for file in python_files('sw_mmseg/commands'):
         if file.name != '__init__.py':
             functions = {node.name for node in parsed(file).body if isinstance(node, ast.FunctionDef)}
             assert {'parse_arguments', 'main'} <= functions, file
-
-
-def test_there_are_at_most_80_configs():
-    """Another norm or network of a config is an option; a file is a row of the paper or a starting point."""
-    assert 0 < len(list((REPOSITORY / 'configs').glob('*.py'))) <= 80
-
-
-def test_no_config_reads_the_environment():
-    for file in python_files('configs'):
-        assert not re.search(r'\benviron\b|\bgetenv\b|\{\{\s*\$', file.read_text()), f'{file} reads the environment'
-
-
-def test_files_and_functions_keep_their_lengths():
-    for file in [*python_files('sw_mmseg', 'tools', 'tests', 'configs'), *PACKAGE.rglob('*.c'), *PACKAGE.rglob('*.h')]:
-        assert len(file.read_text().splitlines()) <= 250, f'{file}: a file has at most 250 lines'
-    for file in python_files('sw_mmseg', 'tools'):
-        for node in ast.walk(parsed(file)):
-            if isinstance(node, ast.FunctionDef):
-                length = node.end_lineno - node.lineno + 1
-                assert length <= 40, f'{file}: {node.name} has {length} lines, a function has at most 40'
-
-
-def test_every_module_says_what_it_is_and_what_it_offers():
-    for file in python_files('sw_mmseg', 'tools'):
-        assert ast.get_docstring(parsed(file)), f'{file} opens with no docstring'
-    for file in python_files('sw_mmseg'):
-        if 'commands' in file.parts and file.name != '__init__.py' or file.name == '__main__.py':
-            continue  # a command offers parse_arguments and main
-        tree = parsed(file)
-        offered = [ast.literal_eval(node.value) for node in tree.body if isinstance(node, ast.Assign)
-                   and any(isinstance(target, ast.Name) and target.id == '__all__' for target in node.targets)]
-        assert offered, f'{file} has no __all__'
-        defined = {name.id for node in ast.walk(tree) for name in [node]
-                   if isinstance(name, ast.Name) and isinstance(name.ctx, ast.Store)}
-        defined |= {node.name for node in ast.walk(tree) if isinstance(node, (ast.FunctionDef, ast.ClassDef))}
-        defined |= {alias.asname or alias.name for node in ast.walk(tree)
-                    if isinstance(node, (ast.Import, ast.ImportFrom)) for alias in node.names}
-        if file.name == '__init__.py':
-            defined |= {path.stem for path in file.parent.iterdir()}
-        if '__getattr__' not in defined:
-            assert set(offered[0]) <= defined, f'{file}: __all__ names what is not there'
-
-
-def test_the_library_is_silent():
-    for file in python_files(*(f'sw_mmseg/{package}' for package in LIBRARY)):
-        for node in ast.walk(parsed(file)):
-            called = node.func if isinstance(node, ast.Call) else None
-            assert not (isinstance(called, ast.Name) and called.id == 'print'), f'{file} prints'
-            assert not (isinstance(called, ast.Attribute) and called.attr == 'cuda'), f'{file} calls .cuda()'
-
-
-def test_no_star_imports_and_no_import_by_path():
-    here = Path(__file__).resolve()
-    for file in python_files('sw_mmseg', 'tools', 'tests'):
-        text = file.read_text()
-        assert not any(name.endswith('.*') for name in imported(file)), file
-        if file != here:
-            for way in ('sys.path.insert', 'sys.path.append', 'syspath_prepend', 'spec_from_file_location'):
-                assert way not in text, f'{file} imports by path'
 
 
 def private_names(file):

@@ -12,7 +12,8 @@ from sw_mmseg.adaptation.feature_distance import FeatureDistance
 from sw_mmseg.adaptation.instance_selective import InstanceSelectiveWhitening, WhiteningLog
 from sw_mmseg.adaptation.levels import Level, LevelLosses, MultiLevelAdaptation
 from sw_mmseg.adaptation.masking import Masking
-from sw_mmseg.adaptation.self_training import SelfTraining, SelfTrainingLog
+from sw_mmseg.adaptation.self_training import SelfTraining
+from sw_mmseg.adaptation.self_training_log import SelfTrainingLog
 from sw_mmseg.adaptation.settings import AdaptationSettings
 from sw_mmseg.adaptation.statistics import (
     POLICIES,

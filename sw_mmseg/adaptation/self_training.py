@@ -20,8 +20,7 @@ Departures: one share q an image, not a batch (pseudo_labels.py); `warmup`; igno
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -38,35 +37,16 @@ from sw_mmseg.adaptation.masking import Masking
 from sw_mmseg.adaptation.photometric import Photometric
 from sw_mmseg.adaptation.pseudo_labels import TargetLabels, pixel_weights, pseudo_labels, weighted_loss
 from sw_mmseg.adaptation.randomness import image_generators, run_seed
+from sw_mmseg.adaptation.self_training_log import SelfTrainingLevelLog, SelfTrainingLog
 from sw_mmseg.adaptation.settings import AdaptationSettings
-from sw_mmseg.adaptation.step_log import LevelLog, StepLog
 from sw_mmseg.adaptation.teacher import MeanTeacher
 from sw_mmseg.domains import DOMAINS
 from sw_mmseg.models.wrappers import unwrap
 from sw_mmseg.openmmlab import accumulate
 
-__all__ = ['SelfTraining', 'SelfTrainingLevelLog', 'SelfTrainingLog', 'truth']
+__all__ = ['SelfTraining', 'truth']
 
 EVALUATED = ('student', 'teacher')
-
-
-@dataclass(frozen=True, eq=False)
-class SelfTrainingLevelLog(LevelLog):
-    """Of one level: the losses on mixed images and, with masking, on masked ones."""
-
-    loss_mix: Tensor
-    loss_mask: Tensor | None
-
-
-@dataclass(frozen=True, eq=False)
-class SelfTrainingLog(StepLog):
-    """Of one iteration: mean of the shares q, number of classes in the batch's pseudo-labels, and the feature distance
-    where there is one."""
-
-    levels: Mapping[str, SelfTrainingLevelLog]
-    pseudo_share: Tensor
-    pseudo_classes: Tensor
-    loss_features: Tensor | None
 
 
 @MODELS.register_module()
@@ -110,17 +90,22 @@ class SelfTraining(MultiLevelAdaptation):
     ) -> None:
         super().__init__(AdaptationSettings(**settings))
         if evaluate_model not in EVALUATED or (evaluate_model == 'teacher' and self.evaluate_with == 'source'):
-            raise ValueError(f"evaluate_model must be one of {EVALUATED}, and the teacher has no source's set of "
-                             f'statistics; got {evaluate_model!r} with evaluate_with={self.evaluate_with!r}')
+            raise ValueError(
+                f"evaluate_model must be one of {EVALUATED}, and the teacher has no source's set of "
+                f'statistics; got {evaluate_model!r} with evaluate_with={self.evaluate_with!r}'
+            )
         if self.statistics.policy == 'frozen' and teacher_statistics == 'batch':
-            raise ValueError("statistics_from='frozen' needs teacher_statistics='running': the teacher would see other "
-                             'features than the student')
+            raise ValueError(
+                "statistics_from='frozen' needs teacher_statistics='running': the teacher would see other "
+                'features than the student'
+            )
         self.teacher = MeanTeacher(self.segmentor, alpha, teacher_statistics)
         self.threshold, self.target_weight, self.warmup = threshold, target_weight, warmup
         self.augmentation = None if augmentation is None else Photometric(**augmentation)
         self.masking = None if masking is None else Masking(**masking)
         self.feature_distance = (
-            None if feature_distance is None else FeatureDistance(self.segmentor.backbone, **feature_distance))
+            None if feature_distance is None else FeatureDistance(self.segmentor.backbone, **feature_distance)
+        )
         self.ignore_rows, self.evaluate_model = ignore_rows, evaluate_model
         self.register_buffer('seed', run_seed())
 
@@ -170,8 +155,10 @@ class SelfTraining(MultiLevelAdaptation):
         batch = self.data_preprocessor(data, True)
         source, target = (tuple(batch[domain]['inputs'].shape) for domain in DOMAINS)
         if source != target:
-            raise ValueError(f'mixing needs as many source as target images, of one size: source {source}, target '
-                             f'{target} in (N, 3, H, W). Crop both to one size in their pipelines')
+            raise ValueError(
+                f'mixing needs as many source as target images, of one size: source {source}, target '
+                f'{target} in (N, 3, H, W). Crop both to one size in their pipelines'
+            )
         return batch['source'], batch['target']['inputs']
 
     def source_loss(self, source: dict) -> tuple[LevelLosses, Tensor | None]:
@@ -188,8 +175,9 @@ class SelfTraining(MultiLevelAdaptation):
     @torch.no_grad()
     def pseudo_labels(self, images: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """What the teacher makes of preprocessed images: labels, confident pixels, share; see pseudo_labels.py."""
-        logits = F.interpolate(self.teacher.logits(images), images.shape[-2:], mode='bilinear',
-                               align_corners=self.align_corners)
+        logits = F.interpolate(
+            self.teacher.logits(images), images.shape[-2:], mode='bilinear', align_corners=self.align_corners
+        )
         return pseudo_labels(logits, self.threshold)
 
     def label(self, images: Tensor) -> TargetLabels:
@@ -197,8 +185,9 @@ class SelfTraining(MultiLevelAdaptation):
         labels, _, share = self.pseudo_labels(images)
         return TargetLabels(labels, pixel_weights(share, labels.shape[1:], self.ignore_rows), share)
 
-    def mix(self, source: dict, target: Tensor, pseudo: TargetLabels,
-            generators: dict[str, list]) -> tuple[Tensor, Tensor, Tensor]:
+    def mix(
+        self, source: dict, target: Tensor, pseudo: TargetLabels, generators: dict[str, list]
+    ) -> tuple[Tensor, Tensor, Tensor]:
         """Images (N, 3, H, W), augmented, with labels and weights (N, H, W): some of the source's classes on target."""
         known = truth(source)
         masks = class_masks(known, generators['mix'], unwrap(self.segmentor).decode_head.ignore_index)
@@ -215,20 +204,30 @@ class SelfTraining(MultiLevelAdaptation):
     def target_loss(self, logits: Maps, labels: Tensor, weights: Tensor) -> LevelLosses:
         """lambda times the weighted cross-entropy with labels (N, H, W) over all heads."""
         factor = self.target_weight if int(self.teacher.updates) > self.warmup else 0.0
-        losses = {level.head: weighted_loss(self.heads()[level.head], logits[level.head], labels, weights)
-                  for level in self.levels}
+        losses = {
+            level.head: weighted_loss(self.heads()[level.head], logits[level.head], labels, weights)
+            for level in self.levels
+        }
         return LevelLosses.of(losses, {level.head: factor * level.lambda_seg for level in self.levels})
 
-    def log(self, supervised: LevelLosses, mixed: LevelLosses, masked: LevelLosses | None, pseudo: TargetLabels,
-            distance: Tensor | None) -> SelfTrainingLog:
+    def log(
+        self,
+        supervised: LevelLosses,
+        mixed: LevelLosses,
+        masked: LevelLosses | None,
+        pseudo: TargetLabels,
+        distance: Tensor | None,
+    ) -> SelfTrainingLog:
         """What the iteration came to."""
         levels = {
             level.head: SelfTrainingLevelLog(
                 loss_seg=supervised.values[level.head],
                 acc_seg=supervised.watched[level.head],
                 loss_mix=mixed.values[level.head],
-                loss_mask=None if masked is None else masked.values[level.head])
-            for level in self.levels}
+                loss_mask=None if masked is None else masked.values[level.head],
+            )
+            for level in self.levels
+        }
         classes = pseudo.share.new_tensor(len(pseudo.labels.unique()))
         return SelfTrainingLog(levels, pseudo.share.mean(), classes, distance)
 

@@ -13,7 +13,9 @@ from sw_mmseg.own_images.folders import Checked
 from sw_mmseg.own_images.inputs import changes
 from sw_mmseg.own_images.job import begin, changed_config, configs, resumed, trained
 from sw_mmseg.own_images.plan import Choice, title
-from sw_mmseg.own_images.report import Report, warnings_of, write_results
+from sw_mmseg.own_images.report import write_results
+from sw_mmseg.own_images.report_content import Report
+from sw_mmseg.own_images.report_sections import warnings_of
 from sw_mmseg.own_images.training import (
     SWITCH_STEPS,
     Examiner,

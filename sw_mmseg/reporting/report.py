@@ -9,6 +9,7 @@ from sw_mmseg.reporting import sections as parts
 from sw_mmseg.reporting.domains import Sampling, compared
 from sw_mmseg.reporting.pictures import detected, detects, groups, segmented, segments, stylised, stylises
 from sw_mmseg.reporting.runs import Run, network
+from sw_mmseg.reporting.switch_section import importance
 from sw_mmseg.running.command_line import command_text
 from sw_mmseg.running.errors import UserError, is_user_error
 
@@ -17,8 +18,11 @@ __all__ = ['sections']
 
 def predictions(runs: list[Run], count: int) -> list[Section]:
     """Test pictures with what the networks say of them; a sentence where they cannot be shown."""
-    kinds = (('Predictions', segments, segmentation_tiles), ('Detections', detects, detection_tiles),
-             ('In the style', stylises, style_tiles))
+    kinds = (
+        ('Predictions', segments, segmentation_tiles),
+        ('Detections', detects, detection_tiles),
+        ('In the style', stylises, style_tiles),
+    )
     found = []
     for heading, wanted, tiles in kinds if count else ():
         for own in groups(runs, wanted):
@@ -35,8 +39,10 @@ def predictions(runs: list[Run], count: int) -> list[Section]:
 def segmentation_tiles(runs: list[Run], count: int) -> tuple[str, ...]:
     """A legend, and a row a picture."""
     rows, meta = segmented(runs, count)
-    return (page.class_legend(meta['classes'], meta['palette']),
-            *(page.tiles(row, meta['palette'], f'test picture {number}') for number, row in enumerate(rows, 1)))
+    return (
+        page.class_legend(meta['classes'], meta['palette']),
+        *(page.tiles(row, meta['palette'], f'test picture {number}') for number, row in enumerate(rows, 1)),
+    )
 
 
 def detection_tiles(runs: list[Run], count: int) -> tuple[str, ...]:
@@ -57,6 +63,7 @@ def class_iou(runs: list[Run], measure: bool) -> dict[str, dict[str, float]]:
         if values is None and measure and segments(run.config) and run.checkpoint:
             from sw_mmseg.running.data_sets import build_loader
             from sw_mmseg.running.scoring import score
+
             values = score(network(run), build_loader(run.config.test_dataloader.dataset, 1))[1]
         if values:
             found[run.label] = values
@@ -74,8 +81,13 @@ def domain_section(runs: list[Run], images: int) -> list[Section]:
 def sections(runs: list[Run], args: argparse.Namespace) -> list[Section]:
     """The report from top to bottom."""
     command = command_text('report', *args.words)
-    found = [parts.overview(runs), *predictions(runs, args.pictures), parts.classes(class_iou(runs, args.test)),
-             parts.curves(runs), parts.importance(runs)]
+    found = [
+        parts.overview(runs),
+        *predictions(runs, args.pictures),
+        parts.classes(class_iou(runs, args.test)),
+        parts.curves(runs),
+        importance(runs),
+    ]
     if args.domain_distance:
         found += domain_section(runs, args.images)
     return [section for section in [*found, parts.repeat(runs, command)] if section]

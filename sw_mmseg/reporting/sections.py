@@ -4,40 +4,65 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from functools import partial
 from pathlib import Path
 
 import torch
 
 from sw_mmseg.analysis import Section, Table, environment, page, per_class_table, plot_class_bars, plot_curves, to_html
 from sw_mmseg.analysis.domain_layers import PARTS, LayerDistance, distance_table, plot_distances
-from sw_mmseg.analysis.importance import KINDS, Layers, ratio_table, task_mean, task_table
-from sw_mmseg.analysis.importance_plots import plot_network, plot_ratio_curves, plot_tasks
-from sw_mmseg.reporting.runs import Run, ratio_curves, ratios, whose_ratios
+from sw_mmseg.reporting.runs import Run
 from sw_mmseg.running.command_line import command_text
-from sw_mmseg.running.errors import UserError
 
-__all__ = ['chart', 'checkpoint_facts', 'classes', 'curves', 'described', 'domains', 'importance', 'importance_of',
-           'last_step', 'means', 'network_name', 'overview', 'ratios_or_none', 'repeat', 'stored_classes',
-           'study_result', 'training_command']
+__all__ = [
+    'chart',
+    'checkpoint_facts',
+    'classes',
+    'curves',
+    'domains',
+    'last_step',
+    'means',
+    'network_name',
+    'overview',
+    'repeat',
+    'stored_classes',
+    'study_result',
+    'training_command',
+]
 
 # logged score -> its name; those of a validation come first in a table
-SCORES = {'mIoU': 'mIoU (%)', 'aAcc': 'pixel accuracy (%)', 'mAcc': 'class accuracy (%)',
-          'accuracy/top1': 'accuracy (%)', 'accuracy/top5': 'top-5 accuracy (%)', 'coco/bbox_mAP': 'box AP',
-          'coco/segm_mAP': 'mask AP', 'dis_acc_source': "discriminator's accuracy, source",
-          'dis_acc_target': "discriminator's accuracy, target"}
-MOST_CHARTS, MOST_RUNS = 8, 4  # of losses; whose ratio curves are drawn
+SCORES = {
+    'mIoU': 'mIoU (%)',
+    'aAcc': 'pixel accuracy (%)',
+    'mAcc': 'class accuracy (%)',
+    'accuracy/top1': 'accuracy (%)',
+    'accuracy/top5': 'top-5 accuracy (%)',
+    'coco/bbox_mAP': 'box AP',
+    'coco/segm_mAP': 'mask AP',
+    'dis_acc_source': "discriminator's accuracy, source",
+    'dis_acc_target': "discriminator's accuracy, target",
+}
+MOST_CHARTS = 8  # of losses
 
 
 def overview(runs: Sequence[Run]) -> Section:
     """A row a run: data, iterations, last scores."""
     scores = [key for key in SCORES if any(key in run.scalars for run in runs)]
-    rows = [(run.label, network_name(run), last_step(run), *(run.scalars[key][1][-1] if key in run.scalars else None
-                                                             for key in scores),
-             run.checkpoint.name if run.checkpoint else None) for run in runs]
-    table = Table(('run', 'network', 'iterations', *(SCORES[key] for key in scores), 'checkpoint'), tuple(rows),
-                  'Last logged values. A score is of the last validation, a discriminator\'s of the last training log.',
-                  2)
+    rows = [
+        (
+            run.label,
+            network_name(run),
+            last_step(run),
+            *(run.scalars[key][1][-1] if key in run.scalars else None for key in scores),
+            run.checkpoint.name if run.checkpoint else None,
+        )
+        for run in runs
+    ]
+    table = Table(
+        ('run', 'network', 'iterations', *(SCORES[key] for key in scores), 'checkpoint'),
+        tuple(rows),
+        "Last logged values. A score is of the last validation, a discriminator's of the last training log.",
+        2,
+    )
     silent = [run.label for run in runs if not run.scalars]
     notes = [page.paragraph(f'No logs: {", ".join(silent)}.', 'muted')] if silent else []
     return Section('Runs', (to_html(table), *notes))
@@ -68,82 +93,34 @@ def curves(runs: Sequence[Run]) -> Section | None:
     charts = [drawn for drawn in charts if drawn]
     if not charts:
         return None
-    left = losses[MOST_CHARTS:]
-    notes = [page.paragraph(f'Also logged: {", ".join(left)}.', 'muted')] if left else []
+    undrawn = losses[MOST_CHARTS:]
+    notes = [page.paragraph(f'Also logged: {", ".join(undrawn)}.', 'muted')] if undrawn else []
     return Section('Training', (page.side_by_side(charts), page.paragraph('Losses are smoothed.', 'muted'), *notes))
 
 
 def chart(runs: Sequence[Run], key: str, name: str, weight: float) -> str:
     """One of them; nothing where no run has at least two points."""
-    found = {run.label: run.scalars[key] for run in runs if len(run.scalars.get(key, ([], []))[0]) > 1}
-    if not found:
+    measured = {run.label: run.scalars[key] for run in runs if len(run.scalars.get(key, ([], []))[0]) > 1}
+    if not measured:
         return ''
-    ends = ', '.join(f'{label} ends at {values[-1]:.3g}' for label, (_, values) in found.items())
-    return page.figure(lambda theme: plot_curves(found, key, name, theme, weight=weight), f'{name}: {ends}')
+    ends = ', '.join(f'{label} ends at {values[-1]:.3g}' for label, (_, values) in measured.items())
+    return page.figure(lambda theme: plot_curves(measured, key, name, theme, weight=weight), f'{name}: {ends}')
 
 
-def importance(runs: Sequence[Run]) -> Section | None:
-    """Bars a task, then every network's sites, table and curves."""
-    found = {run.label: layers for run in runs if (layers := ratios_or_none(run))}
-    own = [run for run in runs if run.label in found]
-    if not found:
-        return None
-    tasks: dict[str, list[Layers]] = {}
-    for run in own:
-        tasks.setdefault(run.task, []).append(found[run.label])
-    bars = {task: task_mean(networks) for task, networks in tasks.items()}
-    parts = [page.side_by_side([page.figure(lambda theme: plot_tasks(bars, theme=theme), described(bars)),
-                                to_html(task_table(tasks))])]
-    for run in own:
-        parts += importance_of(run, found[run.label], run in own[:MOST_RUNS])
-    return Section('What the switches chose', tuple(parts))
-
-
-def described(bars: dict[str, dict[str, float]]) -> str:
-    """Bars in words."""
-    return 'Mean importance ratios: ' + '; '.join(
-        f'{task}: ' + ', '.join(f'{word} {share:.2f}' for word, share in shares.items())
-        for task, shares in bars.items())
-
-
-def importance_of(run: Run, layers: Layers, draw: bool) -> list[str]:
-    """One network's."""
-    table = to_html(ratio_table(layers, f'Ratios {whose_ratios(run)}.'))
-    if not draw:
-        return [page.heading(run.label), table]
-    logged = ratio_curves(run)
-    charts = [page.figure(lambda theme: plot_network(layers, 'What each site chose', theme),
-                          f'Shares of the statistics at each SW site of {run.label}; the table has the numbers'), table]
-    for kind, symbol in KINDS.items() if logged else ():
-        title = f'{symbol} over training'
-        charts.append(page.figure(partial(plot_ratio_curves, logged, kind, title),
-                                  f'{title}, every layer of {run.label}'))
-    return [page.heading(run.label), page.side_by_side(charts)]
-
-
-def ratios_or_none(run: Run) -> Layers | None:
-    """Of a run whose network switches."""
-    if not ratio_curves(run) and run.checkpoint is None:
-        return None
-    try:
-        return ratios(run)
-    except UserError as error:
-        if 'no layer that switches' in str(error):
-            return None
-        raise
-
-
-def classes(found: dict[str, dict[str, float]]) -> Section | None:
+def classes(scores: dict[str, dict[str, float]]) -> Section | None:
     """IoU of every class; runs of different classes get tables of their own."""
     alike: dict[tuple[str, ...], dict[str, list[float]]] = {}
-    for label, values in found.items():
+    for label, values in scores.items():
         alike.setdefault(tuple(values), {})[label] = list(values.values())
     parts = []
     for names, networks in alike.items():
-        bars = page.figure(lambda theme, names=names, networks=networks: plot_class_bars(names, networks, theme=theme),
-                           'IoU of every class; the table beside it has the numbers')
-        parts.append(page.side_by_side([bars, to_html(per_class_table(names, networks, 'IoU in percent on the test '
-                                                                      'pictures.'))]))
+        bars = page.figure(
+            lambda theme, names=names, networks=networks: plot_class_bars(names, networks, theme=theme),
+            'IoU of every class; the table beside it has the numbers',
+        )
+        parts.append(
+            page.side_by_side([bars, to_html(per_class_table(names, networks, 'IoU in percent on the test pictures.'))])
+        )
     return Section('Classes', tuple(parts)) if parts else None
 
 
@@ -152,8 +129,11 @@ def stored_classes(run: Run) -> dict[str, float] | None:
     file = run.folder / f'{run.checkpoint.stem}_metrics.json' if run.checkpoint else None
     study = study_result(run)
     content = json.loads(file.read_text()).get('IoU') if file and file.is_file() else (study or {}).get('class_iou')
-    return {name: float('nan') if value is None else float(value) for name, value in content.items()} if content else (
-        None)
+    return (
+        {name: float('nan') if value is None else float(value) for name, value in content.items()}
+        if content
+        else (None)
+    )
 
 
 def study_result(run: Run) -> dict | None:
@@ -162,30 +142,50 @@ def study_result(run: Run) -> dict | None:
     return json.loads(file.read_text()) if file.is_file() else None
 
 
-def domains(found: dict[str, list[LayerDistance]]) -> Section:
+def domains(distances: dict[str, list[LayerDistance]]) -> Section:
     """Distances between source and target, by layer."""
-    charts = [page.figure(lambda theme, part=part: plot_distances(found, part, theme=theme), f'{text} by layer, mean: '
-                          + ', '.join(f'{row}' for row in means(found, part)), text) for part, text in PARTS.items()]
-    return Section('Distance between source and target', (
-        page.side_by_side(charts), to_html(distance_table(found, 'features', '± standard error over pictures; * p < '
-                                                          '0.05 when pictures are exchanged.'))))
+    charts = [
+        page.figure(
+            lambda theme, part=part: plot_distances(distances, part, theme=theme),
+            f'{text} by layer, mean: ' + ', '.join(f'{row}' for row in means(distances, part)),
+            text,
+        )
+        for part, text in PARTS.items()
+    ]
+    return Section(
+        'Distance between source and target',
+        (
+            page.side_by_side(charts),
+            to_html(
+                distance_table(
+                    distances, 'features', '± standard error over pictures; * p < 0.05 when pictures are exchanged.'
+                )
+            ),
+        ),
+    )
 
 
-def means(found: dict[str, list[LayerDistance]], part: str) -> list[str]:
+def means(distances: dict[str, list[LayerDistance]], part: str) -> list[str]:
     """'SW 0.01' for every network."""
-    table = distance_table(found, part)
-    return [f'{label} {value}' for label, value in zip(found, table.rows[-1][1:])]
+    table = distance_table(distances, part)
+    return [f'{label} {value}' for label, value in zip(distances, table.rows[-1][1:])]
 
 
 def repeat(runs: Sequence[Run], command: str) -> Section:
     """Commands, environment, configs."""
     lines = [f'# {run.label}\n{training_command(run)}' for run in runs]
-    parts = [page.commands([*lines, '# this report', command]), page.heading('Environment of this report'),
-             page.facts(environment())]
+    parts = [
+        page.commands([*lines, '# this report', command]),
+        page.heading('Environment of this report'),
+        page.facts(environment()),
+    ]
     for run in runs:
         about = {key: str(value) for key, value in checkpoint_facts(run.checkpoint).items()}
-        parts += [page.heading(run.label), page.facts({'folder': str(run.folder), **about}),
-                  page.details('The whole config', run.config.pretty_text)]
+        parts += [
+            page.heading(run.label),
+            page.facts({'folder': str(run.folder), **about}),
+            page.details('The whole config', run.config.pretty_text),
+        ]
     return Section('How to repeat it', tuple(parts))
 
 

@@ -7,7 +7,7 @@ import torch
 from mmengine.optim import OptimWrapper
 
 from sw_mmseg.adaptation import LevelLog, SelfTrainingLog, TargetLog
-from sw_mmseg.adaptation.self_training import SelfTrainingLevelLog
+from sw_mmseg.adaptation.self_training_log import SelfTrainingLevelLog
 
 
 def scalars(*values):

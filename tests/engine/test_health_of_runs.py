@@ -10,7 +10,7 @@ from mmengine.logging import HistoryBuffer
 
 from sw_mmseg.adaptation import AdversarialLog, LevelLog, SelfTrainingLog, TargetLog
 from sw_mmseg.adaptation.adaptsegnet import AdversarialLevelLog
-from sw_mmseg.adaptation.self_training import SelfTrainingLevelLog
+from sw_mmseg.adaptation.self_training_log import SelfTrainingLevelLog
 from sw_mmseg.engine import DiscriminatorHealthHook, PredictionHealthHook, SelfTrainingHealthHook
 
 ZERO = torch.zeros(())

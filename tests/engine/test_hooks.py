@@ -13,7 +13,7 @@ from mmseg.registry import MODELS
 
 from sw_mmseg.adaptation import AdversarialLog, SelfTrainingLog, StepLog
 from sw_mmseg.adaptation.adaptsegnet import AdversarialLevelLog
-from sw_mmseg.adaptation.self_training import SelfTrainingLevelLog
+from sw_mmseg.adaptation.self_training_log import SelfTrainingLevelLog
 from sw_mmseg.engine import (
     DiscriminatorHealthHook,
     HealthHook,

@@ -9,7 +9,7 @@ import pytest
 
 from sw_mmseg.running import records, schedules
 from sw_mmseg.running.command_line import run_tool
-from sw_mmseg.studies.adaptation import runs as cells
+from sw_mmseg.studies.adaptation import cells, runs
 from sw_mmseg.studies.adaptation import study as side_by_side
 
 
@@ -37,11 +37,11 @@ def study(tmp_path, monkeypatch, one_thread):
     tool = import_module('sw_mmseg.commands.analysis.adaptation_study')
     def tiny(out, variant, source=3, target_train=4, target_val=2, seed=0):
         return generate(out, variant, (64, 32), min(source, 3), target_train, target_val, seed)
-    generate = cells.generate_streets
-    monkeypatch.setattr(cells, 'generate_streets', tiny)
+    generate = runs.generate_streets
+    monkeypatch.setattr(runs, 'generate_streets', tiny)
     monkeypatch.setattr(side_by_side, 'ProcessPoolExecutor', Here)
     monkeypatch.setattr(tool, 'DOCS', tmp_path / 'docs')
-    monkeypatch.setattr(side_by_side, 'measure', cells.measure)
+    monkeypatch.setattr(side_by_side, 'measure', runs.measure)
     schedule, in_process = schedules.schedule_options, {}
     for part in ('train_dataloader', 'val_dataloader'):
         in_process |= {f'{part}.num_workers': 0, f'{part}.persistent_workers': False}

@@ -26,9 +26,9 @@ from sw_mmseg.running.errors import UserError
 from sw_mmseg.running.networks import NETWORKS
 from sw_mmseg.running.paths import DOCS
 from sw_mmseg.running.streets import STREETS
-from sw_mmseg.studies.adaptation import report
-from sw_mmseg.studies.adaptation import runs as cells
+from sw_mmseg.studies.adaptation import report, runs
 from sw_mmseg.studies.adaptation.study import plan, stored, work
+from sw_mmseg.studies.adaptation.variations import VARIATIONS
 from sw_mmseg.whitening import NORMS
 
 KEPT = Path('results/adaptation.jsonl')  # below docs
@@ -44,7 +44,7 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument('--network', choices=tuple(NETWORKS), help="of all rows, in place of the configs'")
     parser.add_argument('--seeds', type=seed_number, nargs='+', default=[0, 1, 2])
     parser.add_argument('--targets', nargs='+', default=['varied'], help=f'of streets: {", ".join(VARIANTS)}')
-    parser.add_argument('--variations', nargs='+', choices=['none', *cells.VARIATIONS], default=['none'],
+    parser.add_argument('--variations', nargs='+', choices=['none', *VARIATIONS], default=['none'],
                         help='switches at other learning rates, other batch sizes, statistics of both domains')
     parser.add_argument('--data', default='streets', help='last word of the configs: streets, gta2cityscapes')
     parser.add_argument('--iterations', type=int, help="of each training (default: the configs')")
@@ -73,8 +73,8 @@ def main(args: argparse.Namespace) -> int:
         records.take_results(DOCS / KEPT, args.work_dir)
     if not args.report_only:
         if args.data == 'streets':
-            cells.draw(args.targets, args.streets, args.work_dir)
-        missing = [cell for cell in planned if cells.known(cell, args.work_dir, args.streets) is None]
+            runs.draw(args.targets, args.streets, args.work_dir)
+        missing = [cell for cell in planned if runs.known_result(cell, args.work_dir, args.streets) is None]
         print(f'{len(planned) - len(missing)} of {len(planned)} trainings done before', flush=True)
         try:
             for count, (cell, result) in enumerate(work(missing, args), 1):

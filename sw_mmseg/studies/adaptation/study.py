@@ -15,8 +15,8 @@ from sw_mmseg.datasets.streets import VARIANTS
 from sw_mmseg.running import records
 from sw_mmseg.running.devices import processors
 from sw_mmseg.running.errors import UserError
-from sw_mmseg.studies.adaptation import runs as cells
-from sw_mmseg.studies.adaptation.runs import Cell, Result
+from sw_mmseg.studies.adaptation import runs
+from sw_mmseg.studies.adaptation.cells import Cell, Result, configured, own_length
 
 __all__ = ['plan', 'stored', 'work']
 
@@ -27,13 +27,17 @@ def plan(args: argparse.Namespace) -> list[Cell]:
     if wrong:
         raise UserError(f'--targets {" ".join(wrong)}: streets has {", ".join(VARIANTS)}')
     targets = args.targets if args.data == 'streets' else ['']
-    lengths = {method: cells.own_length(method, args.data, args.iterations) for method in args.methods}
-    planned = [Cell(method, norm, seed, target, variation.replace('none', ''), args.data, lengths[method],
-                    args.network)
-               for seed in args.seeds for target in targets for method in args.methods for norm in args.norms
-               for variation in args.variations]
+    lengths = {method: own_length(method, args.data, args.iterations) for method in args.methods}
+    planned = [
+        Cell(method, norm, seed, target, variation.replace('none', ''), args.data, lengths[method], args.network)
+        for seed in args.seeds
+        for target in targets
+        for method in args.methods
+        for norm in args.norms
+        for variation in args.variations
+    ]
     for cell in planned:
-        cells.configured(cell, args.work_dir, args.streets)  # an unknown method ends it here
+        configured(cell, args.work_dir, args.streets)  # an unknown method ends it here
     return planned
 
 
@@ -62,10 +66,10 @@ def work(planned: list[Cell], args: argparse.Namespace) -> Iterator[tuple[Cell, 
 
 
 def measure(cell: Cell, work_dir: Path, streets: Path, threads: int) -> Result:
-    """`_adaptation_runs.measure`, in a fresh process."""
+    """`runs.measure`, in a fresh process."""
     warnings.filterwarnings('ignore')  # of libraries, between the lines of progress
     gc.freeze()
-    return cells.measure(cell, work_dir, streets, threads)
+    return runs.measure(cell, work_dir, streets, threads)
 
 
 def stored(work_dir: Path) -> list[Result]:

@@ -20,7 +20,8 @@ from sw_mmseg.running.errors import UserError
 from sw_mmseg.running.named_configs import find_named, load_named
 from sw_mmseg.running.training import Run
 from sw_mmseg.studies.demo import rows as demo_rows
-from sw_mmseg.studies.demo.report import Results, label, shown_networks
+from sw_mmseg.studies.demo.charts import label, shown_networks
+from sw_mmseg.studies.demo.report import Results
 from sw_mmseg.studies.demo.rows import ADVERSARIAL, SOURCE_ONLY, STATISTICS, SWITCHES, TREATMENTS, Row
 
 __all__ = ['Demo']
@@ -45,12 +46,15 @@ class Demo:
         size = picture_size(self.args.size)
         print(f'streets in {out}', flush=True)
         with tqdm(unit=' images', leave=False, disable=None) as bar:
+
             def show(done: int, total: int) -> None:
                 bar.total = total
                 bar.update(done - bar.n)
+
             try:
-                return generate_streets(out, self.args.variant, size, source, target_train, target_val, seed,
-                                        processors(), progress=show)
+                return generate_streets(
+                    out, self.args.variant, size, source, target_train, target_val, seed, processors(), progress=show
+                )
             except (FileExistsError, ValueError) as error:
                 raise UserError(f'{error} (--data DIR lets the demo use another folder)') from error
 
@@ -98,8 +102,10 @@ class Demo:
         otherwise, with statistics of the target's training images."""
         config = self.config(run)
         mark = self.mark(config)
-        files = {treatment: demo_rows.row_file(self.args.work_dir, run.network, treatment, run.seed)
-                 for treatment in (SOURCE_ONLY, SWITCHES, STATISTICS)}  # the last is written last
+        files = {
+            treatment: demo_rows.row_file(self.args.work_dir, run.network, treatment, run.seed)
+            for treatment in (SOURCE_ONLY, SWITCHES, STATISTICS)
+        }  # the last is written last
         found = {treatment: demo_rows.read_row(file, mark) for treatment, file in files.items()}
         command = self.announce(run, bool(found[STATISTICS]))
         if found[STATISTICS]:
@@ -143,10 +149,12 @@ class Demo:
         with training.quiet(run.folder / 'console.log'):
             target, pictures = scoring.test(model, self.tests['target'], self.shown)
             source, _ = scoring.test(model, self.tests['source'])
-        row = Row(run.network, treatment, run.seed, kept, target, source, seconds, command,
-                  scoring.switch_ratios(model))
-        print(f'    {label(row)}: target mIoU {scoring.miou(target):.1f}, source {scoring.miou(source):.1f}',
-              flush=True)
+        row = Row(
+            run.network, treatment, run.seed, kept, target, source, seconds, command, scoring.switch_ratios(model)
+        )
+        print(
+            f'    {label(row)}: target mIoU {scoring.miou(target):.1f}, source {scoring.miou(source):.1f}', flush=True
+        )
         return row, pictures
 
     @property
@@ -167,16 +175,21 @@ class Demo:
     def announce(self, run: Run, finished: bool) -> str:
         """Print the equivalent command; count the training."""
         self.done += 1
-        print(f'[{self.done}/{self.total}] {run.label}, seed {run.seed}{": done before" if finished else ""}\n'
-              f'    {run.command()}', flush=True)
+        print(
+            f'[{self.done}/{self.total}] {run.label}, seed {run.seed}{": done before" if finished else ""}\n'
+            f'    {run.command()}',
+            flush=True,
+        )
         return run.command()
 
     def estimation_command(self, run: Run, options: str) -> str:
         """What re-estimates statistics or switches from the command line."""
         last = f'{run.folder}/iter_{self.base.train_cfg.max_iters}.pth'
         name = 'switches' if '--switches' in options else 'target'
-        return (f'tools/analysis/reestimate_statistics.py {run.config} {last} {run.folder}/{name}.pth {options} '
-                f'--images {4 * self.batches}{run.choices()}{run.settings()}')
+        return (
+            f'tools/analysis/reestimate_statistics.py {run.config} {last} {run.folder}/{name}.pth {options} '
+            f'--images {4 * self.batches}{run.choices()}{run.settings()}'
+        )
 
     def pictures(self, rows: list[tuple[Row, list]]) -> list[dict]:
         """Image, truth and the predictions of the networks to compare, one dict a test image."""
@@ -185,8 +198,10 @@ class Demo:
         sheets = []
         for position, index in enumerate(self.shown):
             packed = self.tests['target'].dataset[index]
-            sheet = {'image': packed['inputs'].numpy()[::-1].transpose(1, 2, 0),  # BGR to RGB
-                     'truth': packed['data_samples'].gt_sem_seg.data.squeeze().numpy().astype('uint8')}
+            sheet = {
+                'image': packed['inputs'].numpy()[::-1].transpose(1, 2, 0),  # BGR to RGB
+                'truth': packed['data_samples'].gt_sem_seg.data.squeeze().numpy().astype('uint8'),
+            }
             sheet |= {label(row): kept[position] for row, kept in rows if row.seed == seed and label(row) in chosen}
             sheets.append(sheet)
         return sheets
@@ -195,8 +210,19 @@ class Demo:
         """What the report shows."""
         args, meta = self.args, self.tests['target'].dataset.metainfo
         folders = {name: self.run(name, ADVERSARIAL, args.seeds[0]).folder for name in args.rows}
-        draw = (f'tools/dataset_converters/streets.py {args.data} --variant {args.variant} --size {args.size} '
-                f'--source {args.images} --target-train {args.images} --target-val {args.test_images}')
+        draw = (
+            f'tools/dataset_converters/streets.py {args.data} --variant {args.variant} --size {args.size} '
+            f'--source {args.images} --target-train {args.images} --target-val {args.test_images}'
+        )
         commands = dict.fromkeys([draw, *(row.command for row, _ in rows)])  # each once
-        return Results([row for row, _ in rows], self.pictures(rows), meta['classes'], meta['palette'], folders,
-                       list(commands), self.base.train_cfg.max_iters, args.variant, len(self.tests['target'].dataset))
+        return Results(
+            [row for row, _ in rows],
+            self.pictures(rows),
+            meta['classes'],
+            meta['palette'],
+            folders,
+            list(commands),
+            self.base.train_cfg.max_iters,
+            args.variant,
+            len(self.tests['target'].dataset),
+        )
