@@ -6,7 +6,7 @@ import sys
 import pytest
 import torch
 
-pytest_plugins = ('tests.helpers.fixtures',)
+pytest_plugins = ('tests.helpers.fixtures', 'tests.helpers.launched')
 
 try:
     importlib.metadata.version('mmsegmentation')  # upstream's own, which needs the plugin's operators to be imported

@@ -4,17 +4,13 @@ evaluation, a process that is killed, and going on with another number of them. 
 import json
 import os
 import signal
-import socket
-import subprocess
-import sys
 import time
-from importlib import import_module
 from pathlib import Path
 
 import pytest
 import torch
 
-from sw_mmseg.running.command_line import run_tool
+from tests.helpers.launched import unused_port, wait_for
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 METHODS = ['sw_pspnet', 'sw_adaptsegnet']
@@ -30,54 +26,21 @@ def recorded(tiny_scenes, tiny_config, tmp_path_factory):
 
     def write(name, batch_size):
         path = folder / f'{name}_{batch_size}.py'
-        lines = [f"_base_ = '{tiny_scenes(name) if 'pspnet' in name else tiny_config(name)}'",
-                 "custom_imports = dict(imports=['sw_mmseg.plugin', 'tests.helpers.rank_record'],",
-                 '                      allow_failed_imports=False)',
-                 "custom_hooks = [dict(type='RankRecordHook')]",
-                 f'train_dataloader = dict(batch_size={batch_size})',
-                 'train_cfg = dict(max_iters=3, val_interval=3)',
-                 'default_hooks = dict(checkpoint=dict(interval=1, max_keep_ckpts=3))']
+        lines = [
+            f"_base_ = '{tiny_scenes(name) if 'pspnet' in name else tiny_config(name)}'",
+            "custom_imports = dict(imports=['sw_mmseg.plugin', 'tests.helpers.rank_record'],",
+            '                      allow_failed_imports=False)',
+            "custom_hooks = [dict(type='RankRecordHook')]",
+            f'train_dataloader = dict(batch_size={batch_size})',
+            'train_cfg = dict(max_iters=3, val_interval=3)',
+            'default_hooks = dict(checkpoint=dict(interval=1, max_keep_ckpts=3))',
+        ]
         if 'adapt' in name:  # the mean over all pixels, labelled or not: only this is the mean of processes' means
             lines.append("model = dict(segmentor=dict(decode_head=dict(loss_decode=dict(type='CrossEntropyLoss'))))")
         path.write_text('\n'.join(lines))
         return str(path)
 
     return write
-
-
-def unused_port():
-    with socket.socket() as found:
-        found.bind(('127.0.0.1', 0))
-        return found.getsockname()[1]
-
-
-@pytest.fixture(scope='module')
-def start():
-    """`start('tools/dist_train.sh', ...)` -> the running processes, in a session of their own."""
-    started = []
-
-    def begin(script, *words, port=None, **variables):
-        port = port or unused_port()
-        environment = {**os.environ, 'OMP_NUM_THREADS': '1', 'CUDA_VISIBLE_DEVICES': '', 'PYTHON': sys.executable,
-                       'PYTHONPATH': str(REPOSITORY), 'PORT': str(port), **variables}
-        started.append(subprocess.Popen([script, *map(str, words)], cwd=REPOSITORY, env=environment, text=True,
-                                        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True))
-        return started[-1]
-
-    yield begin
-    for process in started:
-        if process.poll() is None:
-            os.killpg(process.pid, signal.SIGKILL)
-
-
-@pytest.fixture(scope='module')
-def alone():
-    """`alone('train', CONFIG, ...)` -> exit status of a tool in this process."""
-    def call(name, *words):
-        tool = import_module(f'sw_mmseg.commands.{name}')
-        return run_tool(tool.main, tool.parse_arguments([str(word) for word in words]))
-
-    return call
 
 
 @pytest.fixture(scope='module')
@@ -96,8 +59,19 @@ def trained(recorded, start, alone, tmp_path_factory):
                 launched = [start('tools/dist_train.sh', config, 2, *options)]
             else:
                 port = unused_port()
-                launched = [start('tools/dist_train.sh', config, 1, *options, port=port, NNODES='2', NODE_RANK=rank,
-                                  MASTER_ADDR='127.0.0.1') for rank in '01']
+                launched = [
+                    start(
+                        'tools/dist_train.sh',
+                        config,
+                        1,
+                        *options,
+                        port=port,
+                        NNODES='2',
+                        NODE_RANK=rank,
+                        MASTER_ADDR='127.0.0.1',
+                    )
+                    for rank in '01'
+                ]
             assert alone('train', recorded(name, 2), '--work-dir', one, *NO_CHECK) == 0
             for process in launched:
                 output, _ = process.communicate(timeout=240)
@@ -136,22 +110,12 @@ def test_an_evaluation_that_does_not_divide_evenly_counts_each_picture_once(reco
     assert pair.returncode == 0, output[-3000:]
     metrics = [json.loads((folder / 'iter_3_metrics.json').read_text()) for folder in (one, two)]
     assert metrics[0] == metrics[1] and metrics[0]['aAcc'] > 0
-    written = [sorted(path.relative_to(folder / 'labels') for path in (folder / 'labels').rglob('*.png'))
-               for folder in (one, two)]
+    written = [
+        sorted(path.relative_to(folder / 'labels') for path in (folder / 'labels').rglob('*.png'))
+        for folder in (one, two)
+    ]
     assert written[0] == written[1] and len(written[0]) == 3
     assert all((one / 'labels' / name).read_bytes() == (two / 'labels' / name).read_bytes() for name in written[0])
-
-
-def wait_for(folder, rank, iterations, process, seconds=180):
-    """The process id of a rank, once it has done so many iterations."""
-    end = time.monotonic() + seconds
-    while time.monotonic() < end and process.poll() is None:
-        file = folder / f'process_{rank}'
-        words = file.read_text().split() if file.is_file() else []
-        if len(words) == 2 and int(words[1]) >= iterations:
-            return int(words[0])
-        time.sleep(0.1)
-    raise AssertionError(f'no iteration {iterations} of rank {rank}: {process.communicate(timeout=9)[0][-3000:]}')
 
 
 @pytest.mark.parametrize('name', METHODS)
@@ -159,8 +123,18 @@ def test_a_killed_process_ends_the_run_and_another_number_goes_on(name, recorded
     """Two go on from what one process saved; one of them is killed; one process goes on from what they had saved."""
     saved = trained(name)[1] / 'iter_3.pth'
     endless = ['train_cfg.max_iters=100000', 'train_cfg.val_interval=100000']
-    pair = start('tools/dist_train.sh', recorded(name, 1), 2, '--work-dir', tmp_path, *NO_CHECK, '--resume', saved,
-                 '--cfg-options', *endless)
+    pair = start(
+        'tools/dist_train.sh',
+        recorded(name, 1),
+        2,
+        '--work-dir',
+        tmp_path,
+        *NO_CHECK,
+        '--resume',
+        saved,
+        '--cfg-options',
+        *endless,
+    )
     os.kill(wait_for(tmp_path, 1, 6, pair), signal.SIGKILL)
     killed = time.monotonic()
     output, _ = pair.communicate(timeout=120)
@@ -170,11 +144,24 @@ def test_a_killed_process_ends_the_run_and_another_number_goes_on(name, recorded
     last = Path((tmp_path / 'last_checkpoint').read_text())
     iterations = int(last.stem.removeprefix('iter_'))
     assert iterations >= 5
-    assert alone('train', recorded(name, 2), '--work-dir', tmp_path, *NO_CHECK, '--resume', '--cfg-options',
-                 f'train_cfg.max_iters={iterations + 1}', f'train_cfg.val_interval={iterations + 1}') == 0
+    assert (
+        alone(
+            'train',
+            recorded(name, 2),
+            '--work-dir',
+            tmp_path,
+            *NO_CHECK,
+            '--resume',
+            '--cfg-options',
+            f'train_cfg.max_iters={iterations + 1}',
+            f'train_cfg.val_interval={iterations + 1}',
+        )
+        == 0
+    )
     assert len(torch.load(tmp_path / 'rank_0.pth')['losses']) == 1  # it went on, and did not begin anew
-    before, after = (torch.load(path, weights_only=False)['state_dict']
-                     for path in (last, tmp_path / f'iter_{iterations + 1}.pth'))
+    before, after = (
+        torch.load(path, weights_only=False)['state_dict'] for path in (last, tmp_path / f'iter_{iterations + 1}.pth')
+    )
     before = {key.replace('.module.', '.'): value for key, value in before.items()}
     assert before.keys() == after.keys()
     moved = [(before[key] - after[key]).abs().max() for key in after if key.endswith('.weight')]
@@ -198,8 +185,10 @@ def test_shards_train_as_one_and_leave_a_checkpoint_for_everyone(recorded, train
     for key, value in plain['state_dict'].items():
         assert type(saved['state_dict'][key]) is torch.Tensor
         torch.testing.assert_close(saved['state_dict'][key], value, rtol=1e-3, atol=1e-3, msg=key)
-    momenta = [[state['momentum_buffer'] for state in checkpoint['optimizer']['state'].values()]
-               for checkpoint in (saved, plain)]
+    momenta = [
+        [state['momentum_buffer'] for state in checkpoint['optimizer']['state'].values()]
+        for checkpoint in (saved, plain)
+    ]
     assert len(momenta[0]) == len(momenta[1]) > 100
     for ours, other in zip(*momenta):
         # as a whole: a momentum near zero is what rounding leaves of it, and that differs between processors
@@ -211,8 +200,14 @@ def test_shards_train_as_one_and_leave_a_checkpoint_for_everyone(recorded, train
 @pytest.mark.slow
 def test_shards_go_on_as_one_does(recorded, trained, start, alone, tmp_path):
     """From one process's checkpoint, momentum and all: two with shards and one without take the same next step."""
-    words = [*NO_CHECK, '--resume', trained('sw_pspnet')[1] / 'iter_3.pth', '--cfg-options', 'train_cfg.max_iters=4',
-             'train_cfg.val_interval=4']
+    words = [
+        *NO_CHECK,
+        '--resume',
+        trained('sw_pspnet')[1] / 'iter_3.pth',
+        '--cfg-options',
+        'train_cfg.max_iters=4',
+        'train_cfg.val_interval=4',
+    ]
     assert alone('train', recorded('sw_pspnet', 2), '--work-dir', tmp_path / 'one', *words) == 0
     pair = start('tools/dist_train.sh', recorded('sw_pspnet', 1), 2, '--work-dir', tmp_path / 'two', '--fsdp', *words)
     output, _ = pair.communicate(timeout=240)
@@ -220,20 +215,3 @@ def test_shards_go_on_as_one_does(recorded, trained, start, alone, tmp_path):
     one, two = (torch.load(tmp_path / name / 'iter_4.pth', weights_only=False)['state_dict'] for name in ('one', 'two'))
     for key, value in one.items():
         torch.testing.assert_close(two[key], value, rtol=1e-3, atol=1e-3, msg=key)
-
-
-def test_slurm_gets_the_words_it_needs(tmp_path):
-    """A stand-in for srun writes down what it is asked for."""
-    (tmp_path / 'srun').write_text('#!/usr/bin/env bash\nprintf "%s\\n" "$@"\n')
-    (tmp_path / 'srun').chmod(0o755)
-    environment = {**os.environ, 'PATH': f'{tmp_path}:{os.environ["PATH"]}', 'GPUS': '16', 'PYTHON': 'python3',
-                   'SRUN_ARGS': '--qos=low --time=9'}
-    words = ['tools/slurm_train.sh', 'part', 'job', 'configs/sw_pspnet_ade20k.py', 'out', '--resume']
-    done = subprocess.run(words, cwd=REPOSITORY, env=environment, text=True, capture_output=True, check=True)
-    asked = done.stdout.splitlines()
-    assert asked[:8] == ['-p', 'part', '--job-name=job', '--gres=gpu:8', '--ntasks=16', '--ntasks-per-node=8',
-                         '--cpus-per-task=5', '--kill-on-bad-exit=1']
-    assert asked[8:10] == ['--qos=low', '--time=9'] and asked[10:12] == ['python3', '-u']
-    assert asked[12:] == [str(REPOSITORY / 'tools/train.py'), 'configs/sw_pspnet_ade20k.py', '--work-dir', 'out',
-                          '--launcher', 'slurm', '--resume']
-    assert subprocess.run(words[:3], cwd=REPOSITORY, env=environment, capture_output=True).returncode == 2

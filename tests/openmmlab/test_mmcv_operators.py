@@ -1,7 +1,6 @@
 """The stand-in for mmcv's compiled operators, through mmcv's own functions, against plain loops in fp64."""
 
 import math
-import sys
 
 import numpy as np
 import pytest
@@ -9,14 +8,9 @@ import torch
 from torch.testing import assert_close
 
 import sw_mmseg.plugin  # noqa: F401
-from sw_mmseg.openmmlab import MissingOperatorError
-from sw_mmseg.openmmlab.extension import StandIn
-from tests.openmmlab.processes import UPSTREAM, python
 
 ops = pytest.importorskip('mmcv.ops')
 DEVICES = ['cpu'] + (['cuda'] if torch.cuda.is_available() else [])
-
-served = pytest.mark.skipif(not isinstance(sys.modules['mmcv._ext'], StandIn), reason='mmcv is compiled here')
 
 
 def plain_nms(boxes, scores, threshold, offset=0):
@@ -63,7 +57,7 @@ def test_nms_at_its_edges():
     points = torch.tensor([[1.0, 1, 1, 1], [1, 1, 1, 1], [5, 5, 5, 9]])  # no area: 0/0 removes nothing
     assert ops.nms(points, torch.tensor([0.1, 0.2, 0.3]), 0.5)[1].tolist() == [2, 1, 0]
     empty, none = ops.nms(torch.zeros(0, 4), torch.zeros(0), 0.5)
-    assert empty.shape == (0, 5) and none.shape == (0, ) and none.dtype == torch.long
+    assert empty.shape == (0, 5) and none.shape == (0,) and none.dtype == torch.long
     many, values = random_boxes(40)
     dets, kept = ops.nms(many.numpy(), values.numpy(), 0.4, score_threshold=0.3, max_num=5)
     expected = [i for i in plain_nms(many.tolist(), values.tolist(), 0.4) if values[i] > 0.3][:5]
@@ -76,8 +70,12 @@ def test_batched_nms_is_nms_of_every_class():
     boxes, scores = random_boxes(80)
     classes = torch.arange(80) % 3
     dets, kept = ops.batched_nms(boxes, scores, classes, dict(type='nms', iou_threshold=0.4))
-    expected = [own[i] for c in range(3) for own in [[n for n in range(80) if n % 3 == c]]
-                for i in plain_nms(boxes[own].tolist(), scores[own].tolist(), 0.4)]
+    expected = [
+        own[i]
+        for c in range(3)
+        for own in [[n for n in range(80) if n % 3 == c]]
+        for i in plain_nms(boxes[own].tolist(), scores[own].tolist(), 0.4)
+    ]
     assert kept.tolist() == sorted(expected, key=lambda i: -scores[i]) and 3 < len(expected) < 80
     assert_close(dets, torch.cat([boxes, scores[:, None]], 1)[kept])
     agnostic = ops.batched_nms(boxes, scores, classes, dict(type='nms', iou_threshold=0.4), class_agnostic=True)[1]
@@ -93,8 +91,9 @@ def bilinear(image, y, x):
     y0, x0 = int(y), int(x)
     y1, x1 = min(y0 + 1, height - 1), min(x0 + 1, width - 1)
     dy, dx = y - y0, x - x0
-    return ((1 - dy) * ((1 - dx) * image[:, y0, x0] + dx * image[:, y0, x1])
-            + dy * ((1 - dx) * image[:, y1, x0] + dx * image[:, y1, x1]))
+    return (1 - dy) * ((1 - dx) * image[:, y0, x0] + dx * image[:, y0, x1]) + dy * (
+        (1 - dx) * image[:, y1, x0] + dx * image[:, y1, x1]
+    )
 
 
 def plain_roi_align(images, rois, size, scale, ratio, aligned):
@@ -110,22 +109,31 @@ def plain_roi_align(images, rois, size, scale, ratio, aligned):
         bins = []
         for bin_y in range(size[0]):
             for bin_x in range(size[1]):
-                samples = [bilinear(images[int(index)], top + (bin_y + (row + 0.5) / rows) * step_y,
-                                    left + (bin_x + (column + 0.5) / columns) * step_x)
-                           for row in range(rows) for column in range(columns)]
+                samples = [
+                    bilinear(
+                        images[int(index)],
+                        top + (bin_y + (row + 0.5) / rows) * step_y,
+                        left + (bin_x + (column + 0.5) / columns) * step_x,
+                    )
+                    for row in range(rows)
+                    for column in range(columns)
+                ]
                 bins.append(sum(samples, images.new_zeros(images.shape[1])) / max(len(samples), 1))
         output.append(torch.stack(bins, 1).view(-1, *size))
     return torch.stack(output)
 
 
-ROIS = torch.tensor([
-    [0, 2.3, 1.1, 9.7, 12.9],  # inside
-    [1, -6.0, -3.5, 5.2, 30.0],  # over three borders
-    [1, 4.0, 4.0, 4.0, 4.0],  # a point
-    [0, 0.0, 3.0, 20.0, 3.4],  # a line's height
-    [0, 60.0, 60.0, 80.0, 70.0],  # outside
-    [1, 0.0, 0.0, 20.0, 16.0],  # all of it
-], dtype=torch.float64)
+ROIS = torch.tensor(
+    [
+        [0, 2.3, 1.1, 9.7, 12.9],  # inside
+        [1, -6.0, -3.5, 5.2, 30.0],  # over three borders
+        [1, 4.0, 4.0, 4.0, 4.0],  # a point
+        [0, 0.0, 3.0, 20.0, 3.4],  # a line's height
+        [0, 60.0, 60.0, 80.0, 70.0],  # outside
+        [1, 0.0, 0.0, 20.0, 16.0],  # all of it
+    ],
+    dtype=torch.float64,
+)
 
 
 @pytest.mark.parametrize('device', DEVICES)
@@ -136,11 +144,11 @@ def test_roi_align_and_its_gradient_are_those_of_a_loop(scale, ratio, aligned, d
     images = torch.randn(2, 3, 8, 10, dtype=torch.float64, requires_grad=True)
     expected = plain_roi_align(images, ROIS, (2, 3), scale, ratio, aligned)
     weight = torch.randn_like(expected)
-    (expected_grad, ) = torch.autograd.grad((expected * weight).sum(), images)
+    (expected_grad,) = torch.autograd.grad((expected * weight).sum(), images)
     for dtype, tolerance in ((torch.float64, 1e-12), (torch.float32, 1e-5)):
         x = images.detach().to(device, dtype).requires_grad_()
         found = ops.roi_align(x, ROIS.to(device, dtype), (2, 3), scale, ratio, 'avg', aligned)
-        (grad, ) = torch.autograd.grad((found * weight.to(device, dtype)).sum(), x)
+        (grad,) = torch.autograd.grad((found * weight.to(device, dtype)).sum(), x)
         assert found.dtype == grad.dtype == dtype
         compare = dict(rtol=tolerance, atol=tolerance)
         assert_close(found.cpu().double(), expected, **compare)
@@ -157,13 +165,13 @@ def test_roi_align_of_nothing_of_half_precision_and_of_strided_gradients():
     for dtype in (torch.bfloat16, torch.float16):
         rounded = images.detach().to(dtype).requires_grad_()
         half = ops.roi_align(rounded, ROIS.to(dtype), (2, 2), 0.5, 2, 'avg', True)
-        (grad, ) = torch.autograd.grad(half.float().sum(), rounded)
+        (grad,) = torch.autograd.grad(half.float().sum(), rounded)
         assert half.dtype == grad.dtype == dtype
         # coordinates up to 80 have steps of 1/4 and 1/16 there
         same = ops.roi_align(rounded.float(), ROIS.to(dtype).float(), (2, 2), 0.5, 2, 'avg', True)
         assert_close(half.float(), same.to(dtype).float())
     layer = ops.RoIAlign((2, 2), 0.5, 2)
-    (plain, ) = torch.autograd.grad((layer(images, ROIS.float()) * exact.detach()).sum(), images)
+    (plain,) = torch.autograd.grad((layer(images, ROIS.float()) * exact.detach()).sum(), images)
     transposed = layer(images, ROIS.float()).permute(0, 2, 3, 1) * exact.detach().permute(0, 2, 3, 1)
     assert_close(torch.autograd.grad(transposed.sum(), images)[0], plain)
 
@@ -171,7 +179,7 @@ def test_roi_align_of_nothing_of_half_precision_and_of_strided_gradients():
 def plain_focal_loss(logit, positive, gamma, alpha):
     """−α (1 − p)^γ log p for the target's class, −(1 − α) p^γ log(1 − p) for another."""
     p = torch.sigmoid(logit)
-    return -alpha * (1 - p)**gamma * p.log() if positive else -(1 - alpha) * p**gamma * (1 - p).log()
+    return -alpha * (1 - p) ** gamma * p.log() if positive else -(1 - alpha) * p**gamma * (1 - p).log()
 
 
 @pytest.mark.parametrize('device', DEVICES)
@@ -183,64 +191,16 @@ def test_sigmoid_focal_loss_and_its_gradient_are_those_of_a_loop(reduction, gamm
     weight = torch.tensor([1.0, 2.0, 0.5, 3.0], dtype=torch.float64)
     for rows, given in ((slice(None), None), ([0, 1, 3, 5], weight)):
         values, classes = logits[rows].requires_grad_(), target[rows]
-        loss = torch.stack([
-            torch.stack([plain_focal_loss(value, c == t, gamma, 0.3) for c, value in enumerate(row)])
-            * (1.0 if given is None else given[t]) for row, t in zip(values, classes)])
+        loss = torch.stack(
+            [
+                torch.stack([plain_focal_loss(value, c == t, gamma, 0.3) for c, value in enumerate(row)])
+                * (1.0 if given is None else given[t])
+                for row, t in zip(values, classes)
+            ]
+        )
         expected = {'none': loss, 'sum': loss.sum(), 'mean': loss.sum() / len(loss)}[reduction]
-        (expected_grad, ) = torch.autograd.grad(expected.sum(), values)
+        (expected_grad,) = torch.autograd.grad(expected.sum(), values)
         own = None if given is None else given.to(device)
         found = ops.sigmoid_focal_loss(values.to(device), classes.to(device), gamma, 0.3, own, reduction)
         assert_close(found.cpu(), expected)
         assert_close(torch.autograd.grad(found.sum(), values)[0], expected_grad)
-
-
-@served
-def test_other_operators_say_what_is_missing_and_how_to_get_it():
-    for call in (lambda: ops.soft_nms(torch.rand(2, 4), torch.rand(2)),
-                 lambda: ops.roi_align(torch.rand(1, 1, 4, 4), torch.tensor([[0.0, 0, 0, 2, 2]]), 2, 1.0, 0, 'max'),
-                 lambda: ops.deform_conv2d(torch.rand(1, 1, 4, 4), torch.zeros(1, 18, 2, 2), torch.rand(1, 1, 3, 3))):
-        with pytest.raises(MissingOperatorError, match=r"(softnms|'max'|deform_conv).*MMCV_WITH_OPS=1"):
-            call()
-    assert 'torchvision' in ops.get_compiler_version()
-
-
-@served
-def test_segmentation_runs_without_it_and_mmdet_gets_it_whenever_it_was_imported():
-    early = python('''
-        import sys
-        import sw_mmseg.plugin
-        print('mmcv.ops' in sys.modules, 'mmdet' in sys.modules)
-        import mmdet.models
-        print(type(sys.modules['mmcv._ext']).__name__, mmdet.structures.mask.structures.roi_align.__self__.__name__)
-    ''')
-    # upstream's mmseg cannot be imported without
-    assert early[-2:] == [f'{UPSTREAM} False', 'StandIn RoIAlignFunction']
-    if UPSTREAM:
-        return
-    late = python('''
-        import mmdet.structures
-        import sw_mmseg.plugin
-        print(mmdet.structures.mask.structures.roi_align.__self__.__name__)
-    ''')
-    assert late[-1] == 'RoIAlignFunction'
-    late = python('''
-        import mmseg.models  # which tries mmdet and gets half of it
-        import sw_mmseg.plugin
-        import mmdet.models.dense_heads.centernet_head as head
-        from mmdet.registry import MODELS
-        print(head.batched_nms.__module__, MODELS.get('MaskRCNN').__name__)
-    ''')
-    assert late[-1] == 'mmcv.ops.nms MaskRCNN'
-
-
-@served
-def test_a_compiled_extension_comes_first(tmp_path):
-    (tmp_path / '_ext.py').write_text('def __getattr__(name):\n    return lambda *args, **kwargs: "compiled"\n')
-    lines = python(f'''
-        import mmcv
-        mmcv.__path__.append({str(tmp_path)!r})
-        import sw_mmseg.plugin
-        import mmcv._ext
-        print(mmcv._ext.nms(), mmcv._ext.__file__)
-    ''')
-    assert lines[-1] == f'compiled {tmp_path / "_ext.py"}'

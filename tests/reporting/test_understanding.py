@@ -15,6 +15,7 @@ pytestmark = pytest.mark.usefixtures('one_thread')
 def train(path, folder, name):
     from mmengine.config import Config
     from mmengine.runner import Runner
+
     config = Config.fromfile(path)
     config.work_dir, config.train_cfg.max_iters = str(folder), 4
     config.train_cfg.val_interval = 4
@@ -50,16 +51,33 @@ def test_importance_ratios_of_several_tasks(runs, run, tmp_path):
     assert rows[1].startswith('sw,1,5,') and rows[2].startswith('psp,1,14,')
     layers = (tmp_path / 'sw_seed0.csv').read_text().splitlines()
     assert [row.split(',')[0] for row in layers] == ['layer', 'norm1', 'norm2', 'norm3', 'norm4', 'norm5', 'average']
-    scalars = [json.loads(line) for file in runs['sw'].glob('*/vis_data/scalars.json')
-               for line in file.read_text().splitlines()]
-    logged = [s['ratios/segmentor.backbone.norm3/cov/iw'] for s in scalars if 'ratios/segmentor.backbone.norm3/cov/iw'
-              in s]
+    scalars = [
+        json.loads(line)
+        for file in runs['sw'].glob('*/vis_data/scalars.json')
+        for line in file.read_text().splitlines()
+    ]
+    logged = [
+        s['ratios/segmentor.backbone.norm3/cov/iw'] for s in scalars if 'ratios/segmentor.backbone.norm3/cov/iw' in s
+    ]
     assert float(layers[3].split(',')[4]) == pytest.approx(logged[-1]) and 'logged at iteration 4' in page
 
 
 def test_domain_distance_of_two_networks(pairs, run, tmp_path, capsys):
-    words = [*pairs['sw'], *pairs['bn'], '--labels', 'SW', 'BN', '--images', 3, '--pixels', 4, '--permutations', 20,
-             '--out', tmp_path]
+    words = [
+        *pairs['sw'],
+        *pairs['bn'],
+        '--labels',
+        'SW',
+        'BN',
+        '--images',
+        3,
+        '--pixels',
+        4,
+        '--permutations',
+        20,
+        '--out',
+        tmp_path,
+    ]
     assert run('analysis domain_distance', *words) == 0
     for part in ('features', 'style', 'content', 'covariance'):
         assert (tmp_path / f'{part}.png').read_bytes()[:4] == b'\x89PNG'
@@ -75,8 +93,10 @@ def test_whiteness_and_instance_statistics(pairs, run, tmp_path, streets):
     assert run('analysis whiteness', *pairs['sw'], '--images', 2, '--out', tmp_path) == 0
     rows = (tmp_path / 'whiteness.csv').read_text().splitlines()
     assert len(rows) == 1 + 5 * 2 and rows[1].startswith('norm1,source,') and rows[2].startswith('norm1,target,')
-    assert run('analysis instance_statistics', *pairs['bn'], '--layer', 'backbone.norm2', '--show', 2,
-               '--out', tmp_path) == 0
+    assert (
+        run('analysis instance_statistics', *pairs['bn'], '--layer', 'backbone.norm2', '--show', 2, '--out', tmp_path)
+        == 0
+    )
     found = (tmp_path / 'target.csv').read_text().splitlines()
     assert len(found) == 4 and all('leftImg8bit/val' in row for row in found[1:])
     distances = [float(row.split(',')[-1]) for row in found[1:]]
@@ -89,13 +109,34 @@ def test_whiteness_and_instance_statistics(pairs, run, tmp_path, streets):
 
 def test_report_of_everything_is_one_sound_page(runs, run, tmp_path):
     out = tmp_path / 'report.html'
-    assert run('report', runs['sw'], runs['bn'], '--pictures', 2, '--test', '--domain-distance', '--images', 3,
-               '--out', out) == 0
+    assert (
+        run(
+            'report',
+            runs['sw'],
+            runs['bn'],
+            '--pictures',
+            2,
+            '--test',
+            '--domain-distance',
+            '--images',
+            3,
+            '--out',
+            out,
+        )
+        == 0
+    )
     text = out.read_text()
     assert page_faults(text) == [] and out.stat().st_size < 10_000_000
     headings = re.findall('<h2>([^<]+)</h2>', text)
-    assert headings == ['Runs', 'Predictions', 'Classes', 'Training', 'What the switches chose',
-                        'Distance between source and target', 'How to repeat it']
+    assert headings == [
+        'Runs',
+        'Predictions',
+        'Classes',
+        'Training',
+        'What the switches chose',
+        'Distance between source and target',
+        'How to repeat it',
+    ]
     assert text.count('<details>') == 2 and 'DomainPair' in text and 'tools/report.py' in text
     assert 'alt="test picture 2: bn_seed0"' in text and 'loss_adv' in text and 'norm5' in text
     assert str(runs['sw']) in text and 'tools/train.py' in text
@@ -104,6 +145,7 @@ def test_report_of_everything_is_one_sound_page(runs, run, tmp_path):
 def test_report_shows_what_there_is(runs, run, tmp_path):
     """A checkpoint alone, and a run of which the test pictures are gone."""
     from mmengine.config import Config
+
     (tmp_path / 'moved').mkdir()
     config = Config.fromfile(next(runs['psp'].glob('*.py')))
     config.test_dataloader.dataset.data_root = str(tmp_path / 'gone')
@@ -113,53 +155,50 @@ def test_report_shows_what_there_is(runs, run, tmp_path):
     text = (tmp_path / 'moved' / 'report.html').read_text()
     assert page_faults(text) == []
     assert 'Not shown: ' in text and 'gone' in text and 'No logs: moved.' in text
-    assert re.findall('<h2>([^<]+)</h2>', text) == ['Runs', 'Predictions', 'What the switches chose',
-                                                    'How to repeat it']
+    assert re.findall('<h2>([^<]+)</h2>', text) == [
+        'Runs',
+        'Predictions',
+        'What the switches chose',
+        'How to repeat it',
+    ]
 
 
-def test_cost_shrunk(tmp_path, capsys):
-    tool = import_module('sw_mmseg.commands.analysis.cost')
-    words = ['--axes', 'D', 'C = D', '--norms', 'BN', 'SWa', '--rounds', '1', '--shrink', '8', '--threads', '1']
-    assert tool.main(tool.parse_arguments([*words, '--out', str(tmp_path)])) == 0
-    rows = (tmp_path / 'points.csv').read_text().splitlines()
-    assert rows[0] == 'norm,axis,size,milliseconds,MiB at the peak' and len(rows) == 1 + 2 * (5 + 4)
-    assert {row.split(',')[2] for row in rows if ',D,' in row} == {'4', '8', '16', '32', '64'}
-    page = (tmp_path / 'cost.md').read_text()
-    assert re.search(r'\| SWa \| 1: -?\d\.\d\d \[.*\] \| 2: ', page) and (tmp_path / 'cost_CD.png').is_file()
-    with pytest.raises(SystemExit):
-        tool.main(tool.parse_arguments(['--study', str(tmp_path)]))
-    assert 'no results/*.json' in capsys.readouterr().err
-
-
-def test_table_5_from_a_study(tmp_path, monkeypatch):
-    tool = import_module('sw_mmseg.commands.analysis.cost')
-    (tmp_path / 'results').mkdir()
-    for seed, (score, seconds) in enumerate([(20.0, 100.0), (22.0, 120.0)]):
-        (tmp_path / 'results' / f'sw7_fcn_cityscapes_seed{seed}.json').write_text(json.dumps(
-            {'name': 'sw7_fcn_cityscapes', 'mean_iou': score, 'seconds': seconds, 'iterations': 100}))
-    (tmp_path / 'docs.md').write_text('<!-- table 5: x -->\nold\n<!-- end of table 5 -->\n')
-    monkeypatch.setattr(tool, 'DOCS', tmp_path / 'docs.md')
-    assert tool.main(tool.parse_arguments(['--study', str(tmp_path), '--docs'])) == 0
-    text = (tmp_path / 'docs.md').read_text()
-    assert '| SWa | iterative | 76.00 | 0.67 | 21.0 ± 1.4 | 1.10 ± 0.14 |' in text and 'old' not in text
-    assert '| BN | – | 72.10 | 0.52 | – | – |' in text
-
-
-@pytest.mark.parametrize('words, message', [
-    (('analysis importance_ratios', '{bn}'), 'bn_seed0 has no layer that switches between statistics'),
-    (('analysis importance_ratios', '{sw}/nothing'), 'no run'),
-    (('analysis importance_ratios', '{tmp}'), 'neither a config nor a checkpoint'),
-    (('analysis importance_ratios', '{sw}', '--labels', 'a', 'b'), '2 names for 1 runs'),
-    (('analysis domain_distance', '{sw_config}'), 'pairs of CONFIG CHECKPOINT'),
-    (('analysis domain_distance', '{bn_config}', '{psp}/iter_4.pth'), 'does not fit the config'),
-    (('analysis domain_distance', '{bn_config}', '{bn}/iter_4.pth', '--images', '2', '--layers', '99'),
-     'convolutions, not 99'),
-    (('analysis domain_distance', '{bn_config}', '{bn}/iter_4.pth', '--pixels', '0'), '--pixels must be at least 1'),
-    (('analysis whiteness', '{bn_config}', '{bn}/iter_4.pth', '--images', '2'), 'has no SW layer'),
-    (('analysis instance_statistics', '{bn_config}', '{bn}/iter_4.pth', '--layer', 'x'), 'it has backbone.norm1'),
-    (('report', '{bn}', '{psp}', '--domain-distance', '--images', '2', '--pictures', '0', '--out', '{tmp}/r.html'),
-     'different convolutions'),
-])
+@pytest.mark.parametrize(
+    'words, message',
+    [
+        (('analysis importance_ratios', '{bn}'), 'bn_seed0 has no layer that switches between statistics'),
+        (('analysis importance_ratios', '{sw}/nothing'), 'no run'),
+        (('analysis importance_ratios', '{tmp}'), 'neither a config nor a checkpoint'),
+        (('analysis importance_ratios', '{sw}', '--labels', 'a', 'b'), '2 names for 1 runs'),
+        (('analysis domain_distance', '{sw_config}'), 'pairs of CONFIG CHECKPOINT'),
+        (('analysis domain_distance', '{bn_config}', '{psp}/iter_4.pth'), 'does not fit the config'),
+        (
+            ('analysis domain_distance', '{bn_config}', '{bn}/iter_4.pth', '--images', '2', '--layers', '99'),
+            'convolutions, not 99',
+        ),
+        (
+            ('analysis domain_distance', '{bn_config}', '{bn}/iter_4.pth', '--pixels', '0'),
+            '--pixels must be at least 1',
+        ),
+        (('analysis whiteness', '{bn_config}', '{bn}/iter_4.pth', '--images', '2'), 'has no SW layer'),
+        (('analysis instance_statistics', '{bn_config}', '{bn}/iter_4.pth', '--layer', 'x'), 'it has backbone.norm1'),
+        (
+            (
+                'report',
+                '{bn}',
+                '{psp}',
+                '--domain-distance',
+                '--images',
+                '2',
+                '--pictures',
+                '0',
+                '--out',
+                '{tmp}/r.html',
+            ),
+            'different convolutions',
+        ),
+    ],
+)
 def test_mistakes_are_one_line(words, message, runs, pairs, run, tmp_path, capsys):
     names = {**runs, 'tmp': tmp_path, 'sw_config': pairs['sw'][0], 'bn_config': pairs['bn'][0]}
     words = [word.format(**names) for word in words]
@@ -171,6 +210,7 @@ def test_mistakes_are_one_line(words, message, runs, pairs, run, tmp_path, capsy
 def test_sections_of_the_docs_are_filled(runs, run, tmp_path, monkeypatch):
     """Every mark that a tool fills is in docs/understanding.md, and what is filled shows pictures that are there."""
     from pathlib import Path
+
     docs = Path(__file__).resolve().parents[2] / 'docs/understanding.md'
     text = docs.read_text()
     marks = re.findall(r'^<!-- ([^:]+): made by tools/analysis/(\w+)\.py -->$', text, re.MULTILINE)
@@ -192,19 +232,3 @@ def test_sections_of_the_docs_are_filled(runs, run, tmp_path, monkeypatch):
     assert len(pictures) == 4 and all((tmp_path / name).is_file() for name in pictures)
     shown = re.findall(r'\]\((images/[^)]+)\)', text)
     assert len(shown) > 10 and all((docs.parent / name).is_file() for name in shown)
-
-
-def test_logs_alone_make_a_report_of_any_task(run, tmp_path):
-    """A style run that has no checkpoint yet: losses, ratios, config."""
-    log = tmp_path / 'style' / '20260101_000000' / 'vis_data'
-    log.mkdir(parents=True)
-    (tmp_path / 'style' / 'sw_style_coco.py').write_text("model = dict(type='Stylizer', network=dict(type='Net'))\n")
-    ratios = {f'ratios/network.norms.{layer}/{kind}/{word}': share for layer in (0, 1) for kind in ('mean', 'cov')
-              for word, share in (('bw', 0.25), ('iw', 0.75))}
-    (log / 'scalars.json').write_text(''.join(json.dumps({**ratios, 'loss': loss, 'loss_style': loss / 2, 'step': step})
-                                              + '\n' for step, loss in ((10, 4.0), (20, 3.0))))
-    assert run('report', tmp_path / 'style') == 0
-    text = (tmp_path / 'style' / 'report.html').read_text()
-    assert re.findall('<h2>([^<]+)</h2>', text) == ['Runs', 'Training', 'What the switches chose', 'How to repeat it']
-    assert 'loss_style' in text and 'Stylizer' in text and 'style: bw 0.25, iw 0.75' in text
-    assert f'tools/train.py {tmp_path}/style/sw_style_coco.py' in text and page_faults(text) == []
