@@ -6,6 +6,7 @@ from sw_mmseg.openmmlab.accumulation import ACCUMULATION
 from sw_mmseg.openmmlab.change import Change
 from sw_mmseg.openmmlab.checkpoints import LOCAL_CHECKPOINTS
 from sw_mmseg.openmmlab.config_paths import CONFIGS_BY_NAME
+from sw_mmseg.openmmlab.debug_messages import DEBUG_MESSAGES
 from sw_mmseg.openmmlab.extension import EXTENSION_CHANGES
 from sw_mmseg.openmmlab.sync_batchnorm import SYNC_BATCHNORM
 from sw_mmseg.openmmlab.sync_converters import CONVERTERS
@@ -13,7 +14,8 @@ from sw_mmseg.openmmlab.sync_converters import CONVERTERS
 __all__ = ['CHANGES']
 
 CHANGES: tuple[Change, ...] = (
-    *EXTENSION_CHANGES,  # first: on some installations nothing of mmseg can be imported before them
+    DEBUG_MESSAGES,  # before anything else is imported
+    *EXTENSION_CHANGES,  # next: on some installations nothing of mmseg can be imported before them
     CONVERTERS,
     SYNC_BATCHNORM,
     LOCAL_CHECKPOINTS,

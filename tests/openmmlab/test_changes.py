@@ -1,11 +1,13 @@
 """The table of changes to foreign code: each is needed still, made once, and taken back."""
 
+import contextlib
 import functools
+import io
 import logging
 import socket
 import sys
 
-import mmengine
+import mmengine.logging
 import pytest
 import torch
 import torch.distributed as dist
@@ -163,7 +165,15 @@ def mmdet_keeps_refusals(unchanged, tmp_path):
     assert alone()['undone'] == [head, 'None']
 
 
+def debug_messages_are_printed(unchanged, tmp_path):
+    unchanged('debug messages at import')
+    with contextlib.redirect_stdout(io.StringIO()) as shown:
+        mmengine.logging.print_log('for developers', level=logging.DEBUG)
+    assert shown.getvalue() == 'for developers\n'
+
+
 WITHOUT = {
+    'debug messages at import': debug_messages_are_printed,
     'mmseg without operators': mmseg_tries_mmdet_or_cannot_be_imported,
     'mmcv._ext': compiled_operators_are_missing,
     'half of mmdet': mmdet_keeps_refusals,
@@ -199,3 +209,16 @@ def test_changes_are_made_once_logged_and_taken_back(caplog):
     levels = {record.levelno for record in caplog.records if record.name.startswith('sw_mmseg')}
     assert levels == {logging.DEBUG} and all(change.name in caplog.text for change in made)
     assert set(registered()) == set(made)  # in another order where mmdet was imported after the plugin
+
+
+def test_with_the_plugin_messages_of_imports_are_not_shown():
+    """mmdet is imported late, by whatever needs it."""
+    lines = python('''
+        from sw_mmseg.running.start import start
+        start()
+        import mmdet.datasets
+        from mmengine.logging import print_log
+        print_log('heard')
+        print('done')
+    ''')
+    assert lines == ['heard', 'done']

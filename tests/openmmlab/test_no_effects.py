@@ -73,7 +73,8 @@ def test_the_snapshot_sees_what_the_plugin_changes():
     """Which is the table, and nothing beside it."""
     expected = {f'{holder}.convert_sync_batchnorm' for holder in HOLDERS}
     expected |= {'torch.nn.modules.batchnorm.SyncBatchNorm.convert_sync_batchnorm',
-                 'mmengine.config.config.Config._get_cfg_path'}
+                 'mmengine.config.config.Config._get_cfg_path', 'mmengine.logging.print_log',
+                 'mmengine.logging.logger.print_log'}
     if TABLE['SyncBN without a GPU'].needed():
         expected |= {'registry.mmengine/model.SyncBN'}
     if TABLE['local checkpoints'].needed():
