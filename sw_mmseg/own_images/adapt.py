@@ -122,7 +122,7 @@ def adapt(args: argparse.Namespace) -> int:
     show(checked.class_table())
     for folder in checked.folders:
         for note in folder.notes:
-            print(f'{folder.what}: {note}')
+            print(f'{folder.role}: {note}')
     print(f'Pictures of what was found: {args.out / "check"}', flush=True)
     if args.check_only:
         return 0

@@ -80,7 +80,7 @@ def refuse_small(checked: Checked) -> None:
     for folder in (checked.source, checked.target):
         if min(folder.typical_size()) < SMALLEST:
             width, height = folder.typical_size()
-            raise UserError(f'{folder.what}: the images of {folder.images} are {width}x{height} pixels; at least '
+            raise UserError(f'{folder.role}: the images of {folder.images} are {width}x{height} pixels; at least '
                             f'{SMALLEST} on the short side are needed')
 
 
@@ -166,9 +166,9 @@ def refuse_unknown(folder: Folder, table: ClassTable, classes: str | None) -> No
         where = f'the class table {classes}' if classes else 'the source'
         values = [list(unpack_color(v)) if folder.scan.colors else v for v in shares.unknown]
         raise UserError(
-            f'{folder.what}: the label files hold {len(shares.unknown)} {kind} that {where} has not, with these shares '
+            f'{folder.role}: the label files hold {len(shares.unknown)} {kind} that {where} has not, with these shares '
             f'of all pixels: {share_text(shares.unknown, shares.total, kind)}. Add them to a class, or ignore them: '
             f'"ignore: {[*table.ignore, *values][:12]}" in the class table, or "unknown: ignore" for all that it does '
             'not name')
     if not shares.pixels.any():
-        raise UserError(f'{folder.what}: no label file that was read shows any class; all pixels are ignored')
+        raise UserError(f'{folder.role}: no label file that was read shows any class; all pixels are ignored')

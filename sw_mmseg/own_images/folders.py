@@ -24,7 +24,7 @@ SHOWN = 4  # rows of a sheet
 class Folder:
     """A folder of images, with or without labels, as it was found."""
 
-    what: str  # 'source', 'target', 'target-val'
+    role: str  # 'source', 'target', 'target-val'
     images: str
     labels: str | None
     names: tuple[str, ...]  # of the images that are used
@@ -69,13 +69,13 @@ class Checked:
 
     def overview(self) -> Table:
         """A row a folder."""
-        rows = [(f.what, f.images, len(f.names), f.sizes(), len(f.leave_out)) for f in self.folders]
+        rows = [(f.role, f.images, len(f.names), f.sizes(), len(f.leave_out)) for f in self.folders]
         return Table(('', 'images', 'used', 'sizes', 'left out'), tuple(rows))
 
     def class_table(self) -> Table:
         """A row a class: what label files hold for it, and its share of the labelled pixels in percent."""
         labelled = [folder for folder in self.folders if folder.labels]
-        shares = {folder.what: class_shares(folder.scan, self.table) for folder in labelled}
+        shares = {folder.role: class_shares(folder.scan, self.table) for folder in labelled}
         rows = []
         for index, entry in enumerate(self.table.classes):
             held = ', '.join(map(str, entry.ids if not labelled[0].scan.colors else entry.colors))
@@ -98,8 +98,8 @@ def write_check(folder: Path, checked: Checked) -> None:
     write_json(folder / 'check.json', {
         'folders': [dict(zip(('what', *overview.headings[1:]), row)) for row in overview.rows],
         'classes': [dict(zip(classes.headings, row)) for row in classes.rows],
-        'notes': [f'{f.what}: {note}' for f in checked.folders for note in f.notes],
-        'faults': {f.what: f.scan.faults for f in checked.folders if f.scan.faults}})
+        'notes': [f'{f.role}: {note}' for f in checked.folders for note in f.notes],
+        'faults': {f.role: f.scan.faults for f in checked.folders if f.scan.faults}})
     names, palette = checked.table.names, checked.table.palette
     rows = [{'source image': image, 'labels': labels}
             for image, labels in labelled_pictures(checked.source, checked.table)]
