@@ -43,7 +43,7 @@ def estimate_on(segmentor: nn.Module, preprocessor: nn.Module, samples: Sequence
 def label_share(segmentor: nn.Module, preprocessor: nn.Module, samples: Sequence[dict]) -> tuple[Found, Tensor]:
     """Labels and levels of this process's share of the samples, and their counts (K, LEVELS), on the processor."""
     classes = cast(BaseDecodeHead, segmentor.decode_head).num_classes
-    found: Found = {}
+    predictions: Found = {}
     counts = torch.zeros(classes, LEVELS, dtype=torch.long)
     rank, processes = get_dist_info()
     with evaluating(segmentor):
@@ -51,8 +51,8 @@ def label_share(segmentor: nn.Module, preprocessor: nn.Module, samples: Sequence
             batch = preprocessor(_stacked([samples[index]]), False)
             labels, levels = label_with_mirror(segmentor, batch['inputs'])
             counts += count_levels(labels, levels, classes)
-            found[batch['data_samples'][0].img_path] = labels.to(torch.uint8), levels.to(torch.int16)
-    return found, counts
+            predictions[batch['data_samples'][0].img_path] = labels.to(torch.uint8), levels.to(torch.int16)
+    return predictions, counts
 
 
 def label_with_mirror(segmentor: nn.Module, image: Tensor) -> tuple[Tensor, Tensor]:

@@ -33,10 +33,10 @@ def average_precision(annotations: str | Path, detections: str | Path, kind: str
     from pycocotools.coco import COCO
     from pycocotools.cocoeval import COCOeval
 
-    found = json.loads(Path(detections).read_text())
+    results = json.loads(Path(detections).read_text())
     with contextlib.redirect_stdout(io.StringIO()):  # pycocotools prints
         truth = COCO(str(annotations))
-        evaluation = COCOeval(truth, truth.loadRes(found) if found else COCO(), kind)
+        evaluation = COCOeval(truth, truth.loadRes(results) if results else COCO(), kind)
         evaluation.evaluate()
         evaluation.accumulate()
     names = [category['name'] for category in truth.loadCats(evaluation.params.catIds)]

@@ -65,8 +65,8 @@ def complexity_table(costs: list[LayerCost]) -> Table:
     everything = sum(cost.operations for cost in costs)
     rows = []
     for kind in [kind for kind in KINDS if any(cost.kind == kind for cost in costs)]:
-        own = [cost for cost in costs if cost.kind == kind]
-        rows.append((kind, *_sums(own), f'{100 * sum(cost.operations for cost in own) / everything:.2f}'))
+        kind_costs = [cost for cost in costs if cost.kind == kind]
+        rows.append((kind, *_sums(kind_costs), f'{100 * sum(cost.operations for cost in kind_costs) / everything:.2f}'))
     rows.append(('all', *_sums(costs), '100.00'))
     return Table(('layers', 'number', 'parameters', 'multiply-adds', 'share in %'), tuple(rows))
 

@@ -81,7 +81,7 @@ def growth_table(measured: Mapping[str, Mapping[str, tuple[Sequence[float], Sequ
         fit = fit_exponent(*measured[norm][axis])
         return f'{predicted_exponent(statistics[norm], axis)}: {fit}' if statistics else str(fit)
 
-    axes = [axis for axis in AXES if any(axis in own for own in measured.values())]
+    axes = [axis for axis in AXES if any(axis in curves for curves in measured.values())]
     rows = [(norm, *(cell(norm, axis) for axis in axes)) for norm in measured]
     return Table(('norm', *axes), tuple(rows), caption)
 

@@ -20,15 +20,15 @@ def count_whitening() -> list[str]:
     Calling it again changes nothing.
     """
     counters = {'mmengine': _mmengine_rules, 'fvcore': _fvcore_rules}
-    found = []
+    packages = []
     for package, rules_of in counters.items():
         try:
             rules = rules_of()
         except ImportError:
             continue
         rules.setdefault('aten::baddbmm', _baddbmm)
-        found.append(package)
-    return found
+        packages.append(package)
+    return packages
 
 
 def _mmengine_rules() -> dict:

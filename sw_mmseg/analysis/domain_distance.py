@@ -90,8 +90,8 @@ def median_distance(features: Tensor) -> float:
 
 def picture_kernels(features: Tensor, sigmas: tuple[float, ...], block: int = BLOCK) -> Tensor:
     """(P, P): kernels averaged over `sigmas` and over the K×K pairs of every two pictures of (P, K, D)."""
-    pictures, own, _ = features.shape
-    step = max(1, block // own)
+    pictures, samples, _ = features.shape
+    step = max(1, block // samples)
     sums = features.new_zeros(pictures, pictures)
     for i in range(0, pictures, step):
         for j in range(i, pictures, step):
@@ -99,7 +99,7 @@ def picture_kernels(features: Tensor, sigmas: tuple[float, ...], block: int = BL
             squared = torch.cdist(rows.flatten(0, 1), columns.flatten(0, 1),
                                   compute_mode='use_mm_for_euclid_dist').square_()
             kernels = sum(torch.exp(squared * (-0.5 / sigma**2)) for sigma in sigmas) / len(sigmas)
-            part = kernels.reshape(len(rows), own, len(columns), own).mean((1, 3))
+            part = kernels.reshape(len(rows), samples, len(columns), samples).mean((1, 3))
             sums[i:i + step, j:j + step] = part
             sums[j:j + step, i:i + step] = part.T
     return sums
@@ -118,14 +118,14 @@ def _check(x: Tensor, y: Tensor) -> tuple[int, int]:
 
 def _parts(kernels: Tensor, source: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """Sums within source, within target and between, (R,) each, of memberships (R, P) of 0 and 1."""
-    within = ((source @ kernels) * source).sum(-1)
+    source_sum = ((source @ kernels) * source).sum(-1)
     target = 1 - source
-    other = ((target @ kernels) * target).sum(-1)
-    return within, other, (kernels.sum() - within - other) / 2
+    target_sum = ((target @ kernels) * target).sum(-1)
+    return source_sum, target_sum, (kernels.sum() - source_sum - target_sum) / 2
 
 
-def _combine(within: Tensor, other: Tensor, between: Tensor, m: int, n: int) -> Tensor:
-    return within / (m * (m - 1)) + other / (n * (n - 1)) - 2 * between / (m * n)
+def _combine(source_sum: Tensor, target_sum: Tensor, between: Tensor, m: int, n: int) -> Tensor:
+    return source_sum / (m * (m - 1)) + target_sum / (n * (n - 1)) - 2 * between / (m * n)
 
 
 def _estimates(kernels: Tensor, source: Tensor) -> Tensor:
@@ -136,12 +136,12 @@ def _estimates(kernels: Tensor, source: Tensor) -> Tensor:
 
 def _jackknife(kernels: Tensor, source: Tensor) -> float:
     """Standard error from leaving out a picture of either set at a time."""
-    within, other, between = _parts(kernels, source[None])
+    source_sum, target_sum, between = _parts(kernels, source[None])
     to_source, to_target = kernels @ source, kernels @ (1 - source)
     m, chosen = int(source.sum()), source.bool()
     n, variance = len(source) - m, 0.0
-    without_source = _combine(within - 2 * to_source[chosen], other, between - to_target[chosen], m - 1, n)
-    without_target = _combine(within, other - 2 * to_target[~chosen], between - to_source[~chosen], m, n - 1)
+    without_source = _combine(source_sum - 2 * to_source[chosen], target_sum, between - to_target[chosen], m - 1, n)
+    without_target = _combine(source_sum, target_sum - 2 * to_target[~chosen], between - to_source[~chosen], m, n - 1)
     for values in (without_source, without_target):
         count = len(values)
         variance += (count - 1) / count * (values - values.mean()).square().sum().item()

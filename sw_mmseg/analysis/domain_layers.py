@@ -38,21 +38,21 @@ def layer_distances(source: Mapping[str, LayerFeatures], target: Mapping[str, La
     """
     if list(source) != list(target):
         raise ValueError(f'the domains have different layers: {list(source)} and {list(target)}')
-    found = []
+    distances = []
     for layer in source:
         fewest = min(source[layer].pixels.shape[1], target[layer].pixels.shape[1])
         pixels, content = ([getattr(domain[layer], part)[:, :fewest] for domain in (source, target)]
                            for part in ('pixels', 'content'))
-        found.append(LayerDistance(
+        distances.append(LayerDistance(
             layer, mmd(*pixels, permutations, seed), mmd(source[layer].style, target[layer].style, permutations, seed),
             mmd(*content, permutations, seed), covariance_distance(*pixels)))
-    return found
+    return distances
 
 
 def value_of(distance: LayerDistance, part: str) -> float:
     """One of `PARTS` as a number."""
-    found = getattr(distance, part)
-    return found.value if isinstance(found, Discrepancy) else found
+    measure = getattr(distance, part)
+    return measure.value if isinstance(measure, Discrepancy) else measure
 
 
 def distance_table(networks: Mapping[str, Sequence[LayerDistance]], part: str = 'features', caption: str = '') -> Table:
@@ -64,9 +64,11 @@ def distance_table(networks: Mapping[str, Sequence[LayerDistance]], part: str = 
     _check(networks)
     first = next(iter(networks.values()))
     names = short_names([distance.layer for distance in first])
-    rows = [(f'{index} {names[distance.layer]}', *(_cell(own[index - 1], part) for own in networks.values()))
+    rows = [(f'{index} {names[distance.layer]}',
+             *(_cell(distances[index - 1], part) for distances in networks.values()))
             for index, distance in enumerate(first, 1)]
-    means = [sum(value_of(distance, part) for distance in own) / len(own) for own in networks.values()]
+    means = [sum(value_of(distance, part) for distance in distances) / len(distances)
+             for distances in networks.values()]
     rows.append(('mean', *(f'{mean:.3f}' for mean in means)))
     return Table(('layer', *networks), tuple(rows), caption or PARTS[part] + '.', 3, frozenset({len(first)}))
 
@@ -86,10 +88,10 @@ def plot_distances(networks: Mapping[str, Sequence[LayerDistance]], part: str = 
         axes.plot(places, [value_of(d, part) for d in distances], color=colour, linewidth=1.8, marker='o', markersize=4,
                   label=label)
         if part != 'covariance':
-            found = [getattr(d, part) for d in distances]
-            axes.errorbar(places, [d.value for d in found], [d.error for d in found], fmt='none', color=colour,
+            measures = [getattr(d, part) for d in distances]
+            axes.errorbar(places, [d.value for d in measures], [d.error for d in measures], fmt='none', color=colour,
                           linewidth=1.0, alpha=0.7)
-            axes.plot(places, [d.null_high for d in found], linestyle='none', marker='_', markersize=9, color=colour,
+            axes.plot(places, [d.null_high for d in measures], linestyle='none', marker='_', markersize=9, color=colour,
                       alpha=0.8)
     axes.set_xticks(range(1, len(distances) + 1))
     axes.set_ylim(bottom=min(0.0, axes.get_ylim()[0]))
@@ -100,18 +102,18 @@ def plot_distances(networks: Mapping[str, Sequence[LayerDistance]], part: str = 
 
 
 def _cell(distance: LayerDistance, part: str) -> str:
-    found = getattr(distance, part)
-    if not isinstance(found, Discrepancy):
-        return f'{found:.3f}'
-    return f'{found.value:.3f} ± {found.error:.3f}' + ('*' if found.p_value < 0.05 else '')
+    measure = getattr(distance, part)
+    if not isinstance(measure, Discrepancy):
+        return f'{measure:.3f}'
+    return f'{measure.value:.3f} ± {measure.error:.3f}' + ('*' if measure.p_value < 0.05 else '')
 
 
 def _check(networks: Mapping[str, Sequence[LayerDistance]]) -> None:
     if not networks:
         raise ValueError('no network to show distances of')
-    layers = {label: [distance.layer for distance in own] for label, own in networks.items()}
-    first, *others = layers
-    for other in others:
-        if layers[other] != layers[first]:
-            raise ValueError(f'{other!r} has other layers than {first!r}: distances compare networks of one '
+    layers = {label: [distance.layer for distance in distances] for label, distances in networks.items()}
+    first, *names = layers
+    for name in names:
+        if layers[name] != layers[first]:
+            raise ValueError(f'{name!r} has other layers than {first!r}: distances compare networks of one '
                              'architecture')

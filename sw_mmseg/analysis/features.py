@@ -103,12 +103,12 @@ def collect_features(model: nn.Module, layers: Sequence[TracedLayer], pictures: 
         for picture in pictures:
             forward(picture)
             count += 1
-            silent = [name for name, found in collected.items() if len(found) < count]
+            silent = [name for name, features in collected.items() if len(features) < count]
             if silent:
                 raise ValueError(f'{silent[:3]} did not run: the pictures take another way through the network')
     if not count:
         raise ValueError('no pictures to take features of')
-    return {name: _stacked(found) for name, found in collected.items()}
+    return {name: _stacked(features) for name, features in collected.items()}
 
 
 def _read(output: Tensor, pixels: int, seed: int) -> LayerFeatures:
@@ -123,9 +123,9 @@ def _read(output: Tensor, pixels: int, seed: int) -> LayerFeatures:
     return LayerFeatures(sampled.cpu(), content.cpu(), torch.cat([means, deviations])[None].cpu())
 
 
-def _stacked(found: Sequence[LayerFeatures]) -> LayerFeatures:
+def _stacked(features: Sequence[LayerFeatures]) -> LayerFeatures:
     """One of many; of pictures with fewer pixels than others, that many are taken of all."""
-    fewest = min(len(one.pixels) for one in found)
-    return LayerFeatures(torch.stack([one.pixels[:fewest] for one in found]),
-                         torch.stack([one.content[:fewest] for one in found]),
-                         torch.stack([one.style for one in found]))
+    fewest = min(len(one.pixels) for one in features)
+    return LayerFeatures(torch.stack([one.pixels[:fewest] for one in features]),
+                         torch.stack([one.content[:fewest] for one in features]),
+                         torch.stack([one.style for one in features]))

@@ -42,17 +42,17 @@ def by_layer(flat: Mapping[str, Value]) -> Layers:
 
 def words_of(layers: Mapping[str, Layer]) -> tuple[str, ...]:
     """Every statistic that some layer has, in the paper's order."""
-    found = {word for kinds in layers.values() for words in kinds.values() for word in words}
-    return tuple(word for word in STATISTICS if word in found)
+    vocabulary = {word for kinds in layers.values() for words in kinds.values() for word in words}
+    return tuple(word for word in STATISTICS if word in vocabulary)
 
 
 def short_names(names: Sequence[str]) -> dict[str, str]:
     """Each layer's name without the parts that all of them begin with: 'backbone.layer1.0.bn2' -> 'layer1.0.bn2'."""
     parts = [name.split('.') for name in names]
     shared = 0
-    while all(len(own) > shared + 1 for own in parts) and len({own[shared] for own in parts}) == 1:
+    while all(len(segments) > shared + 1 for segments in parts) and len({segments[shared] for segments in parts}) == 1:
         shared += 1
-    return {name: '.'.join(own[shared:]) for name, own in zip(names, parts)}
+    return {name: '.'.join(segments[shared:]) for name, segments in zip(names, parts)}
 
 
 def choice(ratios: Mapping[str, float], even: float = EVEN) -> str:
@@ -64,8 +64,8 @@ def choice(ratios: Mapping[str, float], even: float = EVEN) -> str:
 def chosen(ratios: Mapping[str, float], kind: str) -> str:
     """The `choice` of covariances; of means, that of statistics which have one mean taken together: 'iw/in', say."""
     if kind == 'mean':
-        own = [[word for word in group if word in ratios] for group in ONE_MEAN]
-        ratios = {'/'.join(group): sum(ratios[word] for word in group) for group in own if group}
+        groups = [[word for word in group if word in ratios] for group in ONE_MEAN]
+        ratios = {'/'.join(group): sum(ratios[word] for word in group) for group in groups if group}
     return choice(ratios) if len(ratios) > 1 else next(iter(ratios))
 
 

@@ -47,20 +47,20 @@ def instance_statistics(model: nn.Module, norm: str, pictures: Iterable[object],
     """
     if norm not in norm_names(model):
         raise ValueError(f'{type(model).__name__} has no norm {norm!r}; it has {norm_names(model)}')
-    found: list[Tensor] = []
+    vectors: list[Tensor] = []
 
     def read(module: nn.Module, inputs: tuple[Tensor, ...]) -> None:
         values = inputs[0].detach().float().flatten(2)  # N C L
         deviation, mean = torch.std_mean(values, -1, correction=0)
-        found.append(torch.cat([mean, (deviation.square() + EPS).sqrt().log()], 1).cpu())
+        vectors.append(torch.cat([mean, (deviation.square() + EPS).sqrt().log()], 1).cpu())
 
     handle = model.get_submodule(norm).register_forward_pre_hook(read)
     with observed(model, [handle]):
         for picture in pictures:
             forward(picture)
-    if not found:
+    if not vectors:
         raise ValueError(f'{norm} did not run: there were no pictures, or they take another way through the network')
-    return torch.cat(found)
+    return torch.cat(vectors)
 
 
 def reference_statistics(layer: nn.Module, fallback: Tensor) -> tuple[Tensor, Tensor, str]:
@@ -79,8 +79,8 @@ def reference_statistics(layer: nn.Module, fallback: Tensor) -> tuple[Tensor, Te
 def statistic_distances(vectors: Tensor, mean: Tensor, deviation: Tensor) -> Tensor:
     """(P,): the distance above of each picture (P, 2C) from a mean and deviation (C,)."""
     means, logs = vectors.chunk(2, 1)
-    apart = torch.cat([(means - mean) / deviation, logs - deviation.log()], 1)
-    return apart.square().mean(1).sqrt()
+    differences = torch.cat([(means - mean) / deviation, logs - deviation.log()], 1)
+    return differences.square().mean(1).sqrt()
 
 
 def instance_map(domains: Mapping[str, Tensor]) -> InstanceMap:
@@ -102,7 +102,7 @@ def instance_map(domains: Mapping[str, Tensor]) -> InstanceMap:
     return InstanceMap(places, (shares[0], shares[1]))
 
 
-def plot_instance_map(found: InstanceMap, title: str = '', marked: Mapping[str, Tensor] | None = None,
+def plot_instance_map(projection: InstanceMap, title: str = '', marked: Mapping[str, Tensor] | None = None,
                       theme: Theme = LIGHT) -> Figure:
     """A point a picture, a colour a domain.
 
@@ -110,13 +110,13 @@ def plot_instance_map(found: InstanceMap, title: str = '', marked: Mapping[str, 
         marked: domain -> indices of pictures to number, from 1.
     """
     figure, axes = line_axes(theme, title, height=4.0)
-    for index, (domain, places) in enumerate(found.places.items()):
+    for index, (domain, places) in enumerate(projection.places.items()):
         axes.scatter(places[:, 0], places[:, 1], s=18, color=theme.cycle[index % len(theme.cycle)], alpha=0.75,
                      linewidths=0, label=domain)
         for number, picture in enumerate((marked or {}).get(domain, []), 1):
             axes.annotate(str(number), places[int(picture)].tolist(), color=theme.ink, fontsize=8, xytext=(3, 3),
                           textcoords='offset points')
-    for set_label, share, name in zip((axes.set_xlabel, axes.set_ylabel), found.shares, ('first', 'second')):
+    for set_label, share, name in zip((axes.set_xlabel, axes.set_ylabel), projection.shares, ('first', 'second')):
         set_label(f'{name} direction, {100 * share:.0f}% of the variance')
     axes.tick_params(labelbottom=False, labelleft=False)
     figure.set_figheight(figure.get_figheight() + 0.19 * legend_above(axes, theme, 0.5))

@@ -40,8 +40,8 @@ def neighbourhood_density(probabilities: Tensor, temperature: float = 0.05) -> f
     """
     unit = F.normalize(probabilities, dim=1)
     similarity = unit @ unit.T / temperature  # n n
-    others = ~torch.eye(len(unit), dtype=torch.bool, device=unit.device)
-    rows = similarity[others].view(len(unit), -1).log_softmax(1)  # n n-1
+    mask = ~torch.eye(len(unit), dtype=torch.bool, device=unit.device)
+    rows = similarity[mask].view(len(unit), -1).log_softmax(1)  # n n-1
     return float(-(rows.exp() * rows).sum(1).mean())
 
 

@@ -94,8 +94,8 @@ def contact_sheet(rows: Sequence[Mapping[str, np.ndarray]], classes: Sequence[st
 
 
 def _classes_that_occur(rows: Sequence[Mapping[str, np.ndarray]], count: int) -> list[int]:
-    found = {int(i) for row in rows for p in row.values() if p.ndim == 2 for i in np.unique(p)}
-    return sorted(i for i in found if i < count)
+    classes = {int(i) for row in rows for p in row.values() if p.ndim == 2 for i in np.unique(p)}
+    return sorted(i for i in classes if i < count)
 
 
 def _resize(picture: np.ndarray, shape: tuple[int, int]) -> np.ndarray:

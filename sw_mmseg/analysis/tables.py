@@ -120,8 +120,8 @@ def to_html(table: Table) -> str:
     body = []
     for index, row in enumerate(table.rows):
         first = cell('th', table.text(row[0]), 0, ' scope="row"')
-        rest = ''.join(cell('td', table.text(c), i + 1) for i, c in enumerate(row[1:]))
-        body.append(f'<tr{" class=strong" if index in table.strong else ""}>{first}{rest}</tr>')
+        cells = ''.join(cell('td', table.text(c), i + 1) for i, c in enumerate(row[1:]))
+        body.append(f'<tr{" class=strong" if index in table.strong else ""}>{first}{cells}</tr>')
     caption = f'<figcaption>{html.escape(table.caption)}</figcaption>' if table.caption else ''
     newline = '\n'
     return (f'<figure><div class="scroll"><table><thead><tr>{head}</tr></thead>\n'

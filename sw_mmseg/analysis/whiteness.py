@@ -67,11 +67,11 @@ class _Collector:
         cov = self.products / self.count - mean[:, :, None] * mean[:, None, :]
         identity = torch.eye(cov.shape[-1], dtype=cov.dtype, device=cov.device)
         together = torch.linalg.matrix_norm(cov - identity) / cov.shape[-1] ** 0.5
-        found = {key: torch.cat([getattr(d, key).flatten() for d in self.diagnoses])
-                 for key in ('image_distance', 'condition', 'newton_residual')}
-        return Whiteness(name, found['image_distance'].median().item(), together.mean().item(),
-                         found['condition'].median().item(), found['condition'].max().item(),
-                         found['newton_residual'].median().item())
+        values = {key: torch.cat([getattr(d, key).flatten() for d in self.diagnoses])
+                  for key in ('image_distance', 'condition', 'newton_residual')}
+        return Whiteness(name, values['image_distance'].median().item(), together.mean().item(),
+                         values['condition'].median().item(), values['condition'].max().item(),
+                         values['newton_residual'].median().item())
 
 
 def measure_whiteness(model: nn.Module, pictures: Iterable[object],
@@ -88,18 +88,18 @@ def measure_whiteness(model: nn.Module, pictures: Iterable[object],
     with observed(model, handles):
         for picture in pictures:
             forward(picture)
-    found = [collector.result(name) for name, collector in collectors.items() if collector.diagnoses]
-    if not found:
+    results = [collector.result(name) for name, collector in collectors.items() if collector.diagnoses]
+    if not results:
         raise ValueError('no SW layer ran: there were no pictures')
-    return found
+    return results
 
 
 def whiteness_table(domains: Mapping[str, Sequence[Whiteness]], caption: str = '') -> Table:
     """A row a layer and domain."""
     names = short_names([one.layer for one in next(iter(domains.values()))])
-    rows = [(names[own[index].layer], domain, own[index].picture, own[index].together,
-             f'{own[index].condition:.3g}', f'{own[index].worst_condition:.3g}', f'{own[index].newton_residual:.2g}')
-            for index in range(len(names)) for domain, own in domains.items()]
+    rows = [(names[one.layer], domain, one.picture, one.together, f'{one.condition:.3g}',
+             f'{one.worst_condition:.3g}', f'{one.newton_residual:.2g}')
+            for layer in zip(*domains.values(), strict=True) for domain, one in zip(domains, layer)]
     return Table(('layer', 'domain', 'a picture from white', 'all together', 'condition, median', 'condition, worst',
                   'Newton residual'), tuple(rows), caption, 3)
 
@@ -109,15 +109,15 @@ def plot_whiteness(domains: Mapping[str, Sequence[Whiteness]], title: str = '', 
     if not domains:
         raise ValueError('plot_whiteness needs at least one domain')
     figure, axes = line_axes(theme, title, height=3.2)
-    for index, (domain, own) in enumerate(domains.items()):
-        colour, places = theme.cycle[index % len(theme.cycle)], range(1, len(own) + 1)
-        axes.plot(places, [one.picture for one in own], color=colour, marker='o', markersize=4,
+    for index, (domain, layers) in enumerate(domains.items()):
+        colour, places = theme.cycle[index % len(theme.cycle)], range(1, len(layers) + 1)
+        axes.plot(places, [one.picture for one in layers], color=colour, marker='o', markersize=4,
                   label=f'{domain}, a picture')
-        axes.plot(places, [one.together for one in own], color=colour, marker='o', markersize=4, linestyle='--',
+        axes.plot(places, [one.together for one in layers], color=colour, marker='o', markersize=4, linestyle='--',
                   label=f'{domain}, all together')
-    names = short_names([one.layer for one in own])
-    axes.set_xticks(places, [names[one.layer] for one in own], rotation=45 if len(own) > 5 else 0,
-                    ha='right' if len(own) > 5 else 'center', fontsize=8)
+    names = short_names([one.layer for one in layers])
+    axes.set_xticks(places, [names[one.layer] for one in layers], rotation=45 if len(layers) > 5 else 0,
+                    ha='right' if len(layers) > 5 else 'center', fontsize=8)
     axes.set_ylim(bottom=0)
     axes.set_ylabel('‖cov − I‖ / √D')
     figure.set_figheight(figure.get_figheight() + 0.19 * legend_above(axes, theme, 0.5))

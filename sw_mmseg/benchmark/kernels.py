@@ -97,8 +97,8 @@ def time_layers(shape: tuple[int, ...], dtype: torch.dtype, args: argparse.Names
         layer(one).backward(grad)
 
     calls = {name: [lambda layer=layer, one=one: step(layer, one) for one in several] for name, layer in layers.items()}
-    eager = {name: lambda own=own: [call() for call in own] for name, own in calls.items()}
-    kinds = [{name: graphed(own) for name, own in calls.items()}, eager]
+    eager = {name: lambda steps=steps: [call() for call in steps] for name, steps in calls.items()}
+    kinds = [{name: graphed(steps) for name, steps in calls.items()}, eager]
     results: dict[str, tuple] = dict.fromkeys(layers, ())
     for work in kinds:
         times = in_turn(work, 'cuda', args.rounds, 3)

@@ -71,7 +71,7 @@ def in_turn(work: dict[str, Callable[[], object]], device: str, rounds: int, war
 
 def median_ratio(times: Sequence[float], baseline: Sequence[float]) -> float:
     """The median over rounds of a candidate's time by the baseline's."""
-    return statistics.median(own / base for own, base in zip(times, baseline, strict=True))
+    return statistics.median(duration / base for duration, base in zip(times, baseline, strict=True))
 
 
 def peak_mib(build: Callable[[], Callable[[], object]], device: str) -> float:

@@ -102,7 +102,7 @@ def measure(workload: Workload, args: argparse.Namespace) -> dict[str, Result]:
     for norm, step in steps.items():
         if not math.isfinite(float(step())):
             raise SystemExit(f'{workload.title} with {norm}: the loss is not finite, so its times mean nothing')
-        ratios = sorted(own / base for own, base in zip(times[norm], times[BASELINE]))
+        ratios = sorted(duration / base for duration, base in zip(times[norm], times[BASELINE]))
         quartiles = (ratios[len(ratios) // 4], ratios[-1 - len(ratios) // 4])
         results[norm] = Result(statistics.median(times[norm]), median_ratio(times[norm], times[BASELINE]), quartiles,
                                memory[norm])
@@ -135,25 +135,25 @@ def render_goal(results: dict[str, Result]) -> str:
     if 'SWa' not in results:
         return ''
     ratios = (results['SWa'].ratio, results['SWa'].memory / results[BASELINE].memory)
-    parts = [f'{what} {ratio:.3f} (goal {goal}: {"met" if ratio <= goal else "missed"})'
-             for what, ratio, goal in zip(('time', 'peak memory'), ratios, GOALS)]
+    parts = [f'{quantity} {ratio:.3f} (goal {goal}: {"met" if ratio <= goal else "missed"})'
+             for quantity, ratio, goal in zip(('time', 'peak memory'), ratios, GOALS)]
     return f'\nSWa to BN: {", ".join(parts)}.\n'
 
 
 def render_table_5(measured: dict[str, dict[str, Result]], args: argparse.Namespace) -> str:
     """Rows of the paper; seconds an iteration, with the ratio to BN behind them."""
 
-    def ours(network: str, norm: str) -> str:
+    def cell(network: str, norm: str) -> str:
         result = measured.get(network, {}).get(norm)
         return f'{result.time / 1e3:.3f} ({result.ratio:.2f})' if result else 'unmeasured'
 
     rows = []
     for norm, seconds in TABLE_5.items():
-        paper = [f'{own:.2f} ({own / base:.2f})' for own, base in zip(seconds, TABLE_5[BASELINE])]
+        paper = [f'{value:.2f} ({value / base:.2f})' for value, base in zip(seconds, TABLE_5[BASELINE])]
         method, _, eigh = norm.partition(' ')
         whitening = '-' if norm == BASELINE else 'svd / eigh' if eigh else 'iterative / Newton, T = 5'
-        rows.append([method, whitening, paper[0], ours('resnet50', norm), paper[1],
-                     *(ours(network, norm) for network in ('pspnet7', 'pspnet14', 'vgg16'))])
+        rows.append([method, whitening, paper[0], cell('resnet50', norm), paper[1],
+                     *(cell(network, norm) for network in ('pspnet7', 'pspnet14', 'vgg16'))])
     header = ['ResNet50 with', 'whitening', 'ImageNet, paper', 'ImageNet, here', 'Cityscapes, paper',
               'PSPNet, 7 sites, here', 'PSPNet, 14 sites, here', 'VGG16 DeepLab-v2, here']
     sizes = '; '.join(describe(NETWORKS[name], args) for name in measured)

@@ -55,8 +55,8 @@ def whitening_matrices(cov: Tensor, eps: float, root: Root, args: argparse.Names
 
 def residual(cov: Tensor) -> float:
     """‖Σ − I‖ / √D in Frobenius norm, the mean over matrices (*, D, D)."""
-    apart = cov - torch.eye(cov.shape[-1], dtype=cov.dtype, device=cov.device)
-    return float(torch.linalg.matrix_norm(apart).mean()) / cov.shape[-1] ** 0.5
+    difference = cov - torch.eye(cov.shape[-1], dtype=cov.dtype, device=cov.device)
+    return float(torch.linalg.matrix_norm(difference).mean()) / cov.shape[-1] ** 0.5
 
 
 def condition_table(eps: float, args: argparse.Namespace) -> str:
@@ -101,7 +101,8 @@ def time_table(args: argparse.Namespace) -> str:
         return lambda: layer(x).backward(grad)
 
     times = in_turn({name: step(root) for name, root in roots_of(args).items()}, args.device, args.rounds, WARMUP)
-    cells = [f'{digits(statistics.median(own))} ({median_ratio(own, times["eigh"]):.2f})' for own in times.values()]
+    cells = [f'{digits(statistics.median(durations))} ({median_ratio(durations, times["eigh"]):.2f})'
+             for durations in times.values()]
     return markdown(list(times), [cells])
 
 

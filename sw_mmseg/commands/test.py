@@ -68,8 +68,8 @@ def main(args: argparse.Namespace) -> int:
         prepare_files(runner, args.out, args.show_dir, args.overwrite)
     metrics = {key: float(value) for key, value in runner.test().items()}
     if is_main_process():
-        found = [m.class_iou for m in runner.test_evaluator.metrics if isinstance(m, ClassIoUMetric)]
+        class_scores = [m.class_iou for m in runner.test_evaluator.metrics if isinstance(m, ClassIoUMetric)]
         if args.out:
             note_detections(Path(args.out))
-        write_tables(outputs, name, metrics, found[0] if found else {})
+        write_tables(outputs, name, metrics, class_scores[0] if class_scores else {})
     return 0

@@ -80,9 +80,9 @@ def _name(dataset: dict) -> str:
 
 
 def _classes(dataset: dict) -> tuple[str, ...]:
-    own = (dataset.get('metainfo') or {}).get('classes')
-    if own:
-        return (own,) if isinstance(own, str) else tuple(own)
+    names = (dataset.get('metainfo') or {}).get('classes')
+    if names:
+        return (names,) if isinstance(names, str) else tuple(names)
     from mmdet.registry import DATASETS
 
     return tuple(getattr(DATASETS.get(_name(dataset)), 'METAINFO', {}).get('classes', ()))
@@ -112,11 +112,11 @@ def _read(file: str) -> dict:
 
 def _missing(folder: str, names: list[str]) -> list[str]:
     """Which of the files are not there; every folder is listed once."""
-    there: dict[str, set[str]] = {}
+    listings: dict[str, set[str]] = {}
     for parent in {osp.dirname(name) for name in names}:
         path = osp.join(folder, parent)
-        there[parent] = set(os.listdir(path)) if osp.isdir(path) else set()
-    return [name for name in names if osp.basename(name) not in there[osp.dirname(name)]]
+        listings[parent] = set(os.listdir(path)) if osp.isdir(path) else set()
+    return [name for name in names if osp.basename(name) not in listings[osp.dirname(name)]]
 
 
 def _decode(folder: str, image: dict) -> None:

@@ -40,9 +40,9 @@ class CIFAR(BaseDataset):
         try:
             data = getattr(datasets, self.name)(self.data_root, train=self.split == 'train', download=False)
         except RuntimeError as error:
-            found = (Path(self.data_root) / FOLDERS[self.name]).is_dir()
+            folder = Path(self.data_root) / FOLDERS[self.name]
             raise DatasetError(
-                f'{self.name}: {Path(self.data_root) / FOLDERS[self.name]} is {"damaged" if found else "missing"}. '
+                f'{self.name}: {folder} is {"damaged" if folder.is_dir() else "missing"}. '
                 f'Unpack the python version from https://www.cs.toronto.edu/~kriz/cifar.html into {self.data_root}, or '
                 f'let torchvision do it: python -c "from torchvision.datasets import {self.name}; '
                 f"{self.name}('{self.data_root}', download=True)\". To train without a download, use the digits "

@@ -64,15 +64,15 @@ def table_of_ids(ids: Collection[int], keep_255: bool = False) -> ClassTable:
 
 def distinct_colors(count: int, taken: set[Color] = frozenset()) -> list[Color]:
     """`count` colours that differ from each other, from `taken` and from black: hues by the golden ratio."""
-    found: list[Color] = []
+    colors: list[Color] = []
     step = 0
-    while len(found) < count:
+    while len(colors) < count:
         hue, saturation, value = 0.61803398875 * step % 1, (0.75, 0.45, 0.9)[step % 3], (0.9, 0.7, 0.55)[step // 3 % 3]
         color = tuple(round(255 * part) for part in colorsys.hsv_to_rgb(hue, saturation, value))
-        if color not in taken and color not in found:
-            found.append(color)
+        if color not in taken and color not in colors:
+            colors.append(color)
         step += 1
-    return found
+    return colors
 
 
 def _parse_class(row: dict, where: str) -> LabelClass:
@@ -95,8 +95,8 @@ def _parse_class(row: dict, where: str) -> LabelClass:
 
 def _with_colors(classes: list[LabelClass]) -> list[LabelClass]:
     """Every class with a colour to draw it in: its first own one, or one that nothing else has."""
-    own = {color for entry in classes for color in entry.colors}
-    fresh = iter(distinct_colors(len(classes), own))
+    colors = {color for entry in classes for color in entry.colors}
+    fresh = iter(distinct_colors(len(classes), colors))
     return [entry._replace(color=entry.colors[0] if entry.colors else next(fresh)) for entry in classes]
 
 

@@ -82,21 +82,21 @@ class ClassTable:
         """The classes in a label file, (H, W) uint8, 255 where ignored. Raises `DatasetError`."""
         return self.classes_in(read_label(path), path)
 
-    def classes_in(self, found: LabelFile, path: str) -> np.ndarray:
+    def classes_in(self, label_file: LabelFile, path: str) -> np.ndarray:
         """The classes (H, W) uint8 of what a label file holds. Raises `DatasetError`."""
-        colors = found.colours() if self.reads_colors or found.kind == 'grey' else None
+        colors = label_file.colours() if self.reads_colors or label_file.kind == 'grey' else None
         if self.reads_colors:
             if colors is None:
                 raise DatasetError(f'label file {path} holds ids and no colours, and the class table has colours '
                                    'alone: give the ids of its classes')
             return self.map(colors, path)
-        if found.kind != 'grey' or not any(entry.colors for entry in self.classes):
-            return self.map(found.values, path)
+        if label_file.kind != 'grey' or not any(entry.colors for entry in self.classes):
+            return self.map(label_file.values, path)
         # every pixel of an RGB picture is grey: ids, or colours one of which is black or grey
         by_color = self.classes_of(pack_colors(colors), True)
-        by_id = self.classes_of(found.values, False)
+        by_id = self.classes_of(label_file.values, False)
         if (by_color == UNKNOWN).any() or (by_color == by_id).all():
-            return self.map(found.values, path)
+            return self.map(label_file.values, path)
         if (by_id == UNKNOWN).any():
             return by_color
         raise DatasetError(f'label file {path} is an RGB picture of greys, which mean one class as ids and another as '
@@ -109,18 +109,18 @@ class ClassTable:
         if missing.any() and self.ignore_unknown:
             return np.where(missing, np.uint8(IGNORE), labels)
         if missing.any():
-            what, found = ('colours', pack_colors(values)) if values.ndim == 3 else ('ids', values)
-            text = shares(found[missing], found.size, what)
-            raise DatasetError(f'label file {path} holds {what} that the class table has not: {text}. Add them to a '
+            kind, pixels = ('colours', pack_colors(values)) if values.ndim == 3 else ('ids', values)
+            text = shares(pixels[missing], pixels.size, kind)
+            raise DatasetError(f'label file {path} holds {kind} that the class table has not: {text}. Add them to a '
                                'class or to `ignore`.')
         return labels
 
     def classes_of(self, values: np.ndarray, colors: bool) -> np.ndarray:
         """Class of each id, or packed colour: uint8, 255 where ignored, `UNKNOWN` where the table has it not."""
-        keys, found = _color_keys(self) if colors else _id_keys(self)
+        keys, classes = _color_keys(self) if colors else _id_keys(self)
         if values.dtype == np.uint8 and not colors:
-            return _look_up(keys, found, np.arange(256))[values]
-        return _look_up(keys, found, values)
+            return _look_up(keys, classes, np.arange(256))[values]
+        return _look_up(keys, classes, values)
 
     def to_dict(self) -> dict:
         """What a config holds; `parse_class_table` makes the table again."""
@@ -131,9 +131,9 @@ class ClassTable:
         return {'classes': rows, 'ignore': [*self.ignore, *map(list, self.ignore_colors)], **unknown}
 
 
-def _look_up(keys: np.ndarray, found: np.ndarray, values: np.ndarray) -> np.ndarray:
+def _look_up(keys: np.ndarray, classes: np.ndarray, values: np.ndarray) -> np.ndarray:
     place = np.searchsorted(keys, values).clip(max=len(keys) - 1)
-    return np.where(keys[place] == values, found[place], UNKNOWN).astype(np.uint8)
+    return np.where(keys[place] == values, classes[place], UNKNOWN).astype(np.uint8)
 
 
 @lru_cache(maxsize=8)

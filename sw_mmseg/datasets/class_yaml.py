@@ -69,17 +69,17 @@ class _Loader(yaml.SafeLoader):
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict:
         """A dict of a mapping; the names of its entries as they are written."""
-        found: dict[str, object] = {}
+        entries: dict[str, object] = {}
         lines: dict[str, int] = {}
         for key, value in node.value:
             line = key.start_mark.line + 1
             if not isinstance(key, yaml.ScalarNode):
                 raise _Mistake(f'line {line}: a name is a text, not a list or a table')
-            if key.value in found:
+            if key.value in entries:
                 raise _Mistake(f'line {line}: {key.value!r} is named a second time (first in line {lines[key.value]}); '
                                f'several ids make one class by "{key.value}: [10, 11]"')
-            found[key.value], lines[key.value] = self.construct_object(value, deep=True), line
-        return found
+            entries[key.value], lines[key.value] = self.construct_object(value, deep=True), line
+        return entries
 
     def construct_yaml_map(self, node: yaml.MappingNode):
         """PyYAML's, whose names are texts."""

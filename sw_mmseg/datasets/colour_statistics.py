@@ -52,8 +52,8 @@ class ColourStatistics:
 
     def __call__(self, source: Tensor, target: Tensor) -> Tensor:
         """BGR pictures (3, H, W) and (3, h, w) of values 0 to 255 to one as the first, of its type."""
-        colours, others = (self._colours(picture) for picture in (source, target))
-        matched = match_colours(colours.reshape(-1, 3), others.reshape(-1, 3)).reshape(colours.shape)
+        colours, target_colours = (self._colours(picture) for picture in (source, target))
+        matched = match_colours(colours.reshape(-1, 3), target_colours.reshape(-1, 3)).reshape(colours.shape)
         if self.space == 'lab':
             matched = cv2.cvtColor(matched.astype(np.float32), cv2.COLOR_LAB2BGR) * 255
         styled = torch.from_numpy(matched.astype(np.float32)).permute(2, 0, 1).clamp(0, 255).contiguous()

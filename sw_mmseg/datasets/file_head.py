@@ -66,8 +66,8 @@ class Head:
         return f'a {self.format} with {bands} of {self.bits} bit{"s" * (self.bits > 1)}{kind}{palette}'
 
 
-def read_head(path: str, data: bytes | None = None, what: str = 'image') -> Head:
-    """The head of a file, or of its content. `what`, 'image' or 'label file', is how errors call it.
+def read_head(path: str, data: bytes | None = None, kind: str = 'image') -> Head:
+    """The head of a file, or of its content. `kind`, 'image' or 'label file', is how errors call it.
 
     Raises:
         DatasetError: missing, empty, no picture, of several pages, or of more pixels than can be read.
@@ -75,15 +75,15 @@ def read_head(path: str, data: bytes | None = None, what: str = 'image') -> Head
     try:
         head = _head(path, data)
     except FileNotFoundError:
-        raise DatasetError(f'{what} {path} is missing') from None
+        raise DatasetError(f'{kind} {path} is missing') from None
     except Exception as error:  # Pillow and tifffile raise almost anything on a damaged file
-        raise DatasetError(f'{what} {path} cannot be read ({reason(path, data, error)})') from error
+        raise DatasetError(f'{kind} {path} cannot be read ({reason(path, data, error)})') from error
     if head.pages > 1:
-        raise DatasetError(f'{what} {path} is a {head.format} with {head.pages} pages or frames; which of them is '
+        raise DatasetError(f'{kind} {path} is a {head.format} with {head.pages} pages or frames; which of them is '
                            'meant cannot be known. Write each to a file of its own, for instance: magick FILE '
                            'page-%03d.png')
     if head.width * head.height > MOST_PIXELS:
-        raise DatasetError(f'{what} {path} has {head.width}x{head.height} pixels; at most {MOST_PIXELS} can be read. '
+        raise DatasetError(f'{kind} {path} has {head.width}x{head.height} pixels; at most {MOST_PIXELS} can be read. '
                            'Cut it into tiles')
     return head
 

@@ -41,19 +41,19 @@ class Listing:
         return f'left out: {", ".join(parts)}{f" and {more} other kinds" if more > 0 else ""}' if parts else ''
 
 
-def list_folder(folder: str, endings: Sequence[str], what: str = 'images', skip: Sequence[str] = ()) -> Listing:
+def list_folder(folder: str, endings: Sequence[str], contents: str = 'images', skip: Sequence[str] = ()) -> Listing:
     """All files with one of the endings (in any case), in the order of their names; may be none.
 
     Args:
         folder: where to look.
         endings: with their dot, in small letters.
-        what: what the folder must hold, for errors.
+        contents: what the folder must hold, for errors.
         skip: folders below it that are not entered.
 
     Raises:
         DatasetError: no such folder, or it is a file.
     """
-    require_folder(folder, what)
+    require_folder(folder, contents)
     files: dict[str, str] = {}
     left_out: Counter[str] = Counter()
     seen = {_identity(path) for path in skip}
@@ -83,20 +83,20 @@ def list_folder(folder: str, endings: Sequence[str], what: str = 'images', skip:
     return Listing(dict(sorted(files.items())), +left_out)
 
 
-def require_folder(folder: str, what: str) -> None:
+def require_folder(folder: str, contents: str) -> None:
     """Raises `DatasetError` that says what a path is, where it is no folder."""
     if os.path.isdir(folder):
         return
     ending = os.path.splitext(str(folder))[1].lower()
     if not os.path.exists(folder):
         link = f': it is a link to {os.readlink(folder)}, which is not there' if os.path.islink(folder) else ''
-        raise DatasetError(f'folder {folder} is missing{link}: it must hold the {what}, in any tree of folders')
+        raise DatasetError(f'folder {folder} is missing{link}: it must hold the {contents}, in any tree of folders')
     if ending in VIDEOS:
-        raise DatasetError(f'{folder} is a video, where a folder of {what} is asked for. Take images from it, for '
+        raise DatasetError(f'{folder} is a video, where a folder of {contents} is asked for. Take images from it, for '
                            f'instance two a second: ffmpeg -i {folder} -vf fps=2 FOLDER/%06d.png')
     if ending in ARCHIVES:
-        raise DatasetError(f'{folder} is an archive, where a folder of {what} is asked for: unpack it')
-    raise DatasetError(f'{folder} is a file, where a folder of {what} is asked for: give the folder that it is in, '
+        raise DatasetError(f'{folder} is an archive, where a folder of {contents} is asked for: unpack it')
+    raise DatasetError(f'{folder} is a file, where a folder of {contents} is asked for: give the folder that it is in, '
                        f'{os.path.dirname(folder) or "."}')
 
 
@@ -118,10 +118,10 @@ def stem(name: str) -> str:
 
 def _identity(path: str) -> tuple[int, int] | str:
     try:
-        found = os.stat(path)
+        status = os.stat(path)
     except OSError:
         return os.path.realpath(path)
-    return (found.st_dev, found.st_ino) if found.st_ino else os.path.realpath(path)
+    return (status.st_dev, status.st_ino) if status.st_ino else os.path.realpath(path)
 
 
 def _hidden(name: str) -> bool:

@@ -46,12 +46,12 @@ class GTA5Dataset(LabelledScenes):
         samples = super().load_data_list()
         if self.split is None:
             return samples
-        wanted = set(_names(osp.join(self.data_root, self.split)))
-        chosen = [sample for sample in samples if osp.basename(sample['img_path']) in wanted]
-        if len(chosen) < len(wanted):
-            lost = sorted(wanted - {osp.basename(sample['img_path']) for sample in chosen})
+        names = set(_names(osp.join(self.data_root, self.split)))
+        chosen = [sample for sample in samples if osp.basename(sample['img_path']) in names]
+        if len(chosen) < len(names):
+            lost = sorted(names - {osp.basename(sample['img_path']) for sample in chosen})
             raise DatasetError(
-                f'{self.split} names {len(wanted)} pictures and {len(lost)} of them are not in '
+                f'{self.split} names {len(names)} pictures and {len(lost)} of them are not in '
                 f'{self.data_prefix["img_path"]}, the first {lost[0]}.\n{self.way_out()}'
             )
         return chosen

@@ -49,8 +49,8 @@ class ImageFolders(BaseDataset):
         if not folder.is_dir():
             raise DatasetError(f'folder {folder} is missing.\n{self._way_out()}')
         listing = Path(self.data_root) / 'meta' / f'{self.split}.txt'
-        there = _class_folders(folder)
-        names = self._class_names(there) if there else []
+        folders = _class_folders(folder)
+        names = self._class_names(folders) if folders else []
         samples = _from_folders(folder, names) if names else _from_list(folder, listing)
         if not samples:
             raise DatasetError(f'{folder} holds neither folders of pictures, one a class, nor pictures that {listing} '
@@ -61,12 +61,12 @@ class ImageFolders(BaseDataset):
         self._metainfo.setdefault('classes', tuple(names or map(str, range(count))))
         return samples
 
-    def _class_names(self, there: list[str]) -> list[str]:
+    def _class_names(self, folders: list[str]) -> list[str]:
         """All classes in the order of their numbers. Raises `DatasetError` for a folder that is none of them."""
         known = list(self._metainfo.get('classes') or ())
         place = Path(self.data_root) / self.classes_from
-        known = known or _class_folders(place) or there
-        foreign = [name for name in there if name not in known]
+        known = known or _class_folders(place) or folders
+        foreign = [name for name in folders if name not in known]
         if foreign:
             source = "metainfo's classes" if self._metainfo.get('classes') else str(place)
             raise DatasetError(f'{Path(self.data_root) / self.split} has folders of {len(foreign)} classes that '

@@ -35,8 +35,8 @@ class Pairs:
 
     def compared(self) -> str:
         """How names were compared, for an error."""
-        parts = [f'{what} names end with {suffix!r}'
-                 for what, suffix in (('image', self.image_suffix), ('label', self.label_suffix)) if suffix]
+        parts = [f'{side} names end with {suffix!r}'
+                 for side, suffix in (('image', self.image_suffix), ('label', self.label_suffix)) if suffix]
         return ('paths without the file ending' + (f', where {" and ".join(parts)}' if parts else '')
                 + '; --image-suffix and --label-suffix say otherwise')
 
@@ -51,16 +51,17 @@ def find_pairs(images: str, labels: str, image_suffix: str | None = None, label_
         pictures, maps, notes = _one_folder(images, image_suffix, label_suffix)
     else:
         below = [[inner] if _inside(inner, outer) else [] for outer, inner in ((images, labels), (labels, images))]
-        found = [list_folder(folder, endings, what, skip) for folder, endings, what, skip in
-                 ((images, PICTURES, 'images', below[0]), (labels, LABELS, 'labels', below[1]))]
-        pictures = _by_name(images, found[0], PICTURES, 'images', image_suffix)
-        maps = _by_name(labels, found[1], LABELS, 'labels', label_suffix)
-        notes = [f'{what} {listing.note()}' for what, listing in zip(('images:', 'labels:'), found) if listing.note()]
+        listings = [list_folder(folder, endings, contents, skip) for folder, endings, contents, skip in
+                    ((images, PICTURES, 'images', below[0]), (labels, LABELS, 'labels', below[1]))]
+        pictures = _by_name(images, listings[0], PICTURES, 'images', image_suffix)
+        maps = _by_name(labels, listings[1], LABELS, 'labels', label_suffix)
+        notes = [f'{kind} {listing.note()}' for kind, listing in zip(('images:', 'labels:'), listings)
+                 if listing.note()]
     match = match_names(list(pictures), list(maps), _bare(image_suffix), _bare(label_suffix))
-    wanted = match.labels
-    samples = tuple((name, path, maps[wanted[name]]) for name, path in pictures.items() if name in wanted)
-    used = set(wanted.values())
-    pairs = Pairs(samples, match.image_end, match.label_end, tuple(name for name in pictures if name not in wanted),
+    partners = match.labels
+    samples = tuple((name, path, maps[partners[name]]) for name, path in pictures.items() if name in partners)
+    used = set(partners.values())
+    pairs = Pairs(samples, match.image_end, match.label_end, tuple(name for name in pictures if name not in partners),
                   tuple(name for name in maps if name not in used), (*notes, *_said(match)))
     if not samples:
         raise DatasetError(f'no label file in {labels} belongs to an image in {images}: an image is called '
@@ -69,31 +70,31 @@ def find_pairs(images: str, labels: str, image_suffix: str | None = None, label_
     return pairs
 
 
-def list_files(folder: str, endings: tuple[str, ...], what: str, suffix: str | None = None) -> dict[str, str]:
+def list_files(folder: str, endings: tuple[str, ...], contents: str, suffix: str | None = None) -> dict[str, str]:
     """Name (path below `folder`, without ending, with '/') -> path, of all files there; hidden ones are left out.
 
     Raises:
         DatasetError: no such folder, nothing in it, or two files that differ in their ending alone.
     """
-    return _by_name(folder, list_folder(folder, endings, what), endings, what, suffix)
+    return _by_name(folder, list_folder(folder, endings, contents), endings, contents, suffix)
 
 
-def _by_name(folder: str, listing: Listing, endings: tuple[str, ...], what: str, suffix: str | None
+def _by_name(folder: str, listing: Listing, endings: tuple[str, ...], contents: str, suffix: str | None
              ) -> dict[str, str]:
-    found: dict[str, str] = {}
+    paths: dict[str, str] = {}
     for file, path in listing.files.items():
         name = stem(file)
         if suffix and not (name.endswith(suffix) or file.endswith(suffix)):
             continue
-        if name in found:
-            raise DatasetError(f'{found[name]} and {path} differ only in their ending: which one is meant? '
-                               f'--{what.rstrip("s")}-suffix {os.path.splitext(path)[1]} takes the second')
-        found[name] = path
-    if not found:
+        if name in paths:
+            raise DatasetError(f'{paths[name]} and {path} differ only in their ending: which one is meant? '
+                               f'--{contents.rstrip("s")}-suffix {os.path.splitext(path)[1]} takes the second')
+        paths[name] = path
+    if not paths:
         ends = f' whose name ends with {suffix!r}' if suffix else ''
-        hint = _no_labels(listing.left_out) if what == 'labels' else foreign_files(listing.left_out)
-        raise DatasetError(f'{folder} holds no {what}{ends}: no file with {", ".join(endings)}{hint}')
-    return dict(sorted(found.items()))
+        hint = _no_labels(listing.left_out) if contents == 'labels' else foreign_files(listing.left_out)
+        raise DatasetError(f'{folder} holds no {contents}{ends}: no file with {", ".join(endings)}{hint}')
+    return dict(sorted(paths.items()))
 
 
 def _no_labels(left_out: Counter[str]) -> str:
@@ -119,16 +120,16 @@ def _one_folder(folder: str, image_suffix: str | None, label_suffix: str | None
         hint = '. It holds no labels but JPEG files, and JPEG is no format for labels: it changes ids at every edge'
         raise DatasetError(f'images and labels are in one folder, {folder}: {error}{hint * only}') from None
     parts = []
-    for what, names, endings in (('images', images, PICTURES), ('labels', labels, LABELS)):
+    for contents, names, endings in (('images', images, PICTURES), ('labels', labels, LABELS)):
         chosen = Listing({name: listing.files[name] for name in names if name.lower().endswith(endings)}, Counter())
-        parts.append(_by_name(folder, chosen, endings, what, None))
+        parts.append(_by_name(folder, chosen, endings, contents, None))
     note = listing.note()
     return parts[0], parts[1], [f'images and labels are in one folder: {said}', *([note] if note else [])]
 
 
 def _said(match: Match) -> list[str]:
     """How names were compared, where it is not by what they have in common alone."""
-    fronts = [f'{what} names without {front!r} in front' for what, front in
+    fronts = [f'{side} names without {front!r} in front' for side, front in
               (('image', match.image_front), ('label', match.label_front)) if front]
     text = ' and '.join([*fronts, *([match.rule] if match.rule else [])])
     return [f'to find pairs: {text}'] if text else []

@@ -37,7 +37,7 @@ def annotate(instance_ids: np.ndarray, classes: Classes = CITYSCAPES, crowd_belo
         crowd_below: objects of fewer pixels go into their class's crowd; 0 keeps all of them.
     """
     category = _categories(classes)
-    found: list[dict] = []
+    objects: list[dict] = []
     crowds: dict[int, np.ndarray] = {}
     pixels_of = np.bincount(instance_ids.ravel())
     for number in np.flatnonzero(pixels_of).tolist():
@@ -48,8 +48,8 @@ def annotate(instance_ids: np.ndarray, classes: Classes = CITYSCAPES, crowd_belo
         if number < 1000 or pixels < crowd_below:
             crowds[category[label]] = crowds.get(category[label], False) | mask
         else:
-            found.append(_annotation(mask, category[label], crowd=False))
-    return found + [_annotation(mask, number, crowd=True) for number, mask in sorted(crowds.items())]
+            objects.append(_annotation(mask, category[label], crowd=False))
+    return objects + [_annotation(mask, number, crowd=True) for number, mask in sorted(crowds.items())]
 
 
 class CocoFile:

@@ -71,14 +71,14 @@ def read_label(path: str, backend_args: dict | None = None) -> LabelFile:
     values, palette = read_raster(head, data, 'label file')
     if palette is not None:
         return LabelFile('palette', values, palette, head)
-    found = _of_bands(path, values, head)
-    if found.kind == 'ids' and head.nodata is not None and not 0 <= head.nodata < 255:
-        empty = found.values == head.nodata
+    label_file = _of_bands(path, values, head)
+    if label_file.kind == 'ids' and head.nodata is not None and not 0 <= head.nodata < 255:
+        empty = label_file.values == head.nodata
         if empty.any():
             note = f'pixels of the value {head.nodata:g}, which the files declare to be no data, are taken as no class'
-            found = replace(found, values=np.where(empty, VOID, found.values.astype(np.int64)),
-                            notes=(*found.notes, note))
-    return replace(found, head=head)
+            label_file = replace(label_file, values=np.where(empty, VOID, label_file.values.astype(np.int64)),
+                                 notes=(*label_file.notes, note))
+    return replace(label_file, head=head)
 
 
 def _of_bands(path: str, values: np.ndarray, head: Head | None) -> LabelFile:
@@ -92,9 +92,10 @@ def _of_bands(path: str, values: np.ndarray, head: Head | None) -> LabelFile:
         ids, more = _whole_numbers(path, values.reshape(values.shape[:2]))
         return LabelFile('ids', ids, notes=(*notes, *more))
     if count != 3 or values.dtype not in (np.uint8, np.uint16):
-        what = head.text() if head else f'an array of {count} bands of {values.dtype}'
-        raise DatasetError(f'label file {path} is {what}: labels have one id a pixel, or 8-bit colours. Write the band '
-                           'that holds the ids to a file of its own, for instance: gdal_translate -b 1 FILE NEW.tif')
+        content = head.text() if head else f'an array of {count} bands of {values.dtype}'
+        raise DatasetError(f'label file {path} is {content}: labels have one id a pixel, or 8-bit colours. Write the '
+                           'band that holds the ids to a file of its own, for instance: '
+                           'gdal_translate -b 1 FILE NEW.tif')
     if values.dtype == np.uint16:
         return _deep_colours(path, values, notes)
     return _of_colours(values, notes)
@@ -123,20 +124,20 @@ def _deep_colours(path: str, values: np.ndarray, notes: list[str]) -> LabelFile:
 def _without_alpha(path: str, values: np.ndarray, head: Head | None) -> tuple[np.ndarray, list[str]]:
     """Without a last band that says nothing, or nothing that the colours do not."""
     if head is None or not head.alpha:
-        what = head.text() if head else f'an array of {values.shape[2]} bands'
-        raise DatasetError(f'label file {path} is {what}: labels have one id a pixel, or three bands of colour')
-    alpha, rest = values[..., -1], values[..., :-1]
+        content = head.text() if head else f'an array of {values.shape[2]} bands'
+        raise DatasetError(f'label file {path} is {content}: labels have one id a pixel, or three bands of colour')
+    alpha, bands = values[..., -1], values[..., :-1]
     if alpha.min() == alpha.max():
-        return rest, []
+        return bands, []
     clear, full = alpha == 0, np.iinfo(alpha.dtype).max
-    hidden = rest[clear]
+    hidden = bands[clear]
     if not np.isin(alpha, (0, full)).all() or (hidden != hidden[0]).any():
         raise DatasetError(f'label file {path} is partly transparent, which makes its colours uncertain: write it '
                            'without transparency, for instance: magick FILE -background black -alpha remove NEW.png')
-    if (rest == rest[0, 0]).all():
+    if (bands == bands[0, 0]).all():
         raise DatasetError(f'label file {path} is of one colour and differs in its transparency alone: the labels seem '
                            'to be there. Write them as a grey file: magick FILE -alpha extract NEW.png')
-    return rest, ['transparent pixels are taken with the one colour that they all have']
+    return bands, ['transparent pixels are taken with the one colour that they all have']
 
 
 def _whole_numbers(path: str, values: np.ndarray) -> tuple[np.ndarray, list[str]]:
@@ -161,8 +162,8 @@ def _whole_numbers(path: str, values: np.ndarray) -> tuple[np.ndarray, list[str]
 
 def _numpy(path: str, data: bytes) -> np.ndarray:
     try:
-        found = np.load(io.BytesIO(data), allow_pickle=False)
-        arrays = [found] if isinstance(found, np.ndarray) else [found[name] for name in found.files]
+        content = np.load(io.BytesIO(data), allow_pickle=False)
+        arrays = [content] if isinstance(content, np.ndarray) else [content[name] for name in content.files]
     except Exception as error:
         raise DatasetError(f'label file {path} cannot be read ({error}); an array of ids, saved by numpy.save, is '
                            'understood') from error

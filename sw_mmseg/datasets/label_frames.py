@@ -49,9 +49,9 @@ class LabelFrames:
             return one, [f'{sum(self.sizes.values())} images are turned by EXIF; their labels lie as the images are '
                          f'{one}, by their sizes'] if one else []
         if len(self.sizes) == 1:
-            frame, why = next(iter(self.sizes)), 'by the sizes of others'
+            frame, evidence = next(iter(self.sizes)), 'by the sizes of others'
         elif self.edges.max() > CLEARER * self.edges.min():
-            frame, why = FRAMES[int(self.edges.argmax())], "by the images' edges"
+            frame, evidence = FRAMES[int(self.edges.argmax())], "by the images' edges"
         else:
             raise DatasetError(
                 f'{len(self.uncertain)} images are turned by EXIF, such as {self.uncertain[0]}, and their label files '
@@ -59,7 +59,7 @@ class LabelFrames:
                 'it is shown, write the images anew: magick mogrify -auto-orient FILES. If on the image as the file '
                 'holds it, remove the mark: exiftool -Orientation= FILES')
         return frame, [f'{len(self.uncertain)} images are turned by EXIF; their labels lie as the images are {frame}, '
-                       f'{why}']
+                       f'{evidence}']
 
 
 def edges_on_borders(image: np.ndarray, labels: np.ndarray, orientation: int) -> tuple[float, float]:
@@ -75,11 +75,11 @@ def edges_on_borders(image: np.ndarray, labels: np.ndarray, orientation: int) ->
     """
     grey = cv2.cvtColor(image, cv2.COLOR_BGR2GRAY).astype(np.float32)
     edges = np.abs(cv2.Sobel(grey, cv2.CV_32F, 1, 0)) + np.abs(cv2.Sobel(grey, cv2.CV_32F, 0, 1))
-    found = []
+    ratios = []
     for candidate in (labels, turned(labels, orientation)):
         border = np.zeros(grey.shape, bool)
         flat = candidate.reshape(*candidate.shape[:2], -1)
         border[1:] |= (flat[1:] != flat[:-1]).any(-1)
         border[:, 1:] |= (flat[:, 1:] != flat[:, :-1]).any(-1)
-        found.append(float(edges[border].mean() / max(edges.mean(), 1e-6)) if border.any() else 0.0)
-    return found[0], found[1]
+        ratios.append(float(edges[border].mean() / max(edges.mean(), 1e-6)) if border.any() else 0.0)
+    return ratios[0], ratios[1]

@@ -33,23 +33,23 @@ class LabelCounts:
     bits: int = 8
 
 
-def count_label(found: LabelFile) -> LabelCounts:
+def count_label(label_file: LabelFile) -> LabelCounts:
     """What is counted of a label file."""
-    packed = pack_colors(found.values) if found.kind == 'colours' else found.values
+    packed = pack_colors(label_file.values) if label_file.kind == 'colours' else label_file.values
     values = count_values(packed)
     inner = count_values(packed[_inner(packed)])
-    bits = found.head.bits if found.head and found.head.bits < 8 and found.kind == 'ids' else 8
-    if found.kind == 'palette':
-        colors = pack_colors(found.palette).tolist()
+    bits = label_file.head.bits if label_file.head and label_file.head.bits < 8 and label_file.kind == 'ids' else 8
+    if label_file.kind == 'palette':
+        colors = pack_colors(label_file.palette).tolist()
         used = {index: colors[index] if index < len(colors) else 0 for index in values}
         places = {color: frozenset(i for i, c in enumerate(colors) if c == color) for color in used.values()}
         return LabelCounts('palette', values, _renamed(values, used), inner, _renamed(inner, used), used, places)
-    if found.kind == 'colours':
+    if label_file.kind == 'colours':
         return LabelCounts('colours', values, values, inner, inner)
-    if found.values.dtype != np.uint8:
-        return LabelCounts(found.kind, values, None, inner, {}, bits=bits)
+    if label_file.values.dtype != np.uint8:
+        return LabelCounts(label_file.kind, values, None, inner, {}, bits=bits)
     greys = {value: value * 0x010101 for value in values}
-    return LabelCounts(found.kind, values, _renamed(values, greys), inner, _renamed(inner, greys), bits=bits)
+    return LabelCounts(label_file.kind, values, _renamed(values, greys), inner, _renamed(inner, greys), bits=bits)
 
 
 class LabelKinds:
@@ -107,7 +107,7 @@ class LabelKinds:
         if self.files['colours']:
             return True, self._colours()
         self._check_depths()
-        shifted = [index for index, found in self.indices.items() if len(found) > 1]
+        shifted = [index for index, meanings in self.indices.items() if len(meanings) > 1]
         if not shifted:
             return False, []
         text = self._palettes(shifted[0])
@@ -130,7 +130,7 @@ class LabelKinds:
         return self.inner_colors if colors else self.inner
 
     def _colours(self) -> list[str]:
-        seen = set().union(*(found for kind, found in self.colors.items() if kind != 'ids'))
+        seen = set().union(*(meanings for kind, meanings in self.colors.items() if kind != 'ids'))
         if not set(self.colors['ids']) <= seen:
             self._refuse_mixture(self.examples['ids'])
         plain = self.files['grey'] + self.files['ids']
@@ -159,10 +159,10 @@ class LabelKinds:
 
 
 def _renamed(counts: dict[int, int], names: dict[int, int]) -> dict[int, int]:
-    found: Counter[int] = Counter()
+    totals: Counter[int] = Counter()
     for value, count in counts.items():
-        found[names[value]] += count
-    return found
+        totals[names[value]] += count
+    return totals
 
 
 def _inner(values: np.ndarray) -> np.ndarray:

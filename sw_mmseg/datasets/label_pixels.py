@@ -26,13 +26,13 @@ def count_values(values: np.ndarray) -> dict[int, int]:
     return dict(zip(*(part.tolist() for part in np.unique(values, return_counts=True))))
 
 
-def shares(values: np.ndarray, total: int, what: str, limit: int = 6) -> str:
+def shares(values: np.ndarray, total: int, kind: str, limit: int = 6) -> str:
     """'37 (2.10 %), 40 (0.30 %) and 3 more' of `total` pixels, the commonest first; packed colours as (r, g, b)."""
-    return share_text(count_values(values), total, what, limit)
+    return share_text(count_values(values), total, kind, limit)
 
 
-def share_text(counts: dict[int, int], total: int, what: str, limit: int = 6) -> str:
+def share_text(counts: dict[int, int], total: int, kind: str, limit: int = 6) -> str:
     """The same from pixels by value."""
     ordered = sorted(counts.items(), key=lambda item: -item[1])
-    texts = [f'{unpack_color(v) if what == "colours" else v} ({100 * n / total:.3g} %)' for v, n in ordered[:limit]]
+    texts = [f'{unpack_color(v) if kind == "colours" else v} ({100 * n / total:.3g} %)' for v, n in ordered[:limit]]
     return ', '.join(texts) + (f' and {len(ordered) - limit} more' if len(ordered) > limit else '')

@@ -77,7 +77,7 @@ def scan(samples: Sequence[Sample], decode: int | None = 1000, colors: bool = Fa
     """
     count = len(samples)
     whole = set(range(count)) if decode is None else set(np.linspace(0, count - 1, min(decode, count)).astype(int))
-    found, kinds, frames = Scan(count), LabelKinds(), LabelFrames()
+    tally, kinds, frames = Scan(count), LabelKinds(), LabelFrames()
     notes: dict[str, Counter[str]] = {'images': Counter(), 'label files': Counter()}
     deep: list[tuple[float, bool]] = []
     progress = progress or (lambda done, total: None)
@@ -85,7 +85,7 @@ def scan(samples: Sequence[Sample], decode: int | None = 1000, colors: bool = Fa
     try:
         looks = pool.map(lambda item: look(item[1], item[0] in whole, limits), enumerate(samples))
         for index, (sample, seen) in enumerate(zip(samples, looks)):
-            _add(found, sample, seen, index in whole)
+            _add(tally, sample, seen, index in whole)
             if seen.fault is None:
                 notes['images'].update(seen.image_notes if seen.peak is None else ())
                 notes['label files'].update(seen.label_notes)
@@ -95,16 +95,16 @@ def scan(samples: Sequence[Sample], decode: int | None = 1000, colors: bool = Fa
             progress(index + 1, count)
     finally:
         pool.shutdown(wait=False, cancel_futures=True)
-    _tell(found, notes)
-    _decide(found, kinds, frames, deep, colors, ids)
-    return found
+    _tell(tally, notes)
+    _decide(tally, kinds, frames, deep, colors, ids)
+    return tally
 
 
-def class_shares(found: Scan, table: ClassTable) -> Shares:
+def class_shares(tally: Scan, table: ClassTable) -> Shares:
     """The values that were found, by class."""
-    values = np.array(list(found.pixels), np.int64)
-    pixels = np.array(list(found.pixels.values()), np.int64)
-    classes = table.classes_of(values, found.colors)
+    values = np.array(list(tally.pixels), np.int64)
+    pixels = np.array(list(tally.pixels.values()), np.int64)
+    classes = table.classes_of(values, tally.colors)
     unknown = classes == UNKNOWN
     if table.ignore_unknown:
         classes, unknown = np.where(unknown, IGNORE, classes), np.zeros_like(unknown)
@@ -120,21 +120,21 @@ def usable_cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, 'sched_getaffinity') else os.cpu_count() or 1
 
 
-def _add(found: Scan, sample: Sample, seen: Look, whole: bool) -> None:
+def _add(tally: Scan, sample: Sample, seen: Look, whole: bool) -> None:
     if seen.fault is not None:
-        found.faults[sample[0]] = seen.fault
+        tally.faults[sample[0]] = seen.fault
         return
-    found.sizes[seen.size] += 1
-    found.decoded += whole
+    tally.sizes[seen.size] += 1
+    tally.decoded += whole
     if seen.flat:
-        found.flat[sample[0]] = seen.flat
+        tally.flat[sample[0]] = seen.flat
 
 
-def _tell(found: Scan, notes: dict[str, Counter[str]]) -> None:
-    for what, counts in notes.items():
-        found.notes += [f'{number} {what}: {note}' for note, number in counts.items()]
+def _tell(tally: Scan, notes: dict[str, Counter[str]]) -> None:
+    for kind, counts in notes.items():
+        tally.notes += [f'{number} {kind}: {note}' for note, number in counts.items()]
         for note in counts:
-            already_said(f'{what}: {note}')
+            already_said(f'{kind}: {note}')
 
 
 def _add_labels(kinds: LabelKinds, frames: LabelFrames, sample: Sample, seen: Look) -> None:
@@ -146,17 +146,17 @@ def _add_labels(kinds: LabelKinds, frames: LabelFrames, sample: Sample, seen: Lo
         frames.add_size(seen.frame)
 
 
-def _decide(found: Scan, kinds: LabelKinds, frames: LabelFrames, deep: list[tuple[float, bool]], colors: bool,
+def _decide(tally: Scan, kinds: LabelKinds, frames: LabelFrames, deep: list[tuple[float, bool]], colors: bool,
             ids: bool) -> None:
     """What only all files together tell: ids or colours, which way up, and what is white."""
-    found.colors, said = kinds.decide(colors, ids)
-    found.pixels, found.interior = kinds.pixels(found.colors), kinds.interior(found.colors)
-    found.frame, turned = frames.decide()
-    found.notes += [*said, *turned]
+    tally.colors, said = kinds.decide(colors, ids)
+    tally.pixels, tally.interior = kinds.pixels(tally.colors), kinds.interior(tally.colors)
+    tally.frame, turned = frames.decide()
+    tally.notes += [*said, *turned]
     if deep:
         floating = {kind for _, kind in deep}
         if len(floating) > 1:
             raise DatasetError('some images are of floating point and some of 16 bits: write them in one way')
-        found.white = white_of(max(peak for peak, _ in deep), floating.pop(), 'the folder')
-        found.notes.append(f'{len(deep)} images are deeper than 8 bits; {found.white:g} is white: no value is larger '
+        tally.white = white_of(max(peak for peak, _ in deep), floating.pop(), 'the folder')
+        tally.notes.append(f'{len(deep)} images are deeper than 8 bits; {tally.white:g} is white: no value is larger '
                            f'than {max(peak for peak, _ in deep):g}')

@@ -78,8 +78,8 @@ class LabelledImages(BaseSegDataset):
         samples = [dict(img_path=image, seg_map_path=label, label_map=None, reduce_zero_label=False, seg_fields=[])
                    for name, image, label in pairs.samples if name not in self.leave_out]
         if self.hold_out:
-            apart = self.hold_out // 2  # not the first, which is often unlike the others
-            samples = [s for i, s in enumerate(samples) if (i % self.hold_out == apart) == self.held_out]
+            offset = self.hold_out // 2  # not the first, which is often unlike the others
+            samples = [s for i, s in enumerate(samples) if (i % self.hold_out == offset) == self.held_out]
         if not samples:
             raise DatasetError(f'LabelledImages: no image of {self.images} is left')
         return samples

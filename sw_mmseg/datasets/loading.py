@@ -56,12 +56,13 @@ def read_label_file(path: str, backend_args: dict | None = None) -> np.ndarray:
     return _eight_bit_ids(read_label(path, backend_args), path)
 
 
-def _eight_bit_ids(found: LabelFile, path: str) -> np.ndarray:
-    if found.kind in ('ids', 'palette') and found.values.dtype == np.uint8 and (not found.head or found.head.bits > 1):
-        return found.values
-    what = found.head.text() if found.head else 'numpy'
+def _eight_bit_ids(label_file: LabelFile, path: str) -> np.ndarray:
+    head, values = label_file.head, label_file.values
+    if label_file.kind in ('ids', 'palette') and values.dtype == np.uint8 and (not head or head.bits > 1):
+        return values
+    content = head.text() if head else 'numpy'
     raise DatasetError(
-        f'label file {path} holds {what} pixels, not ids: it is a colour picture of the labels, or a program '
+        f'label file {path} holds {content} pixels, not ids: it is a colour picture of the labels, or a program '
         'that saved it anew dropped its palette. Unpack the original: one grey channel, or a palette.'
     )
 
@@ -81,12 +82,12 @@ def read_labels(path: str, label_ids: str | ClassTable, backend_args: dict | Non
 
 
 def _read_labels(path: str, label_ids: str | ClassTable, backend_args: dict | None) -> tuple[np.ndarray, LabelFile]:
-    found = read_label(path, backend_args)
-    for note in found.notes:
+    label_file = read_label(path, backend_args)
+    for note in label_file.notes:
         say_once(f'label files: {note}', path)
     if isinstance(label_ids, ClassTable):
-        return label_ids.classes_in(found, path), found
-    return map_ids(_eight_bit_ids(found, path), label_ids, path), found
+        return label_ids.classes_in(label_file, path), label_file
+    return map_ids(_eight_bit_ids(label_file, path), label_ids, path), label_file
 
 
 @TRANSFORMS.register_module()
@@ -116,7 +117,7 @@ class LoadImage(LoadImageFromFile):
             if (self.color_type, self.imdecode_backend) != ('color', 'cv2'):
                 return super().transform(results)
             data = fileio.get(path, backend_args=self.backend_args)
-            found = read_image(path, data, self.white, self.bands)
+            image_file = read_image(path, data, self.white, self.bands)
         except FileNotFoundError:
             raise DatasetError(f'image {path} is missing') from None
         except DatasetError:
@@ -125,12 +126,12 @@ class LoadImage(LoadImageFromFile):
             raise
         except Exception as error:
             raise DatasetError(f'image {path} cannot be read ({error}). Download or unpack it again.') from error
-        for note in found.notes:
+        for note in image_file.notes:
             say_once(f'images: {note}', path)
-        image = found.pixels.astype(np.float32) if self.to_float32 else found.pixels
+        image = image_file.pixels.astype(np.float32) if self.to_float32 else image_file.pixels
         results['img'] = image
         results['img_shape'] = results['ori_shape'] = image.shape[:2]
-        results['orientation'] = found.head.orientation
+        results['orientation'] = image_file.head.orientation
         return results
 
 
@@ -159,8 +160,8 @@ class LoadLabels(BaseTransform):
             raise DatasetError(
                 f'{results.get("img_path")} is of a data set without labels; its pipeline must not load any'
             )
-        labels, found = _read_labels(path, results.get('label_ids', 'raw'), self.backend_args)
-        if found.head is None or found.head.orientation == 1:
+        labels, label_file = _read_labels(path, results.get('label_ids', 'raw'), self.backend_args)
+        if label_file.head is None or label_file.head.orientation == 1:
             labels = turned_like(labels, results)
         labels = self._fit(labels, results)
         if results.get('label_map') is not None:  # a choice of classes, by mmseg's `metainfo`

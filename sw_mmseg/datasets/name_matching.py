@@ -50,9 +50,9 @@ def match_names(images: list[str], labels: list[str], image_end: str | None = No
             continue
         for image_front in _fronts(changed[0]):
             for label_front in _fronts(changed[1]):
-                found = _match(*changed, image_front, label_front, image_end, label_end, rule)
-                if len(found.labels) > len(best.labels):
-                    best = found
+                match = _match(*changed, image_front, label_front, image_end, label_end, rule)
+                if len(match.labels) > len(best.labels):
+                    best = match
                 if len(best.labels) >= enough:
                     return best
     return best
@@ -122,24 +122,24 @@ def _match(images: dict[str, str], labels: dict[str, str], image_front: str, lab
     """By one rule, with one front cut off each kind of names."""
     stripped = [_without_front(names, front) for names, front in ((images, image_front), (labels, label_front))]
     ends = find_suffixes(list(stripped[0]), list(stripped[1]), image_end, label_end)
-    found = {}
+    pairs = {}
     for key, name in stripped[0].items():
-        wanted = key[:len(key) - len(ends[0])] + ends[1]
-        if key.endswith(ends[0]) and wanted in stripped[1]:
-            found[name] = stripped[1][wanted]
-    return Match(found, image_front, ends[0], label_front, ends[1], rule)
+        partner = key[:len(key) - len(ends[0])] + ends[1]
+        if key.endswith(ends[0]) and partner in stripped[1]:
+            pairs[name] = stripped[1][partner]
+    return Match(pairs, image_front, ends[0], label_front, ends[1], rule)
 
 
 def _without_front(names: dict[str, str], front: str) -> dict[str, str]:
     """Key without the front -> name, of those that have it."""
     if not front:
         return names
-    found = {}
+    remainders = {}
     for key, name in names.items():
         folder, slash, file = key.rpartition('/')
         if file.startswith(front) and len(file) > len(front):
-            found[f'{folder}{slash}{file[len(front):]}'] = name
-    return found
+            remainders[f'{folder}{slash}{file[len(front):]}'] = name
+    return remainders
 
 
 def _fronts(names: dict[str, str]) -> list[str]:
@@ -152,8 +152,8 @@ def _fronts(names: dict[str, str]) -> list[str]:
 def _changed(names: list[str], change: Callable[[list[str]], list[str]]) -> dict[str, str] | None:
     """Changed name -> name; None where two names become one."""
     keys = change(names)
-    found = dict(zip(keys, names))
-    return found if len(found) == len(names) else None
+    originals = dict(zip(keys, names))
+    return originals if len(originals) == len(names) else None
 
 
 def _composed(names: list[str]) -> list[str]:
@@ -182,7 +182,7 @@ def _small_letters(names: list[str]) -> list[str]:
 
 
 def _plain_numbers(names: list[str]) -> list[str]:
-    return [re.sub(r'\d+', lambda found: str(int(found[0])), name) for name in _without_constant_folders(names)]
+    return [re.sub(r'\d+', lambda match: str(int(match[0])), name) for name in _without_constant_folders(names)]
 
 
 RULES = (

@@ -32,9 +32,9 @@ class RandomNoise(BaseTransform):
         if np.random.rand() >= self.prob:
             return results
         image = results['img']
-        own = np.random.standard_normal(image.shape)
+        channel_noise = np.random.standard_normal(image.shape)
         common = np.random.standard_normal((*image.shape[:2], 1))
-        noise = np.sqrt(1 - self.grey) * own + np.sqrt(self.grey) * common
+        noise = np.sqrt(1 - self.grey) * channel_noise + np.sqrt(self.grey) * common
         noisy = image + np.random.uniform(*self.deviation) * noise
         results['img'] = np.rint(noisy).clip(0, 255).astype(image.dtype)
         return results

@@ -16,7 +16,7 @@ from .file_head import Head, open_picture, reason
 __all__ = ['decode_cv2', 'read_raster', 'turned']
 
 
-def read_raster(head: Head, data: bytes, what: str = 'image') -> tuple[np.ndarray, np.ndarray | None]:
+def read_raster(head: Head, data: bytes, kind: str = 'image') -> tuple[np.ndarray, np.ndarray | None]:
     """Pixels (H, W) or (H, W, bands), colours as RGB, turned as EXIF says; and the palette (K, 3) uint8, or None.
 
     Of a paletted file the pixels are indices. Raises `DatasetError` for a damaged file and for what cannot be decoded.
@@ -26,7 +26,7 @@ def read_raster(head: Head, data: bytes, what: str = 'image') -> tuple[np.ndarra
     except DatasetError:
         raise
     except Exception as error:  # Pillow raises almost anything on a damaged file
-        raise DatasetError(f'{what} {head.path} cannot be read ({reason(head.path, data, error)}). '
+        raise DatasetError(f'{kind} {head.path} cannot be read ({reason(head.path, data, error)}). '
                            'Download or unpack it again') from error
     return values, palette
 

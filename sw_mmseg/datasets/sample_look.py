@@ -44,13 +44,13 @@ def look(sample: Sample, whole: bool, limits: Limits = NO_LIMITS) -> Look:
     """Looks at a sample; `whole`, at its pixels too. An image outside the `limits` is faulty."""
     _, image, label = sample
     try:
-        found = read_image(image) if whole else None
-        head = found.head if found else read_head(image)
-        if found is None and not is_complete(head):
-            found = read_image(image)
+        image_file = read_image(image) if whole else None
+        head = image_file.head if image_file else read_head(image)
+        if image_file is None and not is_complete(head):
+            image_file = read_image(image)
         _keep_limits(image, head.size, limits)
-        seen = Look(head.size) if found is None else _of_image(found)
-        return seen if label is None else _with_label(seen, head, found if whole else None, image, label)
+        seen = Look(head.size) if image_file is None else _of_image(image_file)
+        return seen if label is None else _with_label(seen, head, image_file if whole else None, image, label)
     except DatasetError as error:
         return Look(None, str(error))
 
@@ -82,20 +82,21 @@ def is_complete(head: Head) -> bool:
     return head.format == 'GIF' and end.rstrip(b'\0').endswith(b';')
 
 
-def _of_image(found: ImageFile) -> Look:
-    floating = found.peak is not None and found.head.sample == 'float'
-    return Look(found.head.size, image_notes=found.notes, peak=found.peak, floating=floating, flat=_flat(found))
+def _of_image(image_file: ImageFile) -> Look:
+    floating = image_file.peak is not None and image_file.head.sample == 'float'
+    return Look(image_file.head.size, image_notes=image_file.notes, peak=image_file.peak, floating=floating,
+                flat=_flat(image_file))
 
 
 def _with_label(seen: Look, head: Head, image: ImageFile | None, path: str, label: str) -> Look:
     """The same with the label file; of which the head alone is read where the image was not."""
-    found = None
+    label_file = None
     if image is not None or label.lower().endswith(NUMPY):
-        found = read_label(label)
-        label_head, size = found.head, (found.values.shape[1], found.values.shape[0])
+        label_file = read_label(label)
+        label_head, size = label_file.head, (label_file.values.shape[1], label_file.values.shape[0])
     else:
-        label_head = read_head(label, what='label file')
-        found = None if is_complete(label_head) else read_label(label)
+        label_head = read_head(label, kind='label file')
+        label_file = None if is_complete(label_head) else read_label(label)
         size = label_head.size
     turned = head.orientation != 1 and (label_head is None or label_head.orientation == 1)
     stored = turned and head.orientation in SWAPPED and size == (head.width, head.height)
@@ -104,18 +105,18 @@ def _with_label(seen: Look, head: Head, image: ImageFile | None, path: str, labe
     if turned:
         both = size in (head.size[::-1], head.size) and (head.orientation not in SWAPPED or size[0] == size[1])
         frame = 'either' if both else 'stored' if stored else 'shown'
-        edges = edges_on_borders(image.pixels, found.values, head.orientation) if image and both else None
+        edges = edges_on_borders(image.pixels, label_file.values, head.orientation) if image and both else None
         seen = replace(seen, frame=frame, edges=edges)
     if image is None:
         return seen
-    return replace(seen, labels=count_label(found), label_notes=found.notes)
+    return replace(seen, labels=count_label(label_file), label_notes=label_file.notes)
 
 
-def _flat(found: ImageFile) -> str:
+def _flat(image_file: ImageFile) -> str:
     """'grey' or 'colour' where an image has few values, else ''."""
-    step = max(1, int((found.pixels.shape[0] * found.pixels.shape[1] / LOOKED_AT) ** 0.5))
-    pixels = found.pixels[::step, ::step].reshape(-1, 3)
-    if found.head.space == 'grey':
+    step = max(1, int((image_file.pixels.shape[0] * image_file.pixels.shape[1] / LOOKED_AT) ** 0.5))
+    pixels = image_file.pixels[::step, ::step].reshape(-1, 3)
+    if image_file.head.space == 'grey':
         return 'grey' if len(np.unique(pixels[:, 0])) <= FEW else ''
     few = len(np.unique(pixels.astype(np.int64) @ [65536, 256, 1])) <= FEW
-    return ('grey' if found.head.space == 'palette' else 'colour') if few else ''
+    return ('grey' if image_file.head.space == 'palette' else 'colour') if few else ''

@@ -93,7 +93,7 @@ class EfficientNetLite(BaseModule):
         names = [f'blocks.{stage}.{block}' for stage, blocks in enumerate(self.blocks) for block in range(len(blocks))]
         for number, name in enumerate(names):
             inside = EXPANDED if hasattr(self.get_submodule(name), 'conv_pwl') else PLAIN
-            yield from ((f'_blocks.{number}.{theirs}', f'{name}.{ours}') for theirs, ours in inside.items())
+            yield from ((f'_blocks.{number}.{package_part}', f'{name}.{part}') for package_part, part in inside.items())
 
 
 def _timm_network(name: str, drop_path_rate: float) -> nn.Module:

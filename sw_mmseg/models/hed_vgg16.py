@@ -45,7 +45,7 @@ def from_keras(arrays: Mapping[str, tuple[Tensor, Tensor]]) -> dict[str, Tensor]
 def fold_normalisation(state: dict[str, Tensor], mean: Sequence[float], std: Sequence[float]) -> dict[str, Tensor]:
     """The convolutions for RGB input that had `mean` subtracted and was divided by `std`, both of 0 to 255."""
     weight = state['conv1_1.weight'].double().flip(1)  # BGR to RGB: O C 3 3
-    ours, divisors, theirs = (torch.tensor(values, dtype=torch.float64) for values in (mean, std, HED_MEANS))
-    bias = state['conv1_1.bias'].double() + (weight.sum((2, 3)) * (ours - theirs)).sum(1)
+    means, divisors, file_means = (torch.tensor(values, dtype=torch.float64) for values in (mean, std, HED_MEANS))
+    bias = state['conv1_1.bias'].double() + (weight.sum((2, 3)) * (means - file_means)).sum(1)
     weight = weight * divisors.view(1, 3, 1, 1)
     return {**state, 'conv1_1.weight': weight.float(), 'conv1_1.bias': bias.float()}

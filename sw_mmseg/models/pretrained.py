@@ -121,8 +121,8 @@ def load_pretrained(module: nn.Module, state: dict[str, Tensor], minimum: float 
     if hasattr(module, 'remap_pretrained'):
         state = module.remap_pretrained(state)
     state = _without_unused_statistics(module, _with_variances(module, state))
-    own = {**dict(module.named_parameters()), **dict(module.named_buffers())}
-    misfits = [key for key, value in state.items() if key in own and own[key].shape != value.shape]
+    tensors = {**dict(module.named_parameters()), **dict(module.named_buffers())}
+    misfits = [key for key, value in state.items() if key in tensors and tensors[key].shape != value.shape]
     fitting = {key: value for key, value in state.items() if key not in misfits}
     missing = set(module.load_state_dict(fitting, strict=False).missing_keys)
 
@@ -149,10 +149,10 @@ def load_pretrained(module: nn.Module, state: dict[str, Tensor], minimum: float 
 
 def _with_variances(module: nn.Module, state: dict[str, Tensor]) -> dict[str, Tensor]:
     """Where the file has a whitening layer and the module a BatchNorm: the diagonal of its covariance as variance."""
-    state, own = dict(state), dict(module.named_buffers())
+    state, buffers = dict(state), dict(module.named_buffers())
     for key in [key for key in state if key.endswith('.running_cov')]:
         name = key.removesuffix('.running_cov')
-        if f'{name}.running_var' in own and f'{name}.running_var' not in state:
+        if f'{name}.running_var' in buffers and f'{name}.running_var' not in state:
             state[f'{name}.running_var'] = state.pop(key).diagonal(dim1=-2, dim2=-1).flatten()
             print_log(f'{name} whitens in the file and is a BatchNorm here: its variances are taken, its covariances '
                       'and switches are not', 'current', logging.WARNING)

@@ -25,7 +25,7 @@ BACKBONES = ('segmentor.backbone.', 'model.backbone.', 'backbone.')
 class Inert:
     """Stands for what is not read."""
 
-    def __init__(self, *arguments: object, **more: object) -> None:
+    def __init__(self, *arguments: object, **keywords: object) -> None:
         pass
 
     def __setstate__(self, state: object) -> None:

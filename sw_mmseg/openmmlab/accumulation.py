@@ -25,6 +25,7 @@ def accumulate(wrapper: OptimWrapper, loss: Tensor) -> None:
 
 ACCUMULATION = Change(
     name='backward passes that are parts of an iteration',
-    what='accumulate() takes one off the private _inner_count of the wrapper that it is given; nothing is replaced',
-    why='a step with two backward passes would count as two iterations, and update too early under accumulative_counts',
+    effect='accumulate() takes one off the private _inner_count of the wrapper that it is given; nothing is replaced',
+    reason='a step with two backward passes would count as two iterations, and update too early under '
+    'accumulative_counts',
     package='mmengine', versions='0.10')

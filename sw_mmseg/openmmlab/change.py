@@ -23,8 +23,8 @@ class Change:
 
     Args:
         name: in the log and the tests.
-        what: what differs once it is made.
-        why: what goes wrong without it.
+        effect: what differs once it is made.
+        reason: what goes wrong without it.
         package: the distribution whose code it is.
         versions: those it is for, in words.
         apply: makes it. The default does nothing: a private name is used, and no object of others is replaced.
@@ -33,8 +33,8 @@ class Change:
     """
 
     name: str
-    what: str
-    why: str
+    effect: str
+    reason: str
     package: str
     versions: str
     apply: Callable[[], None] = _nothing

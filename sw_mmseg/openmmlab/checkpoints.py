@@ -39,8 +39,8 @@ def _use(loader) -> None:
 
 LOCAL_CHECKPOINTS = Change(
     name='local checkpoints',
-    what="mmengine's loader of local files says weights_only=False",
-    why='torch 2.6 and later refuses the log buffers in checkpoints of mmengine unless it is said',
+    effect="mmengine's loader of local files says weights_only=False",
+    reason='torch 2.6 and later refuses the log buffers in checkpoints of mmengine unless it is said',
     package='mmengine', versions=f'up to {LAST_IN_NEED}',
     apply=lambda: _use(load_local_checkpoint), undo=lambda: _use(load_from_local),
     needed=lambda: digit_version(mmengine.__version__) <= digit_version(LAST_IN_NEED))

@@ -63,7 +63,7 @@ def _with_shipped_configs(replaced: Callable) -> Callable:
 
 CONFIGS_BY_NAME = Change(
     name='configs by name',
-    what="Config finds a base 'sw_mmseg::NAME.py' among the shipped configs",
-    why='mmengine finds PACKAGE::NAME for a closed list of packages alone',
+    effect="Config finds a base 'sw_mmseg::NAME.py' among the shipped configs",
+    reason='mmengine finds PACKAGE::NAME for a closed list of packages alone',
     package='mmengine', versions='0.10',
     apply=serve_configs, undo=withdraw_configs)

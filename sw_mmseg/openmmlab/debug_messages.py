@@ -40,8 +40,8 @@ def speak_again() -> None:
 
 DEBUG_MESSAGES = Change(
     name='debug messages at import',
-    what='print_log prints nothing below INFO where it is given no logger',
-    why="every start would show 'Could not import OneDL', which mmseg and mmdet log at debug level at import",
+    effect='print_log prints nothing below INFO where it is given no logger',
+    reason="every start would show 'Could not import OneDL', which mmseg and mmdet log at debug level at import",
     package='mmengine',
     versions='0.10',
     apply=hold_back,

@@ -125,21 +125,21 @@ def mend_mmdet() -> None:
 EXTENSION_CHANGES = (
     Change(
         name='mmseg without operators',
-        what='mmseg.models is imported while mmdet counts as not installed, and after the stand-in where that fails',
-        why='two heads of mmseg try mmdet, of which half can be imported without operators; and mmsegmentation 1.2 '
-            'itself cannot be imported without mmcv._ext',
+        effect='mmseg.models is imported while mmdet counts as not installed, and after the stand-in where that fails',
+        reason='two heads of mmseg try mmdet, of which half can be imported without operators; and mmsegmentation 1.2 '
+        'itself cannot be imported without mmcv._ext',
         package='mmsegmentation', versions='1.2 (cannot do without) and 1.4 (tries mmdet)',
         apply=import_mmseg, needed=is_missing),
     Change(
         name='mmcv._ext',
-        what='a finder in sys.meta_path makes a stand-in for mmcv._ext, with three operators of torchvision',
-        why='mmdet imports mmcv.ops, whose import fails where mmcv was not compiled',
+        effect='a finder in sys.meta_path makes a stand-in for mmcv._ext, with three operators of torchvision',
+        reason='mmdet imports mmcv.ops, whose import fails where mmcv was not compiled',
         package='mmcv', versions='2.1 to 2.3, installed without operators',
         apply=serve, undo=withdraw, needed=is_missing),
     Change(
         name='half of mmdet',
-        what="modules of mmdet that were imported before hold mmcv's functions instead of refusals by their names",
-        why='mmdet replaces operators that it cannot import by functions that raise, for good',
+        effect="modules of mmdet that were imported before hold mmcv's functions instead of refusals by their names",
+        reason='mmdet replaces operators that it cannot import by functions that raise, for good',
         package='mmdetection', versions='3.5, imported before register(); 3.3 is imported whole or not at all',
         apply=mend_mmdet, undo=_REFUSALS.restore, needed=is_half_imported),
 )

@@ -40,7 +40,7 @@ def _skipping(convert: Callable[..., nn.Module]) -> Callable[..., nn.Module]:
 
 CONVERTERS = Change(
     name='converters to SyncBN',
-    what='torch.nn.SyncBatchNorm.convert_sync_batchnorm and the four places of mmengine that have it skip SW layers',
-    why='they replace every _BatchNorm, SW among them, and with it the whitening',
+    effect='torch.nn.SyncBatchNorm.convert_sync_batchnorm and the four places of mmengine that have it skip SW layers',
+    reason='they replace every _BatchNorm, SW among them, and with it the whitening',
     package='torch, mmengine', versions='torch 2.7 to 2.11, mmengine 0.10',
     apply=protect, undo=_ORIGINALS.restore)

@@ -41,28 +41,28 @@ WRITTEN = ('checkpoint.pth', 'classes.yaml', 'config.py', 'config_sourceonly.py'
 PROPOSED = '*.yaml'  # in OUT/check, where a table has to be named first
 
 
-def train(args: argparse.Namespace, choice: Choice, found: Checked) -> tuple[list[Outcome], str, Examiner]:
+def train(args: argparse.Namespace, choice: Choice, checked: Checked) -> tuple[list[Outcome], str, Examiner]:
     """All trainings, and what their networks say; writes checkpoint.pth and predictions."""
-    made = configs(choice, found, trained(args, choice), args)
+    made = configs(choice, checked, trained(args, choice), args)
     config = list(made.values())[-1]
-    examiner, outcomes = Examiner(config, choice, found, PICTURES), []
+    examiner, outcomes = Examiner(config, choice, checked, PICTURES), []
     final = title(choice.method)
 
     def keep(name: str, model, statistics: str) -> None:
         outcomes.append(examiner.outcome(name, model, statistics))
         if name == final:
             count = None if args.predict == 'all' else int(args.predict)
-            write_checkpoint(model, config, args.out / 'checkpoint.pth', found.table.names)
+            write_checkpoint(model, config, args.out / 'checkpoint.pth', checked.table.names)
             written = write_predictions(model, examiner, args.out / 'predictions', count)
             print(f'{written} predictions in {args.out / "predictions"}', flush=True)
 
-    for method, own in made.items():
+    for method, method_config in made.items():
         run = training.Run(choice.norm, method, choice.seed, '', {}, args.out / 'runs' / method)
-        model, _ = training.train(run, own, 'adapt', f'    {title(method)}')
+        model, _ = training.train(run, method_config, 'adapt', f'    {title(method)}')
         for text in warnings_of(run.folder):
             print(f'{title(method)}: {text}', flush=True)
-        statistics = own.model.get('statistics_from', 'source') if running_layers(model) else 'none kept'
-        switches = [] if args.keep_switches else learn_switches_again(model, own)
+        statistics = method_config.model.get('statistics_from', 'source') if running_layers(model) else 'none kept'
+        switches = [] if args.keep_switches else learn_switches_again(model, method_config)
         if switches:
             print(f'{title(method)}: switches learnt again on source images in other light', flush=True)
         keep(title(method), model, statistics + ('; switches learnt again' if switches else ''))
@@ -81,18 +81,18 @@ def commands(args: argparse.Namespace, state: dict, iterations: int) -> list[str
     """What was run, and what goes on from here; every path is there, or is written by a command before."""
     config, checkpoint, again = args.out / 'config.py', args.out / 'checkpoint.pth', args.out / 'again'
     last, batch = again / f'iter_{iterations}.pth', state['choice']['batch']
-    found = [state['command'], command_text('train', config, '--work-dir', again)]
+    texts = [state['command'], command_text('train', config, '--work-dir', again)]
     if learns_switches(args):
-        found.append(command_text('analysis reestimate_statistics', config, last, again / 'switches.pth', '--switches',
+        texts.append(command_text('analysis reestimate_statistics', config, last, again / 'switches.pth', '--switches',
                                   'source', '--keep-statistics', '--batch-size', batch, '--images',
                                   SWITCH_STEPS * batch))
     if args.method == STATISTICS:
-        found.append(command_text('analysis reestimate_statistics', config, last, again / 'target.pth', '--images-from',
+        texts.append(command_text('analysis reestimate_statistics', config, last, again / 'target.pth', '--images-from',
                                   args.target))
-    found.append(command_text('predict', config, checkpoint, args.target, args.out / 'more_predictions'))
+    texts.append(command_text('predict', config, checkpoint, args.target, args.out / 'more_predictions'))
     if args.target_val:
-        found.append(command_text('test', config, checkpoint))
-    return found
+        texts.append(command_text('test', config, checkpoint))
+    return texts
 
 
 def refuse_foreign(out: Path, resume: bool) -> None:
@@ -116,32 +116,32 @@ def adapt(args: argparse.Namespace) -> int:
     state = resumed(args) if args.resume else None
     if not (args.check_only and (args.out / 'adapt.json').is_file()):
         refuse_foreign(args.out, args.resume)
-    found = check(args.source, args.target, args.target_val, args.classes, args.out,
-                  (args.image_suffix, args.label_suffix), args.skip_bad, args.check == 'all')
-    show(found.overview())
-    show(found.class_table())
-    for folder in found.folders:
+    checked = check(args.source, args.target, args.target_val, args.classes, args.out,
+                    (args.image_suffix, args.label_suffix), args.skip_bad, args.check == 'all')
+    show(checked.overview())
+    show(checked.class_table())
+    for folder in checked.folders:
         for note in folder.notes:
-            print(f'{folder.what}: {note}')
+            print(f'{folder.role}: {note}')
     print(f'Pictures of what was found: {args.out / "check"}', flush=True)
     if args.check_only:
         return 0
-    came_or_went = args.resume and changes(args.out, found)
+    came_or_went = args.resume and changes(args.out, checked)
     if came_or_went:
         raise UserError(f'--resume: {came_or_went}, since the run in {args.out} began. What was trained saw the files '
                         'as they were: put them back, or begin a new run with another --out')
-    state = state or begin(args, found)
-    changed = args.resume and changed_config(args, found, Choice.from_dict(state['choice']))
+    state = state or begin(args, checked)
+    changed = args.resume and changed_config(args, checked, Choice.from_dict(state['choice']))
     if changed:
         raise UserError(f'--resume: what training reads is not what it was when the run began ({changed} would be '
                         'another): have the folders or the package changed? Give another --out')
     choice = Choice.from_dict(state['choice'])
-    for what, value, why in state['reasons']:
-        print(f'{what}: {value} ({why})')
-    outcomes, final, examiner = train(args, choice, found)
+    for name, value, reason in state['reasons']:
+        print(f'{name}: {value} ({reason})')
+    outcomes, final, examiner = train(args, choice, checked)
     iterations = examiner.config.train_cfg.max_iters
     trainings = {title(method): args.out / 'runs' / method for method in trained(args, choice)}
-    table = write_results(args.out, Report(found, outcomes, final, [tuple(r) for r in state['reasons']], trainings,
+    table = write_results(args.out, Report(checked, outcomes, final, [tuple(r) for r in state['reasons']], trainings,
                                            examiner.pictures(), commands(args, state, iterations)))
     show(table)
     print(f'Open {args.out / "report.html"}')

@@ -57,30 +57,30 @@ def check(source: Sequence[str], target: str, target_val: Sequence[str] | None, 
         validated = look_at('target-val', target_val[0], drawn, suffixes, skip_bad, decode, table, notes)
         validated = with_table(validated, table, [])
         refuse_unknown(validated, table, classes)
-    found = Checked(labelled, unlabelled, validated, table)
-    refuse_small(found)
-    write_check(out / 'check', found)
-    return found
+    checked = Checked(labelled, unlabelled, validated, table)
+    refuse_small(checked)
+    write_check(out / 'check', checked)
+    return checked
 
 
-def drawn_labels(what: str, folders: Sequence[str], out: Path, names: Sequence[str] | None = None
+def drawn_labels(role: str, folders: Sequence[str], out: Path, names: Sequence[str] | None = None
                  ) -> tuple[str, tuple[ClassTable, list[str]] | None, list[str]]:
     """The folder of the label files: that of the user, or, where those are outlines, OUT/labels, drawn; then also the
     class table and its names; and what there is to say."""
     images, labels = folders
     if polygon_format(images, labels) is None:
         return labels, None, []
-    place = out / 'labels' / what
+    place = out / 'labels' / role
     table, used, notes = draw_polygons(images, labels, place, names)
     return str(place), (table, used), notes
 
 
-def refuse_small(found: Checked) -> None:
+def refuse_small(checked: Checked) -> None:
     """Raises UserError where the images are too small for any network here."""
-    for folder in (found.source, found.target):
+    for folder in (checked.source, checked.target):
         if min(folder.typical_size()) < SMALLEST:
             width, height = folder.typical_size()
-            raise UserError(f'{folder.what}: the images of {folder.images} are {width}x{height} pixels; at least '
+            raise UserError(f'{folder.role}: the images of {folder.images} are {width}x{height} pixels; at least '
                             f'{SMALLEST} on the short side are needed')
 
 
@@ -102,7 +102,7 @@ def check_out(out: Path, folders: Sequence[str]) -> None:
                         f'{FREE / 1e6:.0f} MB')
 
 
-def look_at(what: str, images: str, labels: str | None, suffixes: tuple[str | None, str | None], skip_bad: bool,
+def look_at(role: str, images: str, labels: str | None, suffixes: tuple[str | None, str | None], skip_bad: bool,
             decode: int | None, table: ClassTable | None = None, notes: Sequence[str] = ()) -> Folder:
     """One folder of images, or pair of folders."""
     if labels is None:
@@ -112,63 +112,63 @@ def look_at(what: str, images: str, labels: str | None, suffixes: tuple[str | No
         pairs = find_pairs(images, labels, *suffixes)
     if pairs.without_label and not skip_bad:
         text = unmatched(pairs.without_label, images, labels, pairs.compared())
-        raise UserError(f'{what}: {text}. --skip-bad goes on without these images')
+        raise UserError(f'{role}: {text}. --skip-bad goes on without these images')
     notes = [*notes, *pairs.notes]
     if pairs.without_image:
         notes.append(f'{len(pairs.without_image)} label files belong to no image, the first is '
                      f'{pairs.without_image[0]}; they are not used')
-    with tqdm(desc=f'looking at {what}', unit='', leave=False, disable=None, total=len(pairs.samples)) as bar:
-        found = scan(pairs.samples, decode, bool(table and table.reads_colors), lambda done, total: bar.update(1),
+    with tqdm(desc=f'looking at {role}', unit='', leave=False, disable=None, total=len(pairs.samples)) as bar:
+        tally = scan(pairs.samples, decode, bool(table and table.reads_colors), lambda done, total: bar.update(1),
                      bool(table and not table.reads_colors), LIMITS)
-    sound = [name for name, _, _ in pairs.samples if name not in found.faults]
-    masks = [] if labels else label_like(sound, found, images)
-    if found.faults and not skip_bad:
-        first = '; '.join(list(found.faults.values())[:3]) + (' ...' if len(found.faults) > 3 else '')
-        raise UserError(f'{what}: {len(found.faults)} of {found.count} files are faulty: {first}. Repair or remove '
+    sound = [name for name, _, _ in pairs.samples if name not in tally.faults]
+    masks = [] if labels else label_like(sound, tally, images)
+    if tally.faults and not skip_bad:
+        first = '; '.join(list(tally.faults.values())[:3]) + (' ...' if len(tally.faults) > 3 else '')
+        raise UserError(f'{role}: {len(tally.faults)} of {tally.count} files are faulty: {first}. Repair or remove '
                         'them, or go on without them: --skip-bad')
-    if pairs.without_label or found.faults:
-        notes.append(f'{len(pairs.without_label) + len(found.faults)} images left out: {len(pairs.without_label)} '
-                     f'without a label file, {len(found.faults)} faulty')
+    if pairs.without_label or tally.faults:
+        notes.append(f'{len(pairs.without_label) + len(tally.faults)} images left out: {len(pairs.without_label)} '
+                     f'without a label file, {len(tally.faults)} faulty')
     if masks:
         notes.append(f'{len(masks)} files look like labels and are not taken for images, the first is {masks[0]}')
-    if found.decoded < found.count - len(found.faults):
-        notes.append(f'{found.decoded} of {found.count} files were read whole, of the others the sizes alone '
+    if tally.decoded < tally.count - len(tally.faults):
+        notes.append(f'{tally.decoded} of {tally.count} files were read whole, of the others the sizes alone '
                      '(--check all reads all)')
-    left_out = {*found.faults, *masks}
-    return _used(what, images, labels, pairs, found, [s for s in pairs.samples if s[0] not in left_out],
-                 (*pairs.without_label, *found.faults, *masks), [*notes, *found.notes])
+    left_out = {*tally.faults, *masks}
+    return _used(role, images, labels, pairs, tally, [s for s in pairs.samples if s[0] not in left_out],
+                 (*pairs.without_label, *tally.faults, *masks), [*notes, *tally.notes])
 
 
-def _used(what: str, images: str, labels: str | None, pairs: Pairs, found: Scan, kept: list, leave_out: Sequence[str],
+def _used(role: str, images: str, labels: str | None, pairs: Pairs, tally: Scan, kept: list, leave_out: Sequence[str],
           notes: list[str]) -> Folder:
     if len(kept) < 2:
-        raise UserError(f'{what}: {images} has {len(kept)} image that can be used; at least 2 are needed, and some '
+        raise UserError(f'{role}: {images} has {len(kept)} image that can be used; at least 2 are needed, and some '
                         'dozens for a result that means anything')
     names, paths, maps = zip(*kept)
     if labels is None:
         refuse_doubles(names, images)
         names = tuple(map(stem, names))
-    return Folder(what, images, labels, names, paths, maps, tuple(leave_out), (pairs.image_suffix, pairs.label_suffix),
-                  found, tuple(notes))
+    return Folder(role, images, labels, names, paths, maps, tuple(leave_out), (pairs.image_suffix, pairs.label_suffix),
+                  tally, tuple(notes))
 
 
 def with_table(folder: Folder, table: ClassTable, notes: Sequence[str]) -> Folder:
     """The folder with the class table by which its label files are read."""
-    own = table.by_colors() if folder.scan.colors else table
-    return replace(folder, table=own, notes=(*folder.notes, *notes))
+    label_table = table.by_colors() if folder.scan.colors else table
+    return replace(folder, table=label_table, notes=(*folder.notes, *notes))
 
 
 def refuse_unknown(folder: Folder, table: ClassTable, classes: str | None) -> None:
     """Label files hold nothing that the class table does not know, and something that it knows."""
-    found = class_shares(folder.scan, table)
-    what = 'colours' if folder.scan.colors else 'ids'
-    if found.unknown:
+    shares = class_shares(folder.scan, table)
+    kind = 'colours' if folder.scan.colors else 'ids'
+    if shares.unknown:
         where = f'the class table {classes}' if classes else 'the source'
-        values = [list(unpack_color(v)) if folder.scan.colors else v for v in found.unknown]
+        values = [list(unpack_color(v)) if folder.scan.colors else v for v in shares.unknown]
         raise UserError(
-            f'{folder.what}: the label files hold {len(found.unknown)} {what} that {where} has not, with these shares '
-            f'of all pixels: {share_text(found.unknown, found.total, what)}. Add them to a class, or ignore them: '
+            f'{folder.role}: the label files hold {len(shares.unknown)} {kind} that {where} has not, with these shares '
+            f'of all pixels: {share_text(shares.unknown, shares.total, kind)}. Add them to a class, or ignore them: '
             f'"ignore: {[*table.ignore, *values][:12]}" in the class table, or "unknown: ignore" for all that it does '
             'not name')
-    if not found.pixels.any():
-        raise UserError(f'{folder.what}: no label file that was read shows any class; all pixels are ignored')
+    if not shares.pixels.any():
+        raise UserError(f'{folder.role}: no label file that was read shows any class; all pixels are ignored')

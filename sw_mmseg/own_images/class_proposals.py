@@ -22,18 +22,18 @@ NEAR = 4.0  # from a mixture of two colours, in values of 0 to 255
 VOID = 255
 
 
-def found_table(found: Scan, out: Path) -> tuple[ClassTable, list[str]]:
+def found_table(scan: Scan, out: Path) -> tuple[ClassTable, list[str]]:
     """The classes of label files, every id one of them, and what there is to say about it.
 
     Raises:
         UserError: only a person can say what the classes are; names the table to fill in.
     """
-    if found.colors:
-        return _of_colours(found, out)
-    ids = {value for value in found.pixels if value >= 0}
-    inner = {value for value in found.interior if value >= 0}
+    if scan.colors:
+        return _of_colours(scan, out)
+    ids = {value for value in scan.pixels if value >= 0}
+    inner = {value for value in scan.interior if value >= 0}
     if not is_levels(ids) and not (is_levels(inner) and _between(ids - inner)):
-        return _of_ids(found, out), []
+        return _of_ids(scan, out), []
     if is_levels(ids):
         levels = ', '.join(map(str, sorted(ids)))
         return table_of_ids(ids, keep_255=True), [
@@ -42,7 +42,7 @@ def found_table(found: Scan, out: Path) -> tuple[ClassTable, list[str]]:
     levels = ', '.join(map(str, sorted(inner)))
     table = parse_class_table({**table_of_ids(inner, keep_255=True).to_dict(), 'unknown': 'ignore'})
     return table, [f'the labels hold {levels} and, at soft borders alone, {len(ids - inner)} values between them, '
-                   f'{_percent(found, ids - inner)} of all pixels: those are ignored']
+                   f'{_percent(scan, ids - inner)} of all pixels: those are ignored']
 
 
 def is_levels(values: Iterable[int]) -> bool:
@@ -60,48 +60,48 @@ def _between(values: set[int]) -> bool:
     return len(values) >= 4 and max(values) - min(values) > 64
 
 
-def soft_colours(found: Scan) -> set[int]:
+def soft_colours(scan: Scan) -> set[int]:
     """Packed colours that lie on borders alone and are mixtures of others: drawn with soft edges."""
-    main = [color for color in found.pixels if found.interior.get(color)]
-    rest = [color for color in found.pixels if not found.interior.get(color)]
-    share = sum(found.pixels[color] for color in rest) / max(sum(found.pixels.values()), 1)
-    if not 2 <= len(main) < len(rest) or share > SOFT or len(main) > TOO_MANY_COLOURS:
+    main = [color for color in scan.pixels if scan.interior.get(color)]
+    border_colours = [color for color in scan.pixels if not scan.interior.get(color)]
+    share = sum(scan.pixels[color] for color in border_colours) / max(sum(scan.pixels.values()), 1)
+    if not 2 <= len(main) < len(border_colours) or share > SOFT or len(main) > TOO_MANY_COLOURS:
         return set()
     ends = np.array([unpack_color(color) for color in main], float)
     first, second = np.triu_indices(len(main), 1)
     start, step = ends[first], ends[second] - ends[first]
     mixed = 0
-    for color in rest:
+    for color in border_colours:
         away = np.array(unpack_color(color), float) - start
         part = ((away * step).sum(1) / (step * step).sum(1)).clip(0, 1)
         distance = np.linalg.norm(away - part[:, None] * step, axis=1).min()
-        mixed += found.pixels[color] * (distance <= NEAR)
-    return set(rest) if mixed >= 0.75 * sum(found.pixels[color] for color in rest) else set()
+        mixed += scan.pixels[color] * (distance <= NEAR)
+    return set(border_colours) if mixed >= 0.75 * sum(scan.pixels[color] for color in border_colours) else set()
 
 
-def _of_ids(found: Scan, out: Path) -> ClassTable:
-    ids = [value for value in found.pixels if value not in (-1, VOID)]
+def _of_ids(scan: Scan, out: Path) -> ClassTable:
+    ids = [value for value in scan.pixels if value not in (-1, VOID)]
     if len(ids) != 1:
-        return table_of_ids(found.pixels)
+        return table_of_ids(scan.pixels)
     other = next(value for value in (VOID, 0) if value != ids[0])
     rows = {'background': other, f'class {ids[0]}': ids[0]}
     proposal = _write(parse_class_table({'classes': rows, 'ignore': []}), out, 'classes.yaml')
-    rest = (f'and {VOID}, which means "no class" unless it is named' if VOID in found.pixels else 'and nothing else')
-    raise UserError(f'the source labels show one class alone, id {ids[0]}, {rest}; a network learns to tell classes '
-                    f'apart. If what is around it is background, this table says so: --classes {proposal}')
+    remainder = f'and {VOID}, which means "no class" unless it is named' if VOID in scan.pixels else 'and nothing else'
+    raise UserError(f'the source labels show one class alone, id {ids[0]}, {remainder}; a network learns to tell '
+                    f'classes apart. If what is around it is background, this table says so: --classes {proposal}')
 
 
-def _of_colours(found: Scan, out: Path) -> tuple[ClassTable, list[str]]:
-    commonest = share_text(found.pixels, sum(found.pixels.values()), 'colours')
-    soft = soft_colours(found)
-    chosen = Counter({color: count for color, count in found.pixels.items() if color not in soft})
+def _of_colours(scan: Scan, out: Path) -> tuple[ClassTable, list[str]]:
+    commonest = share_text(scan.pixels, sum(scan.pixels.values()), 'colours')
+    soft = soft_colours(scan)
+    chosen = Counter({color: count for color, count in scan.pixels.items() if color not in soft})
     if all(len(set(unpack_color(color))) == 1 for color in chosen):
         rows = {f'class {color & 255}': {'color': list(unpack_color(color))} for color in sorted(chosen)}
         if len(rows) > 1:
             return parse_class_table({'classes': rows, 'unknown': 'ignore' if soft else 'error'}), [
                 'the colours are greys; each is taken for a class']
     if len(chosen) > TOO_MANY_COLOURS:
-        raise UserError(f'the source labels are colour pictures with {len(found.pixels)} colours, commonest '
+        raise UserError(f'the source labels are colour pictures with {len(scan.pixels)} colours, commonest '
                         f'{commonest}: too many for a drawing of classes (a photograph, or images and labels '
                         'exchanged?). Give label files with one id a pixel')
     if len(chosen) < 2:
@@ -110,15 +110,15 @@ def _of_colours(found: Scan, out: Path) -> tuple[ClassTable, list[str]]:
     rows = {f'colour {i}': {'color': list(unpack_color(c))} for i, (c, _) in enumerate(chosen.most_common(), 1)}
     comments, border = [], ''
     if soft:
-        border = (f' {len(soft)} colours between them lie on soft borders alone ({_percent(found, soft)} of all '
+        border = (f' {len(soft)} colours between them lie on soft borders alone ({_percent(scan, soft)} of all '
                   'pixels) and are left to `unknown: ignore`.')
-        chosen_soft = {color: found.pixels[color] for color in soft}
-        comments = [border.strip(), share_text(chosen_soft, sum(found.pixels.values()), 'colours', 12)]
+        chosen_soft = {color: scan.pixels[color] for color in soft}
+        comments = [border.strip(), share_text(chosen_soft, sum(scan.pixels.values()), 'colours', 12)]
     table = parse_class_table({'classes': rows, 'unknown': 'ignore' if soft else 'error'})
     proposal = _write(table, out, 'colours.yaml', comments)
-    why = ''.join(f' ({note})' for note in found.notes if 'palettes' in note)
-    raise UserError(f'the source labels are colour pictures{why}: {commonest}. Say what each colour is: name them in '
-                    f'{proposal} and give it as --classes {proposal}.{border}')
+    remarks = ''.join(f' ({note})' for note in scan.notes if 'palettes' in note)
+    raise UserError(f'the source labels are colour pictures{remarks}: {commonest}. Say what each colour is: name them '
+                    f'in {proposal} and give it as --classes {proposal}.{border}')
 
 
 def _write(table: ClassTable, out: Path, name: str, comments: Iterable[str] = ()) -> Path:
@@ -129,5 +129,5 @@ def _write(table: ClassTable, out: Path, name: str, comments: Iterable[str] = ()
     return outputs.folder / name
 
 
-def _percent(found: Scan, values: Iterable[int]) -> str:
-    return f'{100 * sum(found.pixels[value] for value in values) / max(sum(found.pixels.values()), 1):.3g} %'
+def _percent(scan: Scan, values: Iterable[int]) -> str:
+    return f'{100 * sum(scan.pixels[value] for value in values) / max(sum(scan.pixels.values()), 1):.3g} %'

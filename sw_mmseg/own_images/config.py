@@ -29,23 +29,23 @@ KEPT = {'custom_hooks', 'custom_imports', 'default_hooks', 'default_scope', 'env
         'val_evaluator', 'vis_backends', 'visualizer'}
 
 
-def make_config(choice: Choice, found: Checked, method: str, options: dict) -> Config:
+def make_config(choice: Choice, checked: Checked, method: str, options: dict) -> Config:
     """The config of one training. Raises UserError where `options`, of the command line, do not fit."""
     config = set_network(Config.fromfile(config_file(choice.network, method)), choice.network)
     for node in nodes(config.model):
         if 'num_classes' in node:
-            node.num_classes = len(found.table.classes)
+            node.num_classes = len(checked.table.classes)
     set_norm(config, choice.norm)
     config.model.pop('ignore_rows', None)  # of Cityscapes' camera
     if config.model.get('statistics_from') == 'both':
         config.model.statistics_from = 'target'  # predictions meet target images only
-    use_data(config, choice, found)
+    use_data(config, choice, checked)
     use_length(config, choice.iterations)
     config.randomness = ConfigDict(seed=choice.seed)
-    own = options if method in choice.trainings else source_only_options(config, options)
-    check_options(config, own)
+    method_options = options if method in choice.trainings else source_only_options(config, options)
+    check_options(config, method_options)
     try:
-        config.merge_from_dict(own)
+        config.merge_from_dict(method_options)
     except (KeyError, TypeError, IndexError, AssertionError) as error:
         raise UserError(f'--cfg-options do not fit {config_file(choice.network, method).name}: {error}') from error
     return Config({key: config[key] for key in config if key in KEPT})
@@ -62,45 +62,45 @@ def nodes(node: object) -> Iterator[ConfigDict]:
             yield from nodes(value)
 
 
-def use_data(config: Config, choice: Choice, found: Checked) -> None:
+def use_data(config: Config, choice: Choice, checked: Checked) -> None:
     """The user's folders in place of the config's data, whose own augmentation stays."""
     dataset = config.train_dataloader.dataset
     crops = choice.source_crop, choice.target_crop
     if config.model.type == 'SelfTraining':  # pastes pixels of one domain into the other's
-        crops = (common_crop(found, choice.short_side, crops),) * 2
-    source, target = zip((found.source, found.target), crops)
+        crops = (common_crop(checked, choice.short_side, crops),) * 2
+    source, target = zip((checked.source, checked.target), crops)
     for key, (folder, crop) in {'source': source, 'dataset': source, 'target': target}.items():
         if key in dataset:
             extra = [step for step in dataset[key].pipeline if step.type not in OWN_STEPS]
             steps = [*training_steps(folder, choice.short_side, crop), *extra, dataset[key].pipeline[-1]]
-            dataset[key] = ConfigDict(**source_of(folder, found), pipeline=steps)
+            dataset[key] = ConfigDict(**source_of(folder, checked), pipeline=steps)
     for node in nodes(dataset):
         if node.get('rare_class_sampling') is not None:
             node.rare_class_sampling.cache = False  # it would be written beside the user's labels
     config.train_dataloader.batch_size = choice.batch
     config.train_dataloader.update(num_workers=1 if choice.network == 'narrow' else 4, persistent_workers=True)
     config.val_dataloader = config.val_cfg = config.val_evaluator = None  # nothing is chosen by a score
-    config.test_dataloader = test_loader(choice, found, found.target_val)
+    config.test_dataloader = test_loader(choice, checked, checked.target_val)
     config.test_evaluator = ConfigDict(type='IoUMetric', iou_metrics=['mIoU'])
 
 
-def source_of(folder: Folder, found: Checked, **more) -> dict:
+def source_of(folder: Folder, checked: Checked, **more) -> dict:
     """The data set of a folder, without its pipeline."""
     images = str(Path(folder.images).resolve())
     out = {'leave_out': sorted(folder.leave_out)} if folder.leave_out else {}
     if folder.labels is None:
         return {'type': 'UnlabelledImages', 'data_root': images, **out}
-    if folder is found.source and not more and held_out(found):
-        more = {'hold_out': held_out(found)}
+    if folder is checked.source and not more and held_out(checked):
+        more = {'hold_out': held_out(checked)}
     return {'type': 'LabelledImages', 'images': images, 'labels': str(Path(folder.labels).resolve()),
-            'classes': (folder.table or found.table).to_dict(), 'image_suffix': folder.suffixes[0],
+            'classes': (folder.table or checked.table).to_dict(), 'image_suffix': folder.suffixes[0],
             'label_suffix': folder.suffixes[1],
             **({'label_frame': folder.scan.frame} if folder.scan.frame else {}), **out, **more}
 
 
-def held_out(found: Checked) -> int:
+def held_out(checked: Checked) -> int:
     """One source image in so many is kept apart to test on, at most about fifty; 0: too few to spare any."""
-    count = len(found.source.names)
+    count = len(checked.source.names)
     return max(10, count // 50) if count >= 40 else 0
 
 
@@ -117,9 +117,9 @@ def scaled(folder: Folder, side: int) -> list[tuple[int, int]]:
     return [(round(side * h / min(w, h)), round(side * w / min(w, h))) for w, h in folder.scan.sizes]
 
 
-def common_crop(found: Checked, side: int, crops: tuple[tuple[int, int], ...]) -> tuple[int, int]:
+def common_crop(checked: Checked, side: int, crops: tuple[tuple[int, int], ...]) -> tuple[int, int]:
     """The largest crop that every image of both domains has room for, and that neither domain's crop exceeds."""
-    sizes = [*crops, *scaled(found.source, side), *scaled(found.target, side)]
+    sizes = [*crops, *scaled(checked.source, side), *scaled(checked.target, side)]
     return min(h for h, _ in sizes), min(w for _, w in sizes)
 
 
@@ -132,16 +132,16 @@ def resizing(side: int) -> list[dict]:
     return [{'type': 'Resize', 'scale': (16 * side, side), 'keep_ratio': True}]
 
 
-def test_loader(choice: Choice, found: Checked, folder: Folder | None) -> ConfigDict:
+def test_loader(choice: Choice, checked: Checked, folder: Folder | None) -> ConfigDict:
     """One image a batch, labels at their own size: of `folder`, or of the source images that were kept apart (of all,
     where none were)."""
-    apart = {'hold_out': held_out(found), 'held_out': True} if folder is None and held_out(found) else {}
-    folder = folder or found.source
-    whites = {one.scan.white for one in (folder, found.target)} - {None}  # predictions are of the target's images
+    hold_out_options = {'hold_out': held_out(checked), 'held_out': True} if folder is None and held_out(checked) else {}
+    folder = folder or checked.source
+    whites = {one.scan.white for one in (folder, checked.target)} - {None}  # predictions are of the target's images
     load = {'type': 'LoadImage', **({'white': whites.pop()} if len(whites) == 1 else {})}
-    rest = folder.loading()[1:]
-    steps = [load, *resizing(choice.short_side), *rest, {'type': 'PackSegInputs'}]
-    dataset = {**source_of(folder, found, **apart), 'pipeline': steps}
+    label_steps = folder.loading()[1:]
+    steps = [load, *resizing(choice.short_side), *label_steps, {'type': 'PackSegInputs'}]
+    dataset = {**source_of(folder, checked, **hold_out_options), 'pipeline': steps}
     return ConfigDict(batch_size=1, num_workers=1, persistent_workers=False, dataset=dataset,
                       sampler={'type': 'DefaultSampler', 'shuffle': False})
 

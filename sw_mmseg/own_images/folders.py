@@ -24,7 +24,7 @@ SHOWN = 4  # rows of a sheet
 class Folder:
     """A folder of images, with or without labels, as it was found."""
 
-    what: str  # 'source', 'target', 'target-val'
+    role: str  # 'source', 'target', 'target-val'
     images: str
     labels: str | None
     names: tuple[str, ...]  # of the images that are used
@@ -69,20 +69,20 @@ class Checked:
 
     def overview(self) -> Table:
         """A row a folder."""
-        rows = [(f.what, f.images, len(f.names), f.sizes(), len(f.leave_out)) for f in self.folders]
+        rows = [(f.role, f.images, len(f.names), f.sizes(), len(f.leave_out)) for f in self.folders]
         return Table(('', 'images', 'used', 'sizes', 'left out'), tuple(rows))
 
     def class_table(self) -> Table:
         """A row a class: what label files hold for it, and its share of the labelled pixels in percent."""
         labelled = [folder for folder in self.folders if folder.labels]
-        shares = {folder.what: class_shares(folder.scan, self.table) for folder in labelled}
+        shares = {folder.role: class_shares(folder.scan, self.table) for folder in labelled}
         rows = []
         for index, entry in enumerate(self.table.classes):
             held = ', '.join(map(str, entry.ids if not labelled[0].scan.colors else entry.colors))
             rows.append((entry.name, held, *(_percent(s.pixels[index], s.total - s.ignored) for s in shares.values())))
         rows.append(('(ignored)', ', '.join(map(str, (*self.table.ignore, *self.table.ignore_colors))),
                      *(_percent(s.ignored, s.total) for s in shares.values())))
-        return Table(('class', 'in the label files', *(f'% of {what}' for what in shares)), tuple(rows),
+        return Table(('class', 'in the label files', *(f'% of {role}' for role in shares)), tuple(rows),
                      'Shares of the labelled pixels; of the ignored ones, of all.', digits=2)
 
     def absent(self) -> list[str]:
@@ -91,18 +91,19 @@ class Checked:
         return [name for name, count in zip(self.table.names, pixels) if not count]
 
 
-def write_check(folder: Path, found: Checked) -> None:
+def write_check(folder: Path, checked: Checked) -> None:
     """check.json, source.png, target.png."""
     folder.mkdir(parents=True, exist_ok=True)
-    overview, classes = found.overview(), found.class_table()
+    overview, classes = checked.overview(), checked.class_table()
     write_json(folder / 'check.json', {
         'folders': [dict(zip(('what', *overview.headings[1:]), row)) for row in overview.rows],
         'classes': [dict(zip(classes.headings, row)) for row in classes.rows],
-        'notes': [f'{f.what}: {note}' for f in found.folders for note in f.notes],
-        'faults': {f.what: f.scan.faults for f in found.folders if f.scan.faults}})
-    names, palette = found.table.names, found.table.palette
-    rows = [{'source image': image, 'labels': labels} for image, labels in labelled_pictures(found.source, found.table)]
-    targets = [picture(path, found.target.scan.white) for path in spread(found.target.paths, 2 * SHOWN)]
+        'notes': [f'{f.role}: {note}' for f in checked.folders for note in f.notes],
+        'faults': {f.role: f.scan.faults for f in checked.folders if f.scan.faults}})
+    names, palette = checked.table.names, checked.table.palette
+    rows = [{'source image': image, 'labels': labels}
+            for image, labels in labelled_pictures(checked.source, checked.table)]
+    targets = [picture(path, checked.target.scan.white) for path in spread(checked.target.paths, 2 * SHOWN)]
     pairs = [{'target images': left, ' ': right} for left, right in zip(targets[::2], targets[1::2])]
     sheets = {'source.png': rows, 'target.png': pairs}
     for file, sheet in sheets.items():

@@ -16,32 +16,32 @@ FILE = Path('check', 'inputs.json')
 State = list[int | None]  # bytes, time of writing
 
 
-def write_inputs(out: Path, found: Checked) -> None:
+def write_inputs(out: Path, checked: Checked) -> None:
     """Notes names, sizes and times of all files in OUT/check/inputs.json; no file is opened."""
-    write_json(out / FILE, states(out, found))
+    write_json(out / FILE, states(out, checked))
 
 
-def changes(out: Path, found: Checked) -> str:
+def changes(out: Path, checked: Checked) -> str:
     """What came, went or changed since `write_inputs`, in words; '' where nothing did, or nothing was noted."""
     file = out / FILE
     if not file.is_file():
         return ''
     before, texts = json.loads(file.read_text()), []
-    for what, now in states(out, found).items():
-        then = before.get(what, {})
+    for group, now in states(out, checked).items():
+        then = before.get(group, {})
         kinds = {'came': sorted(now.keys() - then.keys()), 'went': sorted(then.keys() - now.keys()),
                  'changed': sorted(name for name in now.keys() & then.keys() if now[name] != then[name])}
-        texts += [f'{len(names)} files of the {what} {kind} ({names[0]}{", ..." if len(names) > 1 else ""})'
+        texts += [f'{len(names)} files of the {group} {kind} ({names[0]}{", ..." if len(names) > 1 else ""})'
                   for kind, names in kinds.items() if names]
     return ', '.join(texts)
 
 
-def states(out: Path, found: Checked) -> dict[str, dict[str, State]]:
+def states(out: Path, checked: Checked) -> dict[str, dict[str, State]]:
     """What -> name of the image -> state of the file. Images that only scores are taken on are not among them."""
-    parts = {'source images': (found.source.names, found.source.paths),
-             'source labels': (found.source.names, found.source.label_paths),
-             'target images': (found.target.names, found.target.paths)}
-    return {what: dict(zip(names, _states(out, paths))) for what, (names, paths) in parts.items()}
+    parts = {'source images': (checked.source.names, checked.source.paths),
+             'source labels': (checked.source.names, checked.source.label_paths),
+             'target images': (checked.target.names, checked.target.paths)}
+    return {group: dict(zip(names, _states(out, paths))) for group, (names, paths) in parts.items()}
 
 
 def _states(out: Path, paths: Iterable[str]) -> Iterable[State]:

@@ -36,39 +36,39 @@ def settings(args: argparse.Namespace) -> dict:
     return json.loads(json.dumps(kept, default=str))
 
 
-def begin(args: argparse.Namespace, found: Checked) -> dict:
+def begin(args: argparse.Namespace, checked: Checked) -> dict:
     """A new run: what was chosen, with iterations that fit the budget; written to OUT/adapt.json."""
-    asked, reasons = choose(args, found)
+    asked, reasons = choose(args, checked)
     choice = asked
     methods = trained(args, choice)
     for method in methods:
         trial = replace(choice, iterations=args.iterations or TRIAL)
-        rehearse(make_config(trial, found, method, args.cfg_options))
+        rehearse(make_config(trial, checked, method, args.cfg_options))
     seconds = {}
     if not args.iterations:
         print('timing the first iterations', flush=True)
         for method in reversed(methods):  # the larger one finds what fits into memory
             def measure(choice: Choice, method=method) -> float:
                 trial = replace(choice, iterations=TRIAL)
-                return seconds_an_iteration(make_config(trial, found, method, args.cfg_options))
+                return seconds_an_iteration(make_config(trial, checked, method, args.cfg_options))
             choice, seconds[method] = fit(choice, measure)
         budget = args.budget or BUDGET[reasons[0][1]]
         count = max(FEWEST, int(60 * budget / sum(seconds.values())))
         choice = replace(choice, iterations=count)
-        why = ' + '.join(f'{s:.2f} s ({m})' for m, s in seconds.items()) + f' an iteration, {budget:g} minutes'
+        basis = ' + '.join(f'{s:.2f} s ({m})' for m, s in seconds.items()) + f' an iteration, {budget:g} minutes'
     else:
-        why = 'as asked'
+        basis = 'as asked'
     crops = [f'{w}x{h}' for h, w in dict.fromkeys((choice.source_crop, choice.target_crop))]
     reasons += [('crops, at most', ' and '.join(crops), 'as the images are, the long side at most twice the short one'),
                 ('batch', f'{choice.batch} of each domain', 'what fits into memory' if choice.batch < asked.batch else
                  'as asked' if args.batch_size else 'as in the configs of this network'),
-                ('iterations', f'{choice.iterations} of each training', why)]
+                ('iterations', f'{choice.iterations} of each training', basis)]
     state = {'arguments': settings(args), 'command': args.command, 'choice': asdict(choice), 'reasons': reasons}
-    for file, text in config_texts(args, found, choice).items():
+    for file, text in config_texts(args, checked, choice).items():
         head = f'# Written by: {args.command}\n# Train it again: {command_text("train", file)}\n'
         write_text(file, head + text)
-    write_class_table(found.table, args.out / 'classes.yaml')
-    write_inputs(args.out, found)
+    write_class_table(checked.table, args.out / 'classes.yaml')
+    write_inputs(args.out, checked)
     write_json(args.out / 'adapt.json', state)
     return state
 
@@ -79,9 +79,9 @@ def trained(args: argparse.Namespace, choice: Choice) -> list[str]:
     return list(dict.fromkeys([*comparison, *choice.trainings]))
 
 
-def configs(choice: Choice, found: Checked, methods: list[str], args: argparse.Namespace) -> dict[str, Config]:
+def configs(choice: Choice, checked: Checked, methods: list[str], args: argparse.Namespace) -> dict[str, Config]:
     """The config of each training, with its work directory."""
-    made = {method: make_config(choice, found, method, args.cfg_options) for method in methods}
+    made = {method: make_config(choice, checked, method, args.cfg_options) for method in methods}
     for method, config in made.items():
         config.work_dir = str(args.out / 'runs' / method)
     return made
@@ -102,18 +102,18 @@ def resumed(args: argparse.Namespace) -> dict:
     return state
 
 
-def config_texts(args: argparse.Namespace, found: Checked, choice: Choice) -> dict[Path, str]:
+def config_texts(args: argparse.Namespace, checked: Checked, choice: Choice) -> dict[Path, str]:
     """File -> config that tools/train.py trains anew: OUT/config.py of the method, OUT/config_sourceonly.py."""
     texts = {}
-    for method, config in configs(choice, found, trained(args, choice), args).items():
+    for method, config in configs(choice, checked, trained(args, choice), args).items():
         name = 'config.py' if method == choice.trainings[-1] else f'config_{method}.py'
         content = {key: value for key, value in config.to_dict().items() if key != 'work_dir'}
         texts[args.out / name] = Config(content).pretty_text
     return texts
 
 
-def changed_config(args: argparse.Namespace, found: Checked, choice: Choice) -> Path | None:
+def changed_config(args: argparse.Namespace, checked: Checked, choice: Choice) -> Path | None:
     """A config in OUT that would be another now: images came or went, or the package has changed."""
-    texts = config_texts(args, found, choice)
+    texts = config_texts(args, checked, choice)
     return next((file for file, text in texts.items()
                  if Config.fromfile(file).to_dict() != Config.fromstring(text, '.py').to_dict()), None)

@@ -73,33 +73,33 @@ def available(network: str) -> list[str]:
     return [method for method in METHODS if config_file(network, method).is_file()]
 
 
-def choose(args: argparse.Namespace, found: Checked) -> tuple[Choice, list[tuple[str, str, str]]]:
-    """Network and sizes, and (what, value, why) of each choice. The number of iterations is left at 0.
+def choose(args: argparse.Namespace, checked: Checked) -> tuple[Choice, list[tuple[str, str, str]]]:
+    """Network and sizes, and (name, value, reason) of each choice. The number of iterations is left at 0.
 
     Raises:
         UserError: no config for that method with that network, or images too small to train on.
     """
     device = 'cuda' if torch.cuda.is_available() else 'cpu'
-    network, why = (args.network, 'as asked') if args.network != 'auto' else choose_network(device)
+    network, network_reason = (args.network, 'as asked') if args.network != 'auto' else choose_network(device)
     if args.method not in available(network):
         raise UserError(f'--method {args.method} has no config with the network {network}; there are '
                         f'{", ".join(available(network))}')
-    native = min(min(folder.typical_size()) for folder in (found.source, found.target))
+    native = min(min(folder.typical_size()) for folder in (checked.source, checked.target))
     side = min(args.short_side or SHORT_SIDE[network], native)  # images are never scaled up
     side -= side % 8
     if side < SMALLEST:
         raise UserError(f'the images are {native} pixels on their short side; at least {SMALLEST} are needed')
-    crops = [crop_of(folder, side) for folder in (found.source, found.target)]
+    crops = [crop_of(folder, side) for folder in (checked.source, checked.target)]
     choice = Choice(network, args.norm, args.method, side, *crops, args.batch_size or BATCH[network],
                     args.iterations or 0, args.seed)
-    how = 'as asked' if args.short_side and args.short_side <= native else (
+    side_reason = 'as asked' if args.short_side and args.short_side <= native else (
         f'{args.short_side} was asked for; the images have {native}, and are not scaled up') if args.short_side else (
         'as the images have' if side > native - 8 else f'what this network is made for; the images have {native}')
     machine = torch.cuda.get_device_name() if device == 'cuda' else f'processor cores: {usable_cores()}'
     reasons = [('device', device, machine),
-               ('network', network, why), ('norm', args.norm, 'at the sites of the paper'),
+               ('network', network, network_reason), ('norm', args.norm, 'at the sites of the paper'),
                ('method', args.method, METHODS[args.method].description),
-               ('short side of images', f'{side} pixels', how)]
+               ('short side of images', f'{side} pixels', side_reason)]
     return choice, reasons
 
 

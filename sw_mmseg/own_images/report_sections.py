@@ -148,7 +148,7 @@ def prediction_section(report: Report) -> Section:
 def data_section(report: Report) -> Section:
     """The checks: counts, class shares, source images under their labels, target images."""
     data, palette = report.data, report.data.table.palette
-    notes = [page.paragraph(f'{folder.what}: {note}.', 'muted') for folder in data.folders for note in folder.notes]
+    notes = [page.paragraph(f'{folder.role}: {note}.', 'muted') for folder in data.folders for note in folder.notes]
     absent = data.absent()
     if absent:
         notes.append(

@@ -20,17 +20,18 @@ Sample = tuple[str, str, None]
 def refuse_overlap(source: Sequence[str], target: str) -> None:
     """Raises UserError where the target's folder is one of the source's, lies in it, or holds it."""
     place = os.path.realpath(target)
-    for what, folder in (('images', source[0]), ('labels', source[1])):
+    for contents, folder in (('images', source[0]), ('labels', source[1])):
         other = os.path.realpath(folder)
         if place == other:
-            raise UserError(f'--target {target} is the folder of the source\'s {what}: give the folder of the images '
-                            'that the network is to be adapted to')
+            raise UserError(f'--target {target} is the folder of the source\'s {contents}: give the folder of the '
+                            'images that the network is to be adapted to')
         if _inside(place, other):
-            raise UserError(f'--target {target} lies in the folder of the source\'s {what}, {folder}: the same files '
-                            'would be source and target. Move one of them elsewhere')
+            raise UserError(f'--target {target} lies in the folder of the source\'s {contents}, {folder}: the same '
+                            'files would be source and target. Move one of them elsewhere')
         if _inside(other, place):
-            raise UserError(f'--target {target} holds the source\'s {what}, {folder}: the same files would be source '
-                            f'and target. Give the folder of the target\'s images alone{_others(target, source)}')
+            raise UserError(f'--target {target} holds the source\'s {contents}, {folder}: the same files would be '
+                            'source and target. Give the folder of the target\'s images alone'
+                            f'{_others(target, source)}')
 
 
 def list_target(folder: str) -> tuple[tuple[Sample, ...], list[str]]:
@@ -43,19 +44,19 @@ def list_target(folder: str) -> tuple[tuple[Sample, ...], list[str]]:
     return tuple((name, path, None) for name, path in listing.files.items()), [note] if note else []
 
 
-def label_like(names: Sequence[str], found: Scan, folder: str) -> list[str]:
+def label_like(names: Sequence[str], scan: Scan, folder: str) -> list[str]:
     """Which of the files are label maps: of one channel with few values, or drawings that belong to other images.
 
     Raises:
         UserError: all of them are.
     """
-    grey = [name for name in names if found.flat.get(name) == 'grey']
+    grey = [name for name in names if scan.flat.get(name) == 'grey']
     if grey and len(grey) == len(names):
         raise UserError(f'{folder}: all {len(names)} files, such as {grey[0]}, have one channel with {FEW} values or '
                         'fewer. They look like labels; give the folder of the images')
-    rest = [name for name in names if found.flat.get(name) != 'grey']
-    drawn = [name for name in rest if found.flat.get(name) == 'colour']
-    images = [name for name in rest if found.flat.get(name) != 'colour']
+    candidates = [name for name in names if scan.flat.get(name) != 'grey']
+    drawn = [name for name in candidates if scan.flat.get(name) == 'colour']
+    images = [name for name in candidates if scan.flat.get(name) != 'colour']
     if drawn and images:
         by_stem = {stem(name): name for name in drawn}
         matched = match_names(list(dict.fromkeys(map(stem, images))), list(by_stem)).labels.values()
@@ -81,8 +82,8 @@ def _inside(inner: str, outer: str) -> bool:
 def _others(target: str, source: Sequence[str]) -> str:
     """Folders in the target's that are not the source's, for an error."""
     taken = [os.path.realpath(folder) for folder in source]
-    found = [entry.path for entry in sorted(os.scandir(target), key=lambda entry: entry.name)
-             if entry.is_dir() and not entry.name.startswith('.')
-             and not any(one == os.path.realpath(entry.path) or _inside(one, os.path.realpath(entry.path))
-                         for one in taken)]
-    return f', such as {found[0]}' if found else ''
+    folders = [entry.path for entry in sorted(os.scandir(target), key=lambda entry: entry.name)
+               if entry.is_dir() and not entry.name.startswith('.')
+               and not any(one == os.path.realpath(entry.path) or _inside(one, os.path.realpath(entry.path))
+                           for one in taken)]
+    return f', such as {folders[0]}' if folders else ''

@@ -130,14 +130,14 @@ class Outcome:
 class Examiner:
     """Asks networks: predictions of target images, and scores where labels allow. It reads no other target label."""
 
-    def __init__(self, config: Config, choice: Choice, found: Checked, pictures: int) -> None:
-        self.config, self.choice, self.found = config, choice, found
+    def __init__(self, config: Config, choice: Choice, checked: Checked, pictures: int) -> None:
+        self.config, self.choice, self.checked = config, choice, checked
         steps = config.test_dataloader.dataset.pipeline
         self.pipeline, self.read = build_pipeline(steps), build_reader(steps)
         self.pixel_pipeline = build_pipeline(steps, from_file=False)
-        shown = found.target_val or found.target
+        shown = checked.target_val or checked.target
         self.shown = spread(list(zip(shown.paths, shown.label_paths)), pictures)
-        self.counted = spread(found.target.paths, SHARES_OF)
+        self.counted = spread(checked.target.paths, SHARES_OF)
 
     def outcome(self, name: str, model: nn.Module, statistics: str) -> Outcome:
         """What there is to know of a network."""
@@ -147,35 +147,35 @@ class Examiner:
         for path in tqdm(self.counted, desc=f'    {name}', unit='', leave=False, disable=None):
             counts += np.bincount(segment(model, self.pipeline, Path(path)).ravel(), minlength=256)
         maps = [segment(model, self.pipeline, Path(path)) for path, _ in self.shown]
-        shares = (100 * counts / counts.sum())[:len(self.found.table.classes)].tolist()
+        shares = (100 * counts / counts.sum())[:len(self.checked.table.classes)].tolist()
         return Outcome(name, statistics, source, target, shares, maps, switch_ratios(model))
 
-    def iou(self, model: nn.Module, what: str) -> list[float] | None:
+    def iou(self, model: nn.Module, domain: str) -> list[float] | None:
         """On the source images that no training saw, or on the target images whose labels were given for this."""
-        if what == 'target-val' and self.found.target_val is None:
+        if domain == 'target-val' and self.checked.target_val is None:
             return None
-        loader = test_loader(self.choice, self.found, self.found.target_val if what == 'target-val' else None)
-        if what == 'source' and not loader.dataset.get('held_out'):
+        loader = test_loader(self.choice, self.checked, self.checked.target_val if domain == 'target-val' else None)
+        if domain == 'source' and not loader.dataset.get('held_out'):
             return None
         with quiet(Path(self.config.work_dir) / 'console.log'):
             return test(model, build_loader(loader.dataset, 1))[0]
 
     def estimate(self, model: nn.Module) -> int:
         """Gives the network running statistics of the target; returns how many layers have any."""
-        dataset = unlabelled_images(self.config, self.found.target.images)
-        dataset |= {k: v for k, v in source_of(self.found.target, self.found).items() if k == 'leave_out'}
-        same_size = len(self.found.target.scan.sizes) == 1
-        batch = min(4, len(self.found.target.names)) if same_size else 1
+        dataset = unlabelled_images(self.config, self.checked.target.images)
+        dataset |= {k: v for k, v in source_of(self.checked.target, self.checked).items() if k == 'leave_out'}
+        same_size = len(self.checked.target.scan.sizes) == 1
+        batch = min(4, len(self.checked.target.names)) if same_size else 1
         return estimate(model, build_loader(dataset, batch, seed=0),
-                        -(-min(STATISTICS_OF, len(self.found.target.names)) // batch))[0]
+                        -(-min(STATISTICS_OF, len(self.checked.target.names)) // batch))[0]
 
     def pictures(self) -> list[dict[str, np.ndarray]]:
         """Image and, with target-val, truth of what the report shows."""
-        found = self.found
-        labelled = {path: labelled_picture(found.target_val, found.table, path, label)
+        checked = self.checked
+        labelled = {path: labelled_picture(checked.target_val, checked.table, path, label)
                     for path, label in self.shown if label}
         return [dict(zip(('image', 'truth'), labelled[path])) if label else
-                {'image': picture(path, found.target.scan.white)} for path, label in self.shown]
+                {'image': picture(path, checked.target.scan.white)} for path, label in self.shown]
 
 
 def write_predictions(model: nn.Module, examiner: Examiner, out: Path, count: int | None) -> int:
@@ -183,7 +183,7 @@ def write_predictions(model: nn.Module, examiner: Examiner, out: Path, count: in
 
     What an interrupt leaves is kept beside `out`, and the next call of the same network goes on from it.
     """
-    target, palette = examiner.found.target, examiner.found.table.palette
+    target, palette = examiner.checked.target, examiner.checked.table.palette
     chosen = spread(list(zip(target.names, target.paths)), len(target.names) if count is None else count)
     outputs = Outputs(out.with_name(f'.{out.name}.part'), 'adapt', overwrite=True)
     mark, network = outputs.folder / NETWORK, digest(model)
@@ -203,10 +203,10 @@ def write_predictions(model: nn.Module, examiner: Examiner, out: Path, count: in
 
 def digest(model: nn.Module) -> str:
     """Changes with any weight or buffer."""
-    found = hashlib.sha256()
+    checksum = hashlib.sha256()
     for key, value in sorted(model.state_dict().items()):
-        found.update(key.encode() + value.detach().cpu().contiguous().view(-1).view(torch.uint8).numpy().tobytes())
-    return found.hexdigest()
+        checksum.update(key.encode() + value.detach().cpu().contiguous().view(-1).view(torch.uint8).numpy().tobytes())
+    return checksum.hexdigest()
 
 
 def write_checkpoint(model: nn.Module, config: Config, file: Path, names: Sequence[str]) -> None:

@@ -109,7 +109,7 @@ def features(model: torch.nn.Module, config: Config, sampling: Sampling, label: 
         UserError: the network runs fewer convolutions than asked for, or the domains do not build.
     """
     folders = sampling.folders or {}
-    found: dict[str, dict[str, LayerFeatures]] = {}
+    domain_features: dict[str, dict[str, LayerFeatures]] = {}
     layers: list[TracedLayer] = []
     for domain in DOMAINS:
         dataset = domain_dataset(config, domain, folders.get(domain))
@@ -118,16 +118,16 @@ def features(model: torch.nn.Module, config: Config, sampling: Sampling, label: 
             layers = traced_layers(core(model), partial(pass_through, model, dataset[indices[0]]))
             if len(layers) < sampling.layers:
                 raise UserError(f'{label} runs {len(layers)} convolutions, not {sampling.layers}: choose --layers')
-        found[domain] = collect_features(core(model), layers[:sampling.layers],
-                                         pictures(dataset, indices, f'{label}, {domain}'),
-                                         partial(pass_through, model), sampling.pixels, sampling.seed)
-    return found
+        domain_features[domain] = collect_features(core(model), layers[:sampling.layers],
+                                                   pictures(dataset, indices, f'{label}, {domain}'),
+                                                   partial(pass_through, model), sampling.pixels, sampling.seed)
+    return domain_features
 
 
 def distances(model: torch.nn.Module, config: Config, sampling: Sampling, label: str) -> list[LayerDistance]:
     """Of every layer between source and target; see `features`."""
-    found = features(model, config, sampling, label)
-    return layer_distances(found['source'], found['target'], sampling.permutations, sampling.seed)
+    domain_features = features(model, config, sampling, label)
+    return layer_distances(domain_features['source'], domain_features['target'], sampling.permutations, sampling.seed)
 
 
 def compared(runs: Sequence[Run], sampling: Sampling) -> dict[str, list[LayerDistance]]:
@@ -136,10 +136,10 @@ def compared(runs: Sequence[Run], sampling: Sampling) -> dict[str, list[LayerDis
     Raises:
         UserError: they are not of one architecture.
     """
-    found = {run.label: distances(network(run), run.config, sampling, run.label) for run in runs}
-    first, *others = found
-    for other in others:
-        if [one.layer for one in found[other]] != [one.layer for one in found[first]]:
-            raise UserError(f'distances compare networks of one architecture: {other} and {first} have different '
+    results = {run.label: distances(network(run), run.config, sampling, run.label) for run in runs}
+    first, *labels = results
+    for label in labels:
+        if [one.layer for one in results[label]] != [one.layer for one in results[first]]:
+            raise UserError(f'distances compare networks of one architecture: {label} and {first} have different '
                             'convolutions')
-    return found
+    return results

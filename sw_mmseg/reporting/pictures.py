@@ -43,14 +43,14 @@ def stylises(config: Config) -> bool:
     return config.get('model', {}).get('type') == 'Stylizer' and 'train_dataloader' in config
 
 
-def groups(runs: list[Run], wanted: Callable[[Config], bool]) -> list[list[Run]]:
+def groups(runs: list[Run], kind: Callable[[Config], bool]) -> list[list[Run]]:
     """Runs of one kind that have checkpoints, those with the same pictures together."""
-    found: dict[str, list[Run]] = {}
+    data_runs: dict[str, list[Run]] = {}
     for run in runs:
-        if wanted(run.config) and run.checkpoint is not None:
+        if kind(run.config) and run.checkpoint is not None:
             loader = run.config.get('test_dataloader') or run.config.train_dataloader
-            found.setdefault(str(loader.dataset), []).append(run)
-    return list(found.values())
+            data_runs.setdefault(str(loader.dataset), []).append(run)
+    return list(data_runs.values())
 
 
 def small(picture: np.ndarray) -> np.ndarray:

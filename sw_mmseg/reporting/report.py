@@ -23,17 +23,17 @@ def predictions(runs: list[Run], count: int) -> list[Section]:
         ('Detections', detects, detection_tiles),
         ('In the style', stylises, style_tiles),
     )
-    found = []
-    for heading, wanted, tiles in kinds if count else ():
-        for own in groups(runs, wanted):
+    blocks = []
+    for heading, kind, tiles in kinds if count else ():
+        for group in groups(runs, kind):
             try:
-                fragments = tiles(own, count)
+                fragments = tiles(group, count)
             except Exception as error:
                 if not is_user_error(error):
                     raise
                 fragments = (page.paragraph(f'Not shown: {error}'),)
-            found.append(Section(heading, fragments))
-    return found
+            blocks.append(Section(heading, fragments))
+    return blocks
 
 
 def segmentation_tiles(runs: list[Run], count: int) -> tuple[str, ...]:
@@ -57,7 +57,7 @@ def style_tiles(runs: list[Run], count: int) -> tuple[str, ...]:
 
 def class_iou(runs: list[Run], measure: bool) -> dict[str, dict[str, float]]:
     """Run -> class -> IoU in percent, where it is known or may be measured."""
-    found = {}
+    scores = {}
     for run in runs:
         values = parts.stored_classes(run)
         if values is None and measure and segments(run.config) and run.checkpoint:
@@ -66,22 +66,22 @@ def class_iou(runs: list[Run], measure: bool) -> dict[str, dict[str, float]]:
 
             values = score(network(run), build_loader(run.config.test_dataloader.dataset, 1))[1]
         if values:
-            found[run.label] = values
-    return found
+            scores[run.label] = values
+    return scores
 
 
 def domain_section(runs: list[Run], images: int) -> list[Section]:
     """Of the runs with checkpoints; raises UserError where their convolutions differ."""
-    own = [run for run in runs if run.checkpoint is not None]
-    if not own:
+    candidates = [run for run in runs if run.checkpoint is not None]
+    if not candidates:
         raise UserError('--domain-distance needs a run with a checkpoint')
-    return [parts.domains(compared(own, Sampling(images=images)))]
+    return [parts.domains(compared(candidates, Sampling(images=images)))]
 
 
 def sections(runs: list[Run], args: argparse.Namespace) -> list[Section]:
     """The report from top to bottom."""
     command = command_text('report', *args.words)
-    found = [
+    blocks = [
         parts.overview(runs),
         *predictions(runs, args.pictures),
         parts.classes(class_iou(runs, args.test)),
@@ -89,5 +89,5 @@ def sections(runs: list[Run], args: argparse.Namespace) -> list[Section]:
         importance(runs),
     ]
     if args.domain_distance:
-        found += domain_section(runs, args.images)
-    return [section for section in [*found, parts.repeat(runs, command)] if section]
+        blocks += domain_section(runs, args.images)
+    return [section for section in [*blocks, parts.repeat(runs, command)] if section]

@@ -25,8 +25,9 @@ class Pair(NamedTuple):
     count: int
 
 
-def unpack(archives: Sequence[Path], out: Path, wanted: Callable[[str], bool] = lambda name: True) -> int:
-    """Extracts into `out` what it lacks of the archives' members that are `wanted`; returns how many files that were.
+def unpack(archives: Sequence[Path], out: Path, criterion: Callable[[str], bool] = lambda name: True) -> int:
+    """Extracts into `out` what it lacks of the archives' members that meet `criterion`; returns how many files these
+    were.
 
     Raises:
         UserError: an archive is missing, is no zip file or is damaged, or a member would land outside of `out`.
@@ -37,7 +38,7 @@ def unpack(archives: Sequence[Path], out: Path, wanted: Callable[[str], bool] = 
             raise UserError(f'no archive {archive}: give the path of the downloaded file')
         try:
             with zipfile.ZipFile(archive) as file:
-                members = [m for m in file.infolist() if not m.is_dir() and wanted(m.filename)]
+                members = [m for m in file.infolist() if not m.is_dir() and criterion(m.filename)]
                 for member in tqdm(members, desc=archive.name, unit=' files', disable=None):
                     written += _extract(file, member, out)
         except (zipfile.BadZipFile, EOFError) as error:
@@ -69,12 +70,12 @@ def report(root: Path, pairs: Sequence[Pair]) -> int:
         names = [{str(path.relative_to(root / folder)).removesuffix(suffix)
                   for path in (root / folder).rglob(f'*{suffix}') if not path.name.startswith('.')}
                  for folder, suffix in ((pair.images, pair.image_suffix), (pair.labels, pair.label_suffix))]
-        for folder, own, other in ((pair.images, *names), (pair.labels, *reversed(names))):
-            lacking = sorted(other - own)
-            text = f'{root / folder}: {len(own):,} of {pair.count:,}'
+        for folder, stems, other in ((pair.images, *names), (pair.labels, *reversed(names))):
+            lacking = sorted(other - stems)
+            text = f'{root / folder}: {len(stems):,} of {pair.count:,}'
             if lacking:
                 text += f', {len(lacking):,} without counterpart missing here, the first {lacking[0]}'
             print(text)
-            missing += max(pair.count - len(own), len(lacking), 0)
+            missing += max(pair.count - len(stems), len(lacking), 0)
     print(f'{missing:,} files are missing: give the archives to unpack, or get them anew' if missing else 'complete')
     return missing

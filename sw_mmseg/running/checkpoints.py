@@ -37,9 +37,9 @@ def read_checkpoint(path: str) -> dict:
     """
     if not Path(path).is_file():
         folder = Path(path).parent
-        found = sorted(p.name for p in folder.glob('*.pth')) if folder.is_dir() else []
-        raise UserError(f'no checkpoint {path}' + (f'; {folder} has {", ".join(found[-5:])}'
-                                                   if found else ': train first, or give the path of a .pth file'))
+        names = sorted(p.name for p in folder.glob('*.pth')) if folder.is_dir() else []
+        raise UserError(f'no checkpoint {path}' + (f'; {folder} has {", ".join(names[-5:])}'
+                                                   if names else ': train first, or give the path of a .pth file'))
     try:  # mmengine's log buffers are objects of its own: a checkpoint is as trusted as the code that wrote it
         checkpoint = torch.load(path, map_location='cpu', weights_only=False)
     except Exception as error:  # pickle raises almost anything on a damaged file
@@ -79,15 +79,15 @@ def fitting(model: nn.Module, state: State, path: str, optional: str = '-') -> S
         UserError: weights are missing, left over, or of another shape.
     """
     names = {without_wrappers(key): key for key in model.state_dict()}
-    own = {name: value for name, value in zip(names, model.state_dict().values()) if not name.startswith(optional)}
+    weights = {name: value for name, value in zip(names, model.state_dict().values()) if not name.startswith(optional)}
     saved = {without_wrappers(key): value for key, value in state.items()}
-    faults = {'lacks': [k for k in own if k not in saved],
-              'holds in another shape': [k for k in own if k in saved and own[k].shape != saved[k].shape],
+    faults = {'lacks': [k for k in weights if k not in saved],
+              'holds in another shape': [k for k in weights if k in saved and weights[k].shape != saved[k].shape],
               'holds, but the model has not': [k for k in saved if k not in names and not k.startswith(optional)]}
     for fault, keys in faults.items():
         if keys:
             hint = ' (trained by adaptation: use its config)' if any(k.startswith('segmentor.') for k in keys) else ''
-            raise UserError(f'{path} does not fit the config: it {fault} {len(keys)} of {len(own)} entries, '
+            raise UserError(f'{path} does not fit the config: it {fault} {len(keys)} of {len(weights)} entries, '
                             f'{", ".join(keys[:3])}{" ..." if len(keys) > 3 else ""}{hint}')
     return {names[key]: value for key, value in saved.items() if key in names}
 

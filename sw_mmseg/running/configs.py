@@ -92,7 +92,7 @@ def check_options(config: Config, options: dict) -> None:
                             (f'; did you mean {" or ".join(near)}?' if near else ''))
 
 
-def build(what: str, make: Callable):
+def build(part: str, make: Callable):
     """`make()`, where an unknown name, argument or value in the config becomes a user's mistake."""
     try:
         return make()
@@ -100,4 +100,4 @@ def build(what: str, make: Callable):
         if is_user_error(error):
             raise
         text = error.args[0] if isinstance(error, KeyError) and error.args else error
-        raise UserError(f'the config does not build ({what}): {type(error).__name__}: {text}') from error
+        raise UserError(f'the config does not build ({part}): {type(error).__name__}: {text}') from error

@@ -120,8 +120,8 @@ def _used(source: Source, name: str) -> Iterator[Definition]:
         yield from names.values()
     for child in ast.walk(node):
         if isinstance(child, ast.Attribute) and isinstance(child.value, ast.Name) and child.value.id in names:
-            module, there = names[child.value.id]
-            yield (f'{module}.{there}' if there else module), child.attr
+            module, attribute = names[child.value.id]
+            yield (f'{module}.{attribute}' if attribute else module), child.attr
         elif isinstance(child, ast.Name) and name != ALL:
             if child.id in source.definitions:
                 yield source.name, child.id
@@ -134,22 +134,22 @@ def _used(source: Source, name: str) -> Iterator[Definition]:
 @functools.cache
 def registered_modules() -> dict[str, frozenset[str]]:
     """Name in any OpenMMLab registry -> the package's modules that registered a class under it."""
-    found: dict[str, set[str]] = {}
+    registrations: dict[str, set[str]] = {}
     waiting = [value for value in vars(mmengine.registry).values() if isinstance(value, Registry)]
     while waiting:
         registry = waiting.pop()
         waiting += registry.children.values()
         for name, registered in registry.module_dict.items():
             if str(getattr(registered, '__module__', '')).startswith(f'{PACKAGE.name}.'):
-                found.setdefault(name, set()).add(registered.__module__)
-    return {name: frozenset(modules) for name, modules in found.items()}
+                registrations.setdefault(name, set()).add(registered.__module__)
+    return {name: frozenset(modules) for name, modules in registrations.items()}
 
 
 def types_in(node: object) -> set[str]:
     """Every `type` below a config's node."""
     if isinstance(node, dict):
-        own = {node['type']} if isinstance(node.get('type'), str) else set()
-        return own.union(*map(types_in, node.values()))
+        types = {node['type']} if isinstance(node.get('type'), str) else set()
+        return types.union(*map(types_in, node.values()))
     return set().union(*map(types_in, node)) if isinstance(node, (list, tuple)) else set()
 
 

@@ -24,18 +24,18 @@ class DetectionPainter:
     def __init__(self, args: argparse.Namespace, config: Config) -> None:
         self.model = load_network(MODELS, config, args)
         dataset = next(coco_datasets(config.test_dataloader.dataset))
-        own = build('data set', lambda: DATASETS.get(dataset.type).METAINFO)
-        self.meta = {**own, **(dataset.get('metainfo') or {})}
+        defaults = build('data set', lambda: DATASETS.get(dataset.type).METAINFO)
+        self.meta = {**defaults, **(dataset.get('metainfo') or {})}
         self.pipeline, self.read = build('pipeline', lambda: (build_pipeline(dataset.pipeline, from_file=False),
                                                               build_reader(dataset.pipeline)))
         self.opacity, self.score = args.opacity, args.score
 
     def __call__(self, image: np.ndarray) -> np.ndarray:
         """H×W×3 BGR to H×W×3 BGR."""
-        found = test_pixels(self.model, self.pipeline, image).pred_instances
-        found = found[found.scores >= self.score].cpu()
-        masks = found.masks.numpy() if 'masks' in found else None
-        painted = draw_detections(np.ascontiguousarray(image[..., ::-1]), found.bboxes.numpy(), found.labels.tolist(),
-                                  found.scores.tolist(), self.meta['classes'], self.meta['palette'], masks,
-                                  self.opacity)
+        objects = test_pixels(self.model, self.pipeline, image).pred_instances
+        objects = objects[objects.scores >= self.score].cpu()
+        masks = objects.masks.numpy() if 'masks' in objects else None
+        painted = draw_detections(np.ascontiguousarray(image[..., ::-1]), objects.bboxes.numpy(),
+                                  objects.labels.tolist(), objects.scores.tolist(), self.meta['classes'],
+                                  self.meta['palette'], masks, self.opacity)
         return painted[..., ::-1]

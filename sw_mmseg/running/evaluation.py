@@ -34,8 +34,8 @@ def augmented_pipeline(pipeline: list[dict], scales: Sequence[float] = SCALES) -
     """
     loading = [t for t in pipeline if name_of(t) in LOADERS]
     resize = next((t for t in pipeline if name_of(t) == 'Resize'), None)
-    rest = [t for t in pipeline if t not in loading and t is not resize]
-    if not loading or name_of(rest[-1]) != 'PackSegInputs':
+    later_steps = [t for t in pipeline if t not in loading and t is not resize]
+    if not loading or name_of(later_steps[-1]) != 'PackSegInputs':
         raise UserError('--tta needs a test pipeline that loads an image and ends with PackSegInputs; the config has '
                         f'{" > ".join(name_of(t) for t in pipeline)}')
     if resize is None or 'scale' not in resize:
@@ -44,7 +44,7 @@ def augmented_pipeline(pipeline: list[dict], scales: Sequence[float] = SCALES) -
     else:
         resizes = [{**resize, 'scale': tuple(round(s * side) for side in resize['scale'])} for s in scales]
     flips = [{'type': 'RandomFlip', 'prob': p, 'direction': 'horizontal'} for p in (0.0, 1.0)]
-    return [*loading, {'type': 'TestTimeAug', 'transforms': [resizes, flips, *([t] for t in rest)]}]
+    return [*loading, {'type': 'TestTimeAug', 'transforms': [resizes, flips, *([t] for t in later_steps)]}]
 
 
 def prepare(config: Config, args: argparse.Namespace) -> None:

@@ -116,17 +116,17 @@ def _with_other_norms(name: str) -> NamedConfig | None:
     """The file of a name, or one of the same name but for the norm; None where there is neither."""
     if shipped_config(name).is_file():
         return NamedConfig(shipped_config(name), None)
-    norm, _, others = name.partition('_')
-    bases = [shipped_config(f'{base}_{others}') for base in BASES if norm in NORMS]
+    norm, _, ending = name.partition('_')
+    bases = [shipped_config(f'{base}_{ending}') for base in BASES if norm in NORMS]
     return next((NamedConfig(base, norm) for base in bases if base.is_file()), None)
 
 
 def _with_other_networks(name: str) -> Iterator[tuple[str, str]]:
     """Names that, with a network of the table put in, are called `name`; and the network."""
-    norm, *others = name.split('_')
+    norm, *words = name.split('_')
     for network in NETWORKS.values():
-        if len(others) > 1 and others[0].endswith(network.suffix):
-            yield '_'.join([norm, others[0].removesuffix(network.suffix), *others[1:]]), network.word
+        if len(words) > 1 and words[0].endswith(network.suffix):
+            yield '_'.join([norm, words[0].removesuffix(network.suffix), *words[1:]]), network.word
 
 
 def _takes_networks(file: Path) -> bool:

@@ -108,10 +108,10 @@ def put_norm(config: Config, entry: dict) -> None:
 
 def name_with_norm(file: str | Path, word: str) -> str:
     """Name of a config with another norm: configs/bn_fcn_ade20k.py and 'sw' give 'sw_fcn_ade20k'."""
-    first, _, others = Path(file).stem.partition('_')
+    first, _, ending = Path(file).stem.partition('_')
     if first not in NORMS:
         return f'{find_norm(word).word}_{Path(file).stem}'
-    return f'{find_norm(word).word}_{others}'
+    return f'{find_norm(word).word}_{ending}'
 
 
 def _networks(config: Config) -> list[ConfigDict]:

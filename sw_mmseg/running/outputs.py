@@ -119,12 +119,12 @@ class Outputs:
 
     def _written(self) -> dict[str, list[int]]:
         """Name -> state, of all files that this command recorded here."""
-        record, found = self.folder / RECORD, {}
+        record, states = self.folder / RECORD, {}
         for line in record.read_text(encoding='utf-8').splitlines() if record.is_file() else ():
             with contextlib.suppress(ValueError, KeyError, TypeError):  # a line that a full disk cut off
                 content = json.loads(line)
-                found[content['file']] = content['state'] if content['by'] == self.command else None
-        return found
+                states[content['file']] = content['state'] if content['by'] == self.command else None
+        return states
 
 
 def _state(file: Path) -> list[int]:

@@ -36,11 +36,11 @@ def find_images(path: Path) -> dict[str, Path]:
     """
     if path.is_file():
         return {path.stem: path}
-    found = list_folder(str(path), PICTURES)
-    if not found.files:
+    listing = list_folder(str(path), PICTURES)
+    if not listing.files:
         raise UserError(f'no images in {path}: give a folder with {", ".join(PICTURES)} files'
-                        f'{foreign_files(found.left_out)}')
-    return names_below([path / name for name in found.files], path)
+                        f'{foreign_files(listing.left_out)}')
+    return names_below([path / name for name in listing.files], path)
 
 
 def names_below(files: Sequence[Path], folder: Path | None = None) -> dict[str, Path]:

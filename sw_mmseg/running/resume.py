@@ -99,15 +99,15 @@ def settle_resume(config: Config, options: dict) -> list[ResumedRatesHook]:
     say_what_is_left(config, meta)
     stretched = lengthen(config, before, options)
     refuse_seed(config, meta, path)
-    found = list(differences(before, config))
-    for key, then, now in found:
+    changes = list(differences(before, config))
+    for key, then, now in changes:
         if key.endswith('optimizer.type') or 'ReduceOnPlateau' in f'{then}{now}':
             raise UserError(f'--resume: {key} is {now!r} and was {then!r} in {path}, which no state of that one fits. '
                             f'A new run can start from its weights: --cfg-options load_from={path}')
-    refuse_unasked([d for d in found if d[0] not in stretched and not asked(d[0], options)], path)
-    for key, then, now in found:
+    refuse_unasked([d for d in changes if d[0] not in stretched and not asked(d[0], options)], path)
+    for key, then, now in changes:
         say(f'--resume: {key} was {shown(then)} and is {shown(now)} from iteration {meta.get("iter")} on')
-    return [ResumedRatesHook(path)] if found else []
+    return [ResumedRatesHook(path)] if changes else []
 
 
 @master_only
@@ -116,12 +116,12 @@ def say(text: str) -> None:
     print(text)
 
 
-def refuse_unasked(found: list[Difference], path: str) -> None:
+def refuse_unasked(changes: list[Difference], path: str) -> None:
     """Raises UserError where a config differs from its checkpoint in what this call does not ask for."""
-    if not found:
+    if not changes:
         return
-    texts = [f'{key} is {shown(now)} and was {shown(then)}' for key, then, now in found]
-    old, new = (' '.join(shlex.quote(f'{difference[0]}={shown(difference[place])}') for difference in found)
+    texts = [f'{key} is {shown(now)} and was {shown(then)}' for key, then, now in changes]
+    old, new = (' '.join(shlex.quote(f'{difference[0]}={shown(difference[place])}') for difference in changes)
                 for place in (1, 2))
     raise UserError(f'--resume: {"; ".join(texts)} when {path} was written, which would hold. Go on as it was with '
                     f'--cfg-options {old}, go on with the new values with --cfg-options {new}, or begin a new run from '

@@ -23,7 +23,7 @@ def test(model: torch.nn.Module, loader: DataLoader, keep: Iterable[int] = (),
          visit: Callable[[SegDataSample], None] | None = None) -> tuple[list[float], list[np.ndarray]]:
     """IoU of every class in percent (NaN: absent), and the label maps (H×W uint8) predicted for the images `keep`;
     `visit` is shown every prediction."""
-    wanted, kept, seen = set(keep), {}, 0
+    indices, kept, seen = set(keep), {}, 0
     metric = ClassIoUMetric()
     evaluator = Evaluator([metric])
     evaluator.dataset_meta = loader.dataset.metainfo
@@ -34,7 +34,7 @@ def test(model: torch.nn.Module, loader: DataLoader, keep: Iterable[int] = (),
         for index, output in enumerate(outputs, seen):
             if visit:
                 visit(output)
-            if index in wanted:
+            if index in indices:
                 kept[index] = output.pred_sem_seg.data.squeeze().cpu().numpy().astype(np.uint8)
         seen += len(outputs)
     evaluator.evaluate(seen)

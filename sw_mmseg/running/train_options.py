@@ -25,9 +25,9 @@ def use_mixed_precision(config: Config, kind: str = 'auto') -> None:
     wrappers = config.optim_wrapper
     several = [w for w in wrappers.values() if isinstance(w, dict) and 'optimizer' in w]
     for wrapper in several or [wrappers]:
-        own = wrapper.get('type', 'OptimWrapper')
-        if own not in ('OptimWrapper', 'AmpOptimWrapper', 'Bfloat16OptimWrapper'):
-            raise UserError(f'--amp knows OptimWrapper and AmpOptimWrapper, the config has {own}')
+        wrapper_type = wrapper.get('type', 'OptimWrapper')
+        if wrapper_type not in ('OptimWrapper', 'AmpOptimWrapper', 'Bfloat16OptimWrapper'):
+            raise UserError(f'--amp knows OptimWrapper and AmpOptimWrapper, the config has {wrapper_type}')
         if torch.cuda.is_available() and kind != 'bf16':
             wrapper.type = 'AmpOptimWrapper'
             wrapper.setdefault('loss_scale', 'dynamic')
@@ -66,15 +66,15 @@ def use_seed(config: Config, seed: int | None) -> None:
         config.setdefault('randomness', {})['seed'] = seed
 
 
-def check_data(config: Config, how: str, path: str) -> None:
+def check_data(config: Config, extent: str, path: str) -> None:
     """Look at every data set of the run (first process only)."""
-    if how == 'none' or not is_main_process():
+    if extent == 'none' or not is_main_process():
         return
     from sw_mmseg.datasets import DatasetError, check_dataset
     for loader in (config.get('train_dataloader'), config.get('val_dataloader')):
         try:
             if loader:
-                build('data', partial(check_dataset, loader.dataset, decode=None if how == 'all' else 32))
+                build('data', partial(check_dataset, loader.dataset, decode=None if extent == 'all' else 32))
         except DatasetError as error:
             if not knows(config):
                 raise

@@ -61,21 +61,21 @@ def measure(args: argparse.Namespace) -> tuple[Measured, Measured]:
         for n, c, side, d in POINTS[axis]:
             point = (n, c, side // args.shrink, d)
             steps = {norm: make_step(norm, point, args.device) for norm in args.norms}
-            found = in_turn(steps, args.device, args.rounds, 1)
+            durations = in_turn(steps, args.device, args.rounds, 1)
             for norm in steps:
                 height = peak_mib(partial(make_step, norm, point, args.device), args.device)
-                for table, value in ((times, statistics.median(found[norm])), (memory, height)):
+                for table, value in ((times, statistics.median(durations[norm])), (memory, height)):
                     sizes, values = table[norm].setdefault(axis, ([], []))
                     sizes.append(size_of(axis, point))
                     values.append(value)
-            print(f'{axis} = {size_of(axis, point)}: ' + ', '.join(f'{norm} {statistics.median(found[norm]):.2f} ms'
+            print(f'{axis} = {size_of(axis, point)}: ' + ', '.join(f'{norm} {statistics.median(durations[norm]):.2f} ms'
                                                                     for norm in args.norms), flush=True)
     return times, memory
 
 
 def points_table(times: Measured, memory: Measured) -> Table:
     """Every measurement, for reading back."""
-    rows = [(norm, axis, size, ms, mib) for norm, own in times.items() for axis, (sizes, values) in own.items()
+    rows = [(norm, axis, size, ms, mib) for norm, curves in times.items() for axis, (sizes, values) in curves.items()
             for size, ms, mib in zip(sizes, values, memory[norm][axis][1])]
     return Table(('norm', 'axis', 'size', 'milliseconds', 'MiB at the peak'), tuple(rows), digits=3)
 
@@ -92,9 +92,9 @@ def write(folder: Path, times: Measured, memory: Measured, args: argparse.Namesp
               '**Memory at the peak**, of which Table 1 says nothing', to_markdown(growth_table(memory)).strip()]
     for axis in args.axes:
         file = f'cost_{axis.replace(" = ", "")}.png'
-        own = {norm: found[axis] for norm, found in times.items()}
-        (folder / file).write_bytes(figure_png(lambda theme, own=own, axis=axis: plot_growth(
-            own, axis, 'milliseconds', theme=theme), LIGHT))
+        curves = {norm: axis_times[axis] for norm, axis_times in times.items()}
+        (folder / file).write_bytes(figure_png(lambda theme, curves=curves, axis=axis: plot_growth(
+            curves, axis, 'milliseconds', theme=theme), LIGHT))
         parts.append(f'![Time over {AXES[axis]}]({file})')
     page = '\n\n'.join(parts) + '\n'
     (folder / 'cost.md').write_text(f'# Cost of the statistics (Table 1)\n\n{page}')
@@ -104,15 +104,15 @@ def write(folder: Path, times: Measured, memory: Measured, args: argparse.Namesp
 def table_5(study: Path) -> Table:
     """mIoU and seconds of an iteration on streets beside the paper's, a row a config that the study has."""
     from sw_mmseg.analysis.tables import mean_std
-    found: dict[str, list[dict]] = {}
+    results: dict[str, list[dict]] = {}
     for file in sorted(study.glob('results/*.json')):
         result = json.loads(file.read_text())
-        found.setdefault(result['name'], []).append(result)
+        results.setdefault(result['name'], []).append(result)
     rows = []
     for name, (norm, method, miou, seconds) in TABLE_5.items():
-        own = found.get(name, [])
-        rows.append((norm, method, miou, seconds, mean_std([r['mean_iou'] for r in own]) if own else None,
-                     mean_std([r['seconds'] / r['iterations'] for r in own], 2) if own else None))
+        group = results.get(name, [])
+        rows.append((norm, method, miou, seconds, mean_std([r['mean_iou'] for r in group]) if group else None,
+                     mean_std([r['seconds'] / r['iterations'] for r in group], 2) if group else None))
     return Table(('norm', 'whitening', 'mIoU, paper', 's an iteration, paper', 'mIoU on streets, ours',
                   's an iteration, ours'), tuple(rows),
                  "The paper's times are of a V100 on Cityscapes, ours of two CPU cores on small streets: compare rows, "

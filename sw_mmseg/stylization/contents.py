@@ -26,12 +26,12 @@ def resolve_folder(place: str) -> Path:
     `package://sklearn/datasets/images`. Raises `PictureError` where the package is missing."""
     if not place.startswith(PACKAGE):
         return Path(place)
-    name, _, rest = place[len(PACKAGE):].partition('/')
-    found = importlib.util.find_spec(name)
-    if found is None or not found.submodule_search_locations:
+    name, _, folder = place[len(PACKAGE):].partition('/')
+    spec = importlib.util.find_spec(name)
+    if spec is None or not spec.submodule_search_locations:
         package = {'sklearn': 'scikit-learn', 'skimage': 'scikit-image'}.get(name, name)
         raise PictureError(f'{place} is in a package that is not installed: pip install {package}')
-    return Path(found.submodule_search_locations[0]) / rest
+    return Path(spec.submodule_search_locations[0]) / folder
 
 
 @DATASETS.register_module()

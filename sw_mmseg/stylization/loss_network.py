@@ -116,16 +116,16 @@ def vgg_features(state: dict[str, Tensor], source: str = 'state') -> dict[str, T
     """
     state = {key.rpartition('features.')[2]: value for key, value in state.items()}
     prefix = next((key[:-len('conv1_1.weight')] for key in state if key.endswith('conv1_1.weight')), None)
-    found = {}
+    weights = {}
     for name, index in NAMES.items():
-        own = str(index) if prefix is None else prefix + name
-        if f'{own}.weight' not in state or f'{own}.bias' not in state:
-            raise PretrainedError(f'{source} is no VGG16: it has no {own}.weight and .bias; {WAY_OUT}')
-        weight, bias = state[f'{own}.weight'], state[f'{own}.bias']
+        layer = str(index) if prefix is None else prefix + name
+        if f'{layer}.weight' not in state or f'{layer}.bias' not in state:
+            raise PretrainedError(f'{source} is no VGG16: it has no {layer}.weight and .bias; {WAY_OUT}')
+        weight, bias = state[f'{layer}.weight'], state[f'{layer}.bias']
         if prefix is not None and name.endswith('_1') and f'{prefix}norm{name[4]}.weight' in state:
             weight, bias = _with_norm(weight, bias, state, f'{prefix}norm{name[4]}', source)
-        found |= {f'{index}.weight': weight, f'{index}.bias': bias}
-    return found
+        weights |= {f'{index}.weight': weight, f'{index}.bias': bias}
+    return weights
 
 
 def _with_norm(weight: Tensor, bias: Tensor, state: dict[str, Tensor], norm: str,

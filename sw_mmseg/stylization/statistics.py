@@ -42,8 +42,8 @@ def uses_picture(norm: nn.Module) -> bool:
 class PictureNorm(nn.Module):
     """IN or a switchable norm, evaluated with moments that it is given bit by bit; 1×C×H×W inputs.
 
-    `begin`, `add` of every part of the picture, `close`; until then, inputs pass unchanged. With `own` it does all that
-    by itself on every input.
+    `begin`, `add` of every part of the picture, `close`; until then, inputs pass unchanged. With `whole_input`
+    it does all that by itself on every input.
 
     Args:
         norm: for which `uses_picture` is true.
@@ -54,7 +54,7 @@ class PictureNorm(nn.Module):
         super().__init__()
         if not 0 <= smooth < 1:
             raise ValueError(f'smooth must be at least 0 and less than 1, got {smooth}')
-        self.norm, self.smooth, self.own = norm, smooth, True
+        self.norm, self.smooth, self.whole_input = norm, smooth, True
         self._before: Moments | None = None
         self.begin()
 
@@ -68,9 +68,9 @@ class PictureNorm(nn.Module):
         part = Moments(*(moment.double() for moment in part))
         if self._moments is not None:
             share = count / (self._count + count)
-            apart = part.mean - self._moments.mean
-            between = share * (1 - share) * apart.unsqueeze(-1) * apart.unsqueeze(-2)
-            part = Moments(self._moments.mean + share * apart,
+            difference = part.mean - self._moments.mean
+            between = share * (1 - share) * difference.unsqueeze(-1) * difference.unsqueeze(-2)
+            part = Moments(self._moments.mean + share * difference,
                            (1 - share) * self._moments.cov + share * part.cov + between)
         self._count, self._moments = self._count + count, part
 
@@ -86,7 +86,7 @@ class PictureNorm(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Normalises with the statistics of the whole picture."""
-        if self.own:
+        if self.whole_input:
             self.begin()
             self.add(x)
             self.close()
@@ -141,7 +141,7 @@ class WholePicture:
         x = self.network.pad(picture[None])
         tiled = self.tile and max(x.shape[-2:]) > self.tile
         for norm in norms_of(self.network):
-            norm.own = not tiled
+            norm.whole_input = not tiled
         if not tiled:
             return self.network(x.to(self.device))[0, :, :height, :width].to(picture.device)
         step = self.tile

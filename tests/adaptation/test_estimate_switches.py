@@ -99,9 +99,9 @@ def test_light_that_changes_turns_switches_to_each_pictures_statistics(segmentor
     """What is to be predicted is the picture whitened by its own statistics in the light of the training."""
     pictures = 0.2 * torch.rand(8, 3, 8, 8)
     with torch.no_grad():
-        wanted = segmentor.norm(pictures)
+        target = segmentor.norm(pictures)
     bright = Photometric(1.0, 0, 0, 0, blur=(0.0, 0.0), blur_probability=0)
-    batch = {'inputs': pictures, 'data_samples': wanted}
+    batch = {'inputs': pictures, 'data_samples': target}
     index = segmentor.norm.statistics.index('iw')
     before = segmentor.norm.mean_logits.softmax(0)[index].item(), segmentor.norm.cov_logits.softmax(0)[index].item()
     estimate_switches(segmentor, [batch] * 60, objective=DisturbedSource(bright))

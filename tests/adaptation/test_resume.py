@@ -80,10 +80,10 @@ def test_resumed_run_equals_an_uninterrupted_one(tmp_path, norm, accumulate, met
     parts = run(tmp_path / 'parts', 4, norm, accumulate, method, resume=True)
 
     for part in ('state_dict', 'optimizer', 'param_schedulers'):
-        expected, found = flat(whole[part]), flat(parts[part])
-        assert expected and set(expected) == set(found)
+        expected, actual = flat(whole[part]), flat(parts[part])
+        assert expected and set(expected) == set(actual)
         for path, value in expected.items():
-            same = torch.equal(value, found[path]) if isinstance(value, torch.Tensor) else value == found[path]
+            same = torch.equal(value, actual[path]) if isinstance(value, torch.Tensor) else value == actual[path]
             assert same, f'{part}{path}'
 
     state = whole['state_dict']

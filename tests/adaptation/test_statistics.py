@@ -42,14 +42,14 @@ def test_policies_move_what_they_say(policy, method, make_model, make_batch, mak
     assert norm.num_batches_tracked == len(contributions)
     assert norm.training and norm.track_running_stats
 
-    own = dict(model.statistics.named_buffers())
+    buffers = dict(model.statistics.named_buffers())
     if policy == 'separate':
-        torch.testing.assert_close(own['source/backbone/norm/running_mean'], moved(zero, moments['source'][0]))
-        torch.testing.assert_close(own['source/backbone/norm/running_var'], moved(one, moments['source'][1]))
-        assert own['source/backbone/norm/num_batches_tracked'] == 1
+        torch.testing.assert_close(buffers['source/backbone/norm/running_mean'], moved(zero, moments['source'][0]))
+        torch.testing.assert_close(buffers['source/backbone/norm/running_var'], moved(one, moments['source'][1]))
+        assert buffers['source/backbone/norm/num_batches_tracked'] == 1
         assert 'statistics.source/backbone/norm/running_var' in model.state_dict()
     else:
-        assert own == {}
+        assert buffers == {}
 
 
 def test_policy_changes_buffers_and_nothing_else(make_model, make_batch, make_wrappers):

@@ -23,10 +23,10 @@ def files(tmp_path):
                              segmentation=square(x, y, s)) for i, c, x, y, s, crowd in boxes]}
     (tmp_path / 'truth.json').write_text(json.dumps(truth))
 
-    def detect(*found):
+    def detect(*detections):
         (tmp_path / 'found.json').write_text(json.dumps([
             dict(image_id=1, category_id=1, score=score, bbox=[x, y, w, h],
-                 segmentation=dict(size=[100, 100], counts=[])) for score, x, y, w, h in found]))
+                 segmentation=dict(size=[100, 100], counts=[])) for score, x, y, w, h in detections]))
         return tmp_path / 'truth.json', tmp_path / 'found.json'
 
     return detect

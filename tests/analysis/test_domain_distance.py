@@ -53,25 +53,25 @@ def test_gaussians_with_a_known_distance(shift, scale):
     generator = torch.Generator().manual_seed(3)
     x = torch.randn(1500, 1, dimension, generator=generator)
     y = torch.randn(1500, 1, dimension, generator=generator) * scale + shift
-    found = mmd(x, y, 20, sigmas=sigmas)
+    distance = mmd(x, y, 20, sigmas=sigmas)
     expected = sum(closed_form(sigma, dimension, shift, 1.0, scale) for sigma in sigmas) / len(sigmas)
-    assert abs(found.value - expected) < 4 * found.error and found.error < 0.2 * expected
-    assert found.p_value == pytest.approx(1 / 21)
+    assert abs(distance.value - expected) < 4 * distance.error and distance.error < 0.2 * expected
+    assert distance.p_value == pytest.approx(1 / 21)
 
 
 def test_equal_distributions_are_at_zero_and_p_is_uniform():
     """100 pairs of sets: the mean within its error, p below each tenth about as often as it says."""
     generator = torch.Generator().manual_seed(1)
-    found = [mmd(torch.randn(20, 2, 3, generator=generator), torch.randn(24, 2, 3, generator=generator), 99, seed=s)
-             for s in range(100)]
-    values = torch.tensor([d.value for d in found])
+    distances = [mmd(torch.randn(20, 2, 3, generator=generator), torch.randn(24, 2, 3, generator=generator), 99, seed=s)
+                 for s in range(100)]
+    values = torch.tensor([d.value for d in distances])
     assert abs(values.mean()) < 3 * values.std() / 10 and values.min() < 0 < values.max()
-    p = torch.tensor([d.p_value for d in found])
+    p = torch.tensor([d.p_value for d in distances])
     for level in (0.1, 0.3, 0.5, 0.7, 0.9):
         assert abs((p <= level).float().mean() - level) < 3 * math.sqrt(level * (1 - level) / 100)
-    inside = [d.null_low <= d.value <= d.null_high for d in found]
+    inside = [d.null_low <= d.value <= d.null_high for d in distances]
     assert sum(inside) >= 88
-    errors = torch.tensor([d.error for d in found])
+    errors = torch.tensor([d.error for d in distances])
     assert 0.5 < (errors.mean() / values.std()) < 1.6
 
 

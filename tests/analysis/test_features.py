@@ -39,20 +39,20 @@ def test_layers_are_those_that_run_in_their_order(network):
 def test_values_are_those_of_the_network(network):
     layers = traced_layers(network, lambda: network(torch.randn(1, 3, 8, 8)))
     pictures = [torch.randn(1, 3, 8, 8) for _ in range(3)]
-    found = collect_features(network, layers, pictures, network, pixels=100, seed=4)  # all 36 pixels
+    features = collect_features(network, layers, pictures, network, pixels=100, seed=4)  # all 36 pixels
     network.eval()
     with torch.no_grad():
         first = torch.cat([torch.relu(network.norm(network.a(p))) for p in pictures]).flatten(2)  # P C L
     order = [torch.randperm(36, generator=torch.Generator().manual_seed(4 + n)) for n in range(3)]
     expected = torch.stack([values[:, places].T for values, places in zip(first, order)])
-    assert found['a'].pixels.shape == (3, 36, 4)
-    torch.testing.assert_close(found['a'].pixels, expected)
+    assert features['a'].pixels.shape == (3, 36, 4)
+    torch.testing.assert_close(features['a'].pixels, expected)
     mean, deviation = first.mean(-1), first.std(-1, correction=0)
-    torch.testing.assert_close(found['a'].style, torch.cat([mean, deviation], 1)[:, None])
+    torch.testing.assert_close(features['a'].style, torch.cat([mean, deviation], 1)[:, None])
     normal = (expected - mean[:, None]) / (deviation[:, None].square() + 1e-5).sqrt()
-    torch.testing.assert_close(found['a'].content, normal)
+    torch.testing.assert_close(features['a'].content, normal)
     again = collect_features(network, layers, pictures, network, pixels=5, seed=4)
-    torch.testing.assert_close(again['b'].pixels, found['b'].pixels[:, :5])  # the same places, fewer of them
+    torch.testing.assert_close(again['b'].pixels, features['b'].pixels[:, :5])  # the same places, fewer of them
 
 
 def test_mistakes(network):
@@ -73,8 +73,8 @@ def distances(network):
                 for _ in range(14)] for _ in range(2)]
     domains[1] = [0.3 * picture - 1.0 for picture in domains[1]]
     layers = traced_layers(network, lambda: network(domains[0][0]))[:2]
-    found = [collect_features(network, layers, domain, network, 8) for domain in domains]
-    return layer_distances(*found, permutations=40)
+    features = [collect_features(network, layers, domain, network, 8) for domain in domains]
+    return layer_distances(*features, permutations=40)
 
 
 def test_a_change_of_light_is_style(distances):

@@ -69,6 +69,6 @@ def test_robustness_has_a_value_a_severity(images):
     def dark(batch):
         return (batch.mean((1, 2, 3)) < 80).astype(int)
 
-    found = robustness(dark, images, np.zeros(4, int), names=('exposure', 'brightness'))
-    assert found == {'exposure': [100.0, 100.0, 100.0], 'brightness': [0.0, 0.0, 0.0]}
+    errors = robustness(dark, images, np.zeros(4, int), names=('exposure', 'brightness'))
+    assert errors == {'exposure': [100.0, 100.0, 100.0], 'brightness': [0.0, 0.0, 0.0]}
     assert list(robustness(dark, images, np.zeros(4, int), severities=(1,))) == list(CORRUPTIONS)

@@ -24,9 +24,9 @@ def model():
 
 def test_instance_whitening_is_white(model):
     pictures = [correlated(1, 8, 12, seed) for seed in range(3)]
-    (found,) = measure_whiteness(model, pictures, model)
-    assert found.layer == '0' and found.picture < 1e-4 and found.together < 1e-4
-    assert found.worst_condition >= found.condition > 1 and found.newton_residual >= 0
+    (layer,) = measure_whiteness(model, pictures, model)
+    assert layer.layer == '0' and layer.picture < 1e-4 and layer.together < 1e-4
+    assert layer.worst_condition >= layer.condition > 1 and layer.newton_residual >= 0
     assert model.training and not model[0]._forward_pre_hooks
     assert model[0].weight[0] == 5.0
 
@@ -38,12 +38,12 @@ def test_all_pictures_together_are_the_batch_of_a_diagnosis():
     layer.eval()
     model = nn.Sequential(layer)
     x = correlated(4, 8, 10)
-    (found,) = measure_whiteness(model, x.split(1), model)
+    (site,) = measure_whiteness(model, x.split(1), model)
     whole = layer.diagnose(x)
-    assert found.together == pytest.approx(whole.batch_distance.mean().item(), rel=1e-4)
-    assert found.picture == pytest.approx(whole.image_distance.median().item(), rel=1e-6)
-    assert found.condition == pytest.approx(whole.condition.median().item(), rel=1e-6)
-    assert found.newton_residual == pytest.approx(whole.newton_residual.median().item(), rel=1e-4)
+    assert site.together == pytest.approx(whole.batch_distance.mean().item(), rel=1e-4)
+    assert site.picture == pytest.approx(whole.image_distance.median().item(), rel=1e-6)
+    assert site.condition == pytest.approx(whole.condition.median().item(), rel=1e-6)
+    assert site.newton_residual == pytest.approx(whole.newton_residual.median().item(), rel=1e-4)
 
 
 def test_an_untrained_layer_of_batch_statistics_does_nothing():
@@ -51,18 +51,18 @@ def test_an_untrained_layer_of_batch_statistics_does_nothing():
     layer = SwitchWhiten2d(4, statistics=('bw',), group_size=4, inverse_sqrt='eigh')
     x = correlated(2, 4, 30)
     model = nn.Sequential(layer)
-    (found,) = measure_whiteness(model, [x], model)
+    (site,) = measure_whiteness(model, [x], model)
     values = x.transpose(0, 1).flatten(1).double()
     expected = torch.linalg.matrix_norm(torch.cov(values, correction=0) - torch.eye(4)) / 2
-    assert found.together == pytest.approx(expected.item(), rel=1e-3) and found.condition == pytest.approx(1, abs=1e-6)
+    assert site.together == pytest.approx(expected.item(), rel=1e-3) and site.condition == pytest.approx(1, abs=1e-6)
 
 
 def test_table_and_plot(model):
-    found = measure_whiteness(model, [correlated(1, 8, 6)], model)
-    table = whiteness_table({'source': found, 'target': found})
+    layers = measure_whiteness(model, [correlated(1, 8, 6)], model)
+    table = whiteness_table({'source': layers, 'target': layers})
     assert [row[:2] for row in table.rows] == [('0', 'source'), ('0', 'target')]
-    figure = plot_whiteness({'source': found, 'target': found})
-    assert list(figure.axes[0].get_lines()[0].get_ydata()) == [found[0].picture]
+    figure = plot_whiteness({'source': layers, 'target': layers})
+    assert list(figure.axes[0].get_lines()[0].get_ydata()) == [layers[0].picture]
 
 
 def test_mistakes(model):

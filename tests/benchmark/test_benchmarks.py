@@ -101,9 +101,9 @@ def test_the_matrix_of_a_layer_is_newtons(bench):
     p = 1.0
     for _ in range(5):
         p = (3 * p - p**3 / 16) / 2
-    found = newton.whitening_matrices(torch.eye(16).repeat(3, 1, 1), 1e-12, ('newton', 5), args)
-    torch.testing.assert_close(found, p / 4 * torch.eye(16, dtype=torch.float64).repeat(3, 1, 1), rtol=1e-9, atol=1e-9)
-    assert newton.residual(found @ found.mT) == pytest.approx(abs(p * p / 16 - 1), abs=1e-9)
+    roots = newton.whitening_matrices(torch.eye(16).repeat(3, 1, 1), 1e-12, ('newton', 5), args)
+    torch.testing.assert_close(roots, p / 4 * torch.eye(16, dtype=torch.float64).repeat(3, 1, 1), rtol=1e-9, atol=1e-9)
+    assert newton.residual(roots @ roots.mT) == pytest.approx(abs(p * p / 16 - 1), abs=1e-9)
 
 
 def test_random_covariances_have_the_condition_asked_for(bench):

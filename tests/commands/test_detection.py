@@ -102,8 +102,8 @@ def test_train_go_on_test_and_paint(tiny, run, drawn, tmp_path, capsys):
                tmp_path / 'show') == 0
     metrics = json.loads((whole / 'iter_3_metrics.json').read_text())
     assert {'coco/bbox_mAP_50', 'coco/segm_mAP'} <= set(metrics)
-    found = json.loads((tmp_path / 'out/detections.segm.json').read_text())
-    assert found and {'image_id', 'segmentation', 'score', 'category_id'} <= set(found[0])
+    detections = json.loads((tmp_path / 'out/detections.segm.json').read_text())
+    assert detections and {'image_id', 'segmentation', 'score', 'category_id'} <= set(detections[0])
     assert len(list((tmp_path / 'show').rglob('*.png'))) == 2
 
     images = drawn / 'cityscapes/leftImg8bit/val'

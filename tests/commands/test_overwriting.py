@@ -29,8 +29,8 @@ def network(tiny_config, tmp_path_factory):
 @pytest.fixture
 def images(streets, tmp_path):
     """Photographs in a folder: one name in two sub-folders, and one that cannot be read."""
-    found = sorted((streets / 'cityscapes/leftImg8bit/val').rglob('*.png'))
-    for name, file in zip(('a/x.png', 'b/x.png', 'b/y.png'), found):
+    files = sorted((streets / 'cityscapes/leftImg8bit/val').rglob('*.png'))
+    for name, file in zip(('a/x.png', 'b/x.png', 'b/y.png'), files):
         (tmp_path / 'images' / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(file, tmp_path / 'images' / name)
     return tmp_path / 'images'

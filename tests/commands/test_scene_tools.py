@@ -81,8 +81,8 @@ def test_mmsegs_inferencer_takes_config_and_checkpoint(trained, images, tmp_path
     ours = [segment_pixels(painter.model, painter.pipeline, image) for image in pixels]
     assert np.array_equal(one, ours[0])
     for several in (pixels, [str(file) for file in files]):
-        found = inferencer(several)['predictions']
-        assert len(found) == 3 and all(np.array_equal(a, b) for a, b in zip(found, ours))
+        maps = inferencer(several)['predictions']
+        assert len(maps) == 3 and all(np.array_equal(a, b) for a, b in zip(maps, ours))
     folder = inferencer(str(files[0].parent))['predictions']
     assert np.array_equal(np.stack(folder) if isinstance(folder, list) else folder,
                           np.stack(ours[:2]) if isinstance(folder, list) else ours[0])

@@ -85,8 +85,8 @@ def test_augmentation_at_test_time_averages_scales_and_mirrors(trained, run, tmp
                 for x in (image, image.flip(-1))
             )
         expected = (plain.softmax(1) + mirrored.flip(-1).softmax(1)).argmax(1)[0].numpy()
-        found = np.array(Image.open(tmp_path / 'out' / path.parent.name / path.name))
-        assert (found == expected).mean() > 0.995  # ties at the last bit
+        labels = np.array(Image.open(tmp_path / 'out' / path.parent.name / path.name))
+        assert (labels == expected).mean() > 0.995  # ties at the last bit
 
 
 @pytest.mark.parametrize('more', [[], ['--switches'], ['--switches', 'source', '--keep-statistics']])

@@ -64,10 +64,10 @@ def check_norms(config, name, row):
         key: row if at_sites and key in sites(name) else elsewhere for key in backbone}
     assert all(layer.sync for layer in backbone.values() if isinstance(layer, SwitchWhiten2d))
     frozen = row == 'frozenbn'
-    others = {'neck': norms(model.neck), 'rpn': norms(model.rpn_head), 'box': norms(model.roi_head.bbox_head),
-              'mask': norms(model.roi_head.mask_head)}
+    parts = {'neck': norms(model.neck), 'rpn': norms(model.rpn_head), 'box': norms(model.roi_head.bbox_head),
+             'mask': norms(model.roi_head.mask_head)}
     masks = 2 if name.endswith('streets') else 4
-    assert {key: [kind(layer) for layer in layers.values()] for key, layers in others.items()} == (
+    assert {key: [kind(layer) for layer in layers.values()] for key, layers in parts.items()} == (
         {'neck': [], 'rpn': [], 'box': [], 'mask': []} if frozen else
         {'neck': [elsewhere] * 8, 'rpn': [], 'box': [elsewhere] * 4, 'mask': [elsewhere] * masks})
     model.train()

@@ -112,8 +112,8 @@ def test_a_config_with_another_norm_is_whole(name, norm, tmp_path):
     sites = {key: layer.statistics for key, layer in runner.model.named_modules() if isinstance(layer, SwitchWhiten2d)}
     count = 5 if name.endswith('streets') else 1 + 3 + 4 + 6  # as a ResNet-50, shrunk: the stem and conv2 of blocks
     for part in ('segmentor.', 'teacher.'):
-        own = [statistics for key, statistics in sites.items() if key.startswith(part)]
-        assert own == [OMEGA[norm]] * count
+        part_sites = [statistics for key, statistics in sites.items() if key.startswith(part)]
+        assert part_sites == [OMEGA[norm]] * count
 
 
 def test_daformers_numbers():

@@ -58,8 +58,8 @@ def test_the_table_has_eleven_classes_in_the_files_order():
     assert CAMVID_CLASSES == ('sky', 'building', 'pole', 'road', 'sidewalk', 'tree', 'sign', 'fence', 'car',
                               'pedestrian', 'bicyclist')
     assert len({tuple(color) for color in CAMVID_PALETTE}) == 11 and CAMVID_PALETTE[3] == [128, 64, 128]
-    found = {CLASSES[train_id]: CAMVID_CLASSES[number] for train_id, number in cityscapes_to_camvid().items()}
-    assert found == MAP and list(cityscapes_to_camvid()) == list(range(19))
+    names = {CLASSES[train_id]: CAMVID_CLASSES[number] for train_id, number in cityscapes_to_camvid().items()}
+    assert names == MAP and list(cityscapes_to_camvid()) == list(range(19))
 
 
 def test_ids_are_classes_and_void_is_ignored(camvid):

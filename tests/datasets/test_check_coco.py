@@ -50,7 +50,7 @@ def test_what_is_whole_passes_also_inside_others(coco):
 
 def test_everything_that_can_be_missing(coco):
     root, dataset, edit = coco
-    own = root / 'annotations' / 'own.json'
+    file = root / 'annotations' / 'own.json'
     cases = {
         'lacks 1 of the classes of CocoDataset.*metainfo.classes': dict(categories=[dict(id=1, name='person')]),
         'holds 2 pictures and 0 objects': dict(annotations=[]),
@@ -63,10 +63,10 @@ def test_everything_that_can_be_missing(coco):
         edit(**change)
         with pytest.raises(DatasetError, match=message):
             check_dataset(dict(type='RepeatDataset', times=2, dataset=dataset))
-    own.write_text(own.read_text()[:-20])
+    file.write_text(file.read_text()[:-20])
     with pytest.raises(DatasetError, match='own.json is no JSON .*was it cut short'):
         check_dataset(dataset)
-    own.write_text('{"images": []}')
+    file.write_text('{"images": []}')
     with pytest.raises(DatasetError, match="is not in COCO's format: it lacks annotations, categories"):
         check_dataset(dataset)
     edit()

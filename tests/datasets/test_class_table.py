@@ -25,9 +25,9 @@ def table(tmp_path):
 
 def test_ids_become_numbers_in_the_order_of_the_table(table):
     assert table.names == ('road', 'building', 'plants') and table.palette[2] == [1, 2, 3]
-    found = table.map(np.array([[10, 20, 21, 300], [0, 255, 10, 20]]), 'x.png')
-    assert found.dtype == np.uint8
-    np.testing.assert_array_equal(found, [[0, 1, 1, 2], [255, 255, 0, 1]])
+    numbers = table.map(np.array([[10, 20, 21, 300], [0, 255, 10, 20]]), 'x.png')
+    assert numbers.dtype == np.uint8
+    np.testing.assert_array_equal(numbers, [[0, 1, 1, 2], [255, 255, 0, 1]])
 
 
 def test_unknown_ids_are_named_with_their_shares(table):

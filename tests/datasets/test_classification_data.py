@@ -142,9 +142,9 @@ def test_a_crop_holds_its_thing_in_the_middle():
     labels = np.full((40, 60), CLASSES.index('road'))
     labels[10:20, 20:40] = CLASSES.index('car')
     labels[30:33, 5:8] = CLASSES.index('person')  # too small
-    found = list(find_things(labels, smallest=8))
-    assert found == [(THINGS.index('car'), (20, 10, 20, 10))]
-    crop = cut(image, found[0][1], 26)  # the square has 26 pixels: nothing is scaled
+    things = list(find_things(labels, smallest=8))
+    assert things == [(THINGS.index('car'), (20, 10, 20, 10))]
+    crop = cut(image, things[0][1], 26)  # the square has 26 pixels: nothing is scaled
     bright = np.argwhere(crop[..., 0] > 100)
     assert bright.min(0).tolist() == [8, 3] and bright.max(0).tolist() == [17, 22]
     assert (crop[8:18, 3:23] == 200).all()

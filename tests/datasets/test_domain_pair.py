@@ -83,8 +83,8 @@ def test_workers_do_not_change_the_stream(pair):
 
 
 def test_the_runs_seed_decides_unless_the_set_has_its_own(pair):
-    def stream(run, **own):
-        return list(map(print_of, islice(build(dict(pair, **own), seed=run), 6)))
+    def stream(run, **options):
+        return list(map(print_of, islice(build(dict(pair, **options), seed=run), 6)))
 
     assert stream(3) == stream(3)
     assert stream(3) != stream(4)
@@ -114,10 +114,10 @@ def test_two_ranks_share_the_positions(pair, monkeypatch):
     positions = []
     for rank in range(2):
         monkeypatch.setattr(sampler, 'get_dist_info', lambda rank=rank: (rank, 2))
-        own = PositionSampler(data)
-        own.skip(3)
-        positions.append([position.number for position in islice(own, 5)])
-        assert len(own) == 4
+        rank_sampler = PositionSampler(data)
+        rank_sampler.skip(3)
+        positions.append([position.number for position in islice(rank_sampler, 5)])
+        assert len(rank_sampler) == 4
     assert positions == [[6, 8, 10, 12, 14], [7, 9, 11, 13, 15]]
 
 
@@ -153,12 +153,12 @@ def test_without_a_seed_an_index_is_refused_and_a_position_brings_one(pair):
         data[0]
     first = next(iter(PositionSampler(data, seed=8)))
     assert data.seed is None and first == (0, 8)
-    own = DomainPair(pair['source'], pair['target'], seed=8)
-    samples = [pseudo_collate([side]) for side in (data[first], own[0])]
+    other = DomainPair(pair['source'], pair['target'], seed=8)
+    samples = [pseudo_collate([side]) for side in (data[first], other[0])]
     assert print_of(samples[0]) == print_of(samples[1])
     data.follow(8)
     data.follow(9)  # a seed stays
-    assert data.seed == 8 and print_of(pseudo_collate([data[3]])) == print_of(pseudo_collate([own[3]]))
+    assert data.seed == 8 and print_of(pseudo_collate([data[3]])) == print_of(pseudo_collate([other[3]]))
 
 
 def test_loading_leaves_random_numbers_alone(pair):

@@ -76,9 +76,9 @@ def deep(bits):
 def test_deep_images_are_scaled_by_what_they_hold(tmp_path, bits, ending):
     values, expected = deep(bits)
     cv2.imwrite(str(tmp_path / f'a.{ending}'), values)
-    found = read_image(str(tmp_path / f'a.{ending}'))
-    np.testing.assert_array_equal(found.pixels, grey_rgb(expected))
-    assert found.peak == 2 ** bits - 1 and f'{2 ** bits - 1} is taken for white' in found.notes[0]
+    image = read_image(str(tmp_path / f'a.{ending}'))
+    np.testing.assert_array_equal(image.pixels, grey_rgb(expected))
+    assert image.peak == 2 ** bits - 1 and f'{2 ** bits - 1} is taken for white' in image.notes[0]
     cv2.imwrite(str(tmp_path / f'c.{ending.replace("pgm", "ppm")}'), np.dstack([values, values // 2, values * 0]))
     expected = np.dstack([(part * (255 / (2 ** bits - 1))).round() for part in (values * 0, values // 2, values)])
     np.testing.assert_array_equal(rgb(tmp_path / f'c.{ending.replace("pgm", "ppm")}'), expected)
@@ -135,18 +135,18 @@ def test_four_bands_that_declare_no_transparency_are_not_cut_to_three(tmp_path):
     with pytest.raises(DatasetError, match='4 bands'):
         read_image(str(tmp_path / 'a.tif'))
     tifffile.imwrite(tmp_path / 'b.tif', near_infrared, photometric='rgb', extrasamples=['unassalpha'])
-    found = read_image(str(tmp_path / 'b.tif'))
-    np.testing.assert_array_equal(found.pixels[..., ::-1], RAMP)
-    assert 'transparency is not used' in found.notes[0]
+    image = read_image(str(tmp_path / 'b.tif'))
+    np.testing.assert_array_equal(image.pixels[..., ::-1], RAMP)
+    assert 'transparency is not used' in image.notes[0]
 
 
 @pytest.mark.parametrize('opaque', [True, False])
 def test_transparency_is_left_out_and_said_where_it_varies(tmp_path, opaque):
     alpha = np.full((4, 4), 255, np.uint8) if opaque else GREY
     Image.fromarray(np.dstack([RAMP, alpha])).save(tmp_path / 'a.png')
-    found = read_image(str(tmp_path / 'a.png'))
-    np.testing.assert_array_equal(found.pixels[..., ::-1], RAMP)
-    assert bool(found.notes) is not opaque
+    image = read_image(str(tmp_path / 'a.png'))
+    np.testing.assert_array_equal(image.pixels[..., ::-1], RAMP)
+    assert bool(image.notes) is not opaque
     Image.fromarray(np.dstack([GREY, alpha])).save(tmp_path / 'b.png')
     np.testing.assert_array_equal(rgb(tmp_path / 'b.png'), grey_rgb(GREY))
 

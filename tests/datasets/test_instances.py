@@ -54,7 +54,7 @@ def test_streets_have_the_instances_of_their_labels(streets):
     root, files = streets
     assert files == instance_files(root) and len(files) == 8 and all(path.is_file() for path in files.values())
     counts = {'game_train': 3, 'game_val': 1, 'camera_train': 2, 'camera_val': 3}
-    found = crowds = 0
+    objects = crowds = 0
     for part, count in counts.items():
         coco = COCO(files[f'cityscapes_{part}'])
         assert len(coco.imgs) == count
@@ -75,11 +75,11 @@ def test_streets_have_the_instances_of_their_labels(streets):
                 assert set(labels[mask == 1]) == {ID[name]}
                 assert annotation['iscrowd'] or annotation['area'] >= 8
                 covered += mask
-                found += not annotation['iscrowd']
+                objects += not annotation['iscrowd']
                 crowds += annotation['iscrowd']
             # every pixel of a class belongs to one object or to a crowd, and to nothing else
             assert (covered == np.isin(labels, [ID[name] for name in CITYSCAPES])).all()
-    assert found > 15 and crowds > 5
+    assert objects > 15 and crowds > 5
 
 
 def test_instances_are_those_of_the_pictures_instance_maps(streets):
@@ -88,8 +88,9 @@ def test_instances_are_those_of_the_pictures_instance_maps(streets):
     for index, image in enumerate(content['images']):
         sample = draw_sample(VARIANTS['varied'][1], SIZE, 0, 'target_val', index)
         expected = annotate(sample.instances, GROUPS, 8)
-        own = [a for a in content['annotations'] if a['image_id'] == image['id']]
-        assert [{key: value for key, value in a.items() if key not in ('id', 'image_id')} for a in own] == expected
+        annotations = [a for a in content['annotations'] if a['image_id'] == image['id']]
+        assert [{key: value for key, value in a.items() if key not in ('id', 'image_id')}
+                for a in annotations] == expected
     assert len({a['id'] for a in content['annotations']}) == len(content['annotations'])
     assert [c['name'] for c in content['categories']] == ['person', 'vehicle']
 
@@ -99,10 +100,10 @@ def test_perfect_detections_score_one_hundred(streets):
     from pycocotools.cocoeval import COCOeval
     coco = COCO(streets[1]['groups_game_train'])
     truth = coco.loadAnns(coco.getAnnIds())
-    for wanted in ('bbox', 'segm'):
+    for kind in ('bbox', 'segm'):
         results = [dict(image_id=a['image_id'], category_id=a['category_id'], score=0.9, bbox=a['bbox'],
                         segmentation=a['segmentation']) for a in truth]
-        evaluation = COCOeval(coco, coco.loadRes(results), wanted)
+        evaluation = COCOeval(coco, coco.loadRes(results), kind)
         evaluation.evaluate()
         evaluation.accumulate()
         evaluation.summarize()

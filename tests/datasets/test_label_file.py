@@ -26,9 +26,9 @@ def test_grey_ids_of_every_format(tmp_path, ending):
         np.savez_compressed(path, labels=IDS)
     else:
         Image.fromarray(IDS).save(path, **({'lossless': True} if ending == 'webp' else {}))
-    found = read(path)
-    np.testing.assert_array_equal(found.values, IDS)
-    assert found.kind == ('grey' if ending in ('webp', 'gif') else 'ids')
+    label = read(path)
+    np.testing.assert_array_equal(label.values, IDS)
+    assert label.kind == ('grey' if ending in ('webp', 'gif') else 'ids')
 
 
 def test_a_gif_means_its_greys_and_not_their_numbers(tmp_path):
@@ -39,9 +39,9 @@ def test_a_gif_means_its_greys_and_not_their_numbers(tmp_path):
         assert not np.array_equal(np.asarray(picture), ids)
     np.testing.assert_array_equal(read(tmp_path / 'a.gif').values, ids)
     Image.fromarray(COLOURS[IDS % 3]).quantize(8).save(tmp_path / 'b.gif')
-    found = read(tmp_path / 'b.gif')
-    assert found.kind == 'colours'
-    np.testing.assert_array_equal(found.values, COLOURS[IDS % 3])
+    label = read(tmp_path / 'b.gif')
+    assert label.kind == 'colours'
+    np.testing.assert_array_equal(label.values, COLOURS[IDS % 3])
 
 
 @pytest.mark.parametrize('dtype', [np.int8, np.int16, np.int32, np.int64, np.uint16, np.uint32, np.uint64, np.float16,
@@ -71,9 +71,9 @@ def test_few_bits_are_not_spread(tmp_path, bits):
 def test_sixteen_bits_in_colours_are_class_and_object(tmp_path):
     classes, objects = IDS.astype(np.uint16), IDS.astype(np.uint16) * 256 + 3
     cv2.imwrite(str(tmp_path / 'a.png'), np.dstack([classes * 0, objects, classes]))  # OpenCV's order: blue first
-    found = read(tmp_path / 'a.png')
-    np.testing.assert_array_equal(found.values, IDS)
-    assert found.kind == 'ids' and 'first band' in found.notes[0]
+    label = read(tmp_path / 'a.png')
+    np.testing.assert_array_equal(label.values, IDS)
+    assert label.kind == 'ids' and 'first band' in label.notes[0]
     colours = COLOURS[IDS % 3].astype(np.uint16) * 257
     cv2.imwrite(str(tmp_path / 'b.png'), colours[..., ::-1])
     np.testing.assert_array_equal(read(tmp_path / 'b.png').values, COLOURS[IDS % 3])
@@ -100,12 +100,12 @@ def test_transparency_is_left_out_where_it_hides_nothing(tmp_path):
     np.testing.assert_array_equal(read(tmp_path / 'opaque.png').values, colours)
     alpha = np.where(IDS % 3 == 0, 0, 255).astype(np.uint8)
     Image.fromarray(np.dstack([colours, alpha])).save(tmp_path / 'holes.png')
-    found = read(tmp_path / 'holes.png')
-    np.testing.assert_array_equal(found.values, colours)
-    assert 'transparent' in found.notes[0]
-    for what, change in (('partly', np.where(alpha > 0, 100, 255)), ('alone', np.where(alpha > 0, 255, 0))):
-        base = colours if what == 'partly' else colours * 0
-        Image.fromarray(np.dstack([base, change.astype(np.uint8)])).save(tmp_path / f'{what}.png')
+    label = read(tmp_path / 'holes.png')
+    np.testing.assert_array_equal(label.values, colours)
+    assert 'transparent' in label.notes[0]
+    for name, change in (('partly', np.where(alpha > 0, 100, 255)), ('alone', np.where(alpha > 0, 255, 0))):
+        base = colours if name == 'partly' else colours * 0
+        Image.fromarray(np.dstack([base, change.astype(np.uint8)])).save(tmp_path / f'{name}.png')
     with pytest.raises(DatasetError, match='partly transparent'):
         read(tmp_path / 'partly.png')
     with pytest.raises(DatasetError, match='transparency alone.*-alpha extract'):
@@ -134,9 +134,9 @@ def test_what_a_tiff_declares_to_be_no_data_is_void(tmp_path):
     tifffile.imwrite(tmp_path / 'a.tif', ids, extratags=[(42113, 's', 0, '65535', True)])
     np.testing.assert_array_equal(read(tmp_path / 'a.tif').values, [[0, 1], [-1, 2]])
     tifffile.imwrite(tmp_path / 'b.tif', np.array([[0, np.nan]], np.float32))
-    found = read(tmp_path / 'b.tif')
-    np.testing.assert_array_equal(found.values, [[0, -1]])
-    assert 'NaN' in found.notes[0]
+    label = read(tmp_path / 'b.tif')
+    np.testing.assert_array_equal(label.values, [[0, -1]])
+    assert 'NaN' in label.notes[0]
     tifffile.imwrite(tmp_path / 'c.tif', ids % 3, extratags=[(42113, 's', 0, '0', True)])
     np.testing.assert_array_equal(read(tmp_path / 'c.tif').values, ids % 3)  # 0 is a class, whatever is declared
 

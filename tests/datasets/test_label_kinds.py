@@ -24,18 +24,18 @@ def paletted(path, classes, order, spare=0):
 
 
 def samples(folder):
-    found = sorted(folder.glob('*_l.*'))
-    for path in found:
+    labels = sorted(folder.glob('*_l.*'))
+    for path in labels:
         Image.new('RGB', (4, 2)).save(folder / f'{path.name[0]}.png')
-    return [(path.name[0], str(folder / f'{path.name[0]}.png'), str(path)) for path in found]
+    return [(path.name[0], str(folder / f'{path.name[0]}.png'), str(path)) for path in labels]
 
 
 def test_palettes_numbered_anew_are_colours(tmp_path):
     for name, order in zip('xyz', itertools.permutations(range(4))):
         paletted(tmp_path / f'{name}_l.png', CLASSES, (order[3], *order[:3]))
-    found = scan(samples(tmp_path))
-    assert found.colors and 'numbered anew in every file' in found.notes[0]
-    assert class_shares(found, TABLE).pixels.tolist() == [15, 3, 3, 3]
+    tally = scan(samples(tmp_path))
+    assert tally.colors and 'numbered anew in every file' in tally.notes[0]
+    assert class_shares(tally, TABLE).pixels.tolist() == [15, 3, 3, 3]
     for path in tmp_path.glob('*_l.png'):
         np.testing.assert_array_equal(TABLE.read(str(path)), CLASSES)
     with pytest.raises(DatasetError, match=r'index 0 is \(.*Give its classes their colours'):
@@ -45,8 +45,8 @@ def test_palettes_numbered_anew_are_colours(tmp_path):
 def test_palettes_that_agree_are_indices(tmp_path):
     paletted(tmp_path / 'x_l.png', CLASSES, (3, 0, 1, 2))
     paletted(tmp_path / 'y_l.png', CLASSES * (CLASSES != 2), (3, 0, 1, 2), spare=4)  # two entries of one colour
-    found = scan(samples(tmp_path))
-    assert not found.colors and dict(found.pixels) == {1: 11, 2: 2, 3: 1, 0: 2} and not found.notes
+    tally = scan(samples(tmp_path))
+    assert not tally.colors and dict(tally.pixels) == {1: 11, 2: 2, 3: 1, 0: 2} and not tally.notes
 
 
 def test_palettes_that_merely_differ_are_asked_about(tmp_path):
@@ -56,24 +56,24 @@ def test_palettes_that_merely_differ_are_asked_about(tmp_path):
     with pytest.raises(DatasetError, match=r'index 1 is \(200, 0, 0\) in .*x_l.png and \(0, 200, 0\) in .*: are the'):
         scan(samples(tmp_path))
     assert class_shares(scan(samples(tmp_path), colors=True), TABLE).pixels.tolist() == [14, 1, 1, 0]
-    found = scan(samples(tmp_path), ids=True)
-    assert dict(found.pixels) == {0: 14, 1: 2} and 'indices are taken' in found.notes[0]
+    tally = scan(samples(tmp_path), ids=True)
+    assert dict(tally.pixels) == {0: 14, 1: 2} and 'indices are taken' in tally.notes[0]
 
 
 @pytest.mark.parametrize('mode', ['RGB', 'L', '1', 'P'])
 def test_a_black_file_among_colours_is_a_colour(tmp_path, mode):
     Image.fromarray(COLOURS[CLASSES]).save(tmp_path / 'x_l.png')
     Image.new(mode, (4, 2)).save(tmp_path / 'y_l.png')
-    found = scan(samples(tmp_path))
-    assert found.colors and class_shares(found, TABLE).pixels.tolist() == [13, 1, 1, 1]
+    tally = scan(samples(tmp_path))
+    assert tally.colors and class_shares(tally, TABLE).pixels.tolist() == [13, 1, 1, 1]
     np.testing.assert_array_equal(TABLE.read(str(tmp_path / 'y_l.png')), CLASSES * 0)
 
 
 def test_rgb_files_of_grey_alone_are_ids(tmp_path):
     Image.fromarray(np.repeat(CLASSES[..., None], 3, axis=2)).save(tmp_path / 'x_l.png')
     Image.fromarray(CLASSES).save(tmp_path / 'y_l.png')
-    found = scan(samples(tmp_path))
-    assert not found.colors and dict(found.pixels) == {0: 10, 1: 2, 2: 2, 3: 2}
+    tally = scan(samples(tmp_path))
+    assert not tally.colors and dict(tally.pixels) == {0: 10, 1: 2, 2: 2, 3: 2}
 
 
 def test_files_of_few_bits_among_others(tmp_path):
@@ -114,10 +114,10 @@ def test_labels_of_turned_images_are_brought_into_their_frame(tmp_path, turn, fr
     Image.fromarray(image).save(tmp_path / 'images/i.png', exif=mark)
     shown = np.asarray(Image.fromarray(labels).transpose({2: 0, 3: 3, 4: 1, 5: 5, 6: 4, 7: 6, 8: 2}[turn]))
     Image.fromarray(labels if frame == 'stored' else shown).save(tmp_path / 'labels/i.png')
-    found = scan([('i', str(tmp_path / 'images/i.png'), str(tmp_path / 'labels/i.png'))])
-    assert (found.faults, found.frame) == ({}, frame) and 'turned by EXIF' in found.notes[0]
+    tally = scan([('i', str(tmp_path / 'images/i.png'), str(tmp_path / 'labels/i.png'))])
+    assert (tally.faults, tally.frame) == ({}, frame) and 'turned by EXIF' in tally.notes[0]
     dataset = LabelledImages(str(tmp_path / 'images'), str(tmp_path / 'labels'),
-                             {'classes': dict(zip('abc', range(3)))}, label_frame=found.frame,
+                             {'classes': dict(zip('abc', range(3)))}, label_frame=tally.frame,
                              pipeline=[dict(type='LoadImage'), dict(type='LoadLabels')])
     np.testing.assert_array_equal(dataset[0]['gt_seg_map'], shown)
     assert dataset[0]['img'].shape[:2] == shown.shape

@@ -28,13 +28,13 @@ def test_amplitudes_are_the_targets_and_phases_the_sources(size):
     styled = exchange_amplitude(source, target, beta)
     assert styled.shape == source.shape
     before, after, other = (torch.fft.fft2(x) for x in (source, styled, target))
-    here, there = low((24, 40), beta, (24, 40)), low(size, beta, (24, 40))
-    assert here.sum() == there.sum() == (2 * 3 + 1) * (2 * 5 + 1)
+    source_low, target_low = low((24, 40), beta, (24, 40)), low(size, beta, (24, 40))
+    assert source_low.sum() == target_low.sum() == (2 * 3 + 1) * (2 * 5 + 1)
     scale = 24 * 40 / (size[0] * size[1])
-    torch.testing.assert_close(after[:, here].abs(), other[:, there].abs() * scale, rtol=1e-9, atol=1e-7)
+    torch.testing.assert_close(after[:, source_low].abs(), other[:, target_low].abs() * scale, rtol=1e-9, atol=1e-7)
     torch.testing.assert_close(torch.polar(torch.ones_like(after.abs()), after.angle() - before.angle()),
                                torch.ones_like(after), rtol=1e-7, atol=1e-7)
-    torch.testing.assert_close(after[:, ~here], before[:, ~here], rtol=1e-9, atol=1e-7)
+    torch.testing.assert_close(after[:, ~source_low], before[:, ~source_low], rtol=1e-9, atol=1e-7)
 
 
 def test_beta_zero_exchanges_the_mean_colour():
@@ -69,8 +69,8 @@ def test_colours_have_the_targets_mean_and_covariance():
     rng = np.random.default_rng(0)
     source = rng.normal(size=(200, 3)) @ rng.normal(size=(3, 3)) + 5
     target = rng.normal(size=(90, 3)) @ rng.normal(size=(3, 3)) - 2
-    for found, expected in zip(moments(match_colours(source, target)), moments(target)):
-        np.testing.assert_allclose(found, expected, rtol=1e-9, atol=1e-9)
+    for moment, expected in zip(moments(match_colours(source, target)), moments(target)):
+        np.testing.assert_allclose(moment, expected, rtol=1e-9, atol=1e-9)
 
 
 def test_no_linear_map_changes_colours_less():
@@ -98,8 +98,8 @@ def test_a_pictures_colours_match_in_their_space(space):
         x = x.permute(1, 2, 0).numpy().astype(np.float32)
         return (cv2.cvtColor(x / 255, cv2.COLOR_BGR2LAB) if space == 'lab' else x).reshape(-1, 3)
 
-    for found, expected in zip(moments(colours(exact)), moments(colours(target))):
-        np.testing.assert_allclose(found, expected, rtol=5e-3, atol=0.02)  # OpenCV's Lab is a table
+    for moment, expected in zip(moments(colours(exact)), moments(colours(target))):
+        np.testing.assert_allclose(moment, expected, rtol=5e-3, atol=0.02)  # OpenCV's Lab is a table
     assert (ColourStatistics(space)(source, target) - exact).abs().max() <= 0.501  # rounded
 
 

@@ -92,8 +92,8 @@ def test_overwrite_makes_them_anew(tmp_path):
     generate_streets(tmp_path, **dict(few, seed=9), overwrite=True)
     assert json.loads((root / 'manifest.json').read_text())['seed'] == 9
     assert (root / 'notes.txt').exists()
-    wanted = draw_sample(module.VARIANTS['varied'][0], (64, 32), 9, 'source', 0).image
-    np.testing.assert_array_equal(np.asarray(Image.open(root / 'gta5/images/00001.png')), wanted)
+    image = draw_sample(module.VARIANTS['varied'][0], (64, 32), 9, 'source', 0).image
+    np.testing.assert_array_equal(np.asarray(Image.open(root / 'gta5/images/00001.png')), image)
 
 
 def test_variants_share_the_files_they_have_in_common(streets, tmp_path):

@@ -24,14 +24,14 @@ CITYSCAPES = (37.66, 5.41, 21.92, 0.73, 0.82, 1.48, 0.20, 0.67, 17.31, 0.83, 3.3
 @pytest.fixture(scope='module')
 def shares() -> dict[str, np.ndarray]:
     """Shares (19,) of labelled pixels in 200 scenes of each domain, in percent."""
-    found = {}
+    domain_shares = {}
     for name, domain in (('game', GAME), ('camera', CAMERA)):
         counts = np.zeros(256)
         for index in range(200):
             labels = rasterise(draw_scene(domain.layout, (1, index)), 256, 128, 2).label_map()
             counts += np.bincount(raw_to_train()[labels].ravel(), minlength=256)
-        found[name] = 100 * counts[:19] / counts[:19].sum()
-    return found
+        domain_shares[name] = 100 * counts[:19] / counts[:19].sum()
+    return domain_shares
 
 
 def test_the_camera_projects_as_a_pinhole_does():
@@ -62,9 +62,9 @@ def test_a_sample_follows_from_seed_split_and_index():
     first = digest(draw_sample(CAMERA, (64, 32), 5, 'target_train', 7))
     np.random.seed(1)
     assert digest(draw_sample(CAMERA, (64, 32), 5, 'target_train', 7)) == first
-    others = [draw_sample(CAMERA, (64, 32), *key) for key in
-              ((6, 'target_train', 7), (5, 'target_val', 7), (5, 'target_train', 8))]
-    assert len({first, *map(digest, others)}) == 4
+    samples = [draw_sample(CAMERA, (64, 32), *key) for key in
+               ((6, 'target_train', 7), (5, 'target_val', 7), (5, 'target_train', 8))]
+    assert len({first, *map(digest, samples)}) == 4
 
 
 def test_sample_types_and_size():
@@ -99,13 +99,13 @@ def test_scene_and_look_are_apart():
 
 @pytest.mark.parametrize('domain', ['game', 'camera'])
 def test_all_classes_occur_with_a_long_tail(shares, domain):
-    found = shares[domain]
-    assert (found > 0.01).all(), dict(zip(CLASSES, found.round(3)))
-    order = np.argsort(-found)
+    percent = shares[domain]
+    assert (percent > 0.01).all(), dict(zip(CLASSES, percent.round(3)))
+    order = np.argsort(-percent)
     assert set(order[:3]) <= {CLASSES.index(name) for name in ('road', 'building', 'sky', 'vegetation')}
-    assert found[order[:3]].sum() > 65 and found[order[-8:]].sum() < 4
+    assert percent[order[:3]].sum() > 65 and percent[order[-8:]].sum() < 4
     tail = [CLASSES.index(name) for name in ('rider', 'motorcycle', 'bicycle', 'train', 'bus', 'traffic light')]
-    assert (found[tail] < 1.0).all()
+    assert (percent[tail] < 1.0).all()
 
 
 def test_the_cameras_shares_are_like_cityscapes(shares):

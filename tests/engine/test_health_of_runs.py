@@ -22,7 +22,7 @@ def warned(hook, log, curves, caplog, classes=19):
     curves = {name: np.zeros(length) for name in log} | curves
     noise = np.random.default_rng(0).normal(0, 0.002, length)
     dataset = SimpleNamespace(metainfo={'classes': ('x', ) * classes})
-    found = {}
+    warnings = {}
     for done in range(hook.interval, length + 1, hook.interval):
         hub = SimpleNamespace(get_scalar=lambda name, done=done: HistoryBuffer(
             (curves[name.removeprefix('train/')] + noise)[:done], np.ones(done)))
@@ -32,8 +32,8 @@ def warned(hook, log, curves, caplog, classes=19):
         hook.after_train_iter(runner, done - 1, outputs=log)
         texts = [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]
         if texts:
-            (found[done], ) = texts
-    return found
+            (warnings[done], ) = texts
+    return warnings
 
 
 def line(*points):
@@ -68,17 +68,17 @@ def test_nothing_is_said_of_a_healthy_game(name, caplog):
 @pytest.mark.parametrize('options', [{}, SHORT])
 def test_a_discriminator_that_never_learns(options, caplog):
     """Of 4,200 iterations, after 1,000, 2,000 and 4,000, not at every look."""
-    found = warned(*adversarial(line((1, 0.5), (4200, 0.5)), line((1, 0.693), (4200, 0.693)), **options), caplog)
-    assert list(found) == [1000, 2000, 4000]
-    assert 'at chance since the training began, 2000 iterations long' in found[2000]
-    assert 'Raise its learning rate or lower lambda_adv' in found[2000] and 'loss 0.69' in found[2000]
+    warnings = warned(*adversarial(line((1, 0.5), (4200, 0.5)), line((1, 0.693), (4200, 0.693)), **options), caplog)
+    assert list(warnings) == [1000, 2000, 4000]
+    assert 'at chance since the training began, 2000 iterations long' in warnings[2000]
+    assert 'Raise its learning rate or lower lambda_adv' in warnings[2000] and 'loss 0.69' in warnings[2000]
 
 
 def test_a_discriminator_that_wins(caplog):
     accuracy = line((1, 0.5), (500, 0.9), (1000, 1.0), (4000, 1.0))
-    found = warned(*adversarial(accuracy, line((1, 0.693), (1000, 0.01), (4000, 0.001))), caplog)
-    assert list(found) == [2000, 3000] and 'always right for 1000 iterations' in found[2000]
-    assert 'Lower its learning rate, raise lambda_adv or use the least-squares loss' in found[2000]
+    warnings = warned(*adversarial(accuracy, line((1, 0.693), (1000, 0.01), (4000, 0.001))), caplog)
+    assert list(warnings) == [2000, 3000] and 'always right for 1000 iterations' in warnings[2000]
+    assert 'Lower its learning rate, raise lambda_adv or use the least-squares loss' in warnings[2000]
 
 
 def predictions(classes, **hook):
@@ -92,9 +92,9 @@ def test_collapse_of_predictions(caplog):
     assert warned(*predictions(line(*begin, (400, 6)), **SHORT), caplog) == {}
     assert warned(*predictions(line(*begin, (400, 6), (5000, 9))), caplog) == {}
     assert list(warned(*predictions(line(*begin, (400, 1)), **SHORT), caplog)) == [400]
-    found = warned(*predictions(line((1, 5), (1000, 7), (1100, 1), (4000, 1))), caplog)
-    assert list(found) == [2500, 3500, 4000] and 'for 1000 iterations: they have collapsed' in found[2500]
-    assert 'load_from' in found[2500]
+    warnings = warned(*predictions(line((1, 5), (1000, 7), (1100, 1), (4000, 1))), caplog)
+    assert list(warnings) == [2500, 3500, 4000] and 'for 1000 iterations: they have collapsed' in warnings[2500]
+    assert 'load_from' in warnings[2500]
 
 
 def test_a_set_of_two_classes_shows_one_now_and_then(caplog):
@@ -111,8 +111,8 @@ def teacher(share, classes, **hook):
 def test_teachers(caplog):
     many = line((1, 8), (400, 8))
     assert warned(*teacher(line((1, 0), (150, 0), (400, 0.4)), many, **SHORT), caplog) == {}
-    found = warned(*teacher(line((1, 0.0), (400, 0.0)), many, **SHORT), caplog)
-    assert list(found) == [400] and 'sure of nothing, for 400 iterations' in found[400] and 'Train longer' in found[400]
+    texts = warned(*teacher(line((1, 0.0), (400, 0.0)), many, **SHORT), caplog)
+    assert list(texts) == [400] and 'sure of nothing, for 400 iterations' in texts[400] and 'Train longer' in texts[400]
     many = line((1, 8), (3000, 8))
     assert warned(*teacher(line((1, 0), (900, 0.5), (3000, 0.97)), many), caplog) == {}
     assert list(warned(*teacher(line((1, 1.0), (3000, 1.0)), many), caplog)) == [1000, 2000]

@@ -68,12 +68,12 @@ def test_interrupted_and_resumed_equals_uninterrupted_bit_for_bit(tmp_path, numb
     assert (tmp_path / 'cut' / 'last_checkpoint').read_text() == str(tmp_path / 'cut' / 'iter_7.pth')
     assert [p.name for p in (tmp_path / 'cut').glob('*iter*')] == ['iter_7.pth']
 
-    rest, hook = train(tmp_path / 'cut', f'rest{number}', resume=True)
-    assert hook.signum is None and rest.iter == 12
-    for (name, a), b in zip(whole.model.state_dict().items(), rest.model.state_dict().values()):
+    continuation, hook = train(tmp_path / 'cut', f'rest{number}', resume=True)
+    assert hook.signum is None and continuation.iter == 12
+    for (name, a), b in zip(whole.model.state_dict().items(), continuation.model.state_dict().values()):
         assert torch.equal(a, b), name
-    assert whole.optim_wrapper.get_lr() == rest.optim_wrapper.get_lr()
-    momenta = [r.optim_wrapper.optimizer.state_dict()['state'] for r in (whole, rest)]
+    assert whole.optim_wrapper.get_lr() == continuation.optim_wrapper.get_lr()
+    momenta = [r.optim_wrapper.optimizer.state_dict()['state'] for r in (whole, continuation)]
     assert all(torch.equal(momenta[0][k]['momentum_buffer'], momenta[1][k]['momentum_buffer']) for k in momenta[0])
     assert len(momenta[0]) == 6
 

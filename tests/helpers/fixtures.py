@@ -34,9 +34,9 @@ def call():
 @pytest.fixture
 def unused_port():
     """A port of this machine that nobody listens on."""
-    with socket.socket() as found:
-        found.bind(('127.0.0.1', 0))
-        return found.getsockname()[1]
+    with socket.socket() as listener:
+        listener.bind(('127.0.0.1', 0))
+        return listener.getsockname()[1]
 
 
 @pytest.fixture(scope='session')

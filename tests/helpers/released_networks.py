@@ -53,8 +53,8 @@ def published(x: np.ndarray, entries: dict[str, np.ndarray], unbiased: bool) -> 
     for image in range(len(x)):
         whole = x[image]
         for group in range(x.shape[1] // d):
-            own = slice(group * d, (group + 1) * d)
-            pixels = whole[own].reshape(d, -1)
+            rows = slice(group * d, (group + 1) * d)
+            pixels = whole[rows].reshape(d, -1)
             mean = [entries['running_mean'][group], pixels.mean(1, keepdims=True)]
             cov = [entries['running_cov'][group], np.cov(pixels, bias=True)]
             layer = whole.mean(), whole.var(ddof=int(unbiased)) * np.eye(d)
@@ -67,8 +67,8 @@ def published(x: np.ndarray, entries: dict[str, np.ndarray], unbiased: bool) -> 
                 mixed = (w[0] + w[2]) * mean[0] + (w[1] + w[3]) * mean[1] + w[4] * layer[0]
                 sigma = sum(v[k] * (cov[k] + np.diag(np.diag(cov[k]))) for k in (0, 1)) + v[4] * layer[1]
             root = newton(sigma + 1e-5 * np.eye(d))
-            white = (root @ (pixels - mixed)).reshape(whole[own].shape)
-            out[image, own] = entries['weight'][own, None, None] * white + entries['bias'][own, None, None]
+            white = (root @ (pixels - mixed)).reshape(whole[rows].shape)
+            out[image, rows] = entries['weight'][rows, None, None] * white + entries['bias'][rows, None, None]
     return out
 
 

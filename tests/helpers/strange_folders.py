@@ -51,13 +51,13 @@ def look(root, source=('img', 'lab'), target='tgt', classes=None, **options):
     return check(source, str(root / target), None, classes, root / 'out', **options)
 
 
-def shares(found):
-    rows = found.class_table().rows
+def shares(checked):
+    rows = checked.class_table().rows
     return {name: share for name, _, share in rows}
 
 
-def notes(found):
-    return ' | '.join(note for folder in found.folders for note in folder.notes)
+def notes(checked):
+    return ' | '.join(note for folder in checked.folders for note in folder.notes)
 
 
 def classes(values, names='class {}'):
@@ -69,12 +69,12 @@ def grey(ids, path, n):
     Image.fromarray(ids).save(f'{path}.png')
 
 
-def read_by_training(root, found):
+def read_by_training(root, checked):
     """Images and labels (first sample) that the config of a training reads, without augmentation."""
     args = argparse.Namespace(network='narrow', norm='sw', method='adaptsegnet', short_side=None, batch_size=None,
                               iterations=100, seed=0)
-    choice, _ = choose(args, found)
-    config = make_config(choice, found, 'sourceonly', {})
+    choice, _ = choose(args, checked)
+    config = make_config(choice, checked, 'sourceonly', {})
     source = config.train_dataloader.dataset
     source = source.get('source', source.get('dataset', source))
     source.pipeline = [step for step in source.pipeline if step.type in ('LoadImage', 'LoadLabels')]

@@ -44,16 +44,16 @@ def use_tiny_data(config, root):
     for part in ('train', 'val', 'test'):
         loader = config[f'{part}_dataloader']
         dataset = innermost(loader.dataset)
-        own = root / part
+        folder = root / part
         classes = dataset.get('metainfo', DATASETS.get(dataset.type).METAINFO)['classes']
-        write_coco(own / dataset.ann_file, own / dataset.data_prefix.img, classes)
-        dataset.data_root = str(own)
+        write_coco(folder / dataset.ann_file, folder / dataset.data_prefix.img, classes)
+        dataset.data_root = str(folder)
         loader.update(num_workers=0, persistent_workers=False)
         for transform in dataset.pipeline:
             if 'scale' in transform:
                 transform.scale = (96, 64) if isinstance(transform.scale, tuple) else [(96, 64), (96, 72)]
         if part != 'train':
-            config[f'{part}_evaluator'].ann_file = str(own / dataset.ann_file)
+            config[f'{part}_evaluator'].ann_file = str(folder / dataset.ann_file)
 
 
 WIDTHS = ('in_channels', 'out_channels', 'feat_channels', 'conv_out_channels')

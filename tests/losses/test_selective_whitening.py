@@ -16,9 +16,9 @@ from sw_mmseg.losses import (
 def test_covariances_are_the_correlations_of_each_image():
     features = torch.randn(3, 4, 5, 6).double() * 7 + 20
     features[:, 1] += 3 * features[:, 0]
-    found = instance_covariances(features)
-    assert found.shape == (3, 6)
-    for image, row in zip(features, found):
+    covariances = instance_covariances(features)
+    assert covariances.shape == (3, 6)
+    for image, row in zip(features, covariances):
         correlation = torch.corrcoef(image.flatten(1))
         expected = [correlation[i, j] for i, j in itertools.combinations(range(4), 2)]
         torch.testing.assert_close(row, torch.stack(expected), rtol=1e-6, atol=1e-7)

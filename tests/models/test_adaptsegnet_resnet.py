@@ -43,7 +43,7 @@ def test_the_pooling_rounds_up(side, up, down):
     assert [(size - 1) // 2 + 1 for size in pooled] == [up, down]
     for network, expected in ((AdaptSegNetResNet(**SHAPE), up), (ResNet(**SHAPE), down)):
         network.eval()
-        assert [found.shape[-2:] for found in network(torch.zeros(1, 3, side, side))] == [(expected, expected)] * 2
+        assert [output.shape[-2:] for output in network(torch.zeros(1, 3, side, side))] == [(expected, expected)] * 2
 
 
 def test_scales_are_frozen_and_statistics_move():

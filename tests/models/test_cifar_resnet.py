@@ -20,16 +20,16 @@ def sites(depth, **norm):
     (20, [1, 4, 8, 12, 16], 19),  # printed in Appendix B
     (44, [1, *range(4, 43, 4)], 43), (56, [1, *range(4, 55, 4)], 55), (110, [1, *range(4, 109, 4)], 109)])
 def test_sites_of_the_paper(depth, expected, last):
-    model, found = sites(depth, type='SW')
-    assert found == expected
+    model, positions = sites(depth, type='SW')
+    assert positions == expected
     assert len(convolution_sites(model)) == last and len(convolution_sites(model)) + 1 == depth  # and the classifier
     assert sum(isinstance(module, SwitchWhiten2d) for module in model.modules()) == len(expected)
 
 
 def test_every_norm_and_tied_weights_at_the_sites():
     for name in ('SN', 'BW', 'IW', 'SW'):
-        model, found = sites(20, type=name)
-        assert found == [1, 4, 8, 12, 16] and model.bn1.statistics == PRESETS['SWa' if name == 'SW' else name]
+        model, positions = sites(20, type=name)
+        assert positions == [1, 4, 8, 12, 16] and model.bn1.statistics == PRESETS['SWa' if name == 'SW' else name]
     model, _ = sites(20, type='SW', statistics=PRESETS['SWb'], tie_weights=True)
     assert model.bn1.statistics == PRESETS['SWb'] and model.bn1.cov_logits is model.bn1.mean_logits
 

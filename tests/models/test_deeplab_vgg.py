@@ -24,10 +24,10 @@ def test_features_equal_torchvisions_up_to_the_last_common_layer():
     image = torch.randn(1, 3, 48, 32)
     with torch.no_grad():
         expected = theirs.features[:23](image)
-        found = image
+        features = image
         for group in range(1, 5):
-            found = ours.forward_group(found, group)
-        assert torch.equal(found, expected)
+            features = ours.forward_group(features, group)
+        assert torch.equal(features, expected)
         # what follows differs by design: no pool4, dilated by 2
         for index in (24, 26, 28):
             layer = theirs.features[index]

@@ -26,9 +26,9 @@ def test_preprocessor_normalises_each_domain():
     expected = {
         domain: (torch.stack(batch[domain]['inputs']).flip(1).float() - torch.tensor([1., 2, 3]).view(3, 1, 1))
         / torch.tensor([4., 5, 6]).view(3, 1, 1) for domain in batch}
-    found = preprocessor(batch, True)
-    assert list(found) == ['source', 'target']
-    for domain in found:
-        torch.testing.assert_close(found[domain]['inputs'], expected[domain])
+    outputs = preprocessor(batch, True)
+    assert list(outputs) == ['source', 'target']
+    for domain in outputs:
+        torch.testing.assert_close(outputs[domain]['inputs'], expected[domain])
     plain = preprocessor(two_domain_batch()['source'], False)
     torch.testing.assert_close(plain['inputs'], expected['source'])

@@ -23,14 +23,14 @@ BGR_MEANS = np.array([104.00699, 116.66877, 122.67892])
 @pytest.fixture(scope='module')
 def arrays():
     """Keras's arrays by block and number: (h, w, in, out) and (out,)."""
-    rng, found, before = np.random.default_rng(0), {}, 3
+    rng, weights, before = np.random.default_rng(0), {}, 3
     for block, widths in SIZES.items():
         for index, width in enumerate(widths):
             scale = (2 / (9 * before)) ** 0.5 / (60 if before == 3 else 1)
-            found[block, index] = (scale * rng.standard_normal((3, 3, before, width)).astype(np.float32),
-                                   0.1 * rng.standard_normal(width).astype(np.float32))
+            weights[block, index] = (scale * rng.standard_normal((3, 3, before, width)).astype(np.float32),
+                                     0.1 * rng.standard_normal(width).astype(np.float32))
             before = width
-    return found
+    return weights
 
 
 @pytest.fixture(scope='module')

@@ -64,10 +64,10 @@ def predict(model, data):
     with torch.no_grad():
         samples = model.eval()(**model.data_preprocessor(data, False), mode='predict')
     for sample in samples:
-        found = sample.pred_instances
-        assert torch.isfinite(found.bboxes).all() and found.bboxes.shape == (len(found), 4)
-        if 'masks' in found:
-            assert found.masks.shape == (len(found), *sample.ori_shape) and found.masks.dtype == torch.bool
+        instances = sample.pred_instances
+        assert torch.isfinite(instances.bboxes).all() and instances.bboxes.shape == (len(instances), 4)
+        if 'masks' in instances:
+            assert instances.masks.shape == (len(instances), *sample.ori_shape) and instances.masks.dtype == torch.bool
     return [sample.pred_instances for sample in samples]
 
 
@@ -80,8 +80,8 @@ def test_mmdets_own_models_train_a_step_and_predict(path):
     assert sum(not torch.equal(value, before[key]) for key, value in model.named_parameters()) > 20
     stages = getattr(model, 'roi_head', None)
     (model if stages is None else stages).test_cfg.score_thr = 0.0
-    found = predict(model, images())
-    assert all(0 < len(instances) <= 100 for instances in found)
+    predictions = predict(model, images())
+    assert all(0 < len(instances) <= 100 for instances in predictions)
 
 
 def test_a_pair_of_objects_is_learnt():
@@ -104,12 +104,13 @@ ODD = {
 }
 
 
-@pytest.mark.parametrize('what', ODD)
+@pytest.mark.parametrize('fault', ODD)
 @pytest.mark.parametrize('norm', ['SyncBN', 'SN', 'GN'])
-def test_odd_batches_leave_everything_finite(what, norm):
-    model, data = build(MASK_RCNN, dict(type=norm, **(dict(num_groups=4) if norm == 'GN' else {}))), images(**ODD[what])
+def test_odd_batches_leave_everything_finite(fault, norm):
+    model = build(MASK_RCNN, dict(type=norm, **(dict(num_groups=4) if norm == 'GN' else {})))
+    data = images(**ODD[fault])
     losses = step(model, data)
-    if what == 'no object at all':
+    if fault == 'no object at all':
         assert losses['loss_bbox'] == losses['loss_mask'] == losses['loss_rpn_bbox'] == 0
     step(model, data)
     predict(model, data)

@@ -40,8 +40,8 @@ def test_every_entry_arrives_and_features_are_the_same(checkpoint, scope, prefix
     assert type(backbone).__module__.startswith(scope)
     backbone.init_weights()
     saved = torch.load(path, weights_only=True)['state_dict']
-    own = backbone.state_dict()
-    assert len(own) == 332 and all(torch.equal(value, saved[(prefix or '') + key]) for key, value in own.items())
+    state = backbone.state_dict()
+    assert len(state) == 332 and all(torch.equal(value, saved[(prefix or '') + key]) for key, value in state.items())
     images = torch.randn(1, 3, 64, 64)
     expected = torch.nn.Sequential(*list(network.children())[:-2])(images)
     backbone.eval()

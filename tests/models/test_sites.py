@@ -101,8 +101,8 @@ def test_cifars_resnet_takes_every_fourth():
 def test_the_plain_backbones_class_and_keys():
     plain, ours = build(), build(site_norm_cfg=SW)
     assert type(ours) is type(plain) and not any(isinstance(m, SwitchWhiten2d) for m in plain.modules())
-    own = {'running_var', 'running_cov', 'mean_logits', 'cov_logits'}
-    keys = [{key for key in model.state_dict() if key.rpartition('.')[2] not in own} for model in (plain, ours)]
+    entries = {'running_var', 'running_cov', 'mean_logits', 'cov_logits'}
+    keys = [{key for key in model.state_dict() if key.rpartition('.')[2] not in entries} for model in (plain, ours)]
     assert keys[0] == keys[1] and keys[0]
     result = ours.load_state_dict(plain.state_dict(), strict=True)
     assert not result.missing_keys and not result.unexpected_keys
@@ -135,9 +135,9 @@ def test_what_does_not_exist_is_refused():
 def test_norms_by_name():
     names = ['bn1', 'layer2.1.bn2', 'layer1.0.downsample.1']
     model = build(site_norm_cfg=SW, at=names, frozen_stages=1)
-    found = {name: norm for name, norm in model.named_modules() if isinstance(norm, SwitchWhiten2d)}
-    assert found.keys() == set(names)
-    frozen = {name for name, norm in found.items() if not any(p.requires_grad for p in norm.parameters())}
+    sites = {name: norm for name, norm in model.named_modules() if isinstance(norm, SwitchWhiten2d)}
+    assert sites.keys() == set(names)
+    frozen = {name for name, norm in sites.items() if not any(p.requires_grad for p in norm.parameters())}
     assert frozen == {'bn1', 'layer1.0.downsample.1'}
     assert not any(isinstance(m, SwitchWhiten2d) for m in build(at=names).modules())  # no norm asked for
     for wrong in (['bn1', 'layer9.bn1'], ['conv1'], []):

@@ -45,8 +45,8 @@ def process(rank, port, folder):
     dist.init_process_group('gloo', rank=rank, world_size=2)
     try:
         x, weights = inputs()
-        found = step(layer('SyncBN'), x[SHARES[rank]], weights[SHARES[rank]])
-        torch.save(found, os.path.join(folder, f'{rank}.pth'))
+        tensors = step(layer('SyncBN'), x[SHARES[rank]], weights[SHARES[rank]])
+        torch.save(tensors, os.path.join(folder, f'{rank}.pth'))
     finally:
         dist.destroy_process_group()
 
@@ -59,13 +59,13 @@ def test_two_processes_equal_one(tmp_path):
     expected = step(layer('BN'), *inputs())
     ranks = [torch.load(tmp_path / f'{rank}.pth') for rank in range(2)]
     for name in ('output', 'input'):
-        torch.testing.assert_close(torch.cat([found[name] for found in ranks]), expected[name])
+        torch.testing.assert_close(torch.cat([tensors[name] for tensors in ranks]), expected[name])
     for name in ('weight', 'bias'):  # each process has its own share of the sum
-        torch.testing.assert_close(sum(found[name] for found in ranks), expected[name])
+        torch.testing.assert_close(sum(tensors[name] for tensors in ranks), expected[name])
     for name in ('running_mean', 'running_var', 'num_batches_tracked'):
         assert not torch.equal(expected[name], dict(nn.BatchNorm2d(6).double().named_buffers())[name])
-        for found in ranks:
-            torch.testing.assert_close(found[name], expected[name])
+        for tensors in ranks:
+            torch.testing.assert_close(tensors[name], expected[name])
 
 
 @pytest.mark.parametrize('training', [True, False])
@@ -73,9 +73,9 @@ def test_alone_it_is_batchnorm(training):
     sync, plain = layer('SyncBN'), layer('BN')
     assert list(sync.state_dict()) == list(plain.state_dict()) == list(nn.SyncBatchNorm(6).state_dict())
     x, weights = inputs()
-    found, expected = (step(norm.train(training), x, weights) for norm in (sync, plain))
+    tensors, expected = (step(norm.train(training), x, weights) for norm in (sync, plain))
     for name, value in expected.items():
-        torch.testing.assert_close(found[name], value)
+        torch.testing.assert_close(tensors[name], value)
 
 
 def test_configs_name_it_where_there_is_no_card_and_it_initialises_as_torchs():

@@ -193,7 +193,7 @@ def test_foreign_behaviour_is_wrong_without(name, unchanged, tmp_path):
 def test_every_change_says_what_it_is_and_has_a_test():
     assert set(TABLE) == set(WITHOUT) and len(TABLE) == len(CHANGES)
     for change in CHANGES:
-        assert all((change.what, change.why, change.package, change.versions)), change.name
+        assert all((change.effect, change.reason, change.package, change.versions)), change.name
 
 
 def test_changes_are_made_once_logged_and_taken_back(caplog):

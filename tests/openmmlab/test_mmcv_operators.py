@@ -71,10 +71,10 @@ def test_batched_nms_is_nms_of_every_class():
     classes = torch.arange(80) % 3
     dets, kept = ops.batched_nms(boxes, scores, classes, dict(type='nms', iou_threshold=0.4))
     expected = [
-        own[i]
+        members[i]
         for c in range(3)
-        for own in [[n for n in range(80) if n % 3 == c]]
-        for i in plain_nms(boxes[own].tolist(), scores[own].tolist(), 0.4)
+        for members in [[n for n in range(80) if n % 3 == c]]
+        for i in plain_nms(boxes[members].tolist(), scores[members].tolist(), 0.4)
     ]
     assert kept.tolist() == sorted(expected, key=lambda i: -scores[i]) and 3 < len(expected) < 80
     assert_close(dets, torch.cat([boxes, scores[:, None]], 1)[kept])
@@ -147,11 +147,11 @@ def test_roi_align_and_its_gradient_are_those_of_a_loop(scale, ratio, aligned, d
     (expected_grad,) = torch.autograd.grad((expected * weight).sum(), images)
     for dtype, tolerance in ((torch.float64, 1e-12), (torch.float32, 1e-5)):
         x = images.detach().to(device, dtype).requires_grad_()
-        found = ops.roi_align(x, ROIS.to(device, dtype), (2, 3), scale, ratio, 'avg', aligned)
-        (grad,) = torch.autograd.grad((found * weight.to(device, dtype)).sum(), x)
-        assert found.dtype == grad.dtype == dtype
+        output = ops.roi_align(x, ROIS.to(device, dtype), (2, 3), scale, ratio, 'avg', aligned)
+        (grad,) = torch.autograd.grad((output * weight.to(device, dtype)).sum(), x)
+        assert output.dtype == grad.dtype == dtype
         compare = dict(rtol=tolerance, atol=tolerance)
-        assert_close(found.cpu().double(), expected, **compare)
+        assert_close(output.cpu().double(), expected, **compare)
         assert_close(grad.cpu().double(), expected_grad, **compare)
     assert expected.abs().sum() > 1 and expected_grad.abs().sum() > 1
 
@@ -200,7 +200,7 @@ def test_sigmoid_focal_loss_and_its_gradient_are_those_of_a_loop(reduction, gamm
         )
         expected = {'none': loss, 'sum': loss.sum(), 'mean': loss.sum() / len(loss)}[reduction]
         (expected_grad,) = torch.autograd.grad(expected.sum(), values)
-        own = None if given is None else given.to(device)
-        found = ops.sigmoid_focal_loss(values.to(device), classes.to(device), gamma, 0.3, own, reduction)
-        assert_close(found.cpu(), expected)
-        assert_close(torch.autograd.grad(found.sum(), values)[0], expected_grad)
+        class_weight = None if given is None else given.to(device)
+        output = ops.sigmoid_focal_loss(values.to(device), classes.to(device), gamma, 0.3, class_weight, reduction)
+        assert_close(output.cpu(), expected)
+        assert_close(torch.autograd.grad(output.sum(), values)[0], expected_grad)

@@ -21,7 +21,7 @@ CLASSES = ('road', 'building', 'plants', 'sky', 'things')
 
 
 @pytest.fixture(scope='module')
-def mine(streets, tmp_path_factory):
+def user_data(streets, tmp_path_factory):
     """Six labelled, four unlabelled images and three to score on, 64x32, as tools/dataset_converters makes them."""
     out = tmp_path_factory.mktemp('mine') / 'data'
     tool = Path(__file__).resolve().parents[2] / 'tools' / 'dataset_converters' / 'streets_folders.py'
@@ -29,44 +29,45 @@ def mine(streets, tmp_path_factory):
     return out
 
 
-def words(mine, out, *more):
-    return ['--source', mine / 'source/photos', mine / 'source/masks', '--target', mine / 'target/photos', '--classes',
-            mine / 'classes.yaml', '--out', out, '--iterations', 8, *more]
+def words(user_data, out, *more):
+    return ['--source', user_data / 'source/photos', user_data / 'source/masks', '--target',
+            user_data / 'target/photos', '--classes', user_data / 'classes.yaml', '--out', out,
+            '--iterations', 8, *more]
 
 
-def validated(mine, out, *more):
-    return words(mine, out, '--target-val', mine / 'target_val/photos', mine / 'target_val/masks', *more)
+def validated(user_data, out, *more):
+    return words(user_data, out, '--target-val', user_data / 'target_val/photos', user_data / 'target_val/masks', *more)
 
 
 def predictions(out):
     return sorted((out / 'predictions').rglob('*.png'))
 
 
-def test_folders_of_streets_are_what_they_say(mine):
-    table = read_class_table(mine / 'classes.yaml')
-    (labels, ) = {p.parent.parent.name for p in mine.rglob('*.png')}
-    assert table.names == CLASSES and labels == 'masks' and not (mine / 'target/masks').exists()
-    counts = [len(list((mine / part / 'photos').rglob('*.jpg'))) for part in ('source', 'target', 'target_val')]
+def test_folders_of_streets_are_what_they_say(user_data):
+    table = read_class_table(user_data / 'classes.yaml')
+    (labels, ) = {p.parent.parent.name for p in user_data.rglob('*.png')}
+    assert table.names == CLASSES and labels == 'masks' and not (user_data / 'target/masks').exists()
+    counts = [len(list((user_data / part / 'photos').rglob('*.jpg'))) for part in ('source', 'target', 'target_val')]
     assert counts == [6, 4, 3]
-    picture = Image.open(next((mine / 'source/masks').rglob('*.png')))
+    picture = Image.open(next((user_data / 'source/masks').rglob('*.png')))
     assert picture.mode == 'I;16' and set(np.unique(np.asarray(picture))) <= {0, 10, 20, 30, 40, 50}
 
 
 @pytest.fixture(scope='module')
-def adapted(mine, tmp_path_factory):
+def adapted(user_data, tmp_path_factory):
     """A finished run with scores, by one thread like `run`: another number of them rounds otherwise."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
         tool = import_module('sw_mmseg.commands.adapt')
         out = tmp_path_factory.mktemp('adapted') / 'out'
-        assert tool.main(tool.parse_arguments([str(w) for w in validated(mine, out, '--predict', 2)])) == 0
+        assert tool.main(tool.parse_arguments([str(w) for w in validated(user_data, out, '--predict', 2)])) == 0
     finally:
         torch.set_num_threads(threads)
     return out
 
 
-def test_everything_promised_is_there(adapted, mine):
+def test_everything_promised_is_there(adapted, user_data):
     names = {p.name for p in adapted.iterdir()}
     assert {'checkpoint.pth', 'config.py', 'config_sourceonly.py', 'classes.yaml', 'report.html', 'results.json',
             'results.md', 'predictions', 'check', 'adapt.json', 'runs'} == names
@@ -98,14 +99,14 @@ def test_results_say_which_network_is_kept_and_how_it_scores(adapted):
         assert sum(network['predicted_shares']) == pytest.approx(100)
 
 
-def test_checkpoint_and_config_serve_the_other_tools(adapted, mine, run, tmp_path):
+def test_checkpoint_and_config_serve_the_other_tools(adapted, user_data, run, tmp_path):
     config, checkpoint = adapted / 'config.py', adapted / 'checkpoint.pth'
     assert set(torch.load(checkpoint, weights_only=True)) == {'state_dict', 'meta'}
     assert run('test', config, checkpoint, '--work-dir', tmp_path / 'test') == 0
     scores = json.loads((tmp_path / 'test/checkpoint_metrics.json').read_text())
     results = json.loads((adapted / 'results.json').read_text())['networks'][-1]
     assert [None if v is None else pytest.approx(v) for v in results['target']] == list(scores['IoU'].values())
-    assert run('predict', config, checkpoint, mine / 'target/photos', tmp_path / 'again') == 0
+    assert run('predict', config, checkpoint, user_data / 'target/photos', tmp_path / 'again') == 0
     for path in predictions(adapted):
         same = tmp_path / 'again' / path.relative_to(adapted / 'predictions')
         np.testing.assert_array_equal(np.asarray(Image.open(path)), np.asarray(Image.open(same)))
@@ -122,15 +123,15 @@ def test_the_config_trains_the_same_network_again(adapted, run, tmp_path):
     assert '--switches source --keep-statistics' in (adapted / 'report.html').read_text()
 
 
-def test_statistics_alone_is_a_method_and_no_target_label_is_read_unless_given(mine, run, tmp_path):
+def test_statistics_alone_is_a_method_and_no_target_label_is_read_unless_given(user_data, run, tmp_path):
     """Labels that cannot be read lie where target labels would."""
     target, out = tmp_path / 'target', tmp_path / 'out'
-    shutil.copytree(mine / 'target/photos', target / 'photos')
+    shutil.copytree(user_data / 'target/photos', target / 'photos')
     for path in list((target / 'photos').rglob('*.jpg')):
         mask = target / 'masks' / path.relative_to(target / 'photos').parent / f'{path.stem}_label.png'
         mask.parent.mkdir(parents=True, exist_ok=True)
         mask.write_bytes(b'not to be read')
-    arguments = words(mine, out, '--method', 'statistics', '--predict', 'all')
+    arguments = words(user_data, out, '--method', 'statistics', '--predict', 'all')
     arguments[arguments.index('--target') + 1] = target / 'photos'
     assert run('adapt', *arguments) == 0
     results = json.loads((out / 'results.json').read_text())
@@ -144,19 +145,19 @@ def test_statistics_alone_is_a_method_and_no_target_label_is_read_unless_given(m
     assert changed == {'running_mean', 'running_cov', 'num_batches_tracked'}
 
 
-def test_a_stopped_run_goes_on_and_no_other_is_taken_for_it(mine, run, tmp_path, monkeypatch, capsys):
+def test_a_stopped_run_goes_on_and_no_other_is_taken_for_it(user_data, run, tmp_path, monkeypatch, capsys):
     out, tool = tmp_path / 'out', import_module('sw_mmseg.commands.adapt')
     calls = []
     train = training.train
 
-    def stopped(run, *rest):
+    def stopped(run, *options):
         calls.append(run.network)
         if len(calls) == 2:
             raise training.Interrupted
-        return train(run, *rest)
+        return train(run, *options)
 
     monkeypatch.setattr(training, 'train', stopped)
-    arguments = [str(w) for w in words(mine, out, '--predict', 0, '--norm', 'bn')]
+    arguments = [str(w) for w in words(user_data, out, '--predict', 0, '--norm', 'bn')]
     assert tool.main(tool.parse_arguments(arguments)) == 130
     assert 'the same command with --resume goes on' in capsys.readouterr().err
     assert not (out / 'checkpoint.pth').exists() and not (out / 'report.html').exists()
@@ -170,9 +171,9 @@ def test_a_stopped_run_goes_on_and_no_other_is_taken_for_it(mine, run, tmp_path,
     assert (out / 'report.html').is_file() and (out / 'runs/sourceonly/iter_8.pth').stat().st_mtime_ns == first
 
 
-def test_resume_refuses_other_data(mine, adapted, run, tmp_path, capsys):
+def test_resume_refuses_other_data(user_data, adapted, run, tmp_path, capsys):
     shutil.copytree(adapted, tmp_path / 'out', ignore=shutil.ignore_patterns('runs'))
     text = (tmp_path / 'out/config.py').read_text()
     (tmp_path / 'out/config.py').write_text(text.replace('max_iters=8', 'max_iters=9'))
-    assert run('adapt', *validated(mine, tmp_path / 'out', '--resume')) == 2
+    assert run('adapt', *validated(user_data, tmp_path / 'out', '--resume')) == 2
     assert 'have the folders or the package changed?' in capsys.readouterr().err

@@ -86,7 +86,7 @@ def test_predictions_that_an_interrupt_left_are_kept(copied, run, monkeypatch, c
     assert 'the same command with --resume goes on' in capsys.readouterr().err
     assert not (copied / 'out/predictions').exists()
     count = []
-    monkeypatch.setattr(own_training, 'segment_pixels', lambda *rest: count.append(1) or segment(*rest))
+    monkeypatch.setattr(own_training, 'segment_pixels', lambda *arguments: count.append(1) or segment(*arguments))
     assert run(*resume(copied)) == 0
     assert len(count) == 2 and '4 predictions in' in capsys.readouterr().out
     assert {path.name: path.read_bytes() for path in (copied / 'out/predictions').rglob('*.[pj]*')} == whole

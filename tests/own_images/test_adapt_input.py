@@ -122,8 +122,8 @@ def test_what_can_be_skipped_is_counted(fault, adapt, folders, capsys):
     out = capsys.readouterr().out
     lost = {'no_label': '1 without a label file, 0 faulty'}.get(fault.__name__, '0 without a label file, 1 faulty')
     assert f'1 images left out: {lost}' in out
-    found = json.loads((folders / 'out/check/check.json').read_text())
-    assert [f['used'] for f in found['folders']] == ([4, 3] if fault is broken_target else [3, 4])
+    record = json.loads((folders / 'out/check/check.json').read_text())
+    assert [f['used'] for f in record['folders']] == ([4, 3] if fault is broken_target else [3, 4])
 
 
 def test_colours_are_proposed_as_classes_and_then_read(adapt, folders, capsys):

@@ -26,7 +26,7 @@ def plan(folders):
     """Tool modules, and the folders as they were checked: sizes differ, so images are scaled and cropped."""
     modules = argparse.Namespace(plan=plan_module, config=config, check=check, runs=training, job=job)
     source = [str(folders / 'source/images'), str(folders / 'source/labels')]
-    modules.found = modules.check.check(source, str(folders / 'target'), None, None, folders / 'out')
+    modules.checked = modules.check.check(source, str(folders / 'target'), None, None, folders / 'out')
     modules.args = argparse.Namespace(network='narrow', norm='sw', method='adaptsegnet', short_side=None,
                                       batch_size=None, iterations=100, seed=3, budget=2.0, no_comparison=False,
                                       cfg_options={}, out=folders / 'out', command='adapt')
@@ -34,18 +34,18 @@ def plan(folders):
 
 
 def test_sizes_follow_from_the_images(plan):
-    choice, reasons = plan.plan.choose(plan.args, plan.found)
+    choice, reasons = plan.plan.choose(plan.args, plan.checked)
     # the short sides are 40 and 64: both domains are scaled to 40; 80x64 becomes 50x40, cropped to multiples of 8
     assert (choice.short_side, choice.source_crop, choice.target_crop) == (40, (40, 48), (40, 48))
     assert (choice.batch, choice.norm, choice.seed) == (2, 'sw', 3)
-    assert {what for what, _, _ in reasons} >= {'device', 'network', 'method', 'short side of images'}
+    assert {name for name, _, _ in reasons} >= {'device', 'network', 'method', 'short side of images'}
     plan.args.short_side = 24
     with pytest.raises(UserError, match='at least 32'):
-        plan.plan.choose(plan.args, plan.found)
+        plan.plan.choose(plan.args, plan.checked)
 
 
 def test_what_does_not_fit_into_memory_is_made_smaller(plan):
-    choice, _ = plan.plan.choose(plan.args, plan.found)
+    choice, _ = plan.plan.choose(plan.args, plan.checked)
     choice = plan.plan.replace(choice, batch=4, source_crop=(512, 1024), target_crop=(512, 512))
     seen = []
 
@@ -64,7 +64,7 @@ def test_iterations_follow_from_the_budget(plan, monkeypatch):
     seconds = {'SelfTraining': 1.0, 'AdaptSegNet': 0.5, 'MultiLevelSegmentor': 0.25}
     monkeypatch.setattr(plan.job, 'seconds_an_iteration', lambda config: seconds[config.model.type])
     plan.args.iterations = None
-    state = plan.job.begin(plan.args, plan.found)
+    state = plan.job.begin(plan.args, plan.checked)
     assert state['choice']['iterations'] == 160  # 2 minutes of 0.75 s: both trainings take the same number
     config = Config.fromfile(plan.args.out / 'config.py')
     assert config.train_cfg.max_iters == 160 and config.param_scheduler.segmentor[-1].end == 160
@@ -73,21 +73,21 @@ def test_iterations_follow_from_the_budget(plan, monkeypatch):
 
 def test_timing_measures_and_leaves_nothing_behind(plan, monkeypatch):
     monkeypatch.setattr(plan.runs, 'TIMED', 2)
-    choice, _ = plan.plan.choose(plan.args, plan.found)
+    choice, _ = plan.plan.choose(plan.args, plan.checked)
     before = set(Path(plan.args.out).rglob('*'))
-    config = plan.config.make_config(choice, plan.found, 'sourceonly', {})
+    config = plan.config.make_config(choice, plan.checked, 'sourceonly', {})
     assert 0 < plan.runs.seconds_an_iteration(config) < 60
     assert set(Path(plan.args.out).rglob('*')) == before and config.custom_hooks
 
 
 def test_every_method_gets_the_users_data_and_reads_no_target_label(plan):
-    choice, _ = plan.plan.choose(plan.args, plan.found)
+    choice, _ = plan.plan.choose(plan.args, plan.checked)
     tried = []
     for network in plan.plan.NETWORKS:
         for method in plan.plan.available(network):
             tried.append((network, method))
-            own = plan.plan.replace(choice, network=network, method=method)
-            config = plan.config.make_config(own, plan.found, own.trainings[-1], {})
+            method_choice = plan.plan.replace(choice, network=network, method=method)
+            config = plan.config.make_config(method_choice, plan.checked, method_choice.trainings[-1], {})
             assert {n.num_classes for n in plan.config.nodes(config.model) if 'num_classes' in n} == {2}
             assert 'streets' not in str(config.to_dict()) and 'Accuracy' not in str(config.custom_hooks)
             assert config.val_dataloader is None and config.train_cfg.max_iters == 100
@@ -101,24 +101,24 @@ def test_every_method_gets_the_users_data_and_reads_no_target_label(plan):
 
 
 def test_options_reach_both_trainings_where_they_fit(plan):
-    choice, _ = plan.plan.choose(plan.args, plan.found)
+    choice, _ = plan.plan.choose(plan.args, plan.checked)
     options = {'model.segmentor.backbone.width': 0.5, 'model.levels.0.lambda_adv': 0.5,
                'train_dataloader.batch_size': 3}
-    adapted, alone = (plan.config.make_config(choice, plan.found, m, options) for m in ('adaptsegnet', 'sourceonly'))
+    adapted, alone = (plan.config.make_config(choice, plan.checked, m, options) for m in ('adaptsegnet', 'sourceonly'))
     assert adapted.model.segmentor.backbone.width == alone.model.backbone.width == 0.5
     assert adapted.model.levels[0].lambda_adv == 0.5 and 'levels' not in alone.model
     assert adapted.train_dataloader.batch_size == alone.train_dataloader.batch_size == 3
     with pytest.raises(UserError, match="no 'modle'; did you mean model"):
-        plan.config.make_config(choice, plan.found, 'adaptsegnet', {'modle.width': 1})
+        plan.config.make_config(choice, plan.checked, 'adaptsegnet', {'modle.width': 1})
     with pytest.raises(UserError, match='--cfg-options do not fit'):
-        plan.config.make_config(choice, plan.found, 'adaptsegnet', {'model.levels.7.head': 'x'})
+        plan.config.make_config(choice, plan.checked, 'adaptsegnet', {'model.levels.7.head': 'x'})
 
 
 def test_some_source_images_are_kept_apart_where_there_are_many(plan):
-    assert plan.config.held_out(plan.found) == 0
-    many = plan.plan.replace(plan.found, source=plan.plan.replace(plan.found.source, names=('x',) * 1000))
+    assert plan.config.held_out(plan.checked) == 0
+    many = plan.plan.replace(plan.checked, source=plan.plan.replace(plan.checked.source, names=('x',) * 1000))
     assert plan.config.held_out(many) == 20
-    choice, _ = plan.plan.choose(plan.args, plan.found)
+    choice, _ = plan.plan.choose(plan.args, plan.checked)
     assert plan.config.test_loader(choice, many, None).dataset.held_out is True
     assert plan.config.make_config(choice, many, 'sourceonly', {}).train_dataloader.dataset.dataset.hold_out == 20
 

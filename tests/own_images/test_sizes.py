@@ -33,11 +33,11 @@ def made(tmp_path):
         save(tmp_path / f'images/{number}.png', image)
         save(tmp_path / f'labels/{number}.png', labels)
         save(tmp_path / f'target/{number}.png', image // 2)
-    found = check.check([str(tmp_path / 'images'), str(tmp_path / 'labels')], str(tmp_path / 'target'), None, None,
-                        tmp_path / 'out')
+    checked = check.check([str(tmp_path / 'images'), str(tmp_path / 'labels')], str(tmp_path / 'target'), None, None,
+                          tmp_path / 'out')
     args = argparse.Namespace(network='narrow', norm='sw', method='adaptsegnet', short_side=None, batch_size=None,
                               iterations=100, seed=0)
-    return config.make_config(plan.choose(args, found)[0], found, 'sourceonly', {})
+    return config.make_config(plan.choose(args, checked)[0], checked, 'sourceonly', {})
 
 
 def test_an_image_and_the_same_image_larger_are_segmented_alike(made):

@@ -32,10 +32,10 @@ def test_twelve_bits_in_sixteen(folders):
         Image.fromarray(pixels[..., 0].astype(np.uint16) * 16).save(f'{path}.png')
 
     root = folders(grey, deep)
-    found = look(root)
-    assert '4 images are deeper than 8 bits; 4095 is white' in notes(found)
+    checked = look(root)
+    assert '4 images are deeper than 8 bits; 4095 is white' in notes(checked)
     expected = (photograph(0)[..., 0].astype(int) * 16 * 255 / 4095).round().astype(np.uint8)
-    np.testing.assert_array_equal(read_by_training(root, found)['img'], np.repeat(expected[..., None], 3, axis=2))
+    np.testing.assert_array_equal(read_by_training(root, checked)['img'], np.repeat(expected[..., None], 3, axis=2))
 
 
 @pytest.mark.parametrize('turn', [3, 6])
@@ -43,10 +43,10 @@ def test_images_that_exif_turns_beside_labels_that_are_not(folders, turn):
     mark = Image.Exif()
     mark[0x112] = turn
     root = folders(grey, lambda pixels, path, n: Image.fromarray(pixels).save(f'{path}.jpg', exif=mark, quality=95))
-    found = look(root)
-    assert 'their labels lie as the images are stored' in notes(found) and shares(found) == classes(SHARES)
+    checked = look(root)
+    assert 'their labels lie as the images are stored' in notes(checked) and shares(checked) == classes(SHARES)
     expected = scene()[::-1, ::-1] if turn == 3 else np.rot90(scene(), -1)
-    np.testing.assert_array_equal(read_by_training(root, found)['gt_seg_map'], expected)
+    np.testing.assert_array_equal(read_by_training(root, checked)['gt_seg_map'], expected)
 
 
 @pytest.mark.parametrize('place', ['img/{}_mask.png', 'img/masks/{}.png'])
@@ -55,9 +55,9 @@ def test_images_and_labels_in_one_folder_or_below(folders, place):
     (root / 'img/masks').mkdir(exist_ok=True)
     for n in range(4):
         (root / f'lab/{n}.png').rename(root / place.format(n))
-    found = look(root, ('img', 'img' if place.endswith('_mask.png') else 'img/masks'))
-    assert shares(found) == classes(SHARES) and len(found.source.names) == 4
-    np.testing.assert_array_equal(read_by_training(root, found)['gt_seg_map'], scene())
+    checked = look(root, ('img', 'img' if place.endswith('_mask.png') else 'img/masks'))
+    assert shares(checked) == classes(SHARES) and len(checked.source.names) == 4
+    np.testing.assert_array_equal(read_by_training(root, checked)['gt_seg_map'], scene())
 
 
 def test_outlines_are_drawn_into_the_results(folders):
@@ -68,10 +68,10 @@ def test_outlines_are_drawn_into_the_results(folders):
             json.dump(content, file)
 
     root = folders(write)
-    found = look(root)
-    assert shares(found) == {'background': 84.25, 'red': 15.75, '(ignored)': 0.0}
-    assert 'labels are outlines (labelme): 4 files were drawn into' in notes(found)
-    np.testing.assert_array_equal(read_by_training(root, found)['gt_seg_map'], scene() == 1)
+    checked = look(root)
+    assert shares(checked) == {'background': 84.25, 'red': 15.75, '(ignored)': 0.0}
+    assert 'labels are outlines (labelme): 4 files were drawn into' in notes(checked)
+    np.testing.assert_array_equal(read_by_training(root, checked)['gt_seg_map'], scene() == 1)
 
 
 def test_a_target_that_is_of_the_source(folders):
@@ -98,12 +98,12 @@ def test_masks_among_the_target_images_are_left_out(folders, mask, kind):
         if kind == 'palette':
             picture.putpalette(COLOURS.ravel().tolist())
         picture.save(root / 'tgt' / mask.format(n))
-    found = look(root)
-    assert found.target.names == ('0', '1', '2', '3') and all(path.endswith('.jpg') for path in found.target.paths)
-    assert '4 files look like labels and are not taken for images' in notes(found)
+    checked = look(root)
+    assert checked.target.names == ('0', '1', '2', '3') and all(path.endswith('.jpg') for path in checked.target.paths)
+    assert '4 files look like labels and are not taken for images' in notes(checked)
     dataset = DATASETS.build(dict(type='UnlabelledImages', data_root=str(root / 'tgt'),
-                                  leave_out=list(found.target.leave_out)))
-    assert [dataset.get_data_info(i)['img_path'] for i in range(len(dataset))] == list(found.target.paths)
+                                  leave_out=list(checked.target.leave_out)))
+    assert [dataset.get_data_info(i)['img_path'] for i in range(len(dataset))] == list(checked.target.paths)
 
 
 def test_a_target_of_label_maps_alone_is_refused(folders):
@@ -136,9 +136,9 @@ def test_files_that_are_cut_short_are_found_wherever_they_lie(folders, monkeypat
     pixels[60] ^= 255  # damaged in its midst: heads and ends are as they should be
     label.write_bytes(bytes(pixels))
     (root / 'c.yaml').write_text('classes: {a: 0, b: 1, c: 2, d: 3}')
-    found = look(root, classes=str(root / 'c.yaml'), skip_bad=True)
-    assert found.source.names == ('0', '1', '3')
-    assert '1 images left out: 0 without a label file, 1 faulty' in notes(found)
+    checked = look(root, classes=str(root / 'c.yaml'), skip_bad=True)
+    assert checked.source.names == ('0', '1', '3')
+    assert '1 images left out: 0 without a label file, 1 faulty' in notes(checked)
 
 
 def test_images_too_small_or_too_long_are_said_before_training(folders):
@@ -156,13 +156,13 @@ def test_images_too_small_or_too_long_are_said_before_training(folders):
 
 
 def test_images_are_never_scaled_up(folders):
-    found = look(folders(grey))
+    checked = look(folders(grey))
     args = argparse.Namespace(network='narrow', norm='sw', method='adaptsegnet', short_side=9999, batch_size=None,
                               iterations=100, seed=0)
-    choice, reasons = choose(args, found)
+    choice, reasons = choose(args, checked)
     assert choice.short_side == 40 and choice.source_crop == (40, 56)
-    why = '9999 was asked for; the images have 40, and are not scaled up'
-    assert ('short side of images', '40 pixels', why) in reasons
+    reason = '9999 was asked for; the images have 40, and are not scaled up'
+    assert ('short side of images', '40 pixels', reason) in reasons
 
 
 def test_links_and_hidden_files_in_the_folders(folders):
@@ -172,6 +172,6 @@ def test_links_and_hidden_files_in_the_folders(folders):
     (root / 'tgt/loop').unlink()
     os.symlink('.', root / 'tgt/loop')
     (root / 'tgt/._0.jpg').write_bytes(b'junk')
-    found = look(root)
-    assert len(found.target.names) == 4 and '1 links to folders that were seen already' in notes(found)
-    assert '1 hidden' in notes(found)
+    checked = look(root)
+    assert len(checked.target.names) == 4 and '1 links to folders that were seen already' in notes(checked)
+    assert '1 hidden' in notes(checked)

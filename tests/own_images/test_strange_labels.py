@@ -18,9 +18,9 @@ def test_synthias_sixteen_bits(folders):
         cv2.imwrite(f'{path}.png', np.dstack([ids * 0, ids * 0 + n, ids]).astype(np.uint16))
 
     root = folders(write)
-    found = look(root)
-    assert shares(found) == classes(SHARES) and 'class ids are taken from the first band' in notes(found)
-    np.testing.assert_array_equal(read_by_training(root, found)['gt_seg_map'], scene())
+    checked = look(root)
+    assert shares(checked) == classes(SHARES) and 'class ids are taken from the first band' in notes(checked)
+    np.testing.assert_array_equal(read_by_training(root, checked)['gt_seg_map'], scene())
 
 
 def test_palettes_that_differ(folders):
@@ -34,26 +34,26 @@ def test_palettes_that_differ(folders):
     with pytest.raises(UserError, match=r'colour pictures \(palettes of the label files differ: index 0 is .*colours '
                                         r'are taken for classes\): \(0, 0, 0\) \(67.2 %\)'):
         look(root)
-    found = look(root, classes=str(root / 'out/check/colours.yaml'))
+    checked = look(root, classes=str(root / 'out/check/colours.yaml'))
     named = {f'colour {i}': share for i, share in enumerate(SHARES.values(), 1)}  # the commonest first
-    assert shares(found) == classes(named, '{}')
-    np.testing.assert_array_equal(read_by_training(root, found)['gt_seg_map'], scene())
+    assert shares(checked) == classes(named, '{}')
+    np.testing.assert_array_equal(read_by_training(root, checked)['gt_seg_map'], scene())
 
 
 def test_greys_numbered_anew_in_every_file(folders):
     """GIF: an image that lacks an id has others for the rest."""
     root = folders(lambda ids, path, n: Image.fromarray(ids * (ids != n % 3)).save(f'{path}.gif'))
-    found = look(root)
+    checked = look(root)
     lost = (1, 2)  # n = 0, 3 lose none, n = 1 loses class 1, n = 2 class 2
     expected = {0: 67.25 + sum(SHARES[k] / 4 for k in lost), **{k: SHARES[k] * .75 for k in lost}, 3: 5.0}
-    assert shares(found) == classes(expected)
+    assert shares(checked) == classes(expected)
 
 
 def test_binary_masks_are_two_classes(folders):
     root = folders(lambda ids, path, n: Image.fromarray((ids > 0).astype(np.uint8) * 255).save(f'{path}.png'))
-    found = look(root)
-    assert shares(found) == classes({0: 67.25, 255: 32.75}) and 'the labels hold 0, 255 alone' in notes(found)
-    np.testing.assert_array_equal(read_by_training(root, found)['gt_seg_map'], scene() > 0)
+    checked = look(root)
+    assert shares(checked) == classes({0: 67.25, 255: 32.75}) and 'the labels hold 0, 255 alone' in notes(checked)
+    np.testing.assert_array_equal(read_by_training(root, checked)['gt_seg_map'], scene() > 0)
     (root / 'c.yaml').write_text('classes: {a: 0, b: 7}\nignore: [255]')  # unless a table says otherwise
     assert shares(look(root, classes=str(root / 'c.yaml'))) == {'a': 100.0, 'b': 0.0, '(ignored)': 32.75}
 
@@ -70,17 +70,17 @@ def test_255_beside_other_ids_is_no_class(folders):
     def write(ids, path, n):
         Image.fromarray(np.where(ids == 3, 255, ids).astype(np.uint8)).save(f'{path}.png')
 
-    rest = {f'class {k}': pytest.approx(SHARES[k] / .95) for k in range(3)}
-    assert shares(look(folders(write))) == {**rest, '(ignored)': 5.0}
+    expected = {f'class {k}': pytest.approx(SHARES[k] / .95) for k in range(3)}
+    assert shares(look(folders(write))) == {**expected, '(ignored)': 5.0}
 
 
 def test_soft_borders_of_binary_masks_are_ignored(folders):
     def write(ids, path, n):
         Image.fromarray(cv2.GaussianBlur((ids > 0).astype(np.uint8) * 255, (3, 3), 0)).save(f'{path}.png')
 
-    found = look(folders(write))
-    assert 'at soft borders alone' in notes(found) and found.table.ignore_unknown
-    assert set(shares(found)) == {'class 0', 'class 255', '(ignored)'} and 5 < shares(found)['(ignored)'] < 20
+    checked = look(folders(write))
+    assert 'at soft borders alone' in notes(checked) and checked.table.ignore_unknown
+    assert set(shares(checked)) == {'class 0', 'class 255', '(ignored)'} and 5 < shares(checked)['(ignored)'] < 20
 
 
 def test_soft_borders_of_colours_are_proposed_as_ignored(folders):
@@ -89,8 +89,8 @@ def test_soft_borders_of_colours_are_proposed_as_ignored(folders):
         look(root)
     text = (root / 'out/check/colours.yaml').read_text()
     assert text.count('color:') == 4 and text.rstrip().endswith('unknown: ignore')
-    found = look(root, classes=str(root / 'out/check/colours.yaml'))
-    labels = read_by_training(root, found)['gt_seg_map']
+    checked = look(root, classes=str(root / 'out/check/colours.yaml'))
+    labels = read_by_training(root, checked)['gt_seg_map']
     inside = cv2.erode((scene() == 1).astype(np.uint8), np.ones((5, 5))) > 0
     assert (labels[inside] == 1).all() and (labels[scene() == 1] != 0).all() and (labels == 255).any()
 
@@ -121,24 +121,24 @@ def test_a_black_label_among_colours(folders, mode):
     root = folders(write)
     with pytest.raises(UserError, match='Say what each colour is'):
         look(root)
-    found = look(root, classes=str(root / 'out/check/colours.yaml'))
-    assert shares(found)['colour 2'] == pytest.approx(15.75 * .75)
+    checked = look(root, classes=str(root / 'out/check/colours.yaml'))
+    assert shares(checked)['colour 2'] == pytest.approx(15.75 * .75)
 
 
 def test_one_class_alone_comes_with_the_table_to_write(folders):
     root = folders(lambda ids, path, n: Image.fromarray(np.where(ids > 0, 7, 255).astype(np.uint8)).save(f'{path}.png'))
     with pytest.raises(UserError, match=r'one class alone, id 7, and 255, .*--classes .*classes\.yaml'):
         look(root)
-    found = look(root, classes=str(root / 'out/check/classes.yaml'))
-    assert shares(found) == {'background': 67.25, 'class 7': 32.75, '(ignored)': 0.0}
+    checked = look(root, classes=str(root / 'out/check/classes.yaml'))
+    assert shares(checked) == {'background': 67.25, 'class 7': 32.75, '(ignored)': 0.0}
 
 
 def test_minus_one_is_void(folders):
     root = folders(lambda ids, path, n: tifffile.imwrite(f'{path}.tif', ids.astype(np.int16) - 1))
-    found = look(root)
-    assert shares(found) == {'class 0': pytest.approx(1575 / 32.75), 'class 1': pytest.approx(1200 / 32.75),
-                             'class 2': pytest.approx(500 / 32.75), '(ignored)': 67.25}
-    assert found.table.ignore == (255, -1)
+    checked = look(root)
+    assert shares(checked) == {'class 0': pytest.approx(1575 / 32.75), 'class 1': pytest.approx(1200 / 32.75),
+                               'class 2': pytest.approx(500 / 32.75), '(ignored)': 67.25}
+    assert checked.table.ignore == (255, -1)
 
 
 @pytest.mark.parametrize('write', [
@@ -151,9 +151,9 @@ def test_minus_one_is_void(folders):
     lambda ids, path, n: Image.fromarray(ids).save(f'{os.path.dirname(path)}/000{n}_mask.png')])
 def test_forms_that_are_read_as_any_other(folders, write):
     root = folders(write)
-    found = look(root)
-    assert shares(found) == classes(SHARES)
-    np.testing.assert_array_equal(read_by_training(root, found)['gt_seg_map'], scene())
+    checked = look(root)
+    assert shares(checked) == classes(SHARES)
+    np.testing.assert_array_equal(read_by_training(root, checked)['gt_seg_map'], scene())
 
 
 @pytest.mark.parametrize(('label', 'text'), [
@@ -173,8 +173,8 @@ def test_a_table_of_ids_and_colours_reads_a_black_file_of_colours(folders):
     root = folders(lambda ids, path, n: Image.fromarray(COLOURS[ids * (n != 0)]).save(f'{path}.png'))
     (root / 'c.yaml').write_text('classes:\n' + ''.join(
         f'  c{k}: {{ids: [{(k + 1) % 4}], color: {COLOURS[k].tolist()}}}\n' for k in range(4)))
-    found = look(root, classes=str(root / 'c.yaml'))
-    assert found.source.table.reads_colors and not found.table.reads_colors
-    assert (read_by_training(root, found)['gt_seg_map'] == 0).all()  # black, and not the class with id 0
-    write_class_table(found.table, root / 'again.yaml')
+    checked = look(root, classes=str(root / 'c.yaml'))
+    assert checked.source.table.reads_colors and not checked.table.reads_colors
+    assert (read_by_training(root, checked)['gt_seg_map'] == 0).all()  # black, and not the class with id 0
+    write_class_table(checked.table, root / 'again.yaml')
     assert look(root, classes=str(root / 'again.yaml')).source.table.reads_colors

@@ -56,8 +56,8 @@ def test_the_sdist_holds_the_same_as_files_and_nothing_else(built):
     assert all(members[name].isreg() for name in names), 'a link would not survive everywhere'
     package = {name for name in names if name.startswith('sw_mmseg/')}
     assert package == expected_files()
-    rest = {name for name in names - package if not name.startswith('sw_mmseg.egg-info/')}
-    assert rest == {'LICENSE', 'MANIFEST.in', 'PKG-INFO', 'README.md', 'pyproject.toml', 'setup.cfg'}
+    remainder = {name for name in names - package if not name.startswith('sw_mmseg.egg-info/')}
+    assert remainder == {'LICENSE', 'MANIFEST.in', 'PKG-INFO', 'README.md', 'pyproject.toml', 'setup.cfg'}
 
 
 @pytest.mark.parametrize('kind', ['installed', 'editable'])

@@ -97,9 +97,9 @@ def test_whiteness_and_instance_statistics(pairs, run, tmp_path, streets):
         run('analysis instance_statistics', *pairs['bn'], '--layer', 'backbone.norm2', '--show', 2, '--out', tmp_path)
         == 0
     )
-    found = (tmp_path / 'target.csv').read_text().splitlines()
-    assert len(found) == 4 and all('leftImg8bit/val' in row for row in found[1:])
-    distances = [float(row.split(',')[-1]) for row in found[1:]]
+    lines = (tmp_path / 'target.csv').read_text().splitlines()
+    assert len(lines) == 4 and all('leftImg8bit/val' in row for row in lines[1:])
+    distances = [float(row.split(',')[-1]) for row in lines[1:]]
     assert distances == sorted(distances, reverse=True)
     assert 'running statistics of backbone.norm2' in (tmp_path / 'instance_statistics.md').read_text()
     assert (tmp_path / 'map.png').is_file() and (tmp_path / 'pictures.png').is_file()

@@ -111,10 +111,10 @@ def test_two_configs_of_one_name_do_not_share_a_work_directory(tmp_path, monkeyp
     for place in places:
         Path(place).parent.mkdir(parents=True, exist_ok=True)
         Path(place).write_text('x = 1')
-    found = [paths.default_work_dir(Path(place)) for place in [*places, shipped]]
-    assert len(set(found)) == len(found)
+    folders = [paths.default_work_dir(Path(place)) for place in [*places, shipped]]
+    assert len(set(folders)) == len(folders)
     assert paths.default_work_dir(Path('mine.py')) == Path('work_dirs/mine')
-    assert found[2] == Path('work_dirs/b/config') and found[4] == Path('work_dirs/a/config')
+    assert folders[2] == Path('work_dirs/b/config') and folders[4] == Path('work_dirs/a/config')
     assert load_config('b/config.py', {}).work_dir == 'work_dirs/b/config'
     assert load_config('b/config.py', {}, 'mine').work_dir == 'mine'
 

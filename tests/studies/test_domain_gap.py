@@ -45,18 +45,18 @@ def changed(domain, other):
 
 @pytest.mark.parametrize('back', [False, True])
 def test_parts_are_the_whole_step(back):
-    found = gap.kinds('varied', back)
+    kinds = gap.kinds('varied', back)
     source, target = VARIANTS['varied']
     start, end = (target, source) if back else (source, target)
-    names = list(found)
+    names = list(kinds)
     assert names[0] == ('target' if back else 'source') and names[-1] == ('source' if back else 'target')
-    assert found[names[0]] == start and found[names[-1]] == end
-    assert found['+ streets'].layout == end.layout and found['+ streets'].look == start.look
+    assert kinds[names[0]] == start and kinds[names[-1]] == end
+    assert kinds['+ streets'].layout == end.layout and kinds['+ streets'].look == start.look
     assert sorted(name for names in gap.LOOKS.values() for name in names) == sorted(f.name for f in fields(start.look))
-    parts = [changed(found[f'+ {part}'], start) for part in gap.LOOKS]
+    parts = [changed(kinds[f'+ {part}'], start) for part in gap.LOOKS]
     assert all(parts) and sum(map(len, parts)) == len(set().union(*parts))  # none is empty, none overlap
-    assert set().union(*parts) == changed(end, start) == changed(found['+ whole look'], start)
-    assert all(found[f'+ {part}'].layout == start.layout for part in gap.LOOKS)
+    assert set().union(*parts) == changed(end, start) == changed(kinds['+ whole look'], start)
+    assert all(kinds[f'+ {part}'].layout == start.layout for part in gap.LOOKS)
 
 
 def test_tables_of_networks(tool, trained, tmp_path, monkeypatch, capsys):

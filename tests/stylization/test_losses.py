@@ -27,11 +27,11 @@ def test_losses_by_hand():
 
 def test_relative_losses_do_not_depend_on_the_scale_of_features():
     torch.manual_seed(0)
-    images, own, content = torch.rand(2, 3, 8, 8), torch.rand(2, 4, 5, 5), torch.rand(2, 4, 5, 5)
+    images, features, content = torch.rand(2, 3, 8, 8), torch.rand(2, 4, 5, 5), torch.rand(2, 4, 5, 5)
     style = gram_matrix(torch.rand(1, 4, 5, 5))
     loss = PerceptualLoss(2.0, 3.0, 0.0, relative=True)
-    one = loss(images, {'relu3_3': own}, content, {'relu3_3': style})
-    other = loss(images, {'relu3_3': 7 * own}, 7 * content, {'relu3_3': 49 * style})
+    one = loss(images, {'relu3_3': features}, content, {'relu3_3': style})
+    other = loss(images, {'relu3_3': 7 * features}, 7 * content, {'relu3_3': 49 * style})
     assert one['loss_variation'] == 0
     for name in ('loss_content', 'loss_style'):
         assert torch.allclose(one[name], other[name]) and one[name] > 0
@@ -81,9 +81,9 @@ def test_a_backbone_trained_here_is_a_loss_network(norm, prefix, tmp_path):
     for group, name in ((1, 'relu1_2'), (2, 'relu2_2'), (3, 'relu3_3'), (4, 'relu4_3')):
         x = backbone.forward_group(x, group)
         pooled[name] = x
-    for name, own in network(images).items():
-        own = nn.functional.max_pool2d(own, 2) if name != 'relu4_3' else own
-        assert torch.allclose(own, pooled[name], atol=1e-4)
+    for name, features in network(images).items():
+        features = nn.functional.max_pool2d(features, 2) if name != 'relu4_3' else features
+        assert torch.allclose(features, pooled[name], atol=1e-4)
 
 
 def test_random_filters_are_standardised_and_seeded():

@@ -56,7 +56,7 @@ def test_moments_of_parts_are_those_of_the_whole():
     x = 50 + torch.randn(1, 16, 9, 14) @ torch.randn(14, 14)
     layer = InstanceWhiten2d(16, inverse_sqrt='eigh', eps=1e-3)
     norm = PictureNorm(layer)
-    norm.own = False
+    norm.whole_input = False
     for part in (x[..., :3], x[..., 3:4], x[..., 4:]):
         norm.add(part)
     norm.close()

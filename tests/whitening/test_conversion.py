@@ -124,11 +124,11 @@ def test_groups_where_sixteen_do_not_fit(caplog):
 
 
 def test_other_ranks_and_what_is_chosen():
-    own, other = SwitchNorm2d(8), nn.GroupNorm(2, 8)
-    model = nn.ModuleList([nn.BatchNorm1d(8), nn.BatchNorm2d(8), nn.BatchNorm3d(8), own, other])
+    switch_norm, group_norm = SwitchNorm2d(8), nn.GroupNorm(2, 8)
+    model = nn.ModuleList([nn.BatchNorm1d(8), nn.BatchNorm2d(8), nn.BatchNorm3d(8), switch_norm, group_norm])
     assert list(convert(model, where=lambda name, norm: name != '1')) == ['0', '2']
     assert [type(norm) for norm in model[:3]] == [SwitchWhiten1d, nn.BatchNorm2d, SwitchWhiten3d]
-    assert model[3] is own and model[4] is other
+    assert model[3] is switch_norm and model[4] is group_norm
     for wrong in (nn.Sequential(nn.GroupNorm(2, 4)), nn.BatchNorm2d(4)):
         with pytest.raises(ValueError, match='no BatchNorm chosen'):
             convert(wrong)

@@ -98,7 +98,7 @@ def worker(rank, world, path, results):
     dist.init_process_group('gloo', init_method=f'file://{path}', rank=rank, world_size=world,
                             timeout=datetime.timedelta(seconds=60))
     pairs = share(batches(world), rank, world)
-    found = {
+    tensors = {
         'step': {words: train(DistributedDataParallel(network(words)), pairs[:1]) for words in WITH_BATCH},
         'accumulated': {words: train(DistributedDataParallel(network(words)), pairs) for words in ACCUMULATED},
         'collectives': {words: collectives(SwitchWhiten2d(8, statistics=words, group_size=4), torch.randn(2, 8, 3, 3))
@@ -113,8 +113,8 @@ def worker(rank, world, path, results):
     # only one process needs the gradient of its input: the others enter the collective for it
     layer, x = some_layer(**DOUBLE), images(rank).requires_grad_(rank == 0)
     (layer(x) * images(rank + 10)).sum().backward()
-    found['one needs'] = x.grad
-    torch.save(found, results + str(rank))
+    tensors['one needs'] = x.grad
+    torch.save(tensors, results + str(rank))
     dist.barrier()
     dist.destroy_process_group()
 

@@ -29,8 +29,9 @@ def with_spectrum(values, samples=1):
 def test_known_eigenvalues(method):
     values = np.array([0.5, 2.0, 3.0, 50.0])
     layer = InstanceWhiten2d(4, group_size=4, eps=1e-3, inverse_sqrt=method, iterations=4, **DOUBLE)
-    found = layer.diagnose(with_spectrum(values, samples=2))
-    for ours, expected in ((found.smallest, 0.501), (found.largest, 50.001), (found.condition, 50.001 / 0.501)):
+    diagnosis = layer.diagnose(with_spectrum(values, samples=2))
+    for ours, expected in ((diagnosis.smallest, 0.501), (diagnosis.largest, 50.001),
+                           (diagnosis.condition, 50.001 / 0.501)):
         np.testing.assert_allclose(ours, np.full((2, 1), expected), **CLOSE)
     # in the eigenvector basis Newton is a scalar iteration on σ / tr Σ
     scaled = (values + 1e-3) / (values + 1e-3).sum()
@@ -38,11 +39,11 @@ def test_known_eigenvalues(method):
     for _ in range(4):
         p = 0.5 * (3 * p - p ** 3 * scaled)
     residual = np.sqrt(np.mean((p ** 2 * scaled - 1) ** 2))
-    np.testing.assert_allclose(found.newton_residual, np.full((2, 1), residual), **CLOSE)
-    assert found.eigh_residual.max() < 1e-12
+    np.testing.assert_allclose(diagnosis.newton_residual, np.full((2, 1), residual), **CLOSE)
+    assert diagnosis.eigh_residual.max() < 1e-12
     gains = p ** 2 / (values + 1e-3).sum() if method == 'newton' else 1 / (values + 1e-3)
     whiteness = np.sqrt(np.mean((gains * values - 1) ** 2))
-    np.testing.assert_allclose(found.image_distance, np.full((2, 1), whiteness), **CLOSE)
+    np.testing.assert_allclose(diagnosis.image_distance, np.full((2, 1), whiteness), **CLOSE)
 
 
 @pytest.mark.parametrize('training', [True, False], ids=['train', 'eval'])
@@ -56,15 +57,15 @@ def test_whiteness_is_that_of_the_output(statistics, method, training):
         layer(torch.randn(3, 8, 5, 5, **DOUBLE) + 1)
     layer.train(training)
     x = torch.randn(3, 8, 4, 5, **DOUBLE) * 2 + 1
-    found = layer.diagnose(x)
+    diagnosis = layer.diagnose(x)
     y, d = layer(x).detach().numpy().reshape(3, 8, -1), layer.group_size
 
     def distance(columns):
         return np.linalg.norm(moments(columns)[1] - np.eye(d)) / np.sqrt(d)
 
     groups = [slice(start, start + d) for start in range(0, 8, d)]
-    np.testing.assert_allclose(found.image_distance, [[distance(image[g]) for g in groups] for image in y], **CLOSE)
-    np.testing.assert_allclose(found.batch_distance, [distance(np.concatenate(y[:, g], axis=1)) for g in groups],
+    np.testing.assert_allclose(diagnosis.image_distance, [[distance(image[g]) for g in groups] for image in y], **CLOSE)
+    np.testing.assert_allclose(diagnosis.batch_distance, [distance(np.concatenate(y[:, g], axis=1)) for g in groups],
                                **CLOSE)
 
 
@@ -72,13 +73,13 @@ def test_batch_statistics_have_one_matrix_for_all_images():
     layer = BatchWhiten2d(8, group_size=4, iterations=3, **DOUBLE)
     x = torch.randn(3, 8, 4, 5, **DOUBLE)
     columns = x.transpose(0, 1).flatten(1).numpy()
-    found = layer.diagnose(x)
-    assert found.condition.shape == (1, 2) and found.image_distance.shape == (3, 2)
-    for group, own in enumerate((columns[:4], columns[4:])):
-        cov = moments(own)[1] + 1e-5 * np.eye(4)
-        np.testing.assert_allclose(found.condition[0, group], np.linalg.cond(cov), **CLOSE)
-        for ours, root in ((found.newton_residual, root_by_newton(cov, 3)), (found.eigh_residual,
-                                                                             root_by_eigenvalues(cov))):
+    diagnosis = layer.diagnose(x)
+    assert diagnosis.condition.shape == (1, 2) and diagnosis.image_distance.shape == (3, 2)
+    for group, rows in enumerate((columns[:4], columns[4:])):
+        cov = moments(rows)[1] + 1e-5 * np.eye(4)
+        np.testing.assert_allclose(diagnosis.condition[0, group], np.linalg.cond(cov), **CLOSE)
+        for ours, root in ((diagnosis.newton_residual, root_by_newton(cov, 3)), (diagnosis.eigh_residual,
+                                                                                 root_by_eigenvalues(cov))):
             expected = np.linalg.norm(root @ cov @ root - np.eye(4)) / 2
             np.testing.assert_allclose(ours[0, group], expected, **CLOSE)
 
@@ -86,8 +87,8 @@ def test_batch_statistics_have_one_matrix_for_all_images():
 def test_evaluation_judges_the_running_statistics():
     layer = BatchWhiten2d(4, group_size=4, **DOUBLE).eval()
     layer.running_cov.copy_(torch.diag(torch.tensor([1.0, 2.0, 4.0, 8.0])))
-    found = layer.diagnose(torch.randn(2, 4, 3, 3, **DOUBLE))
-    np.testing.assert_allclose(found.condition, [[(8 + 1e-5) / (1 + 1e-5)]], **CLOSE)
+    diagnosis = layer.diagnose(torch.randn(2, 4, 3, 3, **DOUBLE))
+    np.testing.assert_allclose(diagnosis.condition, [[(8 + 1e-5) / (1 + 1e-5)]], **CLOSE)
 
 
 @pytest.mark.parametrize('training', [True, False], ids=['train', 'eval'])
@@ -95,8 +96,9 @@ def test_nothing_moves_and_nothing_is_recorded(training):
     layer = SwitchWhiten2d(8, group_size=4).train(training)
     state = {name: tensor.clone() for name, tensor in layer.state_dict().items()}
     x = torch.randn(2, 8, 4, 4, requires_grad=True)
-    found = layer.diagnose(x)
-    assert layer.training == training and not found.condition.requires_grad and found.condition.dtype == torch.float64
+    diagnosis = layer.diagnose(x)
+    assert layer.training == training
+    assert not diagnosis.condition.requires_grad and diagnosis.condition.dtype == torch.float64
     assert state and all(torch.equal(tensor, state[name]) for name, tensor in layer.state_dict().items())
 
 
@@ -116,8 +118,9 @@ def test_half_precision_input_and_not_a_number():
     x = torch.randn(2, 8, 4, 4).bfloat16()
     assert torch.isfinite(layer.diagnose(x).condition).all()
     x[0, 1, 2, 2] = torch.nan
-    found = layer.eval().diagnose(x)
-    for values in (found.condition, found.smallest, found.newton_residual, found.eigh_residual, found.image_distance):
+    diagnosis = layer.eval().diagnose(x)
+    for values in (diagnosis.condition, diagnosis.smallest, diagnosis.newton_residual, diagnosis.eigh_residual,
+                   diagnosis.image_distance):
         assert torch.isnan(values[0, 0]) and torch.isfinite(values[1]).all() and torch.isfinite(values[0, 1])
 
 

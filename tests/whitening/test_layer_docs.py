@@ -33,9 +33,9 @@ def test_options_are_those_of_the_layer():
     for names, values in rows:
         written.update(zip(re.findall(r'`(\w+)`', names), re.split(', (?![^(]*\\))', values.replace('`', ''))))
     parameters = inspect.signature(SwitchWhiten2d).parameters
-    own = {name: parameter.default for name, parameter in parameters.items()
-           if name not in ('num_features', 'device', 'dtype')}
-    assert {name: eval(value) for name, value in written.items()} == own
+    defaults = {name: parameter.default for name, parameter in parameters.items()
+                if name not in ('num_features', 'device', 'dtype')}
+    assert {name: eval(value) for name, value in written.items()} == defaults
 
 
 def test_links():

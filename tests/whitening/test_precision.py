@@ -62,8 +62,8 @@ def test_activations_up_to_60000_in_half(statistics, dtype, method):
     assert relative(ours[0], exact[0]) < step  # the output's rounding is all there is
     # a gradient at the scale of 1e-5 is among half's subnormal numbers, 6e-8 apart
     torch.testing.assert_close(ours[1], exact[1], rtol=step, atol=6e-8 + step * exact[1].abs().max().item())
-    for found, expected in zip(ours[2:], exact[2:]):
-        torch.testing.assert_close(found, expected, rtol=1e-3, atol=1e-3 * expected.abs().max().item())
+    for gradient, expected in zip(ours[2:], exact[2:]):
+        torch.testing.assert_close(gradient, expected, rtol=1e-3, atol=1e-3 * expected.abs().max().item())
 
 
 def network(norm):

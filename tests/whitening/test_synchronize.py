@@ -38,15 +38,15 @@ def worker(rank, world, path, results):
     for statistics in WITH_BATCH:
         layer = make_layer(statistics)
         x, grad = joined(world)
-        own = slice(sum(SIZES[world][:rank]), sum(SIZES[world][:rank + 1]))
-        collected[statistics] = run(layer, x[own], grad[own])
+        rows = slice(sum(SIZES[world][:rank]), sum(SIZES[world][:rank + 1]))
+        collected[statistics] = run(layer, x[rows], grad[rows])
         single = make_layer(statistics, torch.float32)  # other code than double's: none is in C
-        collected[statistics, 'single'] = run(single, x[own].float(), grad[own].float())
+        collected[statistics, 'single'] = run(single, x[rows].float(), grad[rows].float())
         if statistics in COMPILED and 0 not in SIZES[world]:  # an operator of torch.compile knows no empty batch
             torch._dynamo.reset()
             layer = make_layer(statistics)
             program = torch.compile(layer, backend='aot_eager', fullgraph=True)
-            collected[statistics, 'compiled'] = run(layer, x[own], grad[own], program)
+            collected[statistics, 'compiled'] = run(layer, x[rows], grad[rows], program)
     torch.save(collected, results + str(rank))
     dist.barrier()
     dist.destroy_process_group()
@@ -68,12 +68,12 @@ def test_processes_equal_one_on_the_joined_batch(world, tmp_path):
             *((statistics, 'compiled') for statistics in COMPILED if 0 not in SIZES[world])]
     assert set(ranks[0]) == set(keys)
     for key in keys:
-        how = key[-1] if isinstance(key[0], tuple) else 'double'
-        layer = make_layer(key if how == 'double' else key[0])
+        form = key[-1] if isinstance(key[0], tuple) else 'double'
+        layer = make_layer(key if form == 'double' else key[0])
         expected = run(layer, *joined(world))
         parts = [rank[key] for rank in ranks]
         count = len(list(layer.parameters()))
-        compare = dict(rtol=2e-4, atol=2e-4, check_dtype=False) if how == 'single' else dict(rtol=1e-10, atol=1e-10)
+        compare = dict(rtol=2e-4, atol=2e-4, check_dtype=False) if form == 'single' else dict(rtol=1e-10, atol=1e-10)
         for index in (0, 1):  # output, input gradient: side by side
             torch.testing.assert_close(torch.cat([part[index] for part in parts]), expected[index], **compare)
         for index in range(2, 2 + count):  # parameter gradients add up

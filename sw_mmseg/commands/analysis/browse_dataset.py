@@ -42,10 +42,10 @@ def panels(packed: dict, name: str = 'picture') -> dict[str, np.ndarray]:
     """RGB picture and, where there are any, labels, by title; both sides of a pair."""
     if 'inputs' not in packed:
         return {title: panel for side in packed for title, panel in panels(packed[side], side).items()}
-    found = {name: packed['inputs'].numpy().transpose(1, 2, 0)[..., ::-1].astype(np.uint8)}
+    tiles = {name: packed['inputs'].numpy().transpose(1, 2, 0)[..., ::-1].astype(np.uint8)}
     if 'gt_sem_seg' in packed['data_samples']:
-        found['labels'] = packed['data_samples'].gt_sem_seg.data.squeeze().numpy().astype(np.uint8)
-    return found
+        tiles['labels'] = packed['data_samples'].gt_sem_seg.data.squeeze().numpy().astype(np.uint8)
+    return tiles
 
 
 def main(args: argparse.Namespace) -> int:

@@ -67,8 +67,8 @@ def main(args: argparse.Namespace) -> int:
             print(f'[{count}/{len(names) * len(args.seeds)}] {name}, seed {seed}', flush=True)
             result, before = detection.measure(name, seed, args.data, args.work_dir, args.iterations)
             results.append(result)
-            found = ', '.join(f'{domain} {scores["bbox"]["AP50"]:.1f}' for domain, scores in result.scores.items())
-            print(f'    box AP50: {found}{"; done before" if before else f"; {duration(result.seconds)}"}', flush=True)
+            text = ', '.join(f'{domain} {scores["bbox"]["AP50"]:.1f}' for domain, scores in result.scores.items())
+            print(f'    box AP50: {text}{"; done before" if before else f"; {duration(result.seconds)}"}', flush=True)
     except (training.Interrupted, KeyboardInterrupt):
         print('\nStopped; the same command goes on from here.', file=sys.stderr)
         return 130

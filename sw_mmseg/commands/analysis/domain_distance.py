@@ -83,8 +83,8 @@ def caption(part: str, args: argparse.Namespace) -> str:
     text = f'{PARTS[part]}; at most {args.images} pictures a domain'
     if part == 'covariance':
         return f'{text}, {args.pixels} pixels each.'
-    own = '' if part == 'style' else f', {args.pixels} pixels each'
-    return (f'{text}{own}; ± standard error over pictures; * p < 0.05 of {args.permutations} exchanges of pictures. '
+    detail = '' if part == 'style' else f', {args.pixels} pixels each'
+    return (f'{text}{detail}; ± standard error over pictures; * p < 0.05 of {args.permutations} exchanges of pictures. '
             'Zero is no difference.')
 
 
@@ -93,13 +93,13 @@ def files() -> list[str]:
     return ['domain_distance.md', *(f'{part}.{ending}' for part in PARTS for ending in ('csv', 'png'))]
 
 
-def write(outputs: Outputs, found: dict[str, list[LayerDistance]], args: argparse.Namespace) -> str:
+def write(outputs: Outputs, distances: dict[str, list[LayerDistance]], args: argparse.Namespace) -> str:
     """CSV, PNG and a page; returns the page."""
     parts = []
     for part in PARTS:
-        table = distance_table(found, part, caption(part, args))
+        table = distance_table(distances, part, caption(part, args))
         outputs.write(f'{part}.csv', to_csv(table))
-        picture = figure_png(lambda theme, part=part: plot_distances(found, part, theme=theme), LIGHT)
+        picture = figure_png(lambda theme, part=part: plot_distances(distances, part, theme=theme), LIGHT)
         outputs.write(f'{part}.png', picture)
         parts += [f'### {PARTS[part]}', to_markdown(table).strip(), f'![{PARTS[part]} by layer]({part}.png)']
     page = '\n\n'.join(parts) + '\n'
@@ -112,9 +112,9 @@ def main(args: argparse.Namespace) -> int:
     sampling = sampling_of(args)
     outputs = Outputs(args.out, 'domain_distance', args.overwrite)
     outputs.refuse_existing(files())
-    found = compared(open_networks(args), sampling)
-    page = write(outputs, found, args)
-    print(to_markdown(distance_table(found, 'features', caption('features', args))))
+    distances = compared(open_networks(args), sampling)
+    page = write(outputs, distances, args)
+    print(to_markdown(distance_table(distances, 'features', caption('features', args))))
     if args.docs:
         fill_with_pictures(DOCS, IMAGES, 'figure 3', page, args.out, 'understanding_')
     print(f'Written: {args.out}/domain_distance.md and the files beside it')

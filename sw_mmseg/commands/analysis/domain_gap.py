@@ -43,13 +43,13 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
 
 def main(args: argparse.Namespace) -> int:
     """Draw, test, write."""
-    found = open_runs(args.runs, args.labels)
-    if missing := [run.label for run in found if run.checkpoint is None]:
+    runs = open_runs(args.runs, args.labels)
+    if missing := [run.label for run in runs if run.checkpoint is None]:
         raise UserError(f'{missing[0]} has no checkpoint: train first')
-    if other := [run.label for run in found if run.config.get('default_scope') != 'mmseg']:
+    if other := [run.label for run in runs if run.config.get('default_scope') != 'mmseg']:
         raise UserError(f'{other[0]} is no segmentation network: these pictures have labels for nothing else')
     folders = draw_all(args)
-    page = write(measure(found, folders, args), folders, args)
+    page = write(measure(runs, folders, args), folders, args)
     if args.docs:
         mark = 'gap, back' if args.back else 'gap'
         fill_with_pictures(DOCS / 'adaptation.md', DOCS / 'images', mark, page, args.out, 'adaptation_')

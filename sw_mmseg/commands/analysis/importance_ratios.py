@@ -69,17 +69,18 @@ def write_run(outputs: Outputs, run: Run, layers: Layers) -> str:
     return '\n\n'.join(parts)
 
 
-def write(outputs: Outputs, runs: list[Run], found: list[Layers]) -> dict[str, str]:
+def write(outputs: Outputs, runs: list[Run], run_layers: list[Layers]) -> dict[str, str]:
     """All files; returns the page by section."""
     tasks: dict[str, list[Layers]] = {}
-    for run, layers in zip(runs, found):
+    for run, layers in zip(runs, run_layers):
         tasks.setdefault(run.task, []).append(layers)
     table = task_table(tasks)
     bars = {task: task_mean(networks) for task, networks in tasks.items()}
     outputs.write('tasks.csv', to_csv(table))
     outputs.write('tasks.png', figure_png(lambda theme: plot_tasks(bars, theme=theme), LIGHT))
     page = {'figure 8': f"{to_markdown(table).strip()}\n\n![ω' by task](tasks.png)\n",
-            'figures 6 and 7': '\n\n'.join(write_run(outputs, run, layers) for run, layers in zip(runs, found)) + '\n'}
+            'figures 6 and 7': '\n\n'.join(write_run(outputs, run, layers)
+                                         for run, layers in zip(runs, run_layers)) + '\n'}
     outputs.write('importance_ratios.md', '# Importance ratios\n\n' + '\n'.join(page.values()))
     print(to_markdown(table))
     return page

@@ -42,15 +42,15 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
 
 def measure(model: torch.nn.Module, config: Config, args: argparse.Namespace) -> dict[str, list[Whiteness]]:
     """Domain -> its layers."""
-    found = {}
+    layers = {}
     for domain in DOMAINS:
         dataset = domain_dataset(config, domain, getattr(args, domain))
         indices = chosen_pictures(dataset, args.images, args.seed)
         try:
-            found[domain] = measure_whiteness(model, pictures(dataset, indices, domain), partial(pass_through, model))
+            layers[domain] = measure_whiteness(model, pictures(dataset, indices, domain), partial(pass_through, model))
         except ValueError as error:
             raise UserError(f'{args.config}: {error}') from error
-    return found
+    return layers
 
 
 def main(args: argparse.Namespace) -> int:
@@ -61,11 +61,11 @@ def main(args: argparse.Namespace) -> int:
     outputs.refuse_existing(['whiteness.csv', 'whiteness.md', 'whiteness.png'])
     config, checkpoint = load_config(args.config, args.cfg_options), Path(args.checkpoint)
     model = network(Run(Path(args.config).stem, checkpoint.parent, checkpoint, config))
-    found = measure(model, config, args)
-    table = whiteness_table(found, f'{checkpoint.name}, at most {args.images} pictures a domain, before γ and β: '
+    layers = measure(model, config, args)
+    table = whiteness_table(layers, f'{checkpoint.name}, at most {args.images} pictures a domain, before γ and β: '
                                    '‖cov − I‖ / √D, where 0 is white.')
     outputs.write('whiteness.csv', to_csv(table))
     outputs.write('whiteness.md', f'# Whiteness\n\n{to_markdown(table)}\n![Distance from white](whiteness.png)\n')
-    outputs.write('whiteness.png', figure_png(lambda theme: plot_whiteness(found, theme=theme), LIGHT))
+    outputs.write('whiteness.png', figure_png(lambda theme: plot_whiteness(layers, theme=theme), LIGHT))
     print(f'{to_markdown(table)}\nWritten: {args.out}/whiteness.md and the files beside it')
     return 0

@@ -107,6 +107,6 @@ def main(args: argparse.Namespace) -> int:
         settings.data_root = args.data_root or folder
         dataset = build('data', lambda: DATASETS.build(settings))
         table = summary(step_times(dataset, min(args.images, len(dataset)), args.rounds))
-    what = args.data_root or f'made pictures of {width}x{height}'
-    print(f'{args.config}, {what}\n\n{to_markdown(table)}')
+    source = args.data_root or f'made pictures of {width}x{height}'
+    print(f'{args.config}, {source}\n\n{to_markdown(table)}')
     return 0

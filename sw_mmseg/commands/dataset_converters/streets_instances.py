@@ -57,9 +57,9 @@ def pictures(args: argparse.Namespace) -> dict:
     """What pictures there are to be: those of the folder's manifest, or, where there is none, those asked for."""
     manifest = args.out / args.variant / MANIFEST
     if manifest.is_file() and not args.overwrite:
-        found = json.loads(manifest.read_text())
-        wanted = ('source', 'target_train', 'target_val', 'seed')
-        return {'size': tuple(found['size']), **{key: found[key] for key in wanted}}
+        record = json.loads(manifest.read_text())
+        keys = ('source', 'target_train', 'target_val', 'seed')
+        return {'size': tuple(record['size']), **{key: record[key] for key in keys}}
     return {'size': args.size, 'source': args.game, 'target_train': args.camera_train, 'target_val': args.camera_val,
             'seed': args.seed}
 

@@ -52,14 +52,14 @@ def read_coco(path: str, images: dict[str, str]) -> tuple[list[Drawing], list[st
 
 def _names(images: dict[str, str]) -> dict[str, str]:
     """Names by path, and by the file's name alone where only one image has it."""
-    found: dict[str, str] = {}
+    names: dict[str, str] = {}
     several = set()
     for path, name in images.items():
         base = path.rpartition('/')[2]
-        if base in found:
+        if base in names:
             several.add(base)
-        found[base] = name
-    return {**{base: name for base, name in found.items() if base not in several}, **images}
+        names[base] = name
+    return {**{base: name for base, name in names.items() if base not in several}, **images}
 
 
 def _area(entry: dict) -> float:

@@ -61,19 +61,20 @@ def draw_polygons(images: str, labels: str, folder: Path, names: Sequence[str] |
     if kind is None:
         raise DatasetError(f'{labels} holds no outlines: no JSON file of labelme or COCO, and no text of YOLO')
     pictures = list_folder(images, PICTURES).files
-    found, left_out, known = _read(kind, pictures, labels)
-    if not found:
+    drawings, left_out, known = _read(kind, pictures, labels)
+    if not drawings:
         raise DatasetError(f'no outlines in {labels} belong to an image in {images}: both must have the same names')
-    seen = {shape.name for drawing in found for shape in drawing.shapes if shape.name is not None} - {NOTHING}
+    seen = {shape.name for drawing in drawings for shape in drawing.shapes if shape.name is not None} - {NOTHING}
     chosen = list(names) if names is not None else known or sorted(seen)
     foreign = sorted(seen - set(chosen))
     if foreign:
         raise DatasetError(f'{labels}: outlines are called {foreign[0]!r}, which is none of {", ".join(chosen[:20])}')
-    kept = [type(d)(d.name, d.width, d.height, tuple(s for s in d.shapes if s.name != NOTHING)) for d in found]
+    kept = [type(d)(d.name, d.width, d.height, tuple(s for s in d.shapes if s.name != NOTHING)) for d in drawings]
     table = write_label_files(kept, folder, chosen)
     notes = [f'labels are outlines ({kind}): {len(kept)} files were drawn into {folder}; what lies in none is '
              'background']
-    notes += [f'{count} shapes of the kind {what} have no area and were not drawn' for what, count in left_out.items()]
+    notes += [f'{count} shapes of the kind {shape_kind} have no area and were not drawn'
+              for shape_kind, count in left_out.items()]
     return table, chosen, notes
 
 

@@ -29,8 +29,8 @@ NAMES = {
 def raw_to_ade20k() -> np.ndarray:
     """Look-up table (256,) uint8 from raw ids to ids in ADE20K's files: 0 for other, else class + 1."""
     table, classes = np.zeros(256, np.uint8), ADE20KDataset.METAINFO['classes']
-    for name, theirs in NAMES.items():
-        table[ID[name]] = classes.index(theirs) + 1
+    for name, ade20k_name in NAMES.items():
+        table[ID[name]] = classes.index(ade20k_name) + 1
     return table
 
 

@@ -96,9 +96,11 @@ def _check_manifest(root: Path, options: dict, overwrite: bool) -> None:
             shutil.rmtree(root / name, ignore_errors=True)
         path.unlink(missing_ok=True)
     if path.exists():
-        found = json.loads(path.read_text())
+        manifest = json.loads(path.read_text())
         different = [
-            f'{key} {found.get(key)!r}, not {value!r}' for key, value in options.items() if found.get(key) != value
+            f'{key} {manifest.get(key)!r}, not {value!r}'
+            for key, value in options.items()
+            if manifest.get(key) != value
         ]
         if different:
             raise FileExistsError(
@@ -115,14 +117,14 @@ def _check_manifest(root: Path, options: dict, overwrite: bool) -> None:
 
 def _twins(root: Path, options: dict) -> tuple[str, ...]:
     """Variants beside `root` of which a picture is the same where its domain is."""
-    found = []
+    twins = []
     for variant in VARIANTS:
         path = root.with_name(variant) / MANIFEST
         if variant != options['variant'] and path.is_file():
             manifest = json.loads(path.read_text())
             if all(manifest.get(key) == options[key] for key in ('version', 'size', 'seed')):
-                found.append(variant)
-    return tuple(found)
+                twins.append(variant)
+    return tuple(twins)
 
 
 def generate_streets(

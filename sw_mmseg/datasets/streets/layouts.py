@@ -78,16 +78,16 @@ def write_sample(paths: dict[str, Path], sample: Sample, paletted: bool) -> None
         write_atomically(path, content[kind]())
 
 
-def link_sample(others: dict[str, Path], paths: dict[str, Path]) -> bool:
-    """Makes `paths` further names of the files `others`; says False where these are missing or cannot be linked."""
-    if not all(other.is_file() for other in others.values()):
+def link_sample(originals: dict[str, Path], paths: dict[str, Path]) -> bool:
+    """Makes `paths` further names of the files `originals`; says False where these are missing or cannot be linked."""
+    if not all(other.is_file() for other in originals.values()):
         return False
     try:
         for kind, path in paths.items():
-            if not (path.exists() and path.samefile(others[kind])):
+            if not (path.exists() and path.samefile(originals[kind])):
                 with whole_file(path) as part:
                     part.unlink(missing_ok=True)
-                    part.hardlink_to(others[kind])
+                    part.hardlink_to(originals[kind])
     except OSError:  # a disk without links
         return False
     return True

@@ -34,11 +34,11 @@ class Street:
 def draw_street(rng: np.random.Generator, layout: Layout) -> Street:
     """A cross-section; the ego vehicle drives at X = 0 in the right-hand half."""
     ahead, back = (int(rng.integers(layout.lanes[0], layout.lanes[1] + 1)) for _ in range(2))
-    own = int(rng.integers(0, ahead))  # lanes to the right of ours
+    ego_lane = int(rng.integers(0, ahead))  # lanes to the right of ours
     width = rng.uniform(*layout.lane_width)
-    right = width * (0.5 + own) + rng.uniform(0.2, 2.4)
-    left = -width * (ahead - own - 0.5 + back) - rng.uniform(0.2, 2.4)
-    edges = tuple(width * (own + 0.5 - i) for i in range(ahead + back + 1))
+    right = width * (0.5 + ego_lane) + rng.uniform(0.2, 2.4)
+    left = -width * (ahead - ego_lane - 0.5 + back) - rng.uniform(0.2, 2.4)
+    edges = tuple(width * (ego_lane + 0.5 - i) for i in range(ahead + back + 1))
     walks = left - rng.uniform(*layout.sidewalk), right + rng.uniform(*layout.sidewalk)
     verges = bool(rng.random() < layout.verge), bool(rng.random() < layout.verge)
     lines = tuple(

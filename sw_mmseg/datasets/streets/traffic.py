@@ -51,22 +51,22 @@ def vehicle(scene: Scene, kind: str, lateral: float, depth: float, yaw: float, r
 
 def spots(rng: np.random.Generator, near: float, far: float, per_10m: float, gap: float) -> list[float]:
     """Distances of objects along a line: `per_10m` are expected in ten metres, none nearer than `gap` to the last."""
-    found, depth = [], near
+    depths, depth = [], near
     while per_10m > 0:
         depth += gap + rng.exponential(10.0 / per_10m) if gap * per_10m < 8 else gap * rng.uniform(1.0, 1.15)
         if depth > far:
             break
-        found.append(depth)
-    return found
+        depths.append(depth)
+    return depths
 
 
 def driving(scene: Scene, street: Street, layout: Layout, rng: np.random.Generator, queue: Queue) -> None:
     """Traffic on every lane; ours is kept free for some metres more."""
     for right, left in zip(street.lanes[:-1], street.lanes[1:]):
         middle = (right + left) / 2
-        own = abs(middle) < 0.5
+        ego_lane = abs(middle) < 0.5
         away = middle > (street.lanes[len(street.lanes) // 2] - 0.1)
-        for depth in spots(rng, 6.0 if own else 2.0, 80.0, layout.traffic_per_10m, 6.0):
+        for depth in spots(rng, 6.0 if ego_lane else 2.0, 80.0, layout.traffic_per_10m, 6.0):
             kind = weighted(rng, layout.vehicles)
             length = extent(kind)[0]
             depth = max(depth, NEAREST) + length / 2

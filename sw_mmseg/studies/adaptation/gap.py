@@ -97,16 +97,16 @@ def scored(run: Run, folders: dict[str, Path], args: argparse.Namespace) -> Iter
             model.load_state_dict(trained)
 
 
-def measure(found: list[Run], folders: dict[str, Path], args: argparse.Namespace) -> dict[str, dict[str, list[float]]]:
+def measure(runs: list[Run], folders: dict[str, Path], args: argparse.Namespace) -> dict[str, dict[str, list[float]]]:
     """Kind -> column -> mIoU of every seed."""
     scores: dict[str, dict[str, list[float]]] = {name: {} for name in folders}
-    for run in found:
+    for run in runs:
         with training.quiet(args.out / 'console.log'):
-            own = list(scored(run, folders, args))
-        for kind, column, value in own:
+            results = list(scored(run, folders, args))
+        for kind, column, value in results:
             scores[kind].setdefault(column, []).append(value)
-        print(f'{run.label}: ' + ', '.join(f'{kind} {value:.1f}' for kind, column, value in own if column == run.task),
-              flush=True)
+        print(f'{run.label}: ' + ', '.join(f'{kind} {value:.1f}' for kind, column, value in results
+                                           if column == run.task), flush=True)
     return scores
 
 
@@ -115,9 +115,9 @@ def gap_table(scores: dict[str, dict[str, list[float]]], images: int) -> Table:
     start, end = list(scores)[0], list(scores)[-1]
     networks = list(dict.fromkeys(name for row in scores.values() for name in row))
     rows = [(kind, *(mean_std(row[name]) for name in networks)) for kind, row in scores.items()]
-    own = ' Own statistics: running statistics of these very pictures.' * any(name.endswith(OWN) for name in networks)
+    note = ' Own statistics: running statistics of these very pictures.' * any(name.endswith(OWN) for name in networks)
     return Table(('pictures', *networks), tuple(rows), f'mIoU in percent over {images} pictures of each kind; +: this '
-                 f'of the {end}, the rest of the {start}.{own}')
+                 f'of the {end}, the rest of the {start}.{note}')
 
 
 def sheet(folders: dict[str, Path], theme: Theme) -> Figure:

@@ -143,8 +143,8 @@ def fill_docs(docs: Path, every: Sequence[Result]) -> None:
         picture = docs / 'images' / f'adaptation_{target}.png'
         picture.write_bytes(plot(results, target))
         image = f'![Target mIoU of every method, norm and seed](images/{picture.name})'
-        own = [r for r in results if r.target == target]
-        about = measured([r for r in own if not r.variation] or own)
+        target_results = [r for r in results if r.target == target]
+        about = measured([r for r in target_results if not r.variation] or target_results)
         fill(docs / 'adaptation.md', f'study, {target}', '\n\n'.join([image, about, *sections(every, target)]))
     fill(docs / 'adaptation.md', 'choice', to_markdown(choice_table(results)))
     fill(docs / 'adaptation.md', 'cost', to_markdown(cost_table(results, targets_of(results)[0])))

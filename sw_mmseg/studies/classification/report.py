@@ -106,14 +106,14 @@ def write(results: list[Result], data: str, out: Path, about: str) -> Path:
         (out / f'{name}.csv').write_text(to_csv(table))
     figures = {}
     for network in dict.fromkeys(result.network for result in results):
-        own = [result for result in results if result.network == network]
+        network_results = [result for result in results if result.network == network]
         for file, scalar, ylabel, weight in (('validation', 'accuracy/top1', 'validation error (%)', 0.0),
                                              ('training', 'accuracy_top-1', 'training error (%)', 0.5)):
-            curves = error_curves(own, scalar)
+            curves = error_curves(network_results, scalar)
             if curves:
                 figures[f'{network}_{file}.png'] = plot_curves(curves, ylabel, f'{network} on {data}', LIGHT,
                                                                weight=weight)
-        figures |= ratio_figures(own, network)
+        figures |= ratio_figures(network_results, network)
     for name, figure in figures.items():
         figure.savefig(out / name, dpi=150, metadata={'Software': None})
     parts = [f'{to_markdown(table)}\n' for table in made.values()]

@@ -63,13 +63,14 @@ def predict(model: torch.nn.Module, images: np.ndarray) -> np.ndarray:
 
 def measure(model: torch.nn.Module, config: Config) -> dict:
     """Errors on the validation set, clean and changed, and on the test set where it is another one."""
-    def own(batch: np.ndarray) -> np.ndarray:
+    def classify(batch: np.ndarray) -> np.ndarray:
         return predict(model, batch)
 
     images, labels = read_images(config.val_dataloader.dataset)
     other = config.test_dataloader.dataset
-    shifted = error_rate(own, *read_images(other)) if other != config.val_dataloader.dataset else None
-    return {'error': error_rate(own, images, labels), 'shifted': shifted, 'changed': robustness(own, images, labels)}
+    shifted = error_rate(classify, *read_images(other)) if other != config.val_dataloader.dataset else None
+    return {'error': error_rate(classify, images, labels), 'shifted': shifted,
+            'changed': robustness(classify, images, labels)}
 
 
 def work(run: training.Run, position: str, report_only: bool) -> Result | None:

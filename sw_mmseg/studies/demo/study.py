@@ -106,10 +106,10 @@ class Demo:
             treatment: demo_rows.row_file(self.args.work_dir, run.network, treatment, run.seed)
             for treatment in (SOURCE_ONLY, SWITCHES, STATISTICS)
         }  # the last is written last
-        found = {treatment: demo_rows.read_row(file, mark) for treatment, file in files.items()}
-        command = self.announce(run, bool(found[STATISTICS]))
-        if found[STATISTICS]:
-            return [row for row in found.values() if row]
+        saved_rows = {treatment: demo_rows.read_row(file, mark) for treatment, file in files.items()}
+        command = self.announce(run, bool(saved_rows[STATISTICS]))
+        if saved_rows[STATISTICS]:
+            return [row for row in saved_rows.values() if row]
         model, seconds = training.train(run, config, mark, f'    {run.label}')
         kept = 'source' if running_layers(model) else 'none kept'
         rows = {SOURCE_ONLY: self.measure(run, model, SOURCE_ONLY, kept, seconds, command)}
@@ -134,10 +134,10 @@ class Demo:
         config = self.config(run)
         mark = self.mark(config)
         file = demo_rows.row_file(self.args.work_dir, run.network, ADVERSARIAL, run.seed)
-        found = demo_rows.read_row(file, mark)
-        command = self.announce(run, bool(found))
-        if found:
-            return found
+        saved_row = demo_rows.read_row(file, mark)
+        command = self.announce(run, bool(saved_row))
+        if saved_row:
+            return saved_row
         model, seconds = training.train(run, config, mark, f'    {run.label}')
         kept = f'{config.model.statistics_from}, in training' if running_layers(model) else 'none kept'
         result = self.measure(run, model, ADVERSARIAL, kept, seconds, command)

@@ -41,7 +41,7 @@ def result_table(results: list[Result]) -> Table:
 
 def over(group: list[Result], value: Callable[[Result], float | None], digits: int = 1) -> float | str | None:
     """Mean and deviation over seeds; None where there is nothing to measure."""
-    values = [found for found in map(value, group) if found is not None]
+    values = [number for number in map(value, group) if number is not None]
     return mean_std(values, digits) if values else None
 
 

@@ -125,8 +125,8 @@ def measured(results: Sequence[Result]) -> str:
 
 def paper_tables(results: Sequence[Result]) -> str:
     """Tables 3, 4 and 5 as Markdown: a row a config, with its command, the paper's number and ours on streets."""
-    ours = {name: f'{mean_std([r.mean_iou for r in group])}' if len(group) > 1 else f'{group[0].mean_iou:.1f}'
-            for name, group in grouped(results).items()}
+    scores = {name: f'{mean_std([r.mean_iou for r in group])}' if len(group) > 1 else f'{group[0].mean_iou:.1f}'
+              for name, group in grouped(results).items()}
     parts = []
     for data, numbers in TABLE_3.items():
         title = {'ade20k': 'ADE20K', 'cityscapes': 'Cityscapes'}[data]
@@ -137,17 +137,17 @@ def paper_tables(results: Sequence[Result]) -> str:
     parts.append(('### Table 4, ADE20K: PSPNet-101', 'mIoU (pixel accuracy), paper', rows))
     rows = [(f'{norm}_fcn_cityscapes', f'{miou}') for norm, miou in TABLE_5.items()]
     parts.append(('### Table 5, Cityscapes: seven sites, single scale', 'mIoU, paper', rows))
-    return '\n\n'.join(f'{title}\n\n{paper_table(heading, rows, ours)}' for title, heading, rows in parts)
+    return '\n\n'.join(f'{title}\n\n{paper_table(heading, rows, scores)}' for title, heading, rows in parts)
 
 
-def paper_table(heading: str, rows: Sequence[tuple[str, str]], ours: dict[str, str]) -> str:
+def paper_table(heading: str, rows: Sequence[tuple[str, str]], scores: dict[str, str]) -> str:
     """One of them."""
     cells = []
     for name, paper in rows:
         named = find_named(name)
         words = named.words.removeprefix(named.path)
         cells.append((f'[{name}]({named.file.name})', f'`tools/dist_train.sh {named.path} 4{words}`', paper,
-                      ours.get(name, UNMEASURED)))
+                      scores.get(name, UNMEASURED)))
     headings = ('row', 'command', heading, 'small, on streets, ours')
     table = Table(headings, tuple(cells))
     return to_markdown(table).strip()

@@ -44,12 +44,12 @@ def switch_whiten(x, statistics, group_size, eps, mean_logits, cov_logits, metho
     out = np.empty_like(flat)
     for i in range(n):
         for g in range(c // group_size):
-            own = slice(g * group_size, (g + 1) * group_size)
+            rows = slice(g * group_size, (g + 1) * group_size)
             if running is None:
-                batch_mean, batch_cov = moments(np.concatenate([flat[k, own] for k in range(n)], axis=1))
+                batch_mean, batch_cov = moments(np.concatenate([flat[k, rows] for k in range(n)], axis=1))
             else:
-                batch_mean, batch_cov = running[0][own], running[1][g]
-            instance_mean, instance_cov = moments(flat[i, own])
+                batch_mean, batch_cov = running[0][rows], running[1][g]
+            instance_mean, instance_cov = moments(flat[i, rows])
             ones = np.ones(group_size)
             mus = {'bw': batch_mean, 'bn': batch_mean, 'iw': instance_mean, 'in': instance_mean,
                    'ln': flat[i].mean() * ones}
@@ -61,5 +61,5 @@ def switch_whiten(x, statistics, group_size, eps, mean_logits, cov_logits, metho
                 root = np.diag(np.diag(sigma) ** -0.5)
             else:
                 root = root_by_eigenvalues(sigma) if method == 'eigh' else root_by_newton(sigma, iterations)
-            out[i, own] = weight[own, None] * (root @ (flat[i, own] - mu[:, None])) + bias[own, None]
+            out[i, rows] = weight[rows, None] * (root @ (flat[i, rows] - mu[:, None])) + bias[rows, None]
     return out.reshape(x.shape)

@@ -46,11 +46,11 @@ def tensor_cores(monkeypatch):
 
     exact = interpreter.InterpreterBuilder.create_dot
 
-    def create_dot(self, a, b, total, precision, *rest):
+    def create_dot(self, a, b, total, precision, *options):
         if precision == ir.INPUT_PRECISION.TF32:
             assert a.data.dtype == b.data.dtype == 'float32'
             a, b = (interpreter.TensorHandle((v.data.view('int32') & -0x2000).view('float32'), v.dtype) for v in (a, b))
-        return exact(self, a, b, total, precision, *rest)
+        return exact(self, a, b, total, precision, *options)
 
     monkeypatch.setattr(interpreter.InterpreterBuilder, 'create_dot', create_dot)
 

@@ -96,11 +96,11 @@ def test_the_whole_layer(words, monkeypatch, device):
     settings = Settings(words, 8 if 'bw' in words else 1, 1e-3, 'newton', 5)
     x = draw((3, 2, 8, (9, 10), F, True))
     grad = torch.randn_like(x)
-    others = [small(16), small(16), small(len(words)), small(len(words))]
+    parameters = [small(16), small(16), small(len(words)), small(len(words))]
 
     def run(kernels, dtype):
         monkeypatch.setattr(computation, 'select', lambda *_: kernels)
-        inputs = [tensor.to(dtype, copy=True).requires_grad_() for tensor in (x, *others)]
+        inputs = [tensor.to(dtype, copy=True).requires_grad_() for tensor in (x, *parameters)]
         y, *_ = SwitchWhitenFunction.apply(*inputs, None, settings)
         y.backward(grad.to(dtype))
         return y.detach(), *(tensor.grad for tensor in inputs)
