@@ -41,7 +41,7 @@ def estimate_on(segmentor: nn.Module, preprocessor: nn.Module, samples: Sequence
 
 @torch.no_grad()
 def label_share(segmentor: nn.Module, preprocessor: nn.Module, samples: Sequence[dict]) -> tuple[Found, Tensor]:
-    """Labels and levels of this process's share of the samples, and their counts (K, LEVELS), on the processor."""
+    """Labels and levels of this process's share of the samples, and their counts (K, LEVELS), on the CPU."""
     classes = cast(BaseDecodeHead, segmentor.decode_head).num_classes
     predictions: Found = {}
     counts = torch.zeros(classes, LEVELS, dtype=torch.long)
@@ -56,7 +56,7 @@ def label_share(segmentor: nn.Module, preprocessor: nn.Module, samples: Sequence
 
 
 def label_with_mirror(segmentor: nn.Module, image: Tensor) -> tuple[Tensor, Tensor]:
-    """Labels and sureness levels (H, W), on the processor, of one preprocessed image (1, 3, H, W)."""
+    """Labels and sureness levels (H, W), on the CPU, of one preprocessed image (1, 3, H, W)."""
     logits = segmentor(torch.cat([image, image.flip(-1)]), mode='tensor')
     logits = F.interpolate(logits.float(), image.shape[-2:], mode='bilinear',
                            align_corners=bool(segmentor.align_corners))

@@ -44,7 +44,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument('--check', choices=('some', 'all'), default='some', help='how many files to read whole first')
     parser.add_argument('--check-only', action='store_true', help='stop after the checks; see DIR/check')
     parser.add_argument('--budget', type=float, metavar='MINUTES', help='of training (default: '
-                        f'{BUDGET["cpu"]:.0f} without a graphics card, {BUDGET["cuda"]:.0f} with one)')
+                        f'{BUDGET["cpu"]:.0f} without a GPU, {BUDGET["cuda"]:.0f} with one)')
     parser.add_argument('--iterations', type=int, metavar='N', help='of each training, in place of a budget')
     parser.add_argument('--method', choices=tuple(METHODS), default=DEFAULT_METHOD,
                         help='; '.join(f'{name}: {method.description}' for name, method in METHODS.items()))
@@ -91,7 +91,7 @@ def main(args: argparse.Namespace) -> int:
         print(f'\nStopped; {way_on}.', file=sys.stderr)
         return 130
     except torch.cuda.OutOfMemoryError as error:
-        raise UserError('the memory of the graphics card is full: is something else running on it? --resume goes on; '
+        raise UserError('the memory of the GPU is full: is something else running on it? --resume goes on; '
                         'a new run with --batch-size 1 or a smaller --short-side needs less') from error
     except OSError as error:
         if error.errno not in DISK:

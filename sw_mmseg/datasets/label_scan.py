@@ -116,7 +116,7 @@ def class_shares(tally: Scan, table: ClassTable) -> Shares:
 
 
 def usable_cores() -> int:
-    """Processor cores that this process may use."""
+    """CPU cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, 'sched_getaffinity') else os.cpu_count() or 1
 
 

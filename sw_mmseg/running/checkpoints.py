@@ -30,7 +30,7 @@ def read_weights(path: str) -> State:
 
 
 def read_checkpoint(path: str) -> dict:
-    """A checkpoint that this package's training wrote, on the processor.
+    """A checkpoint that this package's training wrote, on the CPU.
 
     Raises:
         UserError: no such file, or not a checkpoint.

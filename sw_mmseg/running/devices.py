@@ -14,11 +14,11 @@ __all__ = ['adapt_to_device', 'processors']
 
 
 def adapt_to_device(config: Config) -> Config:
-    """On a machine without a graphics card several processes talk through gloo and models stay on the processor."""
+    """On a machine without a GPU several processes talk through gloo and models stay on the CPU."""
     if config.launcher == 'none' or torch.cuda.is_available():
         return config
     if config.launcher != 'pytorch':
-        raise UserError(f'--launcher {config.launcher} needs one graphics card a process; use --launcher pytorch here')
+        raise UserError(f'--launcher {config.launcher} needs one GPU a process; use --launcher pytorch here')
     if not torch.distributed.is_initialized():
         missing = [name for name in ('RANK', 'WORLD_SIZE', 'MASTER_ADDR', 'MASTER_PORT') if name not in os.environ]
         if missing:
@@ -34,5 +34,5 @@ def adapt_to_device(config: Config) -> Config:
 
 
 def processors() -> int:
-    """Processor cores that this process may use."""
+    """CPU cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, 'sched_getaffinity') else os.cpu_count() or 1

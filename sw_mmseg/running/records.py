@@ -79,7 +79,7 @@ def take_results(file: Path, work_dir: Path) -> None:
 
 
 def device_name() -> str:
-    """Where a training runs: the graphics card, or how many threads of which kind of processor."""
+    """Where a training runs: the GPU, or how many threads of which kind of CPU."""
     if torch.cuda.is_available():
         return torch.cuda.get_device_name()
     threads = torch.get_num_threads()

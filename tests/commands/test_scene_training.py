@@ -26,7 +26,7 @@ def weights(path):
     ('sw_pspnet_ade20k', 'data/ade/ADEChallengeData2016', 'ADEChallengeData2016.zip'),
     ('sw7_fcn_cityscapes', 'data/cityscapes', 'gtFine_trainvaltest.zip')])
 def test_without_data_it_says_what_to_do_and_makes_nothing(name, folder, archive, tmp_path):
-    """In a shell, in an empty folder; ten seconds are counted on the processor, for others may be using it."""
+    """In a shell, in an empty folder; ten seconds are counted on the CPU, for others may be using it."""
     config = REPOSITORY / f'configs/{name}.py'
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     done = subprocess.run([sys.executable, REPOSITORY / 'tools/train.py', config], cwd=tmp_path, text=True,

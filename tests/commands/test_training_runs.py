@@ -92,7 +92,7 @@ train_cfg = dict(max_iters=2)
 @pytest.mark.parametrize('name', ['bn_sourceonly', 'bn_adaptsegnet'])
 def test_mixed_precision_trains_on_a_processor(name, tiny_config, run, tmp_path):
     if torch.cuda.is_available():
-        pytest.skip('float16 is used where there is a graphics card')
+        pytest.skip('float16 is used where there is a GPU')
     assert (
         run(
             'train',

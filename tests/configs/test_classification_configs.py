@@ -142,7 +142,7 @@ def shrink(config, work_dir):
     for hook in config.custom_hooks:
         hook.update({'interval': 1} if 'interval' in hook else {'end': 0} if 'end' in hook else {})
     if config.get('compile'):
-        config.compile = {'backend': 'eager'}  # traced as for a graphics card, but without minutes of code generation
+        config.compile = {'backend': 'eager'}  # traced as for a GPU, but without minutes of code generation
     config.train_cfg.max_iters = 1
     config.default_hooks.checkpoint.interval = 1
     config.visualizer.update(name=work_dir.name, vis_backends=[])  # mmengine keeps one visualizer a name

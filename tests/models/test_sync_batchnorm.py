@@ -1,4 +1,4 @@
-"""SyncBN between processes on the processor: two of them, with unequal halves of a batch, against BN on all of it."""
+"""SyncBN between processes on the CPU: two of them, with unequal halves of a batch, against BN on all of it."""
 
 import os
 import socket
