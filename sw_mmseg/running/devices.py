@@ -10,7 +10,7 @@ from mmengine.config import Config, ConfigDict
 
 from sw_mmseg.running.errors import UserError
 
-__all__ = ['adapt_to_device', 'processors']
+__all__ = ['adapt_to_device']
 
 
 def adapt_to_device(config: Config) -> Config:
@@ -31,8 +31,3 @@ def adapt_to_device(config: Config) -> Config:
     if wrapper.get('type', '').endswith('DistributedDataParallel'):
         wrapper.device_ids = None
     return config
-
-
-def processors() -> int:
-    """CPU cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, 'sched_getaffinity') else os.cpu_count() or 1

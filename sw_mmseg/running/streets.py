@@ -12,7 +12,7 @@ from pathlib import Path
 from mmengine.config import Config, ConfigDict
 from tqdm import tqdm
 
-from sw_mmseg.running.devices import processors
+from sw_mmseg.datasets.label_scan import usable_cores
 from sw_mmseg.running.errors import UserError
 from sw_mmseg.running.paths import shipped_config
 
@@ -103,7 +103,7 @@ def draw_streets(out: Path) -> Path:
     """
     from sw_mmseg.datasets.streets import generate_streets, write_ade20k
     print(f'streets in {out}', flush=True)
-    workers = processors()
+    workers = usable_cores()
     with tqdm(unit=' images', leave=False, disable=None) as bar:
         def show(done: int, total: int) -> None:
             bar.total = total

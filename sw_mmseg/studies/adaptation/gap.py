@@ -17,13 +17,13 @@ from tqdm import tqdm
 from sw_mmseg.analysis.grid import plot_grid
 from sw_mmseg.analysis.style import LIGHT, Theme, figure_png
 from sw_mmseg.analysis.tables import Table, mean_std, to_csv, to_markdown
+from sw_mmseg.datasets.label_scan import usable_cores
 from sw_mmseg.datasets.streets import VARIANTS, Domain, Look, draw_sample
 from sw_mmseg.datasets.streets.generate import VERSION
 from sw_mmseg.datasets.streets.layouts import gta5_paths, write_sample
 from sw_mmseg.reporting.runs import Run, network
 from sw_mmseg.running import data_sets, scoring, training
 from sw_mmseg.running.command_line import picture_size
-from sw_mmseg.running.devices import processors
 from sw_mmseg.running.errors import UserError
 
 __all__ = ['draw_all', 'measure', 'write']
@@ -73,7 +73,7 @@ def draw_all(args: argparse.Namespace) -> dict[str, Path]:
     size, folders = picture_size(args.size), {}
     if min(size) < 16 or args.images < 1:
         raise UserError(f'--size {args.size}, --images {args.images}: at least 16x16, and one image')
-    with ProcessPoolExecutor(processors()) as pool:
+    with ProcessPoolExecutor(usable_cores()) as pool:
         for name, domain in kinds(args.variant, args.back).items():
             way = 'back' if args.back else 'forth'
             kind = '_'.join(name.removeprefix('+ ').split())

@@ -11,9 +11,9 @@ from collections.abc import Iterator
 from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
 from pathlib import Path
 
+from sw_mmseg.datasets.label_scan import usable_cores
 from sw_mmseg.datasets.streets import VARIANTS
 from sw_mmseg.running import records
-from sw_mmseg.running.devices import processors
 from sw_mmseg.running.errors import UserError
 from sw_mmseg.studies.adaptation import runs
 from sw_mmseg.studies.adaptation.cells import Cell, Result, configured, own_length
@@ -43,7 +43,7 @@ def plan(args: argparse.Namespace) -> list[Cell]:
 
 def work(planned: list[Cell], args: argparse.Namespace) -> Iterator[tuple[Cell, Result]]:
     """Finished cells as they come; each is trained in a process of its own, whose memory is its own too."""
-    threads = max(1, processors() // args.jobs)
+    threads = max(1, usable_cores() // args.jobs)
     context = multiprocessing.get_context('spawn')
     with ProcessPoolExecutor(args.jobs, mp_context=context, max_tasks_per_child=1) as pool:
         waiting, running = iter(planned), {}

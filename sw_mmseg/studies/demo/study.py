@@ -11,11 +11,11 @@ from torch.utils.data import DataLoader
 from tqdm import tqdm
 
 from sw_mmseg.adaptation import running_layers
+from sw_mmseg.datasets.label_scan import usable_cores
 from sw_mmseg.datasets.streets import generate_streets
 from sw_mmseg.running import data_sets, records, schedules, scoring, training
 from sw_mmseg.running.command_line import picture_size
 from sw_mmseg.running.data_sets import labelled_images, unlabelled_images
-from sw_mmseg.running.devices import processors
 from sw_mmseg.running.errors import UserError
 from sw_mmseg.running.named_configs import find_named, load_named
 from sw_mmseg.running.training import Run
@@ -53,7 +53,7 @@ class Demo:
 
             try:
                 return generate_streets(
-                    out, self.args.variant, size, source, target_train, target_val, seed, processors(), progress=show
+                    out, self.args.variant, size, source, target_train, target_val, seed, usable_cores(), progress=show
                 )
             except (FileExistsError, ValueError) as error:
                 raise UserError(f'{error} (--data DIR lets the demo use another folder)') from error
