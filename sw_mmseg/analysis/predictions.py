@@ -87,10 +87,14 @@ def contact_sheet(rows: Sequence[Mapping[str, np.ndarray]], classes: Sequence[st
         figure.text((gap + (c + 0.5) * tile[1] + c * gap) / sheet_width, 1 - head / 2 / sheet_height, title,
                     ha='center', va='center', color=theme.ink, fontsize=11)
     if shown:
-        keys = [Patch(color=np.asarray(palette[i]) / 255, label=classes[i]) for i in shown]
-        figure.legend(handles=keys, loc='lower center', ncols=min(per_line, len(keys)), frameon=False,
-                      labelcolor=theme.ink, fontsize=10, handlelength=1.2, handleheight=1.0, borderaxespad=0.3)
+        _draw_legend(figure, [(classes[i], palette[i]) for i in shown], per_line, theme)
     return _rasterise(figure)
+
+
+def _draw_legend(figure: Figure, colours: Sequence[tuple[str, Sequence[int]]], per_line: int, theme: Theme) -> None:
+    keys = [Patch(color=np.asarray(rgb) / 255, label=name) for name, rgb in colours]
+    figure.legend(handles=keys, loc='lower center', ncols=min(per_line, len(keys)), frameon=False,
+                  labelcolor=theme.ink, fontsize=10, handlelength=1.2, handleheight=1.0, borderaxespad=0.3)
 
 
 def _classes_that_occur(rows: Sequence[Mapping[str, np.ndarray]], count: int) -> list[int]:

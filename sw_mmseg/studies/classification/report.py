@@ -13,8 +13,8 @@ from sw_mmseg.analysis import ILLUMINATION, Table, mean_std, plot_curves, read_s
 from sw_mmseg.analysis.style import LIGHT
 from sw_mmseg.whitening import NORMS
 
-__all__ = ['LABELS', 'PAPER', 'Result', 'error_curves', 'over_seeds', 'ratio_curves', 'ratio_figures', 'tables',
-           'write']
+__all__ = ['LABELS', 'PAPER', 'Result', 'error_curves', 'error_table', 'over_seeds', 'ratio_curves', 'ratio_figures',
+           'robustness_table', 'tables', 'write']
 
 # Table 2 of the paper and its text: test error in percent
 PAPER = {
@@ -50,28 +50,41 @@ def tables(results: list[Result], data: str) -> dict[str, Table]:
     groups: dict[tuple[str, str], list[Result]] = {}
     for result in results:
         groups.setdefault((result.network, result.norm), []).append(result)
+    return {'errors': error_table(groups, data), 'robustness': robustness_table(groups, list(results[0].changed))}
+
+
+def error_table(groups: dict[tuple[str, str], list[Result]], data: str) -> Table:
+    """Test error, on the second test set too where there is one, beside the paper's where it has one."""
     paper = any((network, data) in PAPER for network, _ in groups)
-    shifted = any(result.shifted is not None for result in results)
-    headings = ('network', 'norm', 'seeds', 'error', *(('error on the other domain',) if shifted else ()),
-                *(('paper',) if paper else ()), 'seconds a run')
-    errors, robust = [], []
-    names = list(results[0].changed)
+    shifted = any(result.shifted is not None for group in groups.values() for result in group)
+    rows = []
     for (network, norm), group in groups.items():
-        label = LABELS.get(norm, norm)
-        other = [result.shifted for result in group if result.shifted is not None]
-        errors.append((network, label, len(group), over_seeds([result.error for result in group]),
-                       *((over_seeds(other) if other else None,) if shifted else ()),
-                       *((PAPER.get((network, data), {}).get(norm),) if paper else ()),
-                       round(statistics.mean(result.seconds for result in group))))
-        means = [{name: statistics.mean(result.changed[name]) for name in names} for result in group]
-        light = [name for name in names if name in ILLUMINATION]
-        robust.append((network, label, over_seeds([result.error for result in group]),
-                       over_seeds([statistics.mean(mean[name] for name in light) for mean in means]),
-                       *(over_seeds([mean[name] for mean in means]) for name in names)))
-    return {
-        'errors': Table(headings, tuple(errors), 'Test error in percent after the last iteration.', 2),
-        'robustness': Table(('network', 'norm', 'clean', 'contrast and light', *names), tuple(robust),
-                            'Test error in percent on changed images, mean of three severities.', 2)}
+        row = [network, LABELS.get(norm, norm), len(group), over_seeds([result.error for result in group])]
+        if shifted:
+            values = [result.shifted for result in group if result.shifted is not None]
+            row.append(over_seeds(values) if values else None)
+        if paper:
+            row.append(PAPER.get((network, data), {}).get(norm))
+        rows.append((*row, round(statistics.mean(result.seconds for result in group))))
+    columns = (*(('error on the other domain',) if shifted else ()), *(('paper',) if paper else ()))
+    headings = ('network', 'norm', 'seeds', 'error', *columns, 'seconds a run')
+    return Table(headings, tuple(rows), 'Test error in percent after the last iteration.', 2)
+
+
+def robustness_table(groups: dict[tuple[str, str], list[Result]], changes: list[str]) -> Table:
+    """Test error by change of the images, and the mean of those of contrast and light."""
+    light, rows = [name for name in changes if name in ILLUMINATION], []
+    for (network, norm), group in groups.items():
+        means = [{name: statistics.mean(result.changed[name]) for name in changes} for result in group]
+        rows.append((
+            network,
+            LABELS.get(norm, norm),
+            over_seeds([result.error for result in group]),
+            over_seeds([statistics.mean(mean[name] for name in light) for mean in means]),
+            *(over_seeds([mean[name] for mean in means]) for name in changes),
+        ))
+    note = 'Test error in percent on changed images, mean of three severities.'
+    return Table(('network', 'norm', 'clean', 'contrast and light', *changes), tuple(rows), note, 2)
 
 
 def over_seeds(values: list[float]) -> float | str:
