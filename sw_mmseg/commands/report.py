@@ -14,6 +14,7 @@ from pathlib import Path
 from sw_mmseg.analysis import write_report
 from sw_mmseg.reporting.report import sections
 from sw_mmseg.reporting.runs import open_runs
+from sw_mmseg.running.command_line import add_trust_argument
 from sw_mmseg.running.errors import UserError
 from sw_mmseg.running.outputs import Outputs, add_overwrite
 
@@ -33,6 +34,7 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument('--images', type=int, default=50, help='of each domain, for the distance (default: 50)')
     parser.add_argument('--traceback', action='store_true', help='show where in the code an error arose')
     parser.set_defaults(local_rank=0)
+    add_trust_argument(parser)
     return parser.parse_args(arguments)
 
 

@@ -15,6 +15,7 @@ from sw_mmseg.engine.pseudo_label_files import PseudoLabelFiles
 from sw_mmseg.engine.pseudo_label_rounds import PseudoLabelRoundsHook
 from sw_mmseg.engine.ratios import ImportanceRatioHook, importance_ratios
 from sw_mmseg.engine.repeated_steps import AdaptSegNetConstructor, RepeatedSGD
+from sw_mmseg.engine.safe_checkpoints import SafeCheckpointHook
 from sw_mmseg.engine.self_training_health import SelfTrainingHealthHook
 from sw_mmseg.engine.sharded import ShardedRunner
 
@@ -37,6 +38,7 @@ __all__ = [
     'PseudoLabelFiles',
     'PseudoLabelRoundsHook',
     'RepeatedSGD',
+    'SafeCheckpointHook',
     'SamplePicturesHook',
     'SelfTrainingHealthHook',
     'ShardedRunner',

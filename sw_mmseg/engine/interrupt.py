@@ -23,6 +23,8 @@ from mmengine.hooks import Hook
 from mmengine.registry import HOOKS
 from mmengine.runner import EpochBasedTrainLoop, Runner
 
+from sw_mmseg.files import whole_file
+
 __all__ = ['InterruptHook']
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
@@ -100,9 +102,9 @@ class InterruptHook(Hook):
 
     def _save(self, runner: Runner, name: str, by_epoch: bool) -> None:
         folder = Path(runner.work_dir)
-        runner.save_checkpoint(str(folder), f'.{name}.part', by_epoch=by_epoch)
+        runner.save_checkpoint(str(folder), name, by_epoch=by_epoch)
         if is_main_process():
-            (folder / f'.{name}.part').replace(folder / name)
-            (folder / 'last_checkpoint').write_text(str(folder / name))
+            with whole_file(folder / 'last_checkpoint') as part:
+                part.write_text(str(folder / name))
         runner.logger.info(f'Interrupted by {signal.Signals(self.signum).name}: saved {folder / name}')
         runner.train_loop.stop_training = True

@@ -5,7 +5,7 @@ Importing this package, or any other of `sw_mmseg` but `sw_mmseg.plugin`, change
 
 from sw_mmseg.openmmlab.accumulation import accumulate
 from sw_mmseg.openmmlab.change import Change
-from sw_mmseg.openmmlab.checkpoints import load_local_checkpoint
+from sw_mmseg.openmmlab.checkpoints import CheckpointError, load_local_checkpoint, trusting
 from sw_mmseg.openmmlab.operators import MissingOperatorError
 from sw_mmseg.openmmlab.registration import register, registered, unregister
 from sw_mmseg.openmmlab.table import CHANGES
@@ -13,10 +13,12 @@ from sw_mmseg.openmmlab.table import CHANGES
 __all__ = [
     'CHANGES',
     'Change',
+    'CheckpointError',
     'MissingOperatorError',
     'accumulate',
     'load_local_checkpoint',
     'register',
     'registered',
+    'trusting',
     'unregister',
 ]

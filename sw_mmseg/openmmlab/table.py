@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from sw_mmseg.openmmlab.accumulation import ACCUMULATION
 from sw_mmseg.openmmlab.change import Change
-from sw_mmseg.openmmlab.checkpoints import LOCAL_CHECKPOINTS
+from sw_mmseg.openmmlab.checkpoints import CHECKPOINTS_ARE_DATA
 from sw_mmseg.openmmlab.config_paths import CONFIGS_BY_NAME
 from sw_mmseg.openmmlab.debug_messages import DEBUG_MESSAGES
 from sw_mmseg.openmmlab.extension import EXTENSION_CHANGES
 from sw_mmseg.openmmlab.sync_batchnorm import SYNC_BATCHNORM
 from sw_mmseg.openmmlab.sync_converters import CONVERTERS
+from sw_mmseg.openmmlab.whole_files import WHOLE_FILES
 
 __all__ = ['CHANGES']
 
@@ -18,7 +19,8 @@ CHANGES: tuple[Change, ...] = (
     *EXTENSION_CHANGES,  # next: on some installations nothing of mmseg can be imported before them
     CONVERTERS,
     SYNC_BATCHNORM,
-    LOCAL_CHECKPOINTS,
+    CHECKPOINTS_ARE_DATA,
+    WHOLE_FILES,
     CONFIGS_BY_NAME,
     ACCUMULATION,
 )

@@ -20,7 +20,7 @@ from mmengine.registry import MODELS, init_default_scope
 from sw_mmseg.analysis import read_scalars
 from sw_mmseg.analysis.importance import Layers, by_layer
 from sw_mmseg.engine import importance_ratios
-from sw_mmseg.running.checkpoints import load_weights, read_weights
+from sw_mmseg.running.checkpoints import load_weights, read_checkpoint, read_weights
 from sw_mmseg.running.configs import build
 from sw_mmseg.running.errors import UserError
 
@@ -103,9 +103,7 @@ def read_config(file: Path) -> Config:
 
 def carried_config(checkpoint: Path) -> Config:
     """The config that a checkpoint carries; raises UserError where it has none."""
-    read_weights(str(checkpoint))  # says what is wrong with the file
-    meta = torch.load(checkpoint, map_location='cpu', weights_only=False).get('meta', {})
-    text = meta.get('cfg')
+    text = read_checkpoint(str(checkpoint)).get('meta', {}).get('cfg')
     if not text:
         raise UserError(f'{checkpoint} carries no config: give the work directory of its run instead')
     return Config.fromstring(text, '.py')

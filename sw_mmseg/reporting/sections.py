@@ -6,11 +6,10 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
-import torch
-
 from sw_mmseg.analysis import Section, Table, environment, page, per_class_table, plot_class_bars, plot_curves, to_html
 from sw_mmseg.analysis.domain_layers import PARTS, LayerDistance, distance_table, plot_distances
 from sw_mmseg.reporting.runs import Run
+from sw_mmseg.running.checkpoints import read_checkpoint
 from sw_mmseg.running.command_line import command_text
 
 __all__ = [
@@ -206,6 +205,6 @@ def checkpoint_facts(checkpoint: Path | None) -> dict[str, object]:
     """What a checkpoint says of itself."""
     if checkpoint is None:
         return {}
-    meta = torch.load(checkpoint, map_location='cpu', weights_only=False).get('meta', {})
+    meta = read_checkpoint(str(checkpoint)).get('meta', {})
     names = {'iter': 'iterations', 'epoch': 'epochs', 'seed': 'seed', 'time': 'written', 'mmengine_version': 'mmengine'}
     return {'checkpoint': checkpoint.name, **{text: meta[key] for key, text in names.items() if key in meta}}

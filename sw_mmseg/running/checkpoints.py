@@ -15,10 +15,11 @@ from torch import nn
 
 from sw_mmseg.adaptation import without_wrappers
 from sw_mmseg.models.wrappers import unwrap
+from sw_mmseg.openmmlab import load_local_checkpoint
 from sw_mmseg.running.configs import build
 from sw_mmseg.running.errors import UserError
 
-__all__ = ['WholeCheckpointHook', 'fitting', 'load_network', 'load_weights', 'read_weights']
+__all__ = ['WholeCheckpointHook', 'fitting', 'load_network', 'load_weights', 'read_checkpoint', 'read_weights']
 
 State = dict[str, torch.Tensor]
 
@@ -33,17 +34,14 @@ def read_checkpoint(path: str) -> dict:
     """A checkpoint that this package's training wrote, on the CPU.
 
     Raises:
-        UserError: no such file, or not a checkpoint.
+        UserError, CheckpointError: no such file, or not a checkpoint, or a damaged one.
     """
     if not Path(path).is_file():
         folder = Path(path).parent
         names = sorted(p.name for p in folder.glob('*.pth')) if folder.is_dir() else []
         raise UserError(f'no checkpoint {path}' + (f'; {folder} has {", ".join(names[-5:])}'
                                                    if names else ': train first, or give the path of a .pth file'))
-    try:  # mmengine's log buffers are objects of its own: a checkpoint is as trusted as the code that wrote it
-        checkpoint = torch.load(path, map_location='cpu', weights_only=False)
-    except Exception as error:  # pickle raises almost anything on a damaged file
-        raise UserError(f'{path} cannot be read as a checkpoint: {type(error).__name__}: {error}') from error
+    checkpoint = load_local_checkpoint(path, 'cpu')
     if not isinstance(checkpoint, dict):
         raise UserError(f'{path} holds a {type(checkpoint).__name__}, not the dict of a checkpoint')
     return checkpoint
@@ -84,6 +82,11 @@ def fitting(model: nn.Module, state: State, path: str, optional: str = '-') -> S
     faults = {'lacks': [k for k in weights if k not in saved],
               'holds in another shape': [k for k in weights if k in saved and weights[k].shape != saved[k].shape],
               'holds, but the model has not': [k for k in saved if k not in names and not k.startswith(optional)]}
+    infinite = [key for key, value in saved.items() if value.is_floating_point() and not value.isfinite().all()]
+    if infinite:
+        raise UserError(f'{path} holds values that are not finite in {len(infinite)} of {len(saved)} entries, '
+                        f'{", ".join(infinite[:3])}{" ..." if len(infinite) > 3 else ""}: its training had failed; '
+                        'take an earlier checkpoint')
     for fault, keys in faults.items():
         if keys:
             hint = ' (trained by adaptation: use its config)' if any(k.startswith('segmentor.') for k in keys) else ''

@@ -12,11 +12,13 @@ from pathlib import Path
 
 from mmengine.config import DictAction
 
-from sw_mmseg.running.errors import UserError, is_user_error
+from sw_mmseg.openmmlab import trusting
+from sw_mmseg.running.errors import NO_ROOM, UserError, is_user_error
 from sw_mmseg.running.networks import NETWORKS
 from sw_mmseg.whitening import NORMS
 
-__all__ = ['LAUNCHERS', 'add_common_arguments', 'command_text', 'picture_size', 'run_tool', 'seed_number']
+__all__ = ['LAUNCHERS', 'add_common_arguments', 'add_trust_argument', 'command_text', 'picture_size', 'run_tool',
+           'seed_number']
 
 LAUNCHERS = ('none', 'pytorch', 'slurm', 'mpi')
 
@@ -33,7 +35,14 @@ def add_common_arguments(parser: argparse.ArgumentParser) -> None:
                         help=f"network of domain adaptation, in place of the config's: {', '.join(NETWORKS)}")
     parser.add_argument('--launcher', choices=LAUNCHERS, default='none', help='how several processes were started')
     parser.add_argument('--local_rank', '--local-rank', type=int, default=0, help=argparse.SUPPRESS)
+    add_trust_argument(parser)
     parser.add_argument('--traceback', action='store_true', help='show where in the code an error arose')
+
+
+def add_trust_argument(parser: argparse.ArgumentParser) -> None:
+    """Of every tool that reads checkpoints."""
+    parser.add_argument('--trust-checkpoint', action='store_true',
+                        help='read checkpoints that hold more than data, and run what stands in them')
 
 
 def run_tool(main: Callable[[argparse.Namespace], int | None], args: argparse.Namespace) -> int:
@@ -44,7 +53,8 @@ def run_tool(main: Callable[[argparse.Namespace], int | None], args: argparse.Na
     if 'LOCAL_RANK' not in os.environ:
         os.environ['LOCAL_RANK'] = str(getattr(args, 'local_rank', 0))
     try:
-        status = main(args) or 0
+        with trusting(getattr(args, 'trust_checkpoint', False)):
+            status = main(args) or 0
         _leave_processes(status)
         return status
     except KeyboardInterrupt:
@@ -54,6 +64,8 @@ def run_tool(main: Callable[[argparse.Namespace], int | None], args: argparse.Na
         if getattr(args, 'traceback', False) or not is_user_error(error):
             raise
         text = str(error.args[0] if isinstance(error, KeyError) and error.args else error)
+        if isinstance(error, OSError) and error.strerror and error.errno in NO_ROOM:
+            text = f'{error.filename or "a file"} cannot be written: {error.strerror}'
         print(f'\nerror: {" ".join(text.split())}', file=sys.stderr)
         return 2
 

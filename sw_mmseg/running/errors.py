@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-__all__ = ['UserError', 'is_user_error']
+import errno
+
+__all__ = ['NO_ROOM', 'UserError', 'is_user_error']
+
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM)  # of a disk, or no right
 
 
 class UserError(Exception):
@@ -14,6 +18,9 @@ def is_user_error(error: Exception) -> bool:
     from sw_mmseg.datasets import DatasetError
     from sw_mmseg.engine import NonFiniteLossError
     from sw_mmseg.models.pretrained import PretrainedError
+    from sw_mmseg.openmmlab import CheckpointError
     from sw_mmseg.stylization import PictureError
-    return isinstance(error, (UserError, DatasetError, NonFiniteLossError, PictureError, PretrainedError,
-                              FileNotFoundError, NotADirectoryError))
+    if isinstance(error, OSError) and error.errno in NO_ROOM:
+        return True
+    return isinstance(error, (UserError, CheckpointError, DatasetError, NonFiniteLossError, PictureError,
+                              PretrainedError, FileNotFoundError, NotADirectoryError))

@@ -8,11 +8,11 @@ from pathlib import Path
 import torch
 from mmengine.config import Config
 from mmengine.dist import is_main_process
-from mmengine.runner import find_latest_checkpoint
 
 from sw_mmseg.running.command_line import command_text
 from sw_mmseg.running.configs import build
 from sw_mmseg.running.errors import UserError
+from sw_mmseg.running.newest_checkpoint import newest_whole
 from sw_mmseg.running.streets import knows
 
 __all__ = ['check_data', 'use_checkpoint', 'use_mixed_precision', 'use_seed', 'use_shards']
@@ -49,12 +49,19 @@ def use_checkpoint(config: Config, resume: str | None) -> None:
     """`--resume` into the config; a checkpoint that is not there is said before anything is built."""
     if resume is None:
         return
-    path = find_latest_checkpoint(config.work_dir) if resume == 'auto' else resume
-    if path is None:
-        raise UserError(f'--resume: no checkpoint in {config.work_dir}; start without --resume, or give its path')
-    if not Path(path).is_file():
-        raise UserError(f'--resume: no checkpoint {path}')
-    config.resume, config.load_from = True, path
+    if resume == 'auto':
+        newest, faults = newest_whole(Path(config.work_dir))
+        for fault in faults if is_main_process() else ():
+            print(f'--resume: {fault}', flush=True)
+        if newest is None:
+            raise UserError(f'--resume: no {"whole " if faults else ""}checkpoint in {config.work_dir}; start without '
+                            '--resume, or give its path')
+        if faults and is_main_process():
+            print(f'--resume: going on from {newest}, the newest that is whole', flush=True)
+        resume = str(newest)
+    if not Path(resume).is_file():
+        raise UserError(f'--resume: no checkpoint {resume}')
+    config.resume, config.load_from = True, resume
 
 
 def use_seed(config: Config, seed: int | None) -> None:

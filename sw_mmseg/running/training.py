@@ -18,6 +18,7 @@ from sw_mmseg.engine import InterruptHook, ProgressHook
 from sw_mmseg.models.wrappers import unwrap
 from sw_mmseg.running import records
 from sw_mmseg.running.named_configs import option_words
+from sw_mmseg.running.newest_checkpoint import newest_whole
 
 __all__ = ['Interrupted', 'Run', 'quiet', 'train']
 
@@ -86,7 +87,10 @@ def train(run: Run, config: Config, mark: str, label: str) -> tuple[torch.nn.Mod
         before = {'fingerprint': mark, 'seconds': 0.0}
         records.write_json(state, before)
     config = config.copy()
-    config.resume = (run.folder / 'last_checkpoint').is_file()
+    newest, faults = newest_whole(run.folder)
+    for fault in faults:
+        print(f'{label}: {fault}', flush=True)
+    config.resume, config.load_from = newest is not None, newest and str(newest)
     config.launcher, config.experiment_name = 'none', run.folder.name
     for loader in filter(None, (config.train_dataloader, config.get('val_dataloader'))):
         loader.persistent_workers = False

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from sw_mmseg.models import PretrainedError, read_checkpoint
 from sw_mmseg.models.vgg import TORCHVISION_INDEX, scale_width
+from sw_mmseg.models.weights_file import read_tensors
 
 __all__ = ['LossNetwork', 'vgg_features']
 
@@ -144,10 +145,8 @@ def _read(checkpoint: str) -> dict[str, Tensor]:
     try:
         if '://' in checkpoint:
             return read_checkpoint(checkpoint)
-        # a checkpoint of a training holds mmengine's log buffers, which are objects: it is as trusted as its writer
-        content = torch.load(checkpoint, map_location='cpu', weights_only=False)
-        return content.get('state_dict', content)
-    except (PretrainedError, pickle.UnpicklingError, RuntimeError, EOFError, AttributeError) as error:
+        return read_tensors(checkpoint)
+    except (PretrainedError, pickle.UnpicklingError, RuntimeError, EOFError, AttributeError, ValueError) as error:
         text = str(error).split(' (asked for')[0]
         raise PretrainedError(f'the weights of the loss network, {checkpoint}, cannot be had: {text}; {WAY_OUT}'
                               ) from error

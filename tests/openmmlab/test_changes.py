@@ -12,7 +12,7 @@ import pytest
 import torch
 import torch.distributed as dist
 from mmengine.config import Config
-from mmengine.logging import HistoryBuffer
+from mmengine.fileio import LocalBackend
 from mmengine.optim import OptimWrapper
 from mmengine.registry import MODELS
 from mmengine.runner import CheckpointLoader
@@ -22,6 +22,7 @@ import sw_mmseg.plugin  # noqa: F401
 from sw_mmseg.openmmlab import CHANGES, accumulate, register, registered, unregister
 from sw_mmseg.openmmlab.sync_converters import HOLDERS
 from sw_mmseg.whitening import SwitchWhiten2d
+from tests.helpers.disks import little_room
 from tests.openmmlab.processes import UPSTREAM, python
 
 TABLE = {change.name: change for change in CHANGES}
@@ -74,17 +75,23 @@ def synchronised_batchnorm_refuses_a_cpu(unchanged, tmp_path):
         dist.destroy_process_group()
 
 
-def log_buffers_are_refused_where_the_version_says_so(unchanged, tmp_path):
-    unchanged('local checkpoints')
-    path = str(tmp_path / 'iter_1.pth')
-    torch.save({'message_hub': {'loss': HistoryBuffer([1.5], [1])}}, path)
-    try:
-        CheckpointLoader.load_checkpoint(path, map_location='cpu')
-        refused = False
-    except Exception as error:
-        assert 'weights_only' in str(error)
-        refused = True
-    assert refused == TABLE['local checkpoints'].needed(), mmengine.__version__
+def flipped_bits_are_weights(unchanged, tmp_path):
+    unchanged('checkpoints are data')
+    path = tmp_path / 'iter_1.pth'
+    torch.save({'weight': torch.zeros(100)}, path)
+    content = bytearray(path.read_bytes())
+    content[content.index(bytes(400)) + 3] = 0x40
+    path.write_bytes(content)
+    assert CheckpointLoader.load_checkpoint(str(path), map_location='cpu')['weight'][0] != 0
+
+
+def a_full_disk_cuts_files_short(unchanged, tmp_path):
+    unchanged('files are written whole')
+    file = tmp_path / 'iter_1.pth'
+    file.write_bytes(b'before')
+    with little_room(), pytest.raises(OSError):
+        LocalBackend().put(bytes(10_000), str(file))
+    assert 6 < file.stat().st_size < 10_000
 
 
 def a_base_is_not_found_by_its_name(unchanged, tmp_path):
@@ -179,7 +186,8 @@ WITHOUT = {
     'half of mmdet': mmdet_keeps_refusals,
     'converters to SyncBN': converters_replace_whitening,
     'SyncBN without a GPU': synchronised_batchnorm_refuses_a_cpu,
-    'local checkpoints': log_buffers_are_refused_where_the_version_says_so,
+    'checkpoints are data': flipped_bits_are_weights,
+    'files are written whole': a_full_disk_cuts_files_short,
     'configs by name': a_base_is_not_found_by_its_name,
     'backward passes that are parts of an iteration': a_part_of_an_iteration_counts_as_one,
 }

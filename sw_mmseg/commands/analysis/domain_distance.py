@@ -22,7 +22,7 @@ from sw_mmseg.analysis.tables import to_csv, to_markdown
 from sw_mmseg.reporting.domains import Sampling, compared
 from sw_mmseg.reporting.runs import Run
 from sw_mmseg.running import paths
-from sw_mmseg.running.command_line import seed_number
+from sw_mmseg.running.command_line import add_trust_argument, seed_number
 from sw_mmseg.running.configs import load_config
 from sw_mmseg.running.errors import UserError
 from sw_mmseg.running.outputs import Outputs, add_overwrite
@@ -50,6 +50,7 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument('--docs', action='store_true', help='fill docs/understanding.md')
     parser.add_argument('--traceback', action='store_true', help='show where in the code an error arose')
     parser.set_defaults(local_rank=0)
+    add_trust_argument(parser)
     return parser.parse_args(arguments)
 
 

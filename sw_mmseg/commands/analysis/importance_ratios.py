@@ -18,6 +18,7 @@ from sw_mmseg.analysis.style import LIGHT, figure_png
 from sw_mmseg.analysis.tables import to_csv, to_markdown
 from sw_mmseg.reporting.runs import Run, open_runs, ratio_curves, ratios, whose_ratios
 from sw_mmseg.running import paths
+from sw_mmseg.running.command_line import add_trust_argument
 from sw_mmseg.running.outputs import Outputs, add_overwrite
 from sw_mmseg.studies.documents import fill_with_pictures
 
@@ -35,6 +36,7 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument('--docs', choices=SECTIONS, help='fill this section of docs/understanding.md')
     parser.add_argument('--traceback', action='store_true', help='show where in the code an error arose')
     parser.set_defaults(local_rank=0)
+    add_trust_argument(parser)
     return parser.parse_args(arguments)
 
 

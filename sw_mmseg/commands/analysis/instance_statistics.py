@@ -37,6 +37,7 @@ from sw_mmseg.reporting.domains import (
     pictures,
 )
 from sw_mmseg.reporting.runs import Run, network
+from sw_mmseg.running.command_line import add_trust_argument
 from sw_mmseg.running.configs import load_config
 from sw_mmseg.running.errors import UserError
 from sw_mmseg.running.outputs import Outputs, add_overwrite
@@ -52,6 +53,7 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument('--show', type=int, default=5, help='how many of the farthest and nearest (default: 5)')
     parser.add_argument('--out', type=Path, default=Path('work_dirs/instance_statistics'))
     add_overwrite(parser)
+    add_trust_argument(parser)
     return parser.parse_args(arguments)
 
 

@@ -21,6 +21,7 @@ from sw_mmseg.adaptation import estimate_switches, running_layers
 from sw_mmseg.analysis.label_free import LabelFree
 from sw_mmseg.reporting.domains import Sampling, distances
 from sw_mmseg.running import data_sets, scoring
+from sw_mmseg.running.checkpoints import read_weights
 from sw_mmseg.running.data_sets import labelled_images, unlabelled_images
 
 __all__ = ['checkpoints', 'domain_distances', 'entry', 'peak_memory', 'score', 'score_checkpoints', 'score_policies',
@@ -53,7 +54,7 @@ def score_checkpoints(model: torch.nn.Module, config: Config, loaders: dict[str,
     """Of every kept checkpoint before the last the iteration, mIoU by domain and label-free scores of the target."""
     history, last = [], {key: value.clone() for key, value in model.state_dict().items()}
     for file in checkpoints(config)[:-1]:
-        model.load_state_dict(torch.load(file, map_location='cpu', weights_only=False)['state_dict'])
+        model.load_state_dict(read_weights(str(file)))
         history.append(entry(int(file.stem.split('_')[1]), *score(model, loaders)))
     model.load_state_dict(last)
     return history

@@ -1,0 +1,65 @@
+"""Whatever stops a training, there is a whole checkpoint to go on from."""
+
+import pytest
+import torch
+from mmengine.config import Config
+from mmengine.runner import Runner
+
+import sw_mmseg.plugin  # noqa: F401
+from sw_mmseg.running.newest_checkpoint import newest_whole
+
+
+@pytest.fixture
+def runner(tiny_config, tmp_path, one_thread):
+    """`runner()` -> one that trains four iterations and keeps one checkpoint, of each second."""
+
+    def build(**hook):
+        config = Config.fromfile(tiny_config('bn_sourceonly'))
+        config.work_dir, config.train_cfg.max_iters = str(tmp_path / 'run'), 4
+        config.train_cfg.val_interval = 10
+        config.default_hooks.checkpoint.update(interval=2, max_keep_ckpts=1, **hook)
+        config.experiment_name = f'safe {len(list(tmp_path.rglob("*")))}'
+        return Runner.from_cfg(config)
+
+    return build
+
+
+def names(folder):
+    return sorted(file.name for file in folder.glob('iter_*.pth'))
+
+
+def test_the_old_one_goes_when_the_new_one_is_there(runner, tmp_path, monkeypatch):
+    there, run = [], runner()
+    save = run.save_checkpoint
+
+    def saving(*words, **options):
+        there.append(names(tmp_path / 'run'))
+        save(*words, **options)
+
+    monkeypatch.setattr(run, 'save_checkpoint', saving)
+    (tmp_path / 'run/.iter_9.1.part.pth').write_bytes(b'of a run that was killed')
+    run.train()
+    assert there == [[], ['iter_2.pth']]
+    assert names(tmp_path / 'run') == ['iter_4.pth']
+
+
+@pytest.mark.parametrize('best', [{}, {'save_best': 'mIoU', 'rule': 'greater'}])
+def test_a_full_disk_leaves_one_to_go_on_from(runner, tmp_path, monkeypatch, best):
+    run = runner(**best)
+    put = torch.save
+
+    def fail_at_the_second(content, file, *words, **options):
+        if content['meta']['iter'] == 4:
+            raise OSError(28, 'No space left on device')
+        put(content, file, *words, **options)
+
+    monkeypatch.setattr(torch, 'save', fail_at_the_second)
+    with pytest.raises(OSError, match='No space'):
+        run.train()
+    assert names(tmp_path / 'run') == ['iter_2.pth']
+    assert newest_whole(tmp_path / 'run') == (tmp_path / 'run/iter_2.pth', [])
+    monkeypatch.undo()
+    again = runner(**best)
+    again._resume, again._load_from = True, str(tmp_path / 'run/iter_2.pth')
+    again.train()
+    assert names(tmp_path / 'run') == ['iter_4.pth']
