@@ -19,7 +19,7 @@ sites above, that of the stem being behind its last convolution; `stem=1` counts
 Where norms do not follow that count, as in the authors' released models, `at` names them.
 
 A new norm has the eps of the one it replaces, unless its config says another. Where groups of 16 do not divide a
-layer's channels, as in mobile networks, it whitens the largest groups that do, as `convert` has it.
+layer's channels, as in mobile networks, it whitens the largest groups that do, see norms.py.
 """
 
 from collections.abc import Sequence
@@ -29,7 +29,7 @@ from mmcv.cnn import build_norm_layer
 from mmengine.registry import MODELS
 from torch import nn
 
-from sw_mmseg.whitening import Site, SwitchWhiten2d, convolution_sites, place_norm, replace_norm
+from sw_mmseg.whitening import Site, convolution_sites, place_norm, replace_norm
 from sw_mmseg.whitening import every as every_kth
 
 __all__ = ['place_at', 'place_sites', 'switch_sites']
@@ -81,7 +81,7 @@ def place_sites(backbone: nn.Module, norm_cfg: dict, every: int = 3, exclude: Se
         return site.index >= stem and chosen(replace(site, index=site.index - stem + 1))
 
     old = {site.norm_name: site.norm for site in convolution_sites(backbone)}
-    sites = place_norm(backbone, where, lambda channels: _build(norm_cfg, channels))
+    sites = place_norm(backbone, where, lambda channels: build_norm_layer(norm_cfg, channels)[1])
     for site in sites:
         _take_eps(site.norm, old[site.norm_name], norm_cfg)
         if not site.conv.weight.requires_grad:
@@ -97,19 +97,11 @@ def place_at(backbone: nn.Module, norm_cfg: dict, names: Sequence[str]) -> None:
     if unknown or not channels:
         raise ValueError(f'at={list(names)}: {unknown or "it"} names no norm of {type(backbone).__name__}')
     for name, count in channels.items():
-        norm = replace_norm(backbone, name, _build(norm_cfg, count))
+        norm = replace_norm(backbone, name, build_norm_layer(norm_cfg, count)[1])
         _take_eps(norm, modules[name], norm_cfg)
         trained = [parameter.requires_grad for parameter in modules[name].parameters()]
         if trained and not any(trained):
             norm.requires_grad_(False)
-
-
-def _build(norm_cfg: dict, channels: int) -> nn.Module:
-    """A norm whose groups fit, unless `norm_cfg` names their size."""
-    layer = MODELS.get(norm_cfg['type']) if isinstance(norm_cfg['type'], str) else norm_cfg['type']
-    if isinstance(layer, type) and issubclass(layer, SwitchWhiten2d):
-        norm_cfg = {'group_size': max(size for size in range(1, 17) if channels % size == 0), **norm_cfg}
-    return build_norm_layer(norm_cfg, channels)[1]
 
 
 def _take_eps(norm: nn.Module, old: nn.Module, norm_cfg: dict) -> None:
