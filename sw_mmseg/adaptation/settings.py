@@ -22,9 +22,11 @@ class AdaptationSettings:
         evaluate_with: under 'separate', whose statistics predictions use: 'target' or 'source'.
         data_preprocessor: config of a `DomainPreprocessor`.
         init_cfg: as in every mmengine model.
+        pretrained, train_cfg: None, which is all that mmseg's `init_model` writes into a config.
 
     Raises:
-        ValueError: `statistics_from` or `evaluate_with` is unknown, or the two do not fit.
+        ValueError: `pretrained` or `train_cfg` is not None; `statistics_from` or `evaluate_with` is unknown, or the two
+            do not fit.
     """
 
     segmentor: dict
@@ -33,8 +35,15 @@ class AdaptationSettings:
     evaluate_with: str = 'target'
     data_preprocessor: dict | None = None
     init_cfg: dict | None = None
+    pretrained: None = None
+    train_cfg: None = None
 
     def __post_init__(self) -> None:
+        for name in ('pretrained', 'train_cfg'):
+            if getattr(self, name) is not None:
+                raise ValueError(
+                    f'{name}={getattr(self, name)!r} is an option of the segmentor: model.segmentor.{name}'
+                )
         if self.statistics_from not in POLICIES:
             raise ValueError(f'statistics_from must be one of {POLICIES}, got {self.statistics_from!r}')
         policy = self.statistics_from

@@ -16,6 +16,7 @@ from mmengine.fileio import LocalBackend
 from mmengine.optim import OptimWrapper
 from mmengine.registry import MODELS
 from mmengine.runner import CheckpointLoader
+from mmseg.apis import MMSegInferencer
 from torch import nn
 
 import sw_mmseg.plugin  # noqa: F401
@@ -179,7 +180,15 @@ def debug_messages_are_printed(unchanged, tmp_path):
     assert shown.getvalue() == 'for developers\n'
 
 
+def the_reader_is_not_found(unchanged, tmp_path):
+    unchanged('inferencer of mmseg')
+    config = Config({'test_dataloader': {'dataset': {'pipeline': [{'type': 'LoadImage'}, {'type': 'PackSegInputs'}]}}})
+    with pytest.raises(ValueError, match='LoadImageFromFile is not found'):
+        MMSegInferencer._init_pipeline(MMSegInferencer.__new__(MMSegInferencer), config)
+
+
 WITHOUT = {
+    'inferencer of mmseg': the_reader_is_not_found,
     'debug messages at import': debug_messages_are_printed,
     'mmseg without operators': mmseg_tries_mmdet_or_cannot_be_imported,
     'mmcv._ext': compiled_operators_are_missing,

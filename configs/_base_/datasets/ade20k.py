@@ -19,6 +19,7 @@ val_pipeline = [
     dict(type='Resize', scale=(2048, 512), keep_ratio=True),
     dict(type='LoadLabels'),  # labels keep their own size: predictions are brought up to it
     dict(type='PackSegInputs')]
+test_pipeline = val_pipeline  # for mmseg's inference_model
 
 data_root = 'data/ade/ADEChallengeData2016'
 train_dataloader = dict(

@@ -15,6 +15,7 @@ val_pipeline = [
     dict(type='Resize', scale=target_size, keep_ratio=False),
     dict(type='LoadLabels'),
     dict(type='PackSegInputs')]
+test_pipeline = val_pipeline  # for mmseg's inference_model
 
 source = dict(type='GTA5Dataset', data_root='data/gta5', pipeline=source_pipeline)
 train_dataloader = dict(

@@ -27,6 +27,7 @@ val_pipeline = [
     dict(type='Resize', scale=size, keep_ratio=False),
     dict(type='LoadLabels'),
     dict(type='PackSegInputs')]
+test_pipeline = val_pipeline  # for mmseg's inference_model
 
 source = dict(type='GTA5AsCamVid', data_root='data/streets_camvid/varied/gta5', pipeline=source_pipeline)
 disturbed_source = dict(

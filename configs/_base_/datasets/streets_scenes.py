@@ -15,6 +15,7 @@ val_pipeline = [
     dict(type='LoadImageFromFile'),  # by this name mmseg's inferencer puts in its own
     dict(type='LoadLabels'),
     dict(type='PackSegInputs')]
+test_pipeline = val_pipeline  # for mmseg's inference_model
 train_dataloader = dict(
     batch_size=8, num_workers=1, dataset=dict(dataset=dict(data_root=data_root, pipeline=train_pipeline)))
 val_dataloader = dict(batch_size=4, num_workers=1, dataset=dict(data_root=data_root, pipeline=val_pipeline))

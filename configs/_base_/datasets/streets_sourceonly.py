@@ -14,6 +14,7 @@ val_pipeline = [
     dict(type='LoadImage'),
     dict(type='LoadLabels'),
     dict(type='PackSegInputs')]
+test_pipeline = val_pipeline  # for mmseg's inference_model
 
 source = dict(type='GTA5Dataset', data_root=f'{data_root}/gta5', pipeline=source_pipeline)
 train_dataloader = dict(
