@@ -73,7 +73,7 @@ def test_mmpretrain_classifies():
     assert np.allclose(inferred['pred_scores'], logits.softmax(1)[0].numpy(), atol=1e-5)
 
 
-NAMES = sorted(file.stem for file in CONFIGS.glob('*.py'))
+NAMES = sorted(file.stem for file in CONFIGS.glob('*.py') if '_style_' not in file.stem)
 SEGMENTATION = [name for name in NAMES if Config.fromfile(CONFIGS / f'{name}.py').get('default_scope') == 'mmseg']
 
 
@@ -84,6 +84,8 @@ def test_every_config_builds_with_what_its_pipeline_needs(name):
     for part in (config.model, config.model.get('segmentor') or {}):
         if part.get('backbone'):
             part['backbone']['init_cfg'] = None
+            if part['backbone'].get('pretrained') is True:  # timm would fetch weights
+                part['backbone']['pretrained'] = False
     model = init_model(config, device='cpu')
-    with torch.device('cpu'):
-        assert [step.type for step in model.cfg.test_pipeline] and not model.training
+    assert len(model.cfg.test_pipeline) > 1 and not model.training
+    MMSegInferencer._init_pipeline(MMSegInferencer.__new__(MMSegInferencer), model.cfg)
