@@ -126,7 +126,7 @@ class SwitchWhiten(_BatchNorm):
         check_enough_pixels(self, input, group)
         check_no_transform(self)
         whitened = whiten(input, self.learned(), None, self.settings(group))
-        if self.track_running_stats:
+        if self.track_running_stats:  # others switch it off for a while
             self._track(whitened)
         return whitened.output
 
