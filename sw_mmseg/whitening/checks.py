@@ -13,7 +13,13 @@ from .tracing import is_transformed
 if TYPE_CHECKING:
     from .layer import SwitchWhiten
 
-__all__ = ['check_enough_pixels', 'check_input', 'check_no_transform', 'check_options', 'fitting_group_size']
+__all__ = ['NO_RUNNING_VAR', 'check_enough_pixels', 'check_input', 'check_no_transform', 'check_options',
+           'fitting_group_size']
+
+NO_RUNNING_VAR = (
+    '{} has no running_var but running_cov, a covariance a group, and synchronises by itself (sync=True): convert '
+    'BatchNorms beside it with sw_mmseg.whitening.convert_sync_batchnorm, fold it into a convolution with '
+    'sw_mmseg.whitening.fold, freeze it with .eval() and .requires_grad_(False)')
 
 
 def check_options(num_features: int, eps: float, inverse_sqrt: str, iterations: int) -> None:
@@ -41,7 +47,8 @@ def check_input(layer: SwitchWhiten, input: Tensor) -> None:
     name = type(layer).__name__
     if input.dim() not in layer.ranks:
         ranks = ' or '.join(f'{rank}-d' for rank in layer.ranks)
-        raise ValueError(f'{name} expects a {ranks} input, got shape {tuple(input.shape)}')
+        raise ValueError(f'{name} expects a {ranks} input, got shape {tuple(input.shape)}: SwitchWhiten1d, 2d and 3d, in '
+                         'configs SW1d, SW2d and SW3d, are for inputs as BatchNorm1d, 2d and 3d take them')
     if input.shape[1] != layer.num_features:
         raise ValueError(f'{name} was built for {layer.num_features} channels, got shape {tuple(input.shape)}')
     if not input.is_floating_point():

@@ -60,6 +60,8 @@ def like(slices: Tensor, x: Tensor) -> Tensor:
     `slices` is fresh and contiguous: its memory is taken over, and the result is no view of it, which an in-place
     activation behind an autograd function forbids.
     """
+    if torch.jit.is_tracing():  # which would write x's shape into the program as numbers
+        return slices.reshape(x.shape).to(dtype=x.dtype, memory_format=memory_format(x))
     y = torch.ops.aten._unsafe_view(slices, x.shape)  # private, and torch's only view that autograd takes for no view
     return y.to(dtype=x.dtype, memory_format=memory_format(x))
 
