@@ -57,11 +57,13 @@ def check_input(layer: SwitchWhiten, input: Tensor) -> None:
         raise ValueError(f'{name} got an input without pixels, shape {tuple(input.shape)}')
 
 
-def check_no_transform(layer: SwitchWhiten) -> None:
-    """Raises `RuntimeError` inside a transform of `torch.func`, where running statistics cannot move."""
-    if is_transformed():
-        raise RuntimeError(f'{type(layer).__name__} in training mode works under no transform of torch.func: call '
-                           '.eval(), in which it does, or use torch.autograd')
+def check_no_transform(layer: SwitchWhiten, group: dist.ProcessGroup | None) -> None:
+    """Raises `RuntimeError` inside a transform of `torch.func`, where neither running statistics can move nor
+    processes can be joined."""
+    if is_transformed() and (group is not None or layer.training and layer.track_running_stats):
+        raise RuntimeError(f'{type(layer).__name__} in training mode works under no transform of torch.func while it '
+                           'tracks or synchronises statistics: call .eval(), in which it does, take both away with '
+                           'torch.func.replace_all_batch_norm_modules_ and sync=False, or use torch.autograd')
 
 
 def check_enough_pixels(layer: SwitchWhiten, input: Tensor, group: dist.ProcessGroup | None) -> None:

@@ -141,8 +141,7 @@ class SwitchWhiten(_BatchNorm):
         if input.shape[0] == 0 and group is None:
             return self._empty(input)
         check_enough_pixels(self, input, group)
-        if self.training:
-            check_no_transform(self)
+        check_no_transform(self, group)
         whitened = whiten(input, self.learned(), None, self.settings(group))
         if self.training and self.track_running_stats:  # others switch it off for a while
             track(self, whitened)
@@ -150,7 +149,7 @@ class SwitchWhiten(_BatchNorm):
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> 'SwitchWhiten':
         """What `.to`, `.half` and the like go through."""
-        before = self.running_mean, self.running_cov
+        before = dict(self._buffers)
         super()._apply(fn, recurse)
         keep_precision(self, before)
         return self

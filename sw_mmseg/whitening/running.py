@@ -45,12 +45,15 @@ def reset_running(layer: SwitchWhiten) -> None:
             counter.zero_()
 
 
-def keep_precision(layer: SwitchWhiten, before: tuple[Tensor | None, Tensor | None]) -> None:
-    """After a conversion of `layer`, whose mean and covariance were `before`: both in fp32 at least, nothing lost."""
-    for name, old in zip(('running_mean', 'running_cov'), before):
+def keep_precision(layer: SwitchWhiten, before: dict[str, Tensor | None]) -> None:
+    """After a conversion of `layer`, whose buffers were `before`: moments in fp32 at least, counters whole numbers."""
+    for name, old in before.items():
         new = getattr(layer, name)
-        if old is not None and new is not None and _at_least_single(new.dtype) != new.dtype:
-            setattr(layer, name, old.to(device=new.device, dtype=_at_least_single(new.dtype)))
+        if old is None or new is None:
+            continue
+        dtype = _at_least_single(new.dtype) if old.is_floating_point() else old.dtype
+        if dtype != new.dtype:
+            setattr(layer, name, old.to(device=new.device, dtype=dtype))
 
 
 @torch.no_grad()

@@ -189,19 +189,20 @@ def track_kernel(running_mean, running_cov, tracked, skipped, mean, cov, factor,
 
     Every program looks at all variances, of which one that is not finite stops them all.
     """
-    faults = tl.zeros((BLOCK,), tl.float32)
+    faults = tl.zeros((BLOCK,), tl.int32)
     for begin in range(0, channels, BLOCK):
         channel = begin + tl.arange(0, BLOCK)
         variance = scale * tl.load(cov + channel * D + channel % D, mask=channel < channels, other=0.0)
-        faults += tl.where(variance < float('inf'), 0.0, 1.0)  # NaN counts
-    finite = tl.sum(faults, 0) == 0
+        faults += tl.where(variance < float('inf'), 0, 1)  # NaN counts
+    moved = tl.where(tl.sum(faults, 0) == 0, 1, 0)
+    channels, size = channels * moved, size * moved
     at = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
     old = tl.load(running_cov + at, mask=at < size, other=0.0).to(tl.float32)
     new = old + (scale * tl.load(cov + at, mask=at < size, other=0.0) - old) * factor
-    tl.store(running_cov + at, new.to(running_cov.dtype.element_ty), mask=(at < size) & finite)
+    tl.store(running_cov + at, new.to(running_cov.dtype.element_ty), mask=at < size)
     old = tl.load(running_mean + at, mask=at < channels, other=0.0).to(tl.float32)
     new = old + (tl.load(mean + at, mask=at < channels, other=0.0) - old) * factor
-    tl.store(running_mean + at, new.to(running_mean.dtype.element_ty), mask=(at < channels) & finite)
+    tl.store(running_mean + at, new.to(running_mean.dtype.element_ty), mask=at < channels)
     if tl.program_id(0) == 0:
-        tl.store(tracked, tl.load(tracked) + finite.to(tl.int64))
-        tl.store(skipped, tl.load(skipped) + 1 - finite.to(tl.int64))
+        tl.store(tracked, tl.load(tracked) + moved)
+        tl.store(skipped, tl.load(skipped) + 1 - moved)
