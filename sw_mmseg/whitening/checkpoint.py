@@ -28,7 +28,7 @@ def adapt_state_dict(layer: SwitchWhiten, state_dict: MutableMapping[str, Tensor
     if not keys & {'weight', 'bias', 'running_mean', 'running_var', 'running_cov', 'mean_logits', 'cov_logits'}:
         return []  # nothing for this layer: the caller reports missing keys
     errors = _adapt_logits(layer, state_dict, prefix)
-    errors += _tie(layer, state_dict, prefix)
+    errors += _untied_logits(layer, state_dict, prefix)
     if layer.running_cov is None:
         _drop_running(state_dict, prefix)
         return errors
@@ -65,11 +65,11 @@ def _adapt_logits(layer: SwitchWhiten, state_dict: MutableMapping[str, Tensor], 
     return errors
 
 
-def _tie(layer: SwitchWhiten, state_dict: MutableMapping[str, Tensor], prefix: str) -> list[str]:
-    """A layer that ties its logits has them under one name; other ones for covariances are refused."""
+def _untied_logits(layer: SwitchWhiten, state_dict: MutableMapping[str, Tensor], prefix: str) -> list[str]:
+    """Two sets of logits for a layer that has one are refused."""
     if not layer.tie_weights:
         return []
-    of_cov, of_mean = state_dict.pop(prefix + 'cov_logits', None), state_dict.get(prefix + 'mean_logits')
+    of_cov, of_mean = state_dict.get(prefix + 'cov_logits'), state_dict.get(prefix + 'mean_logits')
     if of_cov is None or of_mean is None or of_cov.is_meta or of_mean.is_meta or torch.equal(of_cov, of_mean):
         return []
     return [f'{prefix}cov_logits differs from {prefix}mean_logits, and the layer has one of them for both '

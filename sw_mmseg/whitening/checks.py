@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import torch.distributed as dist
-from torch import Tensor
+from torch import Tensor, fx
 
 from .maths import BATCH, INVERSE_SQRT
 from .tracing import is_transformed
@@ -19,7 +19,8 @@ __all__ = ['NO_RUNNING_VAR', 'check_enough_pixels', 'check_input', 'check_no_tra
 NO_RUNNING_VAR = (
     '{} has no running_var but running_cov, a covariance a group, and synchronises by itself (sync=True): convert '
     'BatchNorms beside it with sw_mmseg.whitening.convert_sync_batchnorm, fold it into a convolution with '
-    'sw_mmseg.whitening.fold, freeze it with .eval() and .requires_grad_(False)')
+    'sw_mmseg.whitening.fold, freeze it with .eval() and .requires_grad_(False), re-estimate its statistics with '
+    'torch.optim.swa_utils.update_bn')
 
 
 def check_options(num_features: int, eps: float, inverse_sqrt: str, iterations: int) -> None:
@@ -45,6 +46,8 @@ def fitting_group_size(num_features: int, group_size: int) -> int:
 def check_input(layer: SwitchWhiten, input: Tensor) -> None:
     """Raises `ValueError` for a rank, channel count or dtype that is not the layer's, and for no pixels."""
     name = type(layer).__name__
+    if isinstance(input, fx.Proxy):
+        raise TypeError(f'torch.fx does not see into {name}: trace a module that contains it, in which it is one node')
     if input.dim() not in layer.ranks:
         ranks = ' or '.join(f'{rank}-d' for rank in layer.ranks)
         raise ValueError(f'{name} expects a {ranks} input, got shape {tuple(input.shape)}: SwitchWhiten1d, 2d and 3d, in '

@@ -106,8 +106,7 @@ class SwitchWhiten(_BatchNorm):
         for name in ('weight', 'bias'):
             self.register_parameter(name, nn.Parameter(new(c)) if self.affine else None)
         self.mean_logits = nn.Parameter(new(len(self.statistics)))
-        if not self.tie_weights:  # else an alias, see `__getattr__`: two registered names would come apart
-            self.cov_logits = nn.Parameter(torch.empty_like(self.mean_logits))
+        self.cov_logits = self.mean_logits if self.tie_weights else nn.Parameter(torch.empty_like(self.mean_logits))
         register_running(self, self.track_running_stats, device, dtype)
 
     def reset_running_stats(self) -> None:
@@ -124,7 +123,7 @@ class SwitchWhiten(_BatchNorm):
             init.zeros_(self.bias)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        """As of any module, and a leaf for every tracer of `torch.fx`."""
+        """As of any module, and a leaf for every tracer of `torch.fx` that comes upon it."""
         if args and isinstance(args[0], fx.Proxy):
             return as_leaf(self, args[0])
         return super().__call__(*args, **kwargs)
@@ -152,7 +151,13 @@ class SwitchWhiten(_BatchNorm):
         before = dict(self._buffers)
         super()._apply(fn, recurse)
         keep_precision(self, before)
+        self._tie()
         return self
+
+    def _tie(self) -> None:
+        """One parameter under two names comes apart where torch puts a new one under each."""
+        if self.tie_weights:
+            self.cov_logits = self.mean_logits
 
     def learned(self) -> Parameters:
         """Weight, bias and the logits of both mixtures."""
@@ -195,20 +200,14 @@ class SwitchWhiten(_BatchNorm):
         """Code that asks a norm for `running_var` folds or converts BatchNorm, which would drop the covariance."""
         if name == 'running_var':
             raise AttributeError(NO_RUNNING_VAR.format(type(self).__name__))
-        if name == 'cov_logits' and self.__dict__.get('tie_weights') and name not in self._parameters:
-            return self.mean_logits
         return super().__getattr__(name)
-
-    def _save_to_state_dict(self, destination, prefix, keep_vars) -> None:
-        super()._save_to_state_dict(destination, prefix, keep_vars)
-        if self.tie_weights:  # under both names, so that a layer that does not tie them loads it
-            destination[prefix + 'cov_logits'] = destination[prefix + 'mean_logits']
 
     def _load_from_state_dict(self, state_dict, prefix, local_metadata, strict, missing_keys, unexpected_keys,
                               error_msgs) -> None:
         error_msgs += adapt_state_dict(self, state_dict, prefix)
         super()._load_from_state_dict(state_dict, prefix, local_metadata, strict, missing_keys, unexpected_keys,
                                       error_msgs)
+        self._tie()
 
     def extra_repr(self) -> str:
         """The arguments that differ from the defaults, as BatchNorm prints its own."""
