@@ -11,8 +11,11 @@ import mmengine.logging
 import pytest
 import torch
 import torch.distributed as dist
+from mmcv.cnn import ConvModule
+from mmengine.analysis import get_model_complexity_info
 from mmengine.config import Config
 from mmengine.fileio import LocalBackend
+from mmengine.model.efficient_conv_bn_eval import turn_on_efficient_conv_bn_eval
 from mmengine.optim import OptimWrapper
 from mmengine.registry import MODELS
 from mmengine.runner import CheckpointLoader
@@ -117,6 +120,24 @@ def a_part_of_an_iteration_counts_as_one(unchanged, tmp_path):
     assert updates['counted'] != updates['parts']
 
 
+def sw_fails_in_efficient_evaluation(unchanged, tmp_path):
+    unchanged('efficient_conv_bn_eval')
+    block = ConvModule(3, 16, 3, norm_cfg=dict(type='SW'), efficient_conv_bn_eval=True).eval()
+    model = nn.Sequential(nn.Sequential(nn.Conv2d(3, 16, 3), SwitchWhiten2d(16))).eval()
+    turn_on_efficient_conv_bn_eval(model, '0')
+    for network in (block, model):
+        with pytest.raises(AttributeError, match='has no running_var but running_cov'):
+            network(torch.randn(2, 3, 8, 8))
+
+
+def the_counter_leaves_products_out(unchanged, tmp_path):
+    counted, model = [], nn.Sequential(SwitchWhiten2d(16)).eval()
+    counted.append(get_model_complexity_info(model, (16, 8, 8))['flops'])
+    unchanged("mmengine's counter of multiply-adds")
+    counted.append(get_model_complexity_info(model, (16, 8, 8))['flops'])
+    assert counted[0] - counted[1] == 16 * 16 * 8 * 8 + 4 * 16 ** 3  # the application, and a third of 3·(T − 1)
+
+
 ALONE = '''
     import importlib.util, sys
     import mmengine, mmcv
@@ -190,6 +211,8 @@ WITHOUT = {
     'files are written whole': a_full_disk_cuts_files_short,
     'configs by name': a_base_is_not_found_by_its_name,
     'backward passes that are parts of an iteration': a_part_of_an_iteration_counts_as_one,
+    'efficient_conv_bn_eval': sw_fails_in_efficient_evaluation,
+    "mmengine's counter of multiply-adds": the_counter_leaves_products_out,
 }
 
 
