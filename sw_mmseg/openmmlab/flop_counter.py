@@ -5,6 +5,8 @@ It counts the operations of a trace that its table knows, and says nothing of th
 
 from __future__ import annotations
 
+from typing import Any
+
 from sw_mmseg.openmmlab.change import Change
 from sw_mmseg.whitening.counting import RULES
 
@@ -13,18 +15,21 @@ __all__ = ['FLOP_COUNTER']
 _ADDED: list[str] = []
 
 
+def _table() -> dict[str, Any]:
+    from mmengine.analysis.complexity_analysis import _DEFAULT_SUPPORTED_FLOP_OPS
+    return _DEFAULT_SUPPORTED_FLOP_OPS
+
+
 def add_rules() -> None:
     """Adds the rules that mmengine's table lacks."""
-    from mmengine.analysis.complexity_analysis import _DEFAULT_SUPPORTED_FLOP_OPS as table
-
+    table = _table()
     _ADDED[:] = [name for name in RULES if name not in table]
     table.update({name: RULES[name] for name in _ADDED})
 
 
 def remove_rules() -> None:
     """Removes what was added."""
-    from mmengine.analysis.complexity_analysis import _DEFAULT_SUPPORTED_FLOP_OPS as table
-
+    table = _table()
     while _ADDED:
         table.pop(_ADDED.pop(), None)
 

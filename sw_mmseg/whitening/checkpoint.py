@@ -80,7 +80,8 @@ def _drop_running(state_dict: MutableMapping[str, Tensor], prefix: str) -> None:
     dropped = [name for name in ('running_mean', 'running_var', 'running_cov', 'num_batches_tracked')
                if state_dict.pop(prefix + name, None) is not None]
     if dropped:
-        _LOGGER.info('%s: no running statistics in this layer, %s of the checkpoint not used', prefix.rstrip('.'), dropped)
+        _LOGGER.info('%s: no running statistics in this layer, %s of the checkpoint not used', prefix.rstrip('.'),
+                     dropped)
 
 
 def _fit_cov(cov: Tensor, shape: torch.Size) -> Tensor | None:

@@ -50,8 +50,8 @@ def check_input(layer: SwitchWhiten, input: Tensor) -> None:
         raise TypeError(f'torch.fx does not see into {name}: trace a module that contains it, in which it is one node')
     if input.dim() not in layer.ranks:
         ranks = ' or '.join(f'{rank}-d' for rank in layer.ranks)
-        raise ValueError(f'{name} expects a {ranks} input, got shape {tuple(input.shape)}: SwitchWhiten1d, 2d and 3d, in '
-                         'configs SW1d, SW2d and SW3d, are for inputs as BatchNorm1d, 2d and 3d take them')
+        raise ValueError(f'{name} expects a {ranks} input, got shape {tuple(input.shape)}: SwitchWhiten1d, 2d and 3d, '
+                         'in configs SW1d, SW2d and SW3d, are for inputs as BatchNorm1d, 2d and 3d take them')
     if input.shape[1] != layer.num_features:
         raise ValueError(f'{name} was built for {layer.num_features} channels, got shape {tuple(input.shape)}')
     if not input.is_floating_point():

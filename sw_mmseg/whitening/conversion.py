@@ -18,8 +18,8 @@ from torch.nn.modules.batchnorm import _BatchNorm  # private: all BatchNorms, of
 
 from .layer import SwitchWhiten, SwitchWhiten1d, SwitchWhiten2d, SwitchWhiten3d
 
-__all__ = ['check_replaceable', 'convert', 'convert_sync_batchnorm', 'foreign_hooks', 'largest_group_size', 'parts_after',
-           'replace_norm']
+__all__ = ['check_replaceable', 'convert', 'convert_sync_batchnorm', 'foreign_hooks', 'largest_group_size',
+           'parts_after', 'replace_norm']
 
 _LOGGER = logging.getLogger(__name__)
 _Norm = TypeVar('_Norm', bound=nn.Module)
@@ -137,9 +137,10 @@ def foreign_hooks(module: nn.Module) -> list[str]:
 
 def check_replaceable(name: str, norm: nn.Module) -> None:
     """Raises `ValueError` where something of `norm` would be lost with it."""
-    if foreign_hooks(norm):
-        raise ValueError(f'{name} has hooks that the new norm would not have: {foreign_hooks(norm)}. Remove them first, '
-                         'and register them on the new norm')
+    hooks = foreign_hooks(norm)
+    if hooks:
+        raise ValueError(f'{name} has hooks that the new norm would not have: {hooks}. Remove them first, and register '
+                         'them on the new norm')
     inside = [child for child, _ in norm.named_children() if child not in parts_after(norm)]
     if inside:
         raise ValueError(f'{name}, a {type(norm).__name__}, has modules inside that the new norm would not have: '

@@ -14,7 +14,7 @@ from typing import Any
 __all__ = ['RULES']
 
 
-def _baddbmm(inputs: list[Any], outputs: list[Any]) -> int:
+def _baddbmm(inputs: list[Any], _outputs: list[Any]) -> int:
     """Of input + first @ second, (B, n, m) and (B, m, p), as nodes of a trace."""
     first, second = (value.type().sizes() for value in inputs[1:3])
     return math.prod(first) * second[-1]

@@ -4,7 +4,7 @@ that is not torch's cannot be called.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import fx
@@ -15,13 +15,14 @@ if TYPE_CHECKING:
 __all__ = ['as_leaf', 'is_exported', 'is_followed', 'is_recorded', 'is_transformed']
 
 
-def as_leaf(module: nn.Module, input: fx.Proxy) -> fx.Proxy:
-    """One node for a call of `module`, whatever tracer of `torch.fx` asks: it looks into no module that is its leaf."""
+def as_leaf(module: nn.Module, input: fx.Proxy) -> Any:
+    """One node for a call of `module`, whatever tracer of `torch.fx` asks: each has its own test for leaves."""
+    tracer: Any = input.tracer  # an `fx.Tracer`
 
-    def forward(input: fx.Proxy) -> fx.Proxy:
-        return input.tracer.create_proxy('call_module', input.tracer.path_of_module(module), (input,), {})
+    def forward(input: fx.Proxy) -> Any:
+        return tracer.create_proxy('call_module', tracer.path_of_module(module), (input,), {})
 
-    return input.tracer.call_module(module, forward, (input,), {})
+    return tracer.call_module(module, forward, (input,), {})
 
 
 def is_transformed() -> bool:

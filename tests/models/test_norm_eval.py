@@ -27,8 +27,8 @@ STAGES = {f'stage{n + 1}': dict(num_modules=1, num_branches=max(n + 1, 1), block
           for n in range(4)}
 # what a class needs beside `norm_eval` and `norm_cfg`
 NEEDS = {
-    **{name: dict(depth=50) for name in ('mmseg.ResNeSt', 'mmdet.DetectoRS_ResNeXt', 'mmdet.ResLayer',
-                                         'mmpretrain.SparseResNet', 'mmdet.ResNet', 'mmseg.ResNet', 'mmpretrain.ResNet')},
+    **{name: dict(depth=50) for name in ('mmseg.ResNeSt', 'mmseg.ResNet', 'mmdet.DetectoRS_ResNeXt', 'mmdet.ResLayer',
+                                         'mmdet.ResNet', 'mmpretrain.ResNet', 'mmpretrain.SparseResNet')},
     'mmseg.HRNet': dict(extra=STAGES), 'mmdet.HRNet': dict(extra=STAGES), 'mmpretrain.HRNet': dict(arch='w18'),
     'mmdet.RegNet': dict(arch='regnetx_400mf'), 'mmpretrain.RegNet': dict(arch='regnetx_400mf'),
     'mmdet.TridentResNet': dict(depth=50, num_branch=3, test_branch_idx=1, trident_dilations=(1, 2, 3)),

@@ -70,7 +70,8 @@ TIES = {
     'double': lambda layer: layer.double(),
     'to meta and back': lambda layer: loaded(layer, copy.deepcopy(layer).to('meta').to_empty(device='cpu')),
     'to_empty': lambda layer: loaded(layer, copy.deepcopy(layer).to_empty(device='cpu')),
-    'built on meta, assign': lambda layer: loaded(layer, SwitchWhiten2d(16, tie_weights=True, device='meta'), assign=True),
+    'built on meta, assign': lambda layer: loaded(
+        layer, SwitchWhiten2d(16, tie_weights=True, device='meta'), assign=True),
     'assign': lambda layer: loaded(layer, SwitchWhiten2d(16, tie_weights=True), assign=True),
     'assign in a model': lambda layer: loaded(nn.Sequential(layer), nn.Sequential(
         SwitchWhiten2d(16, tie_weights=True, device='meta')), assign=True)[0],

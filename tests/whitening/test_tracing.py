@@ -137,7 +137,8 @@ def test_a_mode_sees_the_operations(training):
 @pytest.mark.parametrize('method', ['newton', 'eigh'])
 @pytest.mark.parametrize('statistics', OMEGAS, ids='+'.join)
 def test_a_trace_is_right_at_other_sizes_and_batches(statistics, method):
-    model = nn.Sequential(nn.Conv2d(3, 16, 3), SwitchWhiten2d(16, statistics=statistics, inverse_sqrt=method), nn.ReLU())
+    layer = SwitchWhiten2d(16, statistics=statistics, inverse_sqrt=method)
+    model = nn.Sequential(nn.Conv2d(3, 16, 3), layer, nn.ReLU())
     model(torch.randn(4, 3, 9, 9) + 1)
     traced = torch.jit.trace(model.eval(), torch.randn(2, 3, 12, 13))
     stream = io.BytesIO()
@@ -149,8 +150,9 @@ def test_a_trace_is_right_at_other_sizes_and_batches(statistics, method):
         torch.testing.assert_close(loaded(x), model(x), **CLOSE)
 
 
-@pytest.mark.parametrize('kind, shape, other', [(SwitchWhiten1d, (4, 16), (9, 16)), (SwitchWhiten1d, (4, 16, 5), (2, 16, 8)),
-                                                (SwitchWhiten3d, (2, 16, 3, 4, 5), (1, 16, 5, 2, 7))])
+@pytest.mark.parametrize('kind, shape, other', [
+    (SwitchWhiten1d, (4, 16), (9, 16)), (SwitchWhiten1d, (4, 16, 5), (2, 16, 8)),
+    (SwitchWhiten3d, (2, 16, 3, 4, 5), (1, 16, 5, 2, 7))])
 def test_a_trace_of_other_ranks(kind, shape, other):
     layer = kind(16, statistics=('bw',) if len(shape) == 2 else ('bw', 'iw')).eval()
     traced = torch.jit.trace(layer, torch.randn(shape))
