@@ -162,8 +162,10 @@ def _fixed_map(layer: nn.Module, threshold: float) -> tuple[Tensor, Tensor, Fold
         raise ValueError(f'threshold is a sum of ratios, at least 0 and less than 1; got {threshold}')
     kept = [index for index, word in enumerate(layer.statistics) if word in BATCH]
     running = layer.running_moments(torch.float64)
-    if not kept or running is None:
+    if not kept:
         raise ValueError(f'statistics {layer.statistics} are those of each image, which no convolution computes')
+    if running is None:
+        raise ValueError('it has no running statistics (track_running_stats=False): those of the batch are not fixed')
     if foreign_hooks(layer) or type(layer).forward is not SwitchWhiten.forward:
         what = foreign_hooks(layer) or f'{type(layer).__name__}.forward'
         raise ValueError(f'the layer does more than whiten, which no convolution would do: {what}. Remove it first')

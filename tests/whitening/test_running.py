@@ -7,7 +7,15 @@ import pytest
 import torch
 from torch import nn
 
-from sw_mmseg.whitening import PRESETS, FullSwitchWhiten2d, SwitchNorm2d, SwitchWhiten1d, SwitchWhiten2d
+from sw_mmseg.whitening import (
+    PRESETS,
+    BatchWhiten2d,
+    FullSwitchWhiten2d,
+    SwitchNorm2d,
+    SwitchWhiten1d,
+    SwitchWhiten2d,
+    fold,
+)
 
 from .helpers.steps import CLOSE, assert_equal, step
 
@@ -139,6 +147,14 @@ def test_without_running_statistics_evaluation_takes_its_batch(statistics):
         torch.testing.assert_close(layer.eval()(x), twin(x), **CLOSE)
         with pytest.raises(ValueError, match='more than one pixel in the whole batch'):
             layer(x[:1, :, :1, :1])
+
+
+def test_without_running_statistics_it_is_diagnosed_on_its_batch_and_does_not_fold():
+    layer, x = SwitchWhiten2d(16, track_running_stats=False), torch.randn(3, 16, 8, 8) + 2
+    expected = layer.diagnose(x)
+    assert torch.equal(layer.eval().diagnose(x).condition, expected.condition)
+    with pytest.raises(ValueError, match='no running statistics .*track_running_stats=False'):
+        fold(BatchWhiten2d(16, track_running_stats=False).eval())
 
 
 def test_torchs_positions_are_refused_in_words():
