@@ -43,7 +43,7 @@ def _whitening(joined: Callable[..., Tensor]) -> Callable[..., Tensor]:
 
 EFFICIENT_EVAL = Change(
     name='efficient_conv_bn_eval',
-    what=f'{NAME} of mmengine and of mmcv calls SW behind its convolution instead of joining them',
-    why='it asks for the running variance of every _BatchNorm, and a network with SW fails in evaluation',
+    effect=f'{NAME} of mmengine and of mmcv calls SW behind its convolution instead of joining them',
+    reason='it asks for the running variance of every _BatchNorm, and a network with SW fails in evaluation',
     package='mmengine, mmcv', versions='mmengine 0.10, mmcv 2',
     apply=protect, undo=_ORIGINALS.restore)

@@ -36,7 +36,7 @@ def remove_rules() -> None:
 
 FLOP_COUNTER = Change(
     name="mmengine's counter of multiply-adds",
-    what='the table of mmengine.analysis has a rule for aten::baddbmm',
-    why="it leaves out products that also add: the application of SW's matrices and a third of Newton's iteration",
+    effect='the table of mmengine.analysis has a rule for aten::baddbmm',
+    reason="it leaves out products that also add: the application of SW's matrices and a third of Newton's iteration",
     package='mmengine', versions='0.10',
     apply=add_rules, undo=remove_rules)
