@@ -58,6 +58,7 @@ PRIVATE = {
     'torch._C._are_functorch_transforms_active',
     'torch._C._distributed_c10d',
     'torch._C._distributed_c10d._resolve_process_group',
+    'torch._C._len_torch_dispatch_stack',
     'torch.compiler._is_exporting_flag',
     'torch.nn.modules.batchnorm._BatchNorm',
     'torch.nn.modules.batchnorm._NormBase',

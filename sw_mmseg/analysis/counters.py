@@ -8,8 +8,7 @@ constants: N·C·L·D each for covariances and application, 3·(T − 1)·D³ a 
 
 from __future__ import annotations
 
-import math
-from typing import Any
+from sw_mmseg.whitening.counting import RULES
 
 __all__ = ['count_whitening']
 
@@ -26,7 +25,8 @@ def count_whitening() -> list[str]:
             rules = rules_of()
         except ImportError:
             continue
-        rules.setdefault('aten::baddbmm', _baddbmm)
+        for name, rule in RULES.items():
+            rules.setdefault(name, rule)
         packages.append(package)
     return packages
 
@@ -39,9 +39,3 @@ def _mmengine_rules() -> dict:
 def _fvcore_rules() -> dict:
     from fvcore.nn.flop_count import _DEFAULT_SUPPORTED_OPS  # fvcore.nn.flop_count is also a function's name
     return _DEFAULT_SUPPORTED_OPS
-
-
-def _baddbmm(inputs: list[Any], outputs: list[Any]) -> int:
-    """Of input + first @ second, (B, n, m) and (B, m, p), as nodes of a trace."""
-    first, second = (value.type().sizes() for value in inputs[1:3])
-    return math.prod(first) * second[-1]

@@ -7,7 +7,9 @@ from sw_mmseg.openmmlab.change import Change
 from sw_mmseg.openmmlab.checkpoints import CHECKPOINTS_ARE_DATA
 from sw_mmseg.openmmlab.config_paths import CONFIGS_BY_NAME
 from sw_mmseg.openmmlab.debug_messages import DEBUG_MESSAGES
+from sw_mmseg.openmmlab.efficient_eval import EFFICIENT_EVAL
 from sw_mmseg.openmmlab.extension import EXTENSION_CHANGES
+from sw_mmseg.openmmlab.flop_counter import FLOP_COUNTER
 from sw_mmseg.openmmlab.inferencer import INFERENCER
 from sw_mmseg.openmmlab.sync_batchnorm import SYNC_BATCHNORM
 from sw_mmseg.openmmlab.sync_converters import CONVERTERS
@@ -25,4 +27,6 @@ CHANGES: tuple[Change, ...] = (
     CONFIGS_BY_NAME,
     ACCUMULATION,
     INFERENCER,
+    EFFICIENT_EVAL,
+    FLOP_COUNTER,
 )

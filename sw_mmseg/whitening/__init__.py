@@ -4,7 +4,7 @@ Shapes in this package: N samples, C channels, H×W or * pixels; C = G·D, with 
 
 Reading order: `maths` (the equations, forward and backward), `autograd` (over a whole layer, with a gradient), `layer`
 and `presets`, which is all of it in torch; then `backends`, which make it fast; then what uses it: `conversion` and
-`placement` (into a model), `diagnosis` (does it whiten?), `folding` (into a convolution), `checkpoint`.
+`placement` (into a model), `diagnosis` (does it whiten?), `folding` (into a convolution), `checkpoint`, `counting`.
 """
 
 from .autograd import switch_whiten

@@ -2,7 +2,7 @@
 
 A BatchNorm's `weight`, `bias` and `running_mean` keep their names; its `running_var` becomes the diagonal of
 `running_cov`. Nothing of a checkpoint is dropped in silence: what cannot be used becomes an error, except running
-statistics that an Ω without batch statistics has no use for, which are logged.
+statistics that a layer has no use for, which are logged.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ def adapt_state_dict(layer: SwitchWhiten, state_dict: MutableMapping[str, Tensor
     if not keys & {'weight', 'bias', 'running_mean', 'running_var', 'running_cov', 'mean_logits', 'cov_logits'}:
         return []  # nothing for this layer: the caller reports missing keys
     errors = _adapt_logits(layer, state_dict, prefix)
+    errors += _untied_logits(layer, state_dict, prefix)
     if layer.running_cov is None:
         _drop_running(state_dict, prefix)
         return errors
@@ -41,6 +42,10 @@ def adapt_state_dict(layer: SwitchWhiten, state_dict: MutableMapping[str, Tensor
                           f'layer has group_size={layer.group_size} of {layer.num_features} channels: build it so')
             fitted = layer.running_cov
         state_dict[prefix + 'running_cov'] = fitted
+    for name in ('running_mean', 'running_cov'):  # with `assign` the layer takes the entries themselves
+        if prefix + name in state_dict:
+            entry = state_dict[prefix + name]
+            state_dict[prefix + name] = entry.to(torch.promote_types(entry.dtype, torch.float32))
     return errors
 
 
@@ -60,11 +65,23 @@ def _adapt_logits(layer: SwitchWhiten, state_dict: MutableMapping[str, Tensor], 
     return errors
 
 
+def _untied_logits(layer: SwitchWhiten, state_dict: MutableMapping[str, Tensor], prefix: str) -> list[str]:
+    """Two sets of logits for a layer that has one are refused."""
+    if not layer.tie_weights:
+        return []
+    of_cov, of_mean = state_dict.get(prefix + 'cov_logits'), state_dict.get(prefix + 'mean_logits')
+    if of_cov is None or of_mean is None or of_cov.is_meta or of_mean.is_meta or torch.equal(of_cov, of_mean):
+        return []
+    return [f'{prefix}cov_logits differs from {prefix}mean_logits, and the layer has one of them for both '
+            '(tie_weights=True): build it with tie_weights=False']
+
+
 def _drop_running(state_dict: MutableMapping[str, Tensor], prefix: str) -> None:
     dropped = [name for name in ('running_mean', 'running_var', 'running_cov', 'num_batches_tracked')
                if state_dict.pop(prefix + name, None) is not None]
     if dropped:
-        _LOGGER.info('%s: no batch statistic in this layer, %s of the checkpoint not used', prefix.rstrip('.'), dropped)
+        _LOGGER.info('%s: no running statistics in this layer, %s of the checkpoint not used', prefix.rstrip('.'),
+                     dropped)
 
 
 def _fit_cov(cov: Tensor, shape: torch.Size) -> Tensor | None:

@@ -18,7 +18,8 @@ from torch.nn.modules.batchnorm import _BatchNorm  # private: all BatchNorms, of
 
 from .layer import SwitchWhiten, SwitchWhiten1d, SwitchWhiten2d, SwitchWhiten3d
 
-__all__ = ['convert', 'convert_sync_batchnorm', 'largest_group_size', 'replace_norm']
+__all__ = ['check_replaceable', 'convert', 'convert_sync_batchnorm', 'foreign_hooks', 'largest_group_size',
+           'parts_after', 'replace_norm']
 
 _LOGGER = logging.getLogger(__name__)
 _Norm = TypeVar('_Norm', bound=nn.Module)
@@ -29,19 +30,24 @@ def convert(model: nn.Module, group_size: int = 16, where: Callable[[str, nn.Mod
             **options: Any) -> dict[str, SwitchWhiten]:
     """Puts SW in place of every BatchNorm of `model`, in place; returns the new layers by name.
 
+    What a norm hands on is said at `replace_norm`; a norm that stands in several places remains one.
+
     Args:
         model: its BatchNorms are `torch.nn`'s or derived from them. SW layers in it stay as they are.
         group_size: the most channels that are whitened together, see above.
-        where: chooses by name and norm; None takes every BatchNorm.
+        where: chooses by name and norm; None takes every BatchNorm. One with several names is asked about by the first.
         options: of `SwitchWhiten2d`, such as `statistics`.
 
     Raises:
-        ValueError: `model` is itself a BatchNorm, or none was chosen. The model is unchanged then.
+        ValueError: `model` is itself a BatchNorm, none was chosen, or one cannot be replaced, see `replace_norm`. The
+            model is unchanged then.
     """
     chosen = {name: norm for name, norm in model.named_modules() if isinstance(norm, _BatchNorm)
               and not isinstance(norm, SwitchWhiten) and (where is None or where(name, norm))}
     if not chosen or '' in chosen:
         raise ValueError(f'no BatchNorm chosen inside {type(model).__name__}')
+    for name, norm in chosen.items():
+        check_replaceable(name, norm)
     sizes = {name: largest_group_size(norm.num_features, group_size) for name, norm in chosen.items()}
     layers = {name: _layer_for(norm)(norm.num_features, group_size=sizes[name], **{**_shared(norm), **options})
               for name, norm in chosen.items()}
@@ -84,14 +90,18 @@ def largest_group_size(channels: int, limit: int) -> int:
 def replace_norm(model: nn.Module, name: str, norm: _Norm, like: Tensor | None = None) -> _Norm:
     """Puts `norm` in place of the norm called `name` and returns it.
 
-    It takes over parameters, statistics, device, dtype and mode. A norm without any tensors has neither device nor
-    dtype: those are of `like` then, or stay what they are. A replaced norm without affine parameters leaves the new
-    one's as they were made; the activation that timm's norms apply behind themselves stays behind the new one.
+    It takes over parameters, statistics, device, dtype and mode, and stands wherever the old one stood in `model`. What
+    was frozen stays frozen: a parameter without gradient, and of a norm whose parameters all have none, the switches
+    too. A norm without any tensors has neither device nor dtype: those are of `like` then, or stay what they are. A
+    replaced norm without affine parameters leaves the new one's as they were made; the activation that timm's norms
+    apply behind themselves stays behind the new one.
 
     Raises:
         AttributeError: no such module.
+        ValueError: the norm has hooks, or modules inside that are not such an activation; they would be lost.
     """
     old = model.get_submodule(name)
+    check_replaceable(name, old)
     entries = old.state_dict()
     reference = next((tensor for tensor in entries.values() if tensor.is_floating_point()), like)
     if reference is not None:
@@ -102,17 +112,54 @@ def replace_norm(model: nn.Module, name: str, norm: _Norm, like: Tensor | None =
     if state:
         norm.load_state_dict(state, strict=False)
     norm.train(old.training)
-    if all(isinstance(getattr(old, part, None), nn.Module) for part in _AFTER):
-        for part in _AFTER:
-            norm.add_module(part, getattr(old, part))
+    _freeze_alike(old, norm)
+    if parts_after(old):
+        for part, module in parts_after(old).items():
+            norm.add_module(part, module)
         norm.register_forward_hook(_apply_activation)
-    parent, _, last = name.rpartition('.')
-    setattr(model.get_submodule(parent), last, norm)
+    for place in [place for place, module in model.named_modules(remove_duplicate=False) if module is old]:
+        parent, _, last = place.rpartition('.')
+        setattr(model.get_submodule(parent), last, norm)
     return norm
 
 
+def parts_after(norm: nn.Module) -> dict[str, nn.Module]:
+    """The modules inside `norm` that work on its output, in their order."""
+    return {part: norm.get_submodule(part) for part in _AFTER if isinstance(getattr(norm, part, None), nn.Module)}
+
+
+def foreign_hooks(module: nn.Module) -> list[str]:
+    """The names of hooks of a call that others put on `module`; torch has no public question for them."""
+    hooks = (*module._forward_pre_hooks.values(), *module._forward_hooks.values(), *module._backward_hooks.values(),
+             *module._backward_pre_hooks.values())
+    return [getattr(hook, '__name__', repr(hook)) for hook in hooks if hook is not _apply_activation]
+
+
+def check_replaceable(name: str, norm: nn.Module) -> None:
+    """Raises `ValueError` where something of `norm` would be lost with it."""
+    hooks = foreign_hooks(norm)
+    if hooks:
+        raise ValueError(f'{name} has hooks that the new norm would not have: {hooks}. Remove them first, and register '
+                         'them on the new norm')
+    inside = [child for child, _ in norm.named_children() if child not in parts_after(norm)]
+    if inside:
+        raise ValueError(f'{name}, a {type(norm).__name__}, has modules inside that the new norm would not have: '
+                         f'{inside}. Leave it out, or take them out of it first')
+
+
+def _freeze_alike(old: nn.Module, norm: nn.Module) -> None:
+    before = dict(old.named_parameters(recurse=False))
+    frozen = before and not any(parameter.requires_grad for parameter in before.values())
+    for name, parameter in norm.named_parameters(recurse=False):
+        parameter.requires_grad_(before[name].requires_grad if name in before else not frozen)
+    if isinstance(old, _BatchNorm) and isinstance(norm, _BatchNorm) and old.running_mean is not None:
+        norm.track_running_stats &= old.track_running_stats
+
+
 def _shared(norm: _BatchNorm) -> dict[str, Any]:
-    return {'eps': norm.eps, 'momentum': norm.momentum, 'affine': norm.affine}
+    shared = {'eps': norm.eps, 'momentum': norm.momentum, 'affine': norm.affine,
+              'track_running_stats': norm.running_mean is not None}
+    return {**shared, 'process_group': norm.process_group} if isinstance(norm, nn.SyncBatchNorm) else shared
 
 
 def _layer_for(norm: _BatchNorm) -> type[SwitchWhiten]:
@@ -123,6 +170,6 @@ def _layer_for(norm: _BatchNorm) -> type[SwitchWhiten]:
 
 
 def _apply_activation(norm: nn.Module, _: tuple[Tensor, ...], output: Tensor) -> Tensor:
-    for part in _AFTER:
-        output = norm.get_submodule(part)(output)
+    for module in parts_after(norm).values():
+        output = module(output)
     return output

@@ -16,7 +16,7 @@ from torch import Tensor
 from .autograd import full_precision
 from .backends import torch_backend
 from .checks import check_enough_pixels, check_input
-from .maths import Moments, compute_dtype, inverse_sqrt, mix, pool_moments, sources
+from .maths import BATCH, Moments, compute_dtype, inverse_sqrt, mix, pool_moments, sources
 
 if TYPE_CHECKING:
     from .layer import SwitchWhiten
@@ -64,7 +64,8 @@ class Diagnosis(NamedTuple):
 
 @torch.no_grad()
 def diagnose(layer: SwitchWhiten, x: Tensor) -> Diagnosis:
-    """The state of `layer` on x (N, C, *), in its mode: batch moments are those of x, or the running ones.
+    """The state of `layer` on x (N, C, *), in its mode: batch moments are the running ones in evaluation, where there
+    are any, else those of x.
 
     No gradient flows and no statistic moves. It enters no collective: in training mode inside a process group the
     batch moments are those of this process.
@@ -75,7 +76,7 @@ def diagnose(layer: SwitchWhiten, x: Tensor) -> Diagnosis:
     check_input(layer, x)
     if len(x) == 0:
         raise ValueError(f'nothing to diagnose in an input without samples, shape {tuple(x.shape)}')
-    if layer.training:
+    if layer.training or (layer.running_mean is None and not BATCH.isdisjoint(layer.statistics)):
         check_enough_pixels(layer, x, None)
     with full_precision(x.device):
         sample = torch_backend.sample_moments(x.double(), layer.group_size)
@@ -92,7 +93,8 @@ def diagnose(layer: SwitchWhiten, x: Tensor) -> Diagnosis:
 
 def _mixed(layer: SwitchWhiten, sample: Moments) -> Moments:
     """μ̂ and Σ̂ of Equation 6, eps included."""
-    batch = pool_moments(sample) if layer.training else layer.running_moments(torch.float64)
+    running = None if layer.training else layer.running_moments(torch.float64)
+    batch = pool_moments(sample) if running is None else running
     mean_ratios, cov_ratios = (logits.double().softmax(0) for logits in (layer.mean_logits, layer.cov_logits))
     return mix(layer.statistics, mean_ratios, cov_ratios, *sources(layer.statistics, sample, batch), layer.eps)
 

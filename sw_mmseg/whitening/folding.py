@@ -3,7 +3,8 @@
 With μ̂ and Σ̂ fixed, y = A x + b is a 1×1 convolution in G groups, A = γ Σ̂^(−1/2) and b = β − A μ̂, and joins a
 convolution W, c before it as A W, A c + b. Statistics of an image cannot be fixed: a layer that has them folds only
 where their ratios add up to no more than a threshold. They are left out then, the others keep their proportions, and a
-report says how much was left out and, for an example input, what that changed. Nothing given is changed.
+report says how much was left out and, for an example input, what that changed. Nothing given is changed. An activation
+that came with a norm of timm (`replace_norm`) stays behind the convolution, as a module of its own.
 """
 
 import copy
@@ -13,6 +14,7 @@ from typing import NamedTuple, TypeAlias
 import torch
 from torch import Tensor, nn
 
+from .conversion import foreign_hooks, parts_after
 from .layer import SwitchWhiten, SwitchWhiten1d, SwitchWhiten2d, SwitchWhiten3d
 from .maths import BATCH, inverse_sqrt, mix
 from .readers import sole_readers
@@ -41,7 +43,8 @@ class FoldReport(NamedTuple):
 
 
 def fold(layer: nn.Module, threshold: float = 0.0, example: Tensor | None = None) -> tuple[nn.Module, FoldReport]:
-    """A `Conv1d`, `Conv2d` or `Conv3d` of kernel 1 in place of `layer`, in its dtype and on its device.
+    """A `Conv1d`, `Conv2d` or `Conv3d` of kernel 1 in place of `layer`, in its dtype and on its device; with the
+    activation behind it, as a `Sequential`, where the layer has one inside.
 
     Args:
         layer: a switchable layer in evaluation mode.
@@ -49,7 +52,8 @@ def fold(layer: nn.Module, threshold: float = 0.0, example: Tensor | None = None
         example: an input of the layer, to measure what that does.
 
     Raises:
-        ValueError: the layer is in training mode, has no batch statistic, or leans on image statistics too much.
+        ValueError: the layer is in training mode, has no running statistics, leans on image statistics too much, or has
+            hooks or a `forward` of a class derived from it, which the convolution would not have.
     """
     matrix, vector, report = _fixed_map(layer, threshold)
     kind = next(convolution for cls, convolution in _CONVOLUTIONS.items() if isinstance(layer, cls))
@@ -59,7 +63,8 @@ def fold(layer: nn.Module, threshold: float = 0.0, example: Tensor | None = None
     with torch.no_grad():
         conv.weight.copy_(matrix.reshape(conv.weight.shape))
         conv.get_parameter('bias').copy_(vector)
-    return conv, report if example is None else report._replace(error=_error(conv, layer, example))
+    folded = _with_activation(conv, layer)
+    return folded, report if example is None else report._replace(error=_error(folded, layer, example))
 
 
 def fold_into(conv: nn.Module, layer: nn.Module, threshold: float = 0.0,
@@ -71,6 +76,14 @@ def fold_into(conv: nn.Module, layer: nn.Module, threshold: float = 0.0,
         ValueError: as `fold`; or the two do not fit, in channels or because groups of the layer reach over several
             groups of the convolution.
     """
+    joined, report = _fold_into(conv, layer, threshold)
+    folded = _with_activation(joined, layer)
+    if example is not None:
+        report = report._replace(error=_error(folded, nn.Sequential(conv, layer), example))
+    return folded, report
+
+
+def _fold_into(conv: nn.Module, layer: nn.Module, threshold: float) -> tuple[nn.Module, FoldReport]:
     before = _fitting(conv, layer)
     matrix, vector, report = _fixed_map(layer, threshold)
     groups, size, _ = matrix.shape
@@ -83,9 +96,13 @@ def fold_into(conv: nn.Module, layer: nn.Module, threshold: float = 0.0,
             vector = vector + (matrix @ folded.bias.double().view(groups, size, 1)).flatten()
         folded.weight.copy_(weight.view(before.weight.shape))
         folded.bias.copy_(vector)
-    if example is not None:
-        report = report._replace(error=_error(folded, nn.Sequential(conv, layer), example))
     return folded, report
+
+
+def _with_activation(conv: nn.Module, layer: nn.Module) -> nn.Module:
+    """`conv`, and behind it copies of the modules that `layer` applies to its output."""
+    parts = [copy.deepcopy(part) for part in parts_after(layer).values() if not isinstance(part, nn.Identity)]
+    return nn.Sequential(conv, *parts).eval() if parts else conv
 
 
 def fold_model(model: nn.Module, threshold: float = 0.0, example: Tensor | None = None,
@@ -116,8 +133,9 @@ def fold_model(model: nn.Module, threshold: float = 0.0, example: Tensor | None 
     for name, (conv, report) in ready.items():
         before = _joinable(model, pairs.get(name), layers[name])
         if before is not None:
-            _set(folded, before, fold_into(model.get_submodule(before), layers[name], threshold)[0])
-        _set(folded, name, conv if before is None else nn.Identity())
+            _set(folded, before, _fold_into(model.get_submodule(before), layers[name], threshold)[0])
+            conv = _with_activation(nn.Identity(), layers[name])
+        _set(folded, name, conv)
         reports.append(report._replace(error=measured.get(name), name=name, into=before))
     return folded, reports
 
@@ -144,8 +162,13 @@ def _fixed_map(layer: nn.Module, threshold: float) -> tuple[Tensor, Tensor, Fold
         raise ValueError(f'threshold is a sum of ratios, at least 0 and less than 1; got {threshold}')
     kept = [index for index, word in enumerate(layer.statistics) if word in BATCH]
     running = layer.running_moments(torch.float64)
-    if not kept or running is None:
+    if not kept:
         raise ValueError(f'statistics {layer.statistics} are those of each image, which no convolution computes')
+    if running is None:
+        raise ValueError('it has no running statistics (track_running_stats=False): those of the batch are not fixed')
+    if foreign_hooks(layer) or type(layer).forward is not SwitchWhiten.forward:
+        what = foreign_hooks(layer) or f'{type(layer).__name__}.forward'
+        raise ValueError(f'the layer does more than whiten, which no convolution would do: {what}. Remove it first')
     if layer.training:
         raise ValueError('the layer is in training mode, where statistics are those of the batch: call .eval() first')
     ratios = [logits.detach().double().softmax(0) for logits in (layer.mean_logits, layer.cov_logits)]

@@ -1,26 +1,35 @@
 """Switchable Whitening as a layer that looks like `torch.nn.BatchNorm2d` (Sections 3.2 to 3.4 of the paper).
 
 Departures from the paper: running covariances are unbiased and without eps, as torch's running variance is, so that a
-BatchNorm checkpoint loads; `momentum` has torch's sense. Subclassing `_BatchNorm` is what makes closed isinstance lists
-elsewhere (frozen statistics, weight decay of norms, constant initialisation, `update_bn`) treat the layer as a norm.
+BatchNorm checkpoint loads; `momentum` has torch's sense. Subclassing torch's BatchNorm of the same rank is what makes
+closed isinstance lists elsewhere (frozen statistics, weight decay of norms, constant initialisation, `update_bn`) treat
+the layer as a norm. What folds or converts a BatchNorm asks for its `running_var`, which there is not.
 """
 
 import functools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
 import torch.distributed as dist
-from torch import Tensor, nn
+from torch import Tensor, fx, nn
 from torch.nn import init
 from torch.nn.modules.batchnorm import _BatchNorm  # private, and what isinstance lists elsewhere look for
 
-from .autograd import Whitened, resolve_group, whiten
-from .backends import select
+from .autograd import resolve_group, whiten
 from .checkpoint import adapt_state_dict
-from .checks import check_enough_pixels, check_input, check_no_transform, check_options, fitting_group_size
+from .checks import (
+    NO_RUNNING_VAR,
+    check_enough_pixels,
+    check_input,
+    check_no_transform,
+    check_options,
+    fitting_group_size,
+)
 from .diagnosis import Diagnosis, diagnose
 from .maths import BATCH, WHITENING, Moments, Parameters, Settings, compute_dtype, validate_statistics
+from .running import keep_precision, register_running, reset_running, track
+from .tracing import as_leaf
 
 __all__ = ['SwitchWhiten', 'SwitchWhiten1d', 'SwitchWhiten2d', 'SwitchWhiten3d']
 
@@ -41,13 +50,17 @@ class SwitchWhiten(_BatchNorm):
             is 1, whatever is asked.
         inverse_sqrt: 'newton' (Equation 7) or 'eigh' (Equation 4).
         iterations: T of Newton's iteration.
-        tie_weights: one set of logits for means and covariances.
+        tie_weights: one set of logits for means and covariances: `cov_logits` is another name of `mean_logits`.
+        track_running_stats: keep running statistics; without them, evaluation takes those of its batch, as torch's
+            norms do.
         sync: inside a process group, batch statistics are those of all processes. Without one, the local ones.
         process_group: the group to synchronise over; None for all processes.
 
     Attributes:
         mean_logits, cov_logits: λ and λ' of Equation 6, (|Ω|,), initialised to 1 as in the paper: equal ratios.
-        running_mean (C,), running_cov (G, D, D): statistics for evaluation; None where Ω has neither 'bw' nor 'bn'.
+        running_mean (C,), running_cov (G, D, D): statistics for evaluation, in fp32 at least; None where Ω has neither
+            'bw' nor 'bn', or nothing is tracked.
+        num_batches_tracked, num_batches_skipped: batches that moved them, and batches whose moments were not finite.
 
     Raises:
         ValueError: when built, for an unknown word or value or a group size that does not fit; when called, for inputs
@@ -58,6 +71,7 @@ class SwitchWhiten(_BatchNorm):
     mean_logits: nn.Parameter
     cov_logits: nn.Parameter
     running_cov: Tensor | None
+    num_batches_skipped: Tensor | None
 
     def __init__(
         self,
@@ -70,6 +84,7 @@ class SwitchWhiten(_BatchNorm):
         inverse_sqrt: str = 'newton',
         iterations: int = 5,
         tie_weights: bool = False,
+        track_running_stats: bool = True,
         sync: bool = True,
         process_group: dist.ProcessGroup | None = None,
         device: torch.device | str | None = None,
@@ -82,28 +97,21 @@ class SwitchWhiten(_BatchNorm):
         self.group_size = 1 if WHITENING.isdisjoint(self.statistics) else fitting_group_size(num_features, group_size)
         self.inverse_sqrt, self.iterations, self.tie_weights = inverse_sqrt, iterations, tie_weights
         self.sync, self.process_group = sync, process_group
-        self.track_running_stats = not BATCH.isdisjoint(self.statistics)
+        self.track_running_stats = track_running_stats and not BATCH.isdisjoint(self.statistics)
         self._register(device, dtype)
         self.reset_parameters()
 
     def _register(self, device: torch.device | str | None, dtype: torch.dtype | None) -> None:
-        c, d, new = self.num_features, self.group_size, functools.partial(torch.empty, device=device, dtype=dtype)
+        c, new = self.num_features, functools.partial(torch.empty, device=device, dtype=dtype)
         for name in ('weight', 'bias'):
             self.register_parameter(name, nn.Parameter(new(c)) if self.affine else None)
         self.mean_logits = nn.Parameter(new(len(self.statistics)))
         self.cov_logits = self.mean_logits if self.tie_weights else nn.Parameter(torch.empty_like(self.mean_logits))
-        tracked = self.track_running_stats
-        self.register_buffer('running_mean', new(c) if tracked else None)
-        self.register_buffer('running_cov', new(c // d, d, d) if tracked else None)
-        batches = torch.zeros((), dtype=torch.long, device=device)
-        self.register_buffer('num_batches_tracked', batches if tracked else None)
+        register_running(self, self.track_running_stats, device, dtype)
 
     def reset_running_stats(self) -> None:
         """Mean 0 and the identity as covariance, as if no batch had been seen."""
-        if self.running_mean is not None and self.running_cov is not None and self.num_batches_tracked is not None:
-            self.running_mean.zero_()
-            self.running_cov.copy_(torch.eye(self.group_size).expand_as(self.running_cov))
-            self.num_batches_tracked.zero_()
+        reset_running(self)
 
     def reset_parameters(self) -> None:
         """γ = 1, β = 0, equal ratios, and fresh running statistics."""
@@ -114,40 +122,42 @@ class SwitchWhiten(_BatchNorm):
             init.ones_(self.weight)
             init.zeros_(self.bias)
 
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """As of any module, and a leaf for every tracer of `torch.fx` that comes upon it."""
+        if args and isinstance(args[0], fx.Proxy):
+            return as_leaf(self, args[0])
+        return super().__call__(*args, **kwargs)
+
     def forward(self, input: Tensor) -> Tensor:
         """Evaluation takes the running statistics as those of the batch; training takes the input's, and moves them.
         Which way through torch the computation goes, `whiten` says."""
         check_input(self, input)
-        if not self.training:
-            return whiten(input, self.learned(), self.running_moments(compute_dtype(input)), self.settings()).output
-        group = None if BATCH.isdisjoint(self.statistics) else resolve_group(self.sync, self.process_group)
+        running = self.running_moments(compute_dtype(input))
+        if not self.training and (running is not None or BATCH.isdisjoint(self.statistics)):
+            return whiten(input, self.learned(), running, self.settings()).output
+        pooled = self.training and not BATCH.isdisjoint(self.statistics)
+        group = resolve_group(self.sync, self.process_group) if pooled else None
         if input.shape[0] == 0 and group is None:
             return self._empty(input)
         check_enough_pixels(self, input, group)
-        check_no_transform(self)
+        check_no_transform(self, group)
         whitened = whiten(input, self.learned(), None, self.settings(group))
-        if self.track_running_stats:
-            self._track(whitened)
+        if self.training and self.track_running_stats:  # others switch it off for a while
+            track(self, whitened)
         return whitened.output
 
-    @torch.no_grad()
-    def _track(self, batch: Whitened) -> None:
-        """Lines 7 and 8 of Algorithm 1, with the unbiased covariance; nothing where Ω has no batch statistic."""
-        running_mean, running_cov, batches = self.running_mean, self.running_cov, self.num_batches_tracked
-        if batch.mean is None or batch.cov is None or running_mean is None or running_cov is None or batches is None:
-            return
-        pixels, dtype = batch.pixels, running_cov.dtype
-        seen: int | Tensor = 1
-        scale: float | Tensor = 1.0
-        if isinstance(pixels, Tensor):  # of all processes: reading it would make a GPU wait, and it may be 0
-            seen, scale = pixels > 0, (pixels / (pixels - 1).clamp_min(1)).to(batch.cov.dtype)
-        else:
-            scale = pixels / max(pixels - 1, 1)
-        factor = 1.0 / (batches + seen).clamp_min(1).to(dtype) if self.momentum is None else self.momentum
-        if isinstance(seen, Tensor):
-            factor = factor * seen.to(dtype)
-        backend = select(batch.mean, self.group_size)
-        backend.track(Moments(running_mean, running_cov), batches, Moments(batch.mean, batch.cov), factor, scale, seen)
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> 'SwitchWhiten':
+        """What `.to`, `.half` and the like go through."""
+        before = dict(self._buffers)
+        super()._apply(fn, recurse)
+        keep_precision(self, before)
+        self._tie()
+        return self
+
+    def _tie(self) -> None:
+        """One parameter under two names comes apart where torch puts a new one under each."""
+        if self.tie_weights:
+            self.cov_logits = self.mean_logits
 
     def learned(self) -> Parameters:
         """Weight, bias and the logits of both mixtures."""
@@ -189,10 +199,7 @@ class SwitchWhiten(_BatchNorm):
     def __getattr__(self, name: str) -> Any:
         """Code that asks a norm for `running_var` folds or converts BatchNorm, which would drop the covariance."""
         if name == 'running_var':
-            raise AttributeError(
-                f'{type(self).__name__} has no running_var but running_cov, a covariance a group, and synchronises by '
-                'itself (sync=True): convert BatchNorms beside it with sw_mmseg.whitening.convert_sync_batchnorm, and '
-                'fold it into a convolution with sw_mmseg.whitening.fold')
+            raise AttributeError(NO_RUNNING_VAR.format(type(self).__name__))
         return super().__getattr__(name)
 
     def _load_from_state_dict(self, state_dict, prefix, local_metadata, strict, missing_keys, unexpected_keys,
@@ -200,6 +207,7 @@ class SwitchWhiten(_BatchNorm):
         error_msgs += adapt_state_dict(self, state_dict, prefix)
         super()._load_from_state_dict(state_dict, prefix, local_metadata, strict, missing_keys, unexpected_keys,
                                       error_msgs)
+        self._tie()
 
     def extra_repr(self) -> str:
         """The arguments that differ from the defaults, as BatchNorm prints its own."""
@@ -211,18 +219,19 @@ class SwitchWhiten(_BatchNorm):
         return text + (', tie_weights=True' if self.tie_weights else '') + ('' if self.sync else ', sync=False')
 
 
-class SwitchWhiten1d(SwitchWhiten, _BatchNorm):  # `_BatchNorm` again: mmengine's init_cfg matches direct bases by name
+# `_BatchNorm` once more as a direct base, since mmengine's init_cfg matches those by name
+class SwitchWhiten1d(SwitchWhiten, nn.BatchNorm1d, _BatchNorm):
     """SW over (N, C) or (N, C, L). See `SwitchWhiten2d`."""
 
     ranks = (2, 3)
 
 
-class SwitchWhiten2d(SwitchWhiten, _BatchNorm):  # noqa: D101  it is the next line
+class SwitchWhiten2d(SwitchWhiten, nn.BatchNorm2d, _BatchNorm):  # noqa: D101  it is the next line
     __doc__ = SwitchWhiten.__doc__
     ranks = (4,)
 
 
-class SwitchWhiten3d(SwitchWhiten, _BatchNorm):
+class SwitchWhiten3d(SwitchWhiten, nn.BatchNorm3d, _BatchNorm):
     """SW over (N, C, T, H, W). See `SwitchWhiten2d`."""
 
     ranks = (5,)

@@ -14,7 +14,7 @@ from typing import TypeAlias
 from torch import nn
 from torch.nn.modules.batchnorm import _NormBase  # private: all BatchNorms and InstanceNorms
 
-from .conversion import replace_norm
+from .conversion import check_replaceable, replace_norm
 from .layer import SwitchWhiten
 
 __all__ = ['SHORTCUTS', 'Site', 'convolution_sites', 'describe', 'every', 'place_norm']
@@ -75,12 +75,12 @@ def place_norm(model: nn.Module, where: Callable[[Site], bool] | Iterable[str], 
     """Replaces the norm behind every chosen convolution by `make_norm(channels)`, in place; returns the new sites.
 
     `where` is a predicate on `Site`, such as `every(3)`, or the names of convolutions. A new norm takes over the
-    parameters, statistics, device, dtype and mode of the old one; a replaced norm without affine parameters leaves the
-    new one's as they were made.
+    parameters, statistics, device, dtype and mode of the old one, see `replace_norm`; a replaced norm without affine
+    parameters leaves the new one's as they were made.
 
     Raises:
-        ValueError: nothing was chosen, a name is not a counted convolution, or a chosen convolution has no norm behind
-            it. The model is unchanged then.
+        ValueError: nothing was chosen, a name is not a counted convolution, a chosen convolution has no norm behind it,
+            or its norm cannot be replaced, see `replace_norm`. The model is unchanged then.
     """
     sites = convolution_sites(model, shortcuts)
     chosen = [site for site in sites if where(site)] if callable(where) else _by_name(sites, where)
@@ -89,9 +89,15 @@ def place_norm(model: nn.Module, where: Callable[[Site], bool] | Iterable[str], 
     bare = [site.conv_name for site in chosen if site.norm_name is None]
     if bare:
         raise ValueError(f'no norm behind {bare}: build the model with a norm there, or leave them out of `where`')
-    names = [(site, site.norm_name) for site in chosen if site.norm_name is not None]
-    return [replace(site, norm=replace_norm(model, name, make_norm(site.conv.out_channels), site.conv.weight))
-            for site, name in names]
+    placed: dict[nn.Module, nn.Module] = {}  # by the old norm, which may stand behind several convolutions
+    for site in chosen:
+        if site.norm is not None and site.norm_name is not None:
+            check_replaceable(site.norm_name, site.norm)
+    for site in chosen:
+        if site.norm is not None and site.norm_name is not None and site.norm not in placed:
+            norm = make_norm(site.conv.out_channels)
+            placed[site.norm] = replace_norm(model, site.norm_name, norm, site.conv.weight)
+    return [replace(site, norm=placed[site.norm]) for site in chosen if site.norm is not None]
 
 
 def describe(model: nn.Module, shortcuts: Iterable[str] = SHORTCUTS) -> str:
@@ -112,7 +118,10 @@ def _pairs(model: nn.Module) -> Iterator[_Pair]:
     """Every convolution with the norm behind it, parents first to last in the order of registration."""
 
     def walk(parent: nn.Module, prefix: str) -> Iterator[_Pair]:
-        children = list(parent.named_children())
+        listed = dict(parent.named_children())
+        # a norm stands behind every convolution that has it, also under a second name in the same parent
+        children = [(name, child) for name, child in parent._modules.items()
+                    if child is not None and (name in listed or isinstance(child, _NORMS))]
         for position, (name, child) in enumerate(children):
             if isinstance(child, _CONVOLUTIONS):
                 norm = _following_norm(children[position + 1:], child.out_channels)

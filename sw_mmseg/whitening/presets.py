@@ -7,7 +7,8 @@
 from collections.abc import Sequence
 from typing import Any
 
-from torch.nn.modules.batchnorm import _BatchNorm  # a direct base again, as in `layer`
+from torch import nn
+from torch.nn.modules.batchnorm import _BatchNorm  # these two are direct bases again, as in `layer`
 
 from .layer import SwitchWhiten2d
 
@@ -25,7 +26,7 @@ PRESETS = {
 }
 
 
-class FullSwitchWhiten2d(SwitchWhiten2d, _BatchNorm):
+class FullSwitchWhiten2d(SwitchWhiten2d, nn.BatchNorm2d, _BatchNorm):
     """SWb: Ω = {bw, iw, bn, in, ln}."""
 
     def __init__(self, num_features: int, eps: float = 1e-5, momentum: float | None = 0.1, affine: bool = True,
@@ -33,7 +34,7 @@ class FullSwitchWhiten2d(SwitchWhiten2d, _BatchNorm):
         super().__init__(num_features, eps, momentum, affine, statistics, **options)
 
 
-class SwitchNorm2d(SwitchWhiten2d, _BatchNorm):
+class SwitchNorm2d(SwitchWhiten2d, nn.BatchNorm2d, _BatchNorm):
     """SN: Ω = {bn, in, ln}."""
 
     def __init__(self, num_features: int, eps: float = 1e-5, momentum: float | None = 0.1, affine: bool = True,
@@ -41,7 +42,7 @@ class SwitchNorm2d(SwitchWhiten2d, _BatchNorm):
         super().__init__(num_features, eps, momentum, affine, statistics, **options)
 
 
-class BatchWhiten2d(SwitchWhiten2d, _BatchNorm):
+class BatchWhiten2d(SwitchWhiten2d, nn.BatchNorm2d, _BatchNorm):
     """BW: Ω = {bw}."""
 
     def __init__(self, num_features: int, eps: float = 1e-5, momentum: float | None = 0.1, affine: bool = True,
@@ -49,7 +50,7 @@ class BatchWhiten2d(SwitchWhiten2d, _BatchNorm):
         super().__init__(num_features, eps, momentum, affine, statistics, **options)
 
 
-class InstanceWhiten2d(SwitchWhiten2d, _BatchNorm):
+class InstanceWhiten2d(SwitchWhiten2d, nn.BatchNorm2d, _BatchNorm):
     """IW: Ω = {iw}."""
 
     def __init__(self, num_features: int, eps: float = 1e-5, momentum: float | None = 0.1, affine: bool = True,

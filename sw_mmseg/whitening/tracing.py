@@ -2,9 +2,27 @@
 that is not torch's cannot be called.
 """
 
-import torch
+from __future__ import annotations
 
-__all__ = ['is_exported', 'is_followed', 'is_transformed']
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import fx
+
+if TYPE_CHECKING:
+    from torch import nn
+
+__all__ = ['as_leaf', 'is_exported', 'is_followed', 'is_recorded', 'is_transformed']
+
+
+def as_leaf(module: nn.Module, input: fx.Proxy) -> Any:
+    """One node for a call of `module`, whatever tracer of `torch.fx` asks: each has its own test for leaves."""
+    tracer: Any = input.tracer  # an `fx.Tracer`
+
+    def forward(input: fx.Proxy) -> Any:
+        return tracer.create_proxy('call_module', tracer.path_of_module(module), (input,), {})
+
+    return tracer.call_module(module, forward, (input,), {})
 
 
 def is_transformed() -> bool:
@@ -20,6 +38,11 @@ def is_exported() -> bool:
     return torch.compiler._is_exporting_flag or torch.jit.is_tracing() or is_transformed()
 
 
+def is_recorded() -> bool:
+    """A mode sees each operation that torch dispatches: fake tensors, `make_fx`, counters of operations."""
+    return torch._C._len_torch_dispatch_stack() > 0
+
+
 def is_followed() -> bool:
-    """Exported or compiled: no branch on the values of a tensor."""
-    return torch.compiler.is_compiling() or torch.jit.is_tracing() or is_transformed()
+    """Exported, compiled or recorded: no branch on the values of a tensor."""
+    return torch.compiler.is_compiling() or torch.jit.is_tracing() or is_transformed() or is_recorded()

@@ -11,8 +11,11 @@ import mmengine.logging
 import pytest
 import torch
 import torch.distributed as dist
+from mmcv.cnn import ConvModule
+from mmengine.analysis import get_model_complexity_info
 from mmengine.config import Config
 from mmengine.fileio import LocalBackend
+from mmengine.model.efficient_conv_bn_eval import turn_on_efficient_conv_bn_eval
 from mmengine.optim import OptimWrapper
 from mmengine.registry import MODELS
 from mmengine.runner import CheckpointLoader
@@ -118,6 +121,20 @@ def a_part_of_an_iteration_counts_as_one(unchanged, tmp_path):
     assert updates['counted'] != updates['parts']
 
 
+def sw_fails_in_efficient_evaluation(unchanged, tmp_path):
+    unchanged('efficient_conv_bn_eval')
+    model = nn.Sequential(nn.Sequential(nn.Conv2d(3, 16, 3), SwitchWhiten2d(16)))
+    turn_on_efficient_conv_bn_eval(model, '0')
+    for network in (model, ConvModule(3, 16, 3, norm_cfg=dict(type='SW'), efficient_conv_bn_eval=True)):
+        pytest.raises(AttributeError, network.eval(), torch.randn(2, 3, 8, 8)).match('has no running_var')
+
+
+def the_counter_leaves_products_out(unchanged, tmp_path):
+    unchanged("mmengine's counter of multiply-adds")
+    counted = get_model_complexity_info(nn.Sequential(SwitchWhiten2d(16)).eval(), (16, 8, 8))['flops']
+    assert counted == 16 * 16 * 8 * 8 + 8 * 16**3 + 16 * 16  # without the application, and two thirds of Newton's
+
+
 ALONE = '''
     import importlib.util, sys
     import mmengine, mmcv
@@ -199,6 +216,8 @@ WITHOUT = {
     'files are written whole': a_full_disk_cuts_files_short,
     'configs by name': a_base_is_not_found_by_its_name,
     'backward passes that are parts of an iteration': a_part_of_an_iteration_counts_as_one,
+    'efficient_conv_bn_eval': sw_fails_in_efficient_evaluation,
+    "mmengine's counter of multiply-adds": the_counter_leaves_products_out,
 }
 
 

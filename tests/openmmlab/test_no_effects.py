@@ -5,6 +5,7 @@ import functools
 import pytest
 
 from sw_mmseg.openmmlab import CHANGES
+from sw_mmseg.openmmlab.efficient_eval import HOLDERS as EVALUATING
 from sw_mmseg.openmmlab.sync_converters import HOLDERS
 from tests.openmmlab.processes import UPSTREAM, python
 
@@ -76,6 +77,7 @@ def test_the_snapshot_sees_what_the_plugin_changes():
                  'torch.nn.modules.batchnorm.SyncBatchNorm.convert_sync_batchnorm',
                  'mmengine.config.config.Config._get_cfg_path', 'mmengine.logging.print_log',
                  'mmengine.logging.logger.print_log'}
+    expected |= {f'{holder}.efficient_conv_bn_eval_forward' for holder in EVALUATING}
     if TABLE['SyncBN without a GPU'].needed():
         expected |= {'registry.mmengine/model.SyncBN'}
     if TABLE['mmcv._ext'].needed() and not UPSTREAM:  # where it is there already

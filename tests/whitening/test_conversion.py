@@ -15,6 +15,8 @@ from sw_mmseg.whitening import (
     SwitchWhiten2d,
     SwitchWhiten3d,
     convert,
+    every,
+    place_norm,
     replace_norm,
 )
 from sw_mmseg.whitening.conversion import largest_group_size
@@ -134,3 +136,92 @@ def test_other_ranks_and_what_is_chosen():
             convert(wrong)
     with pytest.raises(AttributeError):
         replace_norm(model, '9', nn.BatchNorm2d(8))
+
+
+def of_two(make=nn.BatchNorm2d):
+    return nn.Sequential(nn.Conv2d(3, 16, 1), make(16), nn.ReLU(), nn.Conv2d(16, 16, 1), make(16))
+
+
+PLACEMENTS = {
+    'convert': lambda model, **options: convert(model, **options),
+    'place_norm': lambda model, **options: place_norm(model, every(1), lambda c: SwitchWhiten2d(c, **options)),
+}
+
+
+@pytest.mark.parametrize('place', PLACEMENTS.values(), ids=PLACEMENTS)
+def test_what_was_frozen_stays_frozen(place):
+    """Of a norm that is wholly frozen the switches too: a step moves nothing of it."""
+    model = of_two()
+    model[1].requires_grad_(False).eval()
+    model[4].weight.requires_grad_(False)
+    place(model)
+    frozen, half = model[1], model[4]
+    assert not any(parameter.requires_grad for parameter in frozen.parameters()) and not frozen.training
+    assert {name for name, parameter in half.named_parameters() if parameter.requires_grad} == {
+        'bias', 'mean_logits', 'cov_logits'}
+    before = copy.deepcopy(frozen.state_dict())
+    optimizer = torch.optim.SGD([p for p in model.parameters() if p.requires_grad], 0.1)
+    model(torch.randn(2, 3, 5, 5)).square().sum().backward()
+    optimizer.step()
+    assert all(torch.equal(tensor, before[name]) for name, tensor in frozen.state_dict().items())
+
+
+@pytest.mark.parametrize('register', ['register_forward_hook', 'register_forward_pre_hook',
+                                      'register_full_backward_hook', 'register_full_backward_pre_hook'])
+@pytest.mark.parametrize('place', PLACEMENTS.values(), ids=PLACEMENTS)
+def test_hooks_are_not_dropped(place, register):
+    model = of_two()
+    handle = getattr(model[4], register)(lambda *_: None)
+    with pytest.raises(ValueError, match='4 has hooks .*lambda.*Remove them first'):
+        place(model)
+    assert type(model[1]) is type(model[4]) is nn.BatchNorm2d  # unchanged
+    handle.remove()
+    place(model)
+    assert isinstance(model[4], SwitchWhiten2d)
+
+
+def test_modules_inside_a_norm_are_not_dropped():
+    model = of_two()
+    model[4].adapter = nn.Linear(2, 2)
+    with pytest.raises(ValueError, match=r"4, a BatchNorm2d, has modules inside .*\['adapter'\]"):
+        convert(model)
+    assert type(model[1]) is nn.BatchNorm2d
+
+
+class Shared(nn.Module):
+    """One norm behind two convolutions, under two names of one module and a third of another."""
+
+    def __init__(self):
+        super().__init__()
+        norm = nn.BatchNorm2d(16)
+        self.conv1, self.norm1 = nn.Conv2d(3, 16, 1), norm
+        self.conv2, self.norm2 = nn.Conv2d(16, 16, 1), norm
+        self.part = nn.ModuleDict({'again': norm})
+
+    def forward(self, x):
+        return self.part['again'](self.norm2(self.conv2(self.norm1(self.conv1(x)))))
+
+
+@pytest.mark.parametrize('place', PLACEMENTS.values(), ids=PLACEMENTS)
+def test_a_norm_of_several_places_stays_one(place):
+    model = Shared()
+    twin = copy.deepcopy(model)
+    placed = place(model, statistics=('bn',))
+    assert isinstance(model.norm1, SwitchWhiten2d) and model.norm1 is model.norm2 is model.part['again']
+    assert all((site if isinstance(site, nn.Module) else site.norm) is model.norm1
+               for site in (placed.values() if isinstance(placed, dict) else placed))
+    x = torch.randn(2, 3, 5, 5)
+    torch.testing.assert_close(model(x), twin(x), rtol=1e-4, atol=1e-4)
+    torch.testing.assert_close(model.norm1.running_mean, twin.norm1.running_mean)
+    assert model.norm1.num_batches_tracked == 3
+
+
+def test_what_a_norm_tracks_and_with_whom_is_taken_over():
+    group = object()
+    model = nn.ModuleList([nn.BatchNorm2d(16, track_running_stats=False), nn.BatchNorm2d(16),
+                           nn.SyncBatchNorm(16, process_group=group)])
+    model[1].track_running_stats = False  # for a while
+    convert(model)
+    assert model[0].running_mean is None and model[0].running_cov is None
+    assert model[1].running_cov is not None and not model[1].track_running_stats
+    assert model[2].process_group is group and model[2].track_running_stats

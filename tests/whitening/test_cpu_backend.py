@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from sw_mmseg.whitening import SwitchWhiten2d, choose_backend, using_backend
-from sw_mmseg.whitening.backends import select, torch_backend
+from sw_mmseg.whitening.backends import Counters, select, torch_backend
 from sw_mmseg.whitening.backends.cpu import backend as cpu_backend
 from sw_mmseg.whitening.backends.cpu import library as cpu_library
 from sw_mmseg.whitening.maths import BATCH, INSTANCE, STATISTICS, Moments, Parameters, Settings, memory_format
@@ -202,9 +202,9 @@ def test_the_environment_variable_chooses(monkeypatch):
 
 def test_running_statistics_move_as_in_torch():
     running, new = (Moments(torch.randn(32), torch.randn(2, 16, 16)) for _ in range(2))
-    batches, expected = torch.tensor(3), [tensor + 0.1 * (other - tensor) for tensor, other in (
+    counters, expected = Counters(*torch.tensor([3, 0])), [tensor + 0.1 * (other - tensor) for tensor, other in (
         (running.mean, new.mean), (running.cov, 1.25 * new.cov))]
-    cpu_backend.track(running, batches, new, 0.1, 1.25, 1)
-    assert batches == 4
+    cpu_backend.track(running, counters, new, 0.1, 1.25, 1)
+    assert counters == (4, 0)
     for ours, exact in zip(running, expected):
         close(ours, exact, 1e-6)

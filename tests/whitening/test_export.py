@@ -100,3 +100,26 @@ def test_export_leaves_the_model_alone():
     x = torch.randn(SHAPES[0], requires_grad=True)
     model(x).sum().backward()
     assert x.grad is not None
+
+
+@pytest.mark.parametrize('words', OMEGAS, ids='+'.join)
+def test_the_older_exporter_to_onnx(words, tmp_path):
+    """Through `torch.jit.trace`, at other sizes and batches than it was exported with."""
+    pytest.importorskip('onnx')
+    runtime = pytest.importorskip('onnxruntime')
+    model = network(lambda c: SwitchWhiten2d(c, statistics=words))
+    axes = {'images': {0: 'batch', 2: 'height', 3: 'width'}}
+    torch.onnx.export(model, (torch.randn(SHAPES[0]),), tmp_path / 'model.onnx', dynamo=False, input_names=['images'],
+                      dynamic_axes=axes)
+    session = runtime.InferenceSession(tmp_path / 'model.onnx', providers=['CPUExecutionProvider'])
+    for shape in SHAPES:
+        x = torch.randn(shape)
+        output, = session.run(None, {'images': x.numpy()})
+        torch.testing.assert_close(torch.from_numpy(output), model(x).detach(), **EXACT)
+
+
+def test_the_older_exporter_has_no_eigh(tmp_path):
+    pytest.importorskip('onnx')
+    model = network(lambda c: SwitchWhiten2d(c, inverse_sqrt='eigh'))
+    with pytest.raises(torch.onnx.errors.UnsupportedOperatorError, match='eigh'):
+        torch.onnx.export(model, (torch.randn(SHAPES[0]),), tmp_path / 'model.onnx', dynamo=False)

@@ -83,8 +83,7 @@ def test_nan_stays_in_its_group_and_image(method):
     y = layer(x)
     assert torch.isnan(y[:, :4]).all()  # the batch statistics carry it to the other image, as in BatchNorm
     torch.testing.assert_close(y[:, 4:], clean[:, 4:])
-    assert torch.isnan(layer.running_cov[0]).any() and torch.isfinite(layer.running_cov[1]).all()
-    assert torch.isfinite(layer.running_mean[4:]).all()
+    assert layer.num_batches_skipped == 1 and (layer.running_cov == torch.eye(4)).all()  # it moves no statistics
     alone = SwitchWhiten2d(8, statistics=('iw',), group_size=4, inverse_sqrt=method)(x)
     assert torch.isnan(alone[0, :4]).all() and torch.isfinite(alone[1]).all() and torch.isfinite(alone[0, 4:]).all()
 

@@ -146,13 +146,24 @@ def test_weight_averaging_estimates_its_statistics():
     torch.testing.assert_close(layer.running_cov[0], sum(torch.cov(f) for f in features) / 3, **CLOSE)
 
 
+def test_tracking_is_switched_off_for_a_while_as_in_batchnorm():
+    for layer in (SwitchWhiten2d(16), nn.BatchNorm2d(16)):
+        before = {name: tensor.clone() for name, tensor in layer.state_dict().items()}
+        layer.track_running_stats = False
+        layer(torch.randn(2, 16, 4, 4) + 3)
+        assert all(torch.equal(tensor, before[name]) for name, tensor in layer.state_dict().items())
+        layer.track_running_stats = True
+        layer(torch.randn(2, 16, 4, 4) + 3)
+        assert layer.num_batches_tracked == 1 and (layer.running_mean > 0.1).all()
+
+
 def test_parameters_in_half():
     """A layer converted whole, as by `model.bfloat16()`: still computed in single."""
     layer = SwitchWhiten2d(16).bfloat16()
     x = torch.randn(2, 16, 6, 6).bfloat16()
     y = layer(x)
     y.sum().backward()
-    assert y.dtype == layer.weight.grad.dtype == layer.running_cov.dtype == torch.bfloat16
+    assert y.dtype == layer.weight.grad.dtype == torch.bfloat16 and layer.running_cov.dtype == torch.float32
     torch.testing.assert_close(y, SwitchWhiten2d(16)(x.float()).bfloat16())
 
 

@@ -18,9 +18,10 @@ import torch
 from torch import Tensor
 
 from . import torch_backend
-from .base import Algebra, Backend
+from .base import Algebra, Backend, Counters
 
-__all__ = ['CHOICES', 'VARIABLE', 'Algebra', 'Backend', 'choose_backend', 'select', 'torch_backend', 'using_backend']
+__all__ = ['CHOICES', 'VARIABLE', 'Algebra', 'Backend', 'Counters', 'choose_backend', 'select', 'torch_backend',
+           'using_backend']
 
 VARIABLE = 'SW_MMSEG_KERNELS'
 CHOICES = ('auto', 'torch')

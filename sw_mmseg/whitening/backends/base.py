@@ -7,18 +7,26 @@ x and dy are (N, C, *), contiguous or channels_last, and both alike; all else is
 where N is 1 in a matrix or vector it serves every sample.
 """
 
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import torch
 from torch import Tensor
 
 from ..maths import Affine, Gradients, Moments, Parameters, Settings
+from ..tracing import is_recorded
 
-__all__ = ['LARGEST_GROUP', 'Algebra', 'Backend', 'has_plain_memory']
+__all__ = ['LARGEST_GROUP', 'Algebra', 'Backend', 'Counters', 'has_plain_memory']
 
 # Of the C and Triton backends: D² sums of a larger group fit neither into the first-level cache nor into registers.
 LARGEST_GROUP = 64
 _PLAIN_TYPES = (Tensor, torch.nn.Parameter)
+
+
+class Counters(NamedTuple):
+    """Batches that moved the running statistics, and those that could not: 0-d int64 tensors."""
+
+    tracked: Tensor
+    skipped: Tensor
 
 
 class Algebra(Protocol):
@@ -67,17 +75,19 @@ class Backend(Protocol):
     def algebra(self, settings: Settings) -> Algebra:
         """What computes between the passes of a layer with these settings."""
 
-    def track(self, running: Moments, batches: Tensor, new: Moments, factor: float | Tensor, scale: float | Tensor,
+    def track(self, running: Moments, counters: Counters, new: Moments, factor: float | Tensor, scale: float | Tensor,
               seen: int | Tensor) -> None:
         """In place: running ← running + factor (new − running), with `scale` times the new covariance, and
-        batches ← batches + seen.
+        tracked ← tracked + seen; or, where the new covariance is not finite, skipped ← skipped + seen alone.
 
-        `running` and `new` have means (C,) and covariances (G, D, D). Without tensors among the last three arguments
-        nothing waits for a GPU.
+        `running` and `new` have means (C,) and covariances (G, D, D); a mean that is not finite has a covariance that
+        is not, about which nothing has to be said therefore. Nothing waits for a GPU.
         """
 
 
 def has_plain_memory(x: Tensor, group_size: int) -> bool:
     """Whether compiled code may be given x by its address: a tensor with memory of its own, and not while
-    `torch.jit.trace` records torch's operations."""
-    return type(x) in _PLAIN_TYPES and 1 <= group_size <= LARGEST_GROUP and not torch.jit.is_tracing()
+    `torch.jit.trace` or a dispatch mode records torch's operations."""
+    if torch.jit.is_tracing() or is_recorded():
+        return False
+    return type(x) in _PLAIN_TYPES and 1 <= group_size <= LARGEST_GROUP

@@ -10,7 +10,7 @@ from torch import Tensor
 from ..maths import Moments, Settings, as_slices, compute_dtype, like
 from ..maths import algebra as torch_algebra
 from ..tracing import is_followed
-from .base import Algebra
+from .base import Algebra, Counters
 
 __all__ = ['algebra', 'apply', 'apply_gradient', 'gradient_sums', 'sample_moments', 'shift', 'supported', 'track']
 
@@ -47,7 +47,7 @@ def shift(sample: Moments) -> Tensor | None:
     """The sample's mean where some variance is so small beside the squared mean that rounding would show."""
     if sample.cov.shape[-1] == 1:
         return None
-    if not (is_followed() or sample.cov.is_cuda):
+    if not (is_followed() or sample.cov.is_cuda or sample.cov.is_meta or type(sample.cov) is not Tensor):
         limit = _CANCELLATION_TOLERANCE / torch.finfo(sample.mean.dtype).eps
         if not bool((sample.mean.square() > limit * sample.cov.diagonal(dim1=-2, dim2=-1)).any()):
             return None
@@ -69,21 +69,24 @@ def apply_gradient(dy: Tensor, x: Tensor, shift: Tensor | None, matrix: Tensor, 
     d = matrix.shape[-1]
     slices = as_slices(dy, d).to(compute_dtype(x))  # N G D L
     if quadratic is None or vector is None:
-        return like(_affine(matrix.mT, slices, torch.zeros_like(slices[..., 0])), x)
+        return like(_affine(matrix.transpose(-2, -1), slices, torch.zeros_like(slices[..., 0])), x)
     dx = _affine(quadratic, _shifted(x, shift, d), vector)
     if d == 1:
         return like(dx.addcmul_(matrix, slices), x)
     n, g, _, length = slices.shape
-    transposed = matrix.mT.expand(n, g, d, d).reshape(n * g, d, d)
+    transposed = matrix.transpose(-2, -1).expand(n, g, d, d).reshape(n * g, d, d)
     dx.view(n * g, d, length).baddbmm_(transposed, slices.reshape(n * g, d, length))
     return like(dx, x)
 
 
-def track(running: Moments, batches: Tensor, new: Moments, factor: float | Tensor, scale: float | Tensor,
+def track(running: Moments, counters: Counters, new: Moments, factor: float | Tensor, scale: float | Tensor,
           seen: int | Tensor) -> None:
-    batches.add_(seen)
-    for old, moment in ((running.mean, new.mean), (running.cov, new.cov * scale)):
-        old.add_((moment.to(old.dtype) - old) * factor)
+    mean, cov = new.mean.to(running.mean.dtype), (new.cov * scale).to(running.cov.dtype)
+    finite = cov.amax() < torch.inf  # false for NaN too; −∞ does not come without ∞ on the diagonal
+    for old, moment in ((running.mean, mean), (running.cov, cov)):
+        old.add_((torch.where(finite, moment, old) - old) * factor)
+    counters.tracked.add_(finite * seen)
+    counters.skipped.add_(~finite * seen)
 
 
 def _shifted(x: Tensor, shift: Tensor | None, group_size: int) -> Tensor:
@@ -104,4 +107,4 @@ def _affine(matrix: Tensor, slices: Tensor, vector: Tensor) -> Tensor:
 def _outer(a: Tensor, b: Tensor) -> Tensor:
     """Σ_l a bᵀ of each sample and group: (N, G, D, D) from two (N, G, D, L)."""
     n, g, d, length = a.shape
-    return torch.bmm(a.reshape(n * g, d, length), b.reshape(n * g, d, length).mT).view(n, g, d, d)
+    return torch.bmm(a.reshape(n * g, d, length), b.reshape(n * g, d, length).transpose(-2, -1)).view(n, g, d, d)

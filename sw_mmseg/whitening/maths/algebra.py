@@ -85,7 +85,7 @@ def mix_to_affine_backward(total: Tensor, product: Tensor, sample: Moments | Non
         grad_bias = total.sum(0).flatten()
     grad_root = _scaled(product, parameters.weight)
     grad_cov = inverse_sqrt_backward(grad_root, affine.root, affine.factors, settings)
-    mixed = Moments(-_times(affine.matrix.mT, total), grad_cov)
+    mixed = Moments(-_times(affine.matrix.transpose(-2, -1), total), grad_cov)
     ratios = _ratios(parameters, product.dtype)
     of_ratios, of_batch = mixture_backward(settings.statistics, mixed, *ratios,
                                            *sources(settings.statistics, sample, batch))
@@ -110,7 +110,7 @@ def input_matrices(mixed: Moments, of_batch: Moments | None, sample: Moments, ba
         gradient = sample_backward(settings.statistics, mixed, *ratios, sample)
     if of_batch is not None and batch is not None:
         deviation = sample.mean - batch.mean
-        to_mean = share * (of_batch.mean + _times(of_batch.cov + of_batch.cov.mT, deviation))
+        to_mean = share * (of_batch.mean + _times(of_batch.cov + of_batch.cov.transpose(-2, -1), deviation))
         to_cov = share * of_batch.cov
         gradient = Moments(to_mean, to_cov) if gradient is None else Moments(gradient.mean + to_mean,
                                                                              gradient.cov + to_cov)

@@ -36,7 +36,7 @@ def inverse_sqrt_backward(grad: Tensor, root: Tensor, factors: tuple[Tensor, ...
     """dL/dΣ (symmetric) from dL/dΣ^(−1/2), both (..., D, D)."""
     if grad.shape[-1] == 1:
         return -0.5 * grad * root ** 3
-    grad = (grad + grad.mT) / 2
+    grad = (grad + grad.transpose(-2, -1)) / 2
     if settings.inverse_sqrt == 'newton':
         return newton_backward(grad, factors[0], settings.iterations)
     return _eigh_backward(grad, *factors)
@@ -67,7 +67,7 @@ def newton_backward(grad: Tensor, cov: Tensor, iterations: int) -> Tensor:
     # through Y₁ = Σ_N Z₁ and Z₁ = 1.5 I − ½ Σ_N
     first = steps[0][0] if steps else last
     grad_normed = torch.baddbmm(torch.bmm(to_y, first), normed, to_y, alpha=-0.5) - 0.5 * to_z
-    grad_normed = (grad_normed + grad_normed.mT) / 2
+    grad_normed = (grad_normed + grad_normed.transpose(-2, -1)) / 2
     # through Σ / tr Σ
     grad_trace = grad_trace - (grad_normed * normed).sum((-2, -1), keepdim=True) / trace
     identity = torch.eye(normed.shape[-1], dtype=grad.dtype, device=grad.device)
@@ -99,13 +99,13 @@ def _eigh(cov: Tensor, eps: float) -> tuple[Tensor, tuple[Tensor, ...]]:
     # what is below these is rounding, of a cov whose eigenvalues are at least eps
     floor = (cov.shape[-1] * torch.finfo(cov.dtype).eps * values[..., -1:]).clamp_min(eps)
     roots = torch.maximum(values, floor).rsqrt()
-    root = torch.matmul(vectors * roots.unsqueeze(-2), vectors.mT)
+    root = torch.matmul(vectors * roots.unsqueeze(-2), vectors.transpose(-2, -1))
     return torch.where(finite, root, torch.nan), (roots, vectors)
 
 
 def _eigh_backward(grad: Tensor, roots: Tensor, vectors: Tensor) -> Tensor:
     """`roots` are σ^(−1/2): with r for them, the divided difference is −rᵢ² rⱼ² / (rᵢ + rⱼ)."""
-    inner = torch.matmul(torch.matmul(vectors.mT, grad), vectors)
+    inner = torch.matmul(torch.matmul(vectors.transpose(-2, -1), grad), vectors)
     row, column = roots.unsqueeze(-1), roots.unsqueeze(-2)
     inner = inner * -((row * column).square() / (row + column))
-    return torch.matmul(torch.matmul(vectors, inner), vectors.mT)
+    return torch.matmul(torch.matmul(vectors, inner), vectors.transpose(-2, -1))

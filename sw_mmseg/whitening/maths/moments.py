@@ -60,6 +60,8 @@ def like(slices: Tensor, x: Tensor) -> Tensor:
     `slices` is fresh and contiguous: its memory is taken over, and the result is no view of it, which an in-place
     activation behind an autograd function forbids.
     """
+    if torch.jit.is_tracing():  # which would write x's shape into the program as numbers
+        return slices.reshape(x.shape).to(dtype=x.dtype, memory_format=memory_format(x))
     y = torch.ops.aten._unsafe_view(slices, x.shape)  # private, and torch's only view that autograd takes for no view
     return y.to(dtype=x.dtype, memory_format=memory_format(x))
 
@@ -71,7 +73,7 @@ def pool_moments(sample: Moments) -> Moments:
     """
     mean = sample.mean.mean(0, keepdim=True)  # 1 G D
     deviation = (sample.mean - mean).permute(1, 2, 0)  # G D N
-    between = torch.bmm(deviation, deviation.mT)
+    between = torch.bmm(deviation, deviation.transpose(-2, -1))
     return Moments(mean, (sample.cov.sum(0, keepdim=True) + between) / sample.mean.shape[0])
 
 
@@ -81,7 +83,7 @@ def moments_backward(grad_mean: Tensor, grad_cov: Tensor, offset: Tensor | None,
 
     dμ/dx = 1/L and dΣ/dx contributes 2/L · sym(dL/dΣ)(x − μ).
     """
-    matrix = (grad_cov + grad_cov.mT) / length
+    matrix = (grad_cov + grad_cov.transpose(-2, -1)) / length
     vector = grad_mean / length
     if offset is not None:
         vector = vector - torch.matmul(matrix, offset.unsqueeze(-1)).squeeze(-1)

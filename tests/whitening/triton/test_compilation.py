@@ -103,14 +103,14 @@ def test_a_second_call_finds_its_kernel_and_passes_all_that_triton_would(compile
 
     def launch(factor=0.1, size=64, offset=0, dtype=torch.float32):
         tensors = [torch.zeros(64), torch.zeros(80, dtype=dtype)[offset:], torch.zeros((), dtype=torch.long),
-                   torch.zeros(64), torch.zeros(64)]
-        triton_launch.launch(track_kernel, 2, *tensors, factor, 1.0, 16, size, BLOCK=1024)
+                   torch.zeros((), dtype=torch.long), torch.zeros(64), torch.zeros(64)]
+        triton_launch.launch(track_kernel, 2, *tensors, factor, 1.0, 16, size, D=4, BLOCK=1024)
         return [tensor.data_ptr() for tensor in tensors]
 
     launch()
     assert len(asked) == 1 and not started
     addresses = launch(factor=0.3)
-    assert len(asked) == 1 and started[0][1:] == ((2, 1, 1), (*addresses, 0.3, 1.0, 16, 64, 1024))
+    assert len(asked) == 1 and started[0][1:] == ((2, 1, 1), (*addresses, 0.3, 1.0, 16, 64, 4, 1024))
     for other in ({'size': 65}, {'offset': 1}, {'dtype': torch.bfloat16}):
         before = len(asked)
         launch(**other)

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from sw_mmseg.whitening.autograd import SwitchWhitenFunction, computation
-from sw_mmseg.whitening.backends import torch_backend
+from sw_mmseg.whitening.backends import Counters, torch_backend
 from sw_mmseg.whitening.backends.triton import backend as triton_backend
 from sw_mmseg.whitening.maths import Moments, Parameters, Settings
 from sw_mmseg.whitening.maths.inverse_sqrt import newton
@@ -125,14 +125,25 @@ def test_a_layer_without_samples(words, monkeypatch, device):
 @pytest.mark.parametrize('g, d', [(5, 1), (3, 2), (9, 16)])  # of the last the covariance takes several programs
 def test_running_statistics(g, d, dtype, device):
     mean, cov = small(g * d), moments(1, g, d).cov[0]
-    running, batches = Moments(small(g * d).to(dtype), small(g, d, d).to(dtype)), torch.tensor(6)
+    running, counters = Moments(small(g * d).to(dtype), small(g, d, d).to(dtype)), Counters(*torch.tensor([6, 2]))
     expected = Moments(*(tensor.clone() for tensor in running))
-    triton_backend.track(running, batches, Moments(mean, cov), 0.1, 1.25, 1)
-    torch_backend.track(expected, torch.tensor(6), Moments(mean, cov), 0.1, 1.25, 1)
-    assert batches == 7
+    triton_backend.track(running, counters, Moments(mean, cov), 0.1, 1.25, 1)
+    torch_backend.track(expected, Counters(*torch.tensor([6, 2])), Moments(mean, cov), 0.1, 1.25, 1)
+    assert counters == (7, 2)
     for value, other in zip(running, expected):
         assert value.dtype is dtype
         close(value, other.double(), {F: 1e-6, B: 2 ** -6, torch.float64: 0}[dtype])
+
+
+@pytest.mark.parametrize('value', [float('inf'), float('nan'), 3e38])  # the last is infinite when unbiased
+@pytest.mark.parametrize('channel', [0, 143])  # also where another program than the first moves its covariance
+def test_running_statistics_stay_where_moments_are_not_finite(channel, value, device):
+    mean, cov = small(144), moments(1, 9, 16).cov[0]
+    cov[channel // 16, channel % 16, channel % 16] = value
+    running, counters = Moments(small(144), small(9, 16, 16)), Counters(*torch.tensor([6, 2]))
+    before = [tensor.clone() for tensor in running]
+    triton_backend.track(running, counters, Moments(mean, cov), 0.1, 1.25, 1)
+    assert counters == (6, 3) and all(torch.equal(ours, old) for ours, old in zip(running, before))
 
 
 def test_a_device_where_triton_fails_is_not_supported(monkeypatch, caplog, device):

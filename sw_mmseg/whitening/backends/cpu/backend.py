@@ -12,7 +12,7 @@ from torch import Tensor
 
 from ...maths import Moments, Settings, memory_format
 from .. import torch_backend
-from ..base import Algebra, has_plain_memory
+from ..base import Algebra, Counters, has_plain_memory
 from . import algebra as cpu_algebra
 from .library import Floats, Shape, View, address, library, library_or_none
 
@@ -61,10 +61,10 @@ def apply_gradient(dy: Tensor, x: Tensor, shift: Tensor | None, matrix: Tensor, 
     return _transform(dy, matrix, None if quadratic is None else x, shift, quadratic, vector)
 
 
-def track(running: Moments, batches: Tensor, new: Moments, factor: float | Tensor, scale: float | Tensor,
+def track(running: Moments, counters: Counters, new: Moments, factor: float | Tensor, scale: float | Tensor,
           seen: int | Tensor) -> None:
     """In torch: a handful of small operations."""
-    torch_backend.track(running, batches, new, factor, scale, seen)
+    torch_backend.track(running, counters, new, factor, scale, seen)
 
 
 def _transform(dy: Tensor | None, first: Tensor | None, x: Tensor | None, shift: Tensor | None, second: Tensor | None,

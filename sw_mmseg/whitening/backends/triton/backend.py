@@ -19,7 +19,7 @@ from torch import Tensor
 
 from ...maths import Moments, Settings, memory_format
 from .. import torch_backend
-from ..base import Algebra, has_plain_memory
+from ..base import Algebra, Counters, has_plain_memory
 from . import algebra as triton_algebra
 from .launch import launch
 from .newton import newton, newton_backward
@@ -95,15 +95,16 @@ def apply_gradient(dy: Tensor, x: Tensor, shift: Tensor | None, matrix: Tensor, 
     return _transform(dy, matrix, None if quadratic is None else x, shift, quadratic, vector)
 
 
-def track(running: Moments, batches: Tensor, new: Moments, factor: float | Tensor, scale: float | Tensor,
+def track(running: Moments, counters: Counters, new: Moments, factor: float | Tensor, scale: float | Tensor,
           seen: int | Tensor) -> None:
     """In one kernel what torch does in eight, where the numbers are known to the host."""
     known = not any(isinstance(number, Tensor) for number in (factor, scale)) and isinstance(seen, int) and seen == 1
     if not known or any(old.dtype not in _DTYPES or not old.is_contiguous() for old in running):
-        torch_backend.track(running, batches, new, factor, scale, seen)
+        torch_backend.track(running, counters, new, factor, scale, seen)
         return
-    launch(track_kernel, triton.cdiv(new.cov.numel(), _TRACKED), *running, batches, new.mean.contiguous(),
-           new.cov.contiguous(), float(factor), float(scale), new.mean.numel(), new.cov.numel(), BLOCK=_TRACKED)
+    launch(track_kernel, triton.cdiv(new.cov.numel(), _TRACKED), *running, *counters, new.mean.contiguous(),
+           new.cov.contiguous(), float(factor), float(scale), new.mean.numel(), new.cov.numel(), D=new.cov.shape[-1],
+           BLOCK=_TRACKED)
 
 
 def _transform(dy: Tensor | None, first: Tensor | None, x: Tensor | None, shift: Tensor | None, second: Tensor | None,

@@ -183,8 +183,19 @@ def _parts_of(begin, length, chunk, chunks, PARTS: tl.constexpr, MOMENTS: tl.con
 
 
 @triton.jit
-def track_kernel(running_mean, running_cov, batches, mean, cov, factor, scale, channels, size, BLOCK: tl.constexpr):
-    """running ← running + factor (new − running), with `scale` on the covariance, whose `size` is not below C."""
+def track_kernel(running_mean, running_cov, tracked, skipped, mean, cov, factor, scale, channels, size,
+                 D: tl.constexpr, BLOCK: tl.constexpr):
+    """running ← running + factor (new − running), with `scale` on the covariance, whose `size` is not below C.
+
+    Every program looks at all variances, of which one that is not finite stops them all.
+    """
+    faults = tl.zeros((BLOCK,), tl.int32)
+    for begin in range(0, channels, BLOCK):
+        channel = begin + tl.arange(0, BLOCK)
+        variance = scale * tl.load(cov + channel * D + channel % D, mask=channel < channels, other=0.0)
+        faults += tl.where(variance < float('inf'), 0, 1)  # NaN counts
+    moved = tl.where(tl.sum(faults, 0) == 0, 1, 0)
+    channels, size = channels * moved, size * moved
     at = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
     old = tl.load(running_cov + at, mask=at < size, other=0.0).to(tl.float32)
     new = old + (scale * tl.load(cov + at, mask=at < size, other=0.0) - old) * factor
@@ -193,4 +204,5 @@ def track_kernel(running_mean, running_cov, batches, mean, cov, factor, scale, c
     new = old + (tl.load(mean + at, mask=at < channels, other=0.0) - old) * factor
     tl.store(running_mean + at, new.to(running_mean.dtype.element_ty), mask=at < channels)
     if tl.program_id(0) == 0:
-        tl.store(batches, tl.load(batches) + 1)
+        tl.store(tracked, tl.load(tracked) + moved)
+        tl.store(skipped, tl.load(skipped) + 1 - moved)

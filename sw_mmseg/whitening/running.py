@@ -1,0 +1,84 @@
+"""The running statistics of a layer: where they are kept, and how a batch moves them (lines 7 and 8 of Algorithm 1).
+
+They are in fp32 at least, whatever the layer is converted to: a variance above 65504 is infinite in half precision, and
+bf16 has too few digits to add a hundredth to. A batch whose moments are not finite moves none of them, since it would
+spoil them for good. It is counted in `num_batches_skipped`, which no state dict holds: reading it is up to the user,
+because a layer that looked at it would make a GPU wait.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from .backends import Counters, select
+from .maths import Moments
+
+if TYPE_CHECKING:
+    from .autograd import Whitened
+    from .layer import SwitchWhiten
+
+__all__ = ['keep_precision', 'register_running', 'reset_running', 'track']
+
+
+def register_running(layer: SwitchWhiten, tracked: bool, device: torch.device | str | None,
+                     dtype: torch.dtype | None) -> None:
+    """The buffers, not yet filled; all None where nothing is tracked."""
+    c, d, dtype = layer.num_features, layer.group_size, _at_least_single(dtype or torch.get_default_dtype())
+    shapes = {'running_mean': (c,), 'running_cov': (c // d, d, d)}
+    for name, shape in shapes.items():
+        layer.register_buffer(name, torch.empty(shape, device=device, dtype=dtype) if tracked else None)
+    for name in ('num_batches_tracked', 'num_batches_skipped'):
+        counter = torch.zeros((), dtype=torch.long, device=device) if tracked else None
+        layer.register_buffer(name, counter, persistent=name == 'num_batches_tracked')
+
+
+def reset_running(layer: SwitchWhiten) -> None:
+    """Mean 0 and the identity as covariance, as if no batch had been seen."""
+    if layer.running_mean is not None and layer.running_cov is not None:
+        layer.running_mean.zero_()
+        layer.running_cov.copy_(torch.eye(layer.group_size).expand_as(layer.running_cov))
+    for counter in (layer.num_batches_tracked, layer.num_batches_skipped):
+        if counter is not None:
+            counter.zero_()
+
+
+def keep_precision(layer: SwitchWhiten, before: dict[str, Tensor | None]) -> None:
+    """After a conversion of `layer`, whose buffers were `before`: moments in fp32 at least, counters whole numbers."""
+    for name, old in before.items():
+        new = getattr(layer, name)
+        if old is None or new is None:
+            continue
+        dtype = _at_least_single(new.dtype) if old.is_floating_point() else old.dtype
+        if dtype != new.dtype:
+            setattr(layer, name, old.to(device=new.device, dtype=dtype))
+
+
+@torch.no_grad()
+def track(layer: SwitchWhiten, batch: Whitened) -> None:
+    """Moves them by one batch, with the unbiased covariance; nothing where Ω has no batch statistic."""
+    running_mean, running_cov, batches = layer.running_mean, layer.running_cov, layer.num_batches_tracked
+    skipped = layer.num_batches_skipped
+    if batch.mean is None or batch.cov is None or running_mean is None or running_cov is None:
+        return
+    if batches is None or skipped is None:
+        return
+    pixels, dtype = batch.pixels, running_cov.dtype
+    seen: int | Tensor = 1
+    scale: float | Tensor = 1.0
+    if isinstance(pixels, Tensor):  # of all processes: reading it would make a GPU wait, and it may be 0
+        seen, scale = pixels > 0, (pixels / (pixels - 1).clamp_min(1)).to(batch.cov.dtype)
+    else:
+        scale = pixels / max(pixels - 1, 1)
+    factor = 1.0 / (batches + seen).clamp_min(1).to(dtype) if layer.momentum is None else layer.momentum
+    if isinstance(seen, Tensor):
+        factor = factor * seen.to(dtype)
+    backend = select(batch.mean, layer.group_size)
+    backend.track(Moments(running_mean, running_cov), Counters(batches, skipped), Moments(batch.mean, batch.cov),
+                  factor, scale, seen)
+
+
+def _at_least_single(dtype: torch.dtype) -> torch.dtype:
+    return torch.promote_types(dtype, torch.float32)
