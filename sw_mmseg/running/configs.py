@@ -25,8 +25,8 @@ def load_config(path: str, options: dict, work_dir: str | None = None, launcher:
     """The config with the command line's network, norm, options, work directory and launcher put in.
 
     Raises:
-        UserError: no such file, a file that is no config, an option that nothing reads, or no such norm or network or place
-            for it.
+        UserError: no such file, a file that is no config, an option that nothing reads, or no such norm or network or
+            place for it.
     """
     file = find_config(path)
     try:
