@@ -98,13 +98,15 @@ class LoadImage(LoadImageFromFile):
         white: the value of deep pixels (more than 8 bits, or floating point) that becomes 255; None decides by each
             file's largest value.
         bands: which bands of a file are red, green and blue, from 0; None for files that say it themselves.
+        bands_of: the number of bands of the files that `bands` is about; others say themselves. None: all files.
         arguments: of mmcv's class. With another `color_type` or `imdecode_backend` than the usual, mmcv's own reader
             reads.
     """
 
-    def __init__(self, white: float | None = None, bands: Sequence[int] | None = None, **arguments) -> None:
+    def __init__(self, white: float | None = None, bands: Sequence[int] | None = None,
+                 bands_of: int | None = None, **arguments) -> None:
         super().__init__(**arguments)
-        self.white, self.bands = white, None if bands is None else tuple(bands)
+        self.white, self.bands, self.bands_of = white, None if bands is None else tuple(bands), bands_of
 
     def transform(self, results: dict) -> dict:
         """Adds `img` (H, W, 3), `img_shape`, `ori_shape`, and `orientation`, EXIF's, by which the image was turned.
@@ -117,7 +119,7 @@ class LoadImage(LoadImageFromFile):
             if (self.color_type, self.imdecode_backend) != ('color', 'cv2'):
                 return super().transform(results)
             data = fileio.get(path, backend_args=self.backend_args)
-            image_file = read_image(path, data, self.white, self.bands)
+            image_file = read_image(path, data, self.white, self.bands, self.bands_of)
         except FileNotFoundError:
             raise DatasetError(f'image {path} is missing') from None
         except DatasetError:

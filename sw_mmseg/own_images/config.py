@@ -135,7 +135,8 @@ def test_loader(choice: Choice, checked: Checked, folder: Folder | None) -> Conf
     hold_out_options = {'hold_out': held_out(checked), 'held_out': True} if folder is None and held_out(checked) else {}
     folder = folder or checked.source
     whites = {one.scan.white for one in (folder, checked.target)} - {None}  # predictions are of the target's images
-    load = {'type': 'LoadImage', **({'white': whites.pop()} if len(whites) == 1 else {})}
+    bands = dict(zip(('bands', 'bands_of'), checked.target.scan.bands or folder.scan.bands or ()))
+    load = {'type': 'LoadImage', **({'white': whites.pop()} if len(whites) == 1 else {}), **bands}
     label_steps = folder.loading()[1:]
     steps = [load, *resizing(choice.short_side), *label_steps, {'type': 'PackSegInputs'}]
     dataset = {**source_of(folder, checked, **hold_out_options), 'pipeline': steps}
