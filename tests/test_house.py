@@ -34,7 +34,7 @@ MAY_IMPORT = {
     'models': ({'whitening'}, {'torch', 'torchvision', 'timm', 'numpy', *MM}),
     'losses': (set(), {'torch', 'mmengine', 'mmseg'}),
     'adaptation': ({'models', 'losses', 'openmmlab'}, {'torch', 'typing_extensions', 'mmengine', 'mmseg'}),
-    'stylization': ({'whitening', 'models', 'losses'}, {'torch', 'numpy', 'PIL', 'cv2', 'mmengine'}),
+    'stylization': ({'whitening', 'datasets', 'models', 'losses'}, {'torch', 'numpy', 'PIL', 'cv2', 'mmengine'}),
     'engine': (
         {'adaptation', 'models', 'openmmlab'},
         {'torch', 'numpy', 'cv2', 'PIL', 'rich', 'tqdm', 'mmengine', 'mmcv', 'mmseg'},

@@ -40,6 +40,8 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument('--target-val', nargs=2, metavar=('IMAGES', 'LABELS'), help='to report scores on, nothing else')
     parser.add_argument('--image-suffix', metavar='TEXT', help="end of image names, such as _image (default: found)")
     parser.add_argument('--label-suffix', metavar='TEXT', help="end of label names, such as _label (default: found)")
+    parser.add_argument('--bands', type=int, nargs='+', metavar='N', help='red, green and blue (or one, for grey) of '
+                        'images with two or more than three bands, counted from 0')
     parser.add_argument('--skip-bad', action='store_true', help='go on without faulty files and images without labels')
     parser.add_argument('--check', choices=('some', 'all'), default='some', help='how many files to read whole first')
     parser.add_argument('--check-only', action='store_true', help='stop after the checks; see DIR/check')
@@ -75,6 +77,8 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
         value = getattr(args, name)
         if value is not None and value < least:
             parser.error(f'--{name.replace("_", "-")} must be at least {least}')
+    if args.bands is not None and (len(args.bands) not in (1, 3) or min(args.bands) < 0):
+        parser.error('--bands takes one or three numbers, counted from 0')
     if args.predict != 'all' and not args.predict.isdigit():
         parser.error('--predict takes a number or "all"')
     return args

@@ -117,7 +117,7 @@ def adapt(args: argparse.Namespace) -> int:
     if not (args.check_only and (args.out / 'adapt.json').is_file()):
         refuse_foreign(args.out, args.resume)
     checked = check(args.source, args.target, args.target_val, args.classes, args.out,
-                    (args.image_suffix, args.label_suffix), args.skip_bad, args.check == 'all')
+                    (args.image_suffix, args.label_suffix), args.skip_bad, args.check == 'all', args.bands)
     show(checked.overview())
     show(checked.class_table())
     for folder in checked.folders:

@@ -74,9 +74,6 @@ def use_data(config: Config, choice: Choice, checked: Checked) -> None:
             extra = [step for step in dataset[key].pipeline if step.type not in OWN_STEPS]
             steps = [*training_steps(folder, choice.short_side, crop), *extra, dataset[key].pipeline[-1]]
             dataset[key] = ConfigDict(**source_of(folder, checked), pipeline=steps)
-    for node in nodes(dataset):
-        if node.get('rare_class_sampling') is not None:
-            node.rare_class_sampling.cache = False  # it would be written beside the user's labels
     config.train_dataloader.batch_size = choice.batch
     config.train_dataloader.update(num_workers=1 if choice.network == 'narrow' else 4, persistent_workers=True)
     config.val_dataloader = config.val_cfg = config.val_evaluator = None  # nothing is chosen by a score
@@ -138,7 +135,8 @@ def test_loader(choice: Choice, checked: Checked, folder: Folder | None) -> Conf
     hold_out_options = {'hold_out': held_out(checked), 'held_out': True} if folder is None and held_out(checked) else {}
     folder = folder or checked.source
     whites = {one.scan.white for one in (folder, checked.target)} - {None}  # predictions are of the target's images
-    load = {'type': 'LoadImage', **({'white': whites.pop()} if len(whites) == 1 else {})}
+    bands = dict(zip(('bands', 'bands_of'), checked.target.scan.bands or folder.scan.bands or ()))
+    load = {'type': 'LoadImage', **({'white': whites.pop()} if len(whites) == 1 else {}), **bands}
     label_steps = folder.loading()[1:]
     steps = [load, *resizing(choice.short_side), *label_steps, {'type': 'PackSegInputs'}]
     dataset = {**source_of(folder, checked, **hold_out_options), 'pipeline': steps}

@@ -162,7 +162,7 @@ def data_section(report: Report) -> Section:
         for i, (image, labels) in enumerate(labelled_pictures(data.source, data.table), 1)
     }
     shown = enumerate(spread(data.target.paths, 4), 1)
-    targets = {f'target {i}': small(picture(path, data.target.scan.white)) for i, path in shown}
+    targets = {f'target {i}': small(picture(path, data.target)) for i, path in shown}
     return Section(
         'Your data',
         (

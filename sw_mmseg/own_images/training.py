@@ -175,7 +175,7 @@ class Examiner:
         labelled = {path: labelled_picture(checked.target_val, checked.table, path, label)
                     for path, label in self.shown if label}
         return [dict(zip(('image', 'truth'), labelled[path])) if label else
-                {'image': picture(path, checked.target.scan.white)} for path, label in self.shown]
+                {'image': picture(path, checked.target)} for path, label in self.shown]
 
 
 def write_predictions(model: nn.Module, examiner: Examiner, out: Path, count: int | None) -> int:

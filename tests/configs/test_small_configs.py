@@ -60,8 +60,6 @@ def shrink(config, data, work_dir):
     config = Config(smaller(config.to_dict(), data))
     for loader in (config.train_dataloader, config.val_dataloader, config.test_dataloader):
         loader.update(batch_size=2, num_workers=0, persistent_workers=False)
-    if config.train_dataloader.dataset.get('rare_class_sampling'):
-        config.train_dataloader.dataset.rare_class_sampling.cache = False
     config.model.get('segmentor', config.model).backbone.init_cfg = None
     if config.model.type == 'ClassBalancedSelfTraining':
         config.model.update(warmup=1, round_length=1, statistics_images=2)
