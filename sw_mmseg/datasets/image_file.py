@@ -110,8 +110,8 @@ def _three(head: Head, values: np.ndarray, bands: Sequence[int] | None) -> tuple
                            'for instance: magick FILE -colorspace sRGB NEW.png')
     if head.space == 'rgb' and count < 3 or count == 2 and not head.alpha or count == 4 and not head.alpha or count > 4:
         raise DatasetError(f'image {head.path} is {head.text()}, none of them declared to be transparency: say which '
-                           'three are red, green and blue, with LoadImage(bands=(0, 1, 2)) or adapt\'s --bands 0 1 2, or write '
-                           'those three alone, for instance: gdal_translate -b 1 -b 2 -b 3 FILE NEW.tif')
+                           'three are red, green and blue, with LoadImage(bands=(0, 1, 2)) or adapt\'s --bands 0 1 2, '
+                           'or write those three alone, for instance: gdal_translate -b 1 -b 2 -b 3 FILE NEW.tif')
     if count in (2, 4) and head.alpha:
         opaque = values[..., -1].min() == values[..., -1].max()
         note = [] if opaque else ['their transparency is not used: colours are taken as they lie below it']

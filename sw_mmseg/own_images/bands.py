@@ -1,4 +1,4 @@
-"""Images of two, four, five or more bands: which three --bands tells to be red, green and blue, and in which folders."""
+"""Images of two, four or more bands: which three --bands tells to be red, green and blue, and in which folders."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def find_bands(paths: Sequence[str], bands: Sequence[int] | None) -> Bands | Non
 
 
 def refuse_bands(checked: Checked, bands: Sequence[int] | None) -> None:
-    """Raises UserError where --bands is about no image, or about images of two kinds, as one pipeline reads them all."""
+    """Raises UserError where --bands is about no image, or about images of two kinds: one pipeline reads them all."""
     if bands is None:
         return
     numbers = sorted({folder.scan.bands[1] for folder in checked.folders if folder.scan.bands})
