@@ -64,7 +64,7 @@ def main(args: argparse.Namespace) -> int:
             model.out_channels = model.segmentor.out_channels  # what SegTTAModel asks of the network it wraps
         runner.model = SegTTAModel(module=model)
     build('data', lambda: runner.test_dataloader)
-    if config.get('default_scope') == 'mmseg' and (args.out or args.show_dir):
+    if args.out or args.show_dir:
         prepare_files(runner, args.out, args.show_dir, args.overwrite)
     metrics = {key: float(value) for key, value in runner.test().items()}
     if is_main_process():

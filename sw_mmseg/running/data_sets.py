@@ -41,9 +41,10 @@ def build_loader(dataset: dict, batch_size: int, seed: int | None = None) -> Dat
 
 
 def test_loaders(config: Config, source: Path | None) -> dict[str, DataLoader]:
-    """Images that no training saw: of the target, and of the source where there is a folder of it, laid out as GTA5."""
+    """Images that no training saw: of the target, and of the source where there is a folder of it, laid out as GTA5,
+    whose images are not all of one size."""
     loaders = {'target': build_loader(config.test_dataloader.dataset, 4)}
     if source is not None:
         pipeline = config.test_dataloader.dataset.pipeline
-        loaders['source'] = build_loader(dict(type='GTA5Dataset', data_root=str(source), pipeline=pipeline), 4)
+        loaders['source'] = build_loader(dict(type='GTA5Dataset', data_root=str(source), pipeline=pipeline), 1)
     return loaders

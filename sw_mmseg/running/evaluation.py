@@ -11,6 +11,7 @@ from pathlib import Path
 from mmengine.config import Config, ConfigDict
 
 from sw_mmseg.analysis import per_class_table, to_csv
+from sw_mmseg.datasets.check_coco import coco_datasets
 from sw_mmseg.running.errors import UserError
 from sw_mmseg.running.outputs import Outputs
 from sw_mmseg.running.result_files import use_writers
@@ -67,13 +68,12 @@ def prepare(config: Config, args: argparse.Namespace) -> None:
 
 
 def use_detector_options(config: Config, args: argparse.Namespace) -> None:
-    """The same of a detector, which mmdet's own hook draws."""
+    """The same of a detector, whose metric writes files of its own."""
     if args.tta:
         raise UserError('--tta is for segmentation; mmdet has a config of its own for it, tta_model')
     if args.show_dir:
-        config.default_hooks.setdefault('visualization', ConfigDict()).update(draw=True, interval=1)
-        config.visualizer.save_dir = args.show_dir
-        config.visualizer.name = f'pictures in {args.show_dir}'  # mmengine shares visualizers of one name
+        dataset = next(coco_datasets(config.test_dataloader.dataset))
+        config.default_hooks.visualization = ConfigDict(type='PaintedImageHook', pipeline=dataset.pipeline)
     if args.out:
         Outputs(Path(args.out), 'test', args.overwrite).refuse_existing(
             f'{DETECTIONS}.{kind}.json' for kind in ('bbox', 'segm', 'keypoints'))

@@ -1,6 +1,7 @@
 """Detection through the tools, on tiny streets: draw, train, go on, test, paint, several processes, the study."""
 
 import json
+import shutil
 
 import cv2
 import numpy as np
@@ -105,6 +106,23 @@ def test_train_go_on_test_and_paint(tiny, run, drawn, tmp_path, capsys):
     detections = json.loads((tmp_path / 'out/detections.segm.json').read_text())
     assert detections and {'image_id', 'segmentation', 'score', 'category_id'} <= set(detections[0])
     assert len(list((tmp_path / 'show').rglob('*.png'))) == 2
+
+    annotations = json.loads((drawn / 'annotations/groups_game_val.json').read_text())
+    for folder, image in zip(('twins/a', 'twins/b'), annotations['images']):  # two images of one name
+        (drawn / folder).mkdir(parents=True)
+        shutil.copy(drawn / image['file_name'], drawn / folder / 'x.png')
+        image['file_name'] = f'{folder}/x.png'
+    (drawn / 'annotations/twins.json').write_text(json.dumps(annotations))
+    words = ('test', config, checkpoint, '--work-dir', whole, '--show-dir', tmp_path / 'twins', '--cfg-options',
+             'test_dataloader.dataset.ann_file=annotations/twins.json')
+    assert run(*words) == 0
+    painted = [cv2.imread(str(tmp_path / f'twins/{name}/x.png')) for name in 'ab']
+    assert len(list((tmp_path / 'twins').rglob('*.png'))) == 2 and (painted[0] != painted[1]).any()
+    for picture, name in zip(painted, 'ab'):  # each over its own image: where nothing was found it shows through
+        original = cv2.imread(str(drawn / f'twins/{name}/x.png'))
+        assert picture.shape == original.shape and (picture == original).all(2).mean() > 0.05
+    (tmp_path / 'twins/a/x.png').write_bytes(b'of a user')
+    assert run(*words) == 2 and (tmp_path / 'twins/a/x.png').read_bytes() == b'of a user'
 
     images = drawn / 'cityscapes/leftImg8bit/val'
     assert run('image_demo', config, checkpoint, images, tmp_path / 'demo', '--score', 0) == 0
