@@ -19,6 +19,7 @@ from sw_mmseg.datasets.streets import generate_streets
 from sw_mmseg.engine.optimizers import check_coverage
 from sw_mmseg.running.configs import load_config
 from sw_mmseg.running.norms import norm_of
+from sw_mmseg.running.schedules import schedule_options
 from tests.helpers.config_runs import FOLDER, StartHook, is_norm, load, names_of, norms_of_backbone
 
 NAMES = names_of('configs/test_small_configs.py')
@@ -63,7 +64,6 @@ def shrink(config, data, work_dir):
     config.model.get('segmentor', config.model).backbone.init_cfg = None
     if config.model.type == 'ClassBalancedSelfTraining':
         config.model.update(warmup=1, round_length=1, statistics_images=2)
-        config.param_scheduler.segmentor[-1].end = 600  # mmengine ends it with the training, here before it begins
     for hook in config.custom_hooks:
         hook.update({key: 1 for key in ('interval', 'window') if key in hook})
     config.train_cfg.update(max_iters=3, val_interval=3)
@@ -169,3 +169,14 @@ def test_the_oracle_at_dusk_is_the_other_one_with_the_options_that_the_map_says(
     assert config.train_dataloader.dataset.dataset.dataset.sequences == ['0001TP']
     dusk = load('bn_cbst_camvid_day2dusk')
     assert config.val_dataloader == dusk.val_dataloader and config.test_dataloader == dusk.test_dataloader
+
+
+@pytest.mark.parametrize('iterations, rounds, begin, periods', [
+    (60, (30, 15), 6, [24, 15, 15]), (1200, (600, 300), 120, [480, 300, 300]), (8, (4, 2), 1, [3, 2, 2])])
+def test_rounds_are_shortened_with_the_training_that_they_are_of(iterations, rounds, begin, periods):
+    config = load('bn_cbst_streets2camvid')
+    config.merge_from_dict(schedule_options(config, iterations))
+    assert (config.model.warmup, config.model.round_length) == rounds
+    schedule = config.param_scheduler.segmentor[-1]
+    assert (schedule.begin, schedule.end, schedule.periods) == (begin, iterations, periods)
+    assert config.train_cfg.max_iters == iterations
