@@ -47,9 +47,8 @@ def _rounds(model: dict, ratio: float) -> dict:
     """Options for the lengths of a method that trains in rounds."""
     if 'round_length' not in model:
         return {}
-    warmup = round(model['warmup'] * ratio)
-    return {'model.warmup': warmup, 'model.round_length': max(1, round((model['warmup'] + model['round_length']) * ratio)
-                                                              - warmup)}
+    warmup, end = (round(length * ratio) for length in (model['warmup'], model['warmup'] + model['round_length']))
+    return {'model.warmup': warmup, 'model.round_length': max(1, end - warmup)}
 
 
 def data_options(node: dict, new: str, prefix: str) -> dict:

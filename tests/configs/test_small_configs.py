@@ -154,7 +154,7 @@ def test_rates_of_rounds_rise_once_and_fall_to_nothing_before_each_round():
 def test_day_and_dusk_never_meet():
     config = load('bn_cbst_camvid_day2dusk')
     dataset = config.train_dataloader.dataset
-    assert dataset.source.dataset.sequences == ['0006R0', '0016E5'] and dataset.target.sequences == ['0001TP']
+    assert dataset.source.sequences == ['0006R0', '0016E5'] and dataset.target.sequences == ['0001TP']
     assert config.test_dataloader.dataset.sequences == ['0001TP'] and config.test_dataloader.dataset.split == 'test'
     assert load('bn_sourceonly_camvid_day2dusk').train_dataloader.dataset.dataset.sequences == ['0006R0', '0016E5']
 
@@ -166,7 +166,7 @@ def test_the_oracle_at_dusk_is_the_other_one_with_the_options_that_the_map_says(
     parser.add_argument('--options', nargs='+', action=DictAction)
     words = [word for word in command[2].split() if word != '\\']
     config = load_config(command[1], parser.parse_args(['--options', *words]).options)
-    assert config.train_dataloader.dataset.dataset.dataset.sequences == ['0001TP']
+    assert config.train_dataloader.dataset.dataset.sequences == ['0001TP']
     dusk = load('bn_cbst_camvid_day2dusk')
     assert config.val_dataloader == dusk.val_dataloader and config.test_dataloader == dusk.test_dataloader
 

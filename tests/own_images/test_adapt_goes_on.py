@@ -19,7 +19,7 @@ pytestmark = pytest.mark.usefixtures('one_thread')
 
 def words(root, *more, out='out'):
     return ('adapt', '--source', root / 'source/images', root / 'source/labels', '--target', root / 'target', '--out',
-            root / out, '--iterations', 8, '--batch-size', 1, '--norm', 'bn', *more)
+            root / out, '--iterations', 8, '--batch-size', 1, '--network', 'narrow', '--norm', 'bn', *more)
 
 
 @pytest.fixture(scope='module')

@@ -17,7 +17,7 @@ START, CEILING = 'jitter', 'oracle'  # source only, disturbed; target labels
 Groups = dict[tuple[str, str, int], list[Result]]
 
 
-def grouped(results: Sequence[Result], data: str, chosen: bool = True) -> Groups:
+def grouped(results: Sequence[Result], data: str) -> Groups:
     """(method, norm, iterations) -> its seeds, in the order of the methods; with the configs' settings."""
     groups: Groups = {}
     for result in sorted(results, key=lambda r: (list(METHODS).index(r.method), r.norm, r.iterations, r.seed)):
