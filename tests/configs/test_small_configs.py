@@ -12,49 +12,24 @@ import torch
 from mmengine.config import Config, DictAction
 from mmengine.registry import PARAM_SCHEDULERS, init_default_scope
 from mmengine.runner import Runner
-from PIL import Image
 
 from sw_mmseg.datasets import CAMVID_CLASSES, check_dataset
-from sw_mmseg.datasets.streets import generate_streets
 from sw_mmseg.engine.optimizers import check_coverage
 from sw_mmseg.running.configs import load_config
 from sw_mmseg.running.norms import norm_of
 from sw_mmseg.running.schedules import schedule_options
+from tests.helpers.camvid_files import smaller, write_camvid
 from tests.helpers.config_runs import FOLDER, StartHook, is_norm, load, names_of, norms_of_backbone
 
 NAMES = names_of('configs/test_small_configs.py')
 METHODS = ('sourceonly', 'jitter', 'adaptsegnet', 'dacs', 'cbst', 'oracle')
-PHOTOGRAPHS = {'train': ('0001TP_1', '0001TP_2', '0006R0_3', '0016E5_4'), 'val': ('0016E5_5',),
-               'test': ('0001TP_6', 'Seq05VD_7')}
 LOSSES = {'AdaptSegNet': {'loss_seg', 'loss_adv', 'loss_dis'}, 'SelfTraining': {'loss_seg', 'loss_mix'},
           'ClassBalancedSelfTraining': {'loss_seg', 'loss_target'}}
 
 
 @pytest.fixture(scope='module')
 def data(tmp_path_factory):
-    """Streets of 64x48, and noise in the layout of CamVid whose labels are stripes."""
-    root = tmp_path_factory.mktemp('data')
-    generate_streets(root / 'streets_camvid', size=(64, 48), source=4, target_train=0, target_val=0)
-    rng = np.random.default_rng(0)
-    for split, names in PHOTOGRAPHS.items():
-        for name in names:
-            for folder in ('images', 'labels'):
-                (root / f'camvid/{folder}/{split}').mkdir(parents=True, exist_ok=True)
-            noise = rng.integers(0, 256, (48, 64, 3), dtype=np.uint8)
-            Image.fromarray(noise).save(root / f'camvid/images/{split}/{name}.jpg')
-            stripes = np.tile(np.arange(64) // 5 % 12, (48, 1)).astype(np.uint8)
-            Image.fromarray(stripes).save(root / f'camvid/labels/{split}/{name}.png')
-    return root
-
-
-def smaller(node, data):
-    """The same config with data in another folder and sizes divided by four."""
-    if isinstance(node, dict):
-        return {key: smaller(value, data) for key, value in node.items()}
-    if isinstance(node, (list, tuple)):
-        sizes = {(256, 192): (64, 48), (192, 256): (48, 64)}
-        return sizes[node] if isinstance(node, tuple) and node in sizes else type(node)(smaller(v, data) for v in node)
-    return str(data / node.removeprefix('data/')) if isinstance(node, str) and node.startswith('data/') else node
+    return write_camvid(tmp_path_factory.mktemp('data'))
 
 
 def shrink(config, data, work_dir):
