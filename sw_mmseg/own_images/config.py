@@ -138,8 +138,8 @@ def training_steps(folder: Folder, side: int, crop: tuple[int, int], shipped: Se
 def still_steps(folder: Folder, side: int) -> list[dict]:
     """A pipeline without chance that gives all images one size, the typical one: labels are kept for them, pixel by
     pixel. Images of another shape are stretched to it."""
-    typical, *others = dict.fromkeys([scaled_size(folder.typical_size(), side), *scaled(folder, side)])
-    if not others:
+    typical, *deviations = dict.fromkeys([scaled_size(folder.typical_size(), side), *scaled(folder, side)])
+    if not deviations:
         return [*folder.loading(), *resizing(side)]
     return [*folder.loading(), {'type': 'Resize', 'scale': typical[::-1], 'keep_ratio': False}]
 
