@@ -93,6 +93,8 @@ def test_tables_and_the_share_of_the_way_that_is_closed():
                              '32.0 ± 1.4', 1.0)
     assert report.share_closed(groups) == pytest.approx(60.0)
     assert report.share_closed(report.grouped(results[1:], 'streets2camvid')) is None
+    other = [result('jitter', 20.0, iterations=300), *results[:3]]
+    assert report.share_closed(report.grouped(other, 'streets2camvid')) is None  # of another length
     assert report.class_table(groups).rows[0] == ('road', 10.0, 22.0, 30.0)
     assert report.setting_table(results).rows[0][:5] == ('strong', 'source only, jitter', 'streets2camvid', 0, 600)
     assert 'goes 60 %' in report.section(results)

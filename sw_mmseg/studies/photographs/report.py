@@ -49,13 +49,14 @@ def class_table(groups: Groups) -> Table:
 
 
 def share_closed(groups: Groups, method: str = 'cbst', norm: str = 'bn') -> float | None:
-    """Percent of the way from source only to target labels that a method goes, means over seeds; None where a row is
-    missing. Of several lengths the longest counts."""
-    means = {name: statistics.mean(r.miou() for r in group)
-             for (name, other, _), group in groups.items() if other == norm}
-    if not {START, CEILING, method} <= means.keys() or means[CEILING] <= means[START]:
+    """Percent of the way from source only to target labels that a method goes, means over seeds, all of one length (the
+    method's longest); None where a row is missing."""
+    length = max((iterations for name, other, iterations in groups if (name, other) == (method, norm)), default=0)
+    rows = [groups.get((name, norm, length)) for name in (START, method, CEILING)]
+    if None in rows:
         return None
-    return 100 * (means[method] - means[START]) / (means[CEILING] - means[START])
+    start, score, ceiling = (statistics.mean(r.miou() for r in row or []) for row in rows)
+    return 100 * (score - start) / (ceiling - start) if ceiling > start else None
 
 
 def setting_table(results: Sequence[Result]) -> Table | None:
