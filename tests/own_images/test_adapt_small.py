@@ -58,7 +58,7 @@ def test_source_images_are_disturbed_to_one_size_and_target_images_stay_as_they_
     choice, _ = plan.choose(arguments(folders / 'out'), checked)
     made = config.make_config(choice, checked, 'cbst', {})
     pair = made.train_dataloader.dataset
-    assert made.train_dataloader.batch_size == 6
+    assert pair.rare_class_sampling.temperature == 0.05 and made.train_dataloader.batch_size == 6
     assert [step.type for step in pair.source.pipeline] == [
         'LoadImage', 'LoadLabels', 'Resize', 'RandomFlip', 'PhotoMetricDistortion', 'PackSegInputs']
     assert [step.type for step in pair.target.pipeline] == ['LoadImage', 'Resize', 'PackSegInputs']

@@ -68,7 +68,7 @@ def test_settings_change_what_they_say(tmp_path):
     assert source.type == 'ClassMix' and source.dataset.data_root == plain.train_dataloader.dataset.source.data_root
     assert 'RandomResize' in [step.type for step in source.dataset.pipeline]
     assert run.folder == tmp_path / 'runs/sw_cbst_streets2camvid_strongunweighted_seed1' and run.norm == 'sw'
-    assert plain.train_dataloader.num_workers == 0 and not plain.train_dataloader.dataset.rare_class_sampling.cache
+    assert plain.train_dataloader.num_workers == 0
     with pytest.raises(UserError, match='no setting'):
         configured(Cell('cbst', 'bn', 0, setting='x'), tmp_path)
     with pytest.raises(UserError, match='no config bn_mic_streets2camvid.py'):

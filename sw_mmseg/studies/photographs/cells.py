@@ -87,8 +87,6 @@ def configured(cell: Cell, work_dir: Path) -> tuple[Config, training.Run]:
     config.merge_from_dict(options)
     for loader in (config.train_dataloader, config.val_dataloader, config.test_dataloader):
         loader.update(num_workers=0, persistent_workers=False)  # a process of one thread
-    if config.train_dataloader.dataset.get('rare_class_sampling'):
-        config.train_dataloader.dataset.rare_class_sampling.cache = False  # labels may lie where nothing is written
     config.train_cfg.val_interval = config.train_cfg.max_iters + 1  # scored once, by `measure`
     config.custom_hooks = [hook for hook in config.custom_hooks if hook.type != 'SamplePicturesHook']
     folder = work_dir / 'runs' / cell.name
