@@ -1,5 +1,4 @@
-# bn_sourceonly_streets2camvid.py in disturbed light, colours, sizes and places, rare classes first: no photograph is
-# seen.
+# bn_sourceonly_streets2camvid.py in disturbed light and colours, rare classes first: no photograph is seen.
 _base_ = './bn_sourceonly_streets2camvid.py'
 train_dataloader = dict(
     dataset=dict(

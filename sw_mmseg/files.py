@@ -1,13 +1,15 @@
-"""Files that are there whole or not at all, whatever stops the program that writes them."""
+"""Files that are there whole or not at all, whatever stops the program that writes them, and where to keep those that
+can be made anew."""
 
 from __future__ import annotations
 
 import contextlib
 import os
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-__all__ = ['whole_file']
+__all__ = ['cache_folder', 'whole_file']
 
 
 @contextlib.contextmanager
@@ -30,3 +32,12 @@ def whole_file(file: Path) -> Iterator[Path]:
         os.replace(part, file)
     finally:
         part.unlink(missing_ok=True)
+
+
+def cache_folder() -> Path:
+    """This user's folder of what can be made anew: $SW_MMSEG_CACHE, else $XDG_CACHE_HOME/sw_mmseg, else
+    ~/.cache/sw_mmseg; in the system's temporary folder where a user has no home. It need not exist."""
+    if given := os.environ.get('SW_MMSEG_CACHE'):
+        return Path(given)
+    places = (os.environ.get('XDG_CACHE_HOME', ''), os.path.expanduser('~/.cache'), tempfile.gettempdir())
+    return next(Path(place) for place in places if os.path.isabs(place)) / 'sw_mmseg'

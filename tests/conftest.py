@@ -6,6 +6,8 @@ import sys
 import pytest
 import torch
 
+from sw_mmseg import files
+
 pytest_plugins = ('tests.helpers.fixtures', 'tests.helpers.launched')
 
 try:
@@ -19,6 +21,13 @@ else:
 @pytest.fixture(autouse=True)
 def _seeded():
     torch.manual_seed(0)
+
+
+@pytest.fixture(autouse=True)
+def _kept(monkeypatch, tmp_path_factory):
+    """What is kept for the next run is kept among the tests' own files."""
+    folder = tmp_path_factory.getbasetemp() / 'kept'
+    monkeypatch.setattr(files, 'cache_folder', lambda: folder)
 
 
 @pytest.fixture(autouse=True)

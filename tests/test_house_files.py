@@ -88,3 +88,12 @@ def test_no_star_imports_and_no_import_by_path():
         if file != here:
             for way in ('sys.path.insert', 'sys.path.append', 'syspath_prepend', 'spec_from_file_location'):
                 assert way not in text, f'{file} imports by path'
+
+
+def test_images_are_read_by_the_data_sets_readers_alone():
+    """Decoders drop bits, bands and turns without a word; only readers in `datasets` know what each leaves out."""
+    decoders = {'imread', 'imdecode', 'imfrombytes', 'imreadmulti'}
+    for file in python_files('sw_mmseg', 'tools'):
+        calls = {node.attr for node in ast.walk(parsed(file)) if isinstance(node, ast.Attribute)}
+        names = {name.rpartition('.')[2] for name in imported(file)}
+        assert 'datasets' in file.parts or not (calls | names) & decoders, f'{file} decodes images by itself'

@@ -13,12 +13,6 @@ FOLDERS = {'sw_mmseg': WORDS, 'tests': WORDS - COMPARED, 'tools': WORDS}
 # file -> words that it still binds; a word that the file no longer binds fails, so that this table empties itself
 REMAINING = {
     'sw_mmseg/adaptation/cbst.py': {'found', 'rest'},
-    'sw_mmseg/whitening/autograd/operators.py': {'there'},
-    'sw_mmseg/whitening/backends/triton/mix_to_affine.py': {'there'},
-    'sw_mmseg/whitening/backends/triton/mix_to_affine_backward.py': {'there'},
-    'sw_mmseg/whitening/folding.py': {'others', 'ours'},
-    'tests/test_house.py': {'others', 'own', 'rest'},
-    'tests/whitening/test_torch_features.py': {'found'},
 }
 SAMPLE = """
 import a as own

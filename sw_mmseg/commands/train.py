@@ -27,6 +27,7 @@ from sw_mmseg.running.rehearsal import build_all
 from sw_mmseg.running.resume import settle_resume
 from sw_mmseg.running.streets import make_streets, use_streets
 from sw_mmseg.running.train_options import check_data, use_checkpoint, use_mixed_precision, use_seed, use_shards
+from sw_mmseg.running.unknown_keys import refuse_unknown_keys
 
 # what gloo and NCCL say when a process on the other side is gone
 LOST_PROCESS = re.compile(r'[Cc]onnection (reset|closed|refused)|[Tt]imed out|[Rr]emote process exited|NCCL.*abort')
@@ -77,6 +78,7 @@ def build_runner(config: Config, args: argparse.Namespace) -> Runner:
     Raises:
         UserError: something does not build, or the checkpoint is of another run.
     """
+    refuse_unknown_keys(config)
     hooks: list[Hook] = []
     if config.get('resume') and config.load_from:
         hooks = [WholeCheckpointHook(config.load_from), *settle_resume(config, args.cfg_options)]

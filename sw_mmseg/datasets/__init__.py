@@ -30,7 +30,7 @@ from .image_folders import ImageFolders
 from .label_file import read_label
 from .labelled_images import LabelledImages
 from .labels import CLASSES, IGNORE, LABELS, NUM_CLASSES, PALETTE
-from .loading import LoadImage, LoadLabels
+from .loading import LoadImage, LoadLabels, with_this_reader
 from .noise import RandomNoise
 from .positions import Positioned
 from .rare_class import RareClassSampling
@@ -79,5 +79,6 @@ __all__ = [
     'read_image',
     'read_label',
     'table_of_ids',
+    'with_this_reader',
     'write_class_table',
 ]

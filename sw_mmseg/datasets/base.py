@@ -1,12 +1,14 @@
 """What the data sets of this package share: label files of a known kind, and errors that say how the folders look."""
 
 import os.path as osp
+from collections.abc import Sequence
 from pathlib import Path
 
 from mmseg.datasets import BaseSegDataset
 
 from .errors import DatasetError
 from .labels import CLASSES, PALETTE
+from .loading import with_this_reader
 
 __all__ = ['LabelledScenes']
 
@@ -23,11 +25,11 @@ class LabelledScenes(BaseSegDataset):
     LAYOUT = ''  # how the folders must look and where to get them: the end of every error
     STREETS_OPTION = ''  # of the tool that makes streets in this layout
 
-    def __init__(self, label_ids: str = 'raw', **arguments) -> None:
+    def __init__(self, label_ids: str = 'raw', pipeline: Sequence[dict] = (), **arguments) -> None:
         if label_ids not in self.LABEL_IDS:
             raise ValueError(f'label_ids={label_ids!r}; valid are {", ".join(self.LABEL_IDS)}')
         self.label_ids = label_ids
-        super().__init__(**arguments)  # which knows its arguments by name
+        super().__init__(pipeline=with_this_reader(pipeline), **arguments)  # which knows its arguments by name
 
     def load_data_list(self) -> list[dict]:
         """Paths of all pictures and labels. Raises `DatasetError` where a folder is missing or holds no picture."""

@@ -31,8 +31,8 @@ class ImageFile:
     peak: float | None = None
 
 
-def read_image(path: str, data: bytes | None = None, white: float | None = None, bands: Sequence[int] | None = None
-               ) -> ImageFile:
+def read_image(path: str, data: bytes | None = None, white: float | None = None, bands: Sequence[int] | None = None,
+               bands_of: int | None = None) -> ImageFile:
     """An image of any common format.
 
     Args:
@@ -41,6 +41,7 @@ def read_image(path: str, data: bytes | None = None, white: float | None = None,
         white: the value of deep pixels (more than 8 bits, or floating point) that becomes 255; None takes what the
             file's own largest value suggests: 1, or 255, or the largest number of 10, 12, 14 or 16 bits.
         bands: numbers, from 0, of the bands of red, green and blue (or of one, for grey).
+        bands_of: the number of bands of the files that `bands` is about; others are read without it. None: all.
 
     Raises:
         DatasetError: the file is missing, damaged, of several pages, or holds what cannot be shown as an image.
@@ -48,6 +49,8 @@ def read_image(path: str, data: bytes | None = None, white: float | None = None,
     if data is None:
         data = _content(path)
     head = read_head(path, data)
+    if bands_of not in (None, head.bands):
+        bands = None
     if bands is None and head.format != 'GIF' and head.bits <= 8 and head.sample == 'uint' and _plain(head):
         try:
             return ImageFile(_decode(head, data), head)
@@ -107,8 +110,8 @@ def _three(head: Head, values: np.ndarray, bands: Sequence[int] | None) -> tuple
                            'for instance: magick FILE -colorspace sRGB NEW.png')
     if head.space == 'rgb' and count < 3 or count == 2 and not head.alpha or count == 4 and not head.alpha or count > 4:
         raise DatasetError(f'image {head.path} is {head.text()}, none of them declared to be transparency: say which '
-                           'three are red, green and blue, with LoadImage(bands=(0, 1, 2)), or write those three '
-                           'alone, for instance: gdal_translate -b 1 -b 2 -b 3 FILE NEW.tif')
+                           'three are red, green and blue, with LoadImage(bands=(0, 1, 2)) or adapt\'s --bands 0 1 2, '
+                           'or write those three alone, for instance: gdal_translate -b 1 -b 2 -b 3 FILE NEW.tif')
     if count in (2, 4) and head.alpha:
         opaque = values[..., -1].min() == values[..., -1].max()
         note = [] if opaque else ['their transparency is not used: colours are taken as they lie below it']

@@ -21,7 +21,7 @@ from .label_frames import LabelFrames
 from .label_kinds import LabelKinds
 from .labels import IGNORE, UNKNOWN
 from .once import already_said
-from .sample_look import NO_LIMITS, Limits, Look, Sample, Size, look
+from .sample_look import NO_LIMITS, Bands, Limits, Look, Sample, Size, look
 
 __all__ = ['Sample', 'Scan', 'Shares', 'Size', 'class_shares', 'scan', 'usable_cores']
 
@@ -41,6 +41,7 @@ class Scan:
     colors: bool = False  # whether the label files hold colours
     notes: list[str] = field(default_factory=list)  # what was decided about the files
     white: float | None = None  # the value of deep images that is white
+    bands: Bands | None = None  # of the images, where they were told
     flat: dict[str, str] = field(default_factory=dict)  # name of an image like a drawing of classes -> its kind
     frame: str | None = None  # of labels beside images that EXIF turned: 'shown' or 'stored'
 
@@ -60,7 +61,8 @@ class Shares:
 
 
 def scan(samples: Sequence[Sample], decode: int | None = 1000, colors: bool = False,
-         progress: Progress | None = None, ids: bool = False, limits: Limits = NO_LIMITS) -> Scan:
+         progress: Progress | None = None, ids: bool = False, limits: Limits = NO_LIMITS,
+         bands: Bands | None = None) -> Scan:
     """Looks at images and, where there are any, their label files.
 
     Args:
@@ -70,6 +72,7 @@ def scan(samples: Sequence[Sample], decode: int | None = 1000, colors: bool = Fa
         progress: told after each file how many are done, of how many.
         ids: whether the class table has ids.
         limits: pixels that an image must have on its short side, and how many times as long the other may be.
+        bands: which bands of the images are red, green and blue, and of how many bands those images are.
 
     Raises:
         DatasetError: label files contradict each other, or nothing tells which way up they are. What is wrong with
@@ -77,13 +80,13 @@ def scan(samples: Sequence[Sample], decode: int | None = 1000, colors: bool = Fa
     """
     count = len(samples)
     whole = set(range(count)) if decode is None else set(np.linspace(0, count - 1, min(decode, count)).astype(int))
-    tally, kinds, frames = Scan(count), LabelKinds(), LabelFrames()
+    tally, kinds, frames = Scan(count, bands=bands), LabelKinds(), LabelFrames()
     notes: dict[str, Counter[str]] = {'images': Counter(), 'label files': Counter()}
     deep: list[tuple[float, bool]] = []
     progress = progress or (lambda done, total: None)
     pool = ThreadPoolExecutor(min(8, usable_cores()))
     try:
-        looks = pool.map(lambda item: look(item[1], item[0] in whole, limits), enumerate(samples))
+        looks = pool.map(lambda item: look(item[1], item[0] in whole, limits, bands), enumerate(samples))
         for index, (sample, seen) in enumerate(zip(samples, looks)):
             _add(tally, sample, seen, index in whole)
             if seen.fault is None:

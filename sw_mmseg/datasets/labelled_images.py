@@ -13,6 +13,7 @@ from .class_yaml import read_class_table
 from .errors import DatasetError
 from .image_pairs import find_pairs
 from .label_frames import FRAMES
+from .loading import with_this_reader
 
 __all__ = ['LabelledImages', 'as_class_table', 'unmatched']
 
@@ -30,7 +31,8 @@ class LabelledImages(BaseSegDataset):
         held_out: take those that are kept apart instead of all others.
         label_frame: what labels were drawn on, for images that EXIF turns: 'shown', the image as it is shown, or
             'stored', as its file holds it. None where sizes tell, or where no image is turned.
-        arguments: of mmseg's `BaseSegDataset`, such as `pipeline`.
+        pipeline: what is done with a pair; mmcv's reader in it becomes `LoadImage`.
+        arguments: of mmseg's `BaseSegDataset`.
     """
 
     METAINFO: dict = {}
@@ -46,6 +48,7 @@ class LabelledImages(BaseSegDataset):
         hold_out: int = 0,
         held_out: bool = False,
         label_frame: str | None = None,
+        pipeline: Sequence[dict] = (),
         **arguments,
     ) -> None:
         taken = {'metainfo', 'data_prefix', 'data_root', 'img_suffix', 'seg_map_suffix'} & set(arguments)
@@ -61,7 +64,7 @@ class LabelledImages(BaseSegDataset):
         self.suffixes = image_suffix, label_suffix
         self.hold_out, self.held_out = hold_out, held_out
         self.METAINFO = self.meta_of({'classes': self.table})
-        super().__init__(data_root=labels, metainfo=self.METAINFO, **arguments)
+        super().__init__(data_root=labels, metainfo=self.METAINFO, pipeline=with_this_reader(pipeline), **arguments)
 
     @staticmethod
     def meta_of(config: dict) -> dict:

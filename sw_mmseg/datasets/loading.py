@@ -7,7 +7,7 @@ counts is the palette INDEX of a pixel: a reader that returns colours (OpenCV's)
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import mmengine.fileio as fileio
 import numpy as np
@@ -35,7 +35,7 @@ from .labels import (
 from .once import say_once
 from .raster_file import turned
 
-__all__ = ['LoadImage', 'LoadLabels', 'map_ids', 'read_label_file', 'read_labels', 'turned_like']
+__all__ = ['LoadImage', 'LoadLabels', 'map_ids', 'read_label_file', 'read_labels', 'turned_like', 'with_this_reader']
 
 TABLES = {'raw': raw_to_train(), 'train': train_to_train(), 'ade20k': ade20k_to_train(),
           'camvid': camvid_to_train()}
@@ -98,13 +98,15 @@ class LoadImage(LoadImageFromFile):
         white: the value of deep pixels (more than 8 bits, or floating point) that becomes 255; None decides by each
             file's largest value.
         bands: which bands of a file are red, green and blue, from 0; None for files that say it themselves.
+        bands_of: the number of bands of the files that `bands` is about; others say themselves. None: all files.
         arguments: of mmcv's class. With another `color_type` or `imdecode_backend` than the usual, mmcv's own reader
             reads.
     """
 
-    def __init__(self, white: float | None = None, bands: Sequence[int] | None = None, **arguments) -> None:
+    def __init__(self, white: float | None = None, bands: Sequence[int] | None = None,
+                 bands_of: int | None = None, **arguments) -> None:
         super().__init__(**arguments)
-        self.white, self.bands = white, None if bands is None else tuple(bands)
+        self.white, self.bands, self.bands_of = white, None if bands is None else tuple(bands), bands_of
 
     def transform(self, results: dict) -> dict:
         """Adds `img` (H, W, 3), `img_shape`, `ori_shape`, and `orientation`, EXIF's, by which the image was turned.
@@ -117,7 +119,7 @@ class LoadImage(LoadImageFromFile):
             if (self.color_type, self.imdecode_backend) != ('color', 'cv2'):
                 return super().transform(results)
             data = fileio.get(path, backend_args=self.backend_args)
-            image_file = read_image(path, data, self.white, self.bands)
+            image_file = read_image(path, data, self.white, self.bands, self.bands_of)
         except FileNotFoundError:
             raise DatasetError(f'image {path} is missing') from None
         except DatasetError:
@@ -133,6 +135,20 @@ class LoadImage(LoadImageFromFile):
         results['img_shape'] = results['ori_shape'] = image.shape[:2]
         results['orientation'] = image_file.head.orientation
         return results
+
+
+def with_this_reader(pipeline: Iterable[dict]) -> list[dict]:
+    """A pipeline in which `LoadImage` reads where mmcv's `LoadImageFromFile` did; its other arguments stay.
+
+    Test pipelines name mmcv's class, which OpenMMLab's inferencers look for. It takes the high byte of deep pixels and
+    cuts bands, so that a network would see other images in tests than in training.
+    """
+    return [{**step, 'type': LoadImage} if _is_mmcvs_reader(step) else step for step in pipeline]
+
+
+def _is_mmcvs_reader(step: dict) -> bool:
+    kind = step['type']
+    return kind.rpartition('.')[2] == 'LoadImageFromFile' if isinstance(kind, str) else kind is LoadImageFromFile
 
 
 @TRANSFORMS.register_module()

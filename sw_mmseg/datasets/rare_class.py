@@ -20,7 +20,7 @@ import numpy as np
 from mmengine.dataset import BaseDataset
 from mmengine.logging import print_log
 
-from sw_mmseg.files import whole_file
+from sw_mmseg import files
 
 from .errors import DatasetError
 from .labels import IGNORE
@@ -44,8 +44,8 @@ class RareClassSampling:
         temperature: T; small prefers rare classes strongly.
         min_share: images count for a class from this share of their pixels on; a class that no image shows so much
             of takes every image that shows it at all.
-        cache: keep the counts beside the data (a few hundred kilobytes), so that labels are read only once, and again
-            when the size or the time of a label file changes.
+        cache: keep the counts in the user's cache folder (a few hundred kilobytes), so that labels are read only once,
+            and again when the size or the time of a label file changes. Nothing is written beside the data.
         stream: number of the random stream.
     """
 
@@ -93,10 +93,11 @@ def count_pixels(dataset: BaseDataset, cache: bool = True) -> np.ndarray:
 
 
 def _cache_file(dataset: BaseDataset, samples: list[dict]) -> Path:
-    """Where the counts of these label files are kept: one file a choice of names and of ids."""
-    names = '\n'.join(f'{osp.basename(sample["seg_map_path"])} {sample["label_ids"]}' for sample in samples)
-    digest = hashlib.sha256(names.encode()).hexdigest()[:12]
-    return Path(dataset.data_root or '.') / f'.class_counts_{digest}.npz'
+    """Where the counts of these label files are kept: one file for each choice of files, ids and classes."""
+    lines = [f'{len(dataset.METAINFO["classes"])} classes']
+    lines += [f'{osp.realpath(sample["seg_map_path"])} {sample["label_ids"]!r}' for sample in samples]
+    digest = hashlib.sha256('\n'.join(lines).encode()).hexdigest()[:24]
+    return files.cache_folder() / 'class_counts' / f'{digest}.npz'
 
 
 def _versions(samples: list[dict]) -> np.ndarray:
@@ -130,7 +131,7 @@ def _count(sample: dict, classes: int) -> np.ndarray:
 def _keep(file: Path, counts: np.ndarray, versions: np.ndarray) -> None:
     """Writes the counts whole or not at all; a folder that cannot be written to only costs the time to count again."""
     try:
-        with whole_file(file) as part:
+        with files.whole_file(file) as part:
             np.savez(part, counts=counts, versions=versions)
     except OSError as error:
         print_log(f'class counts are not kept: {error}', logger='current', level=logging.WARNING)

@@ -14,11 +14,12 @@ from .label_file import NUMPY, read_label
 from .label_frames import edges_on_borders
 from .label_kinds import LabelCounts, count_label
 
-__all__ = ['FEW', 'NO_LIMITS', 'Limits', 'Look', 'Sample', 'Size', 'is_complete', 'look']
+__all__ = ['Bands', 'FEW', 'NO_LIMITS', 'Limits', 'Look', 'Sample', 'Size', 'is_complete', 'look']
 
 Size = tuple[int, int]  # width, height
 Limits = tuple[int, float]  # least pixels of the short side, most of the long one, as a multiple of it
 NO_LIMITS: Limits = (1, float('inf'))
+Bands = tuple[tuple[int, ...], int]  # red, green and blue; of how many
 Sample = tuple[str, str, str | None]  # name, image, label file or None
 FEW = 32  # values that a drawing of classes has at most, and no photograph
 LOOKED_AT = 1 << 14  # pixels, in which they are counted
@@ -40,14 +41,15 @@ class Look:
     edges: tuple[float, float] | None = None
 
 
-def look(sample: Sample, whole: bool, limits: Limits = NO_LIMITS) -> Look:
+def look(sample: Sample, whole: bool, limits: Limits = NO_LIMITS, bands: Bands | None = None) -> Look:
     """Looks at a sample; `whole`, at its pixels too. An image outside the `limits` is faulty."""
     _, image, label = sample
     try:
-        image_file = read_image(image) if whole else None
+        chosen, of = bands or (None, None)
+        image_file = read_image(image, bands=chosen, bands_of=of) if whole else None
         head = image_file.head if image_file else read_head(image)
         if image_file is None and not is_complete(head):
-            image_file = read_image(image)
+            image_file = read_image(image, bands=chosen, bands_of=of)
         _keep_limits(image, head.size, limits)
         seen = Look(head.size) if image_file is None else _of_image(image_file)
         return seen if label is None else _with_label(seen, head, image_file if whole else None, image, label)

@@ -11,6 +11,7 @@ from mmseg.registry import DATASETS
 from .errors import DatasetError
 from .folder_files import PICTURES, foreign_files, list_folder, stem
 from .labels import CLASSES, PALETTE
+from .loading import with_this_reader
 
 __all__ = ['UnlabelledImages']
 
@@ -26,6 +27,7 @@ class UnlabelledImages(BaseSegDataset):
         img_dir: a folder inside it, '' for all of it.
         img_suffix: one or several endings of the files to take, in any case.
         leave_out: pictures that are not taken: paths below the folder, with the file's ending or without it.
+        pipeline: what is done with a picture; mmcv's reader in it becomes `LoadImage`.
         arguments: of mmseg's `BaseSegDataset`. `classes` in `metainfo` are only names for drawing predictions.
     """
 
@@ -33,13 +35,14 @@ class UnlabelledImages(BaseSegDataset):
 
     def __init__(
         self, data_root: str, img_dir: str = '', img_suffix: str | tuple[str, ...] = PICTURES,
-        leave_out: Sequence[str] = (), **arguments
+        leave_out: Sequence[str] = (), pipeline: Sequence[dict] = (), **arguments
     ) -> None:
         if 'data_prefix' in arguments or 'seg_map_suffix' in arguments:
             raise TypeError('UnlabelledImages has no labels and takes `img_dir` instead of `data_prefix`')
         self.leave_out = frozenset(leave_out)
         suffixes = tuple(s.lower() for s in ((img_suffix,) if isinstance(img_suffix, str) else img_suffix))
-        super().__init__(data_root=data_root, data_prefix=dict(img_path=img_dir), img_suffix=suffixes, **arguments)
+        super().__init__(data_root=data_root, data_prefix=dict(img_path=img_dir), img_suffix=suffixes,
+                         pipeline=with_this_reader(pipeline), **arguments)
 
     def load_data_list(self) -> list[dict]:
         """Paths of all pictures. Raises `DatasetError` where there are none, or where a file is an annotation."""

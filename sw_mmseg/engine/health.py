@@ -8,6 +8,10 @@ A healthy discriminator is right more often than not but not always: its vanilla
 segmentor's adversarial loss rises. If it has never been better than chance (0.693 = ln 2), it has nothing to teach; if
 it was, and no longer is, the domains have come to look alike, which is the aim. If it is always right, its gradient, as
 far as the segmentor sees it, fades.
+
+In a run shorter than the patience nothing is said of a discriminator: it may still learn, and there is nothing to do
+but to train for longer. That predictions have collapsed, or that a teacher is sure of nothing, is said at the end of
+any run of 100 iterations or more, since its checkpoint is of no use.
 """
 
 from __future__ import annotations
@@ -24,6 +28,8 @@ from sw_mmseg.adaptation import AdversarialLog, StepLog
 
 __all__ = ['DiscriminatorHealthHook', 'HealthHook', 'NonFiniteLossError', 'sees_one_class']
 
+SHORTEST = 100  # iterations of a run that is judged; what is shorter is a trial
+
 LogT = TypeVar('LogT', bound=StepLog)
 
 
@@ -36,8 +42,8 @@ class HealthHook(Hook, Generic[LogT]):
     """Reads what the training step logged. Keeps no state: means come from the log's history, which is resumed.
 
     Args:
-        window: iterations of the running means.
-        interval: iterations between two looks at them.
+        window: iterations of the running means; at most half of the run.
+        interval: iterations between two looks at them; at most half of the run.
         patience: iterations that a state must have lasted before it is warned of; then again each time that it has
             lasted twice as long.
 
@@ -69,8 +75,15 @@ class HealthHook(Hook, Generic[LogT]):
             raise TypeError(f'{type(self).__name__} reads a {self.log_type.__name__}, and the training step of this '
                             f'method returns a {type(outputs).__name__}: give it the hook of its own method, or '
                             'HealthHook')
+        self._fit(runner)
         if (runner.iter + 1) % self.interval == 0 and runner.iter + 1 >= self.window:
             self.judge(runner, self.looks(runner, outputs))
+
+    def _fit(self, runner: Runner) -> None:
+        """A run that is shorter than two windows is looked at twice, unless it is a trial."""
+        length = getattr(runner, 'max_iters', None) or 0
+        if length >= SHORTEST:
+            self.window, self.interval = min(self.window, length // 2), min(self.interval, length // 2)
 
     def looks(self, runner: Runner, log: LogT) -> list[LogT]:
         """The log's means over the window now, and at every look before, the newest first."""

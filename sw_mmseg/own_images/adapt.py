@@ -12,6 +12,7 @@ from sw_mmseg.own_images.check import check
 from sw_mmseg.own_images.folders import Checked
 from sw_mmseg.own_images.inputs import changes
 from sw_mmseg.own_images.job import begin, changed_config, configs, resumed, trained
+from sw_mmseg.own_images.learning import learning_notes
 from sw_mmseg.own_images.plan import Choice, title
 from sw_mmseg.own_images.report import write_results
 from sw_mmseg.own_images.report_content import Report
@@ -41,11 +42,11 @@ WRITTEN = ('checkpoint.pth', 'classes.yaml', 'config.py', 'config_sourceonly.py'
 PROPOSED = '*.yaml'  # in OUT/check, where a table has to be named first
 
 
-def train(args: argparse.Namespace, choice: Choice, checked: Checked) -> tuple[list[Outcome], str, Examiner]:
-    """All trainings, and what their networks say; writes checkpoint.pth and predictions."""
+def train(args: argparse.Namespace, choice: Choice, checked: Checked) -> tuple[list[Outcome], str, Examiner, list[str]]:
+    """All trainings, what their networks say, and what is to be said of them; writes checkpoint.pth and predictions."""
     made = configs(choice, checked, trained(args, choice), args)
     config = list(made.values())[-1]
-    examiner, outcomes = Examiner(config, choice, checked, PICTURES), []
+    examiner, outcomes, notes = Examiner(config, choice, checked, PICTURES), [], []
     final = title(choice.method)
 
     def keep(name: str, model, statistics: str) -> None:
@@ -69,24 +70,29 @@ def train(args: argparse.Namespace, choice: Choice, checked: Checked) -> tuple[l
         if method == SOURCE_ONLY and (running_layers(model) or choice.method == STATISTICS):
             put_switches(model, switches)  # as trained: the study has not tried both together
             keep(title(STATISTICS), model, 'target, re-estimated' if examiner.estimate(model) else 'none kept')
-    return outcomes, final, examiner
+        if method == choice.trainings[-1]:
+            kept = next(outcome for outcome in outcomes if outcome.name == final)
+            notes = learning_notes(examiner, model, run.folder, kept.source, args)
+    for text in notes:
+        print(text, flush=True)
+    return outcomes, final, examiner, notes
 
 
-def learns_switches(args: argparse.Namespace) -> bool:
+def learns_switches(args: argparse.Namespace, choice: Choice) -> bool:
     """Whether the network that is kept has learnt switches again: see `train`."""
-    return args.norm in SWITCHING and args.method != STATISTICS and not args.keep_switches
+    return choice.norm in SWITCHING and choice.method != STATISTICS and not args.keep_switches
 
 
-def commands(args: argparse.Namespace, state: dict, iterations: int) -> list[str]:
+def commands(args: argparse.Namespace, state: dict, choice: Choice, iterations: int) -> list[str]:
     """What was run, and what goes on from here; every path is there, or is written by a command before."""
     config, checkpoint, again = args.out / 'config.py', args.out / 'checkpoint.pth', args.out / 'again'
-    last, batch = again / f'iter_{iterations}.pth', state['choice']['batch']
+    last, batch = again / f'iter_{iterations}.pth', choice.batch
     texts = [state['command'], command_text('train', config, '--work-dir', again)]
-    if learns_switches(args):
+    if learns_switches(args, choice):
         texts.append(command_text('analysis reestimate_statistics', config, last, again / 'switches.pth', '--switches',
                                   'source', '--keep-statistics', '--batch-size', batch, '--images',
                                   SWITCH_STEPS * batch))
-    if args.method == STATISTICS:
+    if choice.method == STATISTICS:
         texts.append(command_text('analysis reestimate_statistics', config, last, again / 'target.pth', '--images-from',
                                   args.target))
     texts.append(command_text('predict', config, checkpoint, args.target, args.out / 'more_predictions'))
@@ -117,7 +123,7 @@ def adapt(args: argparse.Namespace) -> int:
     if not (args.check_only and (args.out / 'adapt.json').is_file()):
         refuse_foreign(args.out, args.resume)
     checked = check(args.source, args.target, args.target_val, args.classes, args.out,
-                    (args.image_suffix, args.label_suffix), args.skip_bad, args.check == 'all')
+                    (args.image_suffix, args.label_suffix), args.skip_bad, args.check == 'all', args.bands)
     show(checked.overview())
     show(checked.class_table())
     for folder in checked.folders:
@@ -138,11 +144,12 @@ def adapt(args: argparse.Namespace) -> int:
     choice = Choice.from_dict(state['choice'])
     for name, value, reason in state['reasons']:
         print(f'{name}: {value} ({reason})')
-    outcomes, final, examiner = train(args, choice, checked)
+    outcomes, final, examiner, notes = train(args, choice, checked)
     iterations = examiner.config.train_cfg.max_iters
     trainings = {title(method): args.out / 'runs' / method for method in trained(args, choice)}
     table = write_results(args.out, Report(checked, outcomes, final, [tuple(r) for r in state['reasons']], trainings,
-                                           examiner.pictures(), commands(args, state, iterations)))
+                                           examiner.pictures(), commands(args, state, choice, iterations),
+                                           notes))
     show(table)
     print(f'Open {args.out / "report.html"}')
     return 0

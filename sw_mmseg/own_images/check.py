@@ -19,6 +19,7 @@ from sw_mmseg.datasets.label_pixels import share_text, unpack_color
 from sw_mmseg.datasets.label_scan import Scan, class_shares, scan
 from sw_mmseg.datasets.labelled_images import unmatched
 from sw_mmseg.datasets.polygons import draw_polygons, polygon_format
+from sw_mmseg.own_images.bands import find_bands, refuse_bands
 from sw_mmseg.own_images.class_proposals import found_table
 from sw_mmseg.own_images.folders import Checked, Folder, write_check
 from sw_mmseg.own_images.plan import SMALLEST
@@ -33,9 +34,11 @@ FREE = 1 << 30  # bytes on the disk: checkpoints, logs, predictions
 
 
 def check(source: Sequence[str], target: str, target_val: Sequence[str] | None, classes: str | None, out: Path,
-          suffixes: tuple[str | None, str | None] = (None, None), skip_bad: bool = False, everything: bool = False
-          ) -> Checked:
+          suffixes: tuple[str | None, str | None] = (None, None), skip_bad: bool = False, everything: bool = False,
+          bands: Sequence[int] | None = None) -> Checked:
     """Looks at all folders and leaves what it saw in OUT/check; outlines are drawn into OUT/labels.
+
+    `bands` are those that are red, green and blue, of images with two or more than three.
 
     Raises:
         DatasetError, UserError: what keeps these folders from being trained on.
@@ -46,19 +49,21 @@ def check(source: Sequence[str], target: str, target_val: Sequence[str] | None, 
     whole = everything or skip_bad  # what is to be skipped has to be found, wherever it lies
     decode = None if whole or table is None else LOOKED_AT  # without a table the labels are the table
     drawn, names, notes = drawn_labels('source', source, out)
-    labelled = look_at('source', source[0], drawn, suffixes, skip_bad, decode, table, notes)
+    labelled = look_at('source', source[0], drawn, suffixes, skip_bad, decode, table, notes, bands)
     table, said = (table, []) if table else (names[0], []) if names else found_table(labelled.scan, out)
     labelled = with_table(labelled, table, said)
     refuse_unknown(labelled, table, classes)
-    unlabelled = look_at('target', target, None, suffixes, skip_bad, None if whole else LOOKED_AT)
+    unlabelled = look_at('target', target, None, suffixes, skip_bad, None if whole else LOOKED_AT,
+                         bands=bands)
     validated = None
     if target_val:
         drawn, _, notes = drawn_labels('target-val', target_val, out, names and names[1])
-        validated = look_at('target-val', target_val[0], drawn, suffixes, skip_bad, decode, table, notes)
+        validated = look_at('target-val', target_val[0], drawn, suffixes, skip_bad, decode, table, notes, bands)
         validated = with_table(validated, table, [])
         refuse_unknown(validated, table, classes)
     checked = Checked(labelled, unlabelled, validated, table)
     refuse_small(checked)
+    refuse_bands(checked, bands)
     write_check(out / 'check', checked)
     return checked
 
@@ -103,7 +108,8 @@ def check_out(out: Path, folders: Sequence[str]) -> None:
 
 
 def look_at(role: str, images: str, labels: str | None, suffixes: tuple[str | None, str | None], skip_bad: bool,
-            decode: int | None, table: ClassTable | None = None, notes: Sequence[str] = ()) -> Folder:
+            decode: int | None, table: ClassTable | None = None, notes: Sequence[str] = (),
+            bands: Sequence[int] | None = None) -> Folder:
     """One folder of images, or pair of folders."""
     if labels is None:
         samples, said = list_target(images)
@@ -119,7 +125,7 @@ def look_at(role: str, images: str, labels: str | None, suffixes: tuple[str | No
                      f'{pairs.without_image[0]}; they are not used')
     with tqdm(desc=f'looking at {role}', unit='', leave=False, disable=None, total=len(pairs.samples)) as bar:
         tally = scan(pairs.samples, decode, bool(table and table.reads_colors), lambda done, total: bar.update(1),
-                     bool(table and not table.reads_colors), LIMITS)
+                     bool(table and not table.reads_colors), LIMITS, find_bands([s[1] for s in pairs.samples], bands))
     sound = [name for name, _, _ in pairs.samples if name not in tally.faults]
     masks = [] if labels else label_like(sound, tally, images)
     if tally.faults and not skip_bad:

@@ -5,11 +5,12 @@ The user's classes, data, sizes, norm and length are put in. Nothing that reads 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from mmengine.config import Config, ConfigDict
 
+from sw_mmseg.datasets.label_scan import class_shares
 from sw_mmseg.own_images.folders import Checked, Folder
 from sw_mmseg.own_images.plan import Choice, config_file
 from sw_mmseg.running.configs import check_options
@@ -18,11 +19,12 @@ from sw_mmseg.running.networks import set_network
 from sw_mmseg.running.norms import set_norm
 from sw_mmseg.running.schedules import schedule_options
 
-__all__ = ['common_crop', 'has_parent', 'held_out', 'make_config', 'nodes', 'resizing', 'scaled', 'source_of',
-           'source_only_options', 'test_loader', 'training_steps', 'use_data', 'use_length']
+__all__ = ['class_weights', 'common_crop', 'has_parent', 'held_out', 'make_config', 'nodes', 'resizing', 'scaled',
+           'source_of', 'source_only_options', 'still_steps', 'test_loader', 'training_steps', 'use_data', 'use_length']
 
-OWN_STEPS = {'LoadImage', 'LoadLabels', 'Resize', 'RandomResize', 'RandomCrop', 'RandomFlip', 'PackSegInputs'}
+OWN_STEPS = {'LoadImage', 'LoadLabels', 'Resize', 'RandomResize', 'RandomCrop', 'Pad', 'RandomFlip', 'PackSegInputs'}
 STREETS_ONLY = {'PseudoLabelAccuracyHook'}  # it reads labels of the target
+HEAVIEST = 5.0  # weight of a class in the loss
 KEPT = {'custom_hooks', 'custom_imports', 'default_hooks', 'default_scope', 'env_cfg', 'load_from', 'log_level',
         'log_processor', 'model', 'model_wrapper_cfg', 'optim_wrapper', 'param_scheduler', 'randomness', 'resume',
         'test_cfg', 'test_dataloader', 'test_evaluator', 'train_cfg', 'train_dataloader', 'val_cfg', 'val_dataloader',
@@ -35,6 +37,8 @@ def make_config(choice: Choice, checked: Checked, method: str, options: dict) ->
     for node in nodes(config.model):
         if 'num_classes' in node:
             node.num_classes = len(checked.table.classes)
+        if 'class_weight' in node:
+            node.class_weight = class_weights(checked)
     set_norm(config, choice.norm)
     config.model.pop('ignore_rows', None)  # of Cityscapes' camera
     if config.model.get('statistics_from') == 'both':
@@ -71,14 +75,16 @@ def use_data(config: Config, choice: Choice, checked: Checked) -> None:
     source, target = zip((checked.source, checked.target), crops)
     for key, (folder, crop) in {'source': source, 'dataset': source, 'target': target}.items():
         if key in dataset:
-            extra = [step for step in dataset[key].pipeline if step.type not in OWN_STEPS]
-            steps = [*training_steps(folder, choice.short_side, crop), *extra, dataset[key].pipeline[-1]]
-            dataset[key] = ConfigDict(**source_of(folder, checked), pipeline=steps)
-    for node in nodes(dataset):
-        if node.get('rare_class_sampling') is not None:
-            node.rare_class_sampling.cache = False  # it would be written beside the user's labels
+            mixed = dataset[key].type == 'ClassMix'
+            shipped = (dataset[key].dataset if mixed else dataset[key]).pipeline
+            still = key == 'target' and config.model.type == 'ClassBalancedSelfTraining'
+            steps = (still_steps(folder, choice.short_side) if still else
+                     training_steps(folder, choice.short_side, crop, shipped))
+            data = ConfigDict(**source_of(folder, checked), pipeline=[*steps, shipped[-1]])
+            dataset[key] = ConfigDict(type='ClassMix', dataset=data) if mixed else data
     config.train_dataloader.batch_size = choice.batch
-    config.train_dataloader.update(num_workers=1 if choice.network == 'narrow' else 4, persistent_workers=True)
+    workers = 1 if choice.network in ('small', 'narrow') else 4
+    config.train_dataloader.update(num_workers=workers, persistent_workers=True)
     config.val_dataloader = config.val_cfg = config.val_evaluator = None  # nothing is chosen by a score
     config.test_dataloader = test_loader(choice, checked, checked.target_val)
     config.test_evaluator = ConfigDict(type='IoUMetric', iou_metrics=['mIoU'])
@@ -104,17 +110,49 @@ def held_out(checked: Checked) -> int:
     return max(10, count // 50) if count >= 40 else 0
 
 
-def training_steps(folder: Folder, side: int, crop: tuple[int, int]) -> list[dict]:
-    """A training pipeline without its last step."""
-    steps = [*folder.loading(), *resizing(side)]
+def class_weights(checked: Checked) -> list[float]:
+    """Inverse root of each class's share of the source's pixels, 1 for a class of mean share, at most `HEAVIEST`; 1 for
+    a class that no label shows. Rare classes are then learnt at all within some hundred iterations."""
+    pixels = class_shares(checked.source.scan, checked.table).pixels
+    shares = pixels / max(1, pixels.sum()) * max(1, (pixels > 0).sum())
+    return [round(min(HEAVIEST, float(share) ** -0.5), 3) if share else 1.0 for share in shares]
+
+
+def training_steps(folder: Folder, side: int, crop: tuple[int, int], shipped: Sequence[dict]) -> list[dict]:
+    """A training pipeline without its last step: `shipped` for this folder's files and sizes, whose own augmentation
+    stays. Where that scales at random, all images come out at the size of `crop`."""
+    steps = {step['type']: step for step in shipped}
+    extra = [step for step in shipped[:-1] if step['type'] not in OWN_STEPS]
+    flip = {'type': 'RandomFlip', 'prob': 0.5}
+    if 'RandomResize' in steps:
+        height, width = crop
+        return [*folder.loading(), {**steps['RandomResize'], 'scale': (16 * side, side)},
+                {**steps['RandomCrop'], 'crop_size': (height, width)}, {**steps['Pad'], 'size': (width, height)},
+                flip, *extra]
+    resized = [*folder.loading(), *resizing(side)]
     if any(h > crop[0] or w > crop[1] for h, w in scaled(folder, side)):
-        steps.append({'type': 'RandomCrop', 'crop_size': tuple(crop)})
-    return [*steps, {'type': 'RandomFlip', 'prob': 0.5}]
+        resized.append({'type': 'RandomCrop', 'crop_size': tuple(crop)})
+    return [*resized, flip, *extra]
+
+
+def still_steps(folder: Folder, side: int) -> list[dict]:
+    """A pipeline without chance that gives all images one size, the typical one: labels are kept for them, pixel by
+    pixel. Images of another shape are stretched to it."""
+    typical, *deviations = dict.fromkeys([scaled_size(folder.typical_size(), side), *scaled(folder, side)])
+    if not deviations:
+        return [*folder.loading(), *resizing(side)]
+    return [*folder.loading(), {'type': 'Resize', 'scale': typical[::-1], 'keep_ratio': False}]
+
+
+def scaled_size(size: tuple[int, int], side: int) -> tuple[int, int]:
+    """(height, width) of a (width, height) whose short side becomes `side`."""
+    width, height = size
+    return round(side * height / min(size)), round(side * width / min(size))
 
 
 def scaled(folder: Folder, side: int) -> list[tuple[int, int]]:
     """Heights and widths of a folder's images, once their short side is `side`."""
-    return [(round(side * h / min(w, h)), round(side * w / min(w, h))) for w, h in folder.scan.sizes]
+    return [scaled_size(size, side) for size in folder.scan.sizes]
 
 
 def common_crop(checked: Checked, side: int, crops: tuple[tuple[int, int], ...]) -> tuple[int, int]:
@@ -138,7 +176,8 @@ def test_loader(choice: Choice, checked: Checked, folder: Folder | None) -> Conf
     hold_out_options = {'hold_out': held_out(checked), 'held_out': True} if folder is None and held_out(checked) else {}
     folder = folder or checked.source
     whites = {one.scan.white for one in (folder, checked.target)} - {None}  # predictions are of the target's images
-    load = {'type': 'LoadImage', **({'white': whites.pop()} if len(whites) == 1 else {})}
+    bands = dict(zip(('bands', 'bands_of'), checked.target.scan.bands or folder.scan.bands or ()))
+    load = {'type': 'LoadImage', **({'white': whites.pop()} if len(whites) == 1 else {}), **bands}
     label_steps = folder.loading()[1:]
     steps = [load, *resizing(choice.short_side), *label_steps, {'type': 'PackSegInputs'}]
     dataset = {**source_of(folder, checked, **hold_out_options), 'pipeline': steps}
@@ -154,7 +193,7 @@ def use_length(config: Config, iterations: int) -> None:
             schedule.end = config.train_cfg.max_iters
     config.merge_from_dict(schedule_options(config, iterations))
     config.train_cfg.val_interval = iterations
-    config.default_hooks.checkpoint.max_keep_ckpts = 1
+    config.default_hooks.checkpoint.max_keep_ckpts = 2  # whether the last quarter still taught: `learning.py`
     config.custom_hooks = [hook for hook in config.custom_hooks if hook.type not in STREETS_ONLY]
     for hook in config.custom_hooks:
         if 'interval' in hook:

@@ -10,7 +10,7 @@ import numpy as np
 from mmseg.registry import TRANSFORMS
 
 from sw_mmseg.analysis import Table, contact_sheet, image_bytes
-from sw_mmseg.datasets import ClassTable, LoadImage
+from sw_mmseg.datasets import ClassTable
 from sw_mmseg.datasets.label_scan import Scan, Size, class_shares
 from sw_mmseg.files import whole_file
 from sw_mmseg.running.records import write_json
@@ -39,7 +39,8 @@ class Folder:
     def loading(self) -> list[dict]:
         """The steps of a pipeline that read an image, and its labels where there are any."""
         white = {} if self.scan.white is None else {'white': self.scan.white}
-        return [{'type': 'LoadImage', **white}, *([{'type': 'LoadLabels'}] if self.labels else [])]
+        bands = dict(zip(('bands', 'bands_of'), self.scan.bands or ()))
+        return [{'type': 'LoadImage', **white, **bands}, *([{'type': 'LoadLabels'}] if self.labels else [])]
 
     def sizes(self) -> str:
         """'256x128 (200), 640x480 (3) and 2 other sizes'."""
@@ -103,7 +104,7 @@ def write_check(folder: Path, checked: Checked) -> None:
     names, palette = checked.table.names, checked.table.palette
     rows = [{'source image': image, 'labels': labels}
             for image, labels in labelled_pictures(checked.source, checked.table)]
-    targets = [picture(path, checked.target.scan.white) for path in spread(checked.target.paths, 2 * SHOWN)]
+    targets = [picture(path, checked.target) for path in spread(checked.target.paths, 2 * SHOWN)]
     pairs = [{'target images': left, ' ': right} for left, right in zip(targets[::2], targets[1::2])]
     sheets = {'source.png': rows, 'target.png': pairs}
     for file, sheet in sheets.items():
@@ -126,9 +127,9 @@ def labelled_picture(folder: Folder, table: ClassTable, image: str, label: str) 
     return np.ascontiguousarray(sample['img'][..., ::-1]), sample['gt_seg_map']
 
 
-def picture(path: str, white: float | None = None) -> np.ndarray:
+def picture(path: str, folder: Folder) -> np.ndarray:
     """H×W×3 uint8 RGB, as training sees it."""
-    return np.ascontiguousarray(LoadImage(white)({'img_path': path})['img'][..., ::-1])
+    return np.ascontiguousarray(TRANSFORMS.build(folder.loading()[0])({'img_path': path})['img'][..., ::-1])
 
 
 def spread(items: Sequence, count: int) -> list:

@@ -15,7 +15,7 @@ from sw_mmseg.own_images.folders import Checked
 from sw_mmseg.own_images.inputs import write_inputs
 from sw_mmseg.own_images.plan import BUDGET, Choice, choose
 from sw_mmseg.own_images.report import write_text
-from sw_mmseg.own_images.training import fit, seconds_an_iteration
+from sw_mmseg.own_images.training import fit, seconds_an_iteration, seconds_of_rounds
 from sw_mmseg.running.command_line import command_text
 from sw_mmseg.running.errors import UserError
 from sw_mmseg.running.methods import SOURCE_ONLY
@@ -53,7 +53,12 @@ def begin(args: argparse.Namespace, checked: Checked) -> dict:
                 return seconds_an_iteration(make_config(trial, checked, method, args.cfg_options))
             choice, seconds[method] = fit(choice, measure)
         budget = args.budget or BUDGET[reasons[0][1]]
-        count = max(FEWEST, int(60 * budget / sum(seconds.values())))
+        trial, once = replace(choice, iterations=TRIAL), 0.0
+        for method in methods:
+            config = make_config(trial, checked, method, args.cfg_options)
+            seconds[method], beside = seconds_of_rounds(config, seconds[method], len(checked.target.names))
+            once += beside
+        count = max(FEWEST, int((60 * budget - once) / sum(seconds.values())))
         choice = replace(choice, iterations=count)
         basis = ' + '.join(f'{s:.2f} s ({m})' for m, s in seconds.items()) + f' an iteration, {budget:g} minutes'
     else:

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import argparse
+import importlib.util
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -13,21 +14,22 @@ import torch
 
 from sw_mmseg.datasets.label_scan import usable_cores
 from sw_mmseg.models.pretrained import PretrainedError, read_checkpoint
+from sw_mmseg.models.weight_packages import WeightPackageError, read_package
 from sw_mmseg.own_images.folders import Checked, Folder
 from sw_mmseg.running.errors import UserError
 from sw_mmseg.running.methods import METHODS as ALL_METHODS
 from sw_mmseg.running.methods import SOURCE_ONLY, STATISTICS
 from sw_mmseg.running.paths import shipped_config
 
-__all__ = ['BUDGET', 'DEFAULT_METHOD', 'METHODS', 'NETWORKS', 'SMALLEST', 'Choice', 'available', 'choose',
-           'choose_network', 'config_file', 'crop_of', 'smaller', 'title']
+__all__ = ['BUDGET', 'METHODS', 'NETWORKS', 'SMALLEST', 'Choice', 'available', 'choose', 'choose_network',
+           'config_file', 'crop_of', 'default_method', 'default_norm', 'smaller', 'title']
 
-DEFAULT_METHOD = 'adaptsegnet'
 METHODS = {name: method for name, method in ALL_METHODS.items() if name != 'oracle'}  # it needs the target's labels
-NETWORKS = {'narrow': 'streets', 'vgg16': 'gta2cityscapes', 'resnet101': 'gta2cityscapes'}  # -> whose configs train it
+# -> whose configs train it
+NETWORKS = {'small': 'streets2camvid', 'narrow': 'streets', 'vgg16': 'gta2cityscapes', 'resnet101': 'gta2cityscapes'}
 WEIGHTS = {'vgg16': 'torchvision://vgg16', 'resnet101': 'torchvision://resnet101'}
-SHORT_SIDE = {'narrow': 128, 'vgg16': 512, 'resnet101': 512}  # of the images that are trained on, at most
-BATCH = {'narrow': 2, 'vgg16': 1, 'resnet101': 1}  # of each domain
+SHORT_SIDE = {'small': 192, 'narrow': 128, 'vgg16': 512, 'resnet101': 512}  # of images in training, at most
+BATCH = {'small': 6, 'narrow': 2, 'vgg16': 1, 'resnet101': 1}  # of each domain
 BUDGET = {'cpu': 20.0, 'cuda': 120.0}  # minutes of training
 SMALLEST = 32  # pixels: the networks reduce images by 8, and look further than one cell
 
@@ -73,6 +75,18 @@ def available(network: str) -> list[str]:
     return [method for method in METHODS if config_file(network, method).is_file()]
 
 
+def default_method(network: str) -> str:
+    """What did best on photographs with the small network (docs/photographs.md); the paper's trainer with others."""
+    return 'cbst' if network == 'small' else 'adaptsegnet'
+
+
+def default_norm(network: str) -> tuple[str, str]:
+    """The norm at the sites, and why."""
+    if network == 'small':
+        return 'bn', 'the pretrained network is of BatchNorm, and every other norm in its place cost points'
+    return 'sw', 'at the sites of the paper'
+
+
 def choose(args: argparse.Namespace, checked: Checked) -> tuple[Choice, list[tuple[str, str, str]]]:
     """Network and sizes, and (name, value, reason) of each choice. The number of iterations is left at 0.
 
@@ -80,9 +94,13 @@ def choose(args: argparse.Namespace, checked: Checked) -> tuple[Choice, list[tup
         UserError: no config for that method with that network, or images too small to train on.
     """
     device = 'cuda' if torch.cuda.is_available() else 'cpu'
-    network, network_reason = (args.network, 'as asked') if args.network != 'auto' else choose_network(device)
-    if args.method not in available(network):
-        raise UserError(f'--method {args.method} has no config with the network {network}; there are '
+    network, network_reason = (args.network, 'as asked') if args.network != 'auto' else choose_network(
+        device, args.method)
+    method, (norm, norm_reason) = args.method or default_method(network), default_norm(network)
+    if args.norm:
+        norm, norm_reason = args.norm, 'as asked'
+    if method not in available(network):
+        raise UserError(f'--method {method} has no config with the network {network}; there are '
                         f'{", ".join(available(network))}')
     native = min(min(folder.typical_size()) for folder in (checked.source, checked.target))
     side = min(args.short_side or SHORT_SIDE[network], native)  # images are never scaled up
@@ -90,28 +108,46 @@ def choose(args: argparse.Namespace, checked: Checked) -> tuple[Choice, list[tup
     if side < SMALLEST:
         raise UserError(f'the images are {native} pixels on their short side; at least {SMALLEST} are needed')
     crops = [crop_of(folder, side) for folder in (checked.source, checked.target)]
-    choice = Choice(network, args.norm, args.method, side, *crops, args.batch_size or BATCH[network],
+    choice = Choice(network, norm, method, side, *crops, args.batch_size or BATCH[network],
                     args.iterations or 0, args.seed)
     side_reason = 'as asked' if args.short_side and args.short_side <= native else (
         f'{args.short_side} was asked for; the images have {native}, and are not scaled up') if args.short_side else (
         'as the images have' if side > native - 8 else f'what this network is made for; the images have {native}')
     machine = torch.cuda.get_device_name() if device == 'cuda' else f'processor cores: {usable_cores()}'
     reasons = [('device', device, machine),
-               ('network', network, network_reason), ('norm', args.norm, 'at the sites of the paper'),
-               ('method', args.method, METHODS[args.method].description),
+               ('network', network, network_reason), ('norm', norm, norm_reason),
+               ('method', method, METHODS[method].description),
                ('short side of images', f'{side} pixels', side_reason)]
     return choice, reasons
 
 
-def choose_network(device: str) -> tuple[str, str]:
-    """The full network where a graphics card and pretrained weights are there."""
+def choose_network(device: str, method: str | None = None) -> tuple[str, str]:
+    """The small network where timm and the package of its weights are there, and it has a config for `method`; else
+    the full one where a graphics card and its weights are. And why."""
+    missing = _missing_for_small()
+    if missing is None and method not in (None, *available('small')):
+        missing = f'the small network has no config for {method}'
+    if missing is None:
+        return 'small', 'EfficientNet-Lite0, which starts from ImageNet and learns within minutes'
     if device == 'cpu':
-        return 'narrow', 'no graphics card: VGG16 DeepLab-v2, a quarter as wide, from scratch'
+        return 'narrow', f'{missing}; no graphics card: VGG16 DeepLab-v2, a quarter as wide, from scratch'
     try:
         read_checkpoint(WEIGHTS['vgg16'])
-        return 'vgg16', 'DeepLab-v2 from ImageNet weights'
+        return 'vgg16', f'{missing}; DeepLab-v2 from ImageNet weights'
     except PretrainedError:
-        return 'narrow', 'ImageNet weights cannot be reached: VGG16 DeepLab-v2, a quarter as wide, from scratch'
+        return 'narrow', (f'{missing}; ImageNet weights of VGG16 cannot be reached: VGG16 DeepLab-v2, a quarter as '
+                          'wide, from scratch')
+
+
+def _missing_for_small() -> str | None:
+    """What keeps the small network from starting at ImageNet, and the way out."""
+    if importlib.util.find_spec('timm') is None:
+        return 'timm, which builds the small network, is not installed: pip install timm'
+    try:
+        read_package('efficientnet-lite0')
+    except WeightPackageError as error:
+        return str(error)
+    return None
 
 
 def crop_of(folder: Folder, side: int) -> tuple[int, int]:

@@ -29,6 +29,7 @@ class Report:
     trainings: dict[str, Path]
     pictures: Sequence[dict[str, np.ndarray]]
     commands: Sequence[str]
+    notes: Sequence[str] = ()  # what is to be said of the trainings
 
 
 def result_table(report: Report) -> Table:

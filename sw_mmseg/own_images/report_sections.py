@@ -55,6 +55,7 @@ NAMES = {
     'loss_dis': "The discriminator's loss",
     'loss_ent': 'Entropy of predictions on the target',
     'loss_mix': 'Loss on mixed images',
+    'loss_target': 'Loss on target images, with the labels of the round',
     'loss_mask': 'Loss on masked images',
     'dis_acc_source': "The discriminator's accuracy on the source",
     'dis_acc_target': "The discriminator's accuracy on the target",
@@ -65,7 +66,7 @@ NAMES = {
 ITERATION = re.compile(r'Iter\(train\) \[ *(\d+)/')
 
 
-HEALTH = ('discriminator', 'predictions on the target', 'pseudo')  # words of the warnings that matter
+HEALTH = ('discriminator', 'predictions on the target', 'pseudo', 'round')  # words of the warnings that matter
 
 
 UNSCORED = (
@@ -162,7 +163,7 @@ def data_section(report: Report) -> Section:
         for i, (image, labels) in enumerate(labelled_pictures(data.source, data.table), 1)
     }
     shown = enumerate(spread(data.target.paths, 4), 1)
-    targets = {f'target {i}': small(picture(path, data.target.scan.white)) for i, path in shown}
+    targets = {f'target {i}': small(picture(path, data.target)) for i, path in shown}
     return Section(
         'Your data',
         (
@@ -209,7 +210,8 @@ def sections(report: Report, table: Table) -> list[Section]:
     plan = Table(('choice', 'value', 'why'), tuple(report.reasons))
     classes = class_section(report)
     return [
-        Section('Result', (to_html(table), page.paragraph(VALIDATED if report.data.target_val else UNSCORED))),
+        Section('Result', (to_html(table), *map(page.paragraph, report.notes),
+                           page.paragraph(VALIDATED if report.data.target_val else UNSCORED))),
         prediction_section(report),
         *([classes] if classes else []),
         Section('Predicted classes', (to_html(share_table(report)),)),

@@ -35,7 +35,7 @@ from sw_mmseg.running.scoring import estimate, switch_ratios, test
 from sw_mmseg.running.training import quiet
 
 __all__ = ['SWITCH_STEPS', 'Examiner', 'Outcome', 'Stopwatch', 'fit', 'learn_switches_again', 'put_switches',
-           'seconds_an_iteration', 'write_checkpoint', 'write_predictions']
+           'seconds_an_iteration', 'seconds_of_rounds', 'write_checkpoint', 'write_predictions']
 
 PATIENCE = 15.0  # seconds of timing, at most
 WARM_UP, TIMED = 3, 40  # iterations that do not count, and that do
@@ -81,6 +81,26 @@ def seconds_an_iteration(config: Config) -> float:
             runner.train()
             del runner.train_loop.dataloader_iterator
     return watch.seconds
+
+
+def seconds_of_rounds(config: Config, seconds: float, images: int) -> tuple[float, float]:
+    """What a method costs of which the first iterations were timed: seconds of an iteration, mean over the training,
+    and seconds beside the iterations.
+
+    A method that trains in rounds is timed before the first one. In a round an iteration takes target images too, and
+    before each the network looks at every target image and at its mirror, a third of the work of training on them.
+
+    Args:
+        config: of the training.
+        seconds: of an iteration without target images.
+        images: of the target.
+    """
+    model = config.model
+    if 'round_length' not in model:
+        return seconds, 0.0
+    in_rounds = 1 - model.warmup / config.train_cfg.max_iters
+    labelling = 2 / 3 * len(model.shares) * images * seconds / config.train_dataloader.batch_size
+    return seconds * (1 + in_rounds), labelling
 
 
 def fit(choice: Choice, measure: Callable[[Choice], float]) -> tuple[Choice, float]:
@@ -175,7 +195,7 @@ class Examiner:
         labelled = {path: labelled_picture(checked.target_val, checked.table, path, label)
                     for path, label in self.shown if label}
         return [dict(zip(('image', 'truth'), labelled[path])) if label else
-                {'image': picture(path, checked.target.scan.white)} for path, label in self.shown]
+                {'image': picture(path, checked.target)} for path, label in self.shown]
 
 
 def write_predictions(model: nn.Module, examiner: Examiner, out: Path, count: int | None) -> int:

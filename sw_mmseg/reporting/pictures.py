@@ -6,13 +6,13 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable
 
-import cv2
 import numpy as np
 import torch
 from mmengine.config import Config
 from mmengine.registry import DATASETS, init_default_scope
 from torch.utils.data import Dataset
 
+from sw_mmseg.datasets import read_image
 from sw_mmseg.reporting.runs import Run, network
 from sw_mmseg.running.configs import build
 from sw_mmseg.running.errors import UserError
@@ -96,7 +96,7 @@ def detected(runs: list[Run], count: int, score: float = 0.3) -> list[Row]:
     """Picture and every run's detections, of a score of at least `score`.
 
     Raises:
-        UserError: the pictures are not there, or a checkpoint does not fit.
+        UserError, DatasetError: the pictures are not there, or a checkpoint does not fit.
     """
     from sw_mmseg.running.detection import DetectionPainter
     config = runs[0].config
@@ -104,9 +104,7 @@ def detected(runs: list[Run], count: int, score: float = 0.3) -> list[Row]:
     source = innermost(config.test_dataloader.dataset).copy()
     dataset = build('test pictures', lambda: DATASETS.build({**source, 'pipeline': []}))
     files = [dataset.get_data_info(index)['img_path'] for index in spread(dataset, count)]
-    images = [cv2.imread(file) for file in files]
-    if any(image is None for image in images):
-        raise UserError(f'{files[0]} cannot be read as a picture')
+    images = [read_image(file).pixels for file in files]
     rows: list[Row] = [{'picture': small(image[..., ::-1])} for image in images]
     for run in runs:
         options = argparse.Namespace(checkpoint=str(run.checkpoint), device='cpu', opacity=0.45, score=score)

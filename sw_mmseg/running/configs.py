@@ -13,6 +13,7 @@ from sw_mmseg.running.devices import adapt_to_device
 from sw_mmseg.running.errors import UserError, is_user_error
 from sw_mmseg.running.named_configs import find_named, nearest, with_network, with_norm
 from sw_mmseg.running.paths import default_work_dir
+from sw_mmseg.running.unknown_keys import refuse_unknown_keys
 
 __all__ = ['build', 'check_options', 'find_config', 'load_config']
 
@@ -24,8 +25,8 @@ def load_config(path: str, options: dict, work_dir: str | None = None, launcher:
     """The config with the command line's network, norm, options, work directory and launcher put in.
 
     Raises:
-        UserError: no such file, a file that is no config, an option no config has, or no such norm or network or place
-            for it.
+        UserError: no such file, a file that is no config, an option that nothing reads, or no such norm or network or
+            place for it.
     """
     file = find_config(path)
     try:
@@ -45,6 +46,8 @@ def load_config(path: str, options: dict, work_dir: str | None = None, launcher:
     except (KeyError, TypeError, IndexError, AssertionError) as error:
         raise UserError(f'--cfg-options do not fit {path}: {error}') from error
     init_default_scope(config.get('default_scope', 'mmseg'))
+    if options:
+        refuse_unknown_keys(config)
     settle_workers(config)
     config.launcher = launcher
     config.work_dir = work_dir or config.get('work_dir') or str(default_work_dir(Path(config.filename)))

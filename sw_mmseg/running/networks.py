@@ -114,9 +114,9 @@ def set_network(config: Config, word: str) -> Config:
     network, before = find_network(word), NETWORKS[network_of(config)]
     if network is before:
         return config
-    variables, old, classes = network.variables(), before.variables(), _segmentor_of(config)[MAIN].num_classes
+    variables, old = network.variables(), before.variables()
     for segmentor in (variables.segmentor, old.segmentor):
-        _set_classes(segmentor, classes)
+        _set_classes(segmentor, _segmentor_of(config)[MAIN])
     _check_unchanged(config, _adjusted(old.segmentor, config), old.data_preprocessor, before)
     norm, entry = norm_of(config), norm_entry(config)
     usual = entry == norm_entry(set_norm(config, norm))  # without options of its own
@@ -157,10 +157,14 @@ def _identity(segmentor: ConfigDict) -> tuple:
     return (*(backbone.get(key) for key in IDENTITY), head.get('type'))
 
 
-def _set_classes(segmentor: ConfigDict, classes: int) -> None:
+def _set_classes(segmentor: ConfigDict, like: ConfigDict) -> None:
+    """What is the data's, as the head `like` has it: the number of classes, and their weights where there are any."""
+    loss = like.get('loss_decode')
     for head in HEADS:
         if head in segmentor:
-            segmentor[head].num_classes = classes
+            segmentor[head].num_classes = like.num_classes
+            if isinstance(loss, dict) and 'class_weight' in loss:
+                segmentor[head].loss_decode = copy.deepcopy(loss)
 
 
 def _adjusted(segmentor: ConfigDict, config: Config) -> ConfigDict:

@@ -15,6 +15,7 @@ from mmseg.registry import DATASETS
 from PIL import Image
 
 from sw_mmseg.analysis import overlay
+from sw_mmseg.datasets import with_this_reader
 from sw_mmseg.datasets.folder_files import PICTURES, foreign_files, list_folder
 from sw_mmseg.running.data_sets import reads_labels
 from sw_mmseg.running.errors import UserError, is_user_error
@@ -67,12 +68,13 @@ def meta_of(dataset: dict) -> dict:
 def build_pipeline(pipeline: list[dict], from_file: bool = True) -> Compose:
     """The config's test pipeline without the steps that read labels; and, not `from_file`, that which reads images."""
     steps = [t for t in pipeline if not reads_labels(t)]
-    return Compose([t for t in steps if from_file or not _reads_images(t)])
+    return Compose(with_this_reader(t for t in steps if from_file or not _reads_images(t)))
 
 
 def build_reader(pipeline: list[dict]) -> Reader:
-    """File -> H×W×3 BGR, by the step of the config's pipeline that reads images; UserError where it cannot."""
-    load = Compose([t for t in pipeline if _reads_images(t)])
+    """File -> H×W×3 BGR, as data sets read it in training: by `LoadImage`, with the bands and the white that the
+    config's pipeline names. UserError where it cannot."""
+    load = Compose(with_this_reader(t for t in pipeline if _reads_images(t)))
 
     def read(file: Path) -> np.ndarray:
         try:

@@ -11,6 +11,7 @@ from mmengine.runner import Runner
 
 from sw_mmseg.running.configs import build
 from sw_mmseg.running.training import quiet
+from sw_mmseg.running.unknown_keys import refuse_unknown_keys
 
 __all__ = ['build_all', 'rehearse']
 
@@ -35,6 +36,7 @@ def rehearse(config: Config) -> None:
     Raises:
         UserError, PretrainedError, DatasetError: what does not build.
     """
+    refuse_unknown_keys(config)
     config = copy.deepcopy(config)
     config.load_from, config.resume, config.launcher = None, False, 'none'
     config.visualizer.vis_backends = []

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 from mmengine.config import Config
 
 __all__ = ['DATA', 'data_options', 'schedule_options']
@@ -26,7 +28,27 @@ def schedule_options(config: Config, iterations: int | None) -> dict:
             if 'end' in times:
                 times['end'] = max(times['end'], times.get('begin', 0) + 1)
             options |= {f'{prefix}.{index}.{key}': value for key, value in times.items()}
-    return options
+            if 'periods' in schedule:
+                begin = times.get('begin', 0)
+                options[f'{prefix}.{index}.periods'] = _shorter(schedule, begin, iterations / old)
+    return options | _rounds(config.model, iterations / old)
+
+
+def _shorter(schedule: dict, begin: int, ratio: float) -> list[int]:
+    """Periods of a schedule with restarts that now begins at `begin`; restarts keep their place in the training."""
+    places, last = [], begin
+    for end in itertools.accumulate(schedule['periods'], initial=schedule.get('begin', 0)):
+        places.append(max(last, round(end * ratio)))
+        last = places[-1] + 1
+    return [end - start for start, end in itertools.pairwise([begin, *places[1:]])]
+
+
+def _rounds(model: dict, ratio: float) -> dict:
+    """Options for the lengths of a method that trains in rounds."""
+    if 'round_length' not in model:
+        return {}
+    warmup, end = (round(length * ratio) for length in (model['warmup'], model['warmup'] + model['round_length']))
+    return {'model.warmup': warmup, 'model.round_length': max(1, end - warmup)}
 
 
 def data_options(node: dict, new: str, prefix: str) -> dict:

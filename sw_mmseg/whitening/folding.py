@@ -8,13 +8,14 @@ that came with a norm of timm (`replace_norm`) stays behind the convolution, as 
 """
 
 import copy
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import NamedTuple, TypeAlias
 
 import torch
 from torch import Tensor, nn
 
 from .conversion import foreign_hooks, parts_after
+from .fold_error import error_of, largest_errors
 from .layer import SwitchWhiten, SwitchWhiten1d, SwitchWhiten2d, SwitchWhiten3d
 from .maths import BATCH, inverse_sqrt, mix
 from .readers import sole_readers
@@ -64,7 +65,7 @@ def fold(layer: nn.Module, threshold: float = 0.0, example: Tensor | None = None
         conv.weight.copy_(matrix.reshape(conv.weight.shape))
         conv.get_parameter('bias').copy_(vector)
     folded = _with_activation(conv, layer)
-    return folded, report if example is None else report._replace(error=_error(folded, layer, example))
+    return folded, report if example is None else report._replace(error=error_of(folded, layer, example))
 
 
 def fold_into(conv: nn.Module, layer: nn.Module, threshold: float = 0.0,
@@ -79,7 +80,7 @@ def fold_into(conv: nn.Module, layer: nn.Module, threshold: float = 0.0,
     joined, report = _fold_into(conv, layer, threshold)
     folded = _with_activation(joined, layer)
     if example is not None:
-        report = report._replace(error=_error(folded, nn.Sequential(conv, layer), example))
+        report = report._replace(error=error_of(folded, nn.Sequential(conv, layer), example))
     return folded, report
 
 
@@ -127,7 +128,8 @@ def fold_model(model: nn.Module, threshold: float = 0.0, example: Tensor | None 
     ready = _fold_each(layers, threshold, strict)
     if '' in ready:
         return ready[''][0], [fold(model, threshold, example)[1]]
-    measured = {} if example is None else _measure(model, layers, ready, example)
+    measured = {} if example is None else largest_errors(
+        model, layers, {name: module for name, (module, _) in ready.items()}, example)
     pairs = sole_readers(model, (SwitchWhiten,))
     folded, reports = copy.deepcopy(model), []
     for name, (conv, report) in ready.items():
@@ -167,13 +169,13 @@ def _fixed_map(layer: nn.Module, threshold: float) -> tuple[Tensor, Tensor, Fold
     if running is None:
         raise ValueError('it has no running statistics (track_running_stats=False): those of the batch are not fixed')
     if foreign_hooks(layer) or type(layer).forward is not SwitchWhiten.forward:
-        what = foreign_hooks(layer) or f'{type(layer).__name__}.forward'
-        raise ValueError(f'the layer does more than whiten, which no convolution would do: {what}. Remove it first')
+        work = foreign_hooks(layer) or f'{type(layer).__name__}.forward'
+        raise ValueError(f'the layer does more than whiten, which no convolution would do: {work}. Remove it first')
     if layer.training:
         raise ValueError('the layer is in training mode, where statistics are those of the batch: call .eval() first')
     ratios = [logits.detach().double().softmax(0) for logits in (layer.mean_logits, layer.cov_logits)]
-    others = [index for index in range(len(layer.statistics)) if index not in kept]
-    of_mean, of_cov = (ratio[others].sum().item() for ratio in ratios)
+    dropped = [index for index in range(len(layer.statistics)) if index not in kept]
+    of_mean, of_cov = (ratio[dropped].sum().item() for ratio in ratios)
     if max(of_mean, of_cov) > threshold:
         raise ValueError(f'its image statistics have {of_mean:.2g} of the mean and {of_cov:.2g} of the '
                          f'covariance, more than threshold={threshold:g}: raise it to fold with that error')
@@ -221,32 +223,3 @@ def _joinable(model: nn.Module, conv_name: str | None, layer: nn.Module) -> str 
 def _set(model: nn.Module, name: str, module: nn.Module) -> None:
     parent, _, child = name.rpartition('.')
     setattr(model.get_submodule(parent), child, module)
-
-
-@torch.no_grad()
-def _error(folded: nn.Module, original: nn.Module, x: Tensor) -> float:
-    return _relative(folded(x), original(x))
-
-
-def _relative(ours: Tensor, exact: Tensor) -> float:
-    return ((ours - exact).abs().max() / exact.abs().max().clamp_min(torch.finfo(exact.dtype).tiny)).item()
-
-
-@torch.no_grad()
-def _measure(model: nn.Module, layers: Mapping[str, nn.Module], ready: Mapping[str, tuple[nn.Module, FoldReport]],
-             example: Tensor) -> dict[str, float]:
-    """The largest error of each layer over its calls while the model sees `example`."""
-    errors: dict[str, float] = {}
-
-    def compare(name: str) -> Callable[[nn.Module, tuple[Tensor, ...], Tensor], None]:
-        def hook(_: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
-            errors[name] = max(errors.get(name, 0.0), _relative(ready[name][0](inputs[0]), output))
-        return hook
-
-    handles = [layers[name].register_forward_hook(compare(name)) for name in ready]
-    try:
-        model(example)
-    finally:
-        for handle in handles:
-            handle.remove()
-    return errors

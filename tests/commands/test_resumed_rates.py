@@ -147,7 +147,8 @@ def test_nothing_differs_from_itself(runs):
 @pytest.mark.parametrize('option, word', [
     ('optim_wrapper.segmentor.optimizer.lrr=1', 'lrr'), ('train_cfg.max_itres=5', 'max_itres'),
     ('train_dataloader.batch_sise=4', 'batch_sise'), ('param_scheduler.segmentor.1.powr=1', 'powr'),
-    ('train_dataloader.dataset.source.data_rot=x', 'data_rot'), ('default_hooks.logger.intervall=5', 'intervall')])
+    ('train_dataloader.dataset.source.data_rot=x', 'data_rot'), ('default_hooks.logger.intervall=5', 'intervall'),
+    ('default_hooks.checkpoint.intervall=5', 'interval?')])
 def test_a_typo_is_a_line_before_anything_is_trained(config_of, tmp_path, capsys, option, word):
     assert train(config_of(6), tmp_path, option, resume=False) == 2
     error = capsys.readouterr().err.strip().splitlines()[-1]

@@ -12,60 +12,33 @@ import torch
 from mmengine.config import Config, DictAction
 from mmengine.registry import PARAM_SCHEDULERS, init_default_scope
 from mmengine.runner import Runner
-from PIL import Image
 
 from sw_mmseg.datasets import CAMVID_CLASSES, check_dataset
-from sw_mmseg.datasets.streets import generate_streets
 from sw_mmseg.engine.optimizers import check_coverage
 from sw_mmseg.running.configs import load_config
 from sw_mmseg.running.norms import norm_of
+from sw_mmseg.running.schedules import schedule_options
+from tests.helpers.camvid_files import smaller, write_camvid
 from tests.helpers.config_runs import FOLDER, StartHook, is_norm, load, names_of, norms_of_backbone
 
 NAMES = names_of('configs/test_small_configs.py')
 METHODS = ('sourceonly', 'jitter', 'adaptsegnet', 'dacs', 'cbst', 'oracle')
-PHOTOGRAPHS = {'train': ('0001TP_1', '0001TP_2', '0006R0_3', '0016E5_4'), 'val': ('0016E5_5',),
-               'test': ('0001TP_6', 'Seq05VD_7')}
 LOSSES = {'AdaptSegNet': {'loss_seg', 'loss_adv', 'loss_dis'}, 'SelfTraining': {'loss_seg', 'loss_mix'},
           'ClassBalancedSelfTraining': {'loss_seg', 'loss_target'}}
 
 
 @pytest.fixture(scope='module')
 def data(tmp_path_factory):
-    """Streets of 64x48, and noise in the layout of CamVid whose labels are stripes."""
-    root = tmp_path_factory.mktemp('data')
-    generate_streets(root / 'streets_camvid', size=(64, 48), source=4, target_train=0, target_val=0)
-    rng = np.random.default_rng(0)
-    for split, names in PHOTOGRAPHS.items():
-        for name in names:
-            for folder in ('images', 'labels'):
-                (root / f'camvid/{folder}/{split}').mkdir(parents=True, exist_ok=True)
-            noise = rng.integers(0, 256, (48, 64, 3), dtype=np.uint8)
-            Image.fromarray(noise).save(root / f'camvid/images/{split}/{name}.jpg')
-            stripes = np.tile(np.arange(64) // 5 % 12, (48, 1)).astype(np.uint8)
-            Image.fromarray(stripes).save(root / f'camvid/labels/{split}/{name}.png')
-    return root
-
-
-def smaller(node, data):
-    """The same config with data in another folder and sizes divided by four."""
-    if isinstance(node, dict):
-        return {key: smaller(value, data) for key, value in node.items()}
-    if isinstance(node, (list, tuple)):
-        sizes = {(256, 192): (64, 48), (192, 256): (48, 64)}
-        return sizes[node] if isinstance(node, tuple) and node in sizes else type(node)(smaller(v, data) for v in node)
-    return str(data / node.removeprefix('data/')) if isinstance(node, str) and node.startswith('data/') else node
+    return write_camvid(tmp_path_factory.mktemp('data'))
 
 
 def shrink(config, data, work_dir):
     config = Config(smaller(config.to_dict(), data))
     for loader in (config.train_dataloader, config.val_dataloader, config.test_dataloader):
         loader.update(batch_size=2, num_workers=0, persistent_workers=False)
-    if config.train_dataloader.dataset.get('rare_class_sampling'):
-        config.train_dataloader.dataset.rare_class_sampling.cache = False
     config.model.get('segmentor', config.model).backbone.init_cfg = None
     if config.model.type == 'ClassBalancedSelfTraining':
         config.model.update(warmup=1, round_length=1, statistics_images=2)
-        config.param_scheduler.segmentor[-1].end = 600  # mmengine ends it with the training, here before it begins
     for hook in config.custom_hooks:
         hook.update({key: 1 for key in ('interval', 'window') if key in hook})
     config.train_cfg.update(max_iters=3, val_interval=3)
@@ -156,7 +129,7 @@ def test_rates_of_rounds_rise_once_and_fall_to_nothing_before_each_round():
 def test_day_and_dusk_never_meet():
     config = load('bn_cbst_camvid_day2dusk')
     dataset = config.train_dataloader.dataset
-    assert dataset.source.dataset.sequences == ['0006R0', '0016E5'] and dataset.target.sequences == ['0001TP']
+    assert dataset.source.sequences == ['0006R0', '0016E5'] and dataset.target.sequences == ['0001TP']
     assert config.test_dataloader.dataset.sequences == ['0001TP'] and config.test_dataloader.dataset.split == 'test'
     assert load('bn_sourceonly_camvid_day2dusk').train_dataloader.dataset.dataset.sequences == ['0006R0', '0016E5']
 
@@ -168,6 +141,17 @@ def test_the_oracle_at_dusk_is_the_other_one_with_the_options_that_the_map_says(
     parser.add_argument('--options', nargs='+', action=DictAction)
     words = [word for word in command[2].split() if word != '\\']
     config = load_config(command[1], parser.parse_args(['--options', *words]).options)
-    assert config.train_dataloader.dataset.dataset.dataset.sequences == ['0001TP']
+    assert config.train_dataloader.dataset.dataset.sequences == ['0001TP']
     dusk = load('bn_cbst_camvid_day2dusk')
     assert config.val_dataloader == dusk.val_dataloader and config.test_dataloader == dusk.test_dataloader
+
+
+@pytest.mark.parametrize('iterations, rounds, begin, periods', [
+    (60, (30, 15), 6, [24, 15, 15]), (1200, (600, 300), 120, [480, 300, 300]), (8, (4, 2), 1, [3, 2, 2])])
+def test_rounds_are_shortened_with_the_training_that_they_are_of(iterations, rounds, begin, periods):
+    config = load('bn_cbst_streets2camvid')
+    config.merge_from_dict(schedule_options(config, iterations))
+    assert (config.model.warmup, config.model.round_length) == rounds
+    schedule = config.param_scheduler.segmentor[-1]
+    assert (schedule.begin, schedule.end, schedule.periods) == (begin, iterations, periods)
+    assert config.train_cfg.max_iters == iterations

@@ -2,13 +2,31 @@
 
 import math
 import os
+import shutil
 
 import numpy as np
 import pytest
+from PIL import Image
 
-from sw_mmseg.datasets import DatasetError, GTA5Dataset, Positioned, RareClassSampling, UnlabelledImages
+from sw_mmseg.datasets import (
+    DatasetError,
+    GTA5Dataset,
+    LabelledImages,
+    Positioned,
+    RareClassSampling,
+    UnlabelledImages,
+)
 from sw_mmseg.datasets.positions import Position
 from sw_mmseg.datasets.rare_class import class_probabilities, count_pixels
+from sw_mmseg.files import cache_folder
+
+
+@pytest.fixture
+def kept(monkeypatch, tmp_path_factory):
+    """A cache folder of its own: the files in it, hidden ones too."""
+    folder = tmp_path_factory.mktemp('cache')
+    monkeypatch.setattr('sw_mmseg.files.cache_folder', lambda: folder)
+    return lambda: sorted(path for path in folder.rglob('*') if path.is_file())
 
 
 def test_probabilities_follow_daformer():
@@ -54,9 +72,9 @@ def test_min_share_leaves_out_pictures_with_too_little(gta5, files):
     assert RareClassSampling(GTA5Dataset(str(gta5)), min_share=0.5, cache=False)._images[13].tolist() == [3, 4]
 
 
-def test_counts_are_kept_and_belong_to_their_files(gta5):
+def test_counts_are_kept_and_belong_to_their_files(gta5, kept):
     first = count_pixels(GTA5Dataset(str(gta5)))
-    assert len(list(gta5.glob('.*'))) == len(list(gta5.glob('.class_counts_*.npz'))) == 1  # and no part of one
+    assert len(kept()) == 1 and kept()[0].suffix == '.npz'  # and no part of one
     for path in (gta5 / 'labels').iterdir():  # whoever reads these again fails
         times = path.stat().st_atime_ns, path.stat().st_mtime_ns
         path.write_bytes(bytes(path.stat().st_size))
@@ -68,7 +86,7 @@ def test_counts_are_kept_and_belong_to_their_files(gta5):
 
 
 @pytest.mark.parametrize('same', ['size', 'time'])
-def test_corrected_labels_are_counted_again(same, gta5, files):
+def test_corrected_labels_are_counted_again(same, gta5, files, kept):
     """A file of another size or another time is another file, whatever its name."""
     first, file = count_pixels(GTA5Dataset(str(gta5))), gta5 / 'labels/00001.png'
     state = file.stat()
@@ -85,19 +103,58 @@ def test_corrected_labels_are_counted_again(same, gta5, files):
     assert (first[0, 2], first[0, 13]) == (6, 0) and (again[0, 2], again[0, 13]) == (0, 6)
     np.testing.assert_array_equal(again[1:], first[1:])
     np.testing.assert_array_equal(count_pixels(GTA5Dataset(str(gta5))), again)
-    assert len(list(gta5.glob('.class_counts_*'))) == 1  # in place of the old ones
+    assert len(kept()) == 1  # in place of the old ones
 
 
-def test_a_cache_that_is_broken_or_cannot_be_written_costs_only_time(gta5, monkeypatch):
+def test_a_cache_that_is_broken_or_cannot_be_written_costs_only_time(gta5, monkeypatch, kept):
     first = count_pixels(GTA5Dataset(str(gta5)))
-    kept, = gta5.glob('.class_counts_*.npz')
-    for content in (b'', b'PK nothing', kept.read_bytes()[:100]):
-        kept.write_bytes(content)
+    file, = kept()
+    for content in (b'', b'PK nothing', file.read_bytes()[:100]):
+        file.write_bytes(content)
         np.testing.assert_array_equal(count_pixels(GTA5Dataset(str(gta5))), first)
-    kept.unlink()
+    file.unlink()
     monkeypatch.setattr(os, 'replace', lambda *_: (_ for _ in ()).throw(PermissionError('read-only')))
     np.testing.assert_array_equal(count_pixels(GTA5Dataset(str(gta5))), first)
-    assert not list(gta5.glob('.class_counts_*'))
+    assert not kept()
+
+
+def test_nothing_is_written_beside_the_data(gta5, kept):
+    """Data may be read-only, and are not ours."""
+    before = {path: path.stat().st_mtime_ns for path in (gta5, *gta5.rglob('*'))}
+    RareClassSampling(GTA5Dataset(str(gta5)))
+    assert kept() and {path: path.stat().st_mtime_ns for path in (gta5, *gta5.rglob('*'))} == before
+
+
+def test_counts_belong_to_the_place_of_the_data_and_to_the_meaning_of_their_ids(gta5, kept, tmp_path):
+    """Two copies of a data set, and one read by another table, do not take each other's counts."""
+    first = count_pixels(GTA5Dataset(str(gta5)))
+    copy = tmp_path / 'copy'
+    shutil.copytree(gta5, copy)  # times and sizes are the same
+    file = copy / 'labels/00001.png'
+    state, content = file.stat(), (copy / 'labels/00002.png').read_bytes()
+    file.write_bytes(content + bytes(max(0, state.st_size - len(content))))
+    os.utime(file, ns=(state.st_atime_ns, state.st_mtime_ns))
+    assert file.stat().st_size == state.st_size
+    again = count_pixels(GTA5Dataset(str(copy)))
+    assert not np.array_equal(again[0], first[0]) and np.array_equal(again[1:], first[1:]) and len(kept()) == 2
+    for path in (gta5 / 'labels').iterdir():
+        Image.fromarray(np.zeros((4, 6), np.uint8)).save(path)
+    tables = [{'classes': {'road': [0], 'car': [1]}}, {'classes': {'car': [1], 'road': [0]}}]
+    counts = [count_pixels(LabelledImages(str(gta5 / 'images'), str(gta5 / 'labels'), table)) for table in tables]
+    assert counts[0][0].tolist() == [24, 0, 0] and counts[1][0].tolist() == [0, 24, 0] and len(kept()) == 4
+
+
+def test_the_cache_folder_is_the_users(monkeypatch, tmp_path):
+    for name in ('SW_MMSEG_CACHE', 'XDG_CACHE_HOME'):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv('HOME', str(tmp_path))
+    assert cache_folder() == tmp_path / '.cache/sw_mmseg'
+    monkeypatch.setenv('XDG_CACHE_HOME', str(tmp_path / 'xdg'))
+    assert cache_folder() == tmp_path / 'xdg/sw_mmseg'
+    monkeypatch.setenv('XDG_CACHE_HOME', 'relative')  # which the specification tells to leave aside
+    assert cache_folder() == tmp_path / '.cache/sw_mmseg'
+    monkeypatch.setenv('SW_MMSEG_CACHE', str(tmp_path / 'mine'))
+    assert cache_folder() == tmp_path / 'mine'
 
 
 def test_a_label_file_that_is_gone_is_named(gta5):

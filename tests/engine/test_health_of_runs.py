@@ -23,7 +23,8 @@ def warned(hook, log, curves, caplog, classes=19):
     noise = np.random.default_rng(0).normal(0, 0.002, length)
     dataset = SimpleNamespace(metainfo={'classes': ('x', ) * classes})
     warnings = {}
-    for done in range(hook.interval, length + 1, hook.interval):
+    step = min(hook.interval, max(length // 2, 1))
+    for done in range(step, length + 1, step):
         hub = SimpleNamespace(get_scalar=lambda name, done=done: HistoryBuffer(
             (curves[name.removeprefix('train/')] + noise)[:done], np.ones(done)))
         runner = SimpleNamespace(iter=done - 1, max_iters=length, message_hub=hub, logger=logging.getLogger('health'),
@@ -117,6 +118,22 @@ def test_teachers(caplog):
     assert warned(*teacher(line((1, 0), (900, 0.5), (3000, 0.97)), many), caplog) == {}
     assert list(warned(*teacher(line((1, 1.0), (3000, 1.0)), many), caplog)) == [1000, 2000]
     assert list(warned(*teacher(line((1, 0.5), (3000, 0.5)), line((1, 1), (3000, 1))), caplog)) == [1000, 2000, 3000]
+
+
+@pytest.mark.parametrize('length', [100, 300, 750, 999])
+def test_a_short_run_hears_of_a_network_that_is_of_no_use(length, caplog):
+    """With the windows of a long one: at its end, once; a healthy run of that length hears nothing."""
+    assert list(warned(*predictions(line((1, 5), (20, 1), (length, 1))), caplog)) == [length - length % 2]
+    many = line((1, 8), (length, 8))
+    texts = warned(*teacher(line((1, 0), (length, 0)), many), caplog)
+    assert list(texts) == [length - length % 2] and 'sure of nothing' in texts[length - length % 2]
+    assert warned(*predictions(line((1, 1), (length // 3, 1), (length, 9))), caplog) == {}
+    assert warned(*teacher(line((1, 0), (length // 3, 0), (length, 0.5)), many), caplog) == {}
+    assert warned(*adversarial(line((1, 0.5), (length, 0.5)), line((1, 0.693), (length, 0.693))), caplog) == {}
+
+
+def test_a_trial_of_a_few_iterations_hears_nothing(caplog):
+    assert warned(*predictions(line((1, 1), (99, 1))), caplog) == {}
 
 
 def test_a_resumed_run_judges_the_whole_of_it(caplog):

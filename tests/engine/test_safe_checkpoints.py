@@ -29,17 +29,17 @@ def names(folder):
 
 
 def test_the_old_one_goes_when_the_new_one_is_there(runner, tmp_path, monkeypatch):
-    there, run = [], runner()
+    before, run = [], runner()
     save = run.save_checkpoint
 
     def saving(*words, **options):
-        there.append(names(tmp_path / 'run'))
+        before.append(names(tmp_path / 'run'))
         save(*words, **options)
 
     monkeypatch.setattr(run, 'save_checkpoint', saving)
     (tmp_path / 'run/.iter_9.1.part.pth').write_bytes(b'of a run that was killed')
     run.train()
-    assert there == [[], ['iter_2.pth']]
+    assert before == [[], ['iter_2.pth']]
     assert names(tmp_path / 'run') == ['iter_4.pth']
 
 

@@ -32,7 +32,7 @@ def user_data(streets, tmp_path_factory):
 def words(user_data, out, *more):
     return ['--source', user_data / 'source/photos', user_data / 'source/masks', '--target',
             user_data / 'target/photos', '--classes', user_data / 'classes.yaml', '--out', out,
-            '--iterations', 8, *more]
+            '--iterations', 8, '--network', 'narrow', *more]
 
 
 def validated(user_data, out, *more):

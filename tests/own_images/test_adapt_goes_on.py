@@ -19,7 +19,7 @@ pytestmark = pytest.mark.usefixtures('one_thread')
 
 def words(root, *more, out='out'):
     return ('adapt', '--source', root / 'source/images', root / 'source/labels', '--target', root / 'target', '--out',
-            root / out, '--iterations', 8, '--batch-size', 1, '--norm', 'bn', *more)
+            root / out, '--iterations', 8, '--batch-size', 1, '--network', 'narrow', '--norm', 'bn', *more)
 
 
 @pytest.fixture(scope='module')
@@ -105,7 +105,8 @@ def test_predictions_of_another_network_are_not_kept(copied, run):
 
 @pytest.mark.parametrize('option, word', [
     ('model.levels.0.lamda_adv=0.1', 'lamda_adv'), ('optim_wrapper.discriminator.optimizer.lrr=1', 'lrr'),
-    ('param_scheduler.discriminator.0.powr=1', 'powr'), ('test_dataloader.batch_sise=4', 'batch_sise')])
+    ('param_scheduler.discriminator.0.powr=1', 'powr'), ('test_dataloader.batch_sise=4', 'batch_sise'),
+    ('default_hooks.checkpoint.intervall=5', 'interval?')])
 def test_a_typo_is_found_before_the_first_training(finished, run, tmp_path, capsys, monkeypatch, option, word):
     """It is in the second training's config alone, or is used after both."""
     monkeypatch.setattr(training, 'train', lambda *_: pytest.fail('trained'))

@@ -132,7 +132,7 @@ def test_images_of_all_sizes_are_trained_on_and_predicted_at_their_own(folders, 
         save(folders / f'target/{n}/wide.png', np.zeros((width, height, 3), np.uint8))
     words = ['--source', folders / 'source/images', folders / 'source/labels', '--target', folders / 'target',
              '--out', folders / 'out', '--iterations', 8, '--batch-size', 1, '--no-comparison', '--predict', 'all',
-             '--norm', 'in', '--method', 'dacs']
+             '--network', 'narrow', '--norm', 'in', '--method', 'dacs']
     assert run('adapt', *words) == 0
     results = json.loads((folders / 'out/results.json').read_text())
     assert results['classes'] == ['class 0', 'class 1', 'class 2', 'class 300']

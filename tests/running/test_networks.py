@@ -127,3 +127,11 @@ def test_mistakes():
     with pytest.raises(NetworkError, match='changes decode_head.branches of .*vgg16.py, which another network would'):
         set_network(config, 'resnet101')
     assert config.to_dict() == before and set_network(config, 'vgg16').to_dict() == before
+
+
+def test_weights_of_classes_are_the_datas_and_stay():
+    config = load('bn_cbst_streets2camvid')
+    loss = config.model.segmentor.decode_head.loss_decode.to_dict()
+    head = set_network(config, 'narrow').model.segmentor.decode_head
+    assert head.type == 'DeepLabV2Head' and head.num_classes == 11 == len(loss['class_weight'])
+    assert head.loss_decode.to_dict() == loss

@@ -135,6 +135,7 @@ def test_tables_take_each_norms_best_policy_over_seeds_and_say_what_choosing_cos
     # the first checkpoint is the better one (30 against 20); only the density here prefers it
     assert choice['last iteration'] == choice['source validation'] == choice['entropy'] == (10.0, 10.0, 0.0)
     assert choice['neighbourhoods'] == (0.0, 0.0, 100.0)
+    assert report.choice_table([result(tool, history=results[0].history[-1:])]) is None
     assert report.grid(results, 'varied', report.best_on_target).rows[0][1:] == ('30.0 ± 0.0', '30.0 ± 0.0')
     assert report.class_table(results, 'varied', 'adaptsegnet').rows[0] == ('road', 18.0, 25.0)
 

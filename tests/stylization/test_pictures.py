@@ -3,6 +3,7 @@
 import cv2
 import numpy as np
 import pytest
+import tifffile
 import torch
 from PIL import Image
 
@@ -113,3 +114,23 @@ def test_folders_inside_packages():
     assert len(data) == 2 and data[0]['inputs'].shape == (3, 8, 8)
     with pytest.raises(PictureError, match='pip install nothing_of_that_name'):
         ContentPictures('package://nothing_of_that_name/data')
+
+
+def test_deep_pictures_and_bands_are_read_as_training_images_are(tmp_path):
+    Image.fromarray(np.full((4, 6), 4095, np.uint16)).save(tmp_path / 'twelve_bits.png')
+    assert read_picture(tmp_path / 'twelve_bits.png').min() == 1
+    tifffile.imwrite(tmp_path / 'fraction.tif', np.full((4, 6), 0.2, np.float32))
+    assert torch.allclose(read_picture(tmp_path / 'fraction.tif') * 255, torch.full((3, 4, 6), 51.0))
+    tifffile.imwrite(tmp_path / 'bands.tif', np.zeros((4, 6, 5), np.uint8), photometric='minisblack',
+                     planarconfig='contig')
+    with pytest.raises(PictureError, match='bands.tif is a TIFF with 5 bands'):
+        read_picture(tmp_path / 'bands.tif')
+
+
+def test_linked_folders_are_entered_once_and_hidden_ones_are_not(tmp_path):
+    for name in ('in/b.jpg', 'in/.cache/c.png', 'other/a.GIF'):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        Image.new('RGB', (6, 4)).save(tmp_path / name)
+    (tmp_path / 'in/more').symlink_to(tmp_path / 'other')
+    (tmp_path / 'other/back').symlink_to(tmp_path / 'in')
+    assert find_pictures(tmp_path / 'in') == [tmp_path / 'in/b.jpg', tmp_path / 'in/more/a.GIF']

@@ -172,12 +172,12 @@ def test_replacing_all_batchnorms_for_torch_func():
     def loss(parameters, image):
         return torch.func.functional_call(layer, parameters, (image.unsqueeze(0),)).pow(3).sum()
 
-    found = torch.func.vmap(torch.func.grad(loss), in_dims=(None, 0))(dict(layer.named_parameters()), images)
+    of_each_image = torch.func.vmap(torch.func.grad(loss), in_dims=(None, 0))(dict(layer.named_parameters()), images)
     for index, image in enumerate(images):
         layer.zero_grad()
         loss(dict(layer.named_parameters()), image).backward()
         for name, parameter in layer.named_parameters():
-            torch.testing.assert_close(found[name][index], parameter.grad)
+            torch.testing.assert_close(of_each_image[name][index], parameter.grad)
 
 
 def test_a_checkpoint_with_running_statistics_loads_into_a_layer_without(caplog):

@@ -69,12 +69,12 @@ def test_functional_transforms_are_refused_in_training_and_right_in_evaluation()
     with pytest.raises(RuntimeError):
         of_each_image()  # in training, running statistics would have to move with every image
     layer.eval()
-    found = of_each_image()
+    gradients = of_each_image()
     for index, image in enumerate(images):
         layer.zero_grad()
         loss(dict(layer.named_parameters()), image).backward()
         for name, parameter in layer.named_parameters():
-            torch.testing.assert_close(found[name][index], parameter.grad)
+            torch.testing.assert_close(gradients[name][index], parameter.grad)
 
 
 def test_gradient_checkpointing_as_with_batchnorm():
@@ -102,9 +102,9 @@ def test_copies_go_on_alone_and_alike(duplicate):
     assert repr(other) == repr(layer) and other.cov_logits is other.mean_logits
     before = {name: tensor.clone() for name, tensor in layer.state_dict().items()}
     x, grad = torch.randn(2, 16, 4, 4), torch.randn(2, 16, 4, 4)
-    found = step(other, x, grad)
+    moved = step(other, x, grad)
     assert all(torch.equal(tensor, before[name]) for name, tensor in layer.state_dict().items())
-    assert_equal(found, step(layer, x, grad))
+    assert_equal(moved, step(layer, x, grad))
 
 
 def test_a_saved_state_needs_no_code_to_load():

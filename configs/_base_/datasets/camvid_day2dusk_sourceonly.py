@@ -8,7 +8,7 @@ day = dict(
     split='train',
     sequences=['0006R0', '0016E5'])
 source = dict(_delete_=True, pipeline={{_base_.source_pipeline}}, **day)
-disturbed_source = dict(dataset=dict(_delete_=True, pipeline={{_base_.disturbed_pipeline}}, **day))
+disturbed_source = dict(_delete_=True, pipeline={{_base_.disturbed_pipeline}}, **day)
 train_dataloader = dict(dataset=dict(dataset=dict(_delete_=True, pipeline={{_base_.source_pipeline}}, **day)))
 val_dataloader = dict(dataset=dict(split='test', sequences=['0001TP']))
 test_dataloader = dict(dataset=dict(sequences=['0001TP']))

@@ -1,5 +1,9 @@
-# What makes source images more various, behind a pipeline's resizing and cropping: mirrors, light and colour, blur,
-# noise; and the end of that pipeline.
+# What makes source images more various, behind a pipeline's resizing and cropping: mirrors, light and colour; and blur
+# and noise too; each with the end of the pipeline.
+light = [
+    dict(type='RandomFlip', prob=0.5),
+    dict(type='PhotoMetricDistortion'),
+    dict(type='PackSegInputs')]
 disturbances = [
     dict(type='RandomFlip', prob=0.5),
     dict(type='PhotoMetricDistortion'),

@@ -13,9 +13,15 @@ source_pipeline = [
     dict(type='Resize', scale=size, keep_ratio=False),
     dict(type='RandomFlip', prob=0.5),
     dict(type='PackSegInputs')]
-# Three quarters to twice the size, cropped or padded to one size, then disturbed: `jitter`, and every method that
-# meets the target.
+# Other light and colours, whole images: `jitter`, and every method that meets the target.
 disturbed_pipeline = [
+    dict(type='LoadImage'),
+    dict(type='LoadLabels'),
+    dict(type='Resize', scale=size, keep_ratio=False),
+    *_base_.light]
+# For longer trainings: three quarters to twice the size, cropped or padded to one size, then more disturbances; with
+# `ClassMix` around the data set.
+strong_pipeline = [
     dict(type='LoadImage'),
     dict(type='LoadLabels'),
     dict(type='RandomResize', scale=size, ratio_range=(0.75, 2.0), keep_ratio=True),
@@ -30,9 +36,7 @@ val_pipeline = [
 test_pipeline = val_pipeline  # for mmseg's inference_model
 
 source = dict(type='GTA5AsCamVid', data_root='data/streets_camvid/varied/gta5', pipeline=source_pipeline)
-disturbed_source = dict(
-    type='ClassMix',
-    dataset=dict(type='GTA5AsCamVid', data_root='data/streets_camvid/varied/gta5', pipeline=disturbed_pipeline))
+disturbed_source = dict(source, pipeline=disturbed_pipeline)
 rare_class_sampling = dict(temperature=0.05)
 train_dataloader = dict(
     batch_size=batch_size,  # of each domain

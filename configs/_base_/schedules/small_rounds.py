@@ -11,4 +11,5 @@ learning_rate = [
         restart_weights=[1.0, 0.5, 0.5],
         eta_min=0.0,
         begin=warmup,
+        end=source_iterations + 2 * round_length,
         by_epoch=False)]

@@ -121,7 +121,7 @@ def methods_of(data: str) -> list[str]:
 def options_of(cell: Cell, config: Config, data: Path) -> dict:
     """`--cfg-options` that make a cell of its method's config, beside its norm."""
     options = schedules.schedule_options(config, cell.iterations)
-    if cell.iterations and 'warmup' in config.model:  # of ISW, in shares of the schedule
+    if cell.iterations and 'compare' in config.model:  # of ISW, in shares of the schedule
         options |= {'model.warmup': max(2, cell.iterations // 4), 'model.compare': max(1, cell.iterations // 8)}
     if 'statistics_from' in config.model:
         options['model.statistics_from'] = 'separate'

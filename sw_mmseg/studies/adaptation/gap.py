@@ -10,13 +10,13 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from matplotlib import image as plt_image
 from matplotlib.figure import Figure
 from tqdm import tqdm
 
 from sw_mmseg.analysis.grid import plot_grid
 from sw_mmseg.analysis.style import LIGHT, Theme, figure_png
 from sw_mmseg.analysis.tables import Table, mean_std, to_csv, to_markdown
+from sw_mmseg.datasets import read_image
 from sw_mmseg.datasets.label_scan import usable_cores
 from sw_mmseg.datasets.streets import VARIANTS, Domain, Look, draw_sample
 from sw_mmseg.datasets.streets.generate import VERSION
@@ -126,7 +126,7 @@ def sheet(folders: dict[str, Path], theme: Theme) -> Figure:
     figure = Figure(figsize=(12, 1.75 * -(-len(folders) // columns)), facecolor=theme.page, layout='constrained')
     for place, (kind, folder) in enumerate(folders.items(), 1):
         axes = figure.add_subplot(-(-len(folders) // columns), columns, place)
-        axes.imshow(plt_image.imread(gta5_paths(folder, 0)['image']))
+        axes.imshow(read_image(gta5_paths(folder, 0)['image']).pixels[..., ::-1])
         axes.set_title(kind, color=theme.ink, fontsize=9)
         axes.set_axis_off()
     return figure

@@ -126,12 +126,9 @@ def write(folder: Path, every: Sequence[Result]) -> list[str]:
         texts += [f'## {target or "target"}', *sections(every, target)]
         names.append(f'{target or "target"}.png')
         (folder / names[-1]).write_bytes(plot(results, target))
-    texts += [
-        '## Choosing a checkpoint without labels',
-        to_markdown(choice_table(results)),
-        '## Cost',
-        to_markdown(cost_table(results, targets[0])),
-    ]
+    choice = choice_table(results)
+    texts += ['## Choosing a checkpoint without labels', to_markdown(choice)] if choice else []
+    texts += ['## Cost', to_markdown(cost_table(results, targets[0]))]
     (folder / 'results.md').write_text('\n\n'.join(text.strip() for text in texts) + '\n')
     return names
 
@@ -146,5 +143,6 @@ def fill_docs(docs: Path, every: Sequence[Result]) -> None:
         target_results = [r for r in results if r.target == target]
         about = measured([r for r in target_results if not r.variation] or target_results)
         fill(docs / 'adaptation.md', f'study, {target}', '\n\n'.join([image, about, *sections(every, target)]))
-    fill(docs / 'adaptation.md', 'choice', to_markdown(choice_table(results)))
+    choice = choice_table(results)
+    fill(docs / 'adaptation.md', 'choice', to_markdown(choice) if choice else 'No training kept several checkpoints.')
     fill(docs / 'adaptation.md', 'cost', to_markdown(cost_table(results, targets_of(results)[0])))

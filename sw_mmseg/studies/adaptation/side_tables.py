@@ -39,9 +39,12 @@ def cost_table(results: Sequence[Result], target: str) -> Table:
     return Table(('method', 'norm', 'seconds', 'memory, MB'), tuple(rows))
 
 
-def choice_table(results: Sequence[Result]) -> Table:
-    """Criterion -> how far the checkpoint that it picks lies below the best on the target, over all trainings."""
+def choice_table(results: Sequence[Result]) -> Table | None:
+    """Criterion -> how far the checkpoint that it picks lies below the best on the target, over all trainings with
+    several checkpoints; None where there are none."""
     histories = [r.history for r in results if len(r.history) > 1]
+    if not histories:
+        return None
     picks: dict[str, Callable[[dict], float]] = {
         'last iteration': lambda e: e['iteration'],
         'source validation': lambda e: e.get('source', e['iteration']),

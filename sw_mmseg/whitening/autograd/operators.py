@@ -46,8 +46,8 @@ def _forward_operator(x: Tensor, parameters: list[Tensor | None], running: list[
         pixels = torch.as_tensor(state.pixels, dtype=compute_dtype(x), device=x.device).clone()
         state = state._replace(pixels=pixels)
     presence = _presence(settings, given, learned)
-    return [output, *(tensor.contiguous() for tensor, there in zip(state.tensors(), presence)
-                      if there and tensor is not None)]
+    return [output, *(tensor.contiguous() for tensor, present in zip(state.tensors(), presence)
+                      if present and tensor is not None)]
 
 
 @_forward_operator.register_fake
@@ -61,7 +61,7 @@ def _(x, parameters, running, statistics, group_size, eps, inverse_sqrt, iterati
               (m, g, d, d), ()]
     output = torch.empty_like(x, memory_format=memory_format(x))
     return [output, *(x.new_empty(shape, dtype=compute_dtype(x))
-                      for shape, there in zip(shapes, _presence(settings, given, learned)) if there)]
+                      for shape, present in zip(shapes, _presence(settings, given, learned)) if present)]
 
 
 @torch.library.custom_op('sw_mmseg::switch_whiten_backward', mutates_args=())
@@ -93,7 +93,7 @@ def _presence(settings: Settings, running: Moments | None, parameters: Parameter
 def _spread(present: list[Tensor], presence: list[bool]) -> list[Tensor | None]:
     """The tensors in their places, None in the others."""
     tensors = iter(present)
-    return [next(tensors) if there else None for there in presence]
+    return [next(tensors) if present else None for present in presence]
 
 
 def _encoded(settings: Settings) -> tuple[str, int, float, str, int, str]:

@@ -28,11 +28,11 @@ def layer_kernel(vectors, matrices, results, channels, D: tl.constexpr, MOMENTS:
     total = tl.zeros((1024,), tl.float32)
     for begin in range(0, channels, 1024):
         channel = begin + tl.arange(0, 1024)
-        there = channel < channels
-        total += tl.load(matrices + (sample + channel) * D + channel % D, mask=there, other=0.0)
+        inside = channel < channels
+        total += tl.load(matrices + (sample + channel) * D + channel % D, mask=inside, other=0.0)
         if MOMENTS:
-            deviation = tl.load(vectors + sample + channel, mask=there, other=0.0) - first
-            total += tl.where(there, deviation * deviation, 0.0)
+            deviation = tl.load(vectors + sample + channel, mask=inside, other=0.0) - first
+            total += tl.where(inside, deviation * deviation, 0.0)
     second = tl.sum(total, 0)
     if MOMENTS:
         second /= channels
@@ -50,24 +50,24 @@ def affine_kernel(mean_logits, cov_logits, sample_mean, sample_cov, batch_mean, 
     group = program % groups
     offsets, mask, unit = square(program, D, ROWS)
     row = tl.arange(0, ROWS)
-    there, at = row < D, program * D + row
+    inside, at = row < D, program * D + row
     of_mean, of_cov = ratios_of(mean_logits, COUNT), ratios_of(cov_logits, COUNT)
     mean, cov = tl.zeros((ROWS,), tl.float32), eps * unit
     if BW >= 0 or BN >= 0:
         of_group, _, _ = square(group, D, ROWS)
-        mean += two(of_mean, BW, BN) * tl.load(batch_mean + group * D + row, mask=there, other=0.0)
+        mean += two(of_mean, BW, BN) * tl.load(batch_mean + group * D + row, mask=inside, other=0.0)
         cov += factor(of_cov, BW, BN, unit) * tl.load(batch_cov + of_group, mask=mask, other=0.0)
     if IW >= 0 or IN >= 0:
-        mean += two(of_mean, IW, IN) * tl.load(sample_mean + at, mask=there, other=0.0)
+        mean += two(of_mean, IW, IN) * tl.load(sample_mean + at, mask=inside, other=0.0)
         cov += factor(of_cov, IW, IN, unit) * tl.load(sample_cov + offsets, mask=mask, other=0.0)
     if LN >= 0:
-        mean += tl.where(there, one(of_mean, LN) * tl.load(layer + 2 * (program // groups)), 0.0)
+        mean += tl.where(inside, one(of_mean, LN) * tl.load(layer + 2 * (program // groups)), 0.0)
         cov += one(of_cov, LN) * tl.load(layer + 2 * (program // groups) + 1) * unit
     root = newton_root(cov, unit, ITERATIONS)
     matrix = root
     if weight is not None:
-        matrix = root * tl.load(weight + group * D + row, mask=there, other=0.0).to(tl.float32)[:, None]
-    tl.store(means + at, mean, mask=there)
+        matrix = root * tl.load(weight + group * D + row, mask=inside, other=0.0).to(tl.float32)[:, None]
+    tl.store(means + at, mean, mask=inside)
     tl.store(covs + offsets, cov, mask=mask)
     tl.store(roots + offsets, root, mask=mask)
     tl.store(matrices + offsets, matrix, mask=mask)

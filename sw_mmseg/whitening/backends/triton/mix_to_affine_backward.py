@@ -22,15 +22,15 @@ def affine_backward_kernel(totals, products, sample_mean, sample_cov, batch_mean
     group = program % groups
     offsets, mask, unit = square(program, D, ROWS)
     row = tl.arange(0, ROWS)
-    there, at = row < D, program * D + row
-    mean = tl.load(means + at, mask=there, other=0.0)
+    inside, at = row < D, program * D + row
+    mean = tl.load(means + at, mask=inside, other=0.0)
     total, product = _sums_about(totals, products, shift, mean, program, groups, samples, D, ROWS)
     root = tl.load(roots + offsets, mask=mask, other=0.0)
     if to_weight is not None:
-        tl.store(to_weight + at, tl.sum(root * product, 1), mask=there)
-        product *= tl.load(weight + group * D + row, mask=there, other=0.0).to(tl.float32)[:, None]
+        tl.store(to_weight + at, tl.sum(root * product, 1), mask=inside)
+        product *= tl.load(weight + group * D + row, mask=inside, other=0.0).to(tl.float32)[:, None]
     if to_bias is not None:
-        tl.store(to_bias + at, total, mask=there)
+        tl.store(to_bias + at, total, mask=inside)
     matrix = tl.load(matrices + offsets, mask=mask, other=0.0)
     to_mean = -tl.sum(matrix * total[:, None], 0)
     if covs is None:  # single channels: the derivative of 1 / √σ²
@@ -38,7 +38,7 @@ def affine_backward_kernel(totals, products, sample_mean, sample_cov, batch_mean
     else:
         cov = tl.load(covs + offsets, mask=mask, other=0.0)
         to_cov = newton_gradient(0.5 * (product + tl.trans(product)), cov, unit, ITERATIONS)
-    tl.store(to_means + at, to_mean, mask=there)
+    tl.store(to_means + at, to_mean, mask=inside)
     tl.store(to_covs + offsets, to_cov, mask=mask)
     of_mean, of_cov = _gradients_of_ratios(to_mean, to_cov, sample_mean, sample_cov, batch_mean, batch_cov, layer,
                                            program, groups, BW, IW, BN, IN, LN, D, ROWS)
@@ -74,18 +74,18 @@ def _gradients_of_ratios(to_mean, to_cov, sample_mean, sample_cov, batch_mean, b
     group = program % groups
     offsets, mask, unit = square(program, D, ROWS)
     row = tl.arange(0, ROWS)
-    there, at = row < D, program * D + row
+    inside, at = row < D, program * D + row
     word = tl.arange(0, WORDS)
     of_mean, of_cov = tl.zeros((WORDS,), tl.float32), tl.zeros((WORDS,), tl.float32)
     if BW >= 0 or BN >= 0:
         of_group, _, _ = square(group, D, ROWS)
-        origin = tl.load(batch_mean + group * D + row, mask=there, other=0.0)
+        origin = tl.load(batch_mean + group * D + row, mask=inside, other=0.0)
         values = to_cov * tl.load(batch_cov + of_group, mask=mask, other=0.0)
         of_cov += tl.where(word == BW, inner(values, mask), 0.0) + tl.where(word == BN, inner(values, unit), 0.0)
     else:
-        origin = tl.load(sample_mean + group * D + row, mask=there, other=0.0)
+        origin = tl.load(sample_mean + group * D + row, mask=inside, other=0.0)
     if IW >= 0 or IN >= 0:
-        deviation = tl.load(sample_mean + at, mask=there, other=0.0) - origin
+        deviation = tl.load(sample_mean + at, mask=inside, other=0.0) - origin
         of_mean += tl.where((word == IW) | (word == IN), tl.sum(to_mean * deviation, 0), 0.0)
         values = to_cov * tl.load(sample_cov + offsets, mask=mask, other=0.0)
         of_cov += tl.where(word == IW, inner(values, mask), 0.0) + tl.where(word == IN, inner(values, unit), 0.0)
@@ -160,12 +160,12 @@ def input_kernel(mean_logits, cov_logits, to_means, to_covs, to_batch_mean, to_b
     group = program % groups
     offsets, mask, unit = square(program, D, ROWS)
     row = tl.arange(0, ROWS)
-    there, at = row < D, program * D + row
+    inside, at = row < D, program * D + row
     of_mean, of_cov = ratios_of(mean_logits, COUNT), ratios_of(cov_logits, COUNT)
-    mean = tl.load(sample_mean + at, mask=there, other=0.0)
+    mean = tl.load(sample_mean + at, mask=inside, other=0.0)
     to_mean, to_cov = tl.zeros((ROWS,), tl.float32), tl.zeros((ROWS, ROWS), tl.float32)
     if IW >= 0 or IN >= 0:
-        to_mean += two(of_mean, IW, IN) * tl.load(to_means + at, mask=there, other=0.0)
+        to_mean += two(of_mean, IW, IN) * tl.load(to_means + at, mask=inside, other=0.0)
         to_cov += factor(of_cov, IW, IN, unit) * tl.load(to_covs + offsets, mask=mask, other=0.0)
     if LN >= 0:
         pair = 2 * (program // groups)
@@ -178,9 +178,9 @@ def input_kernel(mean_logits, cov_logits, to_means, to_covs, to_batch_mean, to_b
             share = tl.load(share_at).to(tl.float32)
         of_group, _, _ = square(group, D, ROWS)
         to_batch = share * tl.load(to_batch_cov + of_group, mask=mask, other=0.0)
-        deviation = mean - tl.load(batch_mean + group * D + row, mask=there, other=0.0)
-        to_mean += share * tl.load(to_batch_mean + group * D + row, mask=there, other=0.0)
+        deviation = mean - tl.load(batch_mean + group * D + row, mask=inside, other=0.0)
+        to_mean += share * tl.load(to_batch_mean + group * D + row, mask=inside, other=0.0)
         to_mean += tl.sum((to_batch + tl.trans(to_batch)) * deviation[None, :], 1)
         to_cov += to_batch
-    tl.store(vectors + at, to_mean / length, mask=there)
+    tl.store(vectors + at, to_mean / length, mask=inside)
     tl.store(quadratics + offsets, (to_cov + tl.trans(to_cov)) / length, mask=mask)

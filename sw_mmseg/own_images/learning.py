@@ -1,0 +1,61 @@
+"""Whether a network has learnt its source at all, and how much longer it would take, in one sentence.
+
+What was not learnt on labelled images cannot be carried over to others, whatever the method. Two signs: the score on
+source images that no training saw is low, or it was still rising when training ended.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from sw_mmseg.own_images.plan import BUDGET
+from sw_mmseg.own_images.training import Examiner
+from sw_mmseg.running.scoring import miou
+
+__all__ = ['learning_note', 'learning_notes']
+
+LOW, VERY_LOW = 40.0, 20.0  # source mIoU in percent
+RISING = 2.0  # points that the last quarter of a training added, from which on more time pays
+LONGER = {True: 4, False: 2}  # times as long: very low, or not
+
+
+def learning_notes(examiner: Examiner, model: nn.Module, folder: Path, source: list[float] | None,
+                   args: argparse.Namespace) -> list[str]:
+    """The sentence on the training in `folder`, whose network `model` scores `source` on source images: none where all
+    is well, or where there are no such images. The network stays as it is."""
+    if source is None:
+        return []
+    files = sorted(folder.glob('iter_*.pth'), key=lambda file: int(file.stem.split('_')[1]))
+    before = None
+    if len(files) > 1:
+        last = {key: value.clone() for key, value in model.state_dict().items()}
+        model.load_state_dict(torch.load(files[-2], map_location='cpu', weights_only=False)['state_dict'])
+        before = miou(examiner.iou(model.eval(), 'source'))
+        model.load_state_dict(last)
+    budget = args.budget or BUDGET['cuda' if torch.cuda.is_available() else 'cpu']
+    length, option = (args.iterations, '--iterations') if args.iterations else (budget, '--budget')
+    note = learning_note(miou(source), before, length, option)
+    return [note] if note else []
+
+
+def learning_note(score: float, before: float | None, length: float, option: str) -> str | None:
+    """One sentence where a network has not learnt its source, or was still learning.
+
+    Args:
+        score: source mIoU in percent at the end.
+        before: a quarter of the training earlier, if known.
+        length: of the training, as given by `option`.
+        option: '--budget' or '--iterations'.
+    """
+    rise = 0.0 if before is None else score - before
+    if score >= LOW and rise < RISING:
+        return None
+    reasons = [f'{score:.1f} mIoU on source images that no training saw'] if score < LOW else []
+    reasons += [f'{rise:.1f} points of source mIoU came in the last quarter of the training'] if rise >= RISING else []
+    longer = LONGER[score < VERY_LOW]
+    return (f'The network has not learnt all that it can of its source ({"; ".join(reasons)}), and the target can '
+            f'hardly be better: train about {longer} times as long, {option} {longer * length:g}')

@@ -1,0 +1,87 @@
+"""Tables of the study on photographs, over the seeds that are there."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Sequence
+
+from sw_mmseg.analysis.tables import Table, mean_std, to_markdown
+from sw_mmseg.running import records
+from sw_mmseg.running.methods import METHODS
+from sw_mmseg.studies.photographs.cells import DATA, Result
+
+__all__ = ['class_table', 'grouped', 'main_table', 'section', 'setting_table', 'share_closed']
+
+TITLES = {'streets2camvid': 'Drawn streets to photographs', 'camvid_day2dusk': 'Photographs by day to dusk'}
+START, CEILING = 'jitter', 'oracle'  # source only, disturbed; target labels
+Groups = dict[tuple[str, str, int], list[Result]]
+
+
+def grouped(results: Sequence[Result], data: str) -> Groups:
+    """(method, norm, iterations) -> its seeds, in the order of the methods; with the configs' settings."""
+    groups: Groups = {}
+    for result in sorted(results, key=lambda r: (list(METHODS).index(r.method), r.norm, r.iterations, r.seed)):
+        if result.data == data and not result.setting:
+            groups.setdefault((result.method, result.norm, result.iterations), []).append(result)
+    return groups
+
+
+def main_table(groups: Groups) -> Table:
+    """A row a method, norm and length: test mIoU with either statistics, and what it took."""
+    rows = [(METHODS[method].row, norm.upper(), iterations, len(group),
+             *(mean_std([r.miou('test', kind) for r in group]) for kind in ('trained', 're-estimated')),
+             mean_std([r.miou('val') for r in group]),
+             statistics.mean(r.processor_seconds for r in group) / 60)
+            for (method, norm, iterations), group in groups.items()]
+    return Table(('method', 'norm', 'iterations', 'seeds', 'test', 'test, re-estimated', 'validation', 'minutes'),
+                 tuple(rows))
+
+
+def class_table(groups: Groups) -> Table:
+    """IoU of every class on the test part, mean over seeds."""
+    columns = {f'{METHODS[method].title}, {norm.upper()}, {iterations}':
+               [statistics.mean(r.scores['test']['trained'][index] for r in group)
+                for index in range(len(group[0].classes))]
+               for (method, norm, iterations), group in groups.items()}
+    classes = next(iter(groups.values()))[0].classes
+    return Table(('class', *columns), tuple((name, *(values[index] for values in columns.values()))
+                                            for index, name in enumerate(classes)))
+
+
+def share_closed(groups: Groups, method: str = 'cbst', norm: str = 'bn') -> float | None:
+    """Percent of the way from source only to target labels that a method goes, means over seeds, all of one length (the
+    method's longest); None where a row is missing."""
+    length = max((iterations for name, other, iterations in groups if (name, other) == (method, norm)), default=0)
+    rows = [groups.get((name, norm, length)) for name in (START, method, CEILING)]
+    if None in rows:
+        return None
+    start, score, ceiling = (statistics.mean(r.miou() for r in row or []) for row in rows)
+    return 100 * (score - start) / (ceiling - start) if ceiling > start else None
+
+
+def setting_table(results: Sequence[Result]) -> Table | None:
+    """Every setting that was tried, with the validation mIoU by which settings were chosen."""
+    tried = [r for r in results if r.setting]
+    rows = [(r.setting, METHODS[r.method].title, r.data, r.seed, r.iterations, *(
+        r.miou(part, kind) for part in ('val', 'test') for kind in ('trained', 're-estimated'))) for r in tried]
+    headings = ('setting', 'method', 'data', 'seed', 'iterations', 'validation', 're-estimated', 'test', 're-estimated')
+    return Table(headings, tuple(rows)) if rows else None
+
+
+def section(results: Sequence[Result]) -> str:
+    """The measured section of docs/photographs.md."""
+    parts = []
+    for data in DATA:
+        groups = grouped(results, data)
+        if not groups:
+            continue
+        parts += [f'### {TITLES[data]}', f'mIoU in percent. Measured on {records.devices(sum(groups.values(), []))}; '
+                  'minutes are what the training kept one core busy.', to_markdown(main_table(groups))]
+        closed = share_closed(groups)
+        if closed is not None:
+            parts.append(f'Of the way from source only with jitter to target labels, CBST goes {closed:.0f} %.')
+        parts += ['IoU by class, test part:', to_markdown(class_table(groups))]
+    settings = setting_table(results)
+    if settings is not None:
+        parts += ['### Settings that were tried', to_markdown(settings)]
+    return '\n\n'.join(part.rstrip('\n') for part in parts)

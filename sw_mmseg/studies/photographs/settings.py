@@ -1,0 +1,44 @@
+"""Settings that were tried on photographs beside those of the configs, by name; records say which one they have.
+
+They were compared on the validation part. What was best stands in the configs, and has no name here.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from mmengine.config import Config
+
+__all__ = ['SETTINGS', 'Setting']
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What a setting changes.
+
+    Args:
+        segmentor: options of the segmentor, keys from there on.
+        strong: whether labelled images go through the configs' `strong_pipeline`, with class mix.
+    """
+
+    segmentor: dict[str, object] = field(default_factory=dict)
+    strong: bool = False
+
+    def options(self, config: Config) -> dict[str, object]:
+        """As `--cfg-options` of a config."""
+        prefix = 'model.segmentor' if 'segmentor' in config.model else 'model'
+        options = {f'{prefix}.{key}': value for key, value in self.segmentor.items()}
+        if self.strong:
+            dataset = config.train_dataloader.dataset
+            key = 'source' if 'source' in dataset else 'dataset'
+            labelled = {**dataset[key].to_dict(), 'pipeline': config.strong_pipeline}
+            options[f'train_dataloader.dataset.{key}'] = {'type': 'ClassMix', 'dataset': labelled, '_delete_': True}
+        return options
+
+
+UNWEIGHTED = {'decode_head.loss_decode': {'type': 'CrossEntropyLoss', 'avg_non_ignore': True, '_delete_': True}}
+SETTINGS = {
+    'unweighted': Setting(UNWEIGHTED),
+    'strong': Setting(strong=True),
+    'strongunweighted': Setting(UNWEIGHTED, strong=True),
+}

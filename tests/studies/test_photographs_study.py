@@ -1,0 +1,108 @@
+"""The study on photographs from end to end with four iterations on drawn files, and its tables by hand."""
+
+import json
+from importlib import import_module
+
+import pytest
+from mmengine.config import Config
+
+from sw_mmseg.running.command_line import run_tool
+from sw_mmseg.running.errors import UserError
+from sw_mmseg.studies.photographs import report, runs
+from sw_mmseg.studies.photographs.cells import Cell, Result, configured
+from tests.helpers.camvid_files import smaller, write_camvid
+
+
+@pytest.fixture
+def study(tmp_path, monkeypatch, one_thread):
+    """`study(...)` -> exit status; images are tiny, and the files to fill are stand-ins."""
+    tool, data = import_module('sw_mmseg.commands.analysis.photographs_study'), write_camvid(tmp_path / 'data')
+    for name in ('PAGE', 'KEPT'):
+        monkeypatch.setattr(tool, name, tmp_path / name.lower())
+
+    def small(cell, work_dir):
+        config, run = configured(cell, work_dir)
+        config = Config(smaller(config.to_dict(), data))
+        for part in ('train_dataloader', 'val_dataloader', 'test_dataloader'):
+            config[part].batch_size = 2
+        config.model.get('segmentor', config.model).backbone.init_cfg = None
+        return config, run
+
+    monkeypatch.setattr(runs, 'configured', small)
+
+    def call(*words):
+        words = ['--work-dir', tmp_path / 'out', '--iterations', 4, '--seeds', 0, *words]
+        return run_tool(tool.main, tool.parse_arguments([str(word) for word in words]))
+
+    return call
+
+
+def test_study_from_end_to_end(study, tmp_path, capsys):
+    (tmp_path / 'page').write_text('# Photographs\n\n<!-- study: made by a tool -->\nold\n<!-- end of study -->\n')
+    assert study('--methods', 'jitter', 'cbst', '--docs') == 0
+    assert '0 of 2 trainings done before' in capsys.readouterr().out
+    names = [f'bn_{method}_streets2camvid_4iterations_seed0' for method in ('cbst', 'jitter')]
+    records = [json.loads(line) for line in (tmp_path / 'kept').read_text().splitlines()]
+    assert [record['file'] for record in records] == names
+    for record in records:
+        assert set(record['scores']) == {'val', 'test'} and len(record['classes']) == 11
+        for part in record['scores'].values():
+            assert set(part) == {'trained', 're-estimated'} and all(len(values) == 11 for values in part.values())
+        assert 0 < record['processor_seconds'] and record['device'].startswith('1 thread of')
+        assert record['command'].startswith(f'tools/train.py configs/bn_{record["method"]}_streets2camvid.py')
+    page = (tmp_path / 'page').read_text()
+    assert 'class-balanced self-training (CBST)' in page and 'pedestrian' in page and 'old' not in page
+    # what is done is not measured again, and records of the repository are gone on from
+    (tmp_path / 'out').rename(tmp_path / 'elsewhere')
+    assert study('--methods', 'jitter', 'cbst') == 0
+    assert '2 of 2 trainings done before' in capsys.readouterr().out
+    assert not (tmp_path / 'out/runs').exists()
+
+
+def test_settings_change_what_they_say(tmp_path):
+    plain, _ = configured(Cell('cbst', 'bn', 0), tmp_path)
+    changed, run = configured(Cell('cbst', 'sw', 1, setting='strongunweighted'), tmp_path)
+    assert plain.model.segmentor.decode_head.loss_decode.class_weight[-1] == 4.6
+    assert 'class_weight' not in changed.model.segmentor.decode_head.loss_decode
+    source = changed.train_dataloader.dataset.source
+    assert source.type == 'ClassMix' and source.dataset.data_root == plain.train_dataloader.dataset.source.data_root
+    assert 'RandomResize' in [step.type for step in source.dataset.pipeline]
+    assert run.folder == tmp_path / 'runs/sw_cbst_streets2camvid_strongunweighted_seed1' and run.norm == 'sw'
+    assert plain.train_dataloader.num_workers == 0 and not plain.train_dataloader.dataset.rare_class_sampling.cache
+    with pytest.raises(UserError, match='no setting'):
+        configured(Cell('cbst', 'bn', 0, setting='x'), tmp_path)
+    with pytest.raises(UserError, match='no config bn_mic_streets2camvid.py'):
+        configured(Cell('mic', 'bn', 0), tmp_path)
+
+
+def result(method, score, seed=0, **changed):
+    scores = {part: {kind: [score - 10, score + 10, float('nan')] for kind in ('trained', 're-estimated')}
+              for part in ('val', 'test')}
+    values = dict(method=method, norm='bn', seed=seed, data='streets2camvid', setting='', iterations=600, scores=scores,
+                  history=[], classes=['road', 'car', 'tram'], seconds=90.0, processor_seconds=60.0, command='x')
+    return Result(**{**values, **changed})
+
+
+def test_tables_and_the_share_of_the_way_that_is_closed():
+    results = [result('oracle', 40.0), result('cbst', 31.0), result('cbst', 33.0, seed=1), result('jitter', 20.0),
+               result('jitter', 27.0, setting='strong')]
+    groups = report.grouped(results, 'streets2camvid')
+    assert [key[0] for key in groups] == ['jitter', 'cbst', 'oracle']
+    table = report.main_table(groups)
+    assert table.rows[1] == ('class-balanced self-training (CBST)', 'BN', 600, 2, '32.0 ± 1.4', '32.0 ± 1.4',
+                             '32.0 ± 1.4', 1.0)
+    assert report.share_closed(groups) == pytest.approx(60.0)
+    assert report.share_closed(report.grouped(results[1:], 'streets2camvid')) is None
+    other = [result('jitter', 20.0, iterations=300), *results[:3]]
+    assert report.share_closed(report.grouped(other, 'streets2camvid')) is None  # of another length
+    assert report.class_table(groups).rows[0] == ('road', 10.0, 22.0, 30.0)
+    assert report.setting_table(results).rows[0][:5] == ('strong', 'source only, jitter', 'streets2camvid', 0, 600)
+    assert 'goes 60 %' in report.section(results)
+
+
+def test_processor_time_adds_up_over_calls(tmp_path):
+    file = tmp_path / 'processor.json'
+    file.write_text(json.dumps({'seconds': 100.0}))
+    with runs.processor_time(file) as total:
+        sum(range(10_000))
+    assert 100 < total['seconds'] < 110 and json.loads(file.read_text())['seconds'] == total['seconds']

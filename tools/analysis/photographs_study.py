@@ -1,0 +1,11 @@
+"""What adaptation gains on photographs, on one CPU core.
+
+sw_mmseg/commands/analysis/photographs_study.py has it.
+"""
+
+import sys
+
+from sw_mmseg.commands import run
+
+if __name__ == '__main__':
+    sys.exit(run('analysis photographs_study'))
