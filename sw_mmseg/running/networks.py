@@ -173,7 +173,8 @@ def _adjusted(segmentor: ConfigDict, config: Config) -> ConfigDict:
     if SECOND in segmentor and config.model.type in ONE_CLASSIFIER:
         segmentor[SECOND] = None
     elif SECOND in segmentor and 'segmentor' not in config.model:  # mmseg adds the heads' losses up
-        segmentor[SECOND].loss_decode = ConfigDict(type='CrossEntropyLoss', loss_weight=1 / SECOND_SEG)
+        segmentor[SECOND].loss_decode = ConfigDict(type='CrossEntropyLoss', avg_non_ignore=True,
+                                                   loss_weight=1 / SECOND_SEG)
     return segmentor
 
 

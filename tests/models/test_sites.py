@@ -143,3 +143,13 @@ def test_norms_by_name():
     for wrong in (['bn1', 'layer9.bn1'], ['conv1'], []):
         with pytest.raises(ValueError, match='names no norm of ResNet'):
             build(site_norm_cfg=SW, at=wrong)
+
+
+def test_res2net_of_openmmlab():
+    """Its 3x3 convolutions are in one list, their norms in another; it registers both behind the last of the block."""
+    network = MODELS.build(dict(type='SwitchSites', of='mmpretrain.Res2Net', depth=50, scales=4, base_width=24,
+                                deep_stem=False, site_norm_cfg=dict(type='SW')))
+    sites = [site for site in convolution_sites(network) if isinstance(site.norm, SwitchWhiten2d)]
+    assert [(site.conv_name, site.norm_name) for site in sites[:4]] == [
+        ('conv1', 'bn1'), ('layer1.0.conv3', 'layer1.0.bn3'), ('layer1.0.convs.2', 'layer1.0.bns.2'),
+        ('layer1.1.convs.0', 'layer1.1.bns.0')]  # 1, 3, 6, 9 of a stem and five a block

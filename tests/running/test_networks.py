@@ -58,7 +58,8 @@ def test_resnet101(name):
     else:
         assert 'levels' not in config.model
     if method in ('jitter', 'sourceonly'):
-        assert segmentor.auxiliary_head.loss_decode == dict(type='CrossEntropyLoss', loss_weight=0.1)
+        assert segmentor.auxiliary_head.loss_decode == dict(
+            type='CrossEntropyLoss', avg_non_ignore=True, loss_weight=0.1)
     if method == 'isw':
         assert config.model.layers == ['bn1', 'layer1.2.bn2', 'layer2.3.bn2']
     wrapper = config.optim_wrapper.get('segmentor', config.optim_wrapper)

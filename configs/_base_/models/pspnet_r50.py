@@ -35,7 +35,9 @@ model = dict(
         pool_scales=(1, 2, 3, 6),
         dropout_ratio=0.1,
         norm_cfg=norm,
-        align_corners=False),
+        align_corners=False,
+        # void counts in the denominator, as in mmsegmentation, see configs/README.md
+        loss_decode=dict(type='CrossEntropyLoss', avg_non_ignore=False)),
     auxiliary_head=dict(
         type='FCNHead',
         in_channels=1024,
@@ -46,6 +48,6 @@ model = dict(
         dropout_ratio=0.1,
         norm_cfg=norm,
         align_corners=False,
-        loss_decode=dict(type='CrossEntropyLoss', loss_weight=0.4)),  # PSPNet's
+        loss_decode=dict(type='CrossEntropyLoss', avg_non_ignore=False, loss_weight=0.4)),  # PSPNet's
     train_cfg=dict(),
     test_cfg=dict(mode='whole'))
