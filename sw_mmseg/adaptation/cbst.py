@@ -19,9 +19,8 @@ Departures: labels and thresholds (class_balance.py); mean over two mirrors inst
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Protocol
+from collections.abc import Sequence
+from typing import Any
 
 import torch
 from mmengine.dist import all_reduce, barrier, get_rank
@@ -30,56 +29,20 @@ from mmseg.registry import MODELS
 from torch import Tensor
 
 from sw_mmseg.adaptation.base import Maps, unwrap
+from sw_mmseg.adaptation.cbst_log import ClassBalancedLevelLog, ClassBalancedLog, PseudoLabelError, RoundFiles
 from sw_mmseg.adaptation.class_balance import class_manifest, keep_surest, surest_thresholds
 from sw_mmseg.adaptation.levels import LevelLosses, MultiLevelAdaptation
 from sw_mmseg.adaptation.photometric import Photometric
 from sw_mmseg.adaptation.pseudo_labels import weighted_loss
 from sw_mmseg.adaptation.randomness import image_generators, run_seed
 from sw_mmseg.adaptation.settings import AdaptationSettings
-from sw_mmseg.adaptation.step_log import LevelLog, StepLog
 from sw_mmseg.adaptation.target_labelling import estimate_on, label_share
 from sw_mmseg.adaptation.views import random_views
 from sw_mmseg.openmmlab import accumulate
 
-__all__ = ['ClassBalancedLog', 'ClassBalancedSelfTraining', 'PseudoLabelError', 'RoundFiles']
+__all__ = ['ClassBalancedSelfTraining']
 
 MOVING = ('target', 'both', 'separate')  # policies under which the network's statistics are the target's to move
-
-
-class PseudoLabelError(RuntimeError):
-    """Pseudo-labels that a round needs are missing, or belong to another."""
-
-
-class RoundFiles(Protocol):
-    """Where the labels of a round stay until the next, see `engine/pseudo_label_files.py`."""
-
-    def start(self, number: int) -> None:
-        """Begins a round; what there was of it no longer counts."""
-
-    def write(self, number: int, image_path: str, labels: Tensor) -> None:
-        """Keeps the labels (H, W) of an image."""
-
-    def finish(self, number: int, manifest: dict) -> None:
-        """Declares a round whole."""
-
-    def read(self, number: int, image_path: str) -> Tensor:
-        """Labels (H, W) int64 of an image."""
-
-
-@dataclass(frozen=True, eq=False)
-class ClassBalancedLevelLog(LevelLog):
-    """Of one level: in a round, the loss on target images."""
-
-    loss_target: Tensor | None
-
-
-@dataclass(frozen=True, eq=False)
-class ClassBalancedLog(StepLog):
-    """Of one iteration; in a round, the share of target pixels with a label, and the batch's number of such classes."""
-
-    levels: Mapping[str, ClassBalancedLevelLog]
-    pseudo_share: Tensor | None
-    pseudo_classes: Tensor | None
 
 
 @MODELS.register_module()
@@ -203,8 +166,8 @@ class ClassBalancedSelfTraining(MultiLevelAdaptation):
 
     def next_round(self) -> int | None:
         """Number of the round that begins with the coming iteration, or None."""
-        passed, rest = divmod(int(self.iteration) - self.warmup, self.round_length)
-        return passed + 1 if rest == 0 and 0 <= passed < len(self.shares) else None
+        passed, remainder = divmod(int(self.iteration) - self.warmup, self.round_length)
+        return passed + 1 if remainder == 0 and 0 <= passed < len(self.shares) else None
 
     @torch.no_grad()
     def begin_round(self, samples: Sequence[dict], batch_size: int = 4) -> dict:
@@ -222,10 +185,10 @@ class ClassBalancedSelfTraining(MultiLevelAdaptation):
             estimate_on(student, self.data_preprocessor, samples, self.statistics_images, batch_size)
         files.start(number)
         barrier()
-        found, counts = label_share(student, self.data_preprocessor, samples)
+        labelled, counts = label_share(student, self.data_preprocessor, samples)
         all_reduce(counts)
         thresholds = surest_thresholds(counts, self.shares[number - 1])
-        for path, (labels, levels) in found.items():
+        for path, (labels, levels) in labelled.items():
             kept = keep_surest(labels.long(), levels.long(), thresholds, student.decode_head.ignore_index)
             files.write(number, path, kept)
         self.round.fill_(number)

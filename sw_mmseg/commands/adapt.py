@@ -45,6 +45,16 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument('--skip-bad', action='store_true', help='go on without faulty files and images without labels')
     parser.add_argument('--check', choices=('some', 'all'), default='some', help='how many files to read whole first')
     parser.add_argument('--check-only', action='store_true', help='stop after the checks; see DIR/check')
+    add_training_options(parser)
+    parser.add_argument('--predict', default='20', metavar='N|all', help='target images to predict (default: 20)')
+    parser.add_argument('--resume', action='store_true', help='go on with the run in DIR')
+    parser.add_argument('--traceback', action='store_true', help='show where in the code an error arose')
+    parser.set_defaults(local_rank=0)
+    return parser
+
+
+def add_training_options(parser: argparse.ArgumentParser) -> None:
+    """What is trained, and for how long."""
     parser.add_argument('--budget', type=float, metavar='MINUTES', help='of training (default: '
                         f'{BUDGET["cpu"]:.0f} without a GPU, {BUDGET["cuda"]:.0f} with one)')
     parser.add_argument('--iterations', type=int, metavar='N', help='of each training, in place of a budget')
@@ -59,14 +69,9 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument('--no-comparison', action='store_true', help='do not also train on the source alone')
     parser.add_argument('--keep-switches', action='store_true', help='do not learn the switches of SW and SN again, '
                         'after training, on source images in other light')
-    parser.add_argument('--predict', default='20', metavar='N|all', help='target images to predict (default: 20)')
     parser.add_argument('--seed', type=seed_number, default=0)
-    parser.add_argument('--resume', action='store_true', help='go on with the run in DIR')
     parser.add_argument('--cfg-options', nargs='+', action=DictAction, default={}, metavar='KEY=VALUE',
                         help='settings of the config to change, e.g. train_dataloader.num_workers=4')
-    parser.add_argument('--traceback', action='store_true', help='show where in the code an error arose')
-    parser.set_defaults(local_rank=0)
-    return parser
 
 
 def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:

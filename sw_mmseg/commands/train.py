@@ -46,13 +46,18 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
                         help='the same seed gives the same losses to the bit, where the device has such operations')
     parser.add_argument('--seed', type=seed_number,
                         help="seed of weights, order and augmentation (default: the config's)")
+    add_run_options(parser)
+    return parser.parse_args(arguments)
+
+
+def add_run_options(parser: argparse.ArgumentParser) -> None:
+    """On what data and how many processes."""
     parser.add_argument('--streets', action='store_true',
                         help='train a scene parsing config, made small, on drawn scenes: minutes on two CPU cores')
     parser.add_argument('--fsdp', action='store_true',
                         help='split parameters and optimiser over the processes, for networks too large for one card')
     parser.add_argument('--check-data', choices=('sample', 'all', 'none'), default='sample',
                         help='decode some, all or none of the images and labels first (default: sample)')
-    return parser.parse_args(arguments)
 
 
 def train(runner: Runner) -> None:

@@ -17,15 +17,8 @@ from sw_mmseg.own_images.plan import Choice, title
 from sw_mmseg.own_images.report import write_results
 from sw_mmseg.own_images.report_content import Report
 from sw_mmseg.own_images.report_sections import warnings_of
-from sw_mmseg.own_images.training import (
-    SWITCH_STEPS,
-    Examiner,
-    Outcome,
-    learn_switches_again,
-    put_switches,
-    write_checkpoint,
-    write_predictions,
-)
+from sw_mmseg.own_images.training import SWITCH_STEPS, Examiner, Outcome, learn_switches_again, put_switches
+from sw_mmseg.own_images.written import write_checkpoint, write_predictions
 from sw_mmseg.running import training
 from sw_mmseg.running.command_line import command_text
 from sw_mmseg.running.errors import UserError
@@ -116,6 +109,28 @@ def refuse_foreign(out: Path, resume: bool) -> None:
                         'another --out')
 
 
+def show_checked(checked: Checked, out: Path) -> None:
+    """What the folders hold, on the terminal."""
+    show(checked.overview())
+    show(checked.class_table())
+    for folder in checked.folders:
+        for note in folder.notes:
+            print(f'{folder.role}: {note}')
+    print(f'Pictures of what was found: {out / "check"}', flush=True)
+
+
+def refuse_changed(args: argparse.Namespace, checked: Checked, state: dict) -> None:
+    """Raises UserError where files or the package differ from what they were when the run began."""
+    came_or_went = changes(args.out, checked)
+    if came_or_went:
+        raise UserError(f'--resume: {came_or_went}, since the run in {args.out} began. What was trained saw the files '
+                        'as they were: put them back, or begin a new run with another --out')
+    changed = changed_config(args, checked, Choice.from_dict(state['choice']))
+    if changed:
+        raise UserError(f'--resume: what training reads is not what it was when the run began ({changed} would be '
+                        'another): have the folders or the package changed? Give another --out')
+
+
 def adapt(args: argparse.Namespace) -> int:
     """Check, choose, train, report. Returns the exit status."""
     init_default_scope('mmseg')
@@ -124,23 +139,12 @@ def adapt(args: argparse.Namespace) -> int:
         refuse_foreign(args.out, args.resume)
     checked = check(args.source, args.target, args.target_val, args.classes, args.out,
                     (args.image_suffix, args.label_suffix), args.skip_bad, args.check == 'all', args.bands)
-    show(checked.overview())
-    show(checked.class_table())
-    for folder in checked.folders:
-        for note in folder.notes:
-            print(f'{folder.role}: {note}')
-    print(f'Pictures of what was found: {args.out / "check"}', flush=True)
+    show_checked(checked, args.out)
     if args.check_only:
         return 0
-    came_or_went = args.resume and changes(args.out, checked)
-    if came_or_went:
-        raise UserError(f'--resume: {came_or_went}, since the run in {args.out} began. What was trained saw the files '
-                        'as they were: put them back, or begin a new run with another --out')
+    if args.resume:
+        refuse_changed(args, checked, state)
     state = state or begin(args, checked)
-    changed = args.resume and changed_config(args, checked, Choice.from_dict(state['choice']))
-    if changed:
-        raise UserError(f'--resume: what training reads is not what it was when the run began ({changed} would be '
-                        'another): have the folders or the package changed? Give another --out')
     choice = Choice.from_dict(state['choice'])
     for name, value, reason in state['reasons']:
         print(f'{name}: {value} ({reason})')

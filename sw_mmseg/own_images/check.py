@@ -26,10 +26,10 @@ from sw_mmseg.own_images.plan import SMALLEST
 from sw_mmseg.own_images.target_files import label_like, list_target, refuse_doubles, refuse_overlap
 from sw_mmseg.running.errors import UserError
 
-__all__ = ['check', 'check_out', 'drawn_labels', 'look_at', 'refuse_small', 'refuse_unknown', 'with_table']
+__all__ = ['check', 'check_out', 'drawn_labels', 'left_out_notes', 'look_at', 'refuse_small', 'refuse_unknown', 'with_table']
 
 LOOKED_AT = 1000  # files of a folder that are read whole, unless --check all
-LIMITS = (4, 16)  # pixels of an image's short side, and how many times as long the other may be: see `config.resizing`
+LIMITS = (4, 16)  # pixels of an image's short side, and how many times as long the other may be: see `resizing`
 FREE = 1 << 30  # bytes on the disk: checkpoints, logs, predictions
 
 
@@ -132,6 +132,15 @@ def look_at(role: str, images: str, labels: str | None, suffixes: tuple[str | No
         first = '; '.join(list(tally.faults.values())[:3]) + (' ...' if len(tally.faults) > 3 else '')
         raise UserError(f'{role}: {len(tally.faults)} of {tally.count} files are faulty: {first}. Repair or remove '
                         'them, or go on without them: --skip-bad')
+    notes += left_out_notes(pairs, tally, masks)
+    left_out = {*tally.faults, *masks}
+    return _used(role, images, labels, pairs, tally, [s for s in pairs.samples if s[0] not in left_out],
+                 (*pairs.without_label, *tally.faults, *masks), [*notes, *tally.notes])
+
+
+def left_out_notes(pairs: Pairs, tally: Scan, masks: Sequence[str]) -> list[str]:
+    """Which images are not used, and which were not read whole."""
+    notes = []
     if pairs.without_label or tally.faults:
         notes.append(f'{len(pairs.without_label) + len(tally.faults)} images left out: {len(pairs.without_label)} '
                      f'without a label file, {len(tally.faults)} faulty')
@@ -140,9 +149,7 @@ def look_at(role: str, images: str, labels: str | None, suffixes: tuple[str | No
     if tally.decoded < tally.count - len(tally.faults):
         notes.append(f'{tally.decoded} of {tally.count} files were read whole, of the others the sizes alone '
                      '(--check all reads all)')
-    left_out = {*tally.faults, *masks}
-    return _used(role, images, labels, pairs, tally, [s for s in pairs.samples if s[0] not in left_out],
-                 (*pairs.without_label, *tally.faults, *masks), [*notes, *tally.notes])
+    return notes
 
 
 def _used(role: str, images: str, labels: str | None, pairs: Pairs, tally: Scan, kept: list, leave_out: Sequence[str],

@@ -5,13 +5,14 @@ The user's classes, data, sizes, norm and length are put in. Nothing that reads 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 
 from mmengine.config import Config, ConfigDict
 
 from sw_mmseg.datasets.label_scan import class_shares
 from sw_mmseg.own_images.folders import Checked, Folder
+from sw_mmseg.own_images.pipelines import common_crop, resizing, still_steps, training_steps
 from sw_mmseg.own_images.plan import Choice, config_file
 from sw_mmseg.running.configs import check_options
 from sw_mmseg.running.errors import UserError
@@ -19,10 +20,8 @@ from sw_mmseg.running.networks import set_network
 from sw_mmseg.running.norms import set_norm
 from sw_mmseg.running.schedules import schedule_options
 
-__all__ = ['class_weights', 'common_crop', 'has_parent', 'held_out', 'make_config', 'nodes', 'resizing', 'scaled',
-           'source_of', 'source_only_options', 'still_steps', 'test_loader', 'training_steps', 'use_data', 'use_length']
+__all__ = ['class_weights', 'has_parent', 'held_out', 'make_config', 'nodes', 'source_of', 'source_only_options', 'test_loader', 'use_data', 'use_length']
 
-OWN_STEPS = {'LoadImage', 'LoadLabels', 'Resize', 'RandomResize', 'RandomCrop', 'Pad', 'RandomFlip', 'PackSegInputs'}
 STREETS_ONLY = {'PseudoLabelAccuracyHook'}  # it reads labels of the target
 HEAVIEST = 5.0  # weight of a class in the loss
 KEPT = {'custom_hooks', 'custom_imports', 'default_hooks', 'default_scope', 'env_cfg', 'load_from', 'log_level',
@@ -116,58 +115,6 @@ def class_weights(checked: Checked) -> list[float]:
     pixels = class_shares(checked.source.scan, checked.table).pixels
     shares = pixels / max(1, pixels.sum()) * max(1, (pixels > 0).sum())
     return [round(min(HEAVIEST, float(share) ** -0.5), 3) if share else 1.0 for share in shares]
-
-
-def training_steps(folder: Folder, side: int, crop: tuple[int, int], shipped: Sequence[dict]) -> list[dict]:
-    """A training pipeline without its last step: `shipped` for this folder's files and sizes, whose own augmentation
-    stays. Where that scales at random, all images come out at the size of `crop`."""
-    steps = {step['type']: step for step in shipped}
-    extra = [step for step in shipped[:-1] if step['type'] not in OWN_STEPS]
-    flip = {'type': 'RandomFlip', 'prob': 0.5}
-    if 'RandomResize' in steps:
-        height, width = crop
-        return [*folder.loading(), {**steps['RandomResize'], 'scale': (16 * side, side)},
-                {**steps['RandomCrop'], 'crop_size': (height, width)}, {**steps['Pad'], 'size': (width, height)},
-                flip, *extra]
-    resized = [*folder.loading(), *resizing(side)]
-    if any(h > crop[0] or w > crop[1] for h, w in scaled(folder, side)):
-        resized.append({'type': 'RandomCrop', 'crop_size': tuple(crop)})
-    return [*resized, flip, *extra]
-
-
-def still_steps(folder: Folder, side: int) -> list[dict]:
-    """A pipeline without chance that gives all images one size, the typical one: labels are kept for them, pixel by
-    pixel. Images of another shape are stretched to it."""
-    typical, *deviations = dict.fromkeys([scaled_size(folder.typical_size(), side), *scaled(folder, side)])
-    if not deviations:
-        return [*folder.loading(), *resizing(side)]
-    return [*folder.loading(), {'type': 'Resize', 'scale': typical[::-1], 'keep_ratio': False}]
-
-
-def scaled_size(size: tuple[int, int], side: int) -> tuple[int, int]:
-    """(height, width) of a (width, height) whose short side becomes `side`."""
-    width, height = size
-    return round(side * height / min(size)), round(side * width / min(size))
-
-
-def scaled(folder: Folder, side: int) -> list[tuple[int, int]]:
-    """Heights and widths of a folder's images, once their short side is `side`."""
-    return [scaled_size(size, side) for size in folder.scan.sizes]
-
-
-def common_crop(checked: Checked, side: int, crops: tuple[tuple[int, int], ...]) -> tuple[int, int]:
-    """The largest crop that every image of both domains has room for, and that neither domain's crop exceeds."""
-    sizes = [*crops, *scaled(checked.source, side), *scaled(checked.target, side)]
-    return min(h for h, _ in sizes), min(w for _, w in sizes)
-
-
-def resizing(side: int) -> list[dict]:
-    """The size at which the network looks: short side `side`, ratio kept, the long side at most 16 times as long.
-
-    It stands in every pipeline, also where all images have that size, which it leaves as they are: prediction meets
-    others.
-    """
-    return [{'type': 'Resize', 'scale': (16 * side, side), 'keep_ratio': True}]
 
 
 def test_loader(choice: Choice, checked: Checked, folder: Folder | None) -> ConfigDict:

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from sw_mmseg.own_images import training as own_training
+from sw_mmseg.own_images import written
 from sw_mmseg.running import training
 from tests.helpers.own_folders import save, write_folders
 
@@ -73,7 +73,7 @@ def test_predictions_that_an_interrupt_left_are_kept(copied, run, monkeypatch, c
     whole = {path.name: path.read_bytes() for path in (copied / 'out/predictions').rglob('*.[pj]*')}
     assert len(whole) == 8
     shutil.rmtree(copied / 'out/predictions')
-    segment, done = own_training.segment_pixels, []
+    segment, done = written.segment_pixels, []
 
     def stopped(model, pipeline, image):
         if len(done) == 2:
@@ -81,12 +81,12 @@ def test_predictions_that_an_interrupt_left_are_kept(copied, run, monkeypatch, c
         done.append(1)
         return segment(model, pipeline, image)
 
-    monkeypatch.setattr(own_training, 'segment_pixels', stopped)
+    monkeypatch.setattr(written, 'segment_pixels', stopped)
     assert run(*resume(copied)) == 130
     assert 'the same command with --resume goes on' in capsys.readouterr().err
     assert not (copied / 'out/predictions').exists()
     count = []
-    monkeypatch.setattr(own_training, 'segment_pixels', lambda *arguments: count.append(1) or segment(*arguments))
+    monkeypatch.setattr(written, 'segment_pixels', lambda *arguments: count.append(1) or segment(*arguments))
     assert run(*resume(copied)) == 0
     assert len(count) == 2 and '4 predictions in' in capsys.readouterr().out
     assert {path.name: path.read_bytes() for path in (copied / 'out/predictions').rglob('*.[pj]*')} == whole

@@ -9,7 +9,7 @@ from mmengine.config import Config
 from PIL import Image
 
 from sw_mmseg.models.weight_packages import MissingPackageError
-from sw_mmseg.own_images import check, config, job, learning, plan
+from sw_mmseg.own_images import check, config, job, learning, pipelines, plan
 from sw_mmseg.own_images.learning import learning_note
 from sw_mmseg.own_images.training import seconds_of_rounds
 from sw_mmseg.running.errors import UserError
@@ -88,7 +88,7 @@ def test_target_images_of_several_shapes_come_out_at_one_size(folders):
     save(folders / 'target/9.jpg', np.zeros((64, 128, 3), np.uint8))
     source = [str(folders / 'source/images'), str(folders / 'source/labels')]
     checked = check.check(source, str(folders / 'target'), None, None, folders / 'out')
-    resize = config.still_steps(checked.target, 40)[-1]
+    resize = pipelines.still_steps(checked.target, 40)[-1]
     assert resize == {'type': 'Resize', 'scale': (50, 40), 'keep_ratio': False}  # of 80x64, which most have
 
 
