@@ -84,8 +84,10 @@ class ClassBalancedSelfTraining(MultiLevelAdaptation):
         if not shares or not all(0 < share <= 1 for share in shares) or list(shares) != sorted(shares):
             raise ValueError(f'shares={tuple(shares)}: one in (0, 1] for each round, growing')
         if warmup < 0 or round_length < 1 or zoom < 1 or statistics_images < 0:
-            raise ValueError(f'warmup and statistics_images must be at least 0, round_length and zoom at least 1; got '
-                             f'{warmup}, {statistics_images}, {round_length}, {zoom}')
+            raise ValueError(
+                f'warmup and statistics_images must be at least 0, round_length and zoom at least 1; got '
+                f'{warmup}, {statistics_images}, {round_length}, {zoom}'
+            )
         self.warmup, self.round_length, self.shares = warmup, round_length, tuple(shares)
         self.target_weight, self.zoom, self.statistics_images = target_weight, zoom, statistics_images
         self.augmentation = None if augmentation is None else Photometric(**augmentation)
@@ -125,8 +127,10 @@ class ClassBalancedSelfTraining(MultiLevelAdaptation):
         files, size = self.place(), target['inputs'].shape[-2:]
         labels = [files.read(int(self.round), sample.img_path) for sample in target['data_samples']]
         if any(label.shape != size for label in labels):
-            raise PseudoLabelError(f'pseudo-labels of {[tuple(label.shape) for label in labels]} pixels for images of '
-                                   f'{tuple(size)}: the pipeline of the target must give all images one size')
+            raise PseudoLabelError(
+                f'pseudo-labels of {[tuple(label.shape) for label in labels]} pixels for images of '
+                f'{tuple(size)}: the pipeline of the target must give all images one size'
+            )
         return torch.stack(labels).to(target['inputs'].device)
 
     def disturb(self, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
@@ -141,23 +145,30 @@ class ClassBalancedSelfTraining(MultiLevelAdaptation):
     def target_loss(self, logits: Maps, labels: Tensor) -> LevelLosses:
         """lambda times the cross-entropy with the kept labels (N, H, W), over all heads."""
         known = self.known(labels)
-        losses = {level.head: weighted_loss(self.heads()[level.head], logits[level.head], labels,
-                                            known.to(logits[level.head].dtype)) for level in self.levels}
+        losses = {
+            level.head: weighted_loss(
+                self.heads()[level.head], logits[level.head], labels, known.to(logits[level.head].dtype)
+            )
+            for level in self.levels
+        }
         return LevelLosses.of(losses, {level.head: self.target_weight * level.lambda_seg for level in self.levels})
 
     def known(self, labels: Tensor) -> Tensor:
         """Which pixels have a label."""
         return labels != unwrap(self.segmentor).decode_head.ignore_index
 
-    def log(self, supervised: LevelLosses, taught: LevelLosses | None = None,
-            labels: Tensor | None = None) -> ClassBalancedLog:
+    def log(
+        self, supervised: LevelLosses, taught: LevelLosses | None = None, labels: Tensor | None = None
+    ) -> ClassBalancedLog:
         """What the iteration came to."""
         levels = {
             level.head: ClassBalancedLevelLog(
                 loss_seg=supervised.values[level.head],
                 acc_seg=supervised.watched[level.head],
-                loss_target=None if taught is None else taught.values[level.head])
-            for level in self.levels}
+                loss_target=None if taught is None else taught.values[level.head],
+            )
+            for level in self.levels
+        }
         if labels is None:
             return ClassBalancedLog(levels, None, None)
         known = self.known(labels)
@@ -193,8 +204,11 @@ class ClassBalancedSelfTraining(MultiLevelAdaptation):
             files.write(number, path, kept)
         self.round.fill_(number)
         self.thresholds.copy_(thresholds)
-        manifest = {'iteration': int(self.iteration), 'share': self.shares[number - 1],
-                    **class_manifest(counts, thresholds)}
+        manifest = {
+            'iteration': int(self.iteration),
+            'share': self.shares[number - 1],
+            **class_manifest(counts, thresholds),
+        }
         barrier()  # every process has written its share
         if get_rank() == 0:
             files.finish(number, manifest)

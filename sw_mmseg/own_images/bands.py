@@ -25,7 +25,7 @@ def find_bands(paths: Sequence[str], bands: Sequence[int] | None) -> Bands | Non
     if bands is None:
         return None
     counts: Counter[int] = Counter()
-    for path in paths[::max(1, len(paths) // LOOKED_AT)]:
+    for path in paths[:: max(1, len(paths) // LOOKED_AT)]:
         try:
             counts[read_head(path).bands] += 1
         except DatasetError:
@@ -42,5 +42,7 @@ def refuse_bands(checked: Checked, bands: Sequence[int] | None) -> None:
     if not numbers:
         raise UserError('--bands: no image has two or more than three bands, of which any had to be chosen')
     if len(numbers) > 1:
-        raise UserError(f'--bands: images of {" and ".join(map(str, numbers))} bands cannot share one choice. Write '
-                        'the three bands of one folder into files of their own: gdal_translate -b 1 -b 2 -b 3 FILE NEW')
+        raise UserError(
+            f'--bands: images of {" and ".join(map(str, numbers))} bands cannot share one choice. Write '
+            'the three bands of one folder into files of their own: gdal_translate -b 1 -b 2 -b 3 FILE NEW'
+        )

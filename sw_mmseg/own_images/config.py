@@ -20,14 +20,47 @@ from sw_mmseg.running.networks import set_network
 from sw_mmseg.running.norms import set_norm
 from sw_mmseg.running.schedules import schedule_options
 
-__all__ = ['class_weights', 'has_parent', 'held_out', 'make_config', 'nodes', 'source_of', 'source_only_options', 'test_loader', 'use_data', 'use_length']
+__all__ = [
+    'class_weights',
+    'has_parent',
+    'held_out',
+    'make_config',
+    'nodes',
+    'source_of',
+    'source_only_options',
+    'test_loader',
+    'use_data',
+    'use_length',
+]
 
 STREETS_ONLY = {'PseudoLabelAccuracyHook'}  # it reads labels of the target
 HEAVIEST = 5.0  # weight of a class in the loss
-KEPT = {'custom_hooks', 'custom_imports', 'default_hooks', 'default_scope', 'env_cfg', 'load_from', 'log_level',
-        'log_processor', 'model', 'model_wrapper_cfg', 'optim_wrapper', 'param_scheduler', 'randomness', 'resume',
-        'test_cfg', 'test_dataloader', 'test_evaluator', 'train_cfg', 'train_dataloader', 'val_cfg', 'val_dataloader',
-        'val_evaluator', 'vis_backends', 'visualizer'}
+KEPT = {
+    'custom_hooks',
+    'custom_imports',
+    'default_hooks',
+    'default_scope',
+    'env_cfg',
+    'load_from',
+    'log_level',
+    'log_processor',
+    'model',
+    'model_wrapper_cfg',
+    'optim_wrapper',
+    'param_scheduler',
+    'randomness',
+    'resume',
+    'test_cfg',
+    'test_dataloader',
+    'test_evaluator',
+    'train_cfg',
+    'train_dataloader',
+    'val_cfg',
+    'val_dataloader',
+    'val_evaluator',
+    'vis_backends',
+    'visualizer',
+}
 
 
 def make_config(choice: Choice, checked: Checked, method: str, options: dict) -> Config:
@@ -77,8 +110,11 @@ def use_data(config: Config, choice: Choice, checked: Checked) -> None:
             mixed = dataset[key].type == 'ClassMix'
             shipped = (dataset[key].dataset if mixed else dataset[key]).pipeline
             still = key == 'target' and config.model.type == 'ClassBalancedSelfTraining'
-            steps = (still_steps(folder, choice.short_side) if still else
-                     training_steps(folder, choice.short_side, crop, shipped))
+            steps = (
+                still_steps(folder, choice.short_side)
+                if still
+                else training_steps(folder, choice.short_side, crop, shipped)
+            )
             data = ConfigDict(**source_of(folder, checked), pipeline=[*steps, shipped[-1]])
             dataset[key] = ConfigDict(type='ClassMix', dataset=data) if mixed else data
     config.train_dataloader.batch_size = choice.batch
@@ -97,10 +133,17 @@ def source_of(folder: Folder, checked: Checked, **more) -> dict:
         return {'type': 'UnlabelledImages', 'data_root': images, **out}
     if folder is checked.source and not more and held_out(checked):
         more = {'hold_out': held_out(checked)}
-    return {'type': 'LabelledImages', 'images': images, 'labels': str(Path(folder.labels).resolve()),
-            'classes': (folder.table or checked.table).to_dict(), 'image_suffix': folder.suffixes[0],
-            'label_suffix': folder.suffixes[1],
-            **({'label_frame': folder.scan.frame} if folder.scan.frame else {}), **out, **more}
+    return {
+        'type': 'LabelledImages',
+        'images': images,
+        'labels': str(Path(folder.labels).resolve()),
+        'classes': (folder.table or checked.table).to_dict(),
+        'image_suffix': folder.suffixes[0],
+        'label_suffix': folder.suffixes[1],
+        **({'label_frame': folder.scan.frame} if folder.scan.frame else {}),
+        **out,
+        **more,
+    }
 
 
 def held_out(checked: Checked) -> int:
@@ -128,8 +171,13 @@ def test_loader(choice: Choice, checked: Checked, folder: Folder | None) -> Conf
     label_steps = folder.loading()[1:]
     steps = [load, *resizing(choice.short_side), *label_steps, {'type': 'PackSegInputs'}]
     dataset = {**source_of(folder, checked, **hold_out_options), 'pipeline': steps}
-    return ConfigDict(batch_size=1, num_workers=1, persistent_workers=False, dataset=dataset,
-                      sampler={'type': 'DefaultSampler', 'shuffle': False})
+    return ConfigDict(
+        batch_size=1,
+        num_workers=1,
+        persistent_workers=False,
+        dataset=dataset,
+        sampler={'type': 'DefaultSampler', 'shuffle': False},
+    )
 
 
 def use_length(config: Config, iterations: int) -> None:

@@ -48,10 +48,19 @@ def begin(args: argparse.Namespace, checked: Checked) -> dict:
     if not args.iterations:
         choice, basis = timed(args, checked, choice, methods, args.budget or BUDGET[reasons[0][1]])
     crops = [f'{w}x{h}' for h, w in dict.fromkeys((choice.source_crop, choice.target_crop))]
-    reasons += [('crops, at most', ' and '.join(crops), 'as the images are, the long side at most twice the short one'),
-                ('batch', f'{choice.batch} of each domain', 'what fits into memory' if choice.batch < asked.batch else
-                 'as asked' if args.batch_size else 'as in the configs of this network'),
-                ('iterations', f'{choice.iterations} of each training', basis)]
+    reasons += [
+        ('crops, at most', ' and '.join(crops), 'as the images are, the long side at most twice the short one'),
+        (
+            'batch',
+            f'{choice.batch} of each domain',
+            'what fits into memory'
+            if choice.batch < asked.batch
+            else 'as asked'
+            if args.batch_size
+            else 'as in the configs of this network',
+        ),
+        ('iterations', f'{choice.iterations} of each training', basis),
+    ]
     state = {'arguments': settings(args), 'command': args.command, 'choice': asdict(choice), 'reasons': reasons}
     for file, text in config_texts(args, checked, choice).items():
         head = f'# Written by: {args.command}\n# Train it again: {command_text("train", file)}\n'
@@ -62,15 +71,18 @@ def begin(args: argparse.Namespace, checked: Checked) -> dict:
     return state
 
 
-def timed(args: argparse.Namespace, checked: Checked, choice: Choice, methods: list[str],
-          budget: float) -> tuple[Choice, str]:
+def timed(
+    args: argparse.Namespace, checked: Checked, choice: Choice, methods: list[str], budget: float
+) -> tuple[Choice, str]:
     """The choice with a batch that fits and iterations that take `budget` minutes, and how these were found."""
     print('timing the first iterations', flush=True)
     seconds = {}
     for method in reversed(methods):  # the larger one finds what fits into memory
+
         def measure(choice: Choice, method=method) -> float:
             trial = replace(choice, iterations=TRIAL)
             return seconds_an_iteration(make_config(trial, checked, method, args.cfg_options))
+
         choice, seconds[method] = fit(choice, measure)
     trial, once = replace(choice, iterations=TRIAL), 0.0
     for method in methods:
@@ -106,8 +118,10 @@ def resumed(args: argparse.Namespace) -> dict:
     changed = [key for key, value in state['arguments'].items() if now.get(key) != value]
     if changed:
         key = changed[0]
-        raise UserError(f'--resume: --{key.replace("_", "-")} is {now[key]!r} and was {state["arguments"][key]!r} when '
-                        f'the run in {args.out} began, with: {state["command"]}')
+        raise UserError(
+            f'--resume: --{key.replace("_", "-")} is {now[key]!r} and was {state["arguments"][key]!r} when '
+            f'the run in {args.out} began, with: {state["command"]}'
+        )
     return state
 
 
@@ -124,5 +138,11 @@ def config_texts(args: argparse.Namespace, checked: Checked, choice: Choice) -> 
 def changed_config(args: argparse.Namespace, checked: Checked, choice: Choice) -> Path | None:
     """A config in OUT that would be another now: images came or went, or the package has changed."""
     texts = config_texts(args, checked, choice)
-    return next((file for file, text in texts.items()
-                 if Config.fromfile(file).to_dict() != Config.fromstring(text, '.py').to_dict()), None)
+    return next(
+        (
+            file
+            for file, text in texts.items()
+            if Config.fromfile(file).to_dict() != Config.fromstring(text, '.py').to_dict()
+        ),
+        None,
+    )

@@ -20,9 +20,14 @@ def training_steps(folder: Folder, side: int, crop: tuple[int, int], shipped: Se
     flip = {'type': 'RandomFlip', 'prob': 0.5}
     if 'RandomResize' in steps:
         height, width = crop
-        return [*folder.loading(), {**steps['RandomResize'], 'scale': (16 * side, side)},
-                {**steps['RandomCrop'], 'crop_size': (height, width)}, {**steps['Pad'], 'size': (width, height)},
-                flip, *extra]
+        return [
+            *folder.loading(),
+            {**steps['RandomResize'], 'scale': (16 * side, side)},
+            {**steps['RandomCrop'], 'crop_size': (height, width)},
+            {**steps['Pad'], 'size': (width, height)},
+            flip,
+            *extra,
+        ]
     resized = [*folder.loading(), *resizing(side)]
     if any(h > crop[0] or w > crop[1] for h, w in scaled(folder, side)):
         resized.append({'type': 'RandomCrop', 'crop_size': tuple(crop)})

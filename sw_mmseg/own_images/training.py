@@ -29,7 +29,17 @@ from sw_mmseg.running.prediction import build_pipeline, build_reader, segment
 from sw_mmseg.running.scoring import estimate, switch_ratios, test
 from sw_mmseg.running.training import quiet
 
-__all__ = ['SWITCH_STEPS', 'Examiner', 'Outcome', 'Stopwatch', 'fit', 'learn_switches_again', 'put_switches', 'seconds_an_iteration', 'seconds_of_rounds']
+__all__ = [
+    'SWITCH_STEPS',
+    'Examiner',
+    'Outcome',
+    'Stopwatch',
+    'fit',
+    'learn_switches_again',
+    'put_switches',
+    'seconds_an_iteration',
+    'seconds_of_rounds',
+]
 
 PATIENCE = 15.0  # seconds of timing, at most
 WARM_UP, TIMED = 3, 40  # iterations that do not count, and that do
@@ -55,7 +65,7 @@ class Stopwatch(Hook):
     @property
     def seconds(self) -> float:
         """Of an iteration, the first ones left out."""
-        times = self.times[min(WARM_UP, len(self.times) - 2):]
+        times = self.times[min(WARM_UP, len(self.times) - 2) :]
         return (times[-1] - times[0]) / (len(times) - 1)
 
 
@@ -160,7 +170,7 @@ class Examiner:
         for path in tqdm(self.counted, desc=f'    {name}', unit='', leave=False, disable=None):
             counts += np.bincount(segment(model, self.pipeline, Path(path)).ravel(), minlength=256)
         maps = [segment(model, self.pipeline, Path(path)) for path, _ in self.shown]
-        shares = (100 * counts / counts.sum())[:len(self.checked.table.classes)].tolist()
+        shares = (100 * counts / counts.sum())[: len(self.checked.table.classes)].tolist()
         return Outcome(name, statistics, source, target, shares, maps, switch_ratios(model))
 
     def iou(self, model: nn.Module, domain: str) -> list[float] | None:
@@ -179,15 +189,19 @@ class Examiner:
         dataset |= {k: v for k, v in source_of(self.checked.target, self.checked).items() if k == 'leave_out'}
         same_size = len(self.checked.target.scan.sizes) == 1
         batch = min(4, len(self.checked.target.names)) if same_size else 1
-        return estimate(model, build_loader(dataset, batch, seed=0),
-                        -(-min(STATISTICS_OF, len(self.checked.target.names)) // batch))[0]
+        return estimate(
+            model, build_loader(dataset, batch, seed=0), -(-min(STATISTICS_OF, len(self.checked.target.names)) // batch)
+        )[0]
 
     def pictures(self) -> list[dict[str, np.ndarray]]:
         """Image and, with target-val, truth of what the report shows."""
         checked = self.checked
-        labelled = {path: labelled_picture(checked.target_val, checked.table, path, label)
-                    for path, label in self.shown if label}
-        return [dict(zip(('image', 'truth'), labelled[path])) if label else
-                {'image': picture(path, checked.target)} for path, label in self.shown]
-
-
+        labelled = {
+            path: labelled_picture(checked.target_val, checked.table, path, label)
+            for path, label in self.shown
+            if label
+        }
+        return [
+            dict(zip(('image', 'truth'), labelled[path])) if label else {'image': picture(path, checked.target)}
+            for path, label in self.shown
+        ]

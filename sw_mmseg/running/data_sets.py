@@ -36,8 +36,16 @@ def build_loader(dataset: dict, batch_size: int, seed: int | None = None) -> Dat
     """Loads in order, or shuffled by `seed`."""
     init_default_scope('mmseg')
     sampler = {'type': 'DefaultSampler', 'shuffle': seed is not None}
-    return Runner.build_dataloader({'dataset': dataset, 'batch_size': batch_size, 'num_workers': 0, 'sampler': sampler,
-                                    'collate_fn': {'type': 'pseudo_collate'}}, seed=seed)
+    return Runner.build_dataloader(
+        {
+            'dataset': dataset,
+            'batch_size': batch_size,
+            'num_workers': 0,
+            'sampler': sampler,
+            'collate_fn': {'type': 'pseudo_collate'},
+        },
+        seed=seed,
+    )
 
 
 def test_loaders(config: Config, source: Path | None) -> dict[str, DataLoader]:

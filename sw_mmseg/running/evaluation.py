@@ -37,8 +37,10 @@ def augmented_pipeline(pipeline: list[dict], scales: Sequence[float] = SCALES) -
     resize = next((t for t in pipeline if name_of(t) == 'Resize'), None)
     later_steps = [t for t in pipeline if t not in loading and t is not resize]
     if not loading or name_of(later_steps[-1]) != 'PackSegInputs':
-        raise UserError('--tta needs a test pipeline that loads an image and ends with PackSegInputs; the config has '
-                        f'{" > ".join(name_of(t) for t in pipeline)}')
+        raise UserError(
+            '--tta needs a test pipeline that loads an image and ends with PackSegInputs; the config has '
+            f'{" > ".join(name_of(t) for t in pipeline)}'
+        )
     if resize is None or 'scale' not in resize:
         factor = resize.get('scale_factor', 1.0) if resize else 1.0
         resizes = [{'type': 'Resize', 'scale_factor': s * factor, 'keep_ratio': True} for s in scales]
@@ -64,7 +66,8 @@ def prepare(config: Config, args: argparse.Namespace) -> None:
     use_writers(config, args.out, args.show_dir)
     if args.tta:
         config.test_dataloader.dataset.pipeline = augmented_pipeline(
-            config.test_dataloader.dataset.pipeline, config.get('tta_scales', SCALES))
+            config.test_dataloader.dataset.pipeline, config.get('tta_scales', SCALES)
+        )
 
 
 def use_detector_options(config: Config, args: argparse.Namespace) -> None:
@@ -76,7 +79,8 @@ def use_detector_options(config: Config, args: argparse.Namespace) -> None:
         config.default_hooks.visualization = ConfigDict(type='PaintedImageHook', pipeline=dataset.pipeline)
     if args.out:
         Outputs(Path(args.out), 'test', args.overwrite).refuse_existing(
-            f'{DETECTIONS}.{kind}.json' for kind in ('bbox', 'segm', 'keypoints'))
+            f'{DETECTIONS}.{kind}.json' for kind in ('bbox', 'segm', 'keypoints')
+        )
 
 
 def tables(folder: Path, name: str, overwrite: bool) -> Outputs:

@@ -75,8 +75,13 @@ class PaintedImageHook(Hook):
     def __init__(self, pipeline: Sequence[dict], score: float = 0.3) -> None:
         self.read, self.score = build_reader(list(pipeline)), score
 
-    def after_test_iter(self, runner: Runner, batch_idx: int, data_batch: dict | None = None,
-                        outputs: Sequence[SegDataSample] | None = None) -> None:
+    def after_test_iter(
+        self,
+        runner: Runner,
+        batch_idx: int,
+        data_batch: dict | None = None,
+        outputs: Sequence[SegDataSample] | None = None,
+    ) -> None:
         """Paints a batch."""
         meta = runner.test_dataloader.dataset.metainfo
         for sample in outputs or ():
@@ -92,8 +97,16 @@ class PaintedImageHook(Hook):
     def _detections(self, image: np.ndarray, objects: InstanceData, meta: dict) -> np.ndarray:
         objects = objects[objects.scores >= self.score].cpu()
         masks = np.asarray(objects.masks) if 'masks' in objects else None
-        return draw_detections(image, objects.bboxes.numpy(), objects.labels.tolist(), objects.scores.tolist(),
-                               meta['classes'], meta['palette'], masks, OPACITY)
+        return draw_detections(
+            image,
+            objects.bboxes.numpy(),
+            objects.labels.tolist(),
+            objects.scores.tolist(),
+            meta['classes'],
+            meta['palette'],
+            masks,
+            OPACITY,
+        )
 
 
 def use_writers(config: Config, out: str | None, show_dir: str | None) -> None:
@@ -101,13 +114,16 @@ def use_writers(config: Config, out: str | None, show_dir: str | None) -> None:
     evaluators = config.test_evaluator if isinstance(config.test_evaluator, list) else [config.test_evaluator]
     writing = [evaluator for evaluator in evaluators if evaluator.type in ('IoUMetric', 'ClassIoUMetric')]
     if out and not writing:
-        raise UserError(f'--out: label maps are written by IoUMetric, and the test_evaluator of the config is '
-                        f'{", ".join(evaluator.type for evaluator in evaluators)}')
+        raise UserError(
+            f'--out: label maps are written by IoUMetric, and the test_evaluator of the config is '
+            f'{", ".join(evaluator.type for evaluator in evaluators)}'
+        )
     for evaluator in writing if out else ():
         evaluator.type = 'LabelMapMetric'
     if show_dir:
         config.default_hooks['visualization'] = ConfigDict(
-            type='PaintedImageHook', pipeline=config.test_dataloader.dataset.pipeline)
+            type='PaintedImageHook', pipeline=config.test_dataloader.dataset.pipeline
+        )
 
 
 def prepare_files(runner: Runner, out: str | None, show_dir: str | None, overwrite: bool) -> None:

@@ -76,8 +76,12 @@ def every(k: int, first: bool = True, exclude: Iterable[str] = ()) -> Callable[[
     return chosen
 
 
-def place_norm(model: nn.Module, where: Callable[[Site], bool] | Iterable[str], make_norm: Callable[[int], nn.Module],
-               shortcuts: Iterable[str] = SHORTCUTS) -> list[Site]:
+def place_norm(
+    model: nn.Module,
+    where: Callable[[Site], bool] | Iterable[str],
+    make_norm: Callable[[int], nn.Module],
+    shortcuts: Iterable[str] = SHORTCUTS,
+) -> list[Site]:
     """Replaces the norm behind every chosen convolution by `make_norm(channels)`, in place; returns the new sites.
 
     `where` is a predicate on `Site`, such as `every(3)`, or the names of convolutions. A new norm takes over the
@@ -127,8 +131,10 @@ def _made(make_norm: Callable[[int], nn.Module], site: Site) -> nn.Module:
         return make_norm(channels)
     except ValueError as error:
         size = largest_group_size(channels, 16)
-        raise ValueError(f'behind {site.conv_name}: {error}. `make_norm` is asked for each number of channels: with '
-                         f'group_size=largest_group_size(channels, 16), which is {size} here, SW fits all') from error
+        raise ValueError(
+            f'behind {site.conv_name}: {error}. `make_norm` is asked for each number of channels: with '
+            f'group_size=largest_group_size(channels, 16), which is {size} here, SW fits all'
+        ) from error
 
 
 def _way_out(model: nn.Module, sites: list[Site]) -> str:
@@ -138,8 +144,10 @@ def _way_out(model: nn.Module, sites: list[Site]) -> str:
     in_front = 'norms in front of convolutions, as with pre-activation, are replaced by convert(model, where=...)'
     if all(site.norm is None for site in sites):
         return in_front
-    return ('build the model with a norm there; or leave them out of `where`, with every(k, exclude=...) and a part of '
-            'their names, or with `lambda site: site.norm is not None and every(k)(site)`; ' + in_front)
+    return (
+        'build the model with a norm there; or leave them out of `where`, with every(k, exclude=...) and a part of '
+        'their names, or with `lambda site: site.norm is not None and every(k)(site)`; ' + in_front
+    )
 
 
 def _pairs(model: nn.Module) -> Iterator[_Pair]:
@@ -148,14 +156,17 @@ def _pairs(model: nn.Module) -> Iterator[_Pair]:
     def walk(parent: nn.Module, prefix: str) -> Iterator[_Pair]:
         listed = dict(parent.named_children())
         # a norm stands behind every convolution that has it, also under a second name in the same parent
-        children = [(name, child) for name, child in parent._modules.items()
-                    if child is not None and (name in listed or isinstance(child, _NORMS))]
+        children = [
+            (name, child)
+            for name, child in parent._modules.items()
+            if child is not None and (name in listed or isinstance(child, _NORMS))
+        ]
         for position, (name, child) in enumerate(children):
             if isinstance(child, _CONVOLUTIONS):
-                norm = _following_norm(children[position + 1:], child.out_channels)
+                norm = _following_norm(children[position + 1 :], child.out_channels)
                 yield prefix + name, child, prefix + norm[0] if norm else None, norm[1] if norm else None
             elif not any(kind.__name__ in _GATES for kind in type(child).__mro__):
-                beside = _norms_beside(child, children[position + 1:])
+                beside = _norms_beside(child, children[position + 1 :])
                 for inner, conv, norm_name, module in walk(child, f'{prefix}{name}.'):
                     if beside is None:
                         yield inner, conv, norm_name, module
@@ -173,8 +184,10 @@ def _norms_beside(convolutions: nn.Module, siblings: list[tuple[str, nn.Module]]
     name, norms = siblings[0]
     if not isinstance(norms, nn.ModuleList) or len(norms) != len(convolutions):
         return None
-    fit = all(isinstance(conv, _CONVOLUTIONS) and _following_norm([('', norm)], conv.out_channels)
-              for conv, norm in zip(convolutions, norms, strict=True))
+    fit = all(
+        isinstance(conv, _CONVOLUTIONS) and _following_norm([('', norm)], conv.out_channels)
+        for conv, norm in zip(convolutions, norms, strict=True)
+    )
     return (name, norms) if fit else None
 
 

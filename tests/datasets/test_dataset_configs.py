@@ -30,6 +30,7 @@ def _with_tuples(node):
 @pytest.fixture
 def load(gta5, cityscapes, streets):
     """A config by name, its roots replaced by tiny data sets and its workers left out."""
+
     def read(name: str) -> Config:
         text = json.dumps(Config.fromfile(CONFIGS / f'{name}.py').to_dict())
         for root, place in (('data/gta5', gta5), ('data/cityscapes', cityscapes), ('data/streets/varied', streets)):
@@ -39,6 +40,7 @@ def load(gta5, cityscapes, streets):
         for loader in (config.train_dataloader, config.val_dataloader):
             loader.update(num_workers=0, persistent_workers=False)
         return config
+
     return read
 
 
@@ -46,8 +48,10 @@ def shapes(side: dict) -> set:
     return {tuple(image.shape[1:]) for image in side['inputs']}
 
 
-@pytest.mark.parametrize(('name', 'source', 'target', 'size'), [
-    ('gta2cityscapes', (720, 1280), (512, 1024), 1), ('streets', (128, 256), (128, 256), 2)])
+@pytest.mark.parametrize(
+    ('name', 'source', 'target', 'size'),
+    [('gta2cityscapes', (720, 1280), (512, 1024), 1), ('streets', (128, 256), (128, 256), 2)],
+)
 def test_pairs(load, name, source, target, size):
     config = load(name)
     check_dataset(config.train_dataloader.dataset)

@@ -43,8 +43,11 @@ def sum_by_hand(logits, labels):
 def losses_of(config):
     """Each head's loss on its drawn logits, with its sum and its count of pixels that have a class."""
     for name in HEADS:
-        options = {**config.model[name], 'norm_cfg': dict(type='BN')} if 'norm_cfg' in config.model[name] \
+        options = (
+            {**config.model[name], 'norm_cfg': dict(type='BN')}
+            if 'norm_cfg' in config.model[name]
             else config.model[name]
+        )
         with DefaultScope.overwrite_default_scope('mmseg'):
             head = MODELS.build(options)
         logits, labels = drawn(head.num_classes)

@@ -28,10 +28,13 @@ def test_resnet50_counts_49_convolutions_without_shortcuts():
     assert sites[2].norm_name == 'layer1.0.bn2'
 
 
-@pytest.mark.parametrize('k, expected', [
-    (3, [1, *range(3, 40, 3)]),  # Appendix B: {1, 3, 6, …, 39}, 14 layers
-    (6, [1, *range(6, 37, 6)]),  # {1, 6, 12, …, 36}, 7 layers
-])
+@pytest.mark.parametrize(
+    'k, expected',
+    [
+        (3, [1, *range(3, 40, 3)]),  # Appendix B: {1, 3, 6, …, 39}, 14 layers
+        (6, [1, *range(6, 37, 6)]),  # {1, 6, 12, …, 36}, 7 layers
+    ],
+)
 def test_resnet50_placements_of_the_paper(k, expected):
     model = torchvision.models.resnet50()
     placed = place_norm(model, every(k, exclude=['layer4']), SwitchWhiten2d)
@@ -43,6 +46,7 @@ def test_resnet50_placements_of_the_paper(k, expected):
 
 def test_resnet20_like_network_of_the_paper():
     """Two convolutions a block: every fourth is {1, 4, 8, 12, 16} of the 19 of ResNet-20."""
+
     def pair():
         return [nn.Conv2d(16, 16, 3), nn.BatchNorm2d(16)]
 
@@ -106,12 +110,15 @@ def fitting(channels):
     return SwitchWhiten2d(channels, group_size=largest_group_size(channels, 16))
 
 
-@pytest.mark.parametrize('name, k, count, first', [
-    ('efficientnet_b0', 3, 49, ['conv_stem', 'blocks.0.0.conv_pw', 'blocks.1.0.conv_pwl']),
-    ('mobilenetv3_small_100', 2, 35, ['conv_stem', 'blocks.0.0.conv_dw', 'blocks.1.0.conv_pw']),
-    ('seresnet50', 3, 49, ['conv1', 'layer1.0.conv2', 'layer1.1.conv2']),
-    ('res2net50_26w_4s', 3, 81, ['conv1', 'layer1.0.convs.0', 'layer1.0.conv3']),
-])
+@pytest.mark.parametrize(
+    'name, k, count, first',
+    [
+        ('efficientnet_b0', 3, 49, ['conv_stem', 'blocks.0.0.conv_pw', 'blocks.1.0.conv_pwl']),
+        ('mobilenetv3_small_100', 2, 35, ['conv_stem', 'blocks.0.0.conv_dw', 'blocks.1.0.conv_pw']),
+        ('seresnet50', 3, 49, ['conv1', 'layer1.0.conv2', 'layer1.1.conv2']),
+        ('res2net50_26w_4s', 3, 81, ['conv1', 'layer1.0.convs.0', 'layer1.0.conv3']),
+    ],
+)
 def test_networks_with_gates_and_with_lists_of_norms(name, k, count, first):
     """Counted by hand from the networks' tables: gates see no image, lists of convolutions and norms are pairs."""
     model = timm.create_model(name)

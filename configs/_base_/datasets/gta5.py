@@ -13,12 +13,14 @@ source_pipeline = [
     dict(type='LoadImage'),
     dict(type='LoadLabels', mismatch='resize'),  # a few of GTA5's label files are not of their image's size
     dict(type='Resize', scale=source_size, keep_ratio=False),
-    dict(type='PackSegInputs')]
+    dict(type='PackSegInputs'),
+]
 val_pipeline = [
     dict(type='LoadImage'),
     dict(type='Resize', scale=target_size, keep_ratio=True),
     dict(type='LoadLabels'),
-    dict(type='PackSegInputs')]
+    dict(type='PackSegInputs'),
+]
 test_pipeline = val_pipeline  # for mmseg's inference_model
 
 source = dict(type='GTA5Dataset', data_root='data/gta5', pipeline=source_pipeline)
@@ -27,13 +29,15 @@ train_dataloader = dict(
     num_workers=4,
     persistent_workers=True,
     sampler=dict(type='PositionSampler'),
-    dataset=dict(type='Positioned', dataset=source))
+    dataset=dict(type='Positioned', dataset=source),
+)
 val_dataloader = dict(
     batch_size=1,
     num_workers=4,
     persistent_workers=True,
     sampler=dict(type='DefaultSampler', shuffle=False),
-    dataset=dict(type='RawCityscapesDataset', data_root='data/cityscapes', split='val', pipeline=val_pipeline))
+    dataset=dict(type='RawCityscapesDataset', data_root='data/cityscapes', split='val', pipeline=val_pipeline),
+)
 test_dataloader = val_dataloader
 val_evaluator = dict(type='IoUMetric', iou_metrics=['mIoU'])
 test_evaluator = val_evaluator

@@ -13,4 +13,6 @@ model = dict(
         dropout_ratio=0.1,
         norm_cfg={{_base_.norm}},
         align_corners=False,
-        loss_decode=dict(type='CrossEntropyLoss', avg_non_ignore=False)))
+        loss_decode=dict(type='CrossEntropyLoss', avg_non_ignore=False),
+    )
+)
