@@ -14,6 +14,7 @@ model = dict(
     segmentor=_base_.segmentor,
     data_preprocessor=_base_.data_preprocessor,
     # As in the paper's trainer, which says nothing of statistics: both domains move them. 'target' serves users better.
-    statistics_from='both')
+    statistics_from='both',
+)
 optim_wrapper = dict(segmentor=_base_.segmentor_optimizer)
 param_scheduler = dict(segmentor=_base_.learning_rate, discriminator=_base_.learning_rate)

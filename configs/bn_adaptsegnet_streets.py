@@ -5,12 +5,9 @@ _base_ = [
     '_base_/adaptation/adaptsegnet.py',
     '_base_/schedules/streets.py',
 ]
-model = dict(
-    segmentor=_base_.segmentor,
-    data_preprocessor=_base_.data_preprocessor,
-    discriminator=dict(width=16))
+model = dict(segmentor=_base_.segmentor, data_preprocessor=_base_.data_preprocessor, discriminator=dict(width=16))
 optim_wrapper = dict(
-    segmentor=_base_.segmentor_optimizer,
-    discriminator=dict(optimizer=dict(lr=1e-3)))  # minutes, not days, to learn in
+    segmentor=_base_.segmentor_optimizer, discriminator=dict(optimizer=dict(lr=1e-3))
+)  # minutes, not days, to learn in
 param_scheduler = dict(segmentor=_base_.learning_rate, discriminator=_base_.learning_rate)
 custom_hooks = [dict(hook, **_base_.hook_settings.get(hook['type'], {})) for hook in _base_.custom_hooks]

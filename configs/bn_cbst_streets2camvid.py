@@ -9,7 +9,8 @@ model = dict(
     segmentor=_base_.segmentor,
     data_preprocessor=_base_.data_preprocessor,
     warmup=_base_.source_iterations,
-    round_length=_base_.round_length)
+    round_length=_base_.round_length,
+)
 optim_wrapper = dict(segmentor=_base_.segmentor_optimizer)
 param_scheduler = dict(segmentor=_base_.learning_rate)
 train_dataloader = dict(dataset=dict(target=dict(pipeline=_base_.still_pipeline)))

@@ -11,6 +11,7 @@ model = dict(
     data_preprocessor=_base_.data_preprocessor,
     layers=['norm1', 'norm2', 'norm3'],
     warmup=15_000,  # a tenth of the training, as RobustNet's five epochs are of its own
-    compare=1000)
+    compare=1000,
+)
 optim_wrapper = dict(segmentor=_base_.segmentor_optimizer)
 param_scheduler = dict(segmentor=_base_.learning_rate)

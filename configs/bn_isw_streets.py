@@ -10,7 +10,8 @@ model = dict(
     data_preprocessor=_base_.data_preprocessor,
     layers=['norm1', 'norm2', 'norm3'],
     warmup=_base_.iterations // 4,
-    compare=_base_.iterations // 8)
+    compare=_base_.iterations // 8,
+)
 optim_wrapper = dict(segmentor=_base_.segmentor_optimizer)
 param_scheduler = dict(segmentor=_base_.learning_rate)
 custom_hooks = [dict(hook, **_base_.hook_settings.get(hook['type'], {})) for hook in _base_.custom_hooks]

@@ -7,5 +7,8 @@ train_dataloader = dict(
             type='CamVidDataset',
             data_root='data/camvid',
             split='train',
-            pipeline=_base_.disturbed_pipeline),
-        rare_class_sampling=_base_.rare_class_sampling))
+            pipeline=_base_.disturbed_pipeline,
+        ),
+        rare_class_sampling=_base_.rare_class_sampling,
+    )
+)

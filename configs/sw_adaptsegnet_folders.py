@@ -5,7 +5,9 @@ _base_ = './sw_adaptsegnet_gta2cityscapes.py'
 train_dataloader = dict(
     dataset=dict(
         source=dict(data_root='data/my_source'),  # images/NAME.png and labels/NAME.png with Cityscapes' ids, as GTA5
-        target=dict(data_root='data/my_target', img_dir='')))
+        target=dict(data_root='data/my_target', img_dir=''),
+    )
+)
 model = dict(statistics_from='target')  # evaluation meets target images only
 val_dataloader = None
 val_cfg = None

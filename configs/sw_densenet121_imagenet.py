@@ -8,4 +8,5 @@ norm = dict(type='SW')
 model = dict(
     data_preprocessor=_base_.data_preprocessor,
     backbone=dict(site_norm_cfg=norm),
-    head=dict(num_classes=_base_.num_classes))
+    head=dict(num_classes=_base_.num_classes),
+)

@@ -8,4 +8,6 @@ model = dict(
     neck=dict(norm_cfg=norm),
     roi_head=dict(
         bbox_head=dict(type='Shared4Conv1FCBBoxHead', conv_out_channels=256, norm_cfg=norm),
-        mask_head=dict(norm_cfg=norm)))
+        mask_head=dict(norm_cfg=norm),
+    ),
+)

@@ -2,9 +2,11 @@
 _base_ = [
     '_base_/models/maskrcnn_r50_fpn_narrow.py',
     '_base_/datasets/streets_instance.py',
-    '_base_/schedules/streets_maskrcnn.py']
+    '_base_/schedules/streets_maskrcnn.py',
+]
 norm = dict(type='SyncBN', requires_grad=True)
 model = dict(
     backbone=dict(norm_cfg=norm, norm_eval=False, frozen_stages=-1),
     neck=dict(norm_cfg=norm),
-    roi_head=dict(bbox_head=dict(norm_cfg=norm), mask_head=dict(norm_cfg=norm)))
+    roi_head=dict(bbox_head=dict(norm_cfg=norm), mask_head=dict(norm_cfg=norm)),
+)

@@ -4,9 +4,8 @@ default_scope = 'mmseg'
 custom_imports = dict(imports=['sw_mmseg.plugin'], allow_failed_imports=False)
 
 env_cfg = dict(
-    cudnn_benchmark=True,
-    mp_cfg=dict(mp_start_method='fork', opencv_num_threads=0),
-    dist_cfg=dict(backend='nccl'))  # without a GPU the tools take gloo
+    cudnn_benchmark=True, mp_cfg=dict(mp_start_method='fork', opencv_num_threads=0), dist_cfg=dict(backend='nccl')
+)  # without a GPU the tools take gloo
 randomness = dict(seed=0)
 
 log_level = 'INFO'
@@ -20,7 +19,8 @@ default_hooks = dict(
     sampler_seed=dict(type='DistSamplerSeedHook'),
     visualization=dict(type='SegVisualizationHook'),
     # Ctrl-C or a scheduler's SIGTERM: end the iteration, write a checkpoint, stop; `--resume` goes on from it
-    interrupt=dict(type='InterruptHook'))
+    interrupt=dict(type='InterruptHook'),
+)
 
 vis_backends = [dict(type='LocalVisBackend'), dict(type='TensorboardVisBackend')]
 visualizer = dict(type='SegLocalVisualizer', vis_backends=vis_backends)  # unnamed: one a run, never shared

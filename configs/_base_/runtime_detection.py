@@ -5,8 +5,10 @@ log_processor = dict(by_epoch=True)
 default_hooks = dict(
     logger=dict(log_metric_by_epoch=True),
     checkpoint=dict(by_epoch=True, interval=1),
-    visualization=dict(type='DetVisualizationHook'))
+    visualization=dict(type='DetVisualizationHook'),
+)
 visualizer = dict(type='DetLocalVisualizer')
 custom_hooks = [
     dict(type='HealthHook'),  # stops at a loss that is no number
-    dict(type='ImportanceRatioHook', interval=50)]
+    dict(type='ImportanceRatioHook', interval=50),
+]

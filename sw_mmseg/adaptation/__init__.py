@@ -3,7 +3,8 @@
 from sw_mmseg.adaptation.adaptsegnet import AdaptSegNet, AdversarialLevel, AdversarialLog
 from sw_mmseg.adaptation.advent import AdvEnt
 from sw_mmseg.adaptation.base import DomainAdaptation
-from sw_mmseg.adaptation.cbst import ClassBalancedLog, ClassBalancedSelfTraining, PseudoLabelError
+from sw_mmseg.adaptation.cbst import ClassBalancedSelfTraining
+from sw_mmseg.adaptation.cbst_log import ClassBalancedLog, PseudoLabelError
 from sw_mmseg.adaptation.checkpoints import accept_other_checkpoints, without_wrappers
 from sw_mmseg.adaptation.entropy import EntropyLevel, EntropyLog, EntropyMinimization
 from sw_mmseg.adaptation.estimate import estimate_statistics

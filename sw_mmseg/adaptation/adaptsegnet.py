@@ -134,19 +134,30 @@ class AdaptSegNet(MultiLevelAdaptation):
         accuracies = {head: self.loss_adversarial.accuracy(scores[head], label) for head in heads}
         return LevelLosses.of(losses, dict.fromkeys(heads, 1.0), accuracies)
 
-    def log(self, supervised: LevelLosses, adversarial: LevelLosses, on_source: LevelLosses, on_target: LevelLosses,
-            logits: Maps) -> AdversarialLog:
+    def log(
+        self,
+        supervised: LevelLosses,
+        adversarial: LevelLosses,
+        on_source: LevelLosses,
+        on_target: LevelLosses,
+        logits: Maps,
+    ) -> AdversarialLog:
         """What the iteration came to; `logits` are the target's."""
-        return AdversarialLog(target_classes=self.classes_seen(logits), levels={
-            level.head: AdversarialLevelLog(
-                loss_seg=supervised.values[level.head],
-                acc_seg=supervised.watched[level.head],
-                loss_adv=adversarial.values[level.head],
-                loss_dis=on_source.values[level.head] + on_target.values[level.head],
-                dis_acc_source=on_source.watched[level.head],
-                dis_acc_target=on_target.watched[level.head],
-                entropy=adversarial.watched.get(level.head))
-            for level in self.levels})
+        return AdversarialLog(
+            target_classes=self.classes_seen(logits),
+            levels={
+                level.head: AdversarialLevelLog(
+                    loss_seg=supervised.values[level.head],
+                    acc_seg=supervised.watched[level.head],
+                    loss_adv=adversarial.values[level.head],
+                    loss_dis=on_source.values[level.head] + on_target.values[level.head],
+                    dis_acc_source=on_source.watched[level.head],
+                    dis_acc_target=on_target.watched[level.head],
+                    entropy=adversarial.watched.get(level.head),
+                )
+                for level in self.levels
+            },
+        )
 
     def judged(self, logits: Maps, images: Tensor) -> Maps:
         """What the discriminators see of logits: their softmax at the size of the images."""

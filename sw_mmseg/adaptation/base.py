@@ -102,8 +102,9 @@ class DomainAdaptation(BaseModel):
             RuntimeError: mode 'loss': the parts of a method have losses of their own; `train_step` trains them.
         """
         if mode == 'loss':
-            raise RuntimeError(f"{type(self).__name__} has no mode 'loss': it trains in train_step, on two-domain "
-                               'batches')
+            raise RuntimeError(
+                f"{type(self).__name__} has no mode 'loss': it trains in train_step, on two-domain batches"
+            )
         segmentor = unwrap(self.segmentor)
         if self.evaluate_with == 'source':
             with self.statistics.set_of(segmentor, 'source'):

@@ -19,9 +19,8 @@ Departures: labels and thresholds (class_balance.py); mean over two mirrors inst
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Protocol
+from collections.abc import Sequence
+from typing import Any
 
 import torch
 from mmengine.dist import all_reduce, barrier, get_rank
@@ -30,56 +29,20 @@ from mmseg.registry import MODELS
 from torch import Tensor
 
 from sw_mmseg.adaptation.base import Maps, unwrap
+from sw_mmseg.adaptation.cbst_log import ClassBalancedLevelLog, ClassBalancedLog, PseudoLabelError, RoundFiles
 from sw_mmseg.adaptation.class_balance import class_manifest, keep_surest, surest_thresholds
 from sw_mmseg.adaptation.levels import LevelLosses, MultiLevelAdaptation
 from sw_mmseg.adaptation.photometric import Photometric
 from sw_mmseg.adaptation.pseudo_labels import weighted_loss
 from sw_mmseg.adaptation.randomness import image_generators, run_seed
 from sw_mmseg.adaptation.settings import AdaptationSettings
-from sw_mmseg.adaptation.step_log import LevelLog, StepLog
 from sw_mmseg.adaptation.target_labelling import estimate_on, label_share
 from sw_mmseg.adaptation.views import random_views
 from sw_mmseg.openmmlab import accumulate
 
-__all__ = ['ClassBalancedLog', 'ClassBalancedSelfTraining', 'PseudoLabelError', 'RoundFiles']
+__all__ = ['ClassBalancedSelfTraining']
 
 MOVING = ('target', 'both', 'separate')  # policies under which the network's statistics are the target's to move
-
-
-class PseudoLabelError(RuntimeError):
-    """Pseudo-labels that a round needs are missing, or belong to another."""
-
-
-class RoundFiles(Protocol):
-    """Where the labels of a round stay until the next, see `engine/pseudo_label_files.py`."""
-
-    def start(self, number: int) -> None:
-        """Begins a round; what there was of it no longer counts."""
-
-    def write(self, number: int, image_path: str, labels: Tensor) -> None:
-        """Keeps the labels (H, W) of an image."""
-
-    def finish(self, number: int, manifest: dict) -> None:
-        """Declares a round whole."""
-
-    def read(self, number: int, image_path: str) -> Tensor:
-        """Labels (H, W) int64 of an image."""
-
-
-@dataclass(frozen=True, eq=False)
-class ClassBalancedLevelLog(LevelLog):
-    """Of one level: in a round, the loss on target images."""
-
-    loss_target: Tensor | None
-
-
-@dataclass(frozen=True, eq=False)
-class ClassBalancedLog(StepLog):
-    """Of one iteration; in a round, the share of target pixels with a label, and the batch's number of such classes."""
-
-    levels: Mapping[str, ClassBalancedLevelLog]
-    pseudo_share: Tensor | None
-    pseudo_classes: Tensor | None
 
 
 @MODELS.register_module()
@@ -121,8 +84,10 @@ class ClassBalancedSelfTraining(MultiLevelAdaptation):
         if not shares or not all(0 < share <= 1 for share in shares) or list(shares) != sorted(shares):
             raise ValueError(f'shares={tuple(shares)}: one in (0, 1] for each round, growing')
         if warmup < 0 or round_length < 1 or zoom < 1 or statistics_images < 0:
-            raise ValueError(f'warmup and statistics_images must be at least 0, round_length and zoom at least 1; got '
-                             f'{warmup}, {statistics_images}, {round_length}, {zoom}')
+            raise ValueError(
+                f'warmup and statistics_images must be at least 0, round_length and zoom at least 1; got '
+                f'{warmup}, {statistics_images}, {round_length}, {zoom}'
+            )
         self.warmup, self.round_length, self.shares = warmup, round_length, tuple(shares)
         self.target_weight, self.zoom, self.statistics_images = target_weight, zoom, statistics_images
         self.augmentation = None if augmentation is None else Photometric(**augmentation)
@@ -162,8 +127,10 @@ class ClassBalancedSelfTraining(MultiLevelAdaptation):
         files, size = self.place(), target['inputs'].shape[-2:]
         labels = [files.read(int(self.round), sample.img_path) for sample in target['data_samples']]
         if any(label.shape != size for label in labels):
-            raise PseudoLabelError(f'pseudo-labels of {[tuple(label.shape) for label in labels]} pixels for images of '
-                                   f'{tuple(size)}: the pipeline of the target must give all images one size')
+            raise PseudoLabelError(
+                f'pseudo-labels of {[tuple(label.shape) for label in labels]} pixels for images of '
+                f'{tuple(size)}: the pipeline of the target must give all images one size'
+            )
         return torch.stack(labels).to(target['inputs'].device)
 
     def disturb(self, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
@@ -178,23 +145,30 @@ class ClassBalancedSelfTraining(MultiLevelAdaptation):
     def target_loss(self, logits: Maps, labels: Tensor) -> LevelLosses:
         """lambda times the cross-entropy with the kept labels (N, H, W), over all heads."""
         known = self.known(labels)
-        losses = {level.head: weighted_loss(self.heads()[level.head], logits[level.head], labels,
-                                            known.to(logits[level.head].dtype)) for level in self.levels}
+        losses = {
+            level.head: weighted_loss(
+                self.heads()[level.head], logits[level.head], labels, known.to(logits[level.head].dtype)
+            )
+            for level in self.levels
+        }
         return LevelLosses.of(losses, {level.head: self.target_weight * level.lambda_seg for level in self.levels})
 
     def known(self, labels: Tensor) -> Tensor:
         """Which pixels have a label."""
         return labels != unwrap(self.segmentor).decode_head.ignore_index
 
-    def log(self, supervised: LevelLosses, taught: LevelLosses | None = None,
-            labels: Tensor | None = None) -> ClassBalancedLog:
+    def log(
+        self, supervised: LevelLosses, taught: LevelLosses | None = None, labels: Tensor | None = None
+    ) -> ClassBalancedLog:
         """What the iteration came to."""
         levels = {
             level.head: ClassBalancedLevelLog(
                 loss_seg=supervised.values[level.head],
                 acc_seg=supervised.watched[level.head],
-                loss_target=None if taught is None else taught.values[level.head])
-            for level in self.levels}
+                loss_target=None if taught is None else taught.values[level.head],
+            )
+            for level in self.levels
+        }
         if labels is None:
             return ClassBalancedLog(levels, None, None)
         known = self.known(labels)
@@ -203,8 +177,8 @@ class ClassBalancedSelfTraining(MultiLevelAdaptation):
 
     def next_round(self) -> int | None:
         """Number of the round that begins with the coming iteration, or None."""
-        passed, rest = divmod(int(self.iteration) - self.warmup, self.round_length)
-        return passed + 1 if rest == 0 and 0 <= passed < len(self.shares) else None
+        passed, remainder = divmod(int(self.iteration) - self.warmup, self.round_length)
+        return passed + 1 if remainder == 0 and 0 <= passed < len(self.shares) else None
 
     @torch.no_grad()
     def begin_round(self, samples: Sequence[dict], batch_size: int = 4) -> dict:
@@ -222,16 +196,19 @@ class ClassBalancedSelfTraining(MultiLevelAdaptation):
             estimate_on(student, self.data_preprocessor, samples, self.statistics_images, batch_size)
         files.start(number)
         barrier()
-        found, counts = label_share(student, self.data_preprocessor, samples)
+        labelled, counts = label_share(student, self.data_preprocessor, samples)
         all_reduce(counts)
         thresholds = surest_thresholds(counts, self.shares[number - 1])
-        for path, (labels, levels) in found.items():
+        for path, (labels, levels) in labelled.items():
             kept = keep_surest(labels.long(), levels.long(), thresholds, student.decode_head.ignore_index)
             files.write(number, path, kept)
         self.round.fill_(number)
         self.thresholds.copy_(thresholds)
-        manifest = {'iteration': int(self.iteration), 'share': self.shares[number - 1],
-                    **class_manifest(counts, thresholds)}
+        manifest = {
+            'iteration': int(self.iteration),
+            'share': self.shares[number - 1],
+            **class_manifest(counts, thresholds),
+        }
         barrier()  # every process has written its share
         if get_rank() == 0:
             files.finish(number, manifest)

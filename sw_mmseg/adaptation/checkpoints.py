@@ -19,7 +19,7 @@ def accept_other_checkpoints(model: BaseModel, state_dict: dict[str, Tensor], pr
     for key in [key for key in state_dict if key.startswith(prefix)]:
         name = without_wrappers(key)
         if source_only:
-            name = f'{prefix}segmentor.{name[len(prefix):]}'
+            name = f'{prefix}segmentor.{name[len(prefix) :]}'
         if names.get(name, key) != key:
             state_dict[names[name]] = state_dict.pop(key)
     if source_only:

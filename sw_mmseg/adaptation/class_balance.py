@@ -15,8 +15,15 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-__all__ = ['LEVELS', 'class_manifest', 'count_levels', 'flip_mean', 'keep_surest', 'sureness_levels',
-           'surest_thresholds']
+__all__ = [
+    'LEVELS',
+    'class_manifest',
+    'count_levels',
+    'flip_mean',
+    'keep_surest',
+    'sureness_levels',
+    'surest_thresholds',
+]
 
 STEPS = 128  # levels to a halving of 1 - p
 HALVINGS = 24  # single precision knows no smaller 1 - p
@@ -30,7 +37,7 @@ def flip_mean(probabilities: Tensor) -> Tensor:
 
 def sureness_levels(probability: Tensor) -> Tensor:
     """Levels, 0 to `LEVELS` - 1 as int64, of probabilities of any shape."""
-    halvings = -(1 - probability.float()).clamp(min=2.0 ** -HALVINGS).log2()
+    halvings = -(1 - probability.float()).clamp(min=2.0**-HALVINGS).log2()
     return (halvings * STEPS).long().clamp(0, LEVELS - 1)
 
 

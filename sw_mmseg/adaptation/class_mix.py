@@ -14,7 +14,7 @@ def choose_classes(labels: Tensor, generator: torch.Generator, ignore_index: int
     """Half of the classes in `labels`, rounded up, at random: (ceil(n / 2),), none where there is none."""
     classes = labels[labels != ignore_index].unique()
     order = torch.randperm(len(classes), generator=generator).to(labels.device)
-    return classes[order[:(len(classes) + 1) // 2]]
+    return classes[order[: (len(classes) + 1) // 2]]
 
 
 def class_masks(labels: Tensor, generators: list[torch.Generator], ignore_index: int = 255) -> Tensor:

@@ -88,10 +88,18 @@ class EntropyMinimization(MultiLevelAdaptation):
             logits = self.segmentor(target, mode='levels')
             undecided = self.entropy_loss(self.upsampled(logits, target))
         segmentor.update_params(undecided.total)
-        return EntropyLog(target_classes=self.classes_seen(logits), levels={
-            level.head: EntropyLevelLog(supervised.values[level.head], supervised.watched[level.head],
-                                        undecided.values[level.head], undecided.watched[level.head])
-            for level in self.levels})
+        return EntropyLog(
+            target_classes=self.classes_seen(logits),
+            levels={
+                level.head: EntropyLevelLog(
+                    supervised.values[level.head],
+                    supervised.watched[level.head],
+                    undecided.values[level.head],
+                    undecided.watched[level.head],
+                )
+                for level in self.levels
+            },
+        )
 
     def entropy_loss(self, logits: Maps) -> LevelLosses:
         """L_ent of the formula above, from logits at image resolution; entropies beside it."""

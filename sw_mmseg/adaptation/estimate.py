@@ -60,9 +60,7 @@ class PooledMoments:
 
 
 @torch.no_grad()
-def estimate_statistics(
-    model: nn.Module, batches: Iterable[Any], forward: Callable[[Any], Any] | None = None
-) -> int:
+def estimate_statistics(model: nn.Module, batches: Iterable[Any], forward: Callable[[Any], Any] | None = None) -> int:
     """Replaces every running statistic of `model` by that of `batches`. No labels are read, no weight changes.
 
     Args:

@@ -40,8 +40,13 @@ LOGITS = ('mean_logits', 'cov_logits')
 
 def switch_logits(model: nn.Module) -> list[nn.Parameter]:
     """The logits of every SW layer of `model`, each once where layers or kinds share them."""
-    return list({id(parameter): parameter for name, parameter in model.named_parameters()
-                 if name.rpartition('.')[2] in LOGITS}.values())
+    return list(
+        {
+            id(parameter): parameter
+            for name, parameter in model.named_parameters()
+            if name.rpartition('.')[2] in LOGITS
+        }.values()
+    )
 
 
 def certainty_and_diversity(logits: Tensor) -> Tensor:
@@ -71,9 +76,13 @@ class DisturbedSource:
         return segmentor.parse_losses(segmentor.loss(images, data['data_samples']))[0]
 
 
-def estimate_switches(model: nn.Module, batches: Iterable[Any], lr: float = 0.05,
-                      forward: Callable[[Any], Any] | None = None,
-                      objective: Callable[[Any, Any], Tensor] | None = None) -> list[float]:
+def estimate_switches(
+    model: nn.Module,
+    batches: Iterable[Any],
+    lr: float = 0.05,
+    forward: Callable[[Any], Any] | None = None,
+    objective: Callable[[Any, Any], Tensor] | None = None,
+) -> list[float]:
     """Moves the switches of `model` by one Adam step a batch; weights and buffers stay. Labels are read only by an
     objective that does.
 

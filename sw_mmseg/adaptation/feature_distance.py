@@ -28,12 +28,19 @@ class FeatureDistance(nn.Module):
         min_share: share of a feature's area that one class has to exceed.
     """
 
-    def __init__(self, backbone: nn.Module, weight: float = 0.005, classes: Sequence[int] = CITYSCAPES_THINGS,
-                 min_share: float = 0.75) -> None:
+    def __init__(
+        self,
+        backbone: nn.Module,
+        weight: float = 0.005,
+        classes: Sequence[int] = CITYSCAPES_THINGS,
+        min_share: float = 0.75,
+    ) -> None:
         super().__init__()
         if weight < 0 or not classes or not 0 <= min_share < 1:
-            raise ValueError('feature_distance needs weight >= 0, some classes, and min_share in [0, 1); got '
-                             f'{weight}, {classes}, {min_share}')
+            raise ValueError(
+                'feature_distance needs weight >= 0, some classes, and min_share in [0, 1); got '
+                f'{weight}, {classes}, {min_share}'
+            )
         self.weight, self.classes, self.min_share = weight, tuple(classes), min_share
         self.start = copy.deepcopy(backbone).requires_grad_(False).eval()
 

@@ -104,24 +104,25 @@ class InstanceSelectiveWhitening(MultiLevelAdaptation):
     ) -> None:
         super().__init__(AdaptationSettings(statistics_from=statistics_from, **settings))
         if statistics_from not in ('source', 'frozen'):
-            raise ValueError(f"ISW sees no target image: statistics_from must be 'source' or 'frozen', got "
-                             f'{statistics_from!r}')
+            raise ValueError(
+                f"ISW sees no target image: statistics_from must be 'source' or 'frozen', got {statistics_from!r}"
+            )
         if not 0 < compare <= warmup:
             raise ValueError(f'compare must lie between 1 and warmup, got compare={compare}, warmup={warmup}')
         if clusters < 2:
             raise ValueError(f'clusters must be at least 2, got {clusters}: the lowest is left alone')
         self.layers, self.warmup, self.compare = tuple(layers), warmup, compare
         self.lambda_isw, self.clusters, self.view = lambda_isw, clusters, Photometric(**(view or {}))
-        self.covariances = nn.ModuleList(
-            SensitiveCovariances(cast(int, channels_of(norm))) for norm in self.norms())
+        self.covariances = nn.ModuleList(SensitiveCovariances(cast(int, channels_of(norm))) for norm in self.norms())
         self.register_buffer('iteration', torch.zeros((), dtype=torch.long))
         self.register_buffer('seed', run_seed())
 
     def train_step(self, data: dict[str, Any], optim_wrapper: OptimWrapperDict) -> WhiteningLog:
         """One iteration on a batch of labelled source images."""
         if 'inputs' not in data:
-            raise KeyError('ISW trains on source images alone, as a Positioned data set gives them; found '
-                           f'{sorted(data)}')
+            raise KeyError(
+                f'ISW trains on source images alone, as a Positioned data set gives them; found {sorted(data)}'
+            )
         batch = self.data_preprocessor(data, True)
         segmentor, iteration = optim_wrapper['segmentor'], int(self.iteration)
         comparing, whitening = self.warmup - self.compare <= iteration < self.warmup, iteration >= self.warmup
@@ -144,8 +145,11 @@ class InstanceSelectiveWhitening(MultiLevelAdaptation):
 
     def whitening_loss(self, covariances: Covariances) -> Tensor:
         """Mean over layers of L_ISW; 0 of no covariances."""
-        losses = [selective_whitening(covariances[name], layer.mask)
-                  for name, layer in self.sensitive().items() if name in covariances]
+        losses = [
+            selective_whitening(covariances[name], layer.mask)
+            for name, layer in self.sensitive().items()
+            if name in covariances
+        ]
         return torch.stack(losses).mean() if losses else self.seed.new_zeros((), dtype=torch.float32)
 
     def choose_entries(self) -> None:
@@ -194,8 +198,9 @@ class InstanceSelectiveWhitening(MultiLevelAdaptation):
         norms = {name: module for name, module in modules.items() if channels_of(module)}
         unknown = [name for name in self.layers if name not in norms]
         if unknown or not self.layers:
-            raise ValueError(f'layers must name norms of the backbone; {unknown or "nothing"} does not. There are '
-                             f'{list(norms)}')
+            raise ValueError(
+                f'layers must name norms of the backbone; {unknown or "nothing"} does not. There are {list(norms)}'
+            )
         return [norms[name] for name in self.layers]
 
 

@@ -44,12 +44,15 @@ class LevelLosses:
     watched: Mapping[str, Tensor] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, losses: Mapping[str, Tensor], weights: Mapping[str, float],
-           watched: Mapping[str, Tensor] | None = None) -> LevelLosses:
+    def of(
+        cls, losses: Mapping[str, Tensor], weights: Mapping[str, float], watched: Mapping[str, Tensor] | None = None
+    ) -> LevelLosses:
         """Of the losses of one forward and the levels' weights, by head."""
-        return cls(total=reduce(add, (weights[head] * loss for head, loss in losses.items())),
-                   values={head: loss.detach() for head, loss in losses.items()},
-                   watched={head: value.detach() for head, value in (watched or {}).items()})
+        return cls(
+            total=reduce(add, (weights[head] * loss for head, loss in losses.items())),
+            values={head: loss.detach() for head, loss in losses.items()},
+            watched={head: value.detach() for head, value in (watched or {}).items()},
+        )
 
 
 class MultiLevelAdaptation(DomainAdaptation):
@@ -74,15 +77,20 @@ class MultiLevelAdaptation(DomainAdaptation):
         losses, accuracies = {}, {}
         for level in self.levels:
             losses[level.head], accuracies[level.head] = self.supervised_loss(
-                logits[level.head], data_samples, level.head)
+                logits[level.head], data_samples, level.head
+            )
         return LevelLosses.of(losses, {level.head: level.lambda_seg for level in self.levels}, accuracies)
 
     def upsampled(self, logits: Maps, images: Tensor) -> Maps:
         """Logits at the size of the images; channels lie last in memory, which is what softmax likes."""
         heads, size = self.heads(), images.shape[-2:]
         return {
-            name: F.interpolate(value.contiguous(memory_format=torch.channels_last), size, mode='bilinear',
-                                align_corners=heads[name].align_corners)
+            name: F.interpolate(
+                value.contiguous(memory_format=torch.channels_last),
+                size,
+                mode='bilinear',
+                align_corners=heads[name].align_corners,
+            )
             for name, value in logits.items()
         }
 

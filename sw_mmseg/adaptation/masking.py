@@ -45,4 +45,4 @@ def visible(size: Sequence[int], block: int, ratio: float, generator: torch.Gene
     """What stays visible: (H, W) of 0 and 1; blocks at the right and lower edge may be cut."""
     rows, columns = (-(-side // block) for side in size)
     seen = (torch.rand(rows, columns, generator=generator) >= ratio).float()
-    return F.interpolate(seen[None, None], scale_factor=block)[0, 0, :size[0], :size[1]]
+    return F.interpolate(seen[None, None], scale_factor=block)[0, 0, : size[0], : size[1]]

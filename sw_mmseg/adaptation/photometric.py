@@ -76,8 +76,10 @@ class Photometric:
     def __post_init__(self) -> None:
         factors = (self.brightness, self.contrast, self.saturation, self.jitter_probability, self.blur_probability)
         if not all(0 <= value <= 1 for value in factors) or not 0 <= self.hue <= 0.5 or not min(self.blur) >= 0:
-            raise ValueError(f'factors and probabilities must lie between 0 and 1, hue between 0 and 0.5, blur at or '
-                             f'above 0; got {self}')
+            raise ValueError(
+                f'factors and probabilities must lie between 0 and 1, hue between 0 and 0.5, blur at or '
+                f'above 0; got {self}'
+            )
 
     def __call__(self, images: Tensor, generators: Sequence[torch.Generator], preprocessor: nn.Module) -> Tensor:
         """Disturbed images (N, 3, H, W), normalised as they were.
@@ -91,8 +93,13 @@ class Photometric:
         sway = (2 * draws[:4] - 1) * jittered
         mean = getattr(preprocessor, 'mean', torch.zeros(3)).to(images).view(3, 1, 1) / 255
         std = getattr(preprocessor, 'std', torch.ones(3)).to(images).view(3, 1, 1) / 255
-        images = jitter_colours(images * std + mean, 1 + self.brightness * sway[0], 1 + self.contrast * sway[1],
-                                1 + self.saturation * sway[2], self.hue * sway[3])
+        images = jitter_colours(
+            images * std + mean,
+            1 + self.brightness * sway[0],
+            1 + self.contrast * sway[1],
+            1 + self.saturation * sway[2],
+            self.hue * sway[3],
+        )
         low, high = self.blur
         images = gaussian_blur(images, (low + (high - low) * draws[4]) * blurred, math.ceil(3 * high))
         return (images - mean) / std

@@ -47,7 +47,7 @@ def pixel_weights(share: Tensor, size: Sequence[int], ignore_rows: tuple[int, in
     weights = share[:, None, None].expand(-1, *size).clone()  # N H W
     first, last = ignore_rows
     weights[:, :first] = 0
-    weights[:, size[0] - last:] = 0
+    weights[:, size[0] - last :] = 0
     return weights
 
 

@@ -48,5 +48,7 @@ class AdaptationSettings:
             raise ValueError(f'statistics_from must be one of {POLICIES}, got {self.statistics_from!r}')
         policy = self.statistics_from
         if self.evaluate_with not in DOMAINS or (self.evaluate_with == 'source' and policy != 'separate'):
-            raise ValueError(f"evaluate_with must be one of {DOMAINS}, and 'source' needs statistics_from='separate'; "
-                             f'got {self.evaluate_with!r} with {policy!r}')
+            raise ValueError(
+                f"evaluate_with must be one of {DOMAINS}, and 'source' needs statistics_from='separate'; "
+                f'got {self.evaluate_with!r} with {policy!r}'
+            )

@@ -43,8 +43,10 @@ def running_layers(model: nn.Module) -> dict[str, _BatchNorm]:
     tracking = {name: layer for name, layer in model.named_modules() if getattr(layer, 'track_running_stats', False)}
     for name, layer in tracking.items():
         if isinstance(layer, _InstanceNorm):
-            raise TypeError(f'{name}: an instance norm with track_running_stats=True has no statistics policy; '
-                            'leave its track_running_stats at False')
+            raise TypeError(
+                f'{name}: an instance norm with track_running_stats=True has no statistics policy; '
+                'leave its track_running_stats at False'
+            )
     return {name: layer for name, layer in tracking.items() if isinstance(layer, _BatchNorm)}
 
 

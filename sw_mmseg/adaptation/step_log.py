@@ -53,6 +53,7 @@ class StepLog(Mapping[str, Tensor]):
 
     def with_values(self: LogT, value_of: Callable[[str], float]) -> LogT:
         """The same log with another value for each name, such as the mean over a window."""
+
         def again(part: LevelLog | StepLog, prefix: str) -> dict[str, Tensor]:
             return {name: torch.tensor(value_of(prefix + name), dtype=torch.float64) for name in _values(part)}
 

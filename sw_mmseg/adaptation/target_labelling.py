@@ -29,14 +29,18 @@ def spread(length: int, count: int) -> list[int]:
     return sorted({round(place) for place in torch.linspace(0, length - 1, min(length, count)).tolist()})
 
 
-def estimate_on(segmentor: nn.Module, preprocessor: nn.Module, samples: Sequence[dict], count: int,
-                batch_size: int) -> None:
+def estimate_on(
+    segmentor: nn.Module, preprocessor: nn.Module, samples: Sequence[dict], count: int, batch_size: int
+) -> None:
     """Estimates every running statistic of the segmentor anew, on `count` of the samples; the same in every process."""
     chosen = spread(len(samples), count)
-    batches = (_stacked(samples[index] for index in chosen[first:first + batch_size])
-               for first in range(0, len(chosen), batch_size))
-    estimate_statistics(segmentor, batches,
-                        lambda batch: segmentor(preprocessor(batch, False)['inputs'], mode='levels'))
+    batches = (
+        _stacked(samples[index] for index in chosen[first : first + batch_size])
+        for first in range(0, len(chosen), batch_size)
+    )
+    estimate_statistics(
+        segmentor, batches, lambda batch: segmentor(preprocessor(batch, False)['inputs'], mode='levels')
+    )
 
 
 @torch.no_grad()
@@ -58,8 +62,9 @@ def label_share(segmentor: nn.Module, preprocessor: nn.Module, samples: Sequence
 def label_with_mirror(segmentor: nn.Module, image: Tensor) -> tuple[Tensor, Tensor]:
     """Labels and sureness levels (H, W), on the CPU, of one preprocessed image (1, 3, H, W)."""
     logits = segmentor(torch.cat([image, image.flip(-1)]), mode='tensor')
-    logits = F.interpolate(logits.float(), image.shape[-2:], mode='bilinear',
-                           align_corners=bool(segmentor.align_corners))
+    logits = F.interpolate(
+        logits.float(), image.shape[-2:], mode='bilinear', align_corners=bool(segmentor.align_corners)
+    )
     probability, labels = flip_mean(logits.softmax(1)).max(0)
     return labels.cpu(), sureness_levels(probability).cpu()
 

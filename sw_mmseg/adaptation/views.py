@@ -15,8 +15,9 @@ from torch import Tensor
 __all__ = ['random_views']
 
 
-def random_views(images: Tensor, labels: Tensor, generators: Sequence[torch.Generator],
-                 zoom: float = 2.0) -> tuple[Tensor, Tensor]:
+def random_views(
+    images: Tensor, labels: Tensor, generators: Sequence[torch.Generator], zoom: float = 2.0
+) -> tuple[Tensor, Tensor]:
     """Images (N, C, H, W) and labels (N, H, W), half of them mirrored, each a part of its image at the image's size.
 
     The part's sides are those of the image divided by a factor that is uniform in 1 to `zoom`; it lies anywhere in it.
@@ -31,7 +32,7 @@ def _view(image: Tensor, label: Tensor, generator: torch.Generator, zoom: float)
     size = label.shape
     height, width = (max(1, round(side / (1 + (zoom - 1) * factor))) for side in size)
     top, left = round(top * (size[0] - height)), round(left * (size[1] - width))
-    image, label = (part[..., top:top + height, left:left + width] for part in (image, label))
+    image, label = (part[..., top : top + height, left : left + width] for part in (image, label))
     if mirrored < 0.5:
         image, label = image.flip(-1), label.flip(-1)
     image = F.interpolate(image[None], size, mode='bilinear', align_corners=False)[0]

@@ -43,8 +43,11 @@ def average_precision(annotations: str | Path, detections: str | Path, kind: str
     thresholds = evaluation.params.iouThrs
     precision = evaluation.eval['precision'][:, :, :, 0, -1]  # overlaps, recalls, classes; all areas, most detections
     precision = np.where(precision < 0, np.nan, precision)
-    rows = {'AP': precision, 'AP50': precision[np.isclose(thresholds, 0.5)],
-            'AP75': precision[np.isclose(thresholds, 0.75)]}
+    rows = {
+        'AP': precision,
+        'AP50': precision[np.isclose(thresholds, 0.5)],
+        'AP75': precision[np.isclose(thresholds, 0.75)],
+    }
     scores = {}
     for measure, values in rows.items():
         of_class = 100 * values.mean((0, 1))

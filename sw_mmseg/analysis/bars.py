@@ -15,8 +15,14 @@ from sw_mmseg.analysis.style import LIGHT, Theme, legend_above, line_axes, serie
 __all__ = ['plot_class_bars']
 
 
-def plot_class_bars(classes: Sequence[str], networks: Mapping[str, Sequence[float]], xlabel: str = 'IoU (%)',
-                    title: str = '', theme: Theme = LIGHT, colours: Mapping[str, str] | None = None) -> Figure:
+def plot_class_bars(
+    classes: Sequence[str],
+    networks: Mapping[str, Sequence[float]],
+    xlabel: str = 'IoU (%)',
+    title: str = '',
+    theme: Theme = LIGHT,
+    colours: Mapping[str, str] | None = None,
+) -> Figure:
     """Bars of IoU in percent (0-100), classes from top to bottom in the given order.
 
     Args:

@@ -56,8 +56,11 @@ def layer_costs(model: nn.Module, forward: Callable[[], object]) -> list[LayerCo
     handles = [module.register_forward_hook(_hook(operations, name)) for name, (module, _) in counted.items()]
     with observed(model, handles):
         forward()
-    return [LayerCost(name, kind, sum(p.numel() for p in module.parameters(recurse=False)), operations[name])
-            for name, (module, kind) in counted.items() if name in operations]
+    return [
+        LayerCost(name, kind, sum(p.numel() for p in module.parameters(recurse=False)), operations[name])
+        for name, (module, kind) in counted.items()
+        if name in operations
+    ]
 
 
 def complexity_table(costs: list[LayerCost]) -> Table:
@@ -91,6 +94,7 @@ def _kind(module: nn.Module) -> str | None:
 def _hook(operations: dict[str, int], name: str) -> Callable:
     def count(module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
         operations[name] = operations.get(name, 0) + _operations(module, output)
+
     return count
 
 
@@ -106,7 +110,7 @@ def _operations(module: nn.Module, output: Tensor) -> int:
 def _whitening(layer: SwitchWhiten2d, output: Tensor) -> int:
     size, images = layer.group_size, output.shape[0]
     of_each_image = not {'iw', 'in', 'ln'}.isdisjoint(layer.statistics)
-    inverse = 3 * (layer.iterations - 1) * size ** 3 if layer.inverse_sqrt == 'newton' else 9 * size ** 3
+    inverse = 3 * (layer.iterations - 1) * size**3 if layer.inverse_sqrt == 'newton' else 9 * size**3
     if size == 1:  # a variance needs no iteration
         inverse = 1
     groups = layer.num_features // size

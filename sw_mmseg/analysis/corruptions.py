@@ -45,7 +45,7 @@ def shading(image: np.ndarray, amount: float, rng: np.random.Generator) -> np.nd
     """Light that falls off across the image, in a random direction, by the part `amount` in all."""
     height, width = image.shape[:2]
     angle = rng.uniform(0, 2 * np.pi)
-    y, x = np.mgrid[-0.5:0.5:height * 1j, -0.5:0.5:width * 1j]
+    y, x = np.mgrid[-0.5 : 0.5 : height * 1j, -0.5 : 0.5 : width * 1j]
     across = x * np.cos(angle) + y * np.sin(angle)
     place = (across - across.min()) / (across.max() - across.min())
     return image * (1 - amount * place)[..., None]

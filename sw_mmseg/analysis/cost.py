@@ -20,8 +20,13 @@ from sw_mmseg.analysis.tables import Table
 
 __all__ = ['AXES', 'Fit', 'fit_exponent', 'growth_table', 'plot_growth', 'predicted_exponent']
 
-AXES = {'N': 'images', 'C': 'channels, D = 16', 'HW': 'pixels of an image', 'D': 'group size',
-        'C = D': 'channels, no groups'}
+AXES = {
+    'N': 'images',
+    'C': 'channels, D = 16',
+    'HW': 'pixels of an image',
+    'D': 'group size',
+    'C = D': 'channels, no groups',
+}
 WHITENING = frozenset({'bw', 'iw'})
 # two-sided 95% points of Student's t, by degrees of freedom
 STUDENT = {1: 12.706, 2: 4.303, 3: 3.182, 4: 2.776, 5: 2.571, 6: 2.447, 7: 2.365, 8: 2.306, 9: 2.262, 10: 2.228}
@@ -67,14 +72,18 @@ def fit_exponent(sizes: Sequence[float], values: Sequence[float]) -> Fit:
     return Fit(slope, slope - reach, slope + reach)
 
 
-def growth_table(measured: Mapping[str, Mapping[str, tuple[Sequence[float], Sequence[float]]]],
-                 statistics: Mapping[str, Sequence[str]] | None = None, caption: str = '') -> Table:
+def growth_table(
+    measured: Mapping[str, Mapping[str, tuple[Sequence[float], Sequence[float]]]],
+    statistics: Mapping[str, Sequence[str]] | None = None,
+    caption: str = '',
+) -> Table:
     """A row a norm, a column an axis: the fitted exponent and its interval, after what is predicted.
 
     Args:
         measured: norm -> axis -> (sizes, values).
         statistics: norm -> its Ω, from which the prediction of time follows; None shows none.
     """
+
     def cell(norm: str, axis: str) -> str | None:
         if axis not in measured[norm]:
             return None
@@ -86,8 +95,13 @@ def growth_table(measured: Mapping[str, Mapping[str, tuple[Sequence[float], Sequ
     return Table(('norm', *axes), tuple(rows), caption)
 
 
-def plot_growth(measured: Mapping[str, tuple[Sequence[float], Sequence[float]]], axis: str, ylabel: str,
-                title: str = '', theme: Theme = LIGHT) -> Figure:
+def plot_growth(
+    measured: Mapping[str, tuple[Sequence[float], Sequence[float]]],
+    axis: str,
+    ylabel: str,
+    title: str = '',
+    theme: Theme = LIGHT,
+) -> Figure:
     """One axis on logarithmic scales, a line a norm, and a dotted one of linear growth.
 
     Args:
@@ -98,8 +112,16 @@ def plot_growth(measured: Mapping[str, tuple[Sequence[float], Sequence[float]]],
     figure, axes = line_axes(theme, title, height=3.2)
     styles, colours = ('-', '--'), series_colours(measured, theme)
     for index, (label, (sizes, values)) in enumerate(measured.items()):
-        axes.plot(sizes, values, label=label, color=colours[label], marker='o', markersize=3.5,
-                  linewidth=1.6, linestyle=styles[index // len(theme.cycle) % 2])
+        axes.plot(
+            sizes,
+            values,
+            label=label,
+            color=colours[label],
+            marker='o',
+            markersize=3.5,
+            linewidth=1.6,
+            linestyle=styles[index // len(theme.cycle) % 2],
+        )
     start = min(values[0] for _, values in measured.values())
     axes.plot(sizes, [start * size / sizes[0] for size in sizes], color=theme.muted, linestyle=':', label='linear')
     axes.set_xscale('log', base=2)

@@ -33,9 +33,11 @@ def count_whitening() -> list[str]:
 
 def _mmengine_rules() -> dict:
     from mmengine.analysis.complexity_analysis import _DEFAULT_SUPPORTED_FLOP_OPS
+
     return _DEFAULT_SUPPORTED_FLOP_OPS
 
 
 def _fvcore_rules() -> dict:
     from fvcore.nn.flop_count import _DEFAULT_SUPPORTED_OPS  # fvcore.nn.flop_count is also a function's name
+
     return _DEFAULT_SUPPORTED_OPS

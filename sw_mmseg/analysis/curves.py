@@ -26,8 +26,10 @@ def scalar_files(work_dir: Path) -> list[Path]:
         return [work_dir]
     files = sorted(work_dir.glob('*/vis_data/scalars.json'))
     if not files:
-        raise FileNotFoundError(f'no TIMESTAMP/vis_data/scalars.json under {work_dir}: is it the work directory of a '
-                                'run whose visualizer has a LocalVisBackend?')
+        raise FileNotFoundError(
+            f'no TIMESTAMP/vis_data/scalars.json under {work_dir}: is it the work directory of a '
+            'run whose visualizer has a LocalVisBackend?'
+        )
     return files
 
 
@@ -84,9 +86,15 @@ def smooth(values: Sequence[float], weight: float = 0.0) -> list[float]:
     return out
 
 
-def plot_curves(curves: Mapping[str, Curve], ylabel: str, title: str = '', theme: Theme = LIGHT,
-                colours: Mapping[str, str] | None = None, weight: float = 0.0,
-                reference: tuple[float, str] | None = None) -> Figure:
+def plot_curves(
+    curves: Mapping[str, Curve],
+    ylabel: str,
+    title: str = '',
+    theme: Theme = LIGHT,
+    colours: Mapping[str, str] | None = None,
+    weight: float = 0.0,
+    reference: tuple[float, str] | None = None,
+) -> Figure:
     """One line a curve over training iterations; the legend is above the axes.
 
     Args:
@@ -102,8 +110,9 @@ def plot_curves(curves: Mapping[str, Curve], ylabel: str, title: str = '', theme
     for label, (steps, values) in curves.items():
         colour = colours[label]
         marker = 'o' if len(steps) <= 12 else None
-        axes.plot(steps, smooth(values, weight), label=label, color=colour, linewidth=1.8,
-                  marker=marker, markersize=3.5)
+        axes.plot(
+            steps, smooth(values, weight), label=label, color=colour, linewidth=1.8, marker=marker, markersize=3.5
+        )
     if reference is not None:
         axes.axhline(reference[0], color=theme.muted, linestyle=':', linewidth=1.2, label=reference[1])
     axes.set_xlabel('iteration')

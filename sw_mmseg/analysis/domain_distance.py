@@ -35,8 +35,14 @@ class Discrepancy(NamedTuple):
     p_value: float  # share of exchanges that reach the value
 
 
-def mmd(x: Tensor, y: Tensor, permutations: int = 500, seed: int = 0, sigmas: tuple[float, ...] | None = None,
-        block: int = BLOCK) -> Discrepancy:
+def mmd(
+    x: Tensor,
+    y: Tensor,
+    permutations: int = 500,
+    seed: int = 0,
+    sigmas: tuple[float, ...] | None = None,
+    block: int = BLOCK,
+) -> Discrepancy:
     """Unbiased MMD² of x (P, K, D) and y (Q, K, D), computed in fp64, with a permutation test.
 
     Args:
@@ -72,8 +78,9 @@ def covariance_distance(x: Tensor, y: Tensor) -> float:
     CORAL's distance, ‖Cx − Cy‖²_F / 4D², depends on the scale of the features; this one compares layers and networks.
     """
     _check(x, y)
-    first, second = (torch.cov(features.double().flatten(0, 1).T, correction=0).reshape(x.shape[-1], -1)
-                     for features in (x, y))
+    first, second = (
+        torch.cov(features.double().flatten(0, 1).T, correction=0).reshape(x.shape[-1], -1) for features in (x, y)
+    )
     size = torch.linalg.matrix_norm((first + second) / 2)
     return (torch.linalg.matrix_norm(first - second) / size).item() if size > 0 else 0.0
 
@@ -95,20 +102,23 @@ def picture_kernels(features: Tensor, sigmas: tuple[float, ...], block: int = BL
     sums = features.new_zeros(pictures, pictures)
     for i in range(0, pictures, step):
         for j in range(i, pictures, step):
-            rows, columns = features[i:i + step], features[j:j + step]
-            squared = torch.cdist(rows.flatten(0, 1), columns.flatten(0, 1),
-                                  compute_mode='use_mm_for_euclid_dist').square_()
+            rows, columns = features[i : i + step], features[j : j + step]
+            squared = torch.cdist(
+                rows.flatten(0, 1), columns.flatten(0, 1), compute_mode='use_mm_for_euclid_dist'
+            ).square_()
             kernels = sum(torch.exp(squared * (-0.5 / sigma**2)) for sigma in sigmas) / len(sigmas)
             part = kernels.reshape(len(rows), samples, len(columns), samples).mean((1, 3))
-            sums[i:i + step, j:j + step] = part
-            sums[j:j + step, i:i + step] = part.T
+            sums[i : i + step, j : j + step] = part
+            sums[j : j + step, i : i + step] = part.T
     return sums
 
 
 def _check(x: Tensor, y: Tensor) -> tuple[int, int]:
     if x.dim() != 3 or y.dim() != 3 or x.shape[1:] != y.shape[1:]:
-        raise ValueError(f'features must be (pictures, K, channels) with the same K and channels, not {tuple(x.shape)} '
-                         f'and {tuple(y.shape)}')
+        raise ValueError(
+            f'features must be (pictures, K, channels) with the same K and channels, not {tuple(x.shape)} '
+            f'and {tuple(y.shape)}'
+        )
     if min(len(x), len(y)) < 2:
         raise ValueError(f'a distance needs at least two pictures of each domain, not {len(x)} and {len(y)}')
     if not (torch.isfinite(x).all() and torch.isfinite(y).all()):

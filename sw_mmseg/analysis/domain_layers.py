@@ -15,8 +15,12 @@ from sw_mmseg.analysis.tables import Table
 
 __all__ = ['PARTS', 'LayerDistance', 'distance_table', 'layer_distances', 'plot_distances']
 
-PARTS = {'features': 'MMD² of features', 'style': "MMD² of pictures' channel means and deviations",
-         'content': 'MMD² of instance-normalised features', 'covariance': 'relative distance of covariances'}
+PARTS = {
+    'features': 'MMD² of features',
+    'style': "MMD² of pictures' channel means and deviations",
+    'content': 'MMD² of instance-normalised features',
+    'covariance': 'relative distance of covariances',
+}
 
 
 class LayerDistance(NamedTuple):
@@ -29,8 +33,9 @@ class LayerDistance(NamedTuple):
     covariance: float
 
 
-def layer_distances(source: Mapping[str, LayerFeatures], target: Mapping[str, LayerFeatures],
-                    permutations: int = 500, seed: int = 0) -> list[LayerDistance]:
+def layer_distances(
+    source: Mapping[str, LayerFeatures], target: Mapping[str, LayerFeatures], permutations: int = 500, seed: int = 0
+) -> list[LayerDistance]:
     """The distances of every layer that both domains went through, in the source's order.
 
     Raises:
@@ -41,11 +46,18 @@ def layer_distances(source: Mapping[str, LayerFeatures], target: Mapping[str, La
     distances = []
     for layer in source:
         fewest = min(source[layer].pixels.shape[1], target[layer].pixels.shape[1])
-        pixels, content = ([getattr(domain[layer], part)[:, :fewest] for domain in (source, target)]
-                           for part in ('pixels', 'content'))
-        distances.append(LayerDistance(
-            layer, mmd(*pixels, permutations, seed), mmd(source[layer].style, target[layer].style, permutations, seed),
-            mmd(*content, permutations, seed), covariance_distance(*pixels)))
+        pixels, content = (
+            [getattr(domain[layer], part)[:, :fewest] for domain in (source, target)] for part in ('pixels', 'content')
+        )
+        distances.append(
+            LayerDistance(
+                layer,
+                mmd(*pixels, permutations, seed),
+                mmd(source[layer].style, target[layer].style, permutations, seed),
+                mmd(*content, permutations, seed),
+                covariance_distance(*pixels),
+            )
+        )
     return distances
 
 
@@ -64,17 +76,20 @@ def distance_table(networks: Mapping[str, Sequence[LayerDistance]], part: str = 
     _check(networks)
     first = next(iter(networks.values()))
     names = short_names([distance.layer for distance in first])
-    rows = [(f'{index} {names[distance.layer]}',
-             *(_cell(distances[index - 1], part) for distances in networks.values()))
-            for index, distance in enumerate(first, 1)]
-    means = [sum(value_of(distance, part) for distance in distances) / len(distances)
-             for distances in networks.values()]
+    rows = [
+        (f'{index} {names[distance.layer]}', *(_cell(distances[index - 1], part) for distances in networks.values()))
+        for index, distance in enumerate(first, 1)
+    ]
+    means = [
+        sum(value_of(distance, part) for distance in distances) / len(distances) for distances in networks.values()
+    ]
     rows.append(('mean', *(f'{mean:.3f}' for mean in means)))
     return Table(('layer', *networks), tuple(rows), caption or PARTS[part] + '.', 3, frozenset({len(first)}))
 
 
-def plot_distances(networks: Mapping[str, Sequence[LayerDistance]], part: str = 'features', title: str = '',
-                   theme: Theme = LIGHT) -> Figure:
+def plot_distances(
+    networks: Mapping[str, Sequence[LayerDistance]], part: str = 'features', title: str = '', theme: Theme = LIGHT
+) -> Figure:
     """A line a network over its layers, with a standard error to either side; a dot below marks the upper end of what
     exchanged pictures give, where a distance has one.
 
@@ -85,14 +100,35 @@ def plot_distances(networks: Mapping[str, Sequence[LayerDistance]], part: str = 
     figure, axes = line_axes(theme, title, height=3.2)
     for index, (label, distances) in enumerate(networks.items()):
         colour, places = theme.cycle[index % len(theme.cycle)], range(1, len(distances) + 1)
-        axes.plot(places, [value_of(d, part) for d in distances], color=colour, linewidth=1.8, marker='o', markersize=4,
-                  label=label)
+        axes.plot(
+            places,
+            [value_of(d, part) for d in distances],
+            color=colour,
+            linewidth=1.8,
+            marker='o',
+            markersize=4,
+            label=label,
+        )
         if part != 'covariance':
             measures = [getattr(d, part) for d in distances]
-            axes.errorbar(places, [d.value for d in measures], [d.error for d in measures], fmt='none', color=colour,
-                          linewidth=1.0, alpha=0.7)
-            axes.plot(places, [d.null_high for d in measures], linestyle='none', marker='_', markersize=9, color=colour,
-                      alpha=0.8)
+            axes.errorbar(
+                places,
+                [d.value for d in measures],
+                [d.error for d in measures],
+                fmt='none',
+                color=colour,
+                linewidth=1.0,
+                alpha=0.7,
+            )
+            axes.plot(
+                places,
+                [d.null_high for d in measures],
+                linestyle='none',
+                marker='_',
+                markersize=9,
+                color=colour,
+                alpha=0.8,
+            )
     axes.set_xticks(range(1, len(distances) + 1))
     axes.set_ylim(bottom=min(0.0, axes.get_ylim()[0]))
     axes.set_xlabel('convolution')
@@ -115,5 +151,6 @@ def _check(networks: Mapping[str, Sequence[LayerDistance]]) -> None:
     first, *names = layers
     for name in names:
         if layers[name] != layers[first]:
-            raise ValueError(f'{name!r} has other layers than {first!r}: distances compare networks of one '
-                             'architecture')
+            raise ValueError(
+                f'{name!r} has other layers than {first!r}: distances compare networks of one architecture'
+            )

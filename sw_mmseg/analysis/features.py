@@ -55,6 +55,7 @@ def traced_layers(model: nn.Module, forward: Callable[[], object]) -> list[Trace
     def after_convolution(name: str) -> Callable:
         def hook(module: nn.Module, inputs: tuple, output: Tensor) -> None:
             outputs.append((name, output))
+
         return hook
 
     def after_norm(name: str) -> Callable:
@@ -62,21 +63,33 @@ def traced_layers(model: nn.Module, forward: Callable[[], object]) -> list[Trace
             source = next((conv for conv, value in reversed(outputs) if value is inputs[0]), None)
             if source is not None:
                 behind.setdefault(source, name)
+
         return hook
 
-    handles = [module.register_forward_hook(make(name)) for name, module in model.named_modules()
-               for kinds, make in ((CONVOLUTIONS, after_convolution), (NORMS, after_norm)) if isinstance(module, kinds)]
+    handles = [
+        module.register_forward_hook(make(name))
+        for name, module in model.named_modules()
+        for kinds, make in ((CONVOLUTIONS, after_convolution), (NORMS, after_norm))
+        if isinstance(module, kinds)
+    ]
     with observed(model, handles):
         forward()
-    names = [name for name in dict.fromkeys(name for name, _ in outputs)
-             if frozenset(SHORTCUTS).isdisjoint(name.split('.'))]
+    names = [
+        name for name in dict.fromkeys(name for name, _ in outputs) if frozenset(SHORTCUTS).isdisjoint(name.split('.'))
+    ]
     if not names:
         raise ValueError(f'{type(model).__name__} ran no convolution')
     return [TracedLayer(name, behind.get(name, name)) for name in names]
 
 
-def collect_features(model: nn.Module, layers: Sequence[TracedLayer], pictures: Iterable[object],
-                     forward: Callable[[object], object], pixels: int = 16, seed: int = 0) -> dict[str, LayerFeatures]:
+def collect_features(
+    model: nn.Module,
+    layers: Sequence[TracedLayer],
+    pictures: Iterable[object],
+    forward: Callable[[object], object],
+    pixels: int = 16,
+    seed: int = 0,
+) -> dict[str, LayerFeatures]:
     """Convolution -> its features of every picture, on the CPU in fp32.
 
     Args:
@@ -94,6 +107,7 @@ def collect_features(model: nn.Module, layers: Sequence[TracedLayer], pictures: 
         def hook(module: nn.Module, inputs: tuple, output: Tensor) -> None:
             if len(collected[name]) == count:  # at its first call for this picture
                 collected[name].append(_read(output, pixels, seed + count))
+
         return hook
 
     modules = dict(model.named_modules())
@@ -126,6 +140,8 @@ def _read(output: Tensor, pixels: int, seed: int) -> LayerFeatures:
 def _stacked(features: Sequence[LayerFeatures]) -> LayerFeatures:
     """One of many; of pictures with fewer pixels than others, that many are taken of all."""
     fewest = min(len(one.pixels) for one in features)
-    return LayerFeatures(torch.stack([one.pixels[:fewest] for one in features]),
-                         torch.stack([one.content[:fewest] for one in features]),
-                         torch.stack([one.style for one in features]))
+    return LayerFeatures(
+        torch.stack([one.pixels[:fewest] for one in features]),
+        torch.stack([one.content[:fewest] for one in features]),
+        torch.stack([one.style for one in features]),
+    )

@@ -13,8 +13,9 @@ from sw_mmseg.analysis.style import LIGHT, Theme, legend_above, line_axes, serie
 __all__ = ['plot_grid']
 
 
-def plot_grid(scores: Mapping[str, Mapping[str, Sequence[float]]], xlabel: str, title: str = '',
-              theme: Theme = LIGHT) -> Figure:
+def plot_grid(
+    scores: Mapping[str, Mapping[str, Sequence[float]]], xlabel: str, title: str = '', theme: Theme = LIGHT
+) -> Figure:
     """A band a group, a line a member in it: a dot a seed, a bar at the mean, one sample deviation to either side.
 
     Args:

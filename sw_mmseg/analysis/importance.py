@@ -14,8 +14,18 @@ from typing import TypeVar
 from sw_mmseg.analysis.tables import Table
 from sw_mmseg.whitening import STATISTICS
 
-__all__ = ['KINDS', 'by_layer', 'choice', 'chosen', 'network_mean', 'ratio_table', 'short_names', 'task_mean',
-           'task_table', 'words_of']
+__all__ = [
+    'KINDS',
+    'by_layer',
+    'choice',
+    'chosen',
+    'network_mean',
+    'ratio_table',
+    'short_names',
+    'task_mean',
+    'task_table',
+    'words_of',
+]
 
 KINDS = {'mean': 'ω', 'cov': "ω'"}
 PREFIX = 'ratios/'
@@ -77,8 +87,9 @@ def network_mean(layers: Mapping[str, Layer], kind: str = 'cov') -> dict[str, fl
     """
     if not layers:
         raise ValueError('no layer switches: there is nothing to average')
-    return {word: sum(kinds[kind].get(word, 0.0) for kinds in layers.values()) / len(layers)
-            for word in words_of(layers)}
+    return {
+        word: sum(kinds[kind].get(word, 0.0) for kinds in layers.values()) / len(layers) for word in words_of(layers)
+    }
 
 
 def task_mean(networks: Sequence[Mapping[str, Layer]], kind: str = 'cov') -> dict[str, float]:
@@ -90,13 +101,27 @@ def task_mean(networks: Sequence[Mapping[str, Layer]], kind: str = 'cov') -> dic
 def ratio_table(layers: Mapping[str, Layer], caption: str = '') -> Table:
     """A row a layer: ω and ω' of every statistic, and what each of both chooses; their averages below."""
     words, names = words_of(layers), short_names(list(layers))
-    rows = [(names[layer], *(kinds[kind].get(word) for kind in KINDS for word in words),
-             *(chosen(kinds[kind], kind) for kind in KINDS)) for layer, kinds in layers.items()]
+    rows = [
+        (
+            names[layer],
+            *(kinds[kind].get(word) for kind in KINDS for word in words),
+            *(chosen(kinds[kind], kind) for kind in KINDS),
+        )
+        for layer, kinds in layers.items()
+    ]
     means = {kind: network_mean(layers, kind) for kind in KINDS}
-    rows.append(('average', *(means[kind][word] for kind in KINDS for word in words),
-                 *(chosen(means[kind], kind) for kind in KINDS)))
-    headings = ('layer', *(f'{symbol} {word}' for symbol in KINDS.values() for word in words),
-                *(f'{symbol} chooses' for symbol in KINDS.values()))
+    rows.append(
+        (
+            'average',
+            *(means[kind][word] for kind in KINDS for word in words),
+            *(chosen(means[kind], kind) for kind in KINDS),
+        )
+    )
+    headings = (
+        'layer',
+        *(f'{symbol} {word}' for symbol in KINDS.values() for word in words),
+        *(f'{symbol} chooses' for symbol in KINDS.values()),
+    )
     return Table(headings, tuple(rows), caption, 2, frozenset({len(layers)}))
 
 
@@ -107,13 +132,30 @@ def task_table(tasks: Mapping[str, Sequence[Mapping[str, Layer]]]) -> Table:
     Args:
         tasks: label -> one or more networks' ratios by layer.
     """
-    words = words_of({f'{task} {index} {name}': kinds for task, networks in tasks.items()
-                      for index, layers in enumerate(networks) for name, kinds in layers.items()})
+    words = words_of(
+        {
+            f'{task} {index} {name}': kinds
+            for task, networks in tasks.items()
+            for index, layers in enumerate(networks)
+            for name, kinds in layers.items()
+        }
+    )
     rows = []
     for task, networks in tasks.items():
         means = task_mean(networks)
         pairs = [[chosen(kinds[kind], kind) for kind in KINDS] for layers in networks for kinds in layers.values()]
-        rows.append((task, len(networks), len(networks[0]), *(means.get(word) for word in words),
-                     f'{sum(b not in a.split("/") for a, b in pairs)} of {len(pairs)}'))
-    return Table(('network', 'runs', 'SW layers', *words, "ω and ω' differ"), tuple(rows),
-                 "ω' averaged over all SW layers of a network.", 2)
+        rows.append(
+            (
+                task,
+                len(networks),
+                len(networks[0]),
+                *(means.get(word) for word in words),
+                f'{sum(b not in a.split("/") for a, b in pairs)} of {len(pairs)}',
+            )
+        )
+    return Table(
+        ('network', 'runs', 'SW layers', *words, "ω and ω' differ"),
+        tuple(rows),
+        "ω' averaged over all SW layers of a network.",
+        2,
+    )

@@ -43,9 +43,9 @@ def plot_ratio_curves(layers: Mapping[str, Layer], kind: str, title: str = '', t
     names = short_names(list(layers))
     for axes, (layer, kinds) in zip(frames, layers.items()):
         _frame(axes, kinds[kind], names[layer], theme)
-    for axes in frames[len(layers):]:
+    for axes in frames[len(layers) :]:
         axes.set_visible(False)
-    for axes in frames[max(0, len(layers) - columns):len(layers)]:
+    for axes in frames[max(0, len(layers) - columns) : len(layers)]:
         axes.tick_params(labelbottom=True)
         axes.set_xlabel('iteration', color=theme.muted, fontsize=8.5)
     figure.supylabel(KINDS[kind], color=theme.muted, fontsize=10)
@@ -124,8 +124,16 @@ def _stack(axes: Axes, row: int, shares: Mapping[str, float], theme: Theme) -> N
     for word, share in sorted(shares.items(), key=lambda item: STATISTICS.index(item[0])):
         axes.barh(row, share, 0.72, left, color=shade(word, theme), edgecolor=theme.page, linewidth=0.6)
         if share >= 0.16:
-            axes.text(left + share / 2, row, f'{share:.2f}', ha='center', va='center', fontsize=7.5, color=theme.page,
-                      fontweight='bold')
+            axes.text(
+                left + share / 2,
+                row,
+                f'{share:.2f}',
+                ha='center',
+                va='center',
+                fontsize=7.5,
+                color=theme.page,
+                fontweight='bold',
+            )
         left += share
 
 
@@ -142,5 +150,13 @@ def _bar_axes(axes: Axes, rows: int, theme: Theme) -> None:
 
 def _word_legend(figure: Figure, layers: Mapping[str, Layer], theme: Theme) -> None:
     keys = [Patch(color=shade(word, theme), label=word) for word in words_of(layers)]
-    figure.legend(handles=keys, loc='outside lower center', ncols=5, frameon=False, labelcolor=theme.ink, fontsize=9,
-                  handlelength=1.0, handleheight=1.0)
+    figure.legend(
+        handles=keys,
+        loc='outside lower center',
+        ncols=5,
+        frameon=False,
+        labelcolor=theme.ink,
+        fontsize=9,
+        handlelength=1.0,
+        handleheight=1.0,
+    )

@@ -20,8 +20,15 @@ from torch.nn.modules.batchnorm import _NormBase
 from sw_mmseg.analysis.observed import observed
 from sw_mmseg.analysis.style import LIGHT, Theme, legend_above, line_axes
 
-__all__ = ['InstanceMap', 'instance_map', 'instance_statistics', 'norm_names', 'plot_instance_map',
-           'reference_statistics', 'statistic_distances']
+__all__ = [
+    'InstanceMap',
+    'instance_map',
+    'instance_statistics',
+    'norm_names',
+    'plot_instance_map',
+    'reference_statistics',
+    'statistic_distances',
+]
 
 EPS = 1e-5
 
@@ -38,8 +45,9 @@ def norm_names(model: nn.Module) -> list[str]:
     return [name for name, module in model.named_modules() if isinstance(module, (_NormBase, nn.GroupNorm))]
 
 
-def instance_statistics(model: nn.Module, norm: str, pictures: Iterable[object],
-                        forward: Callable[[object], object]) -> Tensor:
+def instance_statistics(
+    model: nn.Module, norm: str, pictures: Iterable[object], forward: Callable[[object], object]
+) -> Tensor:
     """(P, 2C) fp32: means and log deviations of the channels at the input of the norm with that name, in evaluation.
 
     Raises:
@@ -102,8 +110,9 @@ def instance_map(domains: Mapping[str, Tensor]) -> InstanceMap:
     return InstanceMap(places, (shares[0], shares[1]))
 
 
-def plot_instance_map(projection: InstanceMap, title: str = '', marked: Mapping[str, Tensor] | None = None,
-                      theme: Theme = LIGHT) -> Figure:
+def plot_instance_map(
+    projection: InstanceMap, title: str = '', marked: Mapping[str, Tensor] | None = None, theme: Theme = LIGHT
+) -> Figure:
     """A point a picture, a colour a domain.
 
     Args:
@@ -111,11 +120,24 @@ def plot_instance_map(projection: InstanceMap, title: str = '', marked: Mapping[
     """
     figure, axes = line_axes(theme, title, height=4.0)
     for index, (domain, places) in enumerate(projection.places.items()):
-        axes.scatter(places[:, 0], places[:, 1], s=18, color=theme.cycle[index % len(theme.cycle)], alpha=0.75,
-                     linewidths=0, label=domain)
+        axes.scatter(
+            places[:, 0],
+            places[:, 1],
+            s=18,
+            color=theme.cycle[index % len(theme.cycle)],
+            alpha=0.75,
+            linewidths=0,
+            label=domain,
+        )
         for number, picture in enumerate((marked or {}).get(domain, []), 1):
-            axes.annotate(str(number), places[int(picture)].tolist(), color=theme.ink, fontsize=8, xytext=(3, 3),
-                          textcoords='offset points')
+            axes.annotate(
+                str(number),
+                places[int(picture)].tolist(),
+                color=theme.ink,
+                fontsize=8,
+                xytext=(3, 3),
+                textcoords='offset points',
+            )
     for set_label, share, name in zip((axes.set_xlabel, axes.set_ylabel), projection.shares, ('first', 'second')):
         set_label(f'{name} direction, {100 * share:.0f}% of the variance')
     axes.tick_params(labelbottom=False, labelleft=False)

@@ -74,5 +74,8 @@ class LabelFree:
         if not self._samples:
             raise ValueError('no image was added')
         pixels = torch.cat(self._samples)
-        return {'entropy': float(entropy(pixels).mean()), 'information': information(pixels),
-                'neighbourhoods': neighbourhood_density(pixels)}
+        return {
+            'entropy': float(entropy(pixels).mean()),
+            'information': information(pixels),
+            'neighbourhoods': neighbourhood_density(pixels),
+        }

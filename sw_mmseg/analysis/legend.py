@@ -30,11 +30,12 @@ def with_legend(picture: np.ndarray, labels: np.ndarray, classes: Sequence[str],
         H×(W + panel)×3 uint8 RGB. Where the height does not take all classes, the largest are shown, and how many
         more there are.
     """
-    counts = np.bincount(labels.ravel(), minlength=256)[:len(classes)]
+    counts = np.bincount(labels.ravel(), minlength=256)[: len(classes)]
     rows = max(1, (picture.shape[0] - 4) // LINE)
-    texts = {int(i): f'{classes[i]} {100 * counts[i] / max(labels.size, 1):.0f}%' for i in np.argsort(-counts)
-             if counts[i]}
-    shown = sorted(list(texts)[:rows if len(texts) <= rows else rows - 1])  # the largest, in the classes' order
+    texts = {
+        int(i): f'{classes[i]} {100 * counts[i] / max(labels.size, 1):.0f}%' for i in np.argsort(-counts) if counts[i]
+    }
+    shown = sorted(list(texts)[: rows if len(texts) <= rows else rows - 1])  # the largest, in the classes' order
     lines = {texts[index]: tuple(map(int, palette[index])) for index in shown}
     if len(shown) < len(texts):
         lines[f'+ {len(texts) - len(shown)} more'] = PAGE

@@ -15,8 +15,18 @@ from matplotlib.figure import Figure
 from sw_mmseg.analysis.predictions import Palette, colour, image_bytes
 from sw_mmseg.analysis.style import DARK, LIGHT, Theme, figure_png
 
-__all__ = ['STYLE', 'class_legend', 'commands', 'details', 'facts', 'figure', 'heading', 'paragraph', 'side_by_side',
-           'tiles']
+__all__ = [
+    'STYLE',
+    'class_legend',
+    'commands',
+    'details',
+    'facts',
+    'figure',
+    'heading',
+    'paragraph',
+    'side_by_side',
+    'tiles',
+]
 
 STYLE = """
 :root{color-scheme:light dark;--page:#f6f7f9;--card:#fff;--ink:#1d2430;--muted:#5c6676;--line:#dfe3ea;--accent:#2f6fde;
@@ -68,8 +78,10 @@ def figure(draw: Callable[[Theme], Figure], alt: str, caption: str = '') -> str:
     """A chart in both themes; the reader's setting picks one. `alt` says in words what the chart shows."""
     light, dark = (data_uri(figure_png(draw, theme), 'png') for theme in (LIGHT, DARK))
     below = f'<figcaption>{html.escape(caption)}</figcaption>' if caption else ''
-    return (f'<figure><picture><source media="(prefers-color-scheme: dark)" srcset="{dark}">'
-            f'<img src="{light}" alt="{html.escape(alt)}"></picture>{below}</figure>')
+    return (
+        f'<figure><picture><source media="(prefers-color-scheme: dark)" srcset="{dark}">'
+        f'<img src="{light}" alt="{html.escape(alt)}"></picture>{below}</figure>'
+    )
 
 
 def side_by_side(fragments: Sequence[str]) -> str:
@@ -91,15 +103,19 @@ def tiles(row: Mapping[str, np.ndarray], palette: Palette, subject: str) -> str:
         source = data_uri(content, 'jpeg' if photo else 'png')
         name = html.escape(title)
         size = f'width="{picture.shape[1]}" height="{picture.shape[0]}"'
-        parts.append(f'<figure><img{" class=photo" if photo else ""} src="{source}" {size} '
-                     f'alt="{html.escape(subject)}: {name}"><figcaption>{name}</figcaption></figure>')
+        parts.append(
+            f'<figure><img{" class=photo" if photo else ""} src="{source}" {size} '
+            f'alt="{html.escape(subject)}: {name}"><figcaption>{name}</figcaption></figure>'
+        )
     return f'<div class="tiles">{"".join(parts)}</div>'
 
 
 def class_legend(classes: Sequence[str], palette: Palette) -> str:
     """Every class beside its colour, and void (255), which is drawn black."""
-    keys = [f'<li><i style="background:rgb({r},{g},{b})"></i>{html.escape(name)}</li>'
-            for name, (r, g, b) in zip(classes, palette)]
+    keys = [
+        f'<li><i style="background:rgb({r},{g},{b})"></i>{html.escape(name)}</li>'
+        for name, (r, g, b) in zip(classes, palette)
+    ]
     keys.append('<li><i style="background:#000"></i>void, not counted</li>')
     return f'<ul class="legend" aria-label="Classes and their colours">{"".join(keys)}</ul>'
 

@@ -24,7 +24,7 @@ VOID = 255
 def colour(labels: np.ndarray, palette: Palette, void: tuple[int, int, int] = (0, 0, 0)) -> np.ndarray:
     """H×W ids -> H×W×3 uint8. Id 255 becomes `void`; another id the palette does not know is a `ValueError`."""
     table = np.zeros((256, 3), np.uint8)
-    table[:len(palette)] = palette
+    table[: len(palette)] = palette
     table[VOID] = void
     values = np.unique(labels)
     unknown = values[(values != VOID) & ((values < 0) | (values >= len(palette)))]
@@ -53,8 +53,14 @@ def image_bytes(image: np.ndarray, kind: str = 'png', quality: int = 88) -> byte
     return out.getvalue()
 
 
-def contact_sheet(rows: Sequence[Mapping[str, np.ndarray]], classes: Sequence[str], palette: Palette,
-                  theme: Theme = LIGHT, tile_width: int = 320, gap: int = 8) -> np.ndarray:
+def contact_sheet(
+    rows: Sequence[Mapping[str, np.ndarray]],
+    classes: Sequence[str],
+    palette: Palette,
+    theme: Theme = LIGHT,
+    tile_width: int = 320,
+    gap: int = 8,
+) -> np.ndarray:
     """One row an image, one titled column a picture, a legend of the classes that occur below.
 
     Args:
@@ -84,8 +90,15 @@ def contact_sheet(rows: Sequence[Mapping[str, np.ndarray]], classes: Sequence[st
             top = head + r * (tile[0] + gap)
             figure.figimage(pixels, gap + c * (tile[1] + gap), sheet_height - top - tile[0])
     for c, title in enumerate(titles):
-        figure.text((gap + (c + 0.5) * tile[1] + c * gap) / sheet_width, 1 - head / 2 / sheet_height, title,
-                    ha='center', va='center', color=theme.ink, fontsize=11)
+        figure.text(
+            (gap + (c + 0.5) * tile[1] + c * gap) / sheet_width,
+            1 - head / 2 / sheet_height,
+            title,
+            ha='center',
+            va='center',
+            color=theme.ink,
+            fontsize=11,
+        )
     if shown:
         _draw_legend(figure, [(classes[i], palette[i]) for i in shown], per_line, theme)
     return _rasterise(figure)
@@ -93,8 +106,17 @@ def contact_sheet(rows: Sequence[Mapping[str, np.ndarray]], classes: Sequence[st
 
 def _draw_legend(figure: Figure, colours: Sequence[tuple[str, Sequence[int]]], per_line: int, theme: Theme) -> None:
     keys = [Patch(color=np.asarray(rgb) / 255, label=name) for name, rgb in colours]
-    figure.legend(handles=keys, loc='lower center', ncols=min(per_line, len(keys)), frameon=False,
-                  labelcolor=theme.ink, fontsize=10, handlelength=1.2, handleheight=1.0, borderaxespad=0.3)
+    figure.legend(
+        handles=keys,
+        loc='lower center',
+        ncols=min(per_line, len(keys)),
+        frameon=False,
+        labelcolor=theme.ink,
+        fontsize=10,
+        handlelength=1.2,
+        handleheight=1.0,
+        borderaxespad=0.3,
+    )
 
 
 def _classes_that_occur(rows: Sequence[Mapping[str, np.ndarray]], count: int) -> list[int]:
@@ -111,6 +133,7 @@ def _resize(picture: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
 
 def _rasterise(figure: Figure) -> np.ndarray:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
+
     canvas = FigureCanvasAgg(figure)
     canvas.draw()
     return np.asarray(canvas.buffer_rgba())[..., :3].copy()

@@ -19,8 +19,18 @@ from sw_mmseg.files import whole_file
 
 __all__ = ['Section', 'environment', 'write_report']
 
-PACKAGES = ('sw_mmseg', 'torch', 'torchvision', 'onedl-mmcv', 'onedl-mmengine', 'onedl-mmsegmentation', 'mmcv',
-            'mmengine', 'mmsegmentation', 'numpy')
+PACKAGES = (
+    'sw_mmseg',
+    'torch',
+    'torchvision',
+    'onedl-mmcv',
+    'onedl-mmengine',
+    'onedl-mmsegmentation',
+    'mmcv',
+    'mmengine',
+    'mmsegmentation',
+    'numpy',
+)
 
 
 @dataclass(frozen=True)
@@ -31,8 +41,9 @@ class Section:
     fragments: tuple[str, ...]
 
 
-def write_report(path: str | Path, title: str, lead: Sequence[str], sections: Sequence[Section],
-                 max_bytes: int = 10_000_000) -> int:
+def write_report(
+    path: str | Path, title: str, lead: Sequence[str], sections: Sequence[Section], max_bytes: int = 10_000_000
+) -> int:
     """Write the page in one step (a reader never sees half of it) and return its size in bytes.
 
     Args:
@@ -44,10 +55,12 @@ def write_report(path: str | Path, title: str, lead: Sequence[str], sections: Se
     """
     body = ''.join(f'<section><h2>{html.escape(s.heading)}</h2>{"".join(s.fragments)}</section>' for s in sections)
     top = ''.join(f'<p class="lead">{html.escape(text)}</p>' for text in lead)
-    page = ('<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">'
-            '<meta name="viewport" content="width=device-width,initial-scale=1">'
-            f'<title>{html.escape(title)}</title><style>{STYLE}</style></head>\n'
-            f'<body><main><h1>{html.escape(title)}</h1>{top}\n{body}</main></body></html>\n')
+    page = (
+        '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">'
+        '<meta name="viewport" content="width=device-width,initial-scale=1">'
+        f'<title>{html.escape(title)}</title><style>{STYLE}</style></head>\n'
+        f'<body><main><h1>{html.escape(title)}</h1>{top}\n{body}</main></body></html>\n'
+    )
     content = page.encode()
     faults = page_faults(page)
     if len(content) > max_bytes:
@@ -94,7 +107,7 @@ def page_faults(page: str) -> list[str]:
     reader.feed(page)
     reader.close()
     unclosed = [f'<{tag}> is not closed' for tag in reader.open]
-    style = page[page.find('<style>'):page.find('</style>')]
+    style = page[page.find('<style>') : page.find('</style>')]
     fetched = ['the style sheet fetches something'] if 'url(' in style or '@import' in style else []
     return reader.faults + unclosed + fetched
 
@@ -105,13 +118,17 @@ def environment() -> dict[str, str]:
         cores = len(os.sched_getaffinity(0))
     except AttributeError:  # only Linux tells which cores are ours
         cores = os.cpu_count() or 1
-    values = {'Python': platform.python_version(), 'platform': f'{platform.system()} {platform.machine()}',
-              'CPU cores': str(cores)}
+    values = {
+        'Python': platform.python_version(),
+        'platform': f'{platform.system()} {platform.machine()}',
+        'CPU cores': str(cores),
+    }
     for name in PACKAGES:
         try:
             values[name] = metadata.version(name)
         except metadata.PackageNotFoundError:
             continue
     import torch
+
     device = torch.cuda.get_device_name() if torch.cuda.is_available() else 'none'
     return {**values, 'GPU': device}

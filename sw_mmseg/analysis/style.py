@@ -32,10 +32,20 @@ class Theme:
     cycle: tuple[str, ...]
 
 
-LIGHT = Theme('#ffffff', '#1d2430', '#667085', '#e3e7ee', ('#2f6fde', '#e08a00', '#0f9d76', '#b4439c', '#6b7280',
-                                                                     '#8b5e34', '#12a5c9', '#d4425a'))
-DARK = Theme('#161b22', '#e6eaf0', '#98a2b3', '#2b3340', ('#6ea3ff', '#ffb547', '#3fd0a4', '#e584d0', '#a3aab8',
-                                                                    '#c99a6b', '#5fd3ee', '#ff7a8f'))
+LIGHT = Theme(
+    '#ffffff',
+    '#1d2430',
+    '#667085',
+    '#e3e7ee',
+    ('#2f6fde', '#e08a00', '#0f9d76', '#b4439c', '#6b7280', '#8b5e34', '#12a5c9', '#d4425a'),
+)
+DARK = Theme(
+    '#161b22',
+    '#e6eaf0',
+    '#98a2b3',
+    '#2b3340',
+    ('#6ea3ff', '#ffb547', '#3fd0a4', '#e584d0', '#a3aab8', '#c99a6b', '#5fd3ee', '#ff7a8f'),
+)
 
 
 def series_colours(labels: Iterable[str], theme: Theme) -> dict[str, str]:

@@ -87,6 +87,7 @@ def per_class_table(classes: Sequence[str], columns: Mapping[str, Sequence[float
 
 def to_markdown(table: Table) -> str:
     """A GitHub table, numbers to the right, the caption as a line below."""
+
     def line(cells: Sequence[str]) -> str:
         return '| ' + ' | '.join(c.replace('|', '\\|') for c in cells) + ' |'
 
@@ -124,5 +125,7 @@ def to_html(table: Table) -> str:
         body.append(f'<tr{" class=strong" if index in table.strong else ""}>{first}{cells}</tr>')
     caption = f'<figcaption>{html.escape(table.caption)}</figcaption>' if table.caption else ''
     newline = '\n'
-    return (f'<figure><div class="scroll"><table><thead><tr>{head}</tr></thead>\n'
-            f'<tbody>{newline.join(body)}</tbody></table></div>{caption}</figure>')
+    return (
+        f'<figure><div class="scroll"><table><thead><tr>{head}</tr></thead>\n'
+        f'<tbody>{newline.join(body)}</tbody></table></div>{caption}</figure>'
+    )

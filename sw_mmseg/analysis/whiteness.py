@@ -67,15 +67,23 @@ class _Collector:
         cov = self.products / self.count - mean[:, :, None] * mean[:, None, :]
         identity = torch.eye(cov.shape[-1], dtype=cov.dtype, device=cov.device)
         together = torch.linalg.matrix_norm(cov - identity) / cov.shape[-1] ** 0.5
-        values = {key: torch.cat([getattr(d, key).flatten() for d in self.diagnoses])
-                  for key in ('image_distance', 'condition', 'newton_residual')}
-        return Whiteness(name, values['image_distance'].median().item(), together.mean().item(),
-                         values['condition'].median().item(), values['condition'].max().item(),
-                         values['newton_residual'].median().item())
+        values = {
+            key: torch.cat([getattr(d, key).flatten() for d in self.diagnoses])
+            for key in ('image_distance', 'condition', 'newton_residual')
+        }
+        return Whiteness(
+            name,
+            values['image_distance'].median().item(),
+            together.mean().item(),
+            values['condition'].median().item(),
+            values['condition'].max().item(),
+            values['newton_residual'].median().item(),
+        )
 
 
-def measure_whiteness(model: nn.Module, pictures: Iterable[object],
-                      forward: Callable[[object], object]) -> list[Whiteness]:
+def measure_whiteness(
+    model: nn.Module, pictures: Iterable[object], forward: Callable[[object], object]
+) -> list[Whiteness]:
     """Every SW layer of `model` that `forward(picture)` runs, in the order of registration, in evaluation.
 
     Raises:
@@ -97,11 +105,33 @@ def measure_whiteness(model: nn.Module, pictures: Iterable[object],
 def whiteness_table(domains: Mapping[str, Sequence[Whiteness]], caption: str = '') -> Table:
     """A row a layer and domain."""
     names = short_names([one.layer for one in next(iter(domains.values()))])
-    rows = [(names[one.layer], domain, one.picture, one.together, f'{one.condition:.3g}',
-             f'{one.worst_condition:.3g}', f'{one.newton_residual:.2g}')
-            for layer in zip(*domains.values(), strict=True) for domain, one in zip(domains, layer)]
-    return Table(('layer', 'domain', 'a picture from white', 'all together', 'condition, median', 'condition, worst',
-                  'Newton residual'), tuple(rows), caption, 3)
+    rows = [
+        (
+            names[one.layer],
+            domain,
+            one.picture,
+            one.together,
+            f'{one.condition:.3g}',
+            f'{one.worst_condition:.3g}',
+            f'{one.newton_residual:.2g}',
+        )
+        for layer in zip(*domains.values(), strict=True)
+        for domain, one in zip(domains, layer)
+    ]
+    return Table(
+        (
+            'layer',
+            'domain',
+            'a picture from white',
+            'all together',
+            'condition, median',
+            'condition, worst',
+            'Newton residual',
+        ),
+        tuple(rows),
+        caption,
+        3,
+    )
 
 
 def plot_whiteness(domains: Mapping[str, Sequence[Whiteness]], title: str = '', theme: Theme = LIGHT) -> Figure:
@@ -111,13 +141,31 @@ def plot_whiteness(domains: Mapping[str, Sequence[Whiteness]], title: str = '', 
     figure, axes = line_axes(theme, title, height=3.2)
     for index, (domain, layers) in enumerate(domains.items()):
         colour, places = theme.cycle[index % len(theme.cycle)], range(1, len(layers) + 1)
-        axes.plot(places, [one.picture for one in layers], color=colour, marker='o', markersize=4,
-                  label=f'{domain}, a picture')
-        axes.plot(places, [one.together for one in layers], color=colour, marker='o', markersize=4, linestyle='--',
-                  label=f'{domain}, all together')
+        axes.plot(
+            places,
+            [one.picture for one in layers],
+            color=colour,
+            marker='o',
+            markersize=4,
+            label=f'{domain}, a picture',
+        )
+        axes.plot(
+            places,
+            [one.together for one in layers],
+            color=colour,
+            marker='o',
+            markersize=4,
+            linestyle='--',
+            label=f'{domain}, all together',
+        )
     names = short_names([one.layer for one in layers])
-    axes.set_xticks(places, [names[one.layer] for one in layers], rotation=45 if len(layers) > 5 else 0,
-                    ha='right' if len(layers) > 5 else 'center', fontsize=8)
+    axes.set_xticks(
+        places,
+        [names[one.layer] for one in layers],
+        rotation=45 if len(layers) > 5 else 0,
+        ha='right' if len(layers) > 5 else 'center',
+        fontsize=8,
+    )
     axes.set_ylim(bottom=0)
     axes.set_ylabel('‖cov − I‖ / √D')
     figure.set_figheight(figure.get_figheight() + 0.19 * legend_above(axes, theme, 0.5))

@@ -49,8 +49,10 @@ def measure_growth(make_step: Callable[..., Callable[[], None]], args: argparse.
     medians = _medians({name: make_step(norm, (n, CHANNELS, side, side), args) for name, norm in norms.items()}, args)
     over_groups = {BASELINE: [medians[BASELINE]] * len(GROUP_SIZES), 'SWa': [medians[str(d)] for d in GROUP_SIZES]}
     pixels = [n * side * side for n, side in BATCHES]
-    return [_growth(f'N·L, at C = {CHANNELS}, D = 16', pixels, over_pixels, 3),
-            _growth(f'D, at {n}×{CHANNELS}×{side}×{side}', GROUP_SIZES, over_groups, len(GROUP_SIZES))]
+    return [
+        _growth(f'N·L, at C = {CHANNELS}, D = 16', pixels, over_pixels, 3),
+        _growth(f'D, at {n}×{CHANNELS}×{side}×{side}', GROUP_SIZES, over_groups, len(GROUP_SIZES)),
+    ]
 
 
 def fit_slope(sizes: list[int], times: list[float]) -> float:
@@ -61,8 +63,7 @@ def fit_slope(sizes: list[int], times: list[float]) -> float:
 
 def render_growth(growth: Growth) -> str:
     """Markdown: a row a norm, a column a size, and the exponent."""
-    rows = [[name, *map(digits, values), f'{growth.slopes[name]:.2f}']
-            for name, values in growth.times.items()]
+    rows = [[name, *map(digits, values), f'{growth.slopes[name]:.2f}'] for name, values in growth.times.items()]
     which = 'all' if growth.fitted == len(growth.sizes) else f'the last {growth.fitted}'
     header = ['norm', *map(str, growth.sizes), f'slope of {which}']
     return f'**growth with {growth.title}**, forward + backward, float32: ms\n\n{markdown(header, rows)}'

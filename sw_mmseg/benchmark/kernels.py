@@ -16,8 +16,18 @@ from sw_mmseg.benchmark.norms import BASELINE, NORMS
 __all__ = ['layer_rows', 'missing', 'pass_rows', 'sweep', 'time_layers', 'time_passes', 'title']
 
 LAYERS = (BASELINE, 'BW', 'SWa', 'SWb', 'BN')
-TILES = [(16, 32, 1, 3), (16, 64, 1, 1), (16, 64, 1, 2), (16, 64, 1, 3), (16, 128, 2, 1), (16, 128, 2, 2),
-         (16, 128, 2, 3), (32, 32, 1, 2), (32, 64, 2, 2), (32, 64, 2, 3)]  # rows, pixels, warps, stages
+TILES = [
+    (16, 32, 1, 3),
+    (16, 64, 1, 1),
+    (16, 64, 1, 2),
+    (16, 64, 1, 3),
+    (16, 128, 2, 1),
+    (16, 128, 2, 2),
+    (16, 128, 2, 3),
+    (32, 32, 1, 2),
+    (32, 64, 2, 2),
+    (32, 64, 2, 3),
+]  # rows, pixels, warps, stages
 Work = Callable[[], object]
 
 
@@ -131,11 +141,20 @@ def title(shape: tuple[int, ...], dtype: str, args: argparse.Namespace) -> str:
 
 def pass_rows(name: str, results: dict[str, tuple]) -> list[list[str]]:
     """Rows of the table of passes: time, bytes a second, and share of the rate of a copy."""
-    return [[name, *(f'{microseconds:.0f} µs, {rate:.0f} GB/s ({share:.0%})'
-                     for microseconds, rate, share in results.values())]]
+    return [
+        [
+            name,
+            *(
+                f'{microseconds:.0f} µs, {rate:.0f} GB/s ({share:.0%})'
+                for microseconds, rate, share in results.values()
+            ),
+        ]
+    ]
 
 
 def layer_rows(name: str, results: dict[str, tuple]) -> list[list[str]]:
     """Rows of the table of layers: time, and its ratio to BatchNorm."""
-    return [[name, norm, *(f'{ms:.3f} ms ({ratio:.2f})' for ms, ratio in (values[:2], values[2:]))]
-            for norm, values in results.items()]
+    return [
+        [name, norm, *(f'{ms:.3f} ms ({ratio:.2f})' for ms, ratio in (values[:2], values[2:]))]
+        for norm, values in results.items()
+    ]

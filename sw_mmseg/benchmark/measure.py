@@ -20,8 +20,19 @@ from pathlib import Path
 import torch
 from torch.autograd.profiler import profile
 
-__all__ = ['MIB', 'check_common', 'digits', 'environment', 'in_turn', 'markdown', 'median_ratio', 'milliseconds',
-           'peak_mib', 'synchronise', 'write']
+__all__ = [
+    'MIB',
+    'check_common',
+    'digits',
+    'environment',
+    'in_turn',
+    'markdown',
+    'median_ratio',
+    'milliseconds',
+    'peak_mib',
+    'synchronise',
+    'write',
+]
 
 MIB = 2**20
 os.environ.setdefault('KINETO_LOG_LEVEL', '5')  # the profiler else reports that a machine has no GPU
@@ -57,14 +68,20 @@ def milliseconds(work: Callable[[], object], device: str, repeats: int = 1) -> f
     return (time.perf_counter() - start) * 1e3 / repeats
 
 
-def in_turn(work: dict[str, Callable[[], object]], device: str, rounds: int, warmup: int, repeats: int = 1,
-            progress: Callable[[int], None] | None = None) -> dict[str, list[float]]:
+def in_turn(
+    work: dict[str, Callable[[], object]],
+    device: str,
+    rounds: int,
+    warmup: int,
+    repeats: int = 1,
+    progress: Callable[[int], None] | None = None,
+) -> dict[str, list[float]]:
     """Milliseconds of every candidate in every round; `warmup` rounds before them do not count."""
     times: dict[str, list[float]] = {name: [] for name in work}
     for index in range(warmup + rounds):
         if progress is not None:
             progress(index)
-        for name in list(work)[::1 if index % 2 else -1]:
+        for name in list(work)[:: 1 if index % 2 else -1]:
             times[name].append(milliseconds(work[name], device, repeats))
     return {name: values[warmup:] for name, values in times.items()}
 

@@ -17,8 +17,16 @@ from sw_mmseg.benchmark.measure import in_turn, markdown, median_ratio, peak_mib
 from sw_mmseg.benchmark.networks import Classifier, PSPNet, VGG16DeepLab, put_norm
 from sw_mmseg.benchmark.norms import NORMS
 
-__all__ = ['BASELINE', 'NETWORKS', 'SITE_NORMS', 'cudnn_search', 'describe', 'measure', 'render_network',
-           'render_table_5']
+__all__ = [
+    'BASELINE',
+    'NETWORKS',
+    'SITE_NORMS',
+    'cudnn_search',
+    'describe',
+    'measure',
+    'render_network',
+    'render_table_5',
+]
 
 
 class Workload(NamedTuple):
@@ -40,8 +48,10 @@ NETWORKS = {
     'vgg16': Workload('VGG16 DeepLab-v2', VGG16DeepLab, None, (1, 720, 1280), (1, 128, 256), 19, True),
 }
 BASELINE = 'BN'
-SITE_NORMS = {BASELINE: nn.BatchNorm2d, **{name: NORMS[name] for name in ('SN', 'BW', 'IW', 'SWa', 'SWb', 'BW eigh',
-                                                                         'SWa eigh', 'SWb eigh')}}
+SITE_NORMS = {
+    BASELINE: nn.BatchNorm2d,
+    **{name: NORMS[name] for name in ('SN', 'BW', 'IW', 'SWa', 'SWb', 'BW eigh', 'SWa eigh', 'SWb eigh')},
+}
 # Table 5, seconds an iteration on a V100: ImageNet, Cityscapes. Its iterative whitening is Newton's, its svd our eigh.
 TABLE_5 = {'BN': (0.27, 0.52), 'BW eigh': (0.79, 1.09), 'SWa eigh': (1.04, 1.24), 'SWa': (0.36, 0.67)}
 GOALS = (1.05, 1.02)  # of SWa to BN: time, peak memory
@@ -96,16 +106,22 @@ def measure(workload: Workload, args: argparse.Namespace) -> dict[str, Result]:
         memory[norm] = peak_mib(lambda norm=norm: build_step(workload, norm, args), args.device)
     steps = {norm: build_step(workload, norm, args) for norm in args.norms}
     total = args.warmup + args.rounds
-    times = in_turn(steps, args.device, args.rounds, args.warmup,
-                    progress=lambda index: print(f'  round {index + 1} of {total}', flush=True))
+    times = in_turn(
+        steps,
+        args.device,
+        args.rounds,
+        args.warmup,
+        progress=lambda index: print(f'  round {index + 1} of {total}', flush=True),
+    )
     results = {}
     for norm, step in steps.items():
         if not math.isfinite(float(step())):
             raise SystemExit(f'{workload.title} with {norm}: the loss is not finite, so its times mean nothing')
         ratios = sorted(duration / base for duration, base in zip(times[norm], times[BASELINE]))
         quartiles = (ratios[len(ratios) // 4], ratios[-1 - len(ratios) // 4])
-        results[norm] = Result(statistics.median(times[norm]), median_ratio(times[norm], times[BASELINE]), quartiles,
-                               memory[norm])
+        results[norm] = Result(
+            statistics.median(times[norm]), median_ratio(times[norm], times[BASELINE]), quartiles, memory[norm]
+        )
     return results
 
 
@@ -117,7 +133,7 @@ def sites_of(workload: Workload) -> int:
 def describe(workload: Workload, args: argparse.Namespace) -> str:
     """Network, sites, batch and size, as tables name them."""
     batch, height, width = shape_of(workload, args)
-    shrunk = '' if (batch, height, width) == workload.full else f" (shrunk from {'×'.join(map(str, workload.full))})"
+    shrunk = '' if (batch, height, width) == workload.full else f' (shrunk from {"×".join(map(str, workload.full))})'
     channels = '' if args.width == 1 else f', channels × {args.width}'
     return f'{workload.title}, {sites_of(workload)} sites, batch {batch} of {height}×{width}{shrunk}{channels}'
 
@@ -125,8 +141,17 @@ def describe(workload: Workload, args: argparse.Namespace) -> str:
 def render_network(workload: Workload, results: dict[str, Result], args: argparse.Namespace) -> str:
     """Markdown: a row a norm."""
     base = results[BASELINE].memory
-    rows = [[norm, f'{r.time:.1f}', f'{r.ratio:.3f}', f'{r.quartiles[0]:.3f} to {r.quartiles[1]:.3f}',
-             f'{r.memory:.0f}', f'{r.memory / base:.3f}'] for norm, r in results.items()]
+    rows = [
+        [
+            norm,
+            f'{r.time:.1f}',
+            f'{r.ratio:.3f}',
+            f'{r.quartiles[0]:.3f} to {r.quartiles[1]:.3f}',
+            f'{r.memory:.0f}',
+            f'{r.memory / base:.3f}',
+        ]
+        for norm, r in results.items()
+    ]
     table = markdown(['norm', 'ms a step', 'ratio to BN', 'its quartiles', 'MiB at the peak', 'ratio to BN'], rows)
     return f'**{describe(workload, args)}**\n\n{table}{render_goal(results)}'
 
@@ -135,8 +160,10 @@ def render_goal(results: dict[str, Result]) -> str:
     if 'SWa' not in results:
         return ''
     ratios = (results['SWa'].ratio, results['SWa'].memory / results[BASELINE].memory)
-    parts = [f'{quantity} {ratio:.3f} (goal {goal}: {"met" if ratio <= goal else "missed"})'
-             for quantity, ratio, goal in zip(('time', 'peak memory'), ratios, GOALS)]
+    parts = [
+        f'{quantity} {ratio:.3f} (goal {goal}: {"met" if ratio <= goal else "missed"})'
+        for quantity, ratio, goal in zip(('time', 'peak memory'), ratios, GOALS)
+    ]
     return f'\nSWa to BN: {", ".join(parts)}.\n'
 
 
@@ -152,13 +179,31 @@ def render_table_5(measured: dict[str, dict[str, Result]], args: argparse.Namesp
         paper = [f'{value:.2f} ({value / base:.2f})' for value, base in zip(seconds, TABLE_5[BASELINE])]
         method, _, eigh = norm.partition(' ')
         whitening = '-' if norm == BASELINE else 'svd / eigh' if eigh else 'iterative / Newton, T = 5'
-        rows.append([method, whitening, paper[0], cell('resnet50', norm), paper[1],
-                     *(cell(network, norm) for network in ('pspnet7', 'pspnet14', 'vgg16'))])
-    header = ['ResNet50 with', 'whitening', 'ImageNet, paper', 'ImageNet, here', 'Cityscapes, paper',
-              'PSPNet, 7 sites, here', 'PSPNet, 14 sites, here', 'VGG16 DeepLab-v2, here']
+        rows.append(
+            [
+                method,
+                whitening,
+                paper[0],
+                cell('resnet50', norm),
+                paper[1],
+                *(cell(network, norm) for network in ('pspnet7', 'pspnet14', 'vgg16')),
+            ]
+        )
+    header = [
+        'ResNet50 with',
+        'whitening',
+        'ImageNet, paper',
+        'ImageNet, here',
+        'Cityscapes, paper',
+        'PSPNet, 7 sites, here',
+        'PSPNet, 14 sites, here',
+        'VGG16 DeepLab-v2, here',
+    ]
     sizes = '; '.join(describe(NETWORKS[name], args) for name in measured)
-    return ('**Table 5 of the paper (V100, 7 sites, batch size not told) and the same here**: seconds a training '
-            f'iteration (ratio to BN). Here: {sizes}.\n\n{markdown(header, rows)}')
+    return (
+        '**Table 5 of the paper (V100, 7 sites, batch size not told) and the same here**: seconds a training '
+        f'iteration (ratio to BN). Here: {sizes}.\n\n{markdown(header, rows)}'
+    )
 
 
 @contextmanager

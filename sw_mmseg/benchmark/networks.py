@@ -39,8 +39,9 @@ class Bottleneck(nn.Module):
         self.bn3 = nn.BatchNorm2d(4 * channels)
         self.downsample = None
         if stride > 1 or in_channels != 4 * channels:
-            self.downsample = nn.Sequential(nn.Conv2d(in_channels, 4 * channels, 1, stride, bias=False),
-                                            nn.BatchNorm2d(4 * channels))
+            self.downsample = nn.Sequential(
+                nn.Conv2d(in_channels, 4 * channels, 1, stride, bias=False), nn.BatchNorm2d(4 * channels)
+            )
 
     def forward(self, x: Tensor) -> Tensor:
         """N×C×H×W to N×4C×H/s×W/s."""
@@ -96,12 +97,15 @@ class PSPNet(nn.Module):
         self.backbone = ResNet50(width, dilated=True)
         third, fourth = self.backbone.out_channels
         hidden = scaled(512, width)
-        self.pyramid = nn.ModuleList(nn.Sequential(nn.AdaptiveAvgPool2d(size), *_block(fourth, hidden, 1))
-                                     for size in bins)
-        self.head = nn.Sequential(*_block(fourth + len(bins) * hidden, hidden, 3), nn.Dropout2d(0.1),
-                                  nn.Conv2d(hidden, classes, 1))
-        self.auxiliary = nn.Sequential(*_block(third, hidden // 2, 3), nn.Dropout2d(0.1),
-                                       nn.Conv2d(hidden // 2, classes, 1))
+        self.pyramid = nn.ModuleList(
+            nn.Sequential(nn.AdaptiveAvgPool2d(size), *_block(fourth, hidden, 1)) for size in bins
+        )
+        self.head = nn.Sequential(
+            *_block(fourth + len(bins) * hidden, hidden, 3), nn.Dropout2d(0.1), nn.Conv2d(hidden, classes, 1)
+        )
+        self.auxiliary = nn.Sequential(
+            *_block(third, hidden // 2, 3), nn.Dropout2d(0.1), nn.Conv2d(hidden // 2, classes, 1)
+        )
 
     def forward(self, images: Tensor, labels: Tensor) -> Tensor:
         """The cross entropy of N×3×H×W images with N×H×W labels, with the auxiliary head."""
@@ -153,8 +157,11 @@ def put_norm(network: nn.Module, make_norm: Callable[[int], nn.Module], k: int |
 
 
 def _block(in_channels: int, channels: int, kernel: int) -> list[nn.Module]:
-    return [nn.Conv2d(in_channels, channels, kernel, padding=kernel // 2, bias=False), nn.BatchNorm2d(channels),
-            nn.ReLU(inplace=True)]
+    return [
+        nn.Conv2d(in_channels, channels, kernel, padding=kernel // 2, bias=False),
+        nn.BatchNorm2d(channels),
+        nn.ReLU(inplace=True),
+    ]
 
 
 def _convolution(in_channels: int, channels: int, dilation: int) -> nn.Conv2d:

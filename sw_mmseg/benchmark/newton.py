@@ -28,8 +28,15 @@ def roots_of(args: argparse.Namespace) -> dict[str, Root]:
 
 def make_layer(channels: int, eps: float, root: Root, **options) -> SwitchWhiten2d:
     method, iterations = root
-    return SwitchWhiten2d(channels, eps=eps, statistics=('bw',), group_size=GROUP_SIZE, inverse_sqrt=method,
-                          iterations=iterations or 5, **options)
+    return SwitchWhiten2d(
+        channels,
+        eps=eps,
+        statistics=('bw',),
+        group_size=GROUP_SIZE,
+        inverse_sqrt=method,
+        iterations=iterations or 5,
+        **options,
+    )
 
 
 def tensor_options(args: argparse.Namespace) -> dict:
@@ -84,8 +91,10 @@ def feature_table(features: dict[str, Tensor], eps: float, args: argparse.Namesp
         values = torch.linalg.eigvalsh(batch_covariances(x))
         condition = statistics.median((values[:, -1] / values[:, 0].clamp_min(1e-30)).tolist())
         with torch.no_grad():
-            layers = [torch.nn.BatchNorm2d(x.shape[1], eps=eps, affine=False, **tensor_options(args)),
-                      *(make_layer(x.shape[1], eps, root, **tensor_options(args)) for root in roots_of(args).values())]
+            layers = [
+                torch.nn.BatchNorm2d(x.shape[1], eps=eps, affine=False, **tensor_options(args)),
+                *(make_layer(x.shape[1], eps, root, **tensor_options(args)) for root in roots_of(args).values()),
+            ]
             left = [residual(batch_covariances(layer(x))) for layer in layers]
         rows.append([name, f'{condition:.0e}', *(f'{value:.1e}' for value in left)])
     return markdown(['features', 'median condition of Σ', 'BatchNorm2d', *roots_of(args)], rows)
@@ -101,8 +110,10 @@ def time_table(args: argparse.Namespace) -> str:
         return lambda: layer(x).backward(grad)
 
     times = in_turn({name: step(root) for name, root in roots_of(args).items()}, args.device, args.rounds, WARMUP)
-    cells = [f'{digits(statistics.median(durations))} ({median_ratio(durations, times["eigh"]):.2f})'
-             for durations in times.values()]
+    cells = [
+        f'{digits(statistics.median(durations))} ({median_ratio(durations, times["eigh"]):.2f})'
+        for durations in times.values()
+    ]
     return markdown(list(times), [cells])
 
 
@@ -111,14 +122,20 @@ def report(args: argparse.Namespace) -> Iterator[str]:
     yield f'{environment(args.device)}, D = {GROUP_SIZE}, {args.dtype}.\n'
     for eps in args.eps:
         print(f'eps {eps:g}: random covariances', flush=True)
-        yield (f'**{args.matrices} random covariances, eps = {eps:g}**: residual ‖P Σ P − I‖ / √D\n\n'
-               f'{condition_table(eps, args)}')
+        yield (
+            f'**{args.matrices} random covariances, eps = {eps:g}**: residual ‖P Σ P − I‖ / √D\n\n'
+            f'{condition_table(eps, args)}'
+        )
     features = feature_maps(draw_images(args.images, 128).to(**tensor_options(args)))
     for eps in args.eps:
         print(f'eps {eps:g}: features', flush=True)
-        yield (f'**Features of {args.images} drawn images, eps = {eps:g}**: ‖Σ of the output − I‖ / √D of BW over the '
-               f'batch\n\n{feature_table(features, eps, args)}')
+        yield (
+            f'**Features of {args.images} drawn images, eps = {eps:g}**: ‖Σ of the output − I‖ / √D of BW over the '
+            f'batch\n\n{feature_table(features, eps, args)}'
+        )
     print('times', flush=True)
     shape = '×'.join(map(str, TIMED_SHAPE))
-    yield (f'**Time of BW, forward + backward on {shape}**, 256 matrices: ms (ratio to eigh), {args.rounds} rounds\n\n'
-           f'{time_table(args)}')
+    yield (
+        f'**Time of BW, forward + backward on {shape}**, 256 matrices: ms (ratio to eigh), {args.rounds} rounds\n\n'
+        f'{time_table(args)}'
+    )

@@ -53,8 +53,9 @@ def parse_shape(text: str) -> Shape:
 def make_input(shape: Shape, dtype: str, args: argparse.Namespace) -> tuple[Tensor, Tensor]:
     """A random input and a gradient for the output, both in the memory format asked for."""
     memory_format = torch.channels_last if args.channels_last else torch.contiguous_format
-    x, grad = (torch.randn(shape, device=args.device).to(getattr(torch, dtype), memory_format=memory_format)
-               for _ in range(2))
+    x, grad = (
+        torch.randn(shape, device=args.device).to(getattr(torch, dtype), memory_format=memory_format) for _ in range(2)
+    )
     return x.requires_grad_(), grad
 
 
@@ -120,9 +121,16 @@ def render(results: Results) -> Iterator[str]:
         for name in next(iter(tables.values())):
             cells = {shape: table[name] for shape, table in tables.items()}
             times.append([name, *(f'{digits(cell.time)} ({cell.ratio:.2f})' for cell in cells.values())])
-            memory.append([name, *(f'{cell.peak:.1f} ({cell.peak / base[shape].peak:.2f}'
-                                   + (f'; {cell.saved:.2f})' if mode == 'train' else ')')
-                                   for shape, cell in cells.items())])
+            memory.append(
+                [
+                    name,
+                    *(
+                        f'{cell.peak:.1f} ({cell.peak / base[shape].peak:.2f}'
+                        + (f'; {cell.saved:.2f})' if mode == 'train' else ')')
+                        for shape, cell in cells.items()
+                    ),
+                ]
+            )
         yield f'**{MODES[mode]}, {dtype}**: ms (ratio to {BASELINE})\n\n{markdown(header, times)}'
         saved = '; MiB saved' if mode == 'train' else ''
         yield f'**{MODES[mode]}, {dtype}**: MiB at the peak (ratio to {BASELINE}{saved})\n\n{markdown(header, memory)}'

@@ -17,8 +17,9 @@ __all__ = ['BASELINE', 'NORMS']
 
 BASELINE = 'BatchNorm2d'
 _PAPER = ('SN', 'BW', 'IW', 'SWa', 'SWb')
-_EIGH = {f'{title} eigh': partial(NORMS_BY_TITLE[title].layer, inverse_sqrt='eigh')
-         for title in ('BW', 'IW', 'SWa', 'SWb')}
+_EIGH = {
+    f'{title} eigh': partial(NORMS_BY_TITLE[title].layer, inverse_sqrt='eigh') for title in ('BW', 'IW', 'SWa', 'SWb')
+}
 
 NORMS: dict[str, Callable[[int], nn.Module]] = {
     BASELINE: TABLE['bn'].layer,

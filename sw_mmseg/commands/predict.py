@@ -68,11 +68,14 @@ def main(args: argparse.Namespace) -> int:
     model = load_network(MODELS, config, args)
     dataset = config.test_dataloader.dataset
     palette = build('data set', lambda: meta_of(dataset)['palette'])
-    pipeline, read = build('pipeline', lambda: (build_pipeline(dataset.pipeline, from_file=False),
-                                                build_reader(dataset.pipeline)))
+    pipeline, read = build(
+        'pipeline', lambda: (build_pipeline(dataset.pipeline, from_file=False), build_reader(dataset.pipeline))
+    )
     if not says_size(dataset.pipeline):
-        print(f'{args.config} does not say at what size its network looks (its test pipeline has no Resize): images '
-              'are segmented at their own size, which should be that of the training')
+        print(
+            f'{args.config} does not say at what size its network looks (its test pipeline has no Resize): images '
+            'are segmented at their own size, which should be that of the training'
+        )
     failures = Failures()
     for name, file in tqdm(images.items(), unit='image', disable=len(images) == 1):
         with failures.past():

@@ -24,8 +24,12 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('runs', nargs='+', metavar='RUN', help='a work directory, or a checkpoint')
     parser.add_argument('--labels', nargs='+', help="a name a run (default: the folders')")
-    parser.add_argument('--out', type=Path, help='the file (default: report.html in the run, runs_report.html '
-                        'where that is the report of tools/adapt.py, for several runs work_dirs/report.html)')
+    parser.add_argument(
+        '--out',
+        type=Path,
+        help='the file (default: report.html in the run, runs_report.html '
+        'where that is the report of tools/adapt.py, for several runs work_dirs/report.html)',
+    )
     add_overwrite(parser)
     parser.add_argument('--title', help='of the page')
     parser.add_argument('--pictures', type=int, default=3, help='test pictures with predictions (default: 3; 0: none)')
@@ -52,8 +56,14 @@ def main(args: argparse.Namespace) -> int:
     runs = open_runs(args.runs, args.labels)
     out = args.out or default_file([run.folder for run in runs])
     outputs = Outputs.of_file(out, 'report', args.overwrite)
-    args.words = [*args.runs, '--out', str(out), *(['--labels', *args.labels] if args.labels else []),
-                  *(['--test'] if args.test else []), *(['--domain-distance'] if args.domain_distance else [])]
+    args.words = [
+        *args.runs,
+        '--out',
+        str(out),
+        *(['--labels', *args.labels] if args.labels else []),
+        *(['--test'] if args.test else []),
+        *(['--domain-distance'] if args.domain_distance else []),
+    ]
     title = args.title or ('Report on ' + (runs[0].label if len(runs) == 1 else f'{len(runs)} runs'))
     try:
         size = write_report(out, title, [], sections(runs, args))

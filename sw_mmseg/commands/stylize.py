@@ -38,11 +38,19 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument('input', type=Path, help=f'a picture, a folder of pictures, or a video ({", ".join(VIDEOS)})')
     parser.add_argument('out', type=Path, help='a folder; or a file such as out.png, out.mp4')
     parser.add_argument('--alpha', type=float, default=1.0, help='share of the style, 0 (content) to 1 (default)')
-    parser.add_argument('--tile', type=int, help='pixels a side of a tile, a multiple of 4 from 32 on; 0: never tiles '
-                        f'(default: {TILE} where a picture would take more than half of the free memory, else none)')
-    parser.add_argument('--smooth', type=float, default=0.0,
-                        help="of a video, how much of the earlier frames' statistics stays, 0 (default) to below 1: "
-                        '0.9 keeps colours from flickering; a cut fades')
+    parser.add_argument(
+        '--tile',
+        type=int,
+        help='pixels a side of a tile, a multiple of 4 from 32 on; 0: never tiles '
+        f'(default: {TILE} where a picture would take more than half of the free memory, else none)',
+    )
+    parser.add_argument(
+        '--smooth',
+        type=float,
+        default=0.0,
+        help="of a video, how much of the earlier frames' statistics stays, 0 (default) to below 1: "
+        '0.9 keeps colours from flickering; a cut fades',
+    )
     add_overwrite(parser)
     parser.add_argument('--device', default='cuda' if torch.cuda.is_available() else 'cpu')
     parser.add_argument('--traceback', action='store_true', help='show where in the code an error arose')

@@ -32,20 +32,25 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument('config', help='the config the network was trained with')
     parser.add_argument('checkpoint', help='a .pth file of its work directory')
     add_common_arguments(parser)
-    parser.add_argument('--out', metavar='DIR',
-                        help="write predicted train ids there, one PNG an image, or a detector's JSON files")
+    parser.add_argument(
+        '--out', metavar='DIR', help="write predicted train ids there, one PNG an image, or a detector's JSON files"
+    )
     parser.add_argument('--show-dir', metavar='DIR', help='write predictions drawn over the images there')
     add_overwrite(parser)
-    parser.add_argument('--tta', action='store_true',
-                        help="average over the image at several scales (tta_scales of the config), each also mirrored")
+    parser.add_argument(
+        '--tta',
+        action='store_true',
+        help='average over the image at several scales (tta_scales of the config), each also mirrored',
+    )
     parser.add_argument('--streets', action='store_true', help='of a checkpoint that train.py --streets wrote')
     return parser.parse_args(arguments)
 
 
 def main(args: argparse.Namespace) -> int:
     """Parse, test, write."""
-    config = load_config(args.config, args.cfg_options, args.work_dir, args.launcher, norm=args.norm,
-                         network=args.network)
+    config = load_config(
+        args.config, args.cfg_options, args.work_dir, args.launcher, norm=args.norm, network=args.network
+    )
     if args.streets:
         use_streets(config)
         config.merge_from_dict(args.cfg_options)
@@ -64,7 +69,7 @@ def main(args: argparse.Namespace) -> int:
             model.out_channels = model.segmentor.out_channels  # what SegTTAModel asks of the network it wraps
         runner.model = SegTTAModel(module=model)
     build('data', lambda: runner.test_dataloader)
-    if config.get('default_scope') == 'mmseg' and (args.out or args.show_dir):
+    if args.out or args.show_dir:
         prepare_files(runner, args.out, args.show_dir, args.overwrite)
     metrics = {key: float(value) for key, value in runner.test().items()}
     if is_main_process():

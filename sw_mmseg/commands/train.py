@@ -38,21 +38,50 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('config', help='a file of configs/')
     add_common_arguments(parser)
-    parser.add_argument('--resume', nargs='?', const='auto', metavar='CHECKPOINT',
-                        help="go on from a checkpoint; without a path from the work directory's latest")
-    parser.add_argument('--amp', nargs='?', const='auto', choices=('auto', 'fp16', 'bf16'),
-                        help='mixed precision; without a word float16 on a GPU, bfloat16 on a CPU')
-    parser.add_argument('--deterministic', action='store_true',
-                        help='the same seed gives the same losses to the bit, where the device has such operations')
-    parser.add_argument('--seed', type=seed_number,
-                        help="seed of weights, order and augmentation (default: the config's)")
-    parser.add_argument('--streets', action='store_true',
-                        help='train a scene parsing config, made small, on drawn scenes: minutes on two CPU cores')
-    parser.add_argument('--fsdp', action='store_true',
-                        help='split parameters and optimiser over the processes, for networks too large for one card')
-    parser.add_argument('--check-data', choices=('sample', 'all', 'none'), default='sample',
-                        help='decode some, all or none of the images and labels first (default: sample)')
+    parser.add_argument(
+        '--resume',
+        nargs='?',
+        const='auto',
+        metavar='CHECKPOINT',
+        help="go on from a checkpoint; without a path from the work directory's latest",
+    )
+    parser.add_argument(
+        '--amp',
+        nargs='?',
+        const='auto',
+        choices=('auto', 'fp16', 'bf16'),
+        help='mixed precision; without a word float16 on a GPU, bfloat16 on a CPU',
+    )
+    parser.add_argument(
+        '--deterministic',
+        action='store_true',
+        help='the same seed gives the same losses to the bit, where the device has such operations',
+    )
+    parser.add_argument(
+        '--seed', type=seed_number, help="seed of weights, order and augmentation (default: the config's)"
+    )
+    add_run_options(parser)
     return parser.parse_args(arguments)
+
+
+def add_run_options(parser: argparse.ArgumentParser) -> None:
+    """On what data and how many processes."""
+    parser.add_argument(
+        '--streets',
+        action='store_true',
+        help='train a scene parsing config, made small, on drawn scenes: minutes on two CPU cores',
+    )
+    parser.add_argument(
+        '--fsdp',
+        action='store_true',
+        help='split parameters and optimiser over the processes, for networks too large for one card',
+    )
+    parser.add_argument(
+        '--check-data',
+        choices=('sample', 'all', 'none'),
+        default='sample',
+        help='decode some, all or none of the images and labels first (default: sample)',
+    )
 
 
 def train(runner: Runner) -> None:
@@ -68,8 +97,10 @@ def train(runner: Runner) -> None:
             raise
         path = find_latest_checkpoint(runner.work_dir)
         way_on = f'To go on from {path}: the same command with --resume' if path else 'No checkpoint had been written'
-        raise UserError(f'process {get_rank()} of {get_world_size()} lost another one at iteration {runner.iter + 1}. '
-                        f'{way_on}. ({str(error).splitlines()[0]})') from error
+        raise UserError(
+            f'process {get_rank()} of {get_world_size()} lost another one at iteration {runner.iter + 1}. '
+            f'{way_on}. ({str(error).splitlines()[0]})'
+        ) from error
 
 
 def build_runner(config: Config, args: argparse.Namespace) -> Runner:
@@ -92,8 +123,9 @@ def build_runner(config: Config, args: argparse.Namespace) -> Runner:
 
 def prepared(args: argparse.Namespace) -> Config:
     """The config with all options in it, on data that were looked at."""
-    config = load_config(args.config, args.cfg_options, args.work_dir, args.launcher, norm=args.norm,
-                         network=args.network)
+    config = load_config(
+        args.config, args.cfg_options, args.work_dir, args.launcher, norm=args.norm, network=args.network
+    )
     if args.streets:
         use_streets(config)
         config.merge_from_dict(args.cfg_options)  # the user has the last word

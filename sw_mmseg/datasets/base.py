@@ -57,6 +57,6 @@ class LabelledScenes(BaseSegDataset):
         if 'streets' not in parts:
             return self.LAYOUT
         place = parts.index('streets') + 1
-        out, variant = Path(*parts[:place]), ''.join(parts[place:place + 1])
+        out, variant = Path(*parts[:place]), ''.join(parts[place : place + 1])
         option = f' --variant {variant}' if variant in ('homogeneous', 'mixed') else ''
         return f'Make the streets with: python tools/dataset_converters/streets.py {out}{option}{self.STREETS_OPTION}'

@@ -44,8 +44,9 @@ class CamVidDataset(LabelledScenes):
     LABEL_IDS = ('camvid',)
     LAYOUT = LAYOUT
 
-    def __init__(self, data_root: str, split: str = 'train', sequences: Sequence[str] | None = None,
-                 **arguments) -> None:
+    def __init__(
+        self, data_root: str, split: str = 'train', sequences: Sequence[str] | None = None, **arguments
+    ) -> None:
         _check_split(split)
         self.sequences = None if sequences is None else tuple(sequences)
         arguments.setdefault('data_prefix', dict(img_path=f'images/{split}', seg_map_path=f'labels/{split}'))
@@ -74,8 +75,9 @@ class UnlabelledCamVid(UnlabelledImages):
 
     METAINFO = dict(classes=CAMVID_CLASSES, palette=CAMVID_PALETTE)
 
-    def __init__(self, data_root: str, split: str = 'train', sequences: Sequence[str] | None = None,
-                 **arguments) -> None:
+    def __init__(
+        self, data_root: str, split: str = 'train', sequences: Sequence[str] | None = None, **arguments
+    ) -> None:
         _check_split(split)
         self.sequences = None if sequences is None else tuple(sequences)
         super().__init__(data_root=data_root, img_dir=f'images/{split}', **arguments)

@@ -74,8 +74,10 @@ def _build(config: dict) -> Dataset:
     try:
         return DATASETS.build(config)
     except FileNotFoundError as error:
-        raise DatasetError(f'{config["type"]}: {error.filename or error} is missing. data/README.md shows how the '
-                           'folders must look; data_root in the config says where they are.') from error
+        raise DatasetError(
+            f'{config["type"]}: {error.filename or error} is missing. data/README.md shows how the '
+            'folders must look; data_root in the config says where they are.'
+        ) from error
 
 
 def _spread(length: int, count: int) -> np.ndarray:

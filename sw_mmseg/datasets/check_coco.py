@@ -106,7 +106,7 @@ def _read(file: str) -> dict:
         raise DatasetError(f'{file} is no JSON ({error}): was it cut short? Unpack or make it again') from error
     lacking = [key for key in ('images', 'annotations', 'categories') if key not in content]
     if lacking:
-        raise DatasetError(f'{file} is not in COCO\'s format: it lacks {", ".join(lacking)}')
+        raise DatasetError(f"{file} is not in COCO's format: it lacks {', '.join(lacking)}")
     return content
 
 

@@ -68,8 +68,10 @@ class ClassMix(Dataset):
 def paste_classes(other: dict, sample: dict) -> dict:
     """`sample` with half of the classes of `other`, rounded up, on it; both packed. Changes `sample`."""
     if other['inputs'].shape != sample['inputs'].shape:
-        raise DatasetError(f'classes are pasted between images of one size, not {tuple(other["inputs"].shape)} and '
-                           f'{tuple(sample["inputs"].shape)}: crop and pad all to one size in the pipeline')
+        raise DatasetError(
+            f'classes are pasted between images of one size, not {tuple(other["inputs"].shape)} and '
+            f'{tuple(sample["inputs"].shape)}: crop and pad all to one size in the pipeline'
+        )
     labels = other['data_samples'].gt_sem_seg.data  # 1 H W
     mask = torch.isin(labels, _half_of_classes(labels))
     sample['inputs'] = torch.where(mask, other['inputs'], sample['inputs'])
@@ -80,5 +82,5 @@ def paste_classes(other: dict, sample: dict) -> dict:
 
 def _half_of_classes(labels: Tensor) -> Tensor:
     classes = labels[labels != IGNORE].unique()
-    chosen = np.random.permutation(len(classes))[:(len(classes) + 1) // 2]
+    chosen = np.random.permutation(len(classes))[: (len(classes) + 1) // 2]
     return classes[torch.from_numpy(chosen)]

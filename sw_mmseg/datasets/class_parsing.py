@@ -24,8 +24,10 @@ def parse_class_table(content: object, where: str = 'class table') -> ClassTable
         say_once('class table: a list of names alone; their ids are taken to be 0, 1, 2 ... in this order', where)
         rows = [{'name': name, 'ids': [index]} for index, name in enumerate(rows)]
     if not isinstance(rows, list) or not rows or not all(isinstance(row, dict) for row in rows):
-        raise DatasetError(f'{where} must have `classes:` with a line for each class, such as "  road: 10": indented '
-                           'by blanks, and with a blank behind the colon')
+        raise DatasetError(
+            f'{where} must have `classes:` with a line for each class, such as "  road: 10": indented '
+            'by blanks, and with a blank behind the colon'
+        )
     extra = set(content) - {'classes', 'ignore', 'unknown'}
     if extra:
         raise DatasetError(f'{where}: unknown entry {sorted(map(str, extra))[0]!r}; valid are classes, ignore, unknown')
@@ -53,11 +55,15 @@ def table_of_ids(ids: Collection[int], keep_255: bool = False) -> ClassTable:
     if not rows:
         raise DatasetError(f'the labels hold no id but {" and ".join(map(str, sorted(ids)))}, which means "no class"')
     if rows[0]['ids'][0] < 0:
-        raise DatasetError(f'the labels hold the negative id {rows[0]["ids"][0]}, which is no class unless you say so: '
-                           f'give a class table with "ignore: [{rows[0]["ids"][0]}]", --classes FILE')
+        raise DatasetError(
+            f'the labels hold the negative id {rows[0]["ids"][0]}, which is no class unless you say so: '
+            f'give a class table with "ignore: [{rows[0]["ids"][0]}]", --classes FILE'
+        )
     if len(rows) > UNKNOWN:
-        raise DatasetError(f'the labels hold {len(rows)} different ids: too many for classes. Are they numbers of '
-                           'objects, or depths? Give a class table that merges them, --classes FILE')
+        raise DatasetError(
+            f'the labels hold {len(rows)} different ids: too many for classes. Are they numbers of '
+            'objects, or depths? Give a class table that merges them, --classes FILE'
+        )
     ignore = [*([] if keep_255 else [IGNORE]), *([-1] if -1 in ids else [])]
     return parse_class_table({'classes': rows, 'ignore': ignore}, 'the labels')
 
@@ -86,8 +92,12 @@ def _parse_class(row: dict, where: str) -> LabelClass:
     ids, colors = row.get('ids', []), row.get('color') or []
     ids = ids if isinstance(ids, (list, tuple)) else [ids]
     colors = colors if colors and isinstance(colors[0], (list, tuple)) else [colors] if colors else []
-    entry = LabelClass(name, tuple(_id(value, f'{where}: class {name}') for value in ids),
-                       tuple(_color(value, f'{where}: class {name}') for value in colors), ())
+    entry = LabelClass(
+        name,
+        tuple(_id(value, f'{where}: class {name}') for value in ids),
+        tuple(_color(value, f'{where}: class {name}') for value in colors),
+        (),
+    )
     if not entry.ids and not entry.colors:
         raise DatasetError(f'{where}: class {name} has neither ids nor a color: nothing in a label file can be it')
     return entry
@@ -105,17 +115,20 @@ def _check(table: ClassTable, where: str) -> None:
     if not 2 <= len(table.classes) <= UNKNOWN:
         text = f'{where} has {len(table.classes)} classes; 2 to {UNKNOWN} are possible'
         if len(table.classes) == 1:
-            text += (f'. A network tells classes apart: give what is not {table.names[0]} a class, too, with the id '
-                     'that the label files hold there, such as "background: 0" (or 255, which is ignored unless it is '
-                     'named)')
+            text += (
+                f'. A network tells classes apart: give what is not {table.names[0]} a class, too, with the id '
+                'that the label files hold there, such as "background: 0" (or 255, which is ignored unless it is '
+                'named)'
+            )
         raise DatasetError(text)
     owner: dict[object, str] = {}
     rows = [(entry.name, [entry.name, *entry.ids, *entry.colors]) for entry in table.classes]
     for name, values in [*rows, ('ignore', [*table.ignore, *table.ignore_colors])]:
         for value in values:
             if value in owner and value == name:
-                raise DatasetError(f'{where}: two classes are called {name}; several ids make one class by '
-                                   f'"{name}: [10, 11]"')
+                raise DatasetError(
+                    f'{where}: two classes are called {name}; several ids make one class by "{name}: [10, 11]"'
+                )
             if value in owner:
                 raise DatasetError(f'{where}: {value} belongs to {owner[value]} and to {name}; it can mean one thing')
             owner[value] = name

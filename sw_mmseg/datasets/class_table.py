@@ -87,8 +87,10 @@ class ClassTable:
         colors = label_file.colours() if self.reads_colors or label_file.kind == 'grey' else None
         if self.reads_colors:
             if colors is None:
-                raise DatasetError(f'label file {path} holds ids and no colours, and the class table has colours '
-                                   'alone: give the ids of its classes')
+                raise DatasetError(
+                    f'label file {path} holds ids and no colours, and the class table has colours '
+                    'alone: give the ids of its classes'
+                )
             return self.map(colors, path)
         if label_file.kind != 'grey' or not any(entry.colors for entry in self.classes):
             return self.map(label_file.values, path)
@@ -99,8 +101,10 @@ class ClassTable:
             return self.map(label_file.values, path)
         if (by_id == UNKNOWN).any():
             return by_color
-        raise DatasetError(f'label file {path} is an RGB picture of greys, which mean one class as ids and another as '
-                           'colours: give a class table with ids alone, or with colours alone')
+        raise DatasetError(
+            f'label file {path} is an RGB picture of greys, which mean one class as ids and another as '
+            'colours: give a class table with ids alone, or with colours alone'
+        )
 
     def map(self, values: np.ndarray, path: str) -> np.ndarray:
         """Ids (H, W) or colours (H, W, 3) to classes (H, W) uint8. Raises `DatasetError` for what the table lacks."""
@@ -111,8 +115,10 @@ class ClassTable:
         if missing.any():
             kind, pixels = ('colours', pack_colors(values)) if values.ndim == 3 else ('ids', values)
             text = shares(pixels[missing], pixels.size, kind)
-            raise DatasetError(f'label file {path} holds {kind} that the class table has not: {text}. Add them to a '
-                               'class or to `ignore`.')
+            raise DatasetError(
+                f'label file {path} holds {kind} that the class table has not: {text}. Add them to a '
+                'class or to `ignore`.'
+            )
         return labels
 
     def classes_of(self, values: np.ndarray, colors: bool) -> np.ndarray:

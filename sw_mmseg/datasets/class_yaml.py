@@ -65,7 +65,8 @@ class _Loader(yaml.SafeLoader):
 
     yaml_implicit_resolvers = {
         first: [(tag, pattern) for tag, pattern in pairs if not tag.endswith((':bool', ':timestamp'))]
-        for first, pairs in yaml.SafeLoader.yaml_implicit_resolvers.items()}
+        for first, pairs in yaml.SafeLoader.yaml_implicit_resolvers.items()
+    }
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict:
         """A dict of a mapping; the names of its entries as they are written."""
@@ -76,8 +77,10 @@ class _Loader(yaml.SafeLoader):
             if not isinstance(key, yaml.ScalarNode):
                 raise _Mistake(f'line {line}: a name is a text, not a list or a table')
             if key.value in entries:
-                raise _Mistake(f'line {line}: {key.value!r} is named a second time (first in line {lines[key.value]}); '
-                               f'several ids make one class by "{key.value}: [10, 11]"')
+                raise _Mistake(
+                    f'line {line}: {key.value!r} is named a second time (first in line {lines[key.value]}); '
+                    f'several ids make one class by "{key.value}: [10, 11]"'
+                )
             entries[key.value], lines[key.value] = self.construct_object(value, deep=True), line
         return entries
 
@@ -90,9 +93,11 @@ class _Loader(yaml.SafeLoader):
     def construct_whole_number(self, node: yaml.ScalarNode) -> int:
         """Decimal or 0x... numbers; YAML reads 010 as 8 and 1:30 as 90."""
         if not NUMBER.fullmatch(node.value):
-            raise _Mistake(f'line {node.start_mark.line + 1}: {node.value!r} is a number that YAML reads as '
-                           f'{self.construct_yaml_int(node)}; write it as {node.value.lstrip("0")} or '
-                           f'{self.construct_yaml_int(node)}, as you mean it')
+            raise _Mistake(
+                f'line {node.start_mark.line + 1}: {node.value!r} is a number that YAML reads as '
+                f'{self.construct_yaml_int(node)}; write it as {node.value.lstrip("0")} or '
+                f'{self.construct_yaml_int(node)}, as you mean it'
+            )
         return int(node.value, 0)
 
 
@@ -111,5 +116,6 @@ def _hint(error: yaml.MarkedYAMLError) -> str:
 
 def _quoted(name: str) -> str:
     """A name that YAML reads back as the same text."""
-    return yaml.safe_dump(name, width=10_000, allow_unicode=True, default_style='"' if name != name.strip() else None
-                          ).split('\n')[0]
+    return yaml.safe_dump(
+        name, width=10_000, allow_unicode=True, default_style='"' if name != name.strip() else None
+    ).split('\n')[0]

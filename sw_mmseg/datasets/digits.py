@@ -30,12 +30,15 @@ def read_digits(split: str, size: int = 32) -> tuple[np.ndarray, np.ndarray]:
     try:
         from sklearn.datasets import load_digits
     except ImportError as error:
-        raise DatasetError('the digits come with scikit-learn, which is not installed: pip install scikit-learn'
-                           ) from error
+        raise DatasetError(
+            'the digits come with scikit-learn, which is not installed: pip install scikit-learn'
+        ) from error
     digits = load_digits()
     images, labels = digits.images[SPLITS[split]], digits.target[SPLITS[split]]
-    scaled = [cv2.resize((image * (255 / 16)).astype(np.float32), (size, size), interpolation=cv2.INTER_LINEAR)
-              for image in images]
+    scaled = [
+        cv2.resize((image * (255 / 16)).astype(np.float32), (size, size), interpolation=cv2.INTER_LINEAR)
+        for image in images
+    ]
     pixels = np.stack(scaled).round().astype(np.uint8)
     return np.repeat(pixels[..., None], 3, axis=-1), labels
 

@@ -26,9 +26,20 @@ GDAL_NODATA = 42113  # a TIFF tag
 LOSSY_TIFF = (6, 7, 34712, 50001)  # compressions: JPEG, JPEG 2000, WebP
 SWAPPED = (5, 6, 7, 8)  # orientations that swap height and width
 MODES = {  # Pillow's mode -> bands, bits, sample
-    '1': (1, 1, 'uint'), 'L': (1, 8, 'uint'), 'P': (1, 8, 'uint'), 'I;16': (1, 16, 'uint'), 'I;16B': (1, 16, 'uint'),
-    'I': (1, 32, 'int'), 'F': (1, 32, 'float'), 'LA': (2, 8, 'uint'), 'PA': (2, 8, 'uint'), 'RGB': (3, 8, 'uint'),
-    'RGBA': (4, 8, 'uint'), 'CMYK': (4, 8, 'uint'), 'YCbCr': (3, 8, 'uint')}
+    '1': (1, 1, 'uint'),
+    'L': (1, 8, 'uint'),
+    'P': (1, 8, 'uint'),
+    'I;16': (1, 16, 'uint'),
+    'I;16B': (1, 16, 'uint'),
+    'I': (1, 32, 'int'),
+    'F': (1, 32, 'float'),
+    'LA': (2, 8, 'uint'),
+    'PA': (2, 8, 'uint'),
+    'RGB': (3, 8, 'uint'),
+    'RGBA': (4, 8, 'uint'),
+    'CMYK': (4, 8, 'uint'),
+    'YCbCr': (3, 8, 'uint'),
+}
 LOSSY = ('JPEG', 'MPO', 'JPEG2000', 'AVIF')
 _lock, _limits = threading.Lock(), []
 
@@ -79,12 +90,15 @@ def read_head(path: str, data: bytes | None = None, kind: str = 'image') -> Head
     except Exception as error:  # Pillow and tifffile raise almost anything on a damaged file
         raise DatasetError(f'{kind} {path} cannot be read ({reason(path, data, error)})') from error
     if head.pages > 1:
-        raise DatasetError(f'{kind} {path} is a {head.format} with {head.pages} pages or frames; which of them is '
-                           'meant cannot be known. Write each to a file of its own, for instance: magick FILE '
-                           'page-%03d.png')
+        raise DatasetError(
+            f'{kind} {path} is a {head.format} with {head.pages} pages or frames; which of them is '
+            'meant cannot be known. Write each to a file of its own, for instance: magick FILE '
+            'page-%03d.png'
+        )
     if head.width * head.height > MOST_PIXELS:
-        raise DatasetError(f'{kind} {path} has {head.width}x{head.height} pixels; at most {MOST_PIXELS} can be read. '
-                           'Cut it into tiles')
+        raise DatasetError(
+            f'{kind} {path} has {head.width}x{head.height} pixels; at most {MOST_PIXELS} can be read. Cut it into tiles'
+        )
     return head
 
 
@@ -104,8 +118,7 @@ def open_picture(source: str | io.BytesIO) -> Iterator[Image.Image]:
         with _lock:
             _limits.pop()
             if len(_limits) == 1:
-                (Image.MAX_IMAGE_PIXELS, PngImagePlugin.MAX_TEXT_CHUNK,
-                 PngImagePlugin.MAX_TEXT_MEMORY) = _limits.pop()
+                (Image.MAX_IMAGE_PIXELS, PngImagePlugin.MAX_TEXT_CHUNK, PngImagePlugin.MAX_TEXT_MEMORY) = _limits.pop()
 
 
 def reason(path: str, data: bytes | None, error: Exception) -> str:
@@ -152,8 +165,20 @@ def _pillow_head(path: str, picture: Image.Image, data: bytes | None) -> Head:
     space = {'P': 'palette', 'PA': 'palette', 'CMYK': 'cmyk'}.get(picture.mode, space)
     if picture.mode not in MODES:
         space = picture.mode
-    return Head(path, {'MPO': 'JPEG', 'WEBP': 'WebP'}.get(kind, kind), space, *picture.size, bands, bits, sample,
-                picture.mode in ('LA', 'PA', 'RGBA'), _orientation(picture, path, data), pages, lossy, largest)
+    return Head(
+        path,
+        {'MPO': 'JPEG', 'WEBP': 'WebP'}.get(kind, kind),
+        space,
+        *picture.size,
+        bands,
+        bits,
+        sample,
+        picture.mode in ('LA', 'PA', 'RGBA'),
+        _orientation(picture, path, data),
+        pages,
+        lossy,
+        largest,
+    )
 
 
 def _tiff_head(path: str, source: str | io.BytesIO) -> Head:
@@ -164,15 +189,28 @@ def _tiff_head(path: str, source: str | io.BytesIO) -> Head:
         # overviews (bit 0) and masks (bit 2) belong to the page before them
         pages = sum(1 for other in file.pages if not int(getattr(other, 'subfiletype', 0)) & 5) or 1
         photometric = {0: 'grey', 1: 'grey', 2: 'rgb', 3: 'palette', 5: 'cmyk', 6: 'rgb', 32844: 'grey'}.get(
-            int(page.photometric), str(getattr(page.photometric, 'name', page.photometric)))
+            int(page.photometric), str(getattr(page.photometric, 'name', page.photometric))
+        )
         sample = {1: 'uint', 2: 'int', 3: 'float'}.get(int(page.sampleformat), 'other')
         bits = page.bitspersample
         extra = tuple(map(int, page.extrasamples or ()))
         turn = page.tags.valueof(ORIENTATION) or 1
-        return Head(path, 'TIFF', photometric, page.imagewidth, page.imagelength, page.samplesperpixel,
-                    int(bits if isinstance(bits, int) else bits[0]), sample, bool(extra) and extra[-1] in (1, 2),
-                    turn if turn in range(1, 9) else 1, pages, int(page.compression) in LOSSY_TIFF,
-                    separate=int(page.planarconfig or 1) == 2, nodata=_number(page.tags.valueof(GDAL_NODATA)))
+        return Head(
+            path,
+            'TIFF',
+            photometric,
+            page.imagewidth,
+            page.imagelength,
+            page.samplesperpixel,
+            int(bits if isinstance(bits, int) else bits[0]),
+            sample,
+            bool(extra) and extra[-1] in (1, 2),
+            turn if turn in range(1, 9) else 1,
+            pages,
+            int(page.compression) in LOSSY_TIFF,
+            separate=int(page.planarconfig or 1) == 2,
+            nodata=_number(page.tags.valueof(GDAL_NODATA)),
+        )
 
 
 def _orientation(picture: Image.Image, path: str, data: bytes | None) -> int:

@@ -21,10 +21,19 @@ VIDEOS = ('.mp4', '.avi', '.mov', '.mkv', '.webm', '.m4v', '.mpg', '.mpeg', '.wm
 ARCHIVES = ('.zip', '.tar', '.gz', '.tgz', '.bz2', '.xz', '.7z', '.rar')
 CLUTTER = ('__macosx', '@eadir', 'thumbs.db', 'desktop.ini')  # of operating systems, beside files that begin with a dot
 FOREIGN = {  # endings of what is often met and not read, and what makes it readable
-    '.heic': 'magick mogrify -format jpg *.heic', '.heif': 'magick mogrify -format jpg *.heif',
-    '.dng': 'dcraw or darktable-cli', '.cr2': 'dcraw or darktable-cli', '.nef': 'dcraw or darktable-cli',
-    '.arw': 'dcraw or darktable-cli', '.exr': 'magick mogrify -format png *.exr', '.svg': 'a drawing program',
-    '.psd': 'magick mogrify -format png *.psd', '.dcm': 'dcm2pnm', '.nii': 'nibabel', '.mat': 'scipy.io.loadmat'}
+    '.heic': 'magick mogrify -format jpg *.heic',
+    '.heif': 'magick mogrify -format jpg *.heif',
+    '.dng': 'dcraw or darktable-cli',
+    '.cr2': 'dcraw or darktable-cli',
+    '.nef': 'dcraw or darktable-cli',
+    '.arw': 'dcraw or darktable-cli',
+    '.exr': 'magick mogrify -format png *.exr',
+    '.svg': 'a drawing program',
+    '.psd': 'magick mogrify -format png *.psd',
+    '.dcm': 'dcm2pnm',
+    '.nii': 'nibabel',
+    '.mat': 'scipy.io.loadmat',
+}
 
 
 @dataclass(frozen=True)
@@ -92,12 +101,16 @@ def require_folder(folder: str, contents: str) -> None:
         link = f': it is a link to {os.readlink(folder)}, which is not there' if os.path.islink(folder) else ''
         raise DatasetError(f'folder {folder} is missing{link}: it must hold the {contents}, in any tree of folders')
     if ending in VIDEOS:
-        raise DatasetError(f'{folder} is a video, where a folder of {contents} is asked for. Take images from it, for '
-                           f'instance two a second: ffmpeg -i {folder} -vf fps=2 FOLDER/%06d.png')
+        raise DatasetError(
+            f'{folder} is a video, where a folder of {contents} is asked for. Take images from it, for '
+            f'instance two a second: ffmpeg -i {folder} -vf fps=2 FOLDER/%06d.png'
+        )
     if ending in ARCHIVES:
         raise DatasetError(f'{folder} is an archive, where a folder of {contents} is asked for: unpack it')
-    raise DatasetError(f'{folder} is a file, where a folder of {contents} is asked for: give the folder that it is in, '
-                       f'{os.path.dirname(folder) or "."}')
+    raise DatasetError(
+        f'{folder} is a file, where a folder of {contents} is asked for: give the folder that it is in, '
+        f'{os.path.dirname(folder) or "."}'
+    )
 
 
 def foreign_files(left_out: Counter[str]) -> str:

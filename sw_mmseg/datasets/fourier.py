@@ -23,9 +23,9 @@ def exchange_amplitude(source: Tensor, target: Tensor, beta: float) -> Tensor:
     wide = min(int(beta * width), (width - 1) // 2, (size[1] - 1) // 2)
     rows = torch.arange(-high, high + 1)
     spectrum, other = torch.fft.rfft2(source), torch.fft.rfft2(target)  # C H W//2+1: the other half is conjugate
-    low = spectrum[:, rows % height, :wide + 1]
-    amplitude = other[:, rows % size[0], :wide + 1].abs() * (height * width / (size[0] * size[1]))
-    spectrum[:, rows % height, :wide + 1] = torch.polar(amplitude, low.angle())
+    low = spectrum[:, rows % height, : wide + 1]
+    amplitude = other[:, rows % size[0], : wide + 1].abs() * (height * width / (size[0] * size[1]))
+    spectrum[:, rows % height, : wide + 1] = torch.polar(amplitude, low.angle())
     return torch.fft.irfft2(spectrum, (height, width))
 
 

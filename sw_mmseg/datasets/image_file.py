@@ -31,8 +31,13 @@ class ImageFile:
     peak: float | None = None
 
 
-def read_image(path: str, data: bytes | None = None, white: float | None = None, bands: Sequence[int] | None = None,
-               bands_of: int | None = None) -> ImageFile:
+def read_image(
+    path: str,
+    data: bytes | None = None,
+    white: float | None = None,
+    bands: Sequence[int] | None = None,
+    bands_of: int | None = None,
+) -> ImageFile:
     """An image of any common format.
 
     Args:
@@ -73,18 +78,24 @@ def white_of(peak: float, floating: bool = False, where: str = 'the image') -> f
         return 1.0
     if floating and peak <= 255:
         return 255.0
-    fitting = [float(2 ** bits - 1) for bits in DEPTHS if peak <= 2 ** bits - 1]
+    fitting = [float(2**bits - 1) for bits in DEPTHS if peak <= 2**bits - 1]
     if not fitting:
-        raise DatasetError(f'{where} holds values up to {peak:g}: what is white cannot be known. '
-                           'Say it with LoadImage(white=...), or write the images with 8 or 16 bits')
+        raise DatasetError(
+            f'{where} holds values up to {peak:g}: what is white cannot be known. '
+            'Say it with LoadImage(white=...), or write the images with 8 or 16 bits'
+        )
     return fitting[0]
 
 
 def _plain(head: Head) -> bool:
     """Whether OpenCV shows all of the file."""
     if head.format == 'TIFF':
-        return (head.space in ('grey', 'rgb', 'palette') and head.bands in (1, 3) and head.bits in (1, 8)
-                and not head.separate)
+        return (
+            head.space in ('grey', 'rgb', 'palette')
+            and head.bands in (1, 3)
+            and head.bits in (1, 8)
+            and not head.separate
+        )
     return head.space in ('grey', 'rgb', 'palette', 'cmyk') and not head.alpha
 
 
@@ -102,16 +113,21 @@ def _three(head: Head, values: np.ndarray, bands: Sequence[int] | None) -> tuple
     count = 1 if values.ndim == 2 else values.shape[2]
     if bands is not None:
         if len(bands) not in (1, 3) or not all(0 <= band < count for band in bands):
-            raise DatasetError(f'image {head.path} has the bands 0 to {count - 1}; bands={list(bands)} must name one '
-                               'or three of them')
+            raise DatasetError(
+                f'image {head.path} has the bands 0 to {count - 1}; bands={list(bands)} must name one or three of them'
+            )
         return (values if values.ndim == 2 else values[..., list(bands)[0] if len(bands) == 1 else list(bands)]), []
     if head.space not in ('grey', 'rgb', 'palette', 'cmyk') or (head.space == 'cmyk' and head.format == 'TIFF'):
-        raise DatasetError(f'image {head.path} holds {head.space} colours; grey and RGB are understood. Convert it, '
-                           'for instance: magick FILE -colorspace sRGB NEW.png')
+        raise DatasetError(
+            f'image {head.path} holds {head.space} colours; grey and RGB are understood. Convert it, '
+            'for instance: magick FILE -colorspace sRGB NEW.png'
+        )
     if head.space == 'rgb' and count < 3 or count == 2 and not head.alpha or count == 4 and not head.alpha or count > 4:
-        raise DatasetError(f'image {head.path} is {head.text()}, none of them declared to be transparency: say which '
-                           'three are red, green and blue, with LoadImage(bands=(0, 1, 2)) or adapt\'s --bands 0 1 2, or write '
-                           'those three alone, for instance: gdal_translate -b 1 -b 2 -b 3 FILE NEW.tif')
+        raise DatasetError(
+            f'image {head.path} is {head.text()}, none of them declared to be transparency: say which '
+            "three are red, green and blue, with LoadImage(bands=(0, 1, 2)) or adapt's --bands 0 1 2, "
+            'or write those three alone, for instance: gdal_translate -b 1 -b 2 -b 3 FILE NEW.tif'
+        )
     if count in (2, 4) and head.alpha:
         opaque = values[..., -1].min() == values[..., -1].max()
         note = [] if opaque else ['their transparency is not used: colours are taken as they lie below it']
@@ -130,8 +146,10 @@ def _eight_bits(head: Head, values: np.ndarray, white: float | None) -> tuple[np
         raise DatasetError(f'image {head.path} holds values that are no numbers (NaN or infinite): fill them first')
     low, peak = float(values.min()), float(values.max())
     if low < 0:
-        raise DatasetError(f'image {head.path} holds negative values, down to {low:g}: black cannot be known. Write it '
-                           'with 8 or 16 bits, without a sign')
+        raise DatasetError(
+            f'image {head.path} holds negative values, down to {low:g}: black cannot be known. Write it '
+            'with 8 or 16 bits, without a sign'
+        )
     note = [] if white else [f'deeper than 8 bits, and {white_of(peak, floating, head.path):g} is taken for white']
     white = white or white_of(peak, floating, f'image {head.path}')
     return (values * (255.0 / white)).round().clip(0, 255).astype(np.uint8), note, peak

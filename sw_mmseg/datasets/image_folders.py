@@ -38,8 +38,9 @@ class ImageFolders(BaseDataset):
         arguments: of mmengine's `BaseDataset`, such as `pipeline`.
     """
 
-    def __init__(self, data_root: str, split: str, num_classes: int | None = None, classes_from: str = 'train',
-                 **arguments) -> None:
+    def __init__(
+        self, data_root: str, split: str, num_classes: int | None = None, classes_from: str = 'train', **arguments
+    ) -> None:
         self.split, self.num_classes, self.classes_from = split, num_classes, classes_from
         super().__init__(data_root=data_root, **arguments)
 
@@ -53,8 +54,10 @@ class ImageFolders(BaseDataset):
         names = self._class_names(folders) if folders else []
         samples = _from_folders(folder, names) if names else _from_list(folder, listing)
         if not samples:
-            raise DatasetError(f'{folder} holds neither folders of pictures, one a class, nor pictures that {listing} '
-                               f'lists.\n{self._way_out()}')
+            raise DatasetError(
+                f'{folder} holds neither folders of pictures, one a class, nor pictures that {listing} '
+                f'lists.\n{self._way_out()}'
+            )
         count = len(names) if names else 1 + max(sample['gt_label'] for sample in samples)
         if self.num_classes not in (None, count):
             raise DatasetError(f'{folder} has {count} classes, not {self.num_classes}.\n{self._way_out()}')
@@ -69,34 +72,44 @@ class ImageFolders(BaseDataset):
         foreign = [name for name in folders if name not in known]
         if foreign:
             source = "metainfo's classes" if self._metainfo.get('classes') else str(place)
-            raise DatasetError(f'{Path(self.data_root) / self.split} has folders of {len(foreign)} classes that '
-                               f'{source} has not, such as {foreign[0]!r}: numbers would differ. Put a folder of '
-                               f'every class into {place}, an empty one where there is no picture, or give '
-                               'metainfo=dict(classes=...)')
+            raise DatasetError(
+                f'{Path(self.data_root) / self.split} has folders of {len(foreign)} classes that '
+                f'{source} has not, such as {foreign[0]!r}: numbers would differ. Put a folder of '
+                f'every class into {place}, an empty one where there is no picture, or give '
+                'metainfo=dict(classes=...)'
+            )
         return known
 
     def _way_out(self) -> str:
         root = self.data_root
-        return (f'ImageNet must look like this: {root}/train/n01440764/*.JPEG ..., and {root}/val likewise, or '
-                f'{root}/val/*.JPEG with {root}/meta/val.txt ("NAME LABEL" a line). It is at '
-                'https://image-net.org/download-images after registration. To train without a download, use the digits '
-                'configs.')
+        return (
+            f'ImageNet must look like this: {root}/train/n01440764/*.JPEG ..., and {root}/val likewise, or '
+            f'{root}/val/*.JPEG with {root}/meta/val.txt ("NAME LABEL" a line). It is at '
+            'https://image-net.org/download-images after registration. To train without a download, use the digits '
+            'configs.'
+        )
 
 
 def _class_folders(folder: Path) -> list[str]:
     """Names of the folders in a folder; without hidden ones and those that programs leave behind."""
     if not folder.is_dir():
         return []
-    return sorted(entry.name for entry in os.scandir(folder)
-                  if entry.is_dir() and not entry.name.startswith('.') and entry.name.lower() not in CLUTTER)
+    return sorted(
+        entry.name
+        for entry in os.scandir(folder)
+        if entry.is_dir() and not entry.name.startswith('.') and entry.name.lower() not in CLUTTER
+    )
 
 
 def _from_folders(folder: Path, names: list[str]) -> list[dict]:
     samples = []
     for label, name in enumerate(names):
         entries = sorted(os.scandir(folder / name), key=lambda entry: entry.name) if (folder / name).is_dir() else []
-        samples += [dict(img_path=entry.path, gt_label=label) for entry in entries
-                    if entry.name.lower().endswith(SUFFIXES) and not entry.name.startswith('.')]
+        samples += [
+            dict(img_path=entry.path, gt_label=label)
+            for entry in entries
+            if entry.name.lower().endswith(SUFFIXES) and not entry.name.startswith('.')
+        ]
     return samples
 
 

@@ -35,10 +35,16 @@ class Pairs:
 
     def compared(self) -> str:
         """How names were compared, for an error."""
-        parts = [f'{side} names end with {suffix!r}'
-                 for side, suffix in (('image', self.image_suffix), ('label', self.label_suffix)) if suffix]
-        return ('paths without the file ending' + (f', where {" and ".join(parts)}' if parts else '')
-                + '; --image-suffix and --label-suffix say otherwise')
+        parts = [
+            f'{side} names end with {suffix!r}'
+            for side, suffix in (('image', self.image_suffix), ('label', self.label_suffix))
+            if suffix
+        ]
+        return (
+            'paths without the file ending'
+            + (f', where {" and ".join(parts)}' if parts else '')
+            + '; --image-suffix and --label-suffix say otherwise'
+        )
 
 
 def find_pairs(images: str, labels: str, image_suffix: str | None = None, label_suffix: str | None = None) -> Pairs:
@@ -51,22 +57,36 @@ def find_pairs(images: str, labels: str, image_suffix: str | None = None, label_
         pictures, maps, notes = _one_folder(images, image_suffix, label_suffix)
     else:
         below = [[inner] if _inside(inner, outer) else [] for outer, inner in ((images, labels), (labels, images))]
-        listings = [list_folder(folder, endings, contents, skip) for folder, endings, contents, skip in
-                    ((images, PICTURES, 'images', below[0]), (labels, LABELS, 'labels', below[1]))]
+        listings = [
+            list_folder(folder, endings, contents, skip)
+            for folder, endings, contents, skip in (
+                (images, PICTURES, 'images', below[0]),
+                (labels, LABELS, 'labels', below[1]),
+            )
+        ]
         pictures = _by_name(images, listings[0], PICTURES, 'images', image_suffix)
         maps = _by_name(labels, listings[1], LABELS, 'labels', label_suffix)
-        notes = [f'{kind} {listing.note()}' for kind, listing in zip(('images:', 'labels:'), listings)
-                 if listing.note()]
+        notes = [
+            f'{kind} {listing.note()}' for kind, listing in zip(('images:', 'labels:'), listings) if listing.note()
+        ]
     match = match_names(list(pictures), list(maps), _bare(image_suffix), _bare(label_suffix))
     partners = match.labels
     samples = tuple((name, path, maps[partners[name]]) for name, path in pictures.items() if name in partners)
     used = set(partners.values())
-    pairs = Pairs(samples, match.image_end, match.label_end, tuple(name for name in pictures if name not in partners),
-                  tuple(name for name in maps if name not in used), (*notes, *_said(match)))
+    pairs = Pairs(
+        samples,
+        match.image_end,
+        match.label_end,
+        tuple(name for name in pictures if name not in partners),
+        tuple(name for name in maps if name not in used),
+        (*notes, *_said(match)),
+    )
     if not samples:
-        raise DatasetError(f'no label file in {labels} belongs to an image in {images}: an image is called '
-                           f'{next(iter(pictures))!r}, a label file {next(iter(maps))!r}; compared were '
-                           f'{pairs.compared()}')
+        raise DatasetError(
+            f'no label file in {labels} belongs to an image in {images}: an image is called '
+            f'{next(iter(pictures))!r}, a label file {next(iter(maps))!r}; compared were '
+            f'{pairs.compared()}'
+        )
     return pairs
 
 
@@ -79,16 +99,19 @@ def list_files(folder: str, endings: tuple[str, ...], contents: str, suffix: str
     return _by_name(folder, list_folder(folder, endings, contents), endings, contents, suffix)
 
 
-def _by_name(folder: str, listing: Listing, endings: tuple[str, ...], contents: str, suffix: str | None
-             ) -> dict[str, str]:
+def _by_name(
+    folder: str, listing: Listing, endings: tuple[str, ...], contents: str, suffix: str | None
+) -> dict[str, str]:
     paths: dict[str, str] = {}
     for file, path in listing.files.items():
         name = stem(file)
         if suffix and not (name.endswith(suffix) or file.endswith(suffix)):
             continue
         if name in paths:
-            raise DatasetError(f'{paths[name]} and {path} differ only in their ending: which one is meant? '
-                               f'--{contents.rstrip("s")}-suffix {os.path.splitext(path)[1]} takes the second')
+            raise DatasetError(
+                f'{paths[name]} and {path} differ only in their ending: which one is meant? '
+                f'--{contents.rstrip("s")}-suffix {os.path.splitext(path)[1]} takes the second'
+            )
         paths[name] = path
     if not paths:
         ends = f' whose name ends with {suffix!r}' if suffix else ''
@@ -104,13 +127,16 @@ def _no_labels(left_out: Counter[str]) -> str:
         return f'. It holds {count} JPEG files (JPEG is no format for labels: it changes ids at every edge)'
     polygons = next((ending for ending in POLYGONS if left_out[ending]), None)
     if polygons:
-        return (f'. It holds {left_out[polygons]} {polygons} files: polygons of labelme (.json), COCO (one .json) and '
-                'YOLO (.txt) are drawn as label files by tools/dataset_converters/polygons.py IMAGES LABELS OUT')
+        return (
+            f'. It holds {left_out[polygons]} {polygons} files: polygons of labelme (.json), COCO (one .json) and '
+            'YOLO (.txt) are drawn as label files by tools/dataset_converters/polygons.py IMAGES LABELS OUT'
+        )
     return ' (JPEG is no format for labels: it changes ids at every edge)' + foreign_files(left_out)
 
 
-def _one_folder(folder: str, image_suffix: str | None, label_suffix: str | None
-                ) -> tuple[dict[str, str], dict[str, str], list[str]]:
+def _one_folder(
+    folder: str, image_suffix: str | None, label_suffix: str | None
+) -> tuple[dict[str, str], dict[str, str], list[str]]:
     """Images and labels, by name, that lie in one folder."""
     listing = list_folder(folder, tuple({*PICTURES, *LABELS}), 'images and their labels')
     try:
@@ -129,8 +155,11 @@ def _one_folder(folder: str, image_suffix: str | None, label_suffix: str | None
 
 def _said(match: Match) -> list[str]:
     """How names were compared, where it is not by what they have in common alone."""
-    fronts = [f'{side} names without {front!r} in front' for side, front in
-              (('image', match.image_front), ('label', match.label_front)) if front]
+    fronts = [
+        f'{side} names without {front!r} in front'
+        for side, front in (('image', match.image_front), ('label', match.label_front))
+        if front
+    ]
     text = ' and '.join([*fronts, *([match.rule] if match.rule else [])])
     return [f'to find pairs: {text}'] if text else []
 

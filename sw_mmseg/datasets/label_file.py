@@ -43,7 +43,7 @@ class LabelFile:
             return self.values
         if self.kind == 'palette':
             table = np.zeros((256, 3), np.uint8)
-            table[:len(self.palette)] = self.palette[:256]
+            table[: len(self.palette)] = self.palette[:256]
             return table[self.values]
         if self.values.dtype == np.uint8:
             return np.repeat(self.values[..., None], 3, axis=2)
@@ -66,8 +66,10 @@ def read_label(path: str, backend_args: dict | None = None) -> LabelFile:
         return _of_bands(path, _numpy(path, data), None)
     head = read_head(path, data, 'label file')
     if head.lossy:
-        raise DatasetError(f'label file {path} is a {head.format} whose compression changes ids at every edge; no '
-                           'reader can undo that. Give the labels as PNG, TIFF or npy, as they were first written')
+        raise DatasetError(
+            f'label file {path} is a {head.format} whose compression changes ids at every edge; no '
+            'reader can undo that. Give the labels as PNG, TIFF or npy, as they were first written'
+        )
     values, palette = read_raster(head, data, 'label file')
     if palette is not None:
         return LabelFile('palette', values, palette, head)
@@ -76,8 +78,11 @@ def read_label(path: str, backend_args: dict | None = None) -> LabelFile:
         empty = label_file.values == head.nodata
         if empty.any():
             note = f'pixels of the value {head.nodata:g}, which the files declare to be no data, are taken as no class'
-            label_file = replace(label_file, values=np.where(empty, VOID, label_file.values.astype(np.int64)),
-                                 notes=(*label_file.notes, note))
+            label_file = replace(
+                label_file,
+                values=np.where(empty, VOID, label_file.values.astype(np.int64)),
+                notes=(*label_file.notes, note),
+            )
     return replace(label_file, head=head)
 
 
@@ -93,9 +98,11 @@ def _of_bands(path: str, values: np.ndarray, head: Head | None) -> LabelFile:
         return LabelFile('ids', ids, notes=(*notes, *more))
     if count != 3 or values.dtype not in (np.uint8, np.uint16):
         content = head.text() if head else f'an array of {count} bands of {values.dtype}'
-        raise DatasetError(f'label file {path} is {content}: labels have one id a pixel, or 8-bit colours. Write the '
-                           'band that holds the ids to a file of its own, for instance: '
-                           'gdal_translate -b 1 FILE NEW.tif')
+        raise DatasetError(
+            f'label file {path} is {content}: labels have one id a pixel, or 8-bit colours. Write the '
+            'band that holds the ids to a file of its own, for instance: '
+            'gdal_translate -b 1 FILE NEW.tif'
+        )
     if values.dtype == np.uint16:
         return _deep_colours(path, values, notes)
     return _of_colours(values, notes)
@@ -114,11 +121,19 @@ def _deep_colours(path: str, values: np.ndarray, notes: list[str]) -> LabelFile:
     if (values[..., :1] == values[..., 1:]).all():
         return LabelFile('ids', values[..., 0].astype(np.int64), notes=tuple(notes))
     if not values[..., 2].any():
-        return LabelFile('ids', values[..., 0].astype(np.int64), notes=(
-            *notes, 'colours of 16 bits without blue: class ids are taken from the first band, the second, of objects, '
-                    'is not used'))
-    raise DatasetError(f'label file {path} holds colours of 16 bits that are neither 8-bit colours nor ids in the '
-                       'first band: write the band that holds the ids to a file of its own')
+        return LabelFile(
+            'ids',
+            values[..., 0].astype(np.int64),
+            notes=(
+                *notes,
+                'colours of 16 bits without blue: class ids are taken from the first band, the second, of objects, '
+                'is not used',
+            ),
+        )
+    raise DatasetError(
+        f'label file {path} holds colours of 16 bits that are neither 8-bit colours nor ids in the '
+        'first band: write the band that holds the ids to a file of its own'
+    )
 
 
 def _without_alpha(path: str, values: np.ndarray, head: Head | None) -> tuple[np.ndarray, list[str]]:
@@ -132,11 +147,15 @@ def _without_alpha(path: str, values: np.ndarray, head: Head | None) -> tuple[np
     clear, full = alpha == 0, np.iinfo(alpha.dtype).max
     hidden = bands[clear]
     if not np.isin(alpha, (0, full)).all() or (hidden != hidden[0]).any():
-        raise DatasetError(f'label file {path} is partly transparent, which makes its colours uncertain: write it '
-                           'without transparency, for instance: magick FILE -background black -alpha remove NEW.png')
+        raise DatasetError(
+            f'label file {path} is partly transparent, which makes its colours uncertain: write it '
+            'without transparency, for instance: magick FILE -background black -alpha remove NEW.png'
+        )
     if (bands == bands[0, 0]).all():
-        raise DatasetError(f'label file {path} is of one colour and differs in its transparency alone: the labels seem '
-                           'to be there. Write them as a grey file: magick FILE -alpha extract NEW.png')
+        raise DatasetError(
+            f'label file {path} is of one colour and differs in its transparency alone: the labels seem '
+            'to be there. Write them as a grey file: magick FILE -alpha extract NEW.png'
+        )
     return bands, ['transparent pixels are taken with the one colour that they all have']
 
 
@@ -147,10 +166,12 @@ def _whole_numbers(path: str, values: np.ndarray) -> tuple[np.ndarray, list[str]
     if values.dtype.kind == 'f':
         missing = np.isnan(values)
         whole = np.where(missing, VOID, values.astype(np.float64))
-        if (whole != np.round(whole)).any() or np.abs(whole).max() > 2 ** 53:
+        if (whole != np.round(whole)).any() or np.abs(whole).max() > 2**53:
             odd = whole[whole != np.round(whole)]
-            raise DatasetError(f'label file {path} holds fractions, such as {odd[0] if odd.size else whole.max():g}: '
-                               'they look like depths or probabilities; labels are whole numbers')
+            raise DatasetError(
+                f'label file {path} holds fractions, such as {odd[0] if odd.size else whole.max():g}: '
+                'they look like depths or probabilities; labels are whole numbers'
+            )
         note = [f'pixels without a number (NaN) are taken as {VOID}, no class'] if missing.any() else []
         return whole.astype(np.int64), note
     if values.dtype.kind not in 'iu':
@@ -165,8 +186,9 @@ def _numpy(path: str, data: bytes) -> np.ndarray:
         content = np.load(io.BytesIO(data), allow_pickle=False)
         arrays = [content] if isinstance(content, np.ndarray) else [content[name] for name in content.files]
     except Exception as error:
-        raise DatasetError(f'label file {path} cannot be read ({error}); an array of ids, saved by numpy.save, is '
-                           'understood') from error
+        raise DatasetError(
+            f'label file {path} cannot be read ({error}); an array of ids, saved by numpy.save, is understood'
+        ) from error
     if len(arrays) != 1:
         raise DatasetError(f'label file {path} holds {len(arrays)} arrays; save the labels alone')
     values = arrays[0]

@@ -46,8 +46,10 @@ class LabelFrames:
         """
         if not self.uncertain:
             one = next(iter(self.sizes)) if len(self.sizes) == 1 else None
-            return one, [f'{sum(self.sizes.values())} images are turned by EXIF; their labels lie as the images are '
-                         f'{one}, by their sizes'] if one else []
+            return one, [
+                f'{sum(self.sizes.values())} images are turned by EXIF; their labels lie as the images are '
+                f'{one}, by their sizes'
+            ] if one else []
         if len(self.sizes) == 1:
             frame, evidence = next(iter(self.sizes)), 'by the sizes of others'
         elif self.edges.max() > CLEARER * self.edges.min():
@@ -57,9 +59,11 @@ class LabelFrames:
                 f'{len(self.uncertain)} images are turned by EXIF, such as {self.uncertain[0]}, and their label files '
                 'are not; which of both frames the labels are in cannot be known. If they were drawn on the image as '
                 'it is shown, write the images anew: magick mogrify -auto-orient FILES. If on the image as the file '
-                'holds it, remove the mark: exiftool -Orientation= FILES')
-        return frame, [f'{len(self.uncertain)} images are turned by EXIF; their labels lie as the images are {frame}, '
-                       f'{evidence}']
+                'holds it, remove the mark: exiftool -Orientation= FILES'
+            )
+        return frame, [
+            f'{len(self.uncertain)} images are turned by EXIF; their labels lie as the images are {frame}, {evidence}'
+        ]
 
 
 def edges_on_borders(image: np.ndarray, labels: np.ndarray, orientation: int) -> tuple[float, float]:

@@ -112,13 +112,17 @@ class LabelKinds:
             return False, []
         text = self._palettes(shifted[0])
         if self.moved and ids:
-            raise DatasetError(f'{text}: colours are numbered anew in every file, so that ids of a class table mean '
-                               'nothing in them. Give its classes their colours in place of ids')
+            raise DatasetError(
+                f'{text}: colours are numbered anew in every file, so that ids of a class table mean '
+                'nothing in them. Give its classes their colours in place of ids'
+            )
         if ids:
             return False, [f'{text}; indices are taken, as the class table has ids']
         if not self.moved:
-            raise DatasetError(f'{text}: are the indices the classes, or the colours? A class table says it, '
-                               '--classes FILE: with ids, or with a `color` for each class')
+            raise DatasetError(
+                f'{text}: are the indices the classes, or the colours? A class table says it, '
+                '--classes FILE: with ids, or with a `color` for each class'
+            )
         return True, [f'{text}: colours are numbered anew in every file, so colours are taken for classes']
 
     def pixels(self, colors: bool) -> Counter[int]:
@@ -139,23 +143,29 @@ class LabelKinds:
     def _refuse_mixture(self, path: str) -> None:
         count = self.files['colours'] + self.files['grey']
         first = self.examples.get('colours') or self.examples.get('grey') or self.examples.get('palette')
-        raise DatasetError(f'{count} label files hold colours and {self.files["ids"]} hold ids; they must all be of '
-                           f'one kind. {first} holds colours, {path} ids')
+        raise DatasetError(
+            f'{count} label files hold colours and {self.files["ids"]} hold ids; they must all be of '
+            f'one kind. {first} holds colours, {path} ids'
+        )
 
     def _palettes(self, index: int) -> str:
         (one, first), (two, second) = list(self.indices[index].items())[:2]
-        return (f'palettes of the label files differ: index {index} is {unpack_color(one)} in {first} and '
-                f'{unpack_color(two)} in {second}')
+        return (
+            f'palettes of the label files differ: index {index} is {unpack_color(one)} in {first} and '
+            f'{unpack_color(two)} in {second}'
+        )
 
     def _check_depths(self) -> None:
         """Programs that make PNG files smaller write 255 as 1, where there is nothing but 0 and 255."""
         if len(self.depths) < 2:
             return
         low, high = min(self.depths), max(self.depths)
-        if self.depths[high][0] >= 2 ** low:
-            raise DatasetError(f'{self.depths[low][1]} has {low} bits a pixel and {self.depths[high][1]} {high}: a '
-                               'program that makes files smaller has written some anew, and the ids in them are '
-                               'uncertain. Write all with 8 bits')
+        if self.depths[high][0] >= 2**low:
+            raise DatasetError(
+                f'{self.depths[low][1]} has {low} bits a pixel and {self.depths[high][1]} {high}: a '
+                'program that makes files smaller has written some anew, and the ids in them are '
+                'uncertain. Write all with 8 bits'
+            )
 
 
 def _renamed(counts: dict[int, int], names: dict[int, int]) -> dict[int, int]:
@@ -169,6 +179,10 @@ def _inner(values: np.ndarray) -> np.ndarray:
     """(H, W) bool: pixels whose four neighbours hold the same value; none at the image's edge."""
     same = np.zeros(values.shape, bool)
     middle = values[1:-1, 1:-1]
-    same[1:-1, 1:-1] = ((values[:-2, 1:-1] == middle) & (values[2:, 1:-1] == middle)
-                        & (values[1:-1, :-2] == middle) & (values[1:-1, 2:] == middle))
+    same[1:-1, 1:-1] = (
+        (values[:-2, 1:-1] == middle)
+        & (values[2:, 1:-1] == middle)
+        & (values[1:-1, :-2] == middle)
+        & (values[1:-1, 2:] == middle)
+    )
     return same

@@ -60,9 +60,15 @@ class Shares:
         return int(self.pixels.sum()) + self.ignored + sum(self.unknown.values())
 
 
-def scan(samples: Sequence[Sample], decode: int | None = 1000, colors: bool = False,
-         progress: Progress | None = None, ids: bool = False, limits: Limits = NO_LIMITS,
-         bands: Bands | None = None) -> Scan:
+def scan(
+    samples: Sequence[Sample],
+    decode: int | None = 1000,
+    colors: bool = False,
+    progress: Progress | None = None,
+    ids: bool = False,
+    limits: Limits = NO_LIMITS,
+    bands: Bands | None = None,
+) -> Scan:
     """Looks at images and, where there are any, their label files.
 
     Args:
@@ -149,8 +155,9 @@ def _add_labels(kinds: LabelKinds, frames: LabelFrames, sample: Sample, seen: Lo
         frames.add_size(seen.frame)
 
 
-def _decide(tally: Scan, kinds: LabelKinds, frames: LabelFrames, deep: list[tuple[float, bool]], colors: bool,
-            ids: bool) -> None:
+def _decide(
+    tally: Scan, kinds: LabelKinds, frames: LabelFrames, deep: list[tuple[float, bool]], colors: bool, ids: bool
+) -> None:
     """What only all files together tell: ids or colours, which way up, and what is white."""
     tally.colors, said = kinds.decide(colors, ids)
     tally.pixels, tally.interior = kinds.pixels(tally.colors), kinds.interior(tally.colors)
@@ -161,5 +168,7 @@ def _decide(tally: Scan, kinds: LabelKinds, frames: LabelFrames, deep: list[tupl
         if len(floating) > 1:
             raise DatasetError('some images are of floating point and some of 16 bits: write them in one way')
         tally.white = white_of(max(peak for peak, _ in deep), floating.pop(), 'the folder')
-        tally.notes.append(f'{len(deep)} images are deeper than 8 bits; {tally.white:g} is white: no value is larger '
-                           f'than {max(peak for peak, _ in deep):g}')
+        tally.notes.append(
+            f'{len(deep)} images are deeper than 8 bits; {tally.white:g} is white: no value is larger '
+            f'than {max(peak for peak, _ in deep):g}'
+        )

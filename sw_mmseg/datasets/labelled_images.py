@@ -78,8 +78,11 @@ class LabelledImages(BaseSegDataset):
         lost = [name for name in pairs.without_label if name not in self.leave_out]
         if lost:
             raise DatasetError(unmatched(lost, self.images, self.labels, pairs.compared()))
-        samples = [dict(img_path=image, seg_map_path=label, label_map=None, reduce_zero_label=False, seg_fields=[])
-                   for name, image, label in pairs.samples if name not in self.leave_out]
+        samples = [
+            dict(img_path=image, seg_map_path=label, label_map=None, reduce_zero_label=False, seg_fields=[])
+            for name, image, label in pairs.samples
+            if name not in self.leave_out
+        ]
         if self.hold_out:
             offset = self.hold_out // 2  # not the first, which is often unlike the others
             samples = [s for i, s in enumerate(samples) if (i % self.hold_out == offset) == self.held_out]

@@ -9,8 +9,22 @@ from typing import NamedTuple
 
 import numpy as np
 
-__all__ = ['CLASSES', 'ID', 'IGNORE', 'LABELS', 'LICENSE_PLATE', 'NUM_ADE20K_CLASSES', 'NUM_CLASSES', 'PALETTE',
-           'UNKNOWN', 'Label', 'ade20k_to_train', 'color_table', 'raw_to_train', 'train_to_train']
+__all__ = [
+    'CLASSES',
+    'ID',
+    'IGNORE',
+    'LABELS',
+    'LICENSE_PLATE',
+    'NUM_ADE20K_CLASSES',
+    'NUM_CLASSES',
+    'PALETTE',
+    'UNKNOWN',
+    'Label',
+    'ade20k_to_train',
+    'color_table',
+    'raw_to_train',
+    'train_to_train',
+]
 
 IGNORE = 255
 LICENSE_PLATE = 34  # as GTA5 stores it; Cityscapes' own number is -1, which an 8-bit file cannot hold
@@ -93,7 +107,7 @@ def ade20k_to_train() -> np.ndarray:
     """Look-up table (256,) uint8 from what ADE20K's files hold, 0 for other and 1 to 150, to 0..149 and `IGNORE`."""
     table = np.full(256, UNKNOWN, np.uint8)
     table[0] = IGNORE
-    table[1:NUM_ADE20K_CLASSES + 1] = np.arange(NUM_ADE20K_CLASSES)
+    table[1 : NUM_ADE20K_CLASSES + 1] = np.arange(NUM_ADE20K_CLASSES)
     return table
 
 

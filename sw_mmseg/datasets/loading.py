@@ -37,8 +37,7 @@ from .raster_file import turned
 
 __all__ = ['LoadImage', 'LoadLabels', 'map_ids', 'read_label_file', 'read_labels', 'turned_like', 'with_this_reader']
 
-TABLES = {'raw': raw_to_train(), 'train': train_to_train(), 'ade20k': ade20k_to_train(),
-          'camvid': camvid_to_train()}
+TABLES = {'raw': raw_to_train(), 'train': train_to_train(), 'ade20k': ade20k_to_train(), 'camvid': camvid_to_train()}
 MISMATCHES = ('error', 'resize')
 _EXPECTED = {
     'raw': f'raw ids 0 to {LICENSE_PLATE}. A file with train ids is read with label_ids="train"',
@@ -103,8 +102,9 @@ class LoadImage(LoadImageFromFile):
             reads.
     """
 
-    def __init__(self, white: float | None = None, bands: Sequence[int] | None = None,
-                 bands_of: int | None = None, **arguments) -> None:
+    def __init__(
+        self, white: float | None = None, bands: Sequence[int] | None = None, bands_of: int | None = None, **arguments
+    ) -> None:
         super().__init__(**arguments)
         self.white, self.bands, self.bands_of = white, None if bands is None else tuple(bands), bands_of
 
@@ -223,5 +223,6 @@ def turned_like(labels: np.ndarray, results: dict) -> np.ndarray:
         raise DatasetError(
             f'image {results["img_path"]} is turned by its EXIF orientation ({turn}), its label file '
             f'{results["seg_map_path"]} is not. Say what the labels were drawn on, with '
-            'LabelledImages(label_frame="shown"), the image as it is shown, or "stored", as its file holds it')
+            'LabelledImages(label_frame="shown"), the image as it is shown, or "stored", as its file holds it'
+        )
     return labels

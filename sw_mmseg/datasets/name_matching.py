@@ -35,8 +35,9 @@ class Match:
     rule: str = ''
 
 
-def match_names(images: list[str], labels: list[str], image_end: str | None = None, label_end: str | None = None
-                ) -> Match:
+def match_names(
+    images: list[str], labels: list[str], image_end: str | None = None, label_end: str | None = None
+) -> Match:
     """The plainest rule that matches at least half of the names, or else the one that matches most.
 
     Raises:
@@ -69,9 +70,10 @@ def find_suffixes(
     image_ends = [image_suffix] if image_suffix is not None else common_ends(images)
     best: tuple[tuple, str, Counter] | None = None
     for image_end in image_ends:
-        keys = {name[:len(name) - len(image_end)] for name in images if name.endswith(image_end)}
-        counts = Counter(end for name in labels for key, end in splits(name)
-                         if key in keys and label_suffix in (None, end))
+        keys = {name[: len(name) - len(image_end)] for name in images if name.endswith(image_end)}
+        counts = Counter(
+            end for name in labels for key, end in splits(name) if key in keys and label_suffix in (None, end)
+        )
         if counts:
             most = max(counts.values())
             rank = (most, -min(preference(end) for end, n in counts.items() if n == most), -len(image_end))
@@ -82,8 +84,10 @@ def find_suffixes(
     (most, _, _), image_end, counts = best
     equal = sorted((end for end, count in counts.items() if count == most), key=lambda end: (preference(end), end))
     if len(equal) > 1 and preference(equal[0]) == preference(equal[1]):
-        raise DatasetError(f'{most} images have several label files each, with names that end with '
-                           f'{", ".join(map(repr, equal))}: say which with --label-suffix')
+        raise DatasetError(
+            f'{most} images have several label files each, with names that end with '
+            f'{", ".join(map(repr, equal))}: say which with --label-suffix'
+        )
     return image_end, equal[0]
 
 
@@ -117,14 +121,21 @@ def preference(end: str) -> int:
     return next((rank for word, rank in PREFERENCES if word in end.lower()), 1)
 
 
-def _match(images: dict[str, str], labels: dict[str, str], image_front: str, label_front: str, image_end: str | None,
-           label_end: str | None, rule: str) -> Match:
+def _match(
+    images: dict[str, str],
+    labels: dict[str, str],
+    image_front: str,
+    label_front: str,
+    image_end: str | None,
+    label_end: str | None,
+    rule: str,
+) -> Match:
     """By one rule, with one front cut off each kind of names."""
     stripped = [_without_front(names, front) for names, front in ((images, image_front), (labels, label_front))]
     ends = find_suffixes(list(stripped[0]), list(stripped[1]), image_end, label_end)
     pairs = {}
     for key, name in stripped[0].items():
-        partner = key[:len(key) - len(ends[0])] + ends[1]
+        partner = key[: len(key) - len(ends[0])] + ends[1]
         if key.endswith(ends[0]) and partner in stripped[1]:
             pairs[name] = stripped[1][partner]
     return Match(pairs, image_front, ends[0], label_front, ends[1], rule)
@@ -138,7 +149,7 @@ def _without_front(names: dict[str, str], front: str) -> dict[str, str]:
     for key, name in names.items():
         folder, slash, file = key.rpartition('/')
         if file.startswith(front) and len(file) > len(front):
-            remainders[f'{folder}{slash}{file[len(front):]}'] = name
+            remainders[f'{folder}{slash}{file[len(front) :]}'] = name
     return remainders
 
 
@@ -168,9 +179,10 @@ def _without_constant_folders(names: list[str]) -> list[str]:
     same_depth = depth == max(map(len, parts)) - 1
     constant = [len({part[level] for part in parts}) == 1 for level in range(depth)]
     if not same_depth:  # the folders at the beginning alone
-        constant = [all(constant[:level + 1]) for level in range(depth)]
-    return ['/'.join(piece for level, piece in enumerate(part) if level >= depth or not constant[level])
-            for part in parts]
+        constant = [all(constant[: level + 1]) for level in range(depth)]
+    return [
+        '/'.join(piece for level, piece in enumerate(part) if level >= depth or not constant[level]) for part in parts
+    ]
 
 
 def _base_names(names: list[str]) -> list[str]:

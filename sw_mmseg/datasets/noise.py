@@ -23,8 +23,10 @@ class RandomNoise(BaseTransform):
     def __init__(self, prob: float = 0.5, deviation: tuple[float, float] = (2.0, 12.0), grey: float = 0.5) -> None:
         low, high = deviation
         if not 0 <= prob <= 1 or not 0 <= low <= high or not 0 <= grey <= 1:
-            raise ValueError(f'prob={prob} and grey={grey} must lie between 0 and 1, deviation={deviation} must be an '
-                             'ascending range of at least 0')
+            raise ValueError(
+                f'prob={prob} and grey={grey} must lie between 0 and 1, deviation={deviation} must be an '
+                'ascending range of at least 0'
+            )
         self.prob, self.deviation, self.grey = prob, (low, high), grey
 
     def transform(self, results: dict) -> dict:

@@ -20,8 +20,9 @@ IMAGE_WORDS = ('image', 'img', 'rgb', 'photo', 'leftimg', 'frame', 'input', 'jpg
 LOSSY = ('.jpg', '.jpeg', '.jfif')
 
 
-def divide(names: list[str], image_suffix: str | None = None, label_suffix: str | None = None
-           ) -> tuple[list[str], list[str], str]:
+def divide(
+    names: list[str], image_suffix: str | None = None, label_suffix: str | None = None
+) -> tuple[list[str], list[str], str]:
     """File names (with endings) of images, of labels, and how they were told apart.
 
     Raises:
@@ -40,19 +41,26 @@ def divide(names: list[str], image_suffix: str | None = None, label_suffix: str 
     counts: Counter[tuple[str, str, str]] = Counter()
     for (kind, _), tokens in groups.items():
         ordered = sorted(tokens)
-        counts.update((kind, a, b) for i, a in enumerate(ordered) for b in ordered[i + 1:] if _sided(a, b))
+        counts.update((kind, a, b) for i, a in enumerate(ordered) for b in ordered[i + 1 :] if _sided(a, b))
     if not counts:
         return _by_folders(names)
     kind, first, second = max(counts, key=lambda pair: (counts[pair], _rank(pair)))
     image, label = (first, second) if _is_label(second, first) else (second, first)
-    images, labels = ({tokens[token] for (group, _), tokens in groups.items() if group == kind and token in tokens}
-                      for token in (image, label))
+    images, labels = (
+        {tokens[token] for (group, _), tokens in groups.items() if group == kind and token in tokens}
+        for token in (image, label)
+    )
     if label:
         images -= labels
     else:
         labels -= images
-    return sorted(images), sorted(labels), f'images have {image!r} in their names, labels {label!r}' if image else (
-        f'labels have {label!r} in their names')
+    return (
+        sorted(images),
+        sorted(labels),
+        f'images have {image!r} in their names, labels {label!r}'
+        if image
+        else (f'labels have {label!r} in their names'),
+    )
 
 
 def _by_folders(names: list[str]) -> tuple[list[str], list[str], str]:
@@ -61,14 +69,26 @@ def _by_folders(names: list[str]) -> tuple[list[str], list[str], str]:
     for level in range(levels):
         tokens = {name.split('/')[level] for name in names if name.count('/') > level}
         for label in sorted(tokens):
-            image = next((token for token in sorted(tokens) if _is_label(label, token) and not _is_label(token, label)
-                          and any(word in token.lower() for word in IMAGE_WORDS)), None)
+            image = next(
+                (
+                    token
+                    for token in sorted(tokens)
+                    if _is_label(label, token)
+                    and not _is_label(token, label)
+                    and any(word in token.lower() for word in IMAGE_WORDS)
+                ),
+                None,
+            )
             if image and any(word in label.lower() for word in LABEL_WORDS):
-                parts = [[name for name in names if name.count('/') > level and name.split('/')[level] == token]
-                         for token in (image, label)]
+                parts = [
+                    [name for name in names if name.count('/') > level and name.split('/')[level] == token]
+                    for token in (image, label)
+                ]
                 return parts[0], parts[1], f'images are below {image!r}, labels below {label!r}'
-    raise DatasetError('no two kinds of names belong together, such as 01.png and 01_mask.png; --label-suffix _mask '
-                       'says how names of labels end')
+    raise DatasetError(
+        'no two kinds of names belong together, such as 01.png and 01_mask.png; --label-suffix _mask '
+        'says how names of labels end'
+    )
 
 
 def _views(name: str) -> Iterator[tuple[str, str, str]]:
@@ -81,7 +101,7 @@ def _views(name: str) -> Iterator[tuple[str, str, str]]:
         yield 'front', key, front
     parts = bare.split('/')
     for level in range(len(parts) - 1):
-        yield 'folder', '/'.join([*parts[:level], '*', *parts[level + 1:]]), parts[level]
+        yield 'folder', '/'.join([*parts[:level], '*', *parts[level + 1 :]]), parts[level]
 
 
 def _sided(a: str, b: str) -> bool:
@@ -96,8 +116,10 @@ def _is_label(a: str, b: str) -> bool:
     """Whether `a`, beside `b`, says that a file holds labels."""
     if a in LOSSY or b in LOSSY:
         return a not in LOSSY
-    scores = [sum(word in text.lower() for word in LABEL_WORDS) - sum(word in text.lower() for word in IMAGE_WORDS)
-              for text in (a, b)]
+    scores = [
+        sum(word in text.lower() for word in LABEL_WORDS) - sum(word in text.lower() for word in IMAGE_WORDS)
+        for text in (a, b)
+    ]
     return scores[0] > scores[1]
 
 

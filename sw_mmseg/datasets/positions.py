@@ -99,8 +99,10 @@ class Stream(Dataset):
         if not 0 <= index < len(self):
             raise IndexError(f'index {index} of {len(self)}; only a Position goes on beyond the first epoch')
         if self.seed is None:
-            raise ValueError(f'{type(self).__name__} has no seed: give it one (seed=0), call follow(seed), or read it '
-                             'with a PositionSampler, which brings the run\'s')
+            raise ValueError(
+                f'{type(self).__name__} has no seed: give it one (seed=0), call follow(seed), or read it '
+                "with a PositionSampler, which brings the run's"
+            )
         return self.at(index, self.seed)
 
 

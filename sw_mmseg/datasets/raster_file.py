@@ -26,8 +26,9 @@ def read_raster(head: Head, data: bytes, kind: str = 'image') -> tuple[np.ndarra
     except DatasetError:
         raise
     except Exception as error:  # Pillow raises almost anything on a damaged file
-        raise DatasetError(f'{kind} {head.path} cannot be read ({reason(head.path, data, error)}). '
-                           'Download or unpack it again') from error
+        raise DatasetError(
+            f'{kind} {head.path} cannot be read ({reason(head.path, data, error)}). Download or unpack it again'
+        ) from error
     return values, palette
 
 
@@ -57,7 +58,7 @@ def decode_cv2(data: bytes, flags: int, error: str = 'it is cut short or damaged
 
 def _other(head: Head, data: bytes) -> tuple[np.ndarray, np.ndarray | None]:
     if head.bits == 16 and head.bands > 1:
-        order = [2, 1, 0, 3][:head.bands] if head.bands > 2 else None
+        order = [2, 1, 0, 3][: head.bands] if head.bands > 2 else None
         values = decode_cv2(data, cv2.IMREAD_UNCHANGED)
         if order is None:  # OpenCV makes four bands of grey and alpha
             order = [0, 3]
@@ -72,7 +73,7 @@ def _other(head: Head, data: bytes) -> tuple[np.ndarray, np.ndarray | None]:
         else:
             values = np.asarray(picture)
     if head.format == 'PNG' and head.space == 'grey' and 1 < head.bits < 8:
-        values = values // (255 // (2 ** head.bits - 1))  # which Pillow spreads to 0..255
+        values = values // (255 // (2**head.bits - 1))  # which Pillow spreads to 0..255
     elif head.largest and head.largest not in (255, 65535):
         spread = 255 if head.largest < 255 else 65535
         values = (values.astype(np.int64) * head.largest + spread // 2) // spread
@@ -105,9 +106,10 @@ def _tiff_otherwise(head: Head, data: bytes, error: Exception) -> np.ndarray:
     """By OpenCV or Pillow, which read more compressions and fewer layouts, and turn a TIFF by themselves."""
     rgb = head.space == 'rgb' and head.bands in (3, 4) and head.sample == 'uint' and not head.separate
     if rgb and head.bits == 16:
-        return decode_cv2(data, cv2.IMREAD_UNCHANGED)[..., [2, 1, 0, 3][:head.bands]]
+        return decode_cv2(data, cv2.IMREAD_UNCHANGED)[..., [2, 1, 0, 3][: head.bands]]
     if head.bands == 1 or rgb and head.bits == 8:
         with open_picture(io.BytesIO(data)) as picture:
             return np.asarray(picture)
-    raise ValueError(f'{head.text()}, compressed in a way that needs another package: pip install imagecodecs '
-                     f'({error})') from error
+    raise ValueError(
+        f'{head.text()}, compressed in a way that needs another package: pip install imagecodecs ({error})'
+    ) from error

@@ -86,8 +86,13 @@ def is_complete(head: Head) -> bool:
 
 def _of_image(image_file: ImageFile) -> Look:
     floating = image_file.peak is not None and image_file.head.sample == 'float'
-    return Look(image_file.head.size, image_notes=image_file.notes, peak=image_file.peak, floating=floating,
-                flat=_flat(image_file))
+    return Look(
+        image_file.head.size,
+        image_notes=image_file.notes,
+        peak=image_file.peak,
+        floating=floating,
+        flat=_flat(image_file),
+    )
 
 
 def _with_label(seen: Look, head: Head, image: ImageFile | None, path: str, label: str) -> Look:

@@ -48,11 +48,20 @@ class StreetCrops(BaseDataset):
 
     METAINFO = dict(classes=THINGS)
 
-    def __init__(self, data_root: str, domain: str = 'source', split: str = 'train', size: int = 32, smallest: int = 8,
-                 per_class: int | None = 300, **arguments) -> None:
+    def __init__(
+        self,
+        data_root: str,
+        domain: str = 'source',
+        split: str = 'train',
+        size: int = 32,
+        smallest: int = 8,
+        per_class: int | None = 300,
+        **arguments,
+    ) -> None:
         if domain not in DOMAINS or split not in SPLITS:
-            raise ValueError(f'domain={domain!r}, split={split!r}; valid are {", ".join(DOMAINS)} and '
-                             f'{", ".join(SPLITS)}')
+            raise ValueError(
+                f'domain={domain!r}, split={split!r}; valid are {", ".join(DOMAINS)} and {", ".join(SPLITS)}'
+            )
         self.domain, self.split, self.size = domain, split, size
         self.smallest, self.per_class = smallest, per_class
         super().__init__(data_root=data_root, **arguments)
@@ -68,8 +77,10 @@ class StreetCrops(BaseDataset):
             for place in _spread(len(crops), self.per_class):
                 samples.append(dict(img=crops[place], gt_label=index))
         if not samples:
-            raise DatasetError(f'StreetCrops: the {self.split} pictures of the {self.domain} in {self.data_root} show '
-                               f'nothing of {self.smallest} pixels or more: make more or larger streets')
+            raise DatasetError(
+                f'StreetCrops: the {self.split} pictures of the {self.domain} in {self.data_root} show '
+                f'nothing of {self.smallest} pixels or more: make more or larger streets'
+            )
         return samples
 
     def _pictures(self) -> Iterator[tuple[np.ndarray, np.ndarray]]:

@@ -34,15 +34,25 @@ class UnlabelledImages(BaseSegDataset):
     METAINFO = dict(classes=CLASSES, palette=PALETTE)
 
     def __init__(
-        self, data_root: str, img_dir: str = '', img_suffix: str | tuple[str, ...] = PICTURES,
-        leave_out: Sequence[str] = (), pipeline: Sequence[dict] = (), **arguments
+        self,
+        data_root: str,
+        img_dir: str = '',
+        img_suffix: str | tuple[str, ...] = PICTURES,
+        leave_out: Sequence[str] = (),
+        pipeline: Sequence[dict] = (),
+        **arguments,
     ) -> None:
         if 'data_prefix' in arguments or 'seg_map_suffix' in arguments:
             raise TypeError('UnlabelledImages has no labels and takes `img_dir` instead of `data_prefix`')
         self.leave_out = frozenset(leave_out)
         suffixes = tuple(s.lower() for s in ((img_suffix,) if isinstance(img_suffix, str) else img_suffix))
-        super().__init__(data_root=data_root, data_prefix=dict(img_path=img_dir), img_suffix=suffixes,
-                         pipeline=with_this_reader(pipeline), **arguments)
+        super().__init__(
+            data_root=data_root,
+            data_prefix=dict(img_path=img_dir),
+            img_suffix=suffixes,
+            pipeline=with_this_reader(pipeline),
+            **arguments,
+        )
 
     def load_data_list(self) -> list[dict]:
         """Paths of all pictures. Raises `DatasetError` where there are none, or where a file is an annotation."""
@@ -52,11 +62,16 @@ class UnlabelledImages(BaseSegDataset):
             listing = list_folder(folder, endings, 'pictures to adapt to')
         except DatasetError as error:
             raise DatasetError(f'UnlabelledImages: {error}. Give its place with data_root and img_dir') from None
-        paths = sorted(path for name, path in listing.files.items()
-                       if name.lower().endswith(self.img_suffix) and not {name, stem(name)} & self.leave_out)
+        paths = sorted(
+            path
+            for name, path in listing.files.items()
+            if name.lower().endswith(self.img_suffix) and not {name, stem(name)} & self.leave_out
+        )
         if not paths:
-            raise DatasetError(f'UnlabelledImages: no file in {folder} ends with {" or ".join(self.img_suffix)}'
-                               f'{foreign_files(listing.left_out)}')
+            raise DatasetError(
+                f'UnlabelledImages: no file in {folder} ends with {" or ".join(self.img_suffix)}'
+                f'{foreign_files(listing.left_out)}'
+            )
         annotation = next((path for path in paths if path.endswith(ANNOTATIONS)), None)
         if annotation:
             raise DatasetError(

@@ -56,8 +56,9 @@ class FreezeRatiosHook(Hook):
             if logits:
                 runner.logger.info(f'importance ratios stop learning: {len(logits)} sets of them')
 
-    def after_train_iter(self, runner: Runner, batch_idx: int, data_batch: dict | None = None,
-                         outputs: dict | None = None) -> None:
+    def after_train_iter(
+        self, runner: Runner, batch_idx: int, data_batch: dict | None = None, outputs: dict | None = None
+    ) -> None:
         """Puts them back."""
         with torch.no_grad():
             for parameter, value in self._kept or ():

@@ -68,13 +68,16 @@ class HealthHook(Hook, Generic[LogT]):
                 raise NonFiniteLossError(
                     f'{name} is {value} at iteration {runner.iter + 1}. Lower the learning rate, lengthen the warm-up, '
                     "or clip gradients with clip_grad=dict(max_norm=10) in the optim_wrapper's section; checkpoints "
-                    'before this iteration are intact')
+                    'before this iteration are intact'
+                )
         if self.log_type is None:
             return
         if not isinstance(outputs, self.log_type):
-            raise TypeError(f'{type(self).__name__} reads a {self.log_type.__name__}, and the training step of this '
-                            f'method returns a {type(outputs).__name__}: give it the hook of its own method, or '
-                            'HealthHook')
+            raise TypeError(
+                f'{type(self).__name__} reads a {self.log_type.__name__}, and the training step of this '
+                f'method returns a {type(outputs).__name__}: give it the hook of its own method, or '
+                'HealthHook'
+            )
         self._fit(runner)
         if (runner.iter + 1) % self.interval == 0 and runner.iter + 1 >= self.window:
             self.judge(runner, self.looks(runner, outputs))
@@ -91,7 +94,7 @@ class HealthHook(Hook, Generic[LogT]):
         known = min(map(len, histories.values()))
 
         def means(end: int) -> LogT:
-            return log.with_values(lambda name: float(histories[name][end - self.window:end].mean()))
+            return log.with_values(lambda name: float(histories[name][end - self.window : end].mean()))
 
         return [means(-back or known) for back in range(0, max(1, known + 1 - self.window), self.interval)]
 
@@ -125,8 +128,9 @@ class DiscriminatorHealthHook(HealthHook[AdversarialLog]):
 
     log_type = AdversarialLog
 
-    def __init__(self, window: int = 500, interval: int = 500, chance: float = 0.02, certain: float = 0.995,
-                 patience: int = 1000) -> None:
+    def __init__(
+        self, window: int = 500, interval: int = 500, chance: float = 0.02, certain: float = 0.995, patience: int = 1000
+    ) -> None:
         super().__init__(window, interval, patience)
         if not 0 <= chance < 0.5 < certain <= 1:
             raise ValueError(f'needs chance in [0, 0.5) and certain in (0.5, 1], got {chance}, {certain}')
@@ -135,21 +139,28 @@ class DiscriminatorHealthHook(HealthHook[AdversarialLog]):
     def judge(self, runner: Runner, looks: Sequence[AdversarialLog]) -> None:
         """Of the discriminator of each level."""
         for head, level in looks[0].levels.items():
-            accuracies = [float(look.levels[head].dis_acc_source + look.levels[head].dis_acc_target) / 2
-                          for look in looks]
-            text = (f'{looks[0].prefix(head)}discriminator: accuracy {level.dis_acc_source:.3f} on source, '
-                    f'{level.dis_acc_target:.3f} on target, loss {level.loss_dis:.3f}, adversarial loss '
-                    f'{level.loss_adv:.3f} (means of {self.window} iterations)')
+            accuracies = [
+                float(look.levels[head].dis_acc_source + look.levels[head].dis_acc_target) / 2 for look in looks
+            ]
+            text = (
+                f'{looks[0].prefix(head)}discriminator: accuracy {level.dis_acc_source:.3f} on source, '
+                f'{level.dis_acc_target:.3f} on target, loss {level.loss_dis:.3f}, adversarial loss '
+                f'{level.loss_adv:.3f} (means of {self.window} iterations)'
+            )
             at_chance = [abs(accuracy - 0.5) <= self.chance for accuracy in accuracies]
             certain = [accuracy >= self.certain for accuracy in accuracies]
             if all(at_chance) and self.is_due(at_chance):
-                runner.logger.warning(f'{text}: at chance since the training began, {self.lasted(at_chance)} '
-                                      'iterations long, so it teaches the segmentor nothing. Raise its learning rate '
-                                      'or lower lambda_adv')
+                runner.logger.warning(
+                    f'{text}: at chance since the training began, {self.lasted(at_chance)} '
+                    'iterations long, so it teaches the segmentor nothing. Raise its learning rate '
+                    'or lower lambda_adv'
+                )
             elif self.is_due(certain):
-                runner.logger.warning(f'{text}: always right for {self.lasted(certain)} iterations, so little gradient '
-                                      'is left for the segmentor. Lower its learning rate, raise lambda_adv or use '
-                                      'the least-squares loss')
+                runner.logger.warning(
+                    f'{text}: always right for {self.lasted(certain)} iterations, so little gradient '
+                    'is left for the segmentor. Lower its learning rate, raise lambda_adv or use '
+                    'the least-squares loss'
+                )
             else:
                 runner.logger.info(text)
 

@@ -35,8 +35,10 @@ class ChannelsLastHook(Hook):
         model = unwrap(runner.model)
         entry = getattr(model, self.part, None)
         if not isinstance(entry, nn.Module):
-            raise ValueError(f'ChannelsLastHook: {type(model).__name__} has no part {self.part!r}, but '
-                             f'{[name for name, _ in model.named_children()]}')
+            raise ValueError(
+                f'ChannelsLastHook: {type(model).__name__} has no part {self.part!r}, but '
+                f'{[name for name, _ in model.named_children()]}'
+            )
         model.to(memory_format=torch.channels_last)
         if self._converts is not entry:
             entry.register_forward_pre_hook(_channels_last)
@@ -44,5 +46,6 @@ class ChannelsLastHook(Hook):
 
 
 def _channels_last(_: nn.Module, inputs: tuple) -> tuple:
-    return tuple(x.contiguous(memory_format=torch.channels_last) if isinstance(x, Tensor) and x.ndim == 4 else x
-                 for x in inputs)
+    return tuple(
+        x.contiguous(memory_format=torch.channels_last) if isinstance(x, Tensor) and x.ndim == 4 else x for x in inputs
+    )

@@ -48,8 +48,10 @@ class DomainOptimWrapperConstructor:
         }
         self.shared = {name: value for name, value in optim_wrapper_cfg.items() if name not in self.sections}
         if not self.sections:
-            raise ValueError(f'optim_wrapper has no section with an optimizer, only {list(optim_wrapper_cfg)}; it '
-                             'needs one named for each trained part of the model, e.g. segmentor and discriminator')
+            raise ValueError(
+                f'optim_wrapper has no section with an optimizer, only {list(optim_wrapper_cfg)}; it '
+                'needs one named for each trained part of the model, e.g. segmentor and discriminator'
+            )
 
     def __call__(self, model: nn.Module) -> OptimWrapperDict:
         """One optimiser for each section, over the child of `model` that it names.
@@ -61,8 +63,9 @@ class DomainOptimWrapperConstructor:
         children = dict(model.named_children())
         unknown = [name for name in self.sections if name not in children]
         if unknown:
-            raise ValueError(f'optim_wrapper sections {unknown} are not parts of {type(model).__name__}, which has '
-                             f'{list(children)}')
+            raise ValueError(
+                f'optim_wrapper sections {unknown} are not parts of {type(model).__name__}, which has {list(children)}'
+            )
         wrappers = {name: self._build(children[name], section) for name, section in self.sections.items()}
         check_coverage(model, wrappers)
         return DomainOptimWrappers(**wrappers)
@@ -72,7 +75,8 @@ class DomainOptimWrapperConstructor:
         paramwise = config.pop('paramwise_cfg', None)
         constructor = config.pop('constructor', 'DefaultOptimWrapperConstructor')
         builder = OPTIM_WRAPPER_CONSTRUCTORS.build(
-            {'type': constructor, 'optim_wrapper_cfg': config, 'paramwise_cfg': paramwise})
+            {'type': constructor, 'optim_wrapper_cfg': config, 'paramwise_cfg': paramwise}
+        )
         return builder(part)
 
 
@@ -80,10 +84,18 @@ def check_coverage(model: nn.Module, wrappers: dict[str, OptimWrapper]) -> None:
     """Raises ValueError, with names, unless each trainable parameter of `model` is in exactly one optimiser."""
     counts = Counter(
         id(parameter)
-        for wrapper in wrappers.values() for group in wrapper.optimizer.param_groups for parameter in group['params'])
+        for wrapper in wrappers.values()
+        for group in wrapper.optimizer.param_groups
+        for parameter in group['params']
+    )
     for problem, wrong in (('is in no optimiser', lambda count: count == 0), ('has several', lambda count: count > 1)):
-        names = [name for name, parameter in model.named_parameters()
-                 if parameter.requires_grad and wrong(counts[id(parameter)])]
+        names = [
+            name
+            for name, parameter in model.named_parameters()
+            if parameter.requires_grad and wrong(counts[id(parameter)])
+        ]
         if names:
-            raise ValueError(f'{problem}: {", ".join(names[:5])} ({len(names)} in all); optim_wrapper has the sections '
-                             f'{list(wrappers)}')
+            raise ValueError(
+                f'{problem}: {", ".join(names[:5])} ({len(names)} in all); optim_wrapper has the sections '
+                f'{list(wrappers)}'
+            )

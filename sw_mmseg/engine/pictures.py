@@ -20,7 +20,7 @@ __all__ = ['SamplePicturesHook', 'colored', 'predicted']
 def colored(labels: np.ndarray, palette: Sequence[Sequence[int]]) -> np.ndarray:
     """Class indices (H, W) to RGB (H, W, 3), uint8; black where an index has no colour, such as 255."""
     table = np.zeros((256, 3), np.uint8)
-    table[:len(palette)] = np.asarray(palette, np.uint8)
+    table[: len(palette)] = np.asarray(palette, np.uint8)
     return table[labels.astype(np.uint8)]
 
 
@@ -67,7 +67,7 @@ class SamplePicturesHook(Hook):
     def picture(self, model: nn.Module, side: dict, palette: Sequence[Sequence[int]]) -> np.ndarray:
         """Image | truth (if any) | prediction, beside each other: RGB (H, 2 or 3 times W, 3), uint8."""
         image, sample = side['inputs'][0], side['data_samples'][0]
-        rgb = image.permute(1, 2, 0).cpu().numpy()[..., ::-1 if self.bgr else 1]
+        rgb = image.permute(1, 2, 0).cpu().numpy()[..., :: -1 if self.bgr else 1]
         panels = [rgb.astype(np.uint8)]
         if 'gt_sem_seg' in sample:
             height, width = rgb.shape[:2]  # a preprocessor pads labels in place

@@ -35,7 +35,9 @@ class PredictionHealthHook(HealthHook[TargetLog]):
         is_one = sees_one_class(runner, self.classes)
         states = [is_one(float(look.target_classes)) for look in looks]
         if self.is_due(states) or states[0] and self.is_last(runner):
-            runner.logger.warning(f'predictions on the target: {looks[0].target_classes:.1f} classes a batch (mean of '
-                                  f'{self.window} iterations), for {self.lasted(states)} iterations: they have '
-                                  'collapsed to one class. Start from a checkpoint of source-only training '
-                                  '(load_from), or lower lambda_ent or lambda_adv')
+            runner.logger.warning(
+                f'predictions on the target: {looks[0].target_classes:.1f} classes a batch (mean of '
+                f'{self.window} iterations), for {self.lasted(states)} iterations: they have '
+                'collapsed to one class. Start from a checkpoint of source-only training '
+                '(load_from), or lower lambda_ent or lambda_adv'
+            )

@@ -29,15 +29,18 @@ class PseudoLabelAccuracyHook(Hook):
 
     def __init__(self, interval: int = 500, images: int = 16, batch_size: int = 2) -> None:
         if min(interval, images, batch_size) < 1:
-            raise ValueError('interval, images and batch_size must be positive, got '
-                             f'{interval}, {images}, {batch_size}')
+            raise ValueError(
+                f'interval, images and batch_size must be positive, got {interval}, {images}, {batch_size}'
+            )
         self.interval, self.images, self.batch_size = interval, images, batch_size
 
     def before_train(self, runner: Runner) -> None:
         """Raises ValueError where there are no labels to compare with, or no teacher."""
         if runner.val_loop is None:
-            raise ValueError('PseudoLabelAccuracyHook needs a labelled validation set: give val_dataloader, val_cfg '
-                             'and val_evaluator, or leave the hook out')
+            raise ValueError(
+                'PseudoLabelAccuracyHook needs a labelled validation set: give val_dataloader, val_cfg '
+                'and val_evaluator, or leave the hook out'
+            )
         if not hasattr(unwrap(runner.model), 'pseudo_labels'):
             raise ValueError(f'PseudoLabelAccuracyHook needs a teacher, {type(unwrap(runner.model)).__name__} has none')
 
@@ -49,8 +52,10 @@ class PseudoLabelAccuracyHook(Hook):
             return
         dataset = runner.val_loop.dataloader.dataset
         samples = [dataset[index] for index in range(min(self.images, len(dataset)))]
-        scores = accuracies(unwrap(runner.model), [samples[first:first + self.batch_size]
-                                                   for first in range(0, len(samples), self.batch_size)])
+        scores = accuracies(
+            unwrap(runner.model),
+            [samples[first : first + self.batch_size] for first in range(0, len(samples), self.batch_size)],
+        )
         for name, value in scores.items():
             runner.message_hub.update_scalar(f'train/{name}', value)
 
@@ -67,8 +72,10 @@ def accuracies(model: nn.Module, batches: list[list[dict]]) -> dict[str, float]:
         hit = (labels == truth) & known
         right, labelled = right + float(hit.sum()), labelled + float(known.sum())
         both, confident = both + float((hit & sure).sum()), confident + float((sure & known).sum())
-    return {'pseudo_accuracy': 100 * right / max(labelled, 1.0),
-            'pseudo_accuracy_confident': 100 * both / max(confident, 1.0)}
+    return {
+        'pseudo_accuracy': 100 * right / max(labelled, 1.0),
+        'pseudo_accuracy_confident': 100 * both / max(confident, 1.0),
+    }
 
 
 def resized(truth: Tensor, labels: Tensor) -> Tensor:

@@ -77,7 +77,8 @@ class PseudoLabelFiles:
             raise PseudoLabelError(
                 f'this run goes on in round {number} of self-training, and the pseudo-labels of that round in '
                 f'{self._place(number)} {problem}. Resume in the folder where it ran, or from a checkpoint before the '
-                'round began')
+                'round began'
+            )
 
     def read(self, number: int, image_path: str) -> Tensor:
         """Labels (H, W) int64 of an image.
@@ -92,8 +93,9 @@ class PseudoLabelFiles:
             with Image.open(path) as picture:
                 return torch.from_numpy(np.array(picture)).long()
         except OSError as error:
-            raise PseudoLabelError(f'the pseudo-labels {path} cannot be read ({error}). All processes must see the '
-                                   'folder of the run') from error
+            raise PseudoLabelError(
+                f'the pseudo-labels {path} cannot be read ({error}). All processes must see the folder of the run'
+            ) from error
 
     def _place(self, number: int) -> Path:
         return self.folder / f'round_{number}'

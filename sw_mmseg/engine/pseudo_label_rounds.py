@@ -46,8 +46,10 @@ class PseudoLabelRoundsHook(Hook):
         steps = [type(step).__name__ for step in getattr(target.pipeline, 'transforms', [])]
         changing = [name for name in steps if name.startswith(CHANCE)]
         if changing:
-            raise ValueError('the pipeline of the target must give the same image each time, since labels are kept for '
-                             f'a round: take out {", ".join(changing)}; the method disturbs target images by itself')
+            raise ValueError(
+                'the pipeline of the target must give the same image each time, since labels are kept for '
+                f'a round: take out {", ".join(changing)}; the method disturbs target images by itself'
+            )
         paths = [target.get_data_info(index)['img_path'] for index in range(len(target))]
         folder = self.folder or Path(runner.work_dir) / 'pseudo_labels'
         model.files = PseudoLabelFiles(folder, paths, runner.train_dataloader.dataset.metainfo['palette'])
@@ -66,8 +68,9 @@ class PseudoLabelRoundsHook(Hook):
     def _target(self, runner: Runner) -> Dataset:
         target = getattr(runner.train_dataloader.dataset, 'target', None)
         if target is None:
-            raise ValueError('PseudoLabelRoundsHook needs a DomainPair as the data set of training: it labels the '
-                             'target of it')
+            raise ValueError(
+                'PseudoLabelRoundsHook needs a DomainPair as the data set of training: it labels the target of it'
+            )
         return target
 
     def _report(self, runner: Runner, model: nn.Module, manifest: dict) -> None:
@@ -76,12 +79,19 @@ class PseudoLabelRoundsHook(Hook):
         total = max(sum(pixels), 1)
         shares = ', '.join(f'{name} {count / total:.3f}' for name, count in zip(names, pixels))
         gone = self.collapsed(pixels, (model.files.manifest(number - 1) or {}).get('pixels'))
-        advice = (f'. Collapsed: {", ".join(names[index] for index in gone)}. Train longer before the first round '
-                  '(warmup), or sample rare classes of the source (rare_class_sampling)') if gone else ''
+        advice = (
+            (
+                f'. Collapsed: {", ".join(names[index] for index in gone)}. Train longer before the first round '
+                '(warmup), or sample rare classes of the source (rare_class_sampling)'
+            )
+            if gone
+            else ''
+        )
         runner.logger.log(
             logging.WARNING if gone else logging.INFO,
             f'round {number} of self-training: {sum(manifest["kept"]) / total:.3f} of the pixels of '
-            f'{len(model.files.names)} target images have a label; of all, {shares}{advice}')
+            f'{len(model.files.names)} target images have a label; of all, {shares}{advice}',
+        )
 
     def collapsed(self, pixels: list[int], before: list[int] | None) -> list[int]:
         """Classes whose number of pixels has collapsed."""

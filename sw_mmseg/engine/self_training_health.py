@@ -28,21 +28,33 @@ class SelfTrainingHealthHook(HealthHook[SelfTrainingLog]):
 
     log_type = SelfTrainingLog
 
-    def __init__(self, window: int = 500, interval: int = 500, nothing: float = 0.01, everything: float = 0.99,
-                 classes: float = 1.5, patience: int = 1000) -> None:
+    def __init__(
+        self,
+        window: int = 500,
+        interval: int = 500,
+        nothing: float = 0.01,
+        everything: float = 0.99,
+        classes: float = 1.5,
+        patience: int = 1000,
+    ) -> None:
         super().__init__(window, interval, patience)
         if not 0 <= nothing < everything <= 1 or classes < 1:
-            raise ValueError('nothing and everything must be ascending in [0, 1], classes at least 1; got '
-                             f'{nothing}, {everything}, {classes}')
+            raise ValueError(
+                'nothing and everything must be ascending in [0, 1], classes at least 1; got '
+                f'{nothing}, {everything}, {classes}'
+            )
         self.nothing, self.everything, self.classes = nothing, everything, classes
 
     def judge(self, runner: Runner, looks: Sequence[SelfTrainingLog]) -> None:
         """Says how the pseudo-labels are, as a warning where they are of no use."""
         verdict = self.verdict(runner, looks)
-        text = (f'pseudo-labels: {looks[0].pseudo_share:.3f} of the pixels confident, {looks[0].pseudo_classes:.1f} '
-                'classes a batch')
-        runner.logger.log(logging.WARNING if verdict else logging.INFO,
-                          f'{text} (means of {self.window} iterations){verdict}')
+        text = (
+            f'pseudo-labels: {looks[0].pseudo_share:.3f} of the pixels confident, {looks[0].pseudo_classes:.1f} '
+            'classes a batch'
+        )
+        runner.logger.log(
+            logging.WARNING if verdict else logging.INFO, f'{text} (means of {self.window} iterations){verdict}'
+        )
 
     def verdict(self, runner: Runner, looks: Sequence[SelfTrainingLog]) -> str:
         """What is wrong and what to do, or ''."""
@@ -52,12 +64,18 @@ class SelfTrainingHealthHook(HealthHook[SelfTrainingLog]):
         everything = [bool(look.pseudo_share >= self.everything) for look in looks]
         last = self.is_last(runner)
         if self.is_due(nothing) or nothing[0] and last:
-            return (f': the teacher is sure of nothing, for {self.lasted(nothing)} iterations, so the target teaches '
-                    'nothing. Train longer or lower threshold')
+            return (
+                f': the teacher is sure of nothing, for {self.lasted(nothing)} iterations, so the target teaches '
+                'nothing. Train longer or lower threshold'
+            )
         if self.is_due(one) or one[0] and last:
-            return (f': for {self.lasted(one)} iterations they have collapsed to one class. Lengthen warmup, lower '
-                    'target_weight or sample rare classes of the source (rare_class_sampling)')
+            return (
+                f': for {self.lasted(one)} iterations they have collapsed to one class. Lengthen warmup, lower '
+                'target_weight or sample rare classes of the source (rare_class_sampling)'
+            )
         if self.is_due(everything):
-            return (f': the teacher is sure of everything, its mistakes included, for {self.lasted(everything)} '
-                    'iterations. Raise threshold, or look whether its labels make sense')
+            return (
+                f': the teacher is sure of everything, its mistakes included, for {self.lasted(everything)} '
+                'iterations. Raise threshold, or look whether its labels make sense'
+            )
         return ''

@@ -50,7 +50,7 @@ def sensitive_entries(variance: Tensor, clusters: int = 3, insensitive: int = 1)
         worth, start = _append_run(worth, sums)
         starts.append(start)
     end = len(values)
-    for start in reversed(starts[insensitive - 1:]):
+    for start in reversed(starts[insensitive - 1 :]):
         end = int(start[end])
     return variance.double() > values[max(end - 1, 0)]
 

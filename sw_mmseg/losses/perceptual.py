@@ -40,8 +40,10 @@ def content_loss(features: Tensor, content: Tensor, relative: bool = False) -> T
 def style_loss(grams: Sequence[Tensor], style: Sequence[Tensor], relative: bool = False) -> Tensor:
     """Sum over layers of the mean squared distance of Gram matrices, N×C×C, to the style's, 1×C×C; `relative` to the
     mean square of the style's."""
-    losses = [F.mse_loss(gram, target.expand_as(gram)) / (target.square().mean() if relative else 1)
-              for gram, target in zip(grams, style, strict=True)]
+    losses = [
+        F.mse_loss(gram, target.expand_as(gram)) / (target.square().mean() if relative else 1)
+        for gram, target in zip(grams, style, strict=True)
+    ]
     return torch.stack(losses).sum()
 
 
@@ -60,17 +62,21 @@ class PerceptualLoss(nn.Module):
         relative: content and style are relative, see above.
     """
 
-    def __init__(self, content: float = 1.0, style: float = 1.7e4, variation: float = 7.7,
-                 relative: bool = False) -> None:
+    def __init__(
+        self, content: float = 1.0, style: float = 1.7e4, variation: float = 7.7, relative: bool = False
+    ) -> None:
         super().__init__()
         if min(content, style, variation) < 0:
             raise ValueError(f'weights of losses must be at least 0, got {content}, {style}, {variation}')
         self.content, self.style, self.variation, self.relative = content, style, variation, relative
 
-    def forward(self, images: Tensor, features: dict[str, Tensor], content: Tensor,
-                grams: dict[str, Tensor]) -> dict[str, Tensor]:
+    def forward(
+        self, images: Tensor, features: dict[str, Tensor], content: Tensor, grams: dict[str, Tensor]
+    ) -> dict[str, Tensor]:
         """`features` of the stylised `images`, relu3_3 of the content, Gram matrices of the style by layer."""
         image_grams = [gram_matrix(features[name]) for name in grams]
-        return {'loss_content': self.content * content_loss(features['relu3_3'], content, self.relative),
-                'loss_style': self.style * style_loss(image_grams, list(grams.values()), self.relative),
-                'loss_variation': self.variation * total_variation(images)}
+        return {
+            'loss_content': self.content * content_loss(features['relu3_3'], content, self.relative),
+            'loss_style': self.style * style_loss(image_grams, list(grams.values()), self.relative),
+            'loss_variation': self.variation * total_variation(images),
+        }

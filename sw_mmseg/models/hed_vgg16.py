@@ -29,8 +29,11 @@ HED_MEANS = (122.67892, 116.66877, 104.00699)  # RGB, 0 to 255; the package's ow
 
 def hed_keys() -> dict[str, str]:
     """Our name of each convolution -> its group in the file, in which 0 is the kernel and 1 the bias."""
-    return {f'conv{block}_{index + 1}': f'block{block}/layers/conv2d' + (f'_{index}' if index else '') + '/vars'
-            for block, size in enumerate(GROUPS, 1) for index in range(size)}
+    return {
+        f'conv{block}_{index + 1}': f'block{block}/layers/conv2d' + (f'_{index}' if index else '') + '/vars'
+        for block, size in enumerate(GROUPS, 1)
+        for index in range(size)
+    }
 
 
 def from_keras(arrays: Mapping[str, tuple[Tensor, Tensor]]) -> dict[str, Tensor]:

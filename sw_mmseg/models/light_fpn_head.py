@@ -62,9 +62,11 @@ class LightFPNHead(BaseDecodeHead):
         )
         shared = {'norm_cfg': self.norm_cfg, 'act_cfg': self.act_cfg}
         self.laterals = nn.ModuleList(
-            ConvModule(width, channels, 1, norm_cfg=self.norm_cfg, act_cfg=None) for width in in_channels)
+            ConvModule(width, channels, 1, norm_cfg=self.norm_cfg, act_cfg=None) for width in in_channels
+        )
         self.smooth = nn.ModuleList(
-            DepthwiseSeparableConvModule(channels, channels, 3, padding=1, **shared) for _ in in_channels)
+            DepthwiseSeparableConvModule(channels, channels, 3, padding=1, **shared) for _ in in_channels
+        )
         self.join = DepthwiseSeparableConvModule(channels, channels, 3, padding=1, **shared)
 
     def forward(self, inputs: Sequence[Tensor]) -> Tensor:

@@ -48,8 +48,11 @@ def fitting(layer: type[SwitchWhiten]) -> type[SwitchWhiten]:
 
 @functools.cache
 def _say(channels: int, size: int) -> None:
-    print_log(f'{LIMIT} does not divide {channels} channels: layers of SW there whiten groups of {size}', 'current',
-              logging.INFO)
+    print_log(
+        f'{LIMIT} does not divide {channels} channels: layers of SW there whiten groups of {size}',
+        'current',
+        logging.INFO,
+    )
 
 
 # the one place where the names that configs use for norms come from

@@ -58,6 +58,8 @@ class DomainPreprocessor(SegDataPreProcessor):
             return super().forward(data, training)
         missing = [domain for domain in DOMAINS if domain not in data]
         if missing:
-            raise KeyError(f'a two-domain batch needs {DOMAINS}; {missing} missing, found {sorted(data)}. '
-                           'Use a DomainPair data set')
+            raise KeyError(
+                f'a two-domain batch needs {DOMAINS}; {missing} missing, found {sorted(data)}. '
+                'Use a DomainPair data set'
+            )
         return {domain: super(DomainPreprocessor, self).forward(data[domain], training) for domain in DOMAINS}

@@ -72,7 +72,7 @@ def _from_file(checkpoint: str) -> dict:
 
 def _from_package(checkpoint: str) -> dict:
     try:
-        return read_package(checkpoint[len(SCHEME):])
+        return read_package(checkpoint[len(SCHEME) :])
     except WeightPackageError as error:
         raise PretrainedError(f'{error} {advice(checkpoint)}') from error
 
@@ -90,7 +90,7 @@ def _from_mmengine(checkpoint: str) -> dict:
 def _from_torchvision(checkpoint: str) -> dict:
     from torchvision.models import get_model_weights
 
-    name = checkpoint[len(TORCHVISION):]
+    name = checkpoint[len(TORCHVISION) :]
     try:
         url = get_model_weights(name).IMAGENET1K_V1.url
     except (ValueError, AttributeError) as error:
@@ -106,8 +106,9 @@ def _from_torchvision(checkpoint: str) -> dict:
         raise PretrainedError(f'cannot fetch {url}: {error} {advice(checkpoint)}') from error
 
 
-def load_pretrained(module: nn.Module, state: dict[str, Tensor], minimum: float = 0.9, source: str = '',
-                    init_from_bn: bool = False) -> float:
+def load_pretrained(
+    module: nn.Module, state: dict[str, Tensor], minimum: float = 0.9, source: str = '', init_from_bn: bool = False
+) -> float:
     """Copies what fits of `state` into `module` and returns the share of the module's own parameters that it filled.
 
     A module may have `remap_pretrained(state) -> state` (renames keys) and `without_pretrained` (a dict of name
@@ -134,12 +135,16 @@ def load_pretrained(module: nn.Module, state: dict[str, Tensor], minimum: float 
     text = f'{source}: {share:.1%} of the {len(counted)} parameters it can hold of {type(module).__name__} are loaded'
     print_log(text, 'current')
     for name, reason in excepted.items():
-        print_log(f'not in the file: {name}: {reason or "MISSING, keeps its initial value"}', 'current',
-                  logging.INFO if reason else logging.WARNING)
+        print_log(
+            f'not in the file: {name}: {reason or "MISSING, keeps its initial value"}',
+            'current',
+            logging.INFO if reason else logging.WARNING,
+        )
     if share < minimum:
         raise PretrainedError(
             f'{text}; at least {minimum:.0%} are needed (init_cfg.minimum). Missing: {_few(unfilled)}. Of another '
-            f'shape: {_few(misfits)}. In the file: {_few(list(state))} {advice(source)}')
+            f'shape: {_few(misfits)}. In the file: {_few(list(state))} {advice(source)}'
+        )
     for name, layer in switching_layers(module).items() if init_from_bn else ():
         if f'{name}.running_var' in state:
             start_as_batchnorm(layer)
@@ -154,15 +159,23 @@ def _with_variances(module: nn.Module, state: dict[str, Tensor]) -> dict[str, Te
         name = key.removesuffix('.running_cov')
         if f'{name}.running_var' in buffers and f'{name}.running_var' not in state:
             state[f'{name}.running_var'] = state.pop(key).diagonal(dim1=-2, dim2=-1).flatten()
-            print_log(f'{name} whitens in the file and is a BatchNorm here: its variances are taken, its covariances '
-                      'and switches are not', 'current', logging.WARNING)
+            print_log(
+                f'{name} whitens in the file and is a BatchNorm here: its variances are taken, its covariances '
+                'and switches are not',
+                'current',
+                logging.WARNING,
+            )
     return state
 
 
 def _without_unused_statistics(module: nn.Module, state: dict[str, Tensor]) -> dict[str, Tensor]:
     """Where the file has a BatchNorm and the module an InstanceNorm without running statistics: what torch refuses."""
-    unused = {f'{name}.{buffer}' for name, layer in module.named_modules() for buffer in ('running_mean', 'running_var')
-              if isinstance(layer, nn.InstanceNorm2d) and not layer.track_running_stats}
+    unused = {
+        f'{name}.{buffer}'
+        for name, layer in module.named_modules()
+        for buffer in ('running_mean', 'running_var')
+        if isinstance(layer, nn.InstanceNorm2d) and not layer.track_running_stats
+    }
     return {key: value for key, value in state.items() if key not in unused}
 
 
@@ -190,8 +203,9 @@ class ImageNetPretrained:
             of stopping. Everything else that is wrong stops the run all the same.
     """
 
-    def __init__(self, checkpoint: str, minimum: float = 0.9, init_from_bn: bool = False,
-                 optional: bool = False) -> None:
+    def __init__(
+        self, checkpoint: str, minimum: float = 0.9, init_from_bn: bool = False, optional: bool = False
+    ) -> None:
         self.checkpoint, self.minimum, self.init_from_bn = checkpoint, minimum, init_from_bn
         self.optional = optional
 

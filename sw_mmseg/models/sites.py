@@ -67,8 +67,9 @@ def switch_sites(
     return network
 
 
-def place_sites(backbone: nn.Module, norm_cfg: dict, every: int = 3, exclude: Sequence[str] = ('layer4',),
-                stem: int = 1) -> list[Site]:
+def place_sites(
+    backbone: nn.Module, norm_cfg: dict, every: int = 3, exclude: Sequence[str] = ('layer4',), stem: int = 1
+) -> list[Site]:
     """Puts the norm of `norm_cfg` at the sites of a built backbone, under the names of those it replaces.
 
     A new norm behind a frozen convolution is frozen too. Returns the sites, numbered as if the stem were literal.

@@ -79,7 +79,10 @@ def joined_moments(x: Tensor, group: dist.ProcessGroup) -> tuple[Tensor, Tensor,
     packed = torch.cat([mean.new_tensor([float(count)]), count * mean, count * second])
     packed = _SumOverProcesses.apply(packed, group)
     total = int(packed[0])
-    mean, second = packed[1:1 + channels] / max(total, 1), packed[1 + channels:] / max(total, 1)  # no process has any
+    mean, second = (
+        packed[1 : 1 + channels] / max(total, 1),
+        packed[1 + channels :] / max(total, 1),
+    )  # no process has any
     return mean, (second - mean.square()).clamp(min=0), total
 
 

@@ -83,5 +83,5 @@ def backbone_weights(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     state = {'.'.join(part for part in key.split('.') if part != WRAPPER): value for key, value in state.items()}
     for prefix in BACKBONES:
         if any(key.startswith(prefix) for key in state):
-            return {key[len(prefix):]: value for key, value in state.items() if key.startswith(prefix)}
+            return {key[len(prefix) :]: value for key, value in state.items() if key.startswith(prefix)}
     return state

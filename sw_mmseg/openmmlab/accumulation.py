@@ -28,4 +28,6 @@ ACCUMULATION = Change(
     effect='accumulate() takes one off the private _inner_count of the wrapper that it is given; nothing is replaced',
     reason='a step with two backward passes would count as two iterations, and update too early under '
     'accumulative_counts',
-    package='mmengine', versions='0.10')
+    package='mmengine',
+    versions='0.10',
+)

@@ -65,5 +65,8 @@ CONFIGS_BY_NAME = Change(
     name='configs by name',
     effect="Config finds a base 'sw_mmseg::NAME.py' among the shipped configs",
     reason='mmengine finds PACKAGE::NAME for a closed list of packages alone',
-    package='mmengine', versions='0.10',
-    apply=serve_configs, undo=withdraw_configs)
+    package='mmengine',
+    versions='0.10',
+    apply=serve_configs,
+    undo=withdraw_configs,
+)

@@ -45,5 +45,8 @@ EFFICIENT_EVAL = Change(
     name='efficient_conv_bn_eval',
     effect=f'{NAME} of mmengine and of mmcv calls SW behind its convolution instead of joining them',
     reason='it asks for the running variance of every _BatchNorm, and a network with SW fails in evaluation',
-    package='mmengine, mmcv', versions='mmengine 0.10, mmcv 2',
-    apply=protect, undo=_ORIGINALS.restore)
+    package='mmengine, mmcv',
+    versions='mmengine 0.10, mmcv 2',
+    apply=protect,
+    undo=_ORIGINALS.restore,
+)

@@ -93,8 +93,12 @@ def refusals() -> list[tuple[ModuleType, str, str]]:
     """What mmdet's modules hold where mmcv had no operators: module, name in it, name of mmcv's operator."""
     operators = importlib.import_module('mmcv.ops')
     modules = [module for name, module in sys.modules.items() if name.startswith('mmdet.') and module]
-    return [(module, name, name.removeprefix('_')) for module in modules for name, value in vars(module).items()
-            if name.removeprefix('_') in operators.__all__ and _refuses(value)]
+    return [
+        (module, name, name.removeprefix('_'))
+        for module in modules
+        for name, value in vars(module).items()
+        if name.removeprefix('_') in operators.__all__ and _refuses(value)
+    ]
 
 
 def _refuses(value: object) -> bool:
@@ -128,18 +132,29 @@ EXTENSION_CHANGES = (
         effect='mmseg.models is imported while mmdet counts as not installed, and after the stand-in where that fails',
         reason='two heads of mmseg try mmdet, of which half can be imported without operators; and mmsegmentation 1.2 '
         'itself cannot be imported without mmcv._ext',
-        package='mmsegmentation', versions='1.2 (cannot do without) and 1.4 (tries mmdet)',
-        apply=import_mmseg, needed=is_missing),
+        package='mmsegmentation',
+        versions='1.2 (cannot do without) and 1.4 (tries mmdet)',
+        apply=import_mmseg,
+        needed=is_missing,
+    ),
     Change(
         name='mmcv._ext',
         effect='a finder in sys.meta_path makes a stand-in for mmcv._ext, with three operators of torchvision',
         reason='mmdet imports mmcv.ops, whose import fails where mmcv was not compiled',
-        package='mmcv', versions='2.1 to 2.3, installed without operators',
-        apply=serve, undo=withdraw, needed=is_missing),
+        package='mmcv',
+        versions='2.1 to 2.3, installed without operators',
+        apply=serve,
+        undo=withdraw,
+        needed=is_missing,
+    ),
     Change(
         name='half of mmdet',
         effect="modules of mmdet that were imported before hold mmcv's functions instead of refusals by their names",
         reason='mmdet replaces operators that it cannot import by functions that raise, for good',
-        package='mmdetection', versions='3.5, imported before register(); 3.3 is imported whole or not at all',
-        apply=mend_mmdet, undo=_REFUSALS.restore, needed=is_half_imported),
+        package='mmdetection',
+        versions='3.5, imported before register(); 3.3 is imported whole or not at all',
+        apply=mend_mmdet,
+        undo=_REFUSALS.restore,
+        needed=is_half_imported,
+    ),
 )

@@ -17,6 +17,7 @@ _ADDED: list[str] = []
 
 def _table() -> dict[str, Any]:
     from mmengine.analysis.complexity_analysis import _DEFAULT_SUPPORTED_FLOP_OPS
+
     return _DEFAULT_SUPPORTED_FLOP_OPS
 
 
@@ -38,5 +39,8 @@ FLOP_COUNTER = Change(
     name="mmengine's counter of multiply-adds",
     effect='the table of mmengine.analysis has a rule for aten::baddbmm',
     reason="it leaves out products that also add: the application of SW's matrices and a third of Newton's iteration",
-    package='mmengine', versions='0.10',
-    apply=add_rules, undo=remove_rules)
+    package='mmengine',
+    versions='0.10',
+    apply=add_rules,
+    undo=remove_rules,
+)

@@ -46,6 +46,7 @@ def find_step(inferencer: MMSegInferencer, pipeline_cfg: Sequence[dict], name: s
 def find_reader() -> None:
     """Let the inferencer find `LoadImage`; a second call changes nothing."""
     from mmseg.apis import MMSegInferencer  # not above: mmseg cannot be imported before mmcv's operators are served
+
     if vars(MMSegInferencer)[LOOKUP] is not find_step:
         _ORIGINALS.replace(MMSegInferencer, LOOKUP, find_step)
 

@@ -18,7 +18,8 @@ __all__ = ['OPERATORS', 'WAY_OUT', 'MissingOperatorError']
 WAY_OUT = (
     'is a compiled operator of mmcv, and mmcv is installed without them (sw_mmseg serves nms, RoIAlign with average '
     'pooling and the sigmoid focal loss). Build mmcv from its source with MMCV_WITH_OPS=1, which takes a compiler and '
-    'some minutes, or use a model without it')
+    'some minutes, or use a model without it'
+)
 HALF = (torch.float16, torch.bfloat16)
 
 
@@ -40,26 +41,56 @@ def nms(boxes: Tensor, scores: Tensor, iou_threshold: float, offset: int = 0) ->
 
 
 def roi_align_forward(
-    input: Tensor, rois: Tensor, output: Tensor, argmax_y: Tensor, argmax_x: Tensor, aligned_height: int,
-    aligned_width: int, spatial_scale: float, sampling_ratio: int, pool_mode: int, aligned: bool,
+    input: Tensor,
+    rois: Tensor,
+    output: Tensor,
+    argmax_y: Tensor,
+    argmax_x: Tensor,
+    aligned_height: int,
+    aligned_width: int,
+    spatial_scale: float,
+    sampling_ratio: int,
+    pool_mode: int,
+    aligned: bool,
 ) -> None:
     """Fills `output` (R, C, h, w) from `input` (N, C, H, W) and `rois` (R, 5): index in the batch, x1, y1, x2, y2."""
     _average_only(pool_mode)
     features = _full(input)
-    output.copy_(_torchvision().roi_align(
-        features, rois.to(features.dtype), spatial_scale, aligned_height, aligned_width, sampling_ratio, aligned))
+    output.copy_(
+        _torchvision().roi_align(
+            features, rois.to(features.dtype), spatial_scale, aligned_height, aligned_width, sampling_ratio, aligned
+        )
+    )
 
 
 def roi_align_backward(
-    grad_output: Tensor, rois: Tensor, argmax_y: Tensor, argmax_x: Tensor, grad_input: Tensor, aligned_height: int,
-    aligned_width: int, spatial_scale: float, sampling_ratio: int, pool_mode: int, aligned: bool,
+    grad_output: Tensor,
+    rois: Tensor,
+    argmax_y: Tensor,
+    argmax_x: Tensor,
+    grad_input: Tensor,
+    aligned_height: int,
+    aligned_width: int,
+    spatial_scale: float,
+    sampling_ratio: int,
+    pool_mode: int,
+    aligned: bool,
 ) -> None:
     """Fills `grad_input` (N, C, H, W) from `grad_output` (R, C, h, w)."""
     _average_only(pool_mode)
     grad = _full(grad_output)
-    grad_input.copy_(_torchvision()._roi_align_backward(
-        grad, rois.to(grad.dtype), spatial_scale, aligned_height, aligned_width, *grad_input.shape, sampling_ratio,
-        aligned))
+    grad_input.copy_(
+        _torchvision()._roi_align_backward(
+            grad,
+            rois.to(grad.dtype),
+            spatial_scale,
+            aligned_height,
+            aligned_width,
+            *grad_input.shape,
+            sampling_ratio,
+            aligned,
+        )
+    )
 
 
 def sigmoid_focal_loss_forward(
@@ -92,8 +123,15 @@ def get_compiling_cuda_version() -> str:
     return 'none, torchvision stands in'
 
 
-OPERATORS = (nms, roi_align_forward, roi_align_backward, sigmoid_focal_loss_forward, sigmoid_focal_loss_backward,
-             get_compiler_version, get_compiling_cuda_version)
+OPERATORS = (
+    nms,
+    roi_align_forward,
+    roi_align_backward,
+    sigmoid_focal_loss_forward,
+    sigmoid_focal_loss_backward,
+    get_compiler_version,
+    get_compiling_cuda_version,
+)
 
 
 def _torchvision():

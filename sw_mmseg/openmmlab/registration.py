@@ -19,8 +19,9 @@ def register() -> None:
         if change not in _MADE and change.needed():
             change.apply()
             _MADE.append(change)
-            _LOGGER.debug('%s (%s %s): %s, since %s', change.name, change.package, change.versions, change.effect,
-                          change.reason)
+            _LOGGER.debug(
+                '%s (%s %s): %s, since %s', change.name, change.package, change.versions, change.effect, change.reason
+            )
 
 
 def unregister() -> None:

@@ -36,6 +36,10 @@ def give_name_back() -> None:
 SYNC_BATCHNORM = Change(
     name='SyncBN without a GPU',
     effect="the name SyncBN of mmengine's root registry means sw_mmseg.models.SyncBatchNorm",
-    reason="torch.nn.SyncBatchNorm refuses inputs on a CPU as soon as there is a process group",
-    package='torch, mmcv', versions='torch 2.7 to 2.11, mmcv 2',
-    apply=take_name, undo=give_name_back, needed=lambda: not torch.cuda.is_available())
+    reason='torch.nn.SyncBatchNorm refuses inputs on a CPU as soon as there is a process group',
+    package='torch, mmcv',
+    versions='torch 2.7 to 2.11, mmcv 2',
+    apply=take_name,
+    undo=give_name_back,
+    needed=lambda: not torch.cuda.is_available(),
+)

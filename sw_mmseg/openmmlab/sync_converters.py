@@ -42,5 +42,8 @@ CONVERTERS = Change(
     name='converters to SyncBN',
     effect='torch.nn.SyncBatchNorm.convert_sync_batchnorm and the four places of mmengine that have it skip SW layers',
     reason='they replace every _BatchNorm, SW among them, and with it the whitening',
-    package='torch, mmengine', versions='torch 2.7 to 2.11, mmengine 0.10',
-    apply=protect, undo=_ORIGINALS.restore)
+    package='torch, mmengine',
+    versions='torch 2.7 to 2.11, mmengine 0.10',
+    apply=protect,
+    undo=_ORIGINALS.restore,
+)

@@ -17,15 +17,8 @@ from sw_mmseg.own_images.plan import Choice, title
 from sw_mmseg.own_images.report import write_results
 from sw_mmseg.own_images.report_content import Report
 from sw_mmseg.own_images.report_sections import warnings_of
-from sw_mmseg.own_images.training import (
-    SWITCH_STEPS,
-    Examiner,
-    Outcome,
-    learn_switches_again,
-    put_switches,
-    write_checkpoint,
-    write_predictions,
-)
+from sw_mmseg.own_images.training import SWITCH_STEPS, Examiner, Outcome, learn_switches_again, put_switches
+from sw_mmseg.own_images.written import write_checkpoint, write_predictions
 from sw_mmseg.running import training
 from sw_mmseg.running.command_line import command_text
 from sw_mmseg.running.errors import UserError
@@ -37,8 +30,17 @@ __all__ = ['adapt']
 
 PICTURES = 6  # target images in the report
 SWITCHING = ('sn', 'sw', 'swb')
-WRITTEN = ('checkpoint.pth', 'classes.yaml', 'config.py', 'config_sourceonly.py', 'predictions', 'report.html',
-           'results.json', 'results.md', 'runs')
+WRITTEN = (
+    'checkpoint.pth',
+    'classes.yaml',
+    'config.py',
+    'config_sourceonly.py',
+    'predictions',
+    'report.html',
+    'results.json',
+    'results.md',
+    'runs',
+)
 PROPOSED = '*.yaml'  # in OUT/check, where a table has to be named first
 
 
@@ -89,12 +91,27 @@ def commands(args: argparse.Namespace, state: dict, choice: Choice, iterations: 
     last, batch = again / f'iter_{iterations}.pth', choice.batch
     texts = [state['command'], command_text('train', config, '--work-dir', again)]
     if learns_switches(args, choice):
-        texts.append(command_text('analysis reestimate_statistics', config, last, again / 'switches.pth', '--switches',
-                                  'source', '--keep-statistics', '--batch-size', batch, '--images',
-                                  SWITCH_STEPS * batch))
+        texts.append(
+            command_text(
+                'analysis reestimate_statistics',
+                config,
+                last,
+                again / 'switches.pth',
+                '--switches',
+                'source',
+                '--keep-statistics',
+                '--batch-size',
+                batch,
+                '--images',
+                SWITCH_STEPS * batch,
+            )
+        )
     if choice.method == STATISTICS:
-        texts.append(command_text('analysis reestimate_statistics', config, last, again / 'target.pth', '--images-from',
-                                  args.target))
+        texts.append(
+            command_text(
+                'analysis reestimate_statistics', config, last, again / 'target.pth', '--images-from', args.target
+            )
+        )
     texts.append(command_text('predict', config, checkpoint, args.target, args.out / 'more_predictions'))
     if args.target_val:
         texts.append(command_text('test', config, checkpoint))
@@ -108,12 +125,65 @@ def refuse_foreign(out: Path, resume: bool) -> None:
     if (out / 'adapt.json').is_file():
         raise UserError(f'{out} holds a run already: go on with it by --resume, or give another --out')
     foreign = [name for name in WRITTEN if (out / name).exists()]
-    if (out / 'check').exists() and not (out / 'check' / 'check.json').is_file() and any(
-            not file.match(PROPOSED) and file.name != RECORD for file in (out / 'check').iterdir()):
+    if (
+        (out / 'check').exists()
+        and not (out / 'check' / 'check.json').is_file()
+        and any(not file.match(PROPOSED) and file.name != RECORD for file in (out / 'check').iterdir())
+    ):
         foreign.append('check')
     if foreign:
-        raise UserError(f'{out / foreign[0]} is there and is not of a run of this tool: it would be written over. Give '
-                        'another --out')
+        raise UserError(
+            f'{out / foreign[0]} is there and is not of a run of this tool: it would be written over. Give '
+            'another --out'
+        )
+
+
+def show_checked(checked: Checked, out: Path) -> None:
+    """What the folders hold, on the terminal."""
+    show(checked.overview())
+    show(checked.class_table())
+    for folder in checked.folders:
+        for note in folder.notes:
+            print(f'{folder.role}: {note}')
+    print(f'Pictures of what was found: {out / "check"}', flush=True)
+
+
+def refuse_changed(args: argparse.Namespace, checked: Checked, state: dict) -> None:
+    """Raises UserError where files or the package differ from what they were when the run began."""
+    came_or_went = changes(args.out, checked)
+    if came_or_went:
+        raise UserError(
+            f'--resume: {came_or_went}, since the run in {args.out} began. What was trained saw the files '
+            'as they were: put them back, or begin a new run with another --out'
+        )
+    changed = changed_config(args, checked, Choice.from_dict(state['choice']))
+    if changed:
+        raise UserError(
+            f'--resume: what training reads is not what it was when the run began ({changed} would be '
+            'another): have the folders or the package changed? Give another --out'
+        )
+
+
+def report(args: argparse.Namespace, state: dict, checked: Checked, choice: Choice) -> None:
+    """Trains, and leaves the results in OUT."""
+    outcomes, final, examiner, notes = train(args, choice, checked)
+    iterations = examiner.config.train_cfg.max_iters
+    trainings = {title(method): args.out / 'runs' / method for method in trained(args, choice)}
+    table = write_results(
+        args.out,
+        Report(
+            checked,
+            outcomes,
+            final,
+            [tuple(r) for r in state['reasons']],
+            trainings,
+            examiner.pictures(),
+            commands(args, state, choice, iterations),
+            notes,
+        ),
+    )
+    show(table)
+    print(f'Open {args.out / "report.html"}')
 
 
 def adapt(args: argparse.Namespace) -> int:
@@ -122,34 +192,25 @@ def adapt(args: argparse.Namespace) -> int:
     state = resumed(args) if args.resume else None
     if not (args.check_only and (args.out / 'adapt.json').is_file()):
         refuse_foreign(args.out, args.resume)
-    checked = check(args.source, args.target, args.target_val, args.classes, args.out,
-                    (args.image_suffix, args.label_suffix), args.skip_bad, args.check == 'all', args.bands)
-    show(checked.overview())
-    show(checked.class_table())
-    for folder in checked.folders:
-        for note in folder.notes:
-            print(f'{folder.role}: {note}')
-    print(f'Pictures of what was found: {args.out / "check"}', flush=True)
+    checked = check(
+        args.source,
+        args.target,
+        args.target_val,
+        args.classes,
+        args.out,
+        (args.image_suffix, args.label_suffix),
+        args.skip_bad,
+        args.check == 'all',
+        args.bands,
+    )
+    show_checked(checked, args.out)
     if args.check_only:
         return 0
-    came_or_went = args.resume and changes(args.out, checked)
-    if came_or_went:
-        raise UserError(f'--resume: {came_or_went}, since the run in {args.out} began. What was trained saw the files '
-                        'as they were: put them back, or begin a new run with another --out')
+    if args.resume:
+        refuse_changed(args, checked, state)
     state = state or begin(args, checked)
-    changed = args.resume and changed_config(args, checked, Choice.from_dict(state['choice']))
-    if changed:
-        raise UserError(f'--resume: what training reads is not what it was when the run began ({changed} would be '
-                        'another): have the folders or the package changed? Give another --out')
     choice = Choice.from_dict(state['choice'])
     for name, value, reason in state['reasons']:
         print(f'{name}: {value} ({reason})')
-    outcomes, final, examiner, notes = train(args, choice, checked)
-    iterations = examiner.config.train_cfg.max_iters
-    trainings = {title(method): args.out / 'runs' / method for method in trained(args, choice)}
-    table = write_results(args.out, Report(checked, outcomes, final, [tuple(r) for r in state['reasons']], trainings,
-                                           examiner.pictures(), commands(args, state, choice, iterations),
-                                           notes))
-    show(table)
-    print(f'Open {args.out / "report.html"}')
+    report(args, state, checked, choice)
     return 0

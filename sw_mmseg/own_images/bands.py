@@ -1,4 +1,4 @@
-"""Images of two, four, five or more bands: which three --bands tells to be red, green and blue, and in which folders."""
+"""Images of two, four or more bands: which three --bands tells to be red, green and blue, and in which folders."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def find_bands(paths: Sequence[str], bands: Sequence[int] | None) -> Bands | Non
     if bands is None:
         return None
     counts: Counter[int] = Counter()
-    for path in paths[::max(1, len(paths) // LOOKED_AT)]:
+    for path in paths[:: max(1, len(paths) // LOOKED_AT)]:
         try:
             counts[read_head(path).bands] += 1
         except DatasetError:
@@ -35,12 +35,14 @@ def find_bands(paths: Sequence[str], bands: Sequence[int] | None) -> Bands | Non
 
 
 def refuse_bands(checked: Checked, bands: Sequence[int] | None) -> None:
-    """Raises UserError where --bands is about no image, or about images of two kinds, as one pipeline reads them all."""
+    """Raises UserError where --bands is about no image, or about images of two kinds: one pipeline reads them all."""
     if bands is None:
         return
     numbers = sorted({folder.scan.bands[1] for folder in checked.folders if folder.scan.bands})
     if not numbers:
         raise UserError('--bands: no image has two or more than three bands, of which any had to be chosen')
     if len(numbers) > 1:
-        raise UserError(f'--bands: images of {" and ".join(map(str, numbers))} bands cannot share one choice. Write '
-                        'the three bands of one folder into files of their own: gdal_translate -b 1 -b 2 -b 3 FILE NEW')
+        raise UserError(
+            f'--bands: images of {" and ".join(map(str, numbers))} bands cannot share one choice. Write '
+            'the three bands of one folder into files of their own: gdal_translate -b 1 -b 2 -b 3 FILE NEW'
+        )

@@ -10,32 +10,35 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from tqdm import tqdm
-
 from sw_mmseg.datasets import ClassTable, read_class_table
-from sw_mmseg.datasets.folder_files import stem
-from sw_mmseg.datasets.image_pairs import Pairs, find_pairs
 from sw_mmseg.datasets.label_pixels import share_text, unpack_color
-from sw_mmseg.datasets.label_scan import Scan, class_shares, scan
-from sw_mmseg.datasets.labelled_images import unmatched
+from sw_mmseg.datasets.label_scan import class_shares
 from sw_mmseg.datasets.polygons import draw_polygons, polygon_format
-from sw_mmseg.own_images.bands import find_bands, refuse_bands
+from sw_mmseg.own_images.bands import refuse_bands
 from sw_mmseg.own_images.class_proposals import found_table
 from sw_mmseg.own_images.folders import Checked, Folder, write_check
+from sw_mmseg.own_images.looking import look_at
 from sw_mmseg.own_images.plan import SMALLEST
-from sw_mmseg.own_images.target_files import label_like, list_target, refuse_doubles, refuse_overlap
+from sw_mmseg.own_images.target_files import refuse_overlap
 from sw_mmseg.running.errors import UserError
 
-__all__ = ['check', 'check_out', 'drawn_labels', 'look_at', 'refuse_small', 'refuse_unknown', 'with_table']
+__all__ = ['check', 'check_out', 'drawn_labels', 'refuse_small', 'refuse_unknown', 'with_table']
 
 LOOKED_AT = 1000  # files of a folder that are read whole, unless --check all
-LIMITS = (4, 16)  # pixels of an image's short side, and how many times as long the other may be: see `config.resizing`
 FREE = 1 << 30  # bytes on the disk: checkpoints, logs, predictions
 
 
-def check(source: Sequence[str], target: str, target_val: Sequence[str] | None, classes: str | None, out: Path,
-          suffixes: tuple[str | None, str | None] = (None, None), skip_bad: bool = False, everything: bool = False,
-          bands: Sequence[int] | None = None) -> Checked:
+def check(
+    source: Sequence[str],
+    target: str,
+    target_val: Sequence[str] | None,
+    classes: str | None,
+    out: Path,
+    suffixes: tuple[str | None, str | None] = (None, None),
+    skip_bad: bool = False,
+    everything: bool = False,
+    bands: Sequence[int] | None = None,
+) -> Checked:
     """Looks at all folders and leaves what it saw in OUT/check; outlines are drawn into OUT/labels.
 
     `bands` are those that are red, green and blue, of images with two or more than three.
@@ -53,8 +56,7 @@ def check(source: Sequence[str], target: str, target_val: Sequence[str] | None, 
     table, said = (table, []) if table else (names[0], []) if names else found_table(labelled.scan, out)
     labelled = with_table(labelled, table, said)
     refuse_unknown(labelled, table, classes)
-    unlabelled = look_at('target', target, None, suffixes, skip_bad, None if whole else LOOKED_AT,
-                         bands=bands)
+    unlabelled = look_at('target', target, None, suffixes, skip_bad, None if whole else LOOKED_AT, bands=bands)
     validated = None
     if target_val:
         drawn, _, notes = drawn_labels('target-val', target_val, out, names and names[1])
@@ -68,8 +70,9 @@ def check(source: Sequence[str], target: str, target_val: Sequence[str] | None, 
     return checked
 
 
-def drawn_labels(role: str, folders: Sequence[str], out: Path, names: Sequence[str] | None = None
-                 ) -> tuple[str, tuple[ClassTable, list[str]] | None, list[str]]:
+def drawn_labels(
+    role: str, folders: Sequence[str], out: Path, names: Sequence[str] | None = None
+) -> tuple[str, tuple[ClassTable, list[str]] | None, list[str]]:
     """The folder of the label files: that of the user, or, where those are outlines, OUT/labels, drawn; then also the
     class table and its names; and what there is to say."""
     images, labels = folders
@@ -85,8 +88,10 @@ def refuse_small(checked: Checked) -> None:
     for folder in (checked.source, checked.target):
         if min(folder.typical_size()) < SMALLEST:
             width, height = folder.typical_size()
-            raise UserError(f'{folder.role}: the images of {folder.images} are {width}x{height} pixels; at least '
-                            f'{SMALLEST} on the short side are needed')
+            raise UserError(
+                f'{folder.role}: the images of {folder.images} are {width}x{height} pixels; at least '
+                f'{SMALLEST} on the short side are needed'
+            )
 
 
 def check_out(out: Path, folders: Sequence[str]) -> None:
@@ -103,59 +108,9 @@ def check_out(out: Path, folders: Sequence[str]) -> None:
         raise UserError(f'cannot write to --out {out}: {error.strerror or error}') from error
     free = shutil.disk_usage(out).free
     if free < FREE:
-        raise UserError(f'the disk of --out {out} has {free / 1e6:.0f} MB free; checkpoints and pictures need '
-                        f'{FREE / 1e6:.0f} MB')
-
-
-def look_at(role: str, images: str, labels: str | None, suffixes: tuple[str | None, str | None], skip_bad: bool,
-            decode: int | None, table: ClassTable | None = None, notes: Sequence[str] = (),
-            bands: Sequence[int] | None = None) -> Folder:
-    """One folder of images, or pair of folders."""
-    if labels is None:
-        samples, said = list_target(images)
-        pairs = Pairs(samples, '', '', (), (), tuple(said))
-    else:
-        pairs = find_pairs(images, labels, *suffixes)
-    if pairs.without_label and not skip_bad:
-        text = unmatched(pairs.without_label, images, labels, pairs.compared())
-        raise UserError(f'{role}: {text}. --skip-bad goes on without these images')
-    notes = [*notes, *pairs.notes]
-    if pairs.without_image:
-        notes.append(f'{len(pairs.without_image)} label files belong to no image, the first is '
-                     f'{pairs.without_image[0]}; they are not used')
-    with tqdm(desc=f'looking at {role}', unit='', leave=False, disable=None, total=len(pairs.samples)) as bar:
-        tally = scan(pairs.samples, decode, bool(table and table.reads_colors), lambda done, total: bar.update(1),
-                     bool(table and not table.reads_colors), LIMITS, find_bands([s[1] for s in pairs.samples], bands))
-    sound = [name for name, _, _ in pairs.samples if name not in tally.faults]
-    masks = [] if labels else label_like(sound, tally, images)
-    if tally.faults and not skip_bad:
-        first = '; '.join(list(tally.faults.values())[:3]) + (' ...' if len(tally.faults) > 3 else '')
-        raise UserError(f'{role}: {len(tally.faults)} of {tally.count} files are faulty: {first}. Repair or remove '
-                        'them, or go on without them: --skip-bad')
-    if pairs.without_label or tally.faults:
-        notes.append(f'{len(pairs.without_label) + len(tally.faults)} images left out: {len(pairs.without_label)} '
-                     f'without a label file, {len(tally.faults)} faulty')
-    if masks:
-        notes.append(f'{len(masks)} files look like labels and are not taken for images, the first is {masks[0]}')
-    if tally.decoded < tally.count - len(tally.faults):
-        notes.append(f'{tally.decoded} of {tally.count} files were read whole, of the others the sizes alone '
-                     '(--check all reads all)')
-    left_out = {*tally.faults, *masks}
-    return _used(role, images, labels, pairs, tally, [s for s in pairs.samples if s[0] not in left_out],
-                 (*pairs.without_label, *tally.faults, *masks), [*notes, *tally.notes])
-
-
-def _used(role: str, images: str, labels: str | None, pairs: Pairs, tally: Scan, kept: list, leave_out: Sequence[str],
-          notes: list[str]) -> Folder:
-    if len(kept) < 2:
-        raise UserError(f'{role}: {images} has {len(kept)} image that can be used; at least 2 are needed, and some '
-                        'dozens for a result that means anything')
-    names, paths, maps = zip(*kept)
-    if labels is None:
-        refuse_doubles(names, images)
-        names = tuple(map(stem, names))
-    return Folder(role, images, labels, names, paths, maps, tuple(leave_out), (pairs.image_suffix, pairs.label_suffix),
-                  tally, tuple(notes))
+        raise UserError(
+            f'the disk of --out {out} has {free / 1e6:.0f} MB free; checkpoints and pictures need {FREE / 1e6:.0f} MB'
+        )
 
 
 def with_table(folder: Folder, table: ClassTable, notes: Sequence[str]) -> Folder:
@@ -175,6 +130,7 @@ def refuse_unknown(folder: Folder, table: ClassTable, classes: str | None) -> No
             f'{folder.role}: the label files hold {len(shares.unknown)} {kind} that {where} has not, with these shares '
             f'of all pixels: {share_text(shares.unknown, shares.total, kind)}. Add them to a class, or ignore them: '
             f'"ignore: {[*table.ignore, *values][:12]}" in the class table, or "unknown: ignore" for all that it does '
-            'not name')
+            'not name'
+        )
     if not shares.pixels.any():
         raise UserError(f'{folder.role}: no label file that was read shows any class; all pixels are ignored')

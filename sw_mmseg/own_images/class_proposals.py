@@ -38,11 +38,14 @@ def found_table(scan: Scan, out: Path) -> tuple[ClassTable, list[str]]:
         levels = ', '.join(map(str, sorted(ids)))
         return table_of_ids(ids, keep_255=True), [
             f'the labels hold {levels} alone, from black to white: each is taken for a class, 255 too (a table that '
-            'ignores it: --classes FILE)']
+            'ignores it: --classes FILE)'
+        ]
     levels = ', '.join(map(str, sorted(inner)))
     table = parse_class_table({**table_of_ids(inner, keep_255=True).to_dict(), 'unknown': 'ignore'})
-    return table, [f'the labels hold {levels} and, at soft borders alone, {len(ids - inner)} values between them, '
-                   f'{_percent(scan, ids - inner)} of all pixels: those are ignored']
+    return table, [
+        f'the labels hold {levels} and, at soft borders alone, {len(ids - inner)} values between them, '
+        f'{_percent(scan, ids - inner)} of all pixels: those are ignored'
+    ]
 
 
 def is_levels(values: Iterable[int]) -> bool:
@@ -87,8 +90,10 @@ def _of_ids(scan: Scan, out: Path) -> ClassTable:
     rows = {'background': other, f'class {ids[0]}': ids[0]}
     proposal = _write(parse_class_table({'classes': rows, 'ignore': []}), out, 'classes.yaml')
     remainder = f'and {VOID}, which means "no class" unless it is named' if VOID in scan.pixels else 'and nothing else'
-    raise UserError(f'the source labels show one class alone, id {ids[0]}, {remainder}; a network learns to tell '
-                    f'classes apart. If what is around it is background, this table says so: --classes {proposal}')
+    raise UserError(
+        f'the source labels show one class alone, id {ids[0]}, {remainder}; a network learns to tell '
+        f'classes apart. If what is around it is background, this table says so: --classes {proposal}'
+    )
 
 
 def _of_colours(scan: Scan, out: Path) -> tuple[ClassTable, list[str]]:
@@ -99,26 +104,34 @@ def _of_colours(scan: Scan, out: Path) -> tuple[ClassTable, list[str]]:
         rows = {f'class {color & 255}': {'color': list(unpack_color(color))} for color in sorted(chosen)}
         if len(rows) > 1:
             return parse_class_table({'classes': rows, 'unknown': 'ignore' if soft else 'error'}), [
-                'the colours are greys; each is taken for a class']
+                'the colours are greys; each is taken for a class'
+            ]
     if len(chosen) > TOO_MANY_COLOURS:
-        raise UserError(f'the source labels are colour pictures with {len(scan.pixels)} colours, commonest '
-                        f'{commonest}: too many for a drawing of classes (a photograph, or images and labels '
-                        'exchanged?). Give label files with one id a pixel')
+        raise UserError(
+            f'the source labels are colour pictures with {len(scan.pixels)} colours, commonest '
+            f'{commonest}: too many for a drawing of classes (a photograph, or images and labels '
+            'exchanged?). Give label files with one id a pixel'
+        )
     if len(chosen) < 2:
-        raise UserError(f'the source labels are colour pictures of one colour alone, {commonest}: there is nothing to '
-                        'tell apart')
+        raise UserError(
+            f'the source labels are colour pictures of one colour alone, {commonest}: there is nothing to tell apart'
+        )
     rows = {f'colour {i}': {'color': list(unpack_color(c))} for i, (c, _) in enumerate(chosen.most_common(), 1)}
     comments, border = [], ''
     if soft:
-        border = (f' {len(soft)} colours between them lie on soft borders alone ({_percent(scan, soft)} of all '
-                  'pixels) and are left to `unknown: ignore`.')
+        border = (
+            f' {len(soft)} colours between them lie on soft borders alone ({_percent(scan, soft)} of all '
+            'pixels) and are left to `unknown: ignore`.'
+        )
         chosen_soft = {color: scan.pixels[color] for color in soft}
         comments = [border.strip(), share_text(chosen_soft, sum(scan.pixels.values()), 'colours', 12)]
     table = parse_class_table({'classes': rows, 'unknown': 'ignore' if soft else 'error'})
     proposal = _write(table, out, 'colours.yaml', comments)
     remarks = ''.join(f' ({note})' for note in scan.notes if 'palettes' in note)
-    raise UserError(f'the source labels are colour pictures{remarks}: {commonest}. Say what each colour is: name them '
-                    f'in {proposal} and give it as --classes {proposal}.{border}')
+    raise UserError(
+        f'the source labels are colour pictures{remarks}: {commonest}. Say what each colour is: name them '
+        f'in {proposal} and give it as --classes {proposal}.{border}'
+    )
 
 
 def _write(table: ClassTable, out: Path, name: str, comments: Iterable[str] = ()) -> Path:

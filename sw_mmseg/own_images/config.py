@@ -5,13 +5,14 @@ The user's classes, data, sizes, norm and length are put in. Nothing that reads 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 
 from mmengine.config import Config, ConfigDict
 
 from sw_mmseg.datasets.label_scan import class_shares
 from sw_mmseg.own_images.folders import Checked, Folder
+from sw_mmseg.own_images.pipelines import common_crop, resizing, still_steps, training_steps
 from sw_mmseg.own_images.plan import Choice, config_file
 from sw_mmseg.running.configs import check_options
 from sw_mmseg.running.errors import UserError
@@ -19,16 +20,47 @@ from sw_mmseg.running.networks import set_network
 from sw_mmseg.running.norms import set_norm
 from sw_mmseg.running.schedules import schedule_options
 
-__all__ = ['class_weights', 'common_crop', 'has_parent', 'held_out', 'make_config', 'nodes', 'resizing', 'scaled',
-           'source_of', 'source_only_options', 'still_steps', 'test_loader', 'training_steps', 'use_data', 'use_length']
+__all__ = [
+    'class_weights',
+    'has_parent',
+    'held_out',
+    'make_config',
+    'nodes',
+    'source_of',
+    'source_only_options',
+    'test_loader',
+    'use_data',
+    'use_length',
+]
 
-OWN_STEPS = {'LoadImage', 'LoadLabels', 'Resize', 'RandomResize', 'RandomCrop', 'Pad', 'RandomFlip', 'PackSegInputs'}
 STREETS_ONLY = {'PseudoLabelAccuracyHook'}  # it reads labels of the target
 HEAVIEST = 5.0  # weight of a class in the loss
-KEPT = {'custom_hooks', 'custom_imports', 'default_hooks', 'default_scope', 'env_cfg', 'load_from', 'log_level',
-        'log_processor', 'model', 'model_wrapper_cfg', 'optim_wrapper', 'param_scheduler', 'randomness', 'resume',
-        'test_cfg', 'test_dataloader', 'test_evaluator', 'train_cfg', 'train_dataloader', 'val_cfg', 'val_dataloader',
-        'val_evaluator', 'vis_backends', 'visualizer'}
+KEPT = {
+    'custom_hooks',
+    'custom_imports',
+    'default_hooks',
+    'default_scope',
+    'env_cfg',
+    'load_from',
+    'log_level',
+    'log_processor',
+    'model',
+    'model_wrapper_cfg',
+    'optim_wrapper',
+    'param_scheduler',
+    'randomness',
+    'resume',
+    'test_cfg',
+    'test_dataloader',
+    'test_evaluator',
+    'train_cfg',
+    'train_dataloader',
+    'val_cfg',
+    'val_dataloader',
+    'val_evaluator',
+    'vis_backends',
+    'visualizer',
+}
 
 
 def make_config(choice: Choice, checked: Checked, method: str, options: dict) -> Config:
@@ -78,8 +110,11 @@ def use_data(config: Config, choice: Choice, checked: Checked) -> None:
             mixed = dataset[key].type == 'ClassMix'
             shipped = (dataset[key].dataset if mixed else dataset[key]).pipeline
             still = key == 'target' and config.model.type == 'ClassBalancedSelfTraining'
-            steps = (still_steps(folder, choice.short_side) if still else
-                     training_steps(folder, choice.short_side, crop, shipped))
+            steps = (
+                still_steps(folder, choice.short_side)
+                if still
+                else training_steps(folder, choice.short_side, crop, shipped)
+            )
             data = ConfigDict(**source_of(folder, checked), pipeline=[*steps, shipped[-1]])
             dataset[key] = ConfigDict(type='ClassMix', dataset=data) if mixed else data
     config.train_dataloader.batch_size = choice.batch
@@ -98,10 +133,17 @@ def source_of(folder: Folder, checked: Checked, **more) -> dict:
         return {'type': 'UnlabelledImages', 'data_root': images, **out}
     if folder is checked.source and not more and held_out(checked):
         more = {'hold_out': held_out(checked)}
-    return {'type': 'LabelledImages', 'images': images, 'labels': str(Path(folder.labels).resolve()),
-            'classes': (folder.table or checked.table).to_dict(), 'image_suffix': folder.suffixes[0],
-            'label_suffix': folder.suffixes[1],
-            **({'label_frame': folder.scan.frame} if folder.scan.frame else {}), **out, **more}
+    return {
+        'type': 'LabelledImages',
+        'images': images,
+        'labels': str(Path(folder.labels).resolve()),
+        'classes': (folder.table or checked.table).to_dict(),
+        'image_suffix': folder.suffixes[0],
+        'label_suffix': folder.suffixes[1],
+        **({'label_frame': folder.scan.frame} if folder.scan.frame else {}),
+        **out,
+        **more,
+    }
 
 
 def held_out(checked: Checked) -> int:
@@ -118,58 +160,6 @@ def class_weights(checked: Checked) -> list[float]:
     return [round(min(HEAVIEST, float(share) ** -0.5), 3) if share else 1.0 for share in shares]
 
 
-def training_steps(folder: Folder, side: int, crop: tuple[int, int], shipped: Sequence[dict]) -> list[dict]:
-    """A training pipeline without its last step: `shipped` for this folder's files and sizes, whose own augmentation
-    stays. Where that scales at random, all images come out at the size of `crop`."""
-    steps = {step['type']: step for step in shipped}
-    extra = [step for step in shipped[:-1] if step['type'] not in OWN_STEPS]
-    flip = {'type': 'RandomFlip', 'prob': 0.5}
-    if 'RandomResize' in steps:
-        height, width = crop
-        return [*folder.loading(), {**steps['RandomResize'], 'scale': (16 * side, side)},
-                {**steps['RandomCrop'], 'crop_size': (height, width)}, {**steps['Pad'], 'size': (width, height)},
-                flip, *extra]
-    resized = [*folder.loading(), *resizing(side)]
-    if any(h > crop[0] or w > crop[1] for h, w in scaled(folder, side)):
-        resized.append({'type': 'RandomCrop', 'crop_size': tuple(crop)})
-    return [*resized, flip, *extra]
-
-
-def still_steps(folder: Folder, side: int) -> list[dict]:
-    """A pipeline without chance that gives all images one size, the typical one: labels are kept for them, pixel by
-    pixel. Images of another shape are stretched to it."""
-    typical, *deviations = dict.fromkeys([scaled_size(folder.typical_size(), side), *scaled(folder, side)])
-    if not deviations:
-        return [*folder.loading(), *resizing(side)]
-    return [*folder.loading(), {'type': 'Resize', 'scale': typical[::-1], 'keep_ratio': False}]
-
-
-def scaled_size(size: tuple[int, int], side: int) -> tuple[int, int]:
-    """(height, width) of a (width, height) whose short side becomes `side`."""
-    width, height = size
-    return round(side * height / min(size)), round(side * width / min(size))
-
-
-def scaled(folder: Folder, side: int) -> list[tuple[int, int]]:
-    """Heights and widths of a folder's images, once their short side is `side`."""
-    return [scaled_size(size, side) for size in folder.scan.sizes]
-
-
-def common_crop(checked: Checked, side: int, crops: tuple[tuple[int, int], ...]) -> tuple[int, int]:
-    """The largest crop that every image of both domains has room for, and that neither domain's crop exceeds."""
-    sizes = [*crops, *scaled(checked.source, side), *scaled(checked.target, side)]
-    return min(h for h, _ in sizes), min(w for _, w in sizes)
-
-
-def resizing(side: int) -> list[dict]:
-    """The size at which the network looks: short side `side`, ratio kept, the long side at most 16 times as long.
-
-    It stands in every pipeline, also where all images have that size, which it leaves as they are: prediction meets
-    others.
-    """
-    return [{'type': 'Resize', 'scale': (16 * side, side), 'keep_ratio': True}]
-
-
 def test_loader(choice: Choice, checked: Checked, folder: Folder | None) -> ConfigDict:
     """One image a batch, labels at their own size: of `folder`, or of the source images that were kept apart (of all,
     where none were)."""
@@ -181,8 +171,13 @@ def test_loader(choice: Choice, checked: Checked, folder: Folder | None) -> Conf
     label_steps = folder.loading()[1:]
     steps = [load, *resizing(choice.short_side), *label_steps, {'type': 'PackSegInputs'}]
     dataset = {**source_of(folder, checked, **hold_out_options), 'pipeline': steps}
-    return ConfigDict(batch_size=1, num_workers=1, persistent_workers=False, dataset=dataset,
-                      sampler={'type': 'DefaultSampler', 'shuffle': False})
+    return ConfigDict(
+        batch_size=1,
+        num_workers=1,
+        persistent_workers=False,
+        dataset=dataset,
+        sampler={'type': 'DefaultSampler', 'shuffle': False},
+    )
 
 
 def use_length(config: Config, iterations: int) -> None:

@@ -81,10 +81,19 @@ class Checked:
         for index, entry in enumerate(self.table.classes):
             held = ', '.join(map(str, entry.ids if not labelled[0].scan.colors else entry.colors))
             rows.append((entry.name, held, *(_percent(s.pixels[index], s.total - s.ignored) for s in shares.values())))
-        rows.append(('(ignored)', ', '.join(map(str, (*self.table.ignore, *self.table.ignore_colors))),
-                     *(_percent(s.ignored, s.total) for s in shares.values())))
-        return Table(('class', 'in the label files', *(f'% of {role}' for role in shares)), tuple(rows),
-                     'Shares of the labelled pixels; of the ignored ones, of all.', digits=2)
+        rows.append(
+            (
+                '(ignored)',
+                ', '.join(map(str, (*self.table.ignore, *self.table.ignore_colors))),
+                *(_percent(s.ignored, s.total) for s in shares.values()),
+            )
+        )
+        return Table(
+            ('class', 'in the label files', *(f'% of {role}' for role in shares)),
+            tuple(rows),
+            'Shares of the labelled pixels; of the ignored ones, of all.',
+            digits=2,
+        )
 
     def absent(self) -> list[str]:
         """Classes that no source label that was read shows."""
@@ -96,14 +105,19 @@ def write_check(folder: Path, checked: Checked) -> None:
     """check.json, source.png, target.png."""
     folder.mkdir(parents=True, exist_ok=True)
     overview, classes = checked.overview(), checked.class_table()
-    write_json(folder / 'check.json', {
-        'folders': [dict(zip(('what', *overview.headings[1:]), row)) for row in overview.rows],
-        'classes': [dict(zip(classes.headings, row)) for row in classes.rows],
-        'notes': [f'{f.role}: {note}' for f in checked.folders for note in f.notes],
-        'faults': {f.role: f.scan.faults for f in checked.folders if f.scan.faults}})
+    write_json(
+        folder / 'check.json',
+        {
+            'folders': [dict(zip(('what', *overview.headings[1:]), row)) for row in overview.rows],
+            'classes': [dict(zip(classes.headings, row)) for row in classes.rows],
+            'notes': [f'{f.role}: {note}' for f in checked.folders for note in f.notes],
+            'faults': {f.role: f.scan.faults for f in checked.folders if f.scan.faults},
+        },
+    )
     names, palette = checked.table.names, checked.table.palette
-    rows = [{'source image': image, 'labels': labels}
-            for image, labels in labelled_pictures(checked.source, checked.table)]
+    rows = [
+        {'source image': image, 'labels': labels} for image, labels in labelled_pictures(checked.source, checked.table)
+    ]
     targets = [picture(path, checked.target) for path in spread(checked.target.paths, 2 * SHOWN)]
     pairs = [{'target images': left, ' ': right} for left, right in zip(targets[::2], targets[1::2])]
     sheets = {'source.png': rows, 'target.png': pairs}
@@ -114,14 +128,20 @@ def write_check(folder: Path, checked: Checked) -> None:
 
 def labelled_pictures(folder: Folder, table: ClassTable, count: int = SHOWN) -> list[tuple[np.ndarray, np.ndarray]]:
     """Images (RGB) and their class maps, as training sees them, spread over the folder."""
-    return [labelled_picture(folder, table, *pair) for pair in
-            spread(list(zip(folder.paths, folder.label_paths)), count)]
+    return [
+        labelled_picture(folder, table, *pair) for pair in spread(list(zip(folder.paths, folder.label_paths)), count)
+    ]
 
 
 def labelled_picture(folder: Folder, table: ClassTable, image: str, label: str) -> tuple[np.ndarray, np.ndarray]:
     """One of them."""
-    sample = {'img_path': image, 'seg_map_path': label, 'seg_fields': [], 'label_ids': folder.table or table,
-              'label_frame': folder.scan.frame}
+    sample = {
+        'img_path': image,
+        'seg_map_path': label,
+        'seg_fields': [],
+        'label_ids': folder.table or table,
+        'label_frame': folder.scan.frame,
+    }
     for step in folder.loading():
         sample = TRANSFORMS.build(step)(sample)
     return np.ascontiguousarray(sample['img'][..., ::-1]), sample['gt_seg_map']

@@ -29,18 +29,26 @@ def changes(out: Path, checked: Checked) -> str:
     before, texts = json.loads(file.read_text()), []
     for group, now in states(out, checked).items():
         then = before.get(group, {})
-        kinds = {'came': sorted(now.keys() - then.keys()), 'went': sorted(then.keys() - now.keys()),
-                 'changed': sorted(name for name in now.keys() & then.keys() if now[name] != then[name])}
-        texts += [f'{len(names)} files of the {group} {kind} ({names[0]}{", ..." if len(names) > 1 else ""})'
-                  for kind, names in kinds.items() if names]
+        kinds = {
+            'came': sorted(now.keys() - then.keys()),
+            'went': sorted(then.keys() - now.keys()),
+            'changed': sorted(name for name in now.keys() & then.keys() if now[name] != then[name]),
+        }
+        texts += [
+            f'{len(names)} files of the {group} {kind} ({names[0]}{", ..." if len(names) > 1 else ""})'
+            for kind, names in kinds.items()
+            if names
+        ]
     return ', '.join(texts)
 
 
 def states(out: Path, checked: Checked) -> dict[str, dict[str, State]]:
     """What -> name of the image -> state of the file. Images that only scores are taken on are not among them."""
-    parts = {'source images': (checked.source.names, checked.source.paths),
-             'source labels': (checked.source.names, checked.source.label_paths),
-             'target images': (checked.target.names, checked.target.paths)}
+    parts = {
+        'source images': (checked.source.names, checked.source.paths),
+        'source labels': (checked.source.names, checked.source.label_paths),
+        'target images': (checked.target.names, checked.target.paths),
+    }
     return {group: dict(zip(names, _states(out, paths))) for group, (names, paths) in parts.items()}
 
 

@@ -22,7 +22,7 @@ from sw_mmseg.running.methods import SOURCE_ONLY
 from sw_mmseg.running.records import write_json
 from sw_mmseg.running.rehearsal import rehearse
 
-__all__ = ['FEWEST', 'begin', 'changed_config', 'config_texts', 'configs', 'resumed', 'settings', 'trained']
+__all__ = ['FEWEST', 'begin', 'changed_config', 'config_texts', 'configs', 'resumed', 'settings', 'timed', 'trained']
 
 FEWEST = 8  # iterations
 TRIAL = 1000  # iterations, until a measurement says how many
@@ -44,30 +44,23 @@ def begin(args: argparse.Namespace, checked: Checked) -> dict:
     for method in methods:
         trial = replace(choice, iterations=args.iterations or TRIAL)
         rehearse(make_config(trial, checked, method, args.cfg_options))
-    seconds = {}
+    basis = 'as asked'
     if not args.iterations:
-        print('timing the first iterations', flush=True)
-        for method in reversed(methods):  # the larger one finds what fits into memory
-            def measure(choice: Choice, method=method) -> float:
-                trial = replace(choice, iterations=TRIAL)
-                return seconds_an_iteration(make_config(trial, checked, method, args.cfg_options))
-            choice, seconds[method] = fit(choice, measure)
-        budget = args.budget or BUDGET[reasons[0][1]]
-        trial, once = replace(choice, iterations=TRIAL), 0.0
-        for method in methods:
-            config = make_config(trial, checked, method, args.cfg_options)
-            seconds[method], beside = seconds_of_rounds(config, seconds[method], len(checked.target.names))
-            once += beside
-        count = max(FEWEST, int((60 * budget - once) / sum(seconds.values())))
-        choice = replace(choice, iterations=count)
-        basis = ' + '.join(f'{s:.2f} s ({m})' for m, s in seconds.items()) + f' an iteration, {budget:g} minutes'
-    else:
-        basis = 'as asked'
+        choice, basis = timed(args, checked, choice, methods, args.budget or BUDGET[reasons[0][1]])
     crops = [f'{w}x{h}' for h, w in dict.fromkeys((choice.source_crop, choice.target_crop))]
-    reasons += [('crops, at most', ' and '.join(crops), 'as the images are, the long side at most twice the short one'),
-                ('batch', f'{choice.batch} of each domain', 'what fits into memory' if choice.batch < asked.batch else
-                 'as asked' if args.batch_size else 'as in the configs of this network'),
-                ('iterations', f'{choice.iterations} of each training', basis)]
+    reasons += [
+        ('crops, at most', ' and '.join(crops), 'as the images are, the long side at most twice the short one'),
+        (
+            'batch',
+            f'{choice.batch} of each domain',
+            'what fits into memory'
+            if choice.batch < asked.batch
+            else 'as asked'
+            if args.batch_size
+            else 'as in the configs of this network',
+        ),
+        ('iterations', f'{choice.iterations} of each training', basis),
+    ]
     state = {'arguments': settings(args), 'command': args.command, 'choice': asdict(choice), 'reasons': reasons}
     for file, text in config_texts(args, checked, choice).items():
         head = f'# Written by: {args.command}\n# Train it again: {command_text("train", file)}\n'
@@ -76,6 +69,29 @@ def begin(args: argparse.Namespace, checked: Checked) -> dict:
     write_inputs(args.out, checked)
     write_json(args.out / 'adapt.json', state)
     return state
+
+
+def timed(
+    args: argparse.Namespace, checked: Checked, choice: Choice, methods: list[str], budget: float
+) -> tuple[Choice, str]:
+    """The choice with a batch that fits and iterations that take `budget` minutes, and how these were found."""
+    print('timing the first iterations', flush=True)
+    seconds = {}
+    for method in reversed(methods):  # the larger one finds what fits into memory
+
+        def measure(choice: Choice, method=method) -> float:
+            trial = replace(choice, iterations=TRIAL)
+            return seconds_an_iteration(make_config(trial, checked, method, args.cfg_options))
+
+        choice, seconds[method] = fit(choice, measure)
+    trial, once = replace(choice, iterations=TRIAL), 0.0
+    for method in methods:
+        config = make_config(trial, checked, method, args.cfg_options)
+        seconds[method], beside = seconds_of_rounds(config, seconds[method], len(checked.target.names))
+        once += beside
+    count = max(FEWEST, int((60 * budget - once) / sum(seconds.values())))
+    basis = ' + '.join(f'{s:.2f} s ({m})' for m, s in seconds.items()) + f' an iteration, {budget:g} minutes'
+    return replace(choice, iterations=count), basis
 
 
 def trained(args: argparse.Namespace, choice: Choice) -> list[str]:
@@ -102,8 +118,10 @@ def resumed(args: argparse.Namespace) -> dict:
     changed = [key for key, value in state['arguments'].items() if now.get(key) != value]
     if changed:
         key = changed[0]
-        raise UserError(f'--resume: --{key.replace("_", "-")} is {now[key]!r} and was {state["arguments"][key]!r} when '
-                        f'the run in {args.out} began, with: {state["command"]}')
+        raise UserError(
+            f'--resume: --{key.replace("_", "-")} is {now[key]!r} and was {state["arguments"][key]!r} when '
+            f'the run in {args.out} began, with: {state["command"]}'
+        )
     return state
 
 
@@ -120,5 +138,11 @@ def config_texts(args: argparse.Namespace, checked: Checked, choice: Choice) -> 
 def changed_config(args: argparse.Namespace, checked: Checked, choice: Choice) -> Path | None:
     """A config in OUT that would be another now: images came or went, or the package has changed."""
     texts = config_texts(args, checked, choice)
-    return next((file for file, text in texts.items()
-                 if Config.fromfile(file).to_dict() != Config.fromstring(text, '.py').to_dict()), None)
+    return next(
+        (
+            file
+            for file, text in texts.items()
+            if Config.fromfile(file).to_dict() != Config.fromstring(text, '.py').to_dict()
+        ),
+        None,
+    )

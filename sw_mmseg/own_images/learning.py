@@ -23,8 +23,9 @@ RISING = 2.0  # points that the last quarter of a training added, from which on 
 LONGER = {True: 4, False: 2}  # times as long: very low, or not
 
 
-def learning_notes(examiner: Examiner, model: nn.Module, folder: Path, source: list[float] | None,
-                   args: argparse.Namespace) -> list[str]:
+def learning_notes(
+    examiner: Examiner, model: nn.Module, folder: Path, source: list[float] | None, args: argparse.Namespace
+) -> list[str]:
     """The sentence on the training in `folder`, whose network `model` scores `source` on source images: none where all
     is well, or where there are no such images. The network stays as it is."""
     if source is None:
@@ -57,5 +58,7 @@ def learning_note(score: float, before: float | None, length: float, option: str
     reasons = [f'{score:.1f} mIoU on source images that no training saw'] if score < LOW else []
     reasons += [f'{rise:.1f} points of source mIoU came in the last quarter of the training'] if rise >= RISING else []
     longer = LONGER[score < VERY_LOW]
-    return (f'The network has not learnt all that it can of its source ({"; ".join(reasons)}), and the target can '
-            f'hardly be better: train about {longer} times as long, {option} {longer * length:g}')
+    return (
+        f'The network has not learnt all that it can of its source ({"; ".join(reasons)}), and the target can '
+        f'hardly be better: train about {longer} times as long, {option} {longer * length:g}'
+    )

@@ -21,8 +21,22 @@ from sw_mmseg.running.methods import METHODS as ALL_METHODS
 from sw_mmseg.running.methods import SOURCE_ONLY, STATISTICS
 from sw_mmseg.running.paths import shipped_config
 
-__all__ = ['BUDGET', 'METHODS', 'NETWORKS', 'SMALLEST', 'Choice', 'available', 'choose', 'choose_network',
-           'config_file', 'crop_of', 'default_method', 'default_norm', 'smaller', 'title']
+__all__ = [
+    'BUDGET',
+    'METHODS',
+    'NETWORKS',
+    'SMALLEST',
+    'Choice',
+    'available',
+    'choose',
+    'choose_network',
+    'config_file',
+    'crop_of',
+    'default_method',
+    'default_norm',
+    'smaller',
+    'title',
+]
 
 METHODS = {name: method for name, method in ALL_METHODS.items() if name != 'oracle'}  # it needs the target's labels
 # -> whose configs train it
@@ -94,30 +108,40 @@ def choose(args: argparse.Namespace, checked: Checked) -> tuple[Choice, list[tup
         UserError: no config for that method with that network, or images too small to train on.
     """
     device = 'cuda' if torch.cuda.is_available() else 'cpu'
-    network, network_reason = (args.network, 'as asked') if args.network != 'auto' else choose_network(
-        device, args.method)
+    network, network_reason = (
+        (args.network, 'as asked') if args.network != 'auto' else choose_network(device, args.method)
+    )
     method, (norm, norm_reason) = args.method or default_method(network), default_norm(network)
     if args.norm:
         norm, norm_reason = args.norm, 'as asked'
     if method not in available(network):
-        raise UserError(f'--method {method} has no config with the network {network}; there are '
-                        f'{", ".join(available(network))}')
+        raise UserError(
+            f'--method {method} has no config with the network {network}; there are {", ".join(available(network))}'
+        )
     native = min(min(folder.typical_size()) for folder in (checked.source, checked.target))
     side = min(args.short_side or SHORT_SIDE[network], native)  # images are never scaled up
     side -= side % 8
     if side < SMALLEST:
         raise UserError(f'the images are {native} pixels on their short side; at least {SMALLEST} are needed')
     crops = [crop_of(folder, side) for folder in (checked.source, checked.target)]
-    choice = Choice(network, norm, method, side, *crops, args.batch_size or BATCH[network],
-                    args.iterations or 0, args.seed)
-    side_reason = 'as asked' if args.short_side and args.short_side <= native else (
-        f'{args.short_side} was asked for; the images have {native}, and are not scaled up') if args.short_side else (
-        'as the images have' if side > native - 8 else f'what this network is made for; the images have {native}')
+    choice = Choice(
+        network, norm, method, side, *crops, args.batch_size or BATCH[network], args.iterations or 0, args.seed
+    )
+    side_reason = (
+        'as asked'
+        if args.short_side and args.short_side <= native
+        else (f'{args.short_side} was asked for; the images have {native}, and are not scaled up')
+        if args.short_side
+        else ('as the images have' if side > native - 8 else f'what this network is made for; the images have {native}')
+    )
     machine = torch.cuda.get_device_name() if device == 'cuda' else f'processor cores: {usable_cores()}'
-    reasons = [('device', device, machine),
-               ('network', network, network_reason), ('norm', norm, norm_reason),
-               ('method', method, METHODS[method].description),
-               ('short side of images', f'{side} pixels', side_reason)]
+    reasons = [
+        ('device', device, machine),
+        ('network', network, network_reason),
+        ('norm', norm, norm_reason),
+        ('method', method, METHODS[method].description),
+        ('short side of images', f'{side} pixels', side_reason),
+    ]
     return choice, reasons
 
 
@@ -135,8 +159,9 @@ def choose_network(device: str, method: str | None = None) -> tuple[str, str]:
         read_checkpoint(WEIGHTS['vgg16'])
         return 'vgg16', f'{missing}; DeepLab-v2 from ImageNet weights'
     except PretrainedError:
-        return 'narrow', (f'{missing}; ImageNet weights of VGG16 cannot be reached: VGG16 DeepLab-v2, a quarter as '
-                          'wide, from scratch')
+        return 'narrow', (
+            f'{missing}; ImageNet weights of VGG16 cannot be reached: VGG16 DeepLab-v2, a quarter as wide, from scratch'
+        )
 
 
 def _missing_for_small() -> str | None:
@@ -165,9 +190,12 @@ def smaller(choice: Choice) -> Choice:
     """
     if choice.batch > 1:
         return replace(choice, batch=choice.batch // 2)
-    crops = [tuple(max(SMALLEST, int(0.75 * length) // 8 * 8) for length in crop)
-             for crop in (choice.source_crop, choice.target_crop)]
+    crops = [
+        tuple(max(SMALLEST, int(0.75 * length) // 8 * 8) for length in crop)
+        for crop in (choice.source_crop, choice.target_crop)
+    ]
     if min(map(min, crops)) <= SMALLEST:
-        raise UserError('the memory of the graphics card does not take even small crops: free it, or use --network '
-                        'narrow')
+        raise UserError(
+            'the memory of the graphics card does not take even small crops: free it, or use --network narrow'
+        )
     return replace(choice, source_crop=crops[0], target_crop=crops[1])

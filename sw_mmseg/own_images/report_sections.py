@@ -210,8 +210,14 @@ def sections(report: Report, table: Table) -> list[Section]:
     plan = Table(('choice', 'value', 'why'), tuple(report.reasons))
     classes = class_section(report)
     return [
-        Section('Result', (to_html(table), *map(page.paragraph, report.notes),
-                           page.paragraph(VALIDATED if report.data.target_val else UNSCORED))),
+        Section(
+            'Result',
+            (
+                to_html(table),
+                *map(page.paragraph, report.notes),
+                page.paragraph(VALIDATED if report.data.target_val else UNSCORED),
+            ),
+        ),
         prediction_section(report),
         *([classes] if classes else []),
         Section('Predicted classes', (to_html(share_table(report)),)),

@@ -23,15 +23,21 @@ def refuse_overlap(source: Sequence[str], target: str) -> None:
     for contents, folder in (('images', source[0]), ('labels', source[1])):
         other = os.path.realpath(folder)
         if place == other:
-            raise UserError(f'--target {target} is the folder of the source\'s {contents}: give the folder of the '
-                            'images that the network is to be adapted to')
+            raise UserError(
+                f"--target {target} is the folder of the source's {contents}: give the folder of the "
+                'images that the network is to be adapted to'
+            )
         if _inside(place, other):
-            raise UserError(f'--target {target} lies in the folder of the source\'s {contents}, {folder}: the same '
-                            'files would be source and target. Move one of them elsewhere')
+            raise UserError(
+                f"--target {target} lies in the folder of the source's {contents}, {folder}: the same "
+                'files would be source and target. Move one of them elsewhere'
+            )
         if _inside(other, place):
-            raise UserError(f'--target {target} holds the source\'s {contents}, {folder}: the same files would be '
-                            'source and target. Give the folder of the target\'s images alone'
-                            f'{_others(target, source)}')
+            raise UserError(
+                f"--target {target} holds the source's {contents}, {folder}: the same files would be "
+                "source and target. Give the folder of the target's images alone"
+                f'{_others(target, source)}'
+            )
 
 
 def list_target(folder: str) -> tuple[tuple[Sample, ...], list[str]]:
@@ -52,8 +58,10 @@ def label_like(names: Sequence[str], scan: Scan, folder: str) -> list[str]:
     """
     grey = [name for name in names if scan.flat.get(name) == 'grey']
     if grey and len(grey) == len(names):
-        raise UserError(f'{folder}: all {len(names)} files, such as {grey[0]}, have one channel with {FEW} values or '
-                        'fewer. They look like labels; give the folder of the images')
+        raise UserError(
+            f'{folder}: all {len(names)} files, such as {grey[0]}, have one channel with {FEW} values or '
+            'fewer. They look like labels; give the folder of the images'
+        )
     candidates = [name for name in names if scan.flat.get(name) != 'grey']
     drawn = [name for name in candidates if scan.flat.get(name) == 'colour']
     images = [name for name in candidates if scan.flat.get(name) != 'colour']
@@ -71,8 +79,9 @@ def refuse_doubles(names: Sequence[str], folder: str) -> None:
         groups[stem(name)].append(name)
     double = next((group for group in groups.values() if len(group) > 1), None)
     if double:
-        raise UserError(f'{folder}: {double[0]} and {double[1]} differ only in their ending: which one is meant? '
-                        'Remove the other')
+        raise UserError(
+            f'{folder}: {double[0]} and {double[1]} differ only in their ending: which one is meant? Remove the other'
+        )
 
 
 def _inside(inner: str, outer: str) -> bool:
@@ -82,8 +91,11 @@ def _inside(inner: str, outer: str) -> bool:
 def _others(target: str, source: Sequence[str]) -> str:
     """Folders in the target's that are not the source's, for an error."""
     taken = [os.path.realpath(folder) for folder in source]
-    folders = [entry.path for entry in sorted(os.scandir(target), key=lambda entry: entry.name)
-               if entry.is_dir() and not entry.name.startswith('.')
-               and not any(one == os.path.realpath(entry.path) or _inside(one, os.path.realpath(entry.path))
-                           for one in taken)]
+    folders = [
+        entry.path
+        for entry in sorted(os.scandir(target), key=lambda entry: entry.name)
+        if entry.is_dir()
+        and not entry.name.startswith('.')
+        and not any(one == os.path.realpath(entry.path) or _inside(one, os.path.realpath(entry.path)) for one in taken)
+    ]
     return f', such as {folders[0]}' if folders else ''

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import copy
-import hashlib
 import itertools
-import os
-import shutil
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -23,23 +20,29 @@ from tqdm import tqdm
 
 from sw_mmseg.adaptation import DisturbedSource, estimate_switches
 from sw_mmseg.adaptation.estimate_switches import switch_logits
-from sw_mmseg.files import whole_file
 from sw_mmseg.own_images.config import source_of, test_loader
 from sw_mmseg.own_images.folders import Checked, labelled_picture, picture, spread
 from sw_mmseg.own_images.plan import Choice, smaller
 from sw_mmseg.running.configs import build
 from sw_mmseg.running.data_sets import build_loader, labelled_images, unlabelled_images
-from sw_mmseg.running.outputs import Outputs
-from sw_mmseg.running.prediction import build_pipeline, build_reader, files_of, segment, segment_pixels, write
+from sw_mmseg.running.prediction import build_pipeline, build_reader, segment
 from sw_mmseg.running.scoring import estimate, switch_ratios, test
 from sw_mmseg.running.training import quiet
 
-__all__ = ['SWITCH_STEPS', 'Examiner', 'Outcome', 'Stopwatch', 'fit', 'learn_switches_again', 'put_switches',
-           'seconds_an_iteration', 'seconds_of_rounds', 'write_checkpoint', 'write_predictions']
+__all__ = [
+    'SWITCH_STEPS',
+    'Examiner',
+    'Outcome',
+    'Stopwatch',
+    'fit',
+    'learn_switches_again',
+    'put_switches',
+    'seconds_an_iteration',
+    'seconds_of_rounds',
+]
 
 PATIENCE = 15.0  # seconds of timing, at most
 WARM_UP, TIMED = 3, 40  # iterations that do not count, and that do
-NETWORK = '.network'  # beside predictions: which network they are of
 SHARES_OF = 50  # target images whose predicted classes are counted
 STATISTICS_OF = 200  # target images that running statistics are estimated on
 SWITCH_STEPS = 50  # batches of source images that switches are learnt again on, at most
@@ -62,7 +65,7 @@ class Stopwatch(Hook):
     @property
     def seconds(self) -> float:
         """Of an iteration, the first ones left out."""
-        times = self.times[min(WARM_UP, len(self.times) - 2):]
+        times = self.times[min(WARM_UP, len(self.times) - 2) :]
         return (times[-1] - times[0]) / (len(times) - 1)
 
 
@@ -167,7 +170,7 @@ class Examiner:
         for path in tqdm(self.counted, desc=f'    {name}', unit='', leave=False, disable=None):
             counts += np.bincount(segment(model, self.pipeline, Path(path)).ravel(), minlength=256)
         maps = [segment(model, self.pipeline, Path(path)) for path, _ in self.shown]
-        shares = (100 * counts / counts.sum())[:len(self.checked.table.classes)].tolist()
+        shares = (100 * counts / counts.sum())[: len(self.checked.table.classes)].tolist()
         return Outcome(name, statistics, source, target, shares, maps, switch_ratios(model))
 
     def iou(self, model: nn.Module, domain: str) -> list[float] | None:
@@ -186,52 +189,19 @@ class Examiner:
         dataset |= {k: v for k, v in source_of(self.checked.target, self.checked).items() if k == 'leave_out'}
         same_size = len(self.checked.target.scan.sizes) == 1
         batch = min(4, len(self.checked.target.names)) if same_size else 1
-        return estimate(model, build_loader(dataset, batch, seed=0),
-                        -(-min(STATISTICS_OF, len(self.checked.target.names)) // batch))[0]
+        return estimate(
+            model, build_loader(dataset, batch, seed=0), -(-min(STATISTICS_OF, len(self.checked.target.names)) // batch)
+        )[0]
 
     def pictures(self) -> list[dict[str, np.ndarray]]:
         """Image and, with target-val, truth of what the report shows."""
         checked = self.checked
-        labelled = {path: labelled_picture(checked.target_val, checked.table, path, label)
-                    for path, label in self.shown if label}
-        return [dict(zip(('image', 'truth'), labelled[path])) if label else
-                {'image': picture(path, checked.target)} for path, label in self.shown]
-
-
-def write_predictions(model: nn.Module, examiner: Examiner, out: Path, count: int | None) -> int:
-    """Label maps and overlays of target images in `out`, all there at once; returns how many images.
-
-    What an interrupt leaves is kept beside `out`, and the next call of the same network goes on from it.
-    """
-    target, palette = examiner.checked.target, examiner.checked.table.palette
-    chosen = spread(list(zip(target.names, target.paths)), len(target.names) if count is None else count)
-    outputs = Outputs(out.with_name(f'.{out.name}.part'), 'adapt', overwrite=True)
-    mark, network = outputs.folder / NETWORK, digest(model)
-    if not mark.is_file() or mark.read_text() != network:
-        shutil.rmtree(outputs.folder, ignore_errors=True)
-        outputs.write(NETWORK, network)
-    model.eval()
-    for name, path in tqdm(chosen, desc='predictions', unit='', leave=False, disable=None):
-        if not (outputs.folder / files_of(name)[-1]).is_file():
-            image = examiner.read(Path(path))
-            write(segment_pixels(model, examiner.pixel_pipeline, image), image, outputs, name, palette, 0.55)
-    shutil.rmtree(out, ignore_errors=True)
-    if chosen:
-        os.replace(outputs.folder, out)
-    return len(chosen)
-
-
-def digest(model: nn.Module) -> str:
-    """Changes with any weight or buffer."""
-    checksum = hashlib.sha256()
-    for key, value in sorted(model.state_dict().items()):
-        checksum.update(key.encode() + value.detach().cpu().contiguous().view(-1).view(torch.uint8).numpy().tobytes())
-    return checksum.hexdigest()
-
-
-def write_checkpoint(model: nn.Module, config: Config, file: Path, names: Sequence[str]) -> None:
-    """The network alone, without optimisers, whole or not at all."""
-    state = {key: value.cpu() for key, value in model.state_dict().items()}
-    meta = {'cfg': config.pretty_text, 'dataset_meta': {'classes': list(names)}}
-    with whole_file(file) as part:
-        torch.save({'state_dict': state, 'meta': meta}, part)
+        labelled = {
+            path: labelled_picture(checked.target_val, checked.table, path, label)
+            for path, label in self.shown
+            if label
+        }
+        return [
+            dict(zip(('image', 'truth'), labelled[path])) if label else {'image': picture(path, checked.target)}
+            for path, label in self.shown
+        ]

@@ -24,8 +24,18 @@ from sw_mmseg.running.data_sets import reads_labels, unlabelled_images
 from sw_mmseg.running.errors import UserError
 from sw_mmseg.running.streets import innermost
 
-__all__ = ['Sampling', 'add_network_arguments', 'chosen_pictures', 'compared', 'core', 'distances', 'domain_dataset',
-           'features', 'pass_through', 'pictures']
+__all__ = [
+    'Sampling',
+    'add_network_arguments',
+    'chosen_pictures',
+    'compared',
+    'core',
+    'distances',
+    'domain_dataset',
+    'features',
+    'pass_through',
+    'pictures',
+]
 
 
 @dataclass
@@ -49,8 +59,14 @@ def add_network_arguments(parser: argparse.ArgumentParser, images: int) -> None:
     parser.add_argument('--target', metavar='DIR', help='a folder of pictures (default: what the config tests on)')
     parser.add_argument('--images', type=int, default=images, help=f'of each domain (default: {images})')
     parser.add_argument('--seed', type=seed_number, default=0, help='of the pictures')
-    parser.add_argument('--cfg-options', nargs='+', action=DictAction, default={}, metavar='KEY=VALUE',
-                        help='settings of the config to change')
+    parser.add_argument(
+        '--cfg-options',
+        nargs='+',
+        action=DictAction,
+        default={},
+        metavar='KEY=VALUE',
+        help='settings of the config to change',
+    )
     parser.add_argument('--traceback', action='store_true', help='show where in the code an error arose')
     parser.set_defaults(local_rank=0)
 
@@ -69,8 +85,9 @@ def domain_dataset(config: Config, domain: str, folder: str | None = None) -> Da
         raise UserError(f'the config has no {part} to take {domain} pictures from: give --{domain} DIR')
     dataset = config[part].dataset
     dataset = innermost(dataset.source if 'source' in dataset else dataset).copy()
-    dataset.pipeline = [step for step in dataset.pipeline
-                        if not reads_labels(step) and 'Random' not in str(step['type'])]
+    dataset.pipeline = [
+        step for step in dataset.pipeline if not reads_labels(step) and 'Random' not in str(step['type'])
+    ]
     return build(f'{domain} images', lambda: DATASETS.build(dataset))
 
 
@@ -118,9 +135,14 @@ def features(model: torch.nn.Module, config: Config, sampling: Sampling, label: 
             layers = traced_layers(core(model), partial(pass_through, model, dataset[indices[0]]))
             if len(layers) < sampling.layers:
                 raise UserError(f'{label} runs {len(layers)} convolutions, not {sampling.layers}: choose --layers')
-        domain_features[domain] = collect_features(core(model), layers[:sampling.layers],
-                                                   pictures(dataset, indices, f'{label}, {domain}'),
-                                                   partial(pass_through, model), sampling.pixels, sampling.seed)
+        domain_features[domain] = collect_features(
+            core(model),
+            layers[: sampling.layers],
+            pictures(dataset, indices, f'{label}, {domain}'),
+            partial(pass_through, model),
+            sampling.pixels,
+            sampling.seed,
+        )
     return domain_features
 
 
@@ -140,6 +162,7 @@ def compared(runs: Sequence[Run], sampling: Sampling) -> dict[str, list[LayerDis
     first, *labels = results
     for label in labels:
         if [one.layer for one in results[label]] != [one.layer for one in results[first]]:
-            raise UserError(f'distances compare networks of one architecture: {label} and {first} have different '
-                            'convolutions')
+            raise UserError(
+                f'distances compare networks of one architecture: {label} and {first} have different convolutions'
+            )
     return results

@@ -29,8 +29,11 @@ Row = dict[str, np.ndarray]  # title -> H×W×3 photograph or H×W label map
 
 def segments(config: Config) -> bool:
     """Whether a run's network labels pixels."""
-    return config.get('default_scope', 'mmseg') == 'mmseg' and 'test_dataloader' in config and 'IoU' in str(
-        config.get('test_evaluator'))
+    return (
+        config.get('default_scope', 'mmseg') == 'mmseg'
+        and 'test_dataloader' in config
+        and 'IoU' in str(config.get('test_evaluator'))
+    )
 
 
 def detects(config: Config) -> bool:
@@ -99,6 +102,7 @@ def detected(runs: list[Run], count: int, score: float = 0.3) -> list[Row]:
         UserError, DatasetError: the pictures are not there, or a checkpoint does not fit.
     """
     from sw_mmseg.running.detection import DetectionPainter
+
     config = runs[0].config
     init_default_scope('mmdet')
     source = innermost(config.test_dataloader.dataset).copy()
@@ -121,6 +125,7 @@ def stylised(runs: list[Run], count: int) -> list[Row]:
         UserError, PictureError: the pictures are not there, or a checkpoint does not fit.
     """
     from sw_mmseg.running.style_files import load_network
+
     contents = innermost(runs[0].config.train_dataloader.dataset).copy()
     dataset = build('contents', lambda: DATASETS.build({**contents, 'crop': 'middle', 'size': STYLISED}))
     pictures = [dataset[index]['inputs'] for index in range(min(count, len(dataset)))]

@@ -24,8 +24,19 @@ from sw_mmseg.running.checkpoints import load_weights, read_checkpoint, read_wei
 from sw_mmseg.running.configs import build
 from sw_mmseg.running.errors import UserError
 
-__all__ = ['Run', 'build_network', 'carried_config', 'latest_checkpoint', 'network', 'open_run', 'open_runs',
-           'ratio_curves', 'ratios', 'read_config', 'whose_ratios']
+__all__ = [
+    'Run',
+    'build_network',
+    'carried_config',
+    'latest_checkpoint',
+    'network',
+    'open_run',
+    'open_runs',
+    'ratio_curves',
+    'ratios',
+    'read_config',
+    'whose_ratios',
+]
 
 SEED = re.compile(r'[_-]seed[_-]?\d+$')
 
@@ -63,14 +74,15 @@ def open_run(path: str | Path, label: str | None = None) -> Run:
     """
     path = Path(path)
     if path.is_file() and path.suffix == '.pth':
-        return Run(label or f'{path.parent.name}/{path.stem}', path.parent, path, carried_config(path),
-                   True)
+        return Run(label or f'{path.parent.name}/{path.stem}', path.parent, path, carried_config(path), True)
     if not path.is_dir():
-        raise UserError(f'no run {path}: give a work directory, such as work_dirs/sw_adaptsegnet_streets, or a '
-                        'checkpoint in one')
+        raise UserError(
+            f'no run {path}: give a work directory, such as work_dirs/sw_adaptsegnet_streets, or a checkpoint in one'
+        )
     checkpoint = latest_checkpoint(path)
     dumped = sorted(path.glob('*.py'), key=lambda file: file.stat().st_mtime) or sorted(
-        path.glob('*/vis_data/config.py'))
+        path.glob('*/vis_data/config.py')
+    )
     if dumped:
         config = read_config(dumped[-1])
     elif checkpoint:
@@ -158,10 +170,13 @@ def ratios(run: Run) -> Layers:
         UserError: no layer of the network switches.
     """
     if ratio_curves(run) and not run.chosen:
-        return {layer: {kind: {word: curve[1][-1] for word, curve in words.items()} for kind, words in kinds.items()}
-                for layer, kinds in ratio_curves(run).items()}
-    if run.checkpoint is None or not any(name.endswith('mean_logits') and value.numel() > 1
-                                         for name, value in read_weights(str(run.checkpoint)).items()):
+        return {
+            layer: {kind: {word: curve[1][-1] for word, curve in words.items()} for kind, words in kinds.items()}
+            for layer, kinds in ratio_curves(run).items()
+        }
+    if run.checkpoint is None or not any(
+        name.endswith('mean_logits') and value.numel() > 1 for name, value in read_weights(str(run.checkpoint)).items()
+    ):
         raise UserError(f'{run.label} has no layer that switches between statistics: importance ratios are those of SW')
     return by_layer(importance_ratios(network(run)))
 
@@ -169,7 +184,8 @@ def ratios(run: Run) -> Layers:
 def whose_ratios(run: Run) -> str:
     """Where `ratios` come from."""
     if ratio_curves(run) and not run.chosen:
-        step = max(curve[0][-1] for kinds in ratio_curves(run).values() for words in kinds.values()
-                   for curve in words.values())
+        step = max(
+            curve[0][-1] for kinds in ratio_curves(run).values() for words in kinds.values() for curve in words.values()
+        )
         return f'logged at iteration {step}'
     return f'of {run.checkpoint.name}'

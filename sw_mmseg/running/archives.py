@@ -42,8 +42,10 @@ def unpack(archives: Sequence[Path], out: Path, criterion: Callable[[str], bool]
                 for member in tqdm(members, desc=archive.name, unit=' files', disable=None):
                     written += _extract(file, member, out)
         except (zipfile.BadZipFile, EOFError) as error:
-            raise UserError(f'{archive} is no whole zip file ({error}): download it again; what was unpacked stays, '
-                            'and the same command goes on from there') from error
+            raise UserError(
+                f'{archive} is no whole zip file ({error}): download it again; what was unpacked stays, '
+                'and the same command goes on from there'
+            ) from error
     return written
 
 
@@ -55,8 +57,10 @@ def _extract(file: zipfile.ZipFile, member: zipfile.ZipInfo, out: Path) -> bool:
     if path.is_file() and path.stat().st_size == member.file_size:
         return False
     if path.exists():
-        raise UserError(f'{path} is there and is not that of {file.filename}, of {member.file_size:,} bytes: move '
-                        'it away, or give another --out')
+        raise UserError(
+            f'{path} is there and is not that of {file.filename}, of {member.file_size:,} bytes: move '
+            'it away, or give another --out'
+        )
     with whole_file(path) as part, file.open(member) as source, part.open('wb') as target:
         while block := source.read(1 << 20):
             target.write(block)
@@ -67,9 +71,14 @@ def report(root: Path, pairs: Sequence[Pair]) -> int:
     """Prints what there is and what is missing; returns how many files that is, 0 for a whole data set."""
     missing = 0
     for pair in pairs:
-        names = [{str(path.relative_to(root / folder)).removesuffix(suffix)
-                  for path in (root / folder).rglob(f'*{suffix}') if not path.name.startswith('.')}
-                 for folder, suffix in ((pair.images, pair.image_suffix), (pair.labels, pair.label_suffix))]
+        names = [
+            {
+                str(path.relative_to(root / folder)).removesuffix(suffix)
+                for path in (root / folder).rglob(f'*{suffix}')
+                if not path.name.startswith('.')
+            }
+            for folder, suffix in ((pair.images, pair.image_suffix), (pair.labels, pair.label_suffix))
+        ]
         for folder, stems, other in ((pair.images, *names), (pair.labels, *reversed(names))):
             lacking = sorted(other - stems)
             text = f'{root / folder}: {len(stems):,} of {pair.count:,}'

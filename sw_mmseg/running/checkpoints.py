@@ -39,8 +39,10 @@ def read_checkpoint(path: str) -> dict:
     if not Path(path).is_file():
         folder = Path(path).parent
         names = sorted(p.name for p in folder.glob('*.pth')) if folder.is_dir() else []
-        raise UserError(f'no checkpoint {path}' + (f'; {folder} has {", ".join(names[-5:])}'
-                                                   if names else ': train first, or give the path of a .pth file'))
+        raise UserError(
+            f'no checkpoint {path}'
+            + (f'; {folder} has {", ".join(names[-5:])}' if names else ': train first, or give the path of a .pth file')
+        )
     checkpoint = load_local_checkpoint(path, 'cpu')
     if not isinstance(checkpoint, dict):
         raise UserError(f'{path} holds a {type(checkpoint).__name__}, not the dict of a checkpoint')
@@ -79,19 +81,25 @@ def fitting(model: nn.Module, state: State, path: str, optional: str = '-') -> S
     names = {without_wrappers(key): key for key in model.state_dict()}
     weights = {name: value for name, value in zip(names, model.state_dict().values()) if not name.startswith(optional)}
     saved = {without_wrappers(key): value for key, value in state.items()}
-    faults = {'lacks': [k for k in weights if k not in saved],
-              'holds in another shape': [k for k in weights if k in saved and weights[k].shape != saved[k].shape],
-              'holds, but the model has not': [k for k in saved if k not in names and not k.startswith(optional)]}
+    faults = {
+        'lacks': [k for k in weights if k not in saved],
+        'holds in another shape': [k for k in weights if k in saved and weights[k].shape != saved[k].shape],
+        'holds, but the model has not': [k for k in saved if k not in names and not k.startswith(optional)],
+    }
     infinite = [key for key, value in saved.items() if value.is_floating_point() and not value.isfinite().all()]
     if infinite:
-        raise UserError(f'{path} holds values that are not finite in {len(infinite)} of {len(saved)} entries, '
-                        f'{", ".join(infinite[:3])}{" ..." if len(infinite) > 3 else ""}: its training had failed; '
-                        'take an earlier checkpoint')
+        raise UserError(
+            f'{path} holds values that are not finite in {len(infinite)} of {len(saved)} entries, '
+            f'{", ".join(infinite[:3])}{" ..." if len(infinite) > 3 else ""}: its training had failed; '
+            'take an earlier checkpoint'
+        )
     for fault, keys in faults.items():
         if keys:
             hint = ' (trained by adaptation: use its config)' if any(k.startswith('segmentor.') for k in keys) else ''
-            raise UserError(f'{path} does not fit the config: it {fault} {len(keys)} of {len(weights)} entries, '
-                            f'{", ".join(keys[:3])}{" ..." if len(keys) > 3 else ""}{hint}')
+            raise UserError(
+                f'{path} does not fit the config: it {fault} {len(keys)} of {len(weights)} entries, '
+                f'{", ".join(keys[:3])}{" ..." if len(keys) > 3 else ""}{hint}'
+            )
     return {names[key]: value for key, value in saved.items() if key in names}
 
 

@@ -17,22 +17,47 @@ from sw_mmseg.running.errors import NO_ROOM, UserError, is_user_error
 from sw_mmseg.running.networks import NETWORKS
 from sw_mmseg.whitening import NORMS
 
-__all__ = ['LAUNCHERS', 'add_common_arguments', 'add_trust_argument', 'command_text', 'picture_size', 'run_tool',
-           'seed_number']
+__all__ = [
+    'LAUNCHERS',
+    'add_common_arguments',
+    'add_trust_argument',
+    'command_text',
+    'picture_size',
+    'run_tool',
+    'seed_number',
+]
 
 LAUNCHERS = ('none', 'pytorch', 'slurm', 'mpi')
 
 
 def add_common_arguments(parser: argparse.ArgumentParser) -> None:
     """Options that every tool of a config has."""
-    parser.add_argument('--work-dir', help='where logs and checkpoints go (default: work_dirs/NAME_OF_CONFIG; of a '
-                        'config that is not shipped, work_dirs/ITS_PATH)')
-    parser.add_argument('--cfg-options', nargs='+', action=DictAction, default={}, metavar='KEY=VALUE',
-                        help='settings of the config to change, e.g. train_dataloader.batch_size=4')
-    parser.add_argument('--norm', type=str.lower, choices=tuple(NORMS), metavar='NORM',
-                        help=f'norm at the sites of the network, in place of the config\'s: {", ".join(NORMS)}')
-    parser.add_argument('--network', choices=tuple(NETWORKS), metavar='NETWORK',
-                        help=f"network of domain adaptation, in place of the config's: {', '.join(NETWORKS)}")
+    parser.add_argument(
+        '--work-dir',
+        help='where logs and checkpoints go (default: work_dirs/NAME_OF_CONFIG; of a '
+        'config that is not shipped, work_dirs/ITS_PATH)',
+    )
+    parser.add_argument(
+        '--cfg-options',
+        nargs='+',
+        action=DictAction,
+        default={},
+        metavar='KEY=VALUE',
+        help='settings of the config to change, e.g. train_dataloader.batch_size=4',
+    )
+    parser.add_argument(
+        '--norm',
+        type=str.lower,
+        choices=tuple(NORMS),
+        metavar='NORM',
+        help=f"norm at the sites of the network, in place of the config's: {', '.join(NORMS)}",
+    )
+    parser.add_argument(
+        '--network',
+        choices=tuple(NETWORKS),
+        metavar='NETWORK',
+        help=f"network of domain adaptation, in place of the config's: {', '.join(NETWORKS)}",
+    )
     parser.add_argument('--launcher', choices=LAUNCHERS, default='none', help='how several processes were started')
     parser.add_argument('--local_rank', '--local-rank', type=int, default=0, help=argparse.SUPPRESS)
     add_trust_argument(parser)
@@ -41,8 +66,11 @@ def add_common_arguments(parser: argparse.ArgumentParser) -> None:
 
 def add_trust_argument(parser: argparse.ArgumentParser) -> None:
     """Of every tool that reads checkpoints."""
-    parser.add_argument('--trust-checkpoint', action='store_true',
-                        help='read checkpoints that hold more than data, and run what stands in them')
+    parser.add_argument(
+        '--trust-checkpoint',
+        action='store_true',
+        help='read checkpoints that hold more than data, and run what stands in them',
+    )
 
 
 def run_tool(main: Callable[[argparse.Namespace], int | None], args: argparse.Namespace) -> int:
@@ -74,6 +102,7 @@ def _leave_processes(status: int) -> None:
     """One of several processes ends here, when its work is done: gloo's threads may still hold Python objects, and a
     thread that asks for the interpreter while it is being taken down aborts the process."""
     import torch.distributed as dist
+
     if not (dist.is_available() and dist.is_initialized()):
         return
     dist.destroy_process_group()

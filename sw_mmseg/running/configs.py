@@ -20,8 +20,14 @@ __all__ = ['build', 'check_options', 'find_config', 'load_config']
 EXTRAS = {'mmdet': 'det', 'mmpretrain': 'cls'}  # package -> extra of setup.cfg that brings it
 
 
-def load_config(path: str, options: dict, work_dir: str | None = None, launcher: str = 'none',
-                norm: str | None = None, network: str | None = None) -> Config:
+def load_config(
+    path: str,
+    options: dict,
+    work_dir: str | None = None,
+    launcher: str = 'none',
+    norm: str | None = None,
+    network: str | None = None,
+) -> Config:
     """The config with the command line's network, norm, options, work directory and launcher put in.
 
     Raises:
@@ -81,18 +87,29 @@ def find_config(path: str) -> Path:
 
 def check_options(config: Config, options: dict) -> None:
     """Refuse an option whose first name the config has not: mmengine would take it and nothing would read it."""
-    optional = {'auto_scale_lr', 'compile', 'experiment_name', 'find_unused_parameters', 'model_wrapper_cfg', 'sync_bn',
-                'work_dir'}
+    optional = {
+        'auto_scale_lr',
+        'compile',
+        'experiment_name',
+        'find_unused_parameters',
+        'model_wrapper_cfg',
+        'sync_bn',
+        'work_dir',
+    }
     known = {*config.keys(), *optional}
     for key in options:
         first = key.split('.')[0]
         if first == 'norm':
-            raise UserError(f'--cfg-options {key} changes no layer: say --norm NAME, or give the whole path of a '
-                            'norm_cfg or site_norm_cfg')
+            raise UserError(
+                f'--cfg-options {key} changes no layer: say --norm NAME, or give the whole path of a '
+                'norm_cfg or site_norm_cfg'
+            )
         if first not in known:
             near = difflib.get_close_matches(first, known, n=3)
-            raise UserError(f'--cfg-options {key}: the config has no {first!r}' +
-                            (f'; did you mean {" or ".join(near)}?' if near else ''))
+            raise UserError(
+                f'--cfg-options {key}: the config has no {first!r}'
+                + (f'; did you mean {" or ".join(near)}?' if near else '')
+            )
 
 
 def build(part: str, make: Callable):

@@ -36,14 +36,23 @@ def build_loader(dataset: dict, batch_size: int, seed: int | None = None) -> Dat
     """Loads in order, or shuffled by `seed`."""
     init_default_scope('mmseg')
     sampler = {'type': 'DefaultSampler', 'shuffle': seed is not None}
-    return Runner.build_dataloader({'dataset': dataset, 'batch_size': batch_size, 'num_workers': 0, 'sampler': sampler,
-                                    'collate_fn': {'type': 'pseudo_collate'}}, seed=seed)
+    return Runner.build_dataloader(
+        {
+            'dataset': dataset,
+            'batch_size': batch_size,
+            'num_workers': 0,
+            'sampler': sampler,
+            'collate_fn': {'type': 'pseudo_collate'},
+        },
+        seed=seed,
+    )
 
 
 def test_loaders(config: Config, source: Path | None) -> dict[str, DataLoader]:
-    """Images that no training saw: of the target, and of the source where there is a folder of it, laid out as GTA5."""
+    """Images that no training saw: of the target, and of the source where there is a folder of it, laid out as GTA5,
+    whose images are not all of one size."""
     loaders = {'target': build_loader(config.test_dataloader.dataset, 4)}
     if source is not None:
         pipeline = config.test_dataloader.dataset.pipeline
-        loaders['source'] = build_loader(dict(type='GTA5Dataset', data_root=str(source), pipeline=pipeline), 4)
+        loaders['source'] = build_loader(dict(type='GTA5Dataset', data_root=str(source), pipeline=pipeline), 1)
     return loaders

@@ -51,7 +51,7 @@ class Source:
                 origin = child.module or ''
                 if child.level:
                     parts = self.name.split('.')
-                    base = parts[:len(parts) - child.level + self.is_package]
+                    base = parts[: len(parts) - child.level + self.is_package]
                     origin = '.'.join([*base, *([child.module] if child.module else [])])
                 for alias in child.names:
                     yield alias.asname or alias.name, (origin, alias.name)
@@ -63,8 +63,12 @@ def _names_defined(node: ast.stmt) -> set[str]:
     if isinstance(node, (ast.Import, ast.ImportFrom)):
         return set()
     targets = node.targets if isinstance(node, ast.Assign) else [getattr(node, 'target', node)]
-    return {child.id for target in targets for child in ast.walk(target)
-            if isinstance(child, ast.Name) and isinstance(child.ctx, ast.Store)}
+    return {
+        child.id
+        for target in targets
+        for child in ast.walk(target)
+        if isinstance(child, ast.Name) and isinstance(child.ctx, ast.Store)
+    }
 
 
 @functools.cache

@@ -26,8 +26,9 @@ class DetectionPainter:
         dataset = next(coco_datasets(config.test_dataloader.dataset))
         defaults = build('data set', lambda: DATASETS.get(dataset.type).METAINFO)
         self.meta = {**defaults, **(dataset.get('metainfo') or {})}
-        self.pipeline, self.read = build('pipeline', lambda: (build_pipeline(dataset.pipeline, from_file=False),
-                                                              build_reader(dataset.pipeline)))
+        self.pipeline, self.read = build(
+            'pipeline', lambda: (build_pipeline(dataset.pipeline, from_file=False), build_reader(dataset.pipeline))
+        )
         self.opacity, self.score = args.opacity, args.score
 
     def __call__(self, image: np.ndarray) -> np.ndarray:
@@ -35,7 +36,14 @@ class DetectionPainter:
         objects = test_pixels(self.model, self.pipeline, image).pred_instances
         objects = objects[objects.scores >= self.score].cpu()
         masks = objects.masks.numpy() if 'masks' in objects else None
-        painted = draw_detections(np.ascontiguousarray(image[..., ::-1]), objects.bboxes.numpy(),
-                                  objects.labels.tolist(), objects.scores.tolist(), self.meta['classes'],
-                                  self.meta['palette'], masks, self.opacity)
+        painted = draw_detections(
+            np.ascontiguousarray(image[..., ::-1]),
+            objects.bboxes.numpy(),
+            objects.labels.tolist(),
+            objects.scores.tolist(),
+            self.meta['classes'],
+            self.meta['palette'],
+            masks,
+            self.opacity,
+        )
         return painted[..., ::-1]

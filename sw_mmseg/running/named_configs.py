@@ -22,8 +22,7 @@ from sw_mmseg.running.norms import name_with_norm, set_norm
 from sw_mmseg.running.paths import CONFIGS, shipped_config
 from sw_mmseg.whitening import NORMS
 
-__all__ = ['NamedConfig', 'find_named', 'load_named', 'nearest', 'option_words', 'with_network',
-           'with_norm']
+__all__ = ['NamedConfig', 'find_named', 'load_named', 'nearest', 'option_words', 'with_network', 'with_norm']
 
 BASES = ('bn', 'syncbn', 'sw')  # first words of the files in which another norm is put
 
@@ -108,8 +107,11 @@ def option_words(network: str | None, norm: str | None) -> str:
 
 
 def _renamed(config: Config, name: str) -> Config:
-    return Config({key: config[key] for key in config}, cfg_text=config.text,
-                  filename=str(Path(config.filename).with_name(f'{name}.py')))
+    return Config(
+        {key: config[key] for key in config},
+        cfg_text=config.text,
+        filename=str(Path(config.filename).with_name(f'{name}.py')),
+    )
 
 
 def _with_other_norms(name: str) -> NamedConfig | None:

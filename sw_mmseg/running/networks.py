@@ -61,12 +61,14 @@ class Network(NamedTuple):
         return copy.deepcopy(_variables(self.base))
 
 
-NETWORKS = {network.word: network for network in (
+_TABLE = (
     Network('narrow', 'narrow', 'deeplabv2_vgg16_narrow', 1.0, ('norm1', 'norm2', 'norm3')),
     Network('vgg16', 'vgg16', 'deeplabv2_vgg16', 1.0, ('norm1', 'norm2', 'norm3')),
     # the last site of SW in the stem and in each of the first stages
     Network('resnet101', '101', 'deeplabv2_r101', 10.0, ('bn1', 'layer1.2.bn2', 'layer2.3.bn2')),
-    Network('small', 'small', 'small', 1.0, ('blocks.0.0.bn2', 'blocks.1.1.bn3', 'blocks.2.1.bn3')))}
+    Network('small', 'small', 'small', 1.0, ('blocks.0.0.bn2', 'blocks.1.1.bn3', 'blocks.2.1.bn3')),
+)
+NETWORKS = {network.word: network for network in _TABLE}
 
 
 @cache
@@ -92,8 +94,10 @@ def network_of(config: Config) -> str:
     for network in NETWORKS.values():
         if identity == _identity(_variables(network.base).segmentor):
             return network.word
-    raise NetworkError(f'the network of {_name(config)} is none of {", ".join(NETWORKS)}: --network is for the configs '
-                       'of domain adaptation on these, such as configs/bn_adaptsegnet_gta2cityscapes.py')
+    raise NetworkError(
+        f'the network of {_name(config)} is none of {", ".join(NETWORKS)}: --network is for the configs '
+        'of domain adaptation on these, such as configs/bn_adaptsegnet_gta2cityscapes.py'
+    )
 
 
 def set_network(config: Config, word: str) -> Config:
@@ -173,7 +177,9 @@ def _adjusted(segmentor: ConfigDict, config: Config) -> ConfigDict:
     if SECOND in segmentor and config.model.type in ONE_CLASSIFIER:
         segmentor[SECOND] = None
     elif SECOND in segmentor and 'segmentor' not in config.model:  # mmseg adds the heads' losses up
-        segmentor[SECOND].loss_decode = ConfigDict(type='CrossEntropyLoss', loss_weight=1 / SECOND_SEG)
+        segmentor[SECOND].loss_decode = ConfigDict(
+            type='CrossEntropyLoss', avg_non_ignore=True, loss_weight=1 / SECOND_SEG
+        )
     return segmentor
 
 
@@ -196,9 +202,12 @@ def _set_levels(model: ConfigDict, heads: list[str]) -> None:
         return
     default = ConfigDict(head=MAIN, lambda_seg=1.0)
     main = next((level for level in model.get('levels', ()) if level['head'] == MAIN), default)
-    second = {key: value / (SECOND_SEG if key == 'lambda_seg' else SECOND_TARGET)
-              for key, value in main.items() if key != 'head'}
-    model.levels = [main, ConfigDict(head=SECOND, **second)][:len(heads)]
+    second = {
+        key: value / (SECOND_SEG if key == 'lambda_seg' else SECOND_TARGET)
+        for key, value in main.items()
+        if key != 'head'
+    }
+    model.levels = [main, ConfigDict(head=SECOND, **second)][: len(heads)]
     if model.levels == [default]:
         del model['levels']
 
@@ -224,8 +233,10 @@ def _check_unchanged(config: Config, segmentor: ConfigDict, data_preprocessor: C
     actual = dict(_segmentor_of(config), data_preprocessor=model.get('data_preprocessor'))
     changed = sorted(set(_differences(actual, expected, '')))
     if changed:
-        raise NetworkError(f'{_name(config)} changes {", ".join(changed)} of configs/_base_/models/{network.base}.py, '
-                           'which another network would lose: write the network into the config instead')
+        raise NetworkError(
+            f'{_name(config)} changes {", ".join(changed)} of configs/_base_/models/{network.base}.py, '
+            'which another network would lose: write the network into the config instead'
+        )
 
 
 def _differences(one: object, other: object, path: str) -> Iterator[str]:

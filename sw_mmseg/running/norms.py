@@ -118,13 +118,22 @@ def _networks(config: Config) -> list[ConfigDict]:
     """Every part of a model that has sites."""
     networks = [node for node in _dicts(config.model) if node.get('type') in (*WHOLE, SITES)]
     if not networks:
-        kinds = ', '.join(sorted({str(node['type']) for node in _dicts(config.model)
-                                  if node.get('type') and 'norm_cfg' not in node})) or 'this network'
-        raise NormError(f'a config without sites for a norm ({kinds}): the networks with sites are {SITES} and '
-                        f'{", ".join(WHOLE)}')
+        kinds = (
+            ', '.join(
+                sorted(
+                    {str(node['type']) for node in _dicts(config.model) if node.get('type') and 'norm_cfg' not in node}
+                )
+            )
+            or 'this network'
+        )
+        raise NormError(
+            f'a config without sites for a norm ({kinds}): the networks with sites are {SITES} and {", ".join(WHOLE)}'
+        )
     if _is_detector(config.model) and 'norm_cfg' not in config.model.get('neck', {}):
-        raise NormError('the baseline with frozen BN has no trained norm to replace: choose a norm for '
-                        'configs/syncbn_maskrcnn_coco.py')
+        raise NormError(
+            'the baseline with frozen BN has no trained norm to replace: choose a norm for '
+            'configs/syncbn_maskrcnn_coco.py'
+        )
     return networks
 
 

@@ -23,8 +23,11 @@ RECORD = '.written_by_sw_mmseg'
 
 def add_overwrite(parser: argparse.ArgumentParser) -> None:
     """The option by which a user lets a command overwrite files that it did not write itself."""
-    parser.add_argument('--overwrite', action='store_true',
-                        help='write over files that exist, also those that this command did not write')
+    parser.add_argument(
+        '--overwrite',
+        action='store_true',
+        help='write over files that exist, also those that this command did not write',
+    )
 
 
 def refuse_among_inputs(out: Path, source: Path) -> None:
@@ -40,8 +43,10 @@ def refuse_among_inputs(out: Path, source: Path) -> None:
     if out.resolve() == source.resolve():
         raise UserError(f'{out} is what is read: give another place to write to')
     if source.is_dir() and out.resolve().is_relative_to(source.resolve()):
-        raise UserError(f'{out} lies in {source}, which is read: what is written there would be taken for input next '
-                        'time. Give a place outside of it')
+        raise UserError(
+            f'{out} lies in {source}, which is read: what is written there would be taken for input next '
+            'time. Give a place outside of it'
+        )
 
 
 class Outputs:
@@ -77,8 +82,10 @@ class Outputs:
         read = {path.resolve() for path in inputs}
         onto = next((file for _, file in files if file.resolve() in read), None) if read else None
         if onto:
-            raise UserError(f'{onto} would be written over, and it is one of the files that are read: give another '
-                            'folder to write to')
+            raise UserError(
+                f'{onto} would be written over, and it is one of the files that are read: give another '
+                'folder to write to'
+            )
         folder = next((file for _, file in files if file.is_dir()), None)
         if folder:
             raise UserError(f'{folder} is a folder, and a file of that name is to be written')
@@ -88,15 +95,20 @@ class Outputs:
         foreign = [file for name, file in files if file.exists() and written.get(name) != _state(file)]
         if foreign:
             more = f' and {len(foreign) - 1} more' if len(foreign) > 1 else ''
-            raise UserError(f'{foreign[0]}{more} exist{"s" * (not more)} and {"are" if more else "is"} not of an '
-                            f'earlier `{self.command}`, or changed since: give another place, or --overwrite')
+            raise UserError(
+                f'{foreign[0]}{more} exist{"s" * (not more)} and {"are" if more else "is"} not of an '
+                f'earlier `{self.command}`, or changed since: give another place, or --overwrite'
+            )
 
     def free_name(self, name: str) -> str:
         """`name`, or, where a file of it is not the command's own, the first of NAME_2, NAME_3, ... that can be had."""
         written = self._written()
         names = [name, *(f'{Path(name).stem}_{number}{Path(name).suffix}' for number in range(2, 1000))]
-        return next(name for name in names if not (self.folder / name).exists()
-                    or written.get(name) == _state(self.folder / name))
+        return next(
+            name
+            for name in names
+            if not (self.folder / name).exists() or written.get(name) == _state(self.folder / name)
+        )
 
     @contextlib.contextmanager
     def writing(self, name: str) -> Iterator[Path]:

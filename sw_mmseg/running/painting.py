@@ -34,8 +34,9 @@ class Painter:
         self.model = load_network(MODELS, config, args)
         dataset = config.test_dataloader.dataset
         self.meta = build('data set', lambda: meta_of(dataset))
-        self.pipeline, self.read = build('pipeline', lambda: (build_pipeline(dataset.pipeline, from_file=False),
-                                                              build_reader(dataset.pipeline)))
+        self.pipeline, self.read = build(
+            'pipeline', lambda: (build_pipeline(dataset.pipeline, from_file=False), build_reader(dataset.pipeline))
+        )
         self.opacity = args.opacity
 
     def __call__(self, image: np.ndarray) -> np.ndarray:
@@ -52,6 +53,7 @@ def build_painter(args: argparse.Namespace) -> Painter | DetectionPainter:
         use_streets(config)
     if config.get('default_scope') == 'mmdet':
         from sw_mmseg.running.detection import DetectionPainter  # mmdet is not everybody's
+
         return DetectionPainter(args, config)
     return Painter(args, config)
 
@@ -79,7 +81,7 @@ def paint_video(paint: Callable[[np.ndarray], np.ndarray], source: Path, out: Pa
     writer, count = None, 0
     for frame in tqdm(frames(video, every), total=max(total, 0) // every or None, unit=' frames', disable=None):
         painted = paint(frame)
-        painted = painted[:painted.shape[0] // 2 * 2, :painted.shape[1] // 2 * 2]  # codecs want even sides
+        painted = painted[: painted.shape[0] // 2 * 2, : painted.shape[1] // 2 * 2]  # codecs want even sides
         if writer is None:
             size = painted.shape[1], painted.shape[0]
             writer = cv2.VideoWriter(str(out), cv2.VideoWriter_fourcc(*'mp4v'), rate / every, size)

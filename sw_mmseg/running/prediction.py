@@ -21,8 +21,19 @@ from sw_mmseg.running.data_sets import reads_labels
 from sw_mmseg.running.errors import UserError, is_user_error
 from sw_mmseg.running.outputs import Outputs
 
-__all__ = ['build_pipeline', 'build_reader', 'files_of', 'find_images', 'meta_of', 'names_below', 'says_size',
-           'segment', 'segment_pixels', 'test_pixels', 'write']
+__all__ = [
+    'build_pipeline',
+    'build_reader',
+    'files_of',
+    'find_images',
+    'meta_of',
+    'names_below',
+    'says_size',
+    'segment',
+    'segment_pixels',
+    'test_pixels',
+    'write',
+]
 
 SUFFIXES = set(PICTURES)
 Reader = Callable[[Path], np.ndarray]
@@ -39,8 +50,9 @@ def find_images(path: Path) -> dict[str, Path]:
         return {path.stem: path}
     listing = list_folder(str(path), PICTURES)
     if not listing.files:
-        raise UserError(f'no images in {path}: give a folder with {", ".join(PICTURES)} files'
-                        f'{foreign_files(listing.left_out)}')
+        raise UserError(
+            f'no images in {path}: give a folder with {", ".join(PICTURES)} files{foreign_files(listing.left_out)}'
+        )
     return names_below([path / name for name in listing.files], path)
 
 

@@ -19,8 +19,19 @@ import sw_mmseg
 from sw_mmseg.files import whole_file
 from sw_mmseg.running.dependencies import ALL, digest_of_code, registered_modules, types_in
 
-__all__ = ['device_name', 'devices', 'every_result', 'fingerprint', 'keep_results', 'none_for_nan', 'read_result',
-           'take_results', 'without_fingerprint', 'write_json', 'write_result']
+__all__ = [
+    'device_name',
+    'devices',
+    'every_result',
+    'fingerprint',
+    'keep_results',
+    'none_for_nan',
+    'read_result',
+    'take_results',
+    'without_fingerprint',
+    'write_json',
+    'write_result',
+]
 
 
 def fingerprint(config: Config, *more: object, code: Iterable[tuple[str, str]] = ()) -> str:

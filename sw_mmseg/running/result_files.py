@@ -1,7 +1,8 @@
 """What a test run writes for each image: label maps (--out) and painted images (--show-dir).
 
 mmseg's own metric and hook name files by the image's base name, so that images of one name in two folders overwrite one
-another. Here names are paths below the deepest folder that holds all images, so sub-folders are kept.
+another; mmdet's hook numbers them, each process from 1. Here names are paths below the deepest folder that holds all
+images, so sub-folders are kept.
 """
 
 from __future__ import annotations
@@ -16,12 +17,14 @@ from mmengine.dist import barrier
 from mmengine.hooks import Hook
 from mmengine.registry import HOOKS
 from mmengine.runner import Runner
+from mmengine.structures import InstanceData
 from mmseg.registry import METRICS
 from mmseg.structures import SegDataSample
 from PIL import Image
 from torch.utils.data import Dataset
 
 from sw_mmseg.analysis import overlay
+from sw_mmseg.analysis.detections import draw_detections
 from sw_mmseg.engine import ClassIoUMetric
 from sw_mmseg.running.errors import UserError
 from sw_mmseg.running.outputs import Outputs
@@ -59,27 +62,51 @@ class LabelMapMetric(ClassIoUMetric):
 
 @HOOKS.register_module()
 class PaintedImageHook(Hook):
-    """Writes each image under the colours of the classes that the network saw in it.
+    """Writes each image under the colours of the classes, or the masks and boxes, that the network saw in it.
 
     Args:
         pipeline: of the test, whose first step reads images.
+        score: of detections, those that are less sure are left out.
     """
 
     outputs: Outputs
     names: Names
 
-    def __init__(self, pipeline: Sequence[dict]) -> None:
-        self.read = build_reader(list(pipeline))
+    def __init__(self, pipeline: Sequence[dict], score: float = 0.3) -> None:
+        self.read, self.score = build_reader(list(pipeline)), score
 
-    def after_test_iter(self, runner: Runner, batch_idx: int, data_batch: dict | None = None,
-                        outputs: Sequence[SegDataSample] | None = None) -> None:
+    def after_test_iter(
+        self,
+        runner: Runner,
+        batch_idx: int,
+        data_batch: dict | None = None,
+        outputs: Sequence[SegDataSample] | None = None,
+    ) -> None:
         """Paints a batch."""
-        palette = runner.test_dataloader.dataset.metainfo['palette']
+        meta = runner.test_dataloader.dataset.metainfo
         for sample in outputs or ():
-            labels = sample.pred_sem_seg.data.squeeze().to(torch.uint8).cpu().numpy()
             image = np.ascontiguousarray(self.read(Path(sample.img_path))[..., ::-1])
+            if 'pred_instances' in sample:
+                painted = self._detections(image, sample.pred_instances, meta)
+            else:
+                labels = sample.pred_sem_seg.data.squeeze().to(torch.uint8).cpu().numpy()
+                painted = overlay(image, labels, meta['palette'], OPACITY)
             with self.outputs.writing(f'{self.names[sample.img_path]}.png') as part:
-                Image.fromarray(overlay(image, labels, palette, OPACITY)).save(part)
+                Image.fromarray(painted).save(part)
+
+    def _detections(self, image: np.ndarray, objects: InstanceData, meta: dict) -> np.ndarray:
+        objects = objects[objects.scores >= self.score].cpu()
+        masks = np.asarray(objects.masks) if 'masks' in objects else None
+        return draw_detections(
+            image,
+            objects.bboxes.numpy(),
+            objects.labels.tolist(),
+            objects.scores.tolist(),
+            meta['classes'],
+            meta['palette'],
+            masks,
+            OPACITY,
+        )
 
 
 def use_writers(config: Config, out: str | None, show_dir: str | None) -> None:
@@ -87,13 +114,16 @@ def use_writers(config: Config, out: str | None, show_dir: str | None) -> None:
     evaluators = config.test_evaluator if isinstance(config.test_evaluator, list) else [config.test_evaluator]
     writing = [evaluator for evaluator in evaluators if evaluator.type in ('IoUMetric', 'ClassIoUMetric')]
     if out and not writing:
-        raise UserError(f'--out: label maps are written by IoUMetric, and the test_evaluator of the config is '
-                        f'{", ".join(evaluator.type for evaluator in evaluators)}')
+        raise UserError(
+            f'--out: label maps are written by IoUMetric, and the test_evaluator of the config is '
+            f'{", ".join(evaluator.type for evaluator in evaluators)}'
+        )
     for evaluator in writing if out else ():
         evaluator.type = 'LabelMapMetric'
     if show_dir:
         config.default_hooks['visualization'] = ConfigDict(
-            type='PaintedImageHook', pipeline=config.test_dataloader.dataset.pipeline)
+            type='PaintedImageHook', pipeline=config.test_dataloader.dataset.pipeline
+        )
 
 
 def prepare_files(runner: Runner, out: str | None, show_dir: str | None, overwrite: bool) -> None:

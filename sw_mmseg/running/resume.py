@@ -57,8 +57,10 @@ class ResumedRatesHook(Hook):
             saved = checkpoint['optimizer'][name] if name else checkpoint['optimizer']
             now = wrapper.state_dict()
             if [len(g['params']) for g in saved['param_groups']] != [len(g['params']) for g in now['param_groups']]:
-                raise UserError(f'--resume: the parameter groups of the optimiser {name} are not those of {self.path}. '
-                                f'A new run can start from its weights: --cfg-options load_from={self.path}')
+                raise UserError(
+                    f'--resume: the parameter groups of the optimiser {name} are not those of {self.path}. '
+                    f'A new run can start from its weights: --cfg-options load_from={self.path}'
+                )
             saved.update({key: value for key, value in now.items() if key in ('param_groups', 'base_param_settings')})
         states = {name: [s.state_dict() for s in schedulers or []] for name, schedulers in lists.items()}
         checkpoint['param_schedulers'] = states if isinstance(runner.param_schedulers, dict) else states['']
@@ -102,8 +104,10 @@ def settle_resume(config: Config, options: dict) -> list[ResumedRatesHook]:
     changes = list(differences(before, config))
     for key, then, now in changes:
         if key.endswith('optimizer.type') or 'ReduceOnPlateau' in f'{then}{now}':
-            raise UserError(f'--resume: {key} is {now!r} and was {then!r} in {path}, which no state of that one fits. '
-                            f'A new run can start from its weights: --cfg-options load_from={path}')
+            raise UserError(
+                f'--resume: {key} is {now!r} and was {then!r} in {path}, which no state of that one fits. '
+                f'A new run can start from its weights: --cfg-options load_from={path}'
+            )
     refuse_unasked([d for d in changes if d[0] not in stretched and not asked(d[0], options)], path)
     for key, then, now in changes:
         say(f'--resume: {key} was {shown(then)} and is {shown(now)} from iteration {meta.get("iter")} on')
@@ -121,17 +125,26 @@ def refuse_unasked(changes: list[Difference], path: str) -> None:
     if not changes:
         return
     texts = [f'{key} is {shown(now)} and was {shown(then)}' for key, then, now in changes]
-    old, new = (' '.join(shlex.quote(f'{difference[0]}={shown(difference[place])}') for difference in changes)
-                for place in (1, 2))
-    raise UserError(f'--resume: {"; ".join(texts)} when {path} was written, which would hold. Go on as it was with '
-                    f'--cfg-options {old}, go on with the new values with --cfg-options {new}, or begin a new run from '
-                    f'the weights: --cfg-options load_from={path}')
+    old, new = (
+        ' '.join(shlex.quote(f'{difference[0]}={shown(difference[place])}') for difference in changes)
+        for place in (1, 2)
+    )
+    raise UserError(
+        f'--resume: {"; ".join(texts)} when {path} was written, which would hold. Go on as it was with '
+        f'--cfg-options {old}, go on with the new values with --cfg-options {new}, or begin a new run from '
+        f'the weights: --cfg-options load_from={path}'
+    )
 
 
 def differences(before: Config, config: Config) -> Iterator[Difference]:
     """What optimisers and schedules would take from the checkpoint rather than from the config."""
-    then, now = ({**dict(flat(c.get('optim_wrapper') or {}, 'optim_wrapper')),
-                  **dict(flat(c.get('param_scheduler') or [], 'param_scheduler'))} for c in (before, config))
+    then, now = (
+        {
+            **dict(flat(c.get('optim_wrapper') or {}, 'optim_wrapper')),
+            **dict(flat(c.get('param_scheduler') or [], 'param_scheduler')),
+        }
+        for c in (before, config)
+    )
     for key in dict.fromkeys([*then, *now]):
         rates = key.startswith('param_scheduler') or any(part in RATES for part in key.split('.'))
         if rates and then.get(key, MISSING) != now.get(key, MISSING):
@@ -171,8 +184,11 @@ def lengthen(config: Config, before: Config, options: dict) -> set[str]:
     if not old or not new or old[0] != new[0] or new[1] <= old[1]:
         return keys
     lists = config.get('param_scheduler') or []
-    lists = {'param_scheduler.' + name: value for name, value in lists.items()} if isinstance(lists, dict) else {
-        'param_scheduler': lists}
+    lists = (
+        {'param_scheduler.' + name: value for name, value in lists.items()}
+        if isinstance(lists, dict)
+        else {'param_scheduler': lists}
+    )
     for prefix, schedules in lists.items():
         for index, schedule in enumerate(schedules):
             key = f'{prefix}.{index}.end'
@@ -186,8 +202,10 @@ def refuse_seed(config: Config, meta: dict, path: str) -> None:
     """Images would come in another order than weights and dropout go on with."""
     now, then = config.get('randomness', {}).get('seed'), meta.get('seed')
     if None not in (now, then) and now != then:
-        raise UserError(f'--resume: the seed is {now} and was {then} when {path} was written: give --seed {then}, or '
-                        f'begin a new run from the weights: --cfg-options load_from={path}')
+        raise UserError(
+            f'--resume: the seed is {now} and was {then} when {path} was written: give --seed {then}, or '
+            f'begin a new run from the weights: --cfg-options load_from={path}'
+        )
 
 
 def say_what_is_left(config: Config, meta: dict) -> None:
@@ -195,5 +213,7 @@ def say_what_is_left(config: Config, meta: dict) -> None:
     length = length_of(config)
     done = meta.get('iter' if length and length[0] == 'max_iters' else 'epoch')
     if length and done is not None and done >= length[1]:
-        say(f'--resume: all {length[1]} of train_cfg.{length[0]} are done, nothing is left to train. For a longer '
-            f'run: --cfg-options train_cfg.{length[0]}={2 * length[1]}')
+        say(
+            f'--resume: all {length[1]} of train_cfg.{length[0]} are done, nothing is left to train. For a longer '
+            f'run: --cfg-options train_cfg.{length[0]}={2 * length[1]}'
+        )

@@ -16,12 +16,18 @@ def schedule_options(config: Config, iterations: int | None) -> dict:
     if iterations is None or iterations == config.train_cfg.max_iters:
         return {}
     old = config.train_cfg.max_iters
-    options = {'train_cfg.max_iters': iterations, 'train_cfg.val_interval': iterations,
-               'default_hooks.checkpoint.interval': max(1, iterations // 4),
-               'default_hooks.logger.interval': max(1, min(config.default_hooks.logger.interval, iterations // 20))}
+    options = {
+        'train_cfg.max_iters': iterations,
+        'train_cfg.val_interval': iterations,
+        'default_hooks.checkpoint.interval': max(1, iterations // 4),
+        'default_hooks.logger.interval': max(1, min(config.default_hooks.logger.interval, iterations // 20)),
+    }
     players = config.param_scheduler
-    lists = {f'param_scheduler.{k}': v for k, v in players.items()} if isinstance(players, dict) else {
-        'param_scheduler': players}
+    lists = (
+        {f'param_scheduler.{k}': v for k, v in players.items()}
+        if isinstance(players, dict)
+        else {'param_scheduler': players}
+    )
     for prefix, schedules in lists.items():
         for index, schedule in enumerate(schedules):
             times = {k: max(1, round(schedule[k] * iterations / old)) for k in ('begin', 'end') if schedule.get(k)}
@@ -58,5 +64,5 @@ def data_options(node: dict, new: str, prefix: str) -> dict:
         if isinstance(value, dict):
             options |= data_options(value, new, f'{prefix}.{key}')
         elif key == 'data_root' and value.startswith(DATA) and new != DATA:
-            options[f'{prefix}.{key}'] = new + value[len(DATA):]
+            options[f'{prefix}.{key}'] = new + value[len(DATA) :]
     return options

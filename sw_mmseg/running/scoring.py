@@ -19,8 +19,12 @@ __all__ = ['estimate', 'learn_switches', 'miou', 'score', 'switch_ratios', 'test
 
 
 @torch.no_grad()
-def test(model: torch.nn.Module, loader: DataLoader, keep: Iterable[int] = (),
-         visit: Callable[[SegDataSample], None] | None = None) -> tuple[list[float], list[np.ndarray]]:
+def test(
+    model: torch.nn.Module,
+    loader: DataLoader,
+    keep: Iterable[int] = (),
+    visit: Callable[[SegDataSample], None] | None = None,
+) -> tuple[list[float], list[np.ndarray]]:
     """IoU of every class in percent (NaN: absent), and the label maps (H×W uint8) predicted for the images `keep`;
     `visit` is shown every prediction."""
     indices, kept, seen = set(keep), {}, 0
@@ -72,8 +76,10 @@ def learn_switches(model: torch.nn.Module, loader: DataLoader, batches: int) -> 
 
 def switch_ratios(model: torch.nn.Module) -> dict[str, float]:
     """Importance ratios by 'layer/mean or cov/statistic'; empty for a network without switches."""
-    return {name.removeprefix('ratios/').removeprefix('segmentor.'): value
-            for name, value in importance_ratios(model).items()}
+    return {
+        name.removeprefix('ratios/').removeprefix('segmentor.'): value
+        for name, value in importance_ratios(model).items()
+    }
 
 
 def miou(classes: list[float]) -> float:

@@ -16,8 +16,17 @@ from sw_mmseg.datasets.label_scan import usable_cores
 from sw_mmseg.running.errors import UserError
 from sw_mmseg.running.paths import shipped_config
 
-__all__ = ['LAYOUTS', 'STREETS', 'draw_streets', 'innermost', 'knows', 'make_streets', 'narrow', 'shrunk',
-           'use_streets']
+__all__ = [
+    'LAYOUTS',
+    'STREETS',
+    'draw_streets',
+    'innermost',
+    'knows',
+    'make_streets',
+    'narrow',
+    'shrunk',
+    'use_streets',
+]
 
 SMALL = shipped_config('bn_pspnet_streets')
 STREETS = Path('data/streets')
@@ -36,9 +45,16 @@ def knows(config: Config) -> bool:
     """Whether `use_streets` can make this config small: scene parsing on a full-size data set."""
     backbone = config.get('model', {}).get('backbone', {})
     return bool(
-        backbone.get('type') == 'SwitchSites' and backbone.get('of') == 'ResNet' and 'init_cfg' in backbone
-        and all(name in config and innermost(config[name].dataset).get('type') in LAYOUTS
-                and 'streets' not in Path(innermost(config[name].dataset).data_root).parts for name in LOADERS))
+        backbone.get('type') == 'SwitchSites'
+        and backbone.get('of') == 'ResNet'
+        and 'init_cfg' in backbone
+        and all(
+            name in config
+            and innermost(config[name].dataset).get('type') in LAYOUTS
+            and 'streets' not in Path(innermost(config[name].dataset).data_root).parts
+            for name in LOADERS
+        )
+    )
 
 
 def use_streets(config: Config, root: Path = STREETS / 'varied') -> None:
@@ -48,8 +64,10 @@ def use_streets(config: Config, root: Path = STREETS / 'varied') -> None:
         UserError: the config is none of scene parsing on ADE20K or Cityscapes.
     """
     if not knows(config):
-        raise UserError('--streets makes small what parses scenes on ADE20K or Cityscapes (configs/*_pspnet_ade20k.py '
-                        'and their like); other methods have configs of their own, configs/*_streets.py')
+        raise UserError(
+            '--streets makes small what parses scenes on ADE20K or Cityscapes (configs/*_pspnet_ade20k.py '
+            'and their like); other methods have configs of their own, configs/*_streets.py'
+        )
     small = Config.fromfile(SMALL)
     pipeline = innermost(config.train_dataloader.dataset).pipeline
     factor = min(next(t.scale for t in pipeline if t.type == 'RandomResize')) / HEIGHT
@@ -90,8 +108,9 @@ def make_streets(config: Config) -> None:
     if folder.is_dir():
         return
     if config.launcher != 'none':
-        raise UserError(f'no streets in {folder}; make them first: '
-                        f'python tools/dataset_converters/streets.py {STREETS} --ade20k')
+        raise UserError(
+            f'no streets in {folder}; make them first: python tools/dataset_converters/streets.py {STREETS} --ade20k'
+        )
     draw_streets(STREETS)
 
 
@@ -102,12 +121,15 @@ def draw_streets(out: Path) -> Path:
         UserError: there are streets made with other options, or something else.
     """
     from sw_mmseg.datasets.streets import generate_streets, write_ade20k
+
     print(f'streets in {out}', flush=True)
     workers = usable_cores()
     with tqdm(unit=' images', leave=False, disable=None) as bar:
+
         def show(done: int, total: int) -> None:
             bar.total = total
             bar.update(done - bar.n)
+
         try:
             root = generate_streets(out, workers=workers, progress=show)
         except (FileExistsError, ValueError) as error:

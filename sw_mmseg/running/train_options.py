@@ -41,8 +41,11 @@ def use_shards(config: Config) -> None:
     """Leave out the hooks that compute on the first process alone, which has only a part of the network."""
     if config.optim_wrapper.get('constructor') == 'DomainOptimWrapperConstructor':
         raise UserError('--fsdp trains plain networks; the parts of an adaptation method cannot be sharded')
-    config.custom_hooks = [hook for hook in config.get('custom_hooks', [])
-                           if hook.type not in ('ImportanceRatioHook', 'SamplePicturesHook', 'StyleSamplesHook')]
+    config.custom_hooks = [
+        hook
+        for hook in config.get('custom_hooks', [])
+        if hook.type not in ('ImportanceRatioHook', 'SamplePicturesHook', 'StyleSamplesHook')
+    ]
 
 
 def use_checkpoint(config: Config, resume: str | None) -> None:
@@ -54,8 +57,10 @@ def use_checkpoint(config: Config, resume: str | None) -> None:
         for fault in faults if is_main_process() else ():
             print(f'--resume: {fault}', flush=True)
         if newest is None:
-            raise UserError(f'--resume: no {"whole " if faults else ""}checkpoint in {config.work_dir}; start without '
-                            '--resume, or give its path')
+            raise UserError(
+                f'--resume: no {"whole " if faults else ""}checkpoint in {config.work_dir}; start without '
+                '--resume, or give its path'
+            )
         if faults and is_main_process():
             print(f'--resume: going on from {newest}, the newest that is whole', flush=True)
         resume = str(newest)
@@ -78,6 +83,7 @@ def check_data(config: Config, extent: str, path: str) -> None:
     if extent == 'none' or not is_main_process():
         return
     from sw_mmseg.datasets import DatasetError, check_dataset
+
     for loader in (config.get('train_dataloader'), config.get('val_dataloader')):
         try:
             if loader:
@@ -85,5 +91,7 @@ def check_data(config: Config, extent: str, path: str) -> None:
         except DatasetError as error:
             if not knows(config):
                 raise
-            raise UserError(f'{error} To train the same config without these data, small and on drawn scenes: '
-                            f'{command_text("train", path, "--streets")}') from error
+            raise UserError(
+                f'{error} To train the same config without these data, small and on drawn scenes: '
+                f'{command_text("train", path, "--streets")}'
+            ) from error

@@ -47,8 +47,10 @@ class Run:
 
     def command(self) -> str:
         """What trains the same from the command line."""
-        return (f'tools/train.py {shlex.quote(str(self.config))}{self.choices()} --work-dir '
-                f'{shlex.quote(str(self.folder))} --seed {self.seed}{self.settings()}')
+        return (
+            f'tools/train.py {shlex.quote(str(self.config))}{self.choices()} --work-dir '
+            f'{shlex.quote(str(self.folder))} --seed {self.seed}{self.settings()}'
+        )
 
     def choices(self) -> str:
         """`--network NETWORK --norm NORM` as words of a command line, a space before each; without what is the

@@ -22,11 +22,21 @@ from sw_mmseg.running.errors import UserError
 __all__ = ['refuse_unknown_keys']
 
 OF_ANY = {'type', '_scope_', 'priority'}  # what mmengine itself takes from a hook's or part's dict
-PARAMWISE = {'custom_keys', 'bias_lr_mult', 'bias_decay_mult', 'norm_decay_mult', 'flat_decay_mult',
-             'dwconv_decay_mult', 'dcn_offset_lr_mult', 'bypass_duplicate'}
+PARAMWISE = {
+    'custom_keys',
+    'bias_lr_mult',
+    'bias_decay_mult',
+    'norm_decay_mult',
+    'flat_decay_mult',
+    'dwconv_decay_mult',
+    'dcn_offset_lr_mult',
+    'bypass_duplicate',
+}
 OF_PARAMETERS = {'lr_mult', 'decay_mult'}
-READ = {'env_cfg': {'cudnn_benchmark', 'mp_cfg', 'dist_cfg', 'resource_limit'},
-        'auto_scale_lr': {'enable', 'base_batch_size'}}
+READ = {
+    'env_cfg': {'cudnn_benchmark', 'mp_cfg', 'dist_cfg', 'resource_limit'},
+    'auto_scale_lr': {'enable', 'base_batch_size'},
+}
 SEGMENTOR = {'mode', 'crop_size', 'stride', 'threshold'}  # what mmseg reads of a segmentor's test_cfg
 CLIPPING: dict[str, Callable] = {'norm': torch.nn.utils.clip_grad_norm_, 'value': torch.nn.utils.clip_grad_value_}
 
@@ -38,8 +48,10 @@ def refuse_unknown_keys(config: Config) -> None:
         for key in keys:
             if key not in known:
                 near = difflib.get_close_matches(key, sorted(known), n=3)
-                raise UserError(f'the config does not build: {path}.{key}: {part} knows no {key!r}; '
-                                f'{"did you mean" if near else "it knows"} {" or ".join(near or sorted(known))}?')
+                raise UserError(
+                    f'the config does not build: {path}.{key}: {part} knows no {key!r}; '
+                    f'{"did you mean" if near else "it knows"} {" or ".join(near or sorted(known))}?'
+                )
 
 
 def _parts(config: Config) -> Iterator[tuple[str, str, Iterable[str], set[str]]]:
@@ -61,8 +73,9 @@ def _parts(config: Config) -> Iterator[tuple[str, str, Iterable[str], set[str]]]
                 yield path, part.__name__, node, _arguments(part)[0] | OF_ANY
 
 
-def _nodes(node: object, path: str = '', name: str = '', parent: object = None
-           ) -> Iterator[tuple[str, str, dict, dict]]:
+def _nodes(
+    node: object, path: str = '', name: str = '', parent: object = None
+) -> Iterator[tuple[str, str, dict, dict]]:
     """(path, last name of it, dict, dict that it is in) of every dict in a config."""
     if isinstance(node, dict):
         if isinstance(parent, (dict, list, tuple)):
@@ -106,6 +119,7 @@ def _handed_on(kind: type) -> set[str]:
         return {name for average in averages for name in _arguments(average)[0]}
     if kind.__module__.startswith('mmpretrain.') and kind.__name__ == 'VisualizationHook':
         from mmpretrain.visualization import UniversalVisualizer
+
         return set(inspect.signature(UniversalVisualizer.visualize_cls).parameters)
     return set()
 

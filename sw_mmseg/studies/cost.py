@@ -27,8 +27,12 @@ POINTS = {
     'D': [(4, 64, 128, d) for d in (4, 8, 16, 32, 64)],
     'C = D': [(4, c, 64, c) for c in (16, 32, 64, 128)],
 }
-TABLE_5 = {'bn_fcn_cityscapes': ('BN', '–', 72.1, 0.52), 'bw7eigh_fcn_cityscapes': ('BW', 'svd', 72.4, 1.09),
-           'sw7eigh_fcn_cityscapes': ('SWa', 'svd', 75.7, 1.24), 'sw7_fcn_cityscapes': ('SWa', 'iterative', 76.0, 0.67)}
+TABLE_5 = {
+    'bn_fcn_cityscapes': ('BN', '–', 72.1, 0.52),
+    'bw7eigh_fcn_cityscapes': ('BW', 'svd', 72.4, 1.09),
+    'sw7eigh_fcn_cityscapes': ('SWa', 'svd', 75.7, 1.24),
+    'sw7_fcn_cityscapes': ('SWa', 'iterative', 76.0, 0.67),
+}
 Measured = dict[str, dict[str, tuple[list[int], list[float]]]]  # norm -> axis -> sizes, values
 
 
@@ -68,15 +72,22 @@ def measure(args: argparse.Namespace) -> tuple[Measured, Measured]:
                     sizes, values = table[norm].setdefault(axis, ([], []))
                     sizes.append(size_of(axis, point))
                     values.append(value)
-            print(f'{axis} = {size_of(axis, point)}: ' + ', '.join(f'{norm} {statistics.median(durations[norm]):.2f} ms'
-                                                                    for norm in args.norms), flush=True)
+            print(
+                f'{axis} = {size_of(axis, point)}: '
+                + ', '.join(f'{norm} {statistics.median(durations[norm]):.2f} ms' for norm in args.norms),
+                flush=True,
+            )
     return times, memory
 
 
 def points_table(times: Measured, memory: Measured) -> Table:
     """Every measurement, for reading back."""
-    rows = [(norm, axis, size, ms, mib) for norm, curves in times.items() for axis, (sizes, values) in curves.items()
-            for size, ms, mib in zip(sizes, values, memory[norm][axis][1])]
+    rows = [
+        (norm, axis, size, ms, mib)
+        for norm, curves in times.items()
+        for axis, (sizes, values) in curves.items()
+        for size, ms, mib in zip(sizes, values, memory[norm][axis][1])
+    ]
     return Table(('norm', 'axis', 'size', 'milliseconds', 'MiB at the peak'), tuple(rows), digits=3)
 
 
@@ -86,15 +97,25 @@ def write(folder: Path, times: Measured, memory: Measured, args: argparse.Namesp
     (folder / 'points.csv').write_text(to_csv(points_table(times, memory)))
     words = {norm: PRESETS[norm] for norm in args.norms}
     about = f'{environment(args.device)}, {args.rounds} rounds, forward and backward in fp32'
-    parts = [f'What Table 1 predicts, and the fitted exponent [95% interval]. {about}. '
-             + '; '.join(f'{axis}: {AXES[axis]}' for axis in args.axes) + '.']
-    parts += ['**Time**', to_markdown(growth_table(times, words)).strip(),
-              '**Memory at the peak**, of which Table 1 says nothing', to_markdown(growth_table(memory)).strip()]
+    parts = [
+        f'What Table 1 predicts, and the fitted exponent [95% interval]. {about}. '
+        + '; '.join(f'{axis}: {AXES[axis]}' for axis in args.axes)
+        + '.'
+    ]
+    parts += [
+        '**Time**',
+        to_markdown(growth_table(times, words)).strip(),
+        '**Memory at the peak**, of which Table 1 says nothing',
+        to_markdown(growth_table(memory)).strip(),
+    ]
     for axis in args.axes:
         file = f'cost_{axis.replace(" = ", "")}.png'
         curves = {norm: axis_times[axis] for norm, axis_times in times.items()}
-        (folder / file).write_bytes(figure_png(lambda theme, curves=curves, axis=axis: plot_growth(
-            curves, axis, 'milliseconds', theme=theme), LIGHT))
+        (folder / file).write_bytes(
+            figure_png(
+                lambda theme, curves=curves, axis=axis: plot_growth(curves, axis, 'milliseconds', theme=theme), LIGHT
+            )
+        )
         parts.append(f'![Time over {AXES[axis]}]({file})')
     page = '\n\n'.join(parts) + '\n'
     (folder / 'cost.md').write_text(f'# Cost of the statistics (Table 1)\n\n{page}')
@@ -104,6 +125,7 @@ def write(folder: Path, times: Measured, memory: Measured, args: argparse.Namesp
 def table_5(study: Path) -> Table:
     """mIoU and seconds of an iteration on streets beside the paper's, a row a config that the study has."""
     from sw_mmseg.analysis.tables import mean_std
+
     results: dict[str, list[dict]] = {}
     for file in sorted(study.glob('results/*.json')):
         result = json.loads(file.read_text())
@@ -111,9 +133,20 @@ def table_5(study: Path) -> Table:
     rows = []
     for name, (norm, method, miou, seconds) in TABLE_5.items():
         group = results.get(name, [])
-        rows.append((norm, method, miou, seconds, mean_std([r['mean_iou'] for r in group]) if group else None,
-                     mean_std([r['seconds'] / r['iterations'] for r in group], 2) if group else None))
-    return Table(('norm', 'whitening', 'mIoU, paper', 's an iteration, paper', 'mIoU on streets, ours',
-                  's an iteration, ours'), tuple(rows),
-                 "The paper's times are of a V100 on Cityscapes, ours of two CPU cores on small streets: compare rows, "
-                 'not columns.', 2)
+        rows.append(
+            (
+                norm,
+                method,
+                miou,
+                seconds,
+                mean_std([r['mean_iou'] for r in group]) if group else None,
+                mean_std([r['seconds'] / r['iterations'] for r in group], 2) if group else None,
+            )
+        )
+    return Table(
+        ('norm', 'whitening', 'mIoU, paper', 's an iteration, paper', 'mIoU on streets, ours', 's an iteration, ours'),
+        tuple(rows),
+        "The paper's times are of a V100 on Cityscapes, ours of two CPU cores on small streets: compare rows, "
+        'not columns.',
+        2,
+    )

@@ -23,7 +23,7 @@ def fill(file: Path, mark: str, text: str) -> None:
     end = next((i for i, line in enumerate(lines) if line == f'<!-- end of {mark} -->'), None)
     if begin is None or end is None or end < begin:
         raise UserError(f'{file} has no lines "<!-- {mark}: ... -->" and "<!-- end of {mark} -->" to write between')
-    file.write_text('\n'.join([*lines[:begin + 1], text.rstrip('\n'), *lines[end:]]) + '\n')
+    file.write_text('\n'.join([*lines[: begin + 1], text.rstrip('\n'), *lines[end:]]) + '\n')
 
 
 def fill_with_pictures(file: Path, images: Path, mark: str, page: str, folder: Path, prefix: str) -> None:

@@ -10,6 +10,20 @@ from .statistics import WholePicture
 from .styles import STYLES, draw_style, read_style
 from .stylizer import Stylizer
 
-__all__ = ['STYLES', 'ContentPictures', 'LossNetwork', 'PictureError', 'StyleNetwork', 'StyleSamplesHook', 'Stylizer',
-           'WholePicture', 'draw_style', 'find_pictures', 'read_picture', 'read_style', 'resolve_folder',
-           'stylise', 'to_uint8']
+__all__ = [
+    'STYLES',
+    'ContentPictures',
+    'LossNetwork',
+    'PictureError',
+    'StyleNetwork',
+    'StyleSamplesHook',
+    'Stylizer',
+    'WholePicture',
+    'draw_style',
+    'find_pictures',
+    'read_picture',
+    'read_style',
+    'resolve_folder',
+    'stylise',
+    'to_uint8',
+]

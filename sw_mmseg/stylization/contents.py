@@ -26,7 +26,7 @@ def resolve_folder(place: str) -> Path:
     `package://sklearn/datasets/images`. Raises `PictureError` where the package is missing."""
     if not place.startswith(PACKAGE):
         return Path(place)
-    name, _, folder = place[len(PACKAGE):].partition('/')
+    name, _, folder = place[len(PACKAGE) :].partition('/')
     spec = importlib.util.find_spec(name)
     if spec is None or not spec.submodule_search_locations:
         package = {'sklearn': 'scikit-learn', 'skimage': 'scikit-image'}.get(name, name)
@@ -67,5 +67,5 @@ class ContentPictures(Dataset):
             picture = picture.flip(2) if np.random.rand() < 0.5 else picture
         else:
             top, left = (height - side) // 2, (width - side) // 2
-        square = picture[None, :, top:top + side, left:left + side]
+        square = picture[None, :, top : top + side, left : left + side]
         return {'inputs': F.interpolate(square, (self.size, self.size), mode='bilinear', antialias=True)[0].clamp(0, 1)}

@@ -23,9 +23,11 @@ __all__ = ['LossNetwork', 'vgg_features']
 LAYERS = {3: 'relu1_2', 8: 'relu2_2', 15: 'relu3_3', 22: 'relu4_3'}  # by index in torchvision's vgg16().features
 PLAN = (64, 64, 0, 128, 128, 0, 256, 256, 256, 0, 512, 512, 512)  # 0: pooling
 NAMES = {name: index for name, index in TORCHVISION_INDEX.items() if index < max(LAYERS)}  # conv1_1: 0 to conv4_3
-WAY_OUT = ('give a file of torchvision\'s vgg16 or a checkpoint of a VGG16 trained here with '
-           'model.loss_network.checkpoint=PATH, or take random filters: model.loss_network.checkpoint=None '
-           'model.loss.relative=True model.loss.style=2 model.loss.variation=2 (docs/style_transfer.md)')
+WAY_OUT = (
+    "give a file of torchvision's vgg16 or a checkpoint of a VGG16 trained here with "
+    'model.loss_network.checkpoint=PATH, or take random filters: model.loss_network.checkpoint=None '
+    'model.loss.relative=True model.loss.style=2 model.loss.variation=2 (docs/style_transfer.md)'
+)
 
 
 class LossNetwork(nn.Module):
@@ -116,7 +118,7 @@ def vgg_features(state: dict[str, Tensor], source: str = 'state') -> dict[str, T
         PretrainedError: a convolution is missing, or is followed by a norm that is not the same for every picture.
     """
     state = {key.rpartition('features.')[2]: value for key, value in state.items()}
-    prefix = next((key[:-len('conv1_1.weight')] for key in state if key.endswith('conv1_1.weight')), None)
+    prefix = next((key[: -len('conv1_1.weight')] for key in state if key.endswith('conv1_1.weight')), None)
     weights = {}
     for name, index in NAMES.items():
         layer = str(index) if prefix is None else prefix + name
@@ -129,12 +131,13 @@ def vgg_features(state: dict[str, Tensor], source: str = 'state') -> dict[str, T
     return weights
 
 
-def _with_norm(weight: Tensor, bias: Tensor, state: dict[str, Tensor], norm: str,
-               source: str) -> tuple[Tensor, Tensor]:
+def _with_norm(weight: Tensor, bias: Tensor, state: dict[str, Tensor], norm: str, source: str) -> tuple[Tensor, Tensor]:
     """A convolution and the BatchNorm behind it (eps 1e-5) as one."""
     if f'{norm}.running_var' not in state:
-        raise PretrainedError(f'{source}: {norm} is no BatchNorm, and its statistics are those of each picture or its '
-                              f'channels are mixed; train the loss network with a bn_*.py config; or {WAY_OUT}')
+        raise PretrainedError(
+            f'{source}: {norm} is no BatchNorm, and its statistics are those of each picture or its '
+            f'channels are mixed; train the loss network with a bn_*.py config; or {WAY_OUT}'
+        )
     scale = state[f'{norm}.weight'] / (state[f'{norm}.running_var'] + 1e-5).sqrt()
     return weight * scale.view(-1, 1, 1, 1), (bias - state[f'{norm}.running_mean']) * scale + state[f'{norm}.bias']
 
@@ -148,5 +151,6 @@ def _read(checkpoint: str) -> dict[str, Tensor]:
         return read_tensors(checkpoint)
     except (PretrainedError, pickle.UnpicklingError, RuntimeError, EOFError, AttributeError, ValueError) as error:
         text = str(error).split(' (asked for')[0]
-        raise PretrainedError(f'the weights of the loss network, {checkpoint}, cannot be had: {text}; {WAY_OUT}'
-                              ) from error
+        raise PretrainedError(
+            f'the weights of the loss network, {checkpoint}, cannot be had: {text}; {WAY_OUT}'
+        ) from error

@@ -68,12 +68,21 @@ class StyleNetwork(nn.Module):
         settings = dict(norm_cfg=dict(norm_cfg), width=width, blocks=blocks, decoder=decoder)
         self.register_buffer('settings', torch.tensor(list(json.dumps(settings).encode()), dtype=torch.uint8))
         self.encoder = nn.Sequential(
-            block(3, width, 9, 1, norm_cfg), nn.ReLU(), block(width, 2 * width, 3, 2, norm_cfg), nn.ReLU(),
-            block(2 * width, 4 * width, 3, 2, norm_cfg), nn.ReLU())
+            block(3, width, 9, 1, norm_cfg),
+            nn.ReLU(),
+            block(width, 2 * width, 3, 2, norm_cfg),
+            nn.ReLU(),
+            block(2 * width, 4 * width, 3, 2, norm_cfg),
+            nn.ReLU(),
+        )
         self.blocks = nn.Sequential(*(Residual(4 * width, norm_cfg) for _ in range(blocks)))
-        self.decoder = nn.Sequential(up(4 * width, 2 * width, decoder, norm_cfg), nn.ReLU(),
-                                     up(2 * width, width, decoder, norm_cfg), nn.ReLU(),
-                                     nn.Conv2d(width, 3, 9, padding=4, padding_mode='reflect'))
+        self.decoder = nn.Sequential(
+            up(4 * width, 2 * width, decoder, norm_cfg),
+            nn.ReLU(),
+            up(2 * width, width, decoder, norm_cfg),
+            nn.ReLU(),
+            nn.Conv2d(width, 3, 9, padding=4, padding_mode='reflect'),
+        )
 
     def forward(self, x: Tensor) -> Tensor:
         """N×3×H×W images between 0 and 1 to stylised ones."""
@@ -90,9 +99,11 @@ class StyleNetwork(nn.Module):
 
     def sections(self) -> list[Section]:
         """The network in order, cut where an activation is small: at a quarter of the picture's size."""
-        return [Section(lambda x: self.encoder(2 * x - 1), self.encoder, 8),
-                *(Section(block, block, 2) for block in self.blocks),
-                Section(lambda x: 0.5 + 0.5 * self.decoder(x).tanh(), self.decoder, 3)]
+        return [
+            Section(lambda x: self.encoder(2 * x - 1), self.encoder, 8),
+            *(Section(block, block, 2) for block in self.blocks),
+            Section(lambda x: 0.5 + 0.5 * self.decoder(x).tanh(), self.decoder, 3),
+        ]
 
 
 def up(inside: int, outside: int, decoder: str, norm_cfg: dict) -> nn.Sequential:

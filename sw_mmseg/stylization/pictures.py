@@ -78,8 +78,10 @@ def _decode_deep(head: Head) -> Image.Image:
 
 def _check_size(path: str | Path, width: int, height: int) -> None:
     if width * height > MOST_PIXELS:
-        raise PictureError(f'{path} has {width}x{height} pixels, more than {MOST_PIXELS}: make it smaller, or a JPEG '
-                           'if it is a style, which is decoded small')
+        raise PictureError(
+            f'{path} has {width}x{height} pixels, more than {MOST_PIXELS}: make it smaller, or a JPEG '
+            'if it is a style, which is decoded small'
+        )
 
 
 def to_uint8(picture: Tensor) -> np.ndarray:
@@ -95,8 +97,10 @@ def find_pictures(folder: str | Path) -> list[Path]:
     """
     folder = Path(folder)
     if not folder.is_dir():
-        raise PictureError(f'folder {folder} of pictures is missing. data/README.md shows where data are from; any '
-                           'folder of pictures does: train_dataloader.dataset.dataset.data_root=FOLDER')
+        raise PictureError(
+            f'folder {folder} of pictures is missing. data/README.md shows where data are from; any '
+            'folder of pictures does: train_dataloader.dataset.dataset.data_root=FOLDER'
+        )
     listing = list_folder(str(folder), PICTURES, 'pictures')
     if not listing.files:
         raise PictureError(f'no pictures ({", ".join(PICTURES)}) in folder {folder}{foreign_files(listing.left_out)}')

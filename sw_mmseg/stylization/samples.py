@@ -54,10 +54,13 @@ class StyleSamplesHook(Hook):
             dataset = runner.train_dataloader.dataset
             count = min(self.count, len(dataset))
             # what is read by position, by the run's seed
-            samples = (dataset.at(index, runner.seed) if hasattr(dataset, 'at') else dataset[index]
-                       for index in range(count))
+            samples = (
+                dataset.at(index, runner.seed) if hasattr(dataset, 'at') else dataset[index] for index in range(count)
+            )
             self._contents = torch.stack([sample['inputs'] for sample in samples])
         contents = self._contents.to(next(model.network.parameters()).device)
-        rows = [np.concatenate([to_uint8(picture) for picture in row], axis=1)
-                for row in (contents, stylise(model.network, contents))]
+        rows = [
+            np.concatenate([to_uint8(picture) for picture in row], axis=1)
+            for row in (contents, stylise(model.network, contents))
+        ]
         runner.visualizer.add_image('stylised', np.concatenate(rows), step=runner.iter + 1)

@@ -70,15 +70,17 @@ class PictureNorm(nn.Module):
             share = count / (self._count + count)
             difference = part.mean - self._moments.mean
             between = share * (1 - share) * difference.unsqueeze(-1) * difference.unsqueeze(-2)
-            part = Moments(self._moments.mean + share * difference,
-                           (1 - share) * self._moments.cov + share * part.cov + between)
+            part = Moments(
+                self._moments.mean + share * difference, (1 - share) * self._moments.cov + share * part.cov + between
+            )
         self._count, self._moments = self._count + count, part
 
     def close(self) -> None:
         """All of the picture has been added."""
         if self._before is not None:
-            self._moments = Moments(*(self.smooth * old + (1 - self.smooth) * new
-                                      for old, new in zip(self._before, self._moments)))
+            self._moments = Moments(
+                *(self.smooth * old + (1 - self.smooth) * new for old, new in zip(self._before, self._moments))
+            )
         self._before = self._moments if self.smooth else None
         sample = Moments(*(moment.float() for moment in self._moments))
         self._affine = mix_to_affine(sample, self._running(), sample.mean, self._learned(), self._settings())
@@ -124,8 +126,9 @@ class WholePicture:
         device: where tiles are computed; pictures stay where they are.
     """
 
-    def __init__(self, network: StyleNetwork, tile: int = 0, smooth: float = 0.0,
-                 device: torch.device | str = 'cpu') -> None:
+    def __init__(
+        self, network: StyleNetwork, tile: int = 0, smooth: float = 0.0, device: torch.device | str = 'cpu'
+    ) -> None:
         if tile < 0 or tile % 4:
             raise ValueError(f'tile must be a multiple of 4, or 0 for none; got {tile}')
         self.network, self.tile, self.device = copy.deepcopy(network).to(device).eval(), tile, device
@@ -158,8 +161,10 @@ class WholePicture:
             norm.begin()
         for norm in norms:
             for outer, inner in windows(x.shape[-2:], step, section.halo):
-                def look(_, inputs: tuple[Tensor], outer: Window = outer, inner: Window = inner,
-                         norm: PictureNorm = norm) -> None:
+
+                def look(
+                    _, inputs: tuple[Tensor], outer: Window = outer, inner: Window = inner, norm: PictureNorm = norm
+                ) -> None:
                     norm.add(cut(inputs[0], outer, inner))
 
                 handle = norm.register_forward_pre_hook(look)
@@ -173,7 +178,7 @@ class WholePicture:
             if y is None:
                 y = x.new_empty(1, part.shape[1], *(round(side * scale) for side in x.shape[-2:]))
             (top, _), (left, _) = ((round(v * scale) for v in side) for side in inner)
-            y[:, :, top:top + part.shape[-2], left:left + part.shape[-1]] = part
+            y[:, :, top : top + part.shape[-2], left : left + part.shape[-1]] = part
         return y
 
 

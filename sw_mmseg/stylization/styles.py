@@ -30,13 +30,15 @@ def read_style(style: str, size: int | None = None) -> Tensor:
         PictureError: no such file or drawing, or not a picture.
     """
     if str(style).startswith(DRAWN):
-        name = str(style)[len(DRAWN):]
+        name = str(style)[len(DRAWN) :]
         if name not in STYLES:
             raise PictureError(f'no style {style}; there are {", ".join(DRAWN + known for known in STYLES)}')
         return torch.from_numpy(draw_style(name, size or 256)).permute(2, 0, 1).float() / 255
     if not Path(style).is_file():
-        raise PictureError(f'style picture {style} is missing: give any picture with model.style=PATH, or a drawing, '
-                           f'model.style={DRAWN}{next(iter(STYLES))} ({", ".join(STYLES)})')
+        raise PictureError(
+            f'style picture {style} is missing: give any picture with model.style=PATH, or a drawing, '
+            f'model.style={DRAWN}{next(iter(STYLES))} ({", ".join(STYLES)})'
+        )
     return read_picture(style, size)
 
 
@@ -60,8 +62,14 @@ def strokes(rng: np.random.Generator, side: int) -> np.ndarray:
             path.append(place)
         level = tone[int(y), int(x)] * 1.3 - 0.15 + rng.normal(0, 0.13)
         colour = np.array(NIGHT[int(np.clip(level, 0, 0.999) * len(NIGHT))]) + rng.normal(0, 9, 3)
-        cv2.polylines(picture, [np.round(path).astype(np.int32)], False, shade(colour),
-                      max(1, round(width * rng.uniform(0.6, 1.3))), cv2.LINE_AA)
+        cv2.polylines(
+            picture,
+            [np.round(path).astype(np.int32)],
+            False,
+            shade(colour),
+            max(1, round(width * rng.uniform(0.6, 1.3))),
+            cv2.LINE_AA,
+        )
     return picture
 
 
@@ -74,7 +82,7 @@ def mosaic(rng: np.random.Generator, side: int) -> np.ndarray:
     second, owner = nearest.copy(), np.zeros((side, side), int)
     for index, (x, y) in enumerate(centres):  # a stone reaches no further than three cells
         rows, columns = (slice(max(0, int(v - 3 * side / count)), int(v + 3 * side / count)) for v in (y, x))
-        down, across = np.ogrid[rows.start:min(rows.stop, side), columns.start:min(columns.stop, side)]
+        down, across = np.ogrid[rows.start : min(rows.stop, side), columns.start : min(columns.stop, side)]
         distance, before = ((across - x) ** 2 + (down - y) ** 2).astype(np.float32), nearest[rows, columns]
         closer = distance < before
         second[rows, columns] = np.where(closer, before, np.minimum(second[rows, columns], distance))
@@ -103,8 +111,14 @@ def hatching(rng: np.random.Generator, side: int) -> np.ndarray:
                 end = begin + along * side / 24
                 column, row = np.round((begin + end) / 2).astype(int)
                 if 0 <= column < side and 0 <= row < side and tone[row, column] > threshold:
-                    cv2.line(picture, tuple(map(int, begin)), tuple(map(int, end)), shade(np.array(INK)),
-                             max(1, round(side / 300)), cv2.LINE_AA)
+                    cv2.line(
+                        picture,
+                        tuple(map(int, begin)),
+                        tuple(map(int, end)),
+                        shade(np.array(INK)),
+                        max(1, round(side / 300)),
+                        cv2.LINE_AA,
+                    )
     return picture
 
 
@@ -121,4 +135,7 @@ def shade(colour: np.ndarray) -> tuple[int, int, int]:
 
 
 STYLES: dict[str, Callable[[np.random.Generator, int], np.ndarray]] = {
-    'strokes': strokes, 'mosaic': mosaic, 'hatching': hatching}
+    'strokes': strokes,
+    'mosaic': mosaic,
+    'hatching': hatching,
+}

@@ -25,8 +25,9 @@ class Stylizer(BaseModel):
         style_size: longest side of the style picture at most, in pixels.
     """
 
-    def __init__(self, network: dict, style: str, loss: dict, loss_network: dict | None = None,
-                 style_size: int = 256) -> None:
+    def __init__(
+        self, network: dict, style: str, loss: dict, loss_network: dict | None = None, style_size: int = 256
+    ) -> None:
         super().__init__()
         picture = read_style(style, style_size)
         self.network, self.loss = MODELS.build(network), MODELS.build(loss)

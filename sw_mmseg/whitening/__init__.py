@@ -9,7 +9,7 @@ and `presets`, which is all of it in torch; then `backends`, which make it fast;
 
 from .autograd import switch_whiten
 from .backends import choose_backend, using_backend
-from .conversion import convert, convert_sync_batchnorm, replace_norm
+from .conversion import convert, convert_sync_batchnorm, largest_group_size, replace_norm
 from .diagnosis import Diagnosis
 from .folding import FoldReport, fold, fold_into, fold_model
 from .layer import SwitchWhiten1d, SwitchWhiten2d, SwitchWhiten3d
@@ -43,6 +43,7 @@ __all__ = [
     'fold',
     'fold_into',
     'fold_model',
+    'largest_group_size',
     'place_norm',
     'replace_norm',
     'switch_whiten',

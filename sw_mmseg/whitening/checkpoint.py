@@ -24,7 +24,7 @@ _LOGGER = logging.getLogger(__name__)
 
 def adapt_state_dict(layer: SwitchWhiten, state_dict: MutableMapping[str, Tensor], prefix: str) -> list[str]:
     """Rewrites the entries of `layer` in `state_dict` in place; returns error messages for what does not fit."""
-    keys = {key[len(prefix):] for key in state_dict if key.startswith(prefix)}
+    keys = {key[len(prefix) :] for key in state_dict if key.startswith(prefix)}
     if not keys & {'weight', 'bias', 'running_mean', 'running_var', 'running_cov', 'mean_logits', 'cov_logits'}:
         return []  # nothing for this layer: the caller reports missing keys
     errors = _adapt_logits(layer, state_dict, prefix)
@@ -38,8 +38,10 @@ def adapt_state_dict(layer: SwitchWhiten, state_dict: MutableMapping[str, Tensor
     if cov is not None and cov.shape != layer.running_cov.shape:
         fitted = _fit_cov(cov, layer.running_cov.shape)
         if fitted is None:
-            errors.append(f'{prefix}running_cov, shape {tuple(cov.shape)}, has groups of {cov.shape[-1]} channels, the '
-                          f'layer has group_size={layer.group_size} of {layer.num_features} channels: build it so')
+            errors.append(
+                f'{prefix}running_cov, shape {tuple(cov.shape)}, has groups of {cov.shape[-1]} channels, the '
+                f'layer has group_size={layer.group_size} of {layer.num_features} channels: build it so'
+            )
             fitted = layer.running_cov
         state_dict[prefix + 'running_cov'] = fitted
     for name in ('running_mean', 'running_cov'):  # with `assign` the layer takes the entries themselves
@@ -59,8 +61,10 @@ def _adapt_logits(layer: SwitchWhiten, state_dict: MutableMapping[str, Tensor], 
     for name in ('mean_logits', 'cov_logits'):
         logits, expected = state_dict.get(prefix + name), getattr(layer, name)
         if logits is not None and logits.shape != expected.shape:
-            errors.append(f'{prefix}{name} weighs {logits.numel()} statistics, the layer has {expected.numel()}: '
-                          f'{layer.statistics}. Build it with the statistics that the checkpoint was trained with')
+            errors.append(
+                f'{prefix}{name} weighs {logits.numel()} statistics, the layer has {expected.numel()}: '
+                f'{layer.statistics}. Build it with the statistics that the checkpoint was trained with'
+            )
             state_dict[prefix + name] = expected.detach()
     return errors
 
@@ -72,16 +76,22 @@ def _untied_logits(layer: SwitchWhiten, state_dict: MutableMapping[str, Tensor],
     of_cov, of_mean = state_dict.get(prefix + 'cov_logits'), state_dict.get(prefix + 'mean_logits')
     if of_cov is None or of_mean is None or of_cov.is_meta or of_mean.is_meta or torch.equal(of_cov, of_mean):
         return []
-    return [f'{prefix}cov_logits differs from {prefix}mean_logits, and the layer has one of them for both '
-            '(tie_weights=True): build it with tie_weights=False']
+    return [
+        f'{prefix}cov_logits differs from {prefix}mean_logits, and the layer has one of them for both '
+        '(tie_weights=True): build it with tie_weights=False'
+    ]
 
 
 def _drop_running(state_dict: MutableMapping[str, Tensor], prefix: str) -> None:
-    dropped = [name for name in ('running_mean', 'running_var', 'running_cov', 'num_batches_tracked')
-               if state_dict.pop(prefix + name, None) is not None]
+    dropped = [
+        name
+        for name in ('running_mean', 'running_var', 'running_cov', 'num_batches_tracked')
+        if state_dict.pop(prefix + name, None) is not None
+    ]
     if dropped:
-        _LOGGER.info('%s: no running statistics in this layer, %s of the checkpoint not used', prefix.rstrip('.'),
-                     dropped)
+        _LOGGER.info(
+            '%s: no running statistics in this layer, %s of the checkpoint not used', prefix.rstrip('.'), dropped
+        )
 
 
 def _fit_cov(cov: Tensor, shape: torch.Size) -> Tensor | None:

@@ -13,14 +13,21 @@ from .tracing import is_transformed
 if TYPE_CHECKING:
     from .layer import SwitchWhiten
 
-__all__ = ['NO_RUNNING_VAR', 'check_enough_pixels', 'check_input', 'check_no_transform', 'check_options',
-           'fitting_group_size']
+__all__ = [
+    'NO_RUNNING_VAR',
+    'check_enough_pixels',
+    'check_input',
+    'check_no_transform',
+    'check_options',
+    'fitting_group_size',
+]
 
 NO_RUNNING_VAR = (
     '{} has no running_var but running_cov, a covariance a group, and synchronises by itself (sync=True): convert '
     'BatchNorms beside it with sw_mmseg.whitening.convert_sync_batchnorm, fold it into a convolution with '
     'sw_mmseg.whitening.fold, freeze it with .eval() and .requires_grad_(False), re-estimate its statistics with '
-    'torch.optim.swa_utils.update_bn')
+    'torch.optim.swa_utils.update_bn'
+)
 
 
 def check_options(num_features: int, eps: float, inverse_sqrt: str, iterations: int) -> None:
@@ -50,8 +57,10 @@ def check_input(layer: SwitchWhiten, input: Tensor) -> None:
         raise TypeError(f'torch.fx does not see into {name}: trace a module that contains it, in which it is one node')
     if input.dim() not in layer.ranks:
         ranks = ' or '.join(f'{rank}-d' for rank in layer.ranks)
-        raise ValueError(f'{name} expects a {ranks} input, got shape {tuple(input.shape)}: SwitchWhiten1d, 2d and 3d, '
-                         'in configs SW1d, SW2d and SW3d, are for inputs as BatchNorm1d, 2d and 3d take them')
+        raise ValueError(
+            f'{name} expects a {ranks} input, got shape {tuple(input.shape)}: SwitchWhiten1d, 2d and 3d, '
+            'in configs SW1d, SW2d and SW3d, are for inputs as BatchNorm1d, 2d and 3d take them'
+        )
     if input.shape[1] != layer.num_features:
         raise ValueError(f'{name} was built for {layer.num_features} channels, got shape {tuple(input.shape)}')
     if not input.is_floating_point():
@@ -64,9 +73,11 @@ def check_no_transform(layer: SwitchWhiten, group: dist.ProcessGroup | None) -> 
     """Raises `RuntimeError` inside a transform of `torch.func`, where neither running statistics can move nor
     processes can be joined."""
     if is_transformed() and (group is not None or layer.training and layer.track_running_stats):
-        raise RuntimeError(f'{type(layer).__name__} in training mode works under no transform of torch.func while it '
-                           'tracks or synchronises statistics: call .eval(), in which it does, take both away with '
-                           'torch.func.replace_all_batch_norm_modules_ and sync=False, or use torch.autograd')
+        raise RuntimeError(
+            f'{type(layer).__name__} in training mode works under no transform of torch.func while it '
+            'tracks or synchronises statistics: call .eval(), in which it does, take both away with '
+            'torch.func.replace_all_batch_norm_modules_ and sync=False, or use torch.autograd'
+        )
 
 
 def check_enough_pixels(layer: SwitchWhiten, input: Tensor, group: dist.ProcessGroup | None) -> None:
@@ -78,5 +89,7 @@ def check_enough_pixels(layer: SwitchWhiten, input: Tensor, group: dist.ProcessG
         shortage = 'one pixel in the whole batch'
     else:
         return
-    raise ValueError(f'{type(layer).__name__} with statistics {layer.statistics} needs more than {shortage} to train, '
-                     f"got shape {tuple(input.shape)}: use larger inputs or batches, or add 'ln' to the statistics")
+    raise ValueError(
+        f'{type(layer).__name__} with statistics {layer.statistics} needs more than {shortage} to train, '
+        f"got shape {tuple(input.shape)}: use larger inputs or batches, or add 'ln' to the statistics"
+    )

@@ -18,16 +18,24 @@ from torch.nn.modules.batchnorm import _BatchNorm  # private: all BatchNorms, of
 
 from .layer import SwitchWhiten, SwitchWhiten1d, SwitchWhiten2d, SwitchWhiten3d
 
-__all__ = ['check_replaceable', 'convert', 'convert_sync_batchnorm', 'foreign_hooks', 'largest_group_size',
-           'parts_after', 'replace_norm']
+__all__ = [
+    'check_replaceable',
+    'convert',
+    'convert_sync_batchnorm',
+    'foreign_hooks',
+    'largest_group_size',
+    'parts_after',
+    'replace_norm',
+]
 
 _LOGGER = logging.getLogger(__name__)
 _Norm = TypeVar('_Norm', bound=nn.Module)
 _AFTER = ('drop', 'act')  # what timm's BatchNormAct2d applies behind the normalisation, in this order
 
 
-def convert(model: nn.Module, group_size: int = 16, where: Callable[[str, nn.Module], bool] | None = None,
-            **options: Any) -> dict[str, SwitchWhiten]:
+def convert(
+    model: nn.Module, group_size: int = 16, where: Callable[[str, nn.Module], bool] | None = None, **options: Any
+) -> dict[str, SwitchWhiten]:
     """Puts SW in place of every BatchNorm of `model`, in place; returns the new layers by name.
 
     What a norm hands on is said at `replace_norm`; a norm that stands in several places remains one.
@@ -42,26 +50,33 @@ def convert(model: nn.Module, group_size: int = 16, where: Callable[[str, nn.Mod
         ValueError: `model` is itself a BatchNorm, none was chosen, or one cannot be replaced, see `replace_norm`. The
             model is unchanged then.
     """
-    chosen = {name: norm for name, norm in model.named_modules() if isinstance(norm, _BatchNorm)
-              and not isinstance(norm, SwitchWhiten) and (where is None or where(name, norm))}
+    chosen = {
+        name: norm
+        for name, norm in model.named_modules()
+        if isinstance(norm, _BatchNorm) and not isinstance(norm, SwitchWhiten) and (where is None or where(name, norm))
+    }
     if not chosen or '' in chosen:
         raise ValueError(f'no BatchNorm chosen inside {type(model).__name__}')
     for name, norm in chosen.items():
         check_replaceable(name, norm)
     sizes = {name: largest_group_size(norm.num_features, group_size) for name, norm in chosen.items()}
-    layers = {name: _layer_for(norm)(norm.num_features, group_size=sizes[name], **{**_shared(norm), **options})
-              for name, norm in chosen.items()}
+    layers = {
+        name: _layer_for(norm)(norm.num_features, group_size=sizes[name], **{**_shared(norm), **options})
+        for name, norm in chosen.items()
+    }
     for name, layer in layers.items():
         replace_norm(model, name, layer)
     smaller = {name: size for name, size in sizes.items() if size != group_size}
     if smaller:
-        _LOGGER.info('%d of %d layers have groups of fewer than %d channels: %s', len(smaller), len(layers),
-                     group_size, smaller)
+        _LOGGER.info(
+            '%d of %d layers have groups of fewer than %d channels: %s', len(smaller), len(layers), group_size, smaller
+        )
     return layers
 
 
-def convert_sync_batchnorm(model: nn.Module, process_group: dist.ProcessGroup | None = None,
-                           convert: Callable[..., nn.Module] | None = None) -> nn.Module:
+def convert_sync_batchnorm(
+    model: nn.Module, process_group: dist.ProcessGroup | None = None, convert: Callable[..., nn.Module] | None = None
+) -> nn.Module:
     """torch's `SyncBatchNorm.convert_sync_batchnorm`, or another converter, which leaves SW layers as they are.
 
     SW synchronises by itself and is a `_BatchNorm`, which converters would replace. Only `convert` is called with the
@@ -69,8 +84,12 @@ def convert_sync_batchnorm(model: nn.Module, process_group: dist.ProcessGroup | 
     """
     if isinstance(model, SwitchWhiten):
         return model
-    aside = [(parent, name, child) for parent in model.modules() for name, child in parent.named_children()
-             if isinstance(child, SwitchWhiten)]
+    aside = [
+        (parent, name, child)
+        for parent in model.modules()
+        for name, child in parent.named_children()
+        if isinstance(child, SwitchWhiten)
+    ]
     for parent, name, _ in aside:
         setattr(parent, name, nn.Identity())
     try:
@@ -130,8 +149,12 @@ def parts_after(norm: nn.Module) -> dict[str, nn.Module]:
 
 def foreign_hooks(module: nn.Module) -> list[str]:
     """The names of hooks of a call that others put on `module`; torch has no public question for them."""
-    hooks = (*module._forward_pre_hooks.values(), *module._forward_hooks.values(), *module._backward_hooks.values(),
-             *module._backward_pre_hooks.values())
+    hooks = (
+        *module._forward_pre_hooks.values(),
+        *module._forward_hooks.values(),
+        *module._backward_hooks.values(),
+        *module._backward_pre_hooks.values(),
+    )
     return [getattr(hook, '__name__', repr(hook)) for hook in hooks if hook is not _apply_activation]
 
 
@@ -139,12 +162,16 @@ def check_replaceable(name: str, norm: nn.Module) -> None:
     """Raises `ValueError` where something of `norm` would be lost with it."""
     hooks = foreign_hooks(norm)
     if hooks:
-        raise ValueError(f'{name} has hooks that the new norm would not have: {hooks}. Remove them first, and register '
-                         'them on the new norm')
+        raise ValueError(
+            f'{name} has hooks that the new norm would not have: {hooks}. Remove them first, and register '
+            'them on the new norm'
+        )
     inside = [child for child, _ in norm.named_children() if child not in parts_after(norm)]
     if inside:
-        raise ValueError(f'{name}, a {type(norm).__name__}, has modules inside that the new norm would not have: '
-                         f'{inside}. Leave it out, or take them out of it first')
+        raise ValueError(
+            f'{name}, a {type(norm).__name__}, has modules inside that the new norm would not have: '
+            f'{inside}. Leave it out, or take them out of it first'
+        )
 
 
 def _freeze_alike(old: nn.Module, norm: nn.Module) -> None:
@@ -157,8 +184,12 @@ def _freeze_alike(old: nn.Module, norm: nn.Module) -> None:
 
 
 def _shared(norm: _BatchNorm) -> dict[str, Any]:
-    shared = {'eps': norm.eps, 'momentum': norm.momentum, 'affine': norm.affine,
-              'track_running_stats': norm.running_mean is not None}
+    shared = {
+        'eps': norm.eps,
+        'momentum': norm.momentum,
+        'affine': norm.affine,
+        'track_running_stats': norm.running_mean is not None,
+    }
     return {**shared, 'process_group': norm.process_group} if isinstance(norm, nn.SyncBatchNorm) else shared
 
 

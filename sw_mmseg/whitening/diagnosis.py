@@ -82,13 +82,25 @@ def diagnose(layer: SwitchWhiten, x: Tensor) -> Diagnosis:
         sample = torch_backend.sample_moments(x.double(), layer.group_size)
         mixed = _mixed(layer, sample)
         cov, settings = mixed.cov.to(compute_dtype(x)), layer.settings()
-        roots = {method: inverse_sqrt(cov, settings._replace(inverse_sqrt=method))[0].double()
-                 for method in ('newton', 'eigh')}
+        roots = {
+            method: inverse_sqrt(cov, settings._replace(inverse_sqrt=method))[0].double()
+            for method in ('newton', 'eigh')
+        }
         smallest, largest = _extreme_eigenvalues(mixed.cov)
         images, batch = _whiteness(roots[layer.inverse_sqrt], sample, mixed.mean)
         newton, eigh = (_distance(root @ mixed.cov @ root) for root in roots.values())
-    return Diagnosis(_title(layer, x), smallest, largest, largest / smallest, newton, eigh, images, batch,
-                     layer.mean_ratios(), layer.cov_ratios())
+    return Diagnosis(
+        _title(layer, x),
+        smallest,
+        largest,
+        largest / smallest,
+        newton,
+        eigh,
+        images,
+        batch,
+        layer.mean_ratios(),
+        layer.cov_ratios(),
+    )
 
 
 def _mixed(layer: SwitchWhiten, sample: Moments) -> Moments:
@@ -128,5 +140,7 @@ def _title(layer: SwitchWhiten, x: Tensor) -> str:
     method = 'exact root' if layer.group_size == 1 else 'eigh'
     if layer.group_size > 1 and layer.inverse_sqrt == 'newton':
         method = f'Newton, T = {layer.iterations}'
-    return (f'{type(layer).__name__} of {"+".join(layer.statistics)}, {method}, eps {layer.eps:g}, '
-            f'{"training" if layer.training else "evaluation"} mode: {tuple(x.shape)}, groups of {layer.group_size}')
+    return (
+        f'{type(layer).__name__} of {"+".join(layer.statistics)}, {method}, eps {layer.eps:g}, '
+        f'{"training" if layer.training else "evaluation"} mode: {tuple(x.shape)}, groups of {layer.group_size}'
+    )

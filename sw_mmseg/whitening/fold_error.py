@@ -19,14 +19,16 @@ def _relative(output: Tensor, exact: Tensor) -> float:
 
 
 @torch.no_grad()
-def largest_errors(model: nn.Module, layers: Mapping[str, nn.Module], folded: Mapping[str, nn.Module],
-                   example: Tensor) -> dict[str, float]:
+def largest_errors(
+    model: nn.Module, layers: Mapping[str, nn.Module], folded: Mapping[str, nn.Module], example: Tensor
+) -> dict[str, float]:
     """The largest error of each layer over its calls while the model sees `example`."""
     errors: dict[str, float] = {}
 
     def compare(name: str) -> Callable[[nn.Module, tuple[Tensor, ...], Tensor], None]:
         def hook(_: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
             errors[name] = max(errors.get(name, 0.0), _relative(folded[name](inputs[0]), output))
+
         return hook
 
     handles = [layers[name].register_forward_hook(compare(name)) for name in folded]

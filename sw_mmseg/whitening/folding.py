@@ -24,7 +24,10 @@ __all__ = ['FoldReport', 'fold', 'fold_into', 'fold_model']
 
 _Convolution: TypeAlias = nn.Conv1d | nn.Conv2d | nn.Conv3d
 _CONVOLUTIONS: dict[type[SwitchWhiten], type[_Convolution]] = {
-    SwitchWhiten1d: nn.Conv1d, SwitchWhiten2d: nn.Conv2d, SwitchWhiten3d: nn.Conv3d}
+    SwitchWhiten1d: nn.Conv1d,
+    SwitchWhiten2d: nn.Conv2d,
+    SwitchWhiten3d: nn.Conv3d,
+}
 
 
 class FoldReport(NamedTuple):
@@ -39,8 +42,10 @@ class FoldReport(NamedTuple):
     def __str__(self) -> str:
         where = 'a grouped 1×1 convolution' if self.into is None else f'folded into {self.into}'
         error = 'not measured' if self.error is None else f'{self.error:.1e}'
-        return (f'{self.name or "layer"}: {where}; image ratios left out: {self.mean_ratio:.1e} of the mean, '
-                f'{self.cov_ratio:.1e} of the covariance; relative error {error}')
+        return (
+            f'{self.name or "layer"}: {where}; image ratios left out: {self.mean_ratio:.1e} of the mean, '
+            f'{self.cov_ratio:.1e} of the covariance; relative error {error}'
+        )
 
 
 def fold(layer: nn.Module, threshold: float = 0.0, example: Tensor | None = None) -> tuple[nn.Module, FoldReport]:
@@ -68,8 +73,9 @@ def fold(layer: nn.Module, threshold: float = 0.0, example: Tensor | None = None
     return folded, report if example is None else report._replace(error=error_of(folded, layer, example))
 
 
-def fold_into(conv: nn.Module, layer: nn.Module, threshold: float = 0.0,
-              example: Tensor | None = None) -> tuple[nn.Module, FoldReport]:
+def fold_into(
+    conv: nn.Module, layer: nn.Module, threshold: float = 0.0, example: Tensor | None = None
+) -> tuple[nn.Module, FoldReport]:
     """A copy of `conv` that does what `conv`, then `layer` do; `example` is an input of `conv`. Otherwise as `fold`.
 
     Raises:
@@ -106,8 +112,9 @@ def _with_activation(conv: nn.Module, layer: nn.Module) -> nn.Module:
     return nn.Sequential(conv, *parts).eval() if parts else conv
 
 
-def fold_model(model: nn.Module, threshold: float = 0.0, example: Tensor | None = None,
-               strict: bool = True) -> tuple[nn.Module, list[FoldReport]]:
+def fold_model(
+    model: nn.Module, threshold: float = 0.0, example: Tensor | None = None, strict: bool = True
+) -> tuple[nn.Module, list[FoldReport]]:
     """A copy of `model` (in evaluation mode) without switchable layers, and a report on each.
 
     A layer whose input is the output of a convolution that nothing else reads joins that convolution and leaves an
@@ -121,15 +128,19 @@ def fold_model(model: nn.Module, threshold: float = 0.0, example: Tensor | None 
     Raises:
         ValueError: no switchable layer, or with `strict` one that cannot fold; all such layers are named.
     """
-    layers = {name: module for name, module in model.named_modules(remove_duplicate=False)
-              if isinstance(module, SwitchWhiten)}
+    layers = {
+        name: module for name, module in model.named_modules(remove_duplicate=False) if isinstance(module, SwitchWhiten)
+    }
     if not layers:
         raise ValueError(f'{type(model).__name__} has no switchable layer to fold')
     ready = _fold_each(layers, threshold, strict)
     if '' in ready:
         return ready[''][0], [fold(model, threshold, example)[1]]
-    measured = {} if example is None else largest_errors(
-        model, layers, {name: module for name, (module, _) in ready.items()}, example)
+    measured = (
+        {}
+        if example is None
+        else largest_errors(model, layers, {name: module for name, (module, _) in ready.items()}, example)
+    )
     pairs = sole_readers(model, (SwitchWhiten,))
     folded, reports = copy.deepcopy(model), []
     for name, (conv, report) in ready.items():
@@ -142,8 +153,9 @@ def fold_model(model: nn.Module, threshold: float = 0.0, example: Tensor | None 
     return folded, reports
 
 
-def _fold_each(layers: Mapping[str, nn.Module], threshold: float,
-               strict: bool) -> dict[str, tuple[nn.Module, FoldReport]]:
+def _fold_each(
+    layers: Mapping[str, nn.Module], threshold: float, strict: bool
+) -> dict[str, tuple[nn.Module, FoldReport]]:
     """A convolution for each layer that can fold. Raises `ValueError` if none can, or with `strict` if one cannot."""
     ready, errors = {}, []
     for name, layer in layers.items():
@@ -177,8 +189,10 @@ def _fixed_map(layer: nn.Module, threshold: float) -> tuple[Tensor, Tensor, Fold
     dropped = [index for index in range(len(layer.statistics)) if index not in kept]
     of_mean, of_cov = (ratio[dropped].sum().item() for ratio in ratios)
     if max(of_mean, of_cov) > threshold:
-        raise ValueError(f'its image statistics have {of_mean:.2g} of the mean and {of_cov:.2g} of the '
-                         f'covariance, more than threshold={threshold:g}: raise it to fold with that error')
+        raise ValueError(
+            f'its image statistics have {of_mean:.2g} of the mean and {of_cov:.2g} of the '
+            f'covariance, more than threshold={threshold:g}: raise it to fold with that error'
+        )
     words = [layer.statistics[index] for index in kept]
     mean_ratios, cov_ratios = (ratio[kept] / ratio[kept].sum() for ratio in ratios)
     mean, cov = mix(words, mean_ratios, cov_ratios, None, running, layer.eps)
@@ -197,16 +211,20 @@ def _fitting(conv: nn.Module, layer: nn.Module) -> _Convolution:
     hooks = conv._forward_pre_hooks or conv._forward_hooks  # private: torch has no public question for hooks
     plain = type(conv) in _CONVOLUTIONS.values() and not hooks
     if not (plain and isinstance(conv, nn.Conv1d | nn.Conv2d | nn.Conv3d)):
-        raise TypeError(f'expects a plain convolution without hooks, got {type(conv).__name__}: use fold(layer), which '
-                        'stands behind anything')
+        raise TypeError(
+            f'expects a plain convolution without hooks, got {type(conv).__name__}: use fold(layer), which '
+            'stands behind anything'
+        )
     if not isinstance(layer, SwitchWhiten):
         raise TypeError(f'expects a switchable layer such as SwitchWhiten2d, got {type(layer).__name__}')
     if conv.out_channels != layer.num_features:
         raise ValueError(f'the convolution puts out {conv.out_channels} channels, the layer has {layer.num_features}')
     share = conv.out_channels // conv.groups
     if share % layer.group_size:
-        raise ValueError(f'groups of {layer.group_size} channels of the layer reach over groups of {share} of the '
-                         'convolution, whose product is no grouped convolution: use fold(layer) behind it')
+        raise ValueError(
+            f'groups of {layer.group_size} channels of the layer reach over groups of {share} of the '
+            'convolution, whose product is no grouped convolution: use fold(layer) behind it'
+        )
     return conv
 
 

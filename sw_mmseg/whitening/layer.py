@@ -202,11 +202,13 @@ class SwitchWhiten(_BatchNorm):
             raise AttributeError(NO_RUNNING_VAR.format(type(self).__name__))
         return super().__getattr__(name)
 
-    def _load_from_state_dict(self, state_dict, prefix, local_metadata, strict, missing_keys, unexpected_keys,
-                              error_msgs) -> None:
+    def _load_from_state_dict(
+        self, state_dict, prefix, local_metadata, strict, missing_keys, unexpected_keys, error_msgs
+    ) -> None:
         error_msgs += adapt_state_dict(self, state_dict, prefix)
-        super()._load_from_state_dict(state_dict, prefix, local_metadata, strict, missing_keys, unexpected_keys,
-                                      error_msgs)
+        super()._load_from_state_dict(
+            state_dict, prefix, local_metadata, strict, missing_keys, unexpected_keys, error_msgs
+        )
         self._tie()
 
     def extra_repr(self) -> str:

@@ -2,7 +2,11 @@
 
 The paper counts convolutions from the input, the first one being 1, without those of shortcuts, and puts SW behind the
 first and every k-th. `place_norm` does that in any torch model whose norms are modules beside their convolutions,
-registered after them, as in torchvision, timm and OpenMMLab; `describe` shows the result.
+registered after them, as in torchvision, timm and OpenMMLab; `describe` shows the result. Norms in a list beside a list
+of as many convolutions, as in Res2Net, are taken in pairs.
+
+Not counted, since they see no image, are the convolutions of squeeze-and-excitation gates. Where norms stand in front
+of convolutions, as in DenseNet and other networks with pre-activation, `convert(model, where=...)` chooses by norm.
 """
 
 from __future__ import annotations
@@ -14,13 +18,15 @@ from typing import TypeAlias
 from torch import nn
 from torch.nn.modules.batchnorm import _NormBase  # private: all BatchNorms and InstanceNorms
 
-from .conversion import check_replaceable, replace_norm
+from .conversion import check_replaceable, largest_group_size, replace_norm
 from .layer import SwitchWhiten
 
 __all__ = ['SHORTCUTS', 'Site', 'convolution_sites', 'describe', 'every', 'place_norm']
 
 # Names that shortcut branches carry in torchvision, timm and OpenMMLab.
 SHORTCUTS = ('downsample', 'shortcut', 'skip', 'identity_conv', 'proj')
+# Classes of gates in torchvision, timm and OpenMMLab: convolutions of channels' means, without norms.
+_GATES = ('SqueezeExcitation', 'SqueezeExcite', 'SEModule', 'EffectiveSEModule', 'SELayer')
 _CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
 _NORMS = (_NormBase, nn.GroupNorm)
 _Convolution: TypeAlias = nn.Conv1d | nn.Conv2d | nn.Conv3d
@@ -70,8 +76,12 @@ def every(k: int, first: bool = True, exclude: Iterable[str] = ()) -> Callable[[
     return chosen
 
 
-def place_norm(model: nn.Module, where: Callable[[Site], bool] | Iterable[str], make_norm: Callable[[int], nn.Module],
-               shortcuts: Iterable[str] = SHORTCUTS) -> list[Site]:
+def place_norm(
+    model: nn.Module,
+    where: Callable[[Site], bool] | Iterable[str],
+    make_norm: Callable[[int], nn.Module],
+    shortcuts: Iterable[str] = SHORTCUTS,
+) -> list[Site]:
     """Replaces the norm behind every chosen convolution by `make_norm(channels)`, in place; returns the new sites.
 
     `where` is a predicate on `Site`, such as `every(3)`, or the names of convolutions. A new norm takes over the
@@ -80,7 +90,8 @@ def place_norm(model: nn.Module, where: Callable[[Site], bool] | Iterable[str], 
 
     Raises:
         ValueError: nothing was chosen, a name is not a counted convolution, a chosen convolution has no norm behind it,
-            or its norm cannot be replaced, see `replace_norm`. The model is unchanged then.
+            its norm cannot be replaced, see `replace_norm`, or `make_norm` refuses its channels. The model is unchanged
+            then.
     """
     sites = convolution_sites(model, shortcuts)
     chosen = [site for site in sites if where(site)] if callable(where) else _by_name(sites, where)
@@ -88,16 +99,16 @@ def place_norm(model: nn.Module, where: Callable[[Site], bool] | Iterable[str], 
         raise ValueError(f'no convolution chosen among {len(sites)} of {type(model).__name__}')
     bare = [site.conv_name for site in chosen if site.norm_name is None]
     if bare:
-        raise ValueError(f'no norm behind {bare}: build the model with a norm there, or leave them out of `where`')
-    placed: dict[nn.Module, nn.Module] = {}  # by the old norm, which may stand behind several convolutions
+        raise ValueError(f'no norm behind {bare}: {_way_out(model, sites)}')
+    made: dict[nn.Module, nn.Module] = {}  # by the old norm, which may stand behind several convolutions
     for site in chosen:
-        if site.norm is not None and site.norm_name is not None:
+        if site.norm is not None and site.norm_name is not None and site.norm not in made:
             check_replaceable(site.norm_name, site.norm)
-    for site in chosen:
-        if site.norm is not None and site.norm_name is not None and site.norm not in placed:
-            norm = make_norm(site.conv.out_channels)
-            placed[site.norm] = replace_norm(model, site.norm_name, norm, site.conv.weight)
-    return [replace(site, norm=placed[site.norm]) for site in chosen if site.norm is not None]
+            made[site.norm] = _made(make_norm, site)
+    for site in {site.norm: site for site in chosen}.values():
+        if site.norm is not None and site.norm_name is not None:
+            replace_norm(model, site.norm_name, made[site.norm], site.conv.weight)
+    return [replace(site, norm=made[site.norm]) for site in chosen if site.norm is not None]
 
 
 def describe(model: nn.Module, shortcuts: Iterable[str] = SHORTCUTS) -> str:
@@ -114,22 +125,70 @@ def describe(model: nn.Module, shortcuts: Iterable[str] = SHORTCUTS) -> str:
     return '\n'.join([*lines, f'{len(sites)} convolutions, {switching} switchable norms in {type(model).__name__}'])
 
 
+def _made(make_norm: Callable[[int], nn.Module], site: Site) -> nn.Module:
+    channels = site.conv.out_channels
+    try:
+        return make_norm(channels)
+    except ValueError as error:
+        size = largest_group_size(channels, 16)
+        raise ValueError(
+            f'behind {site.conv_name}: {error}. `make_norm` is asked for each number of channels: with '
+            f'group_size=largest_group_size(channels, 16), which is {size} here, SW fits all'
+        ) from error
+
+
+def _way_out(model: nn.Module, sites: list[Site]) -> str:
+    """What to do where norms are missing behind convolutions."""
+    if not any(isinstance(module, _NORMS) for module in model.modules()):
+        return f'{type(model).__name__} has no BatchNorm, InstanceNorm or GroupNorm to replace: build it with one'
+    in_front = 'norms in front of convolutions, as with pre-activation, are replaced by convert(model, where=...)'
+    if all(site.norm is None for site in sites):
+        return in_front
+    return (
+        'build the model with a norm there; or leave them out of `where`, with every(k, exclude=...) and a part of '
+        'their names, or with `lambda site: site.norm is not None and every(k)(site)`; ' + in_front
+    )
+
+
 def _pairs(model: nn.Module) -> Iterator[_Pair]:
     """Every convolution with the norm behind it, parents first to last in the order of registration."""
 
     def walk(parent: nn.Module, prefix: str) -> Iterator[_Pair]:
         listed = dict(parent.named_children())
         # a norm stands behind every convolution that has it, also under a second name in the same parent
-        children = [(name, child) for name, child in parent._modules.items()
-                    if child is not None and (name in listed or isinstance(child, _NORMS))]
+        children = [
+            (name, child)
+            for name, child in parent._modules.items()
+            if child is not None and (name in listed or isinstance(child, _NORMS))
+        ]
         for position, (name, child) in enumerate(children):
             if isinstance(child, _CONVOLUTIONS):
-                norm = _following_norm(children[position + 1:], child.out_channels)
+                norm = _following_norm(children[position + 1 :], child.out_channels)
                 yield prefix + name, child, prefix + norm[0] if norm else None, norm[1] if norm else None
-            else:
-                yield from walk(child, f'{prefix}{name}.')
+            elif not any(kind.__name__ in _GATES for kind in type(child).__mro__):
+                beside = _norms_beside(child, children[position + 1 :])
+                for inner, conv, norm_name, module in walk(child, f'{prefix}{name}.'):
+                    if beside is None:
+                        yield inner, conv, norm_name, module
+                    else:
+                        last = inner.rpartition('.')[2]
+                        yield inner, conv, f'{prefix}{beside[0]}.{last}', beside[1].get_submodule(last)
 
     return walk(model, '')
+
+
+def _norms_beside(convolutions: nn.Module, siblings: list[tuple[str, nn.Module]]) -> tuple[str, nn.Module] | None:
+    """The list of norms after a list of convolutions, one for each; None where they are no such lists."""
+    if not (siblings and isinstance(convolutions, nn.ModuleList) and len(convolutions)):
+        return None
+    name, norms = siblings[0]
+    if not isinstance(norms, nn.ModuleList) or len(norms) != len(convolutions):
+        return None
+    fit = all(
+        isinstance(conv, _CONVOLUTIONS) and _following_norm([('', norm)], conv.out_channels)
+        for conv, norm in zip(convolutions, norms, strict=True)
+    )
+    return (name, norms) if fit else None
 
 
 def _following_norm(siblings: list[tuple[str, nn.Module]], channels: int) -> tuple[str, nn.Module] | None:

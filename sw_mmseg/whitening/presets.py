@@ -29,30 +29,58 @@ PRESETS = {
 class FullSwitchWhiten2d(SwitchWhiten2d, nn.BatchNorm2d, _BatchNorm):
     """SWb: Ω = {bw, iw, bn, in, ln}."""
 
-    def __init__(self, num_features: int, eps: float = 1e-5, momentum: float | None = 0.1, affine: bool = True,
-                 statistics: Sequence[str] = PRESETS['SWb'], **options: Any) -> None:
+    def __init__(
+        self,
+        num_features: int,
+        eps: float = 1e-5,
+        momentum: float | None = 0.1,
+        affine: bool = True,
+        statistics: Sequence[str] = PRESETS['SWb'],
+        **options: Any,
+    ) -> None:
         super().__init__(num_features, eps, momentum, affine, statistics, **options)
 
 
 class SwitchNorm2d(SwitchWhiten2d, nn.BatchNorm2d, _BatchNorm):
     """SN: Ω = {bn, in, ln}."""
 
-    def __init__(self, num_features: int, eps: float = 1e-5, momentum: float | None = 0.1, affine: bool = True,
-                 statistics: Sequence[str] = PRESETS['SN'], **options: Any) -> None:
+    def __init__(
+        self,
+        num_features: int,
+        eps: float = 1e-5,
+        momentum: float | None = 0.1,
+        affine: bool = True,
+        statistics: Sequence[str] = PRESETS['SN'],
+        **options: Any,
+    ) -> None:
         super().__init__(num_features, eps, momentum, affine, statistics, **options)
 
 
 class BatchWhiten2d(SwitchWhiten2d, nn.BatchNorm2d, _BatchNorm):
     """BW: Ω = {bw}."""
 
-    def __init__(self, num_features: int, eps: float = 1e-5, momentum: float | None = 0.1, affine: bool = True,
-                 statistics: Sequence[str] = PRESETS['BW'], **options: Any) -> None:
+    def __init__(
+        self,
+        num_features: int,
+        eps: float = 1e-5,
+        momentum: float | None = 0.1,
+        affine: bool = True,
+        statistics: Sequence[str] = PRESETS['BW'],
+        **options: Any,
+    ) -> None:
         super().__init__(num_features, eps, momentum, affine, statistics, **options)
 
 
 class InstanceWhiten2d(SwitchWhiten2d, nn.BatchNorm2d, _BatchNorm):
     """IW: Ω = {iw}."""
 
-    def __init__(self, num_features: int, eps: float = 1e-5, momentum: float | None = 0.1, affine: bool = True,
-                 statistics: Sequence[str] = PRESETS['IW'], **options: Any) -> None:
+    def __init__(
+        self,
+        num_features: int,
+        eps: float = 1e-5,
+        momentum: float | None = 0.1,
+        affine: bool = True,
+        statistics: Sequence[str] = PRESETS['IW'],
+        **options: Any,
+    ) -> None:
         super().__init__(num_features, eps, momentum, affine, statistics, **options)

@@ -23,8 +23,9 @@ if TYPE_CHECKING:
 __all__ = ['keep_precision', 'register_running', 'reset_running', 'track']
 
 
-def register_running(layer: SwitchWhiten, tracked: bool, device: torch.device | str | None,
-                     dtype: torch.dtype | None) -> None:
+def register_running(
+    layer: SwitchWhiten, tracked: bool, device: torch.device | str | None, dtype: torch.dtype | None
+) -> None:
     """The buffers, not yet filled; all None where nothing is tracked."""
     c, d, dtype = layer.num_features, layer.group_size, _at_least_single(dtype or torch.get_default_dtype())
     shapes = {'running_mean': (c,), 'running_cov': (c // d, d, d)}
@@ -76,8 +77,14 @@ def track(layer: SwitchWhiten, batch: Whitened) -> None:
     if isinstance(seen, Tensor):
         factor = factor * seen.to(dtype)
     backend = select(batch.mean, layer.group_size)
-    backend.track(Moments(running_mean, running_cov), Counters(batches, skipped), Moments(batch.mean, batch.cov),
-                  factor, scale, seen)
+    backend.track(
+        Moments(running_mean, running_cov),
+        Counters(batches, skipped),
+        Moments(batch.mean, batch.cov),
+        factor,
+        scale,
+        seen,
+    )
 
 
 def _at_least_single(dtype: torch.dtype) -> torch.dtype:

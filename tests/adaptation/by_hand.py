@@ -18,9 +18,15 @@ def network_by_hand(p, x):
 
     def head(name, features):
         return sum(
-            F.conv2d(features, p[f'{name}.classifiers.{i}.weight'], p[f'{name}.classifiers.{i}.bias'],
-                     padding=i + 1, dilation=i + 1)
-            for i in range(4))
+            F.conv2d(
+                features,
+                p[f'{name}.classifiers.{i}.weight'],
+                p[f'{name}.classifiers.{i}.bias'],
+                padding=i + 1,
+                dilation=i + 1,
+            )
+            for i in range(4)
+        )
 
     maps = {'decode_head': second, 'auxiliary_head': first}
     return {name: head(name, value) for name, value in maps.items() if f'{name}.classifiers.0.weight' in p}

@@ -74,5 +74,7 @@ def wrappers_of(model, lr=1.0):
 def batch_of(*indices):
     data = Pairs()
     items = [data[index] for index in indices]
-    return {domain: {key: [item[domain][key] for item in items] for key in ('inputs', 'data_samples')}
-            for domain in ('source', 'target')}
+    return {
+        domain: {key: [item[domain][key] for item in items] for key in ('inputs', 'data_samples')}
+        for domain in ('source', 'target')
+    }

@@ -50,7 +50,9 @@ def step_by_hand(model, batch, loss, see):
         loss_dis = (loss(on_source, 0) + loss(on_target, 1)) / 2
         border = 0.0 if loss is bce else 0.5
         log |= {
-            f'{prefix}loss_seg': loss_seg, f'{prefix}loss_adv': loss_adv, f'{prefix}loss_dis': loss_dis,
+            f'{prefix}loss_seg': loss_seg,
+            f'{prefix}loss_adv': loss_adv,
+            f'{prefix}loss_dis': loss_dis,
             f'{prefix}dis_acc_source': (on_source <= border).double().mean(),
             f'{prefix}dis_acc_target': (on_target > border).double().mean(),
         }
@@ -137,8 +139,10 @@ def test_accumulation_of_two_iterations_is_one_step_on_their_mean(make_model, ma
     batch = make_batch()
     for data_sample in batch['source']['data_samples']:
         data_sample.gt_sem_seg.data %= 5
-    parts = [{domain: {key: value[i:i + 1] for key, value in copy.deepcopy(batch[domain]).items()} for domain in batch}
-             for i in range(2)]
+    parts = [
+        {domain: {key: value[i : i + 1] for key, value in copy.deepcopy(batch[domain]).items()} for domain in batch}
+        for i in range(2)
+    ]
     whole.train_step(batch, make_wrappers(whole, lr=0.1))
     wrappers = make_wrappers(halves, lr=0.1, accumulative_counts=2)
     start = copy.deepcopy(halves.state_dict())
@@ -197,7 +201,8 @@ def test_starts_from_a_source_only_checkpoint(make_model, tmp_path):
 
     adapted = make_model().state_dict()  # its own checkpoints load as they are
     assert model.load_state_dict(adapted) and torch.equal(
-        model.state_dict()['segmentor.backbone.conv1.weight'], adapted['segmentor.backbone.conv1.weight'])
+        model.state_dict()['segmentor.backbone.conv1.weight'], adapted['segmentor.backbone.conv1.weight']
+    )
 
 
 def test_clear_errors(make_model, make_batch, make_wrappers):

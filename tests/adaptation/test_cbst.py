@@ -19,13 +19,20 @@ def eval_network(parameters, buffers, image):
     x = F.conv2d(image, parameters['backbone.conv1.weight'], parameters['backbone.conv1.bias'], 2, 1)
     shape = (1, -1, 1, 1)
     x = (x - buffers['backbone.norm.running_mean'].view(shape)) / (
-        buffers['backbone.norm.running_var'].view(shape) + 1e-5).sqrt()
+        buffers['backbone.norm.running_var'].view(shape) + 1e-5
+    ).sqrt()
     x = x * parameters['backbone.norm.weight'].view(shape) + parameters['backbone.norm.bias'].view(shape)
-    x = F.conv2d(
-        x.relu(), parameters['backbone.conv2.weight'], parameters['backbone.conv2.bias'], 2, 1).relu()
-    return sum(F.conv2d(
-        x, parameters[f'decode_head.classifiers.{i}.weight'], parameters[f'decode_head.classifiers.{i}.bias'],
-        padding=i + 1, dilation=i + 1) for i in range(4))
+    x = F.conv2d(x.relu(), parameters['backbone.conv2.weight'], parameters['backbone.conv2.bias'], 2, 1).relu()
+    return sum(
+        F.conv2d(
+            x,
+            parameters[f'decode_head.classifiers.{i}.weight'],
+            parameters[f'decode_head.classifiers.{i}.bias'],
+            padding=i + 1,
+            dilation=i + 1,
+        )
+        for i in range(4)
+    )
 
 
 def labels_by_hand(model, share):
@@ -59,8 +66,11 @@ def test_a_round_labels_every_image_and_keeps_the_surest_share_of_each_class(tmp
     assert ((expected == 255) | (round_labels == expected)).all()  # at least the share
     assert manifest['pixels'] == [int((labels == number).sum()) for number in range(5)]
     assert manifest['kept'] == [int((round_labels == number).sum()) for number in range(5)]
-    assert manifest == {key: value for key, value in json.loads(
-        (tmp_path / 'round_1/round.json').read_text()).items() if key != 'images'}
+    assert manifest == {
+        key: value
+        for key, value in json.loads((tmp_path / 'round_1/round.json').read_text()).items()
+        if key != 'images'
+    }
     assert model.round == 1 and model.thresholds.tolist() == manifest['thresholds']
     changed = [name for name, value in model.state_dict().items() if not torch.equal(value, before[name])]
     assert set(changed) == {'round', 'thresholds'}
@@ -85,8 +95,9 @@ def step_by_hand(model, batch, labels):
 def test_step_equals_the_formulas(tmp_path, monkeypatch):
     model = with_files(build(target_weight=0.7), tmp_path)
     model.begin_round(Target())
-    monkeypatch.setattr('sw_mmseg.adaptation.cbst.random_views',
-                        lambda images, labels, generators, zoom: (images, labels))
+    monkeypatch.setattr(
+        'sw_mmseg.adaptation.cbst.random_views', lambda images, labels, generators, zoom: (images, labels)
+    )
     before, batch = copy.deepcopy(model), batch_of(1, 3)
     labels = torch.stack([model.files.read(1, PATHS[index]) for index in (1, 3)])
     expected, gradients = step_by_hand(before, batch_of(1, 3), labels)

@@ -25,25 +25,45 @@ def run(work_dir, iterations, norm='bn', accumulate=1, resume=False, hook=None):
         model=config,
         work_dir=str(work_dir),
         train_dataloader={
-            'dataset': {'type': 'Pairs'}, 'batch_size': 2, 'num_workers': 0,
+            'dataset': {'type': 'Pairs'},
+            'batch_size': 2,
+            'num_workers': 0,
             'sampler': {'type': 'InfiniteSampler', 'shuffle': True, 'seed': 3},
-            'collate_fn': {'type': 'pseudo_collate'}},
+            'collate_fn': {'type': 'pseudo_collate'},
+        },
         train_cfg={'type': 'IterBasedTrainLoop', 'max_iters': iterations},
-        optim_wrapper={'constructor': 'DomainOptimWrapperConstructor', 'segmentor': {
-            'type': 'OptimWrapper', 'optimizer': {'type': 'SGD', 'lr': 0.05, 'momentum': 0.9},
-            'accumulative_counts': accumulate}},
-        default_hooks={'checkpoint': {'type': 'CheckpointHook', 'interval': 1, 'by_epoch': False},
-                       'logger': {'type': 'LoggerHook', 'interval': 10}},
+        optim_wrapper={
+            'constructor': 'DomainOptimWrapperConstructor',
+            'segmentor': {
+                'type': 'OptimWrapper',
+                'optimizer': {'type': 'SGD', 'lr': 0.05, 'momentum': 0.9},
+                'accumulative_counts': accumulate,
+            },
+        },
+        default_hooks={
+            'checkpoint': {'type': 'CheckpointHook', 'interval': 1, 'by_epoch': False},
+            'logger': {'type': 'LoggerHook', 'interval': 10},
+        },
         custom_hooks=[hook or {'type': 'PseudoLabelRoundsHook', 'batch_size': 2}],
-        randomness={'seed': 4}, resume=resume, log_level='ERROR', default_scope='mmseg',
-        experiment_name=f'{work_dir.name}-{iterations}-{resume}')
+        randomness={'seed': 4},
+        resume=resume,
+        log_level='ERROR',
+        default_scope='mmseg',
+        experiment_name=f'{work_dir.name}-{iterations}-{resume}',
+    )
     runner.train()
     return torch.load(work_dir / f'iter_{iterations}.pth', weights_only=False)['state_dict']
 
 
-@pytest.mark.parametrize('norm, accumulate, stop', [
-    ('sw', 1, 1), ('sw', 1, 2), ('sw', 1, 3),  # where the first round begins, within it, where the second begins
-    ('bn', 2, 2)])
+@pytest.mark.parametrize(
+    'norm, accumulate, stop',
+    [
+        ('sw', 1, 1),
+        ('sw', 1, 2),
+        ('sw', 1, 3),  # where the first round begins, within it, where the second begins
+        ('bn', 2, 2),
+    ],
+)
 def test_resumed_run_equals_an_uninterrupted_one(tmp_path, norm, accumulate, stop):
     whole = run(tmp_path / 'whole', 5, norm, accumulate)
     run(tmp_path / 'parts', stop, norm, accumulate)
@@ -56,14 +76,18 @@ def test_resumed_run_equals_an_uninterrupted_one(tmp_path, norm, accumulate, sto
         names = sorted(path.name for path in (tmp_path / f'whole/pseudo_labels/round_{number}').iterdir())
         assert len(names) == COUNT + 1
         for name in names:
-            one, other = ((tmp_path / f'{part}/pseudo_labels/round_{number}/{name}').read_bytes()
-                          for part in ('whole', 'parts'))
+            one, other = (
+                (tmp_path / f'{part}/pseudo_labels/round_{number}/{name}').read_bytes() for part in ('whole', 'parts')
+            )
             assert one == other
-    rounds = [json.loads((tmp_path / f'whole/pseudo_labels/round_{number}/round.json').read_text())
-              for number in (1, 2)]
+    rounds = [
+        json.loads((tmp_path / f'whole/pseudo_labels/round_{number}/round.json').read_text()) for number in (1, 2)
+    ]
     assert [(entry['iteration'], entry['share']) for entry in rounds] == [(1, 0.5), (3, 0.8)]
-    assert not torch.equal(whole['segmentor.backbone.conv1.weight'],
-                           run(tmp_path / 'short', 3, norm, accumulate)['segmentor.backbone.conv1.weight'])
+    assert not torch.equal(
+        whole['segmentor.backbone.conv1.weight'],
+        run(tmp_path / 'short', 3, norm, accumulate)['segmentor.backbone.conv1.weight'],
+    )
 
 
 def test_a_round_without_its_labels_does_not_go_on_and_another_training_begins_anew(tmp_path):
@@ -120,8 +144,13 @@ def test_two_processes_label_what_one_does(tmp_path):
 class TestHook:
     def runner(self, tmp_path, model=None, data=None):
         data = data or Pairs()
-        return SimpleNamespace(model=model or build(), work_dir=str(tmp_path), iter=0,
-                               logger=logging.getLogger('rounds'), train_dataloader=SimpleNamespace(dataset=data))
+        return SimpleNamespace(
+            model=model or build(),
+            work_dir=str(tmp_path),
+            iter=0,
+            logger=logging.getLogger('rounds'),
+            train_dataloader=SimpleNamespace(dataset=data),
+        )
 
     def test_rounds_are_reported_and_collapse_is_warned_of(self, tmp_path, caplog):
         runner = self.runner(tmp_path)
@@ -129,7 +158,7 @@ class TestHook:
         hook.before_train(runner)
         with caplog.at_level(logging.INFO):
             hook.before_train_iter(runner, 0)
-        line, = caplog.messages
+        (line,) = caplog.messages
         share = np.mean([np.asarray(Image.open(path)) != 255 for path in (tmp_path / 'pseudo_labels').rglob('*.png')])
         assert f'{share:.3f} of the pixels of 5 target images have a label' in line and 0.5 <= share < 0.52
         assert line.startswith('round 1 of self-training: 0.5') and 'a 0.' in line

@@ -23,7 +23,7 @@ from sw_mmseg.engine import PseudoLabelFiles
 
 
 def test_levels_are_128_to_a_halving_of_doubt():
-    probability = torch.tensor([0.0, 0.5, 0.75, 1 - 2.0 ** -10, 1.0, 0.625])
+    probability = torch.tensor([0.0, 0.5, 0.75, 1 - 2.0**-10, 1.0, 0.625])
     # -log2(1 - 0.625) = log2(8 / 3) = 1.4150; times 128 is 181.1
     assert sureness_levels(probability).tolist() == [0, 128, 256, 1280, LEVELS - 1, 181] and LEVELS == 24 * 128 + 1
 
@@ -42,7 +42,10 @@ def test_of_each_class_the_surest_share_is_kept_however_rare_and_unsure_it_is():
     assert surest_thresholds(counts, 0.6).tolist() == [600, 5, LEVELS]
     assert surest_thresholds(counts, 1.0).tolist() == [400, 5, LEVELS]
     assert class_manifest(counts, thresholds) == {
-        'pixels': [6, 2, 0], 'kept': [3, 1, 0], 'thresholds': [700, 7, LEVELS]}
+        'pixels': [6, 2, 0],
+        'kept': [3, 1, 0],
+        'thresholds': [700, 7, LEVELS],
+    }
 
 
 def test_equal_pixels_are_kept_together_and_counts_add_up():
@@ -106,7 +109,9 @@ class TestFiles:
         picture = Image.open(tmp_path / 'pseudo_labels/round_1/000001_one.png')
         assert picture.mode == 'P' and np.asarray(picture.convert('RGB'))[0, 1].tolist() == [4, 5, 6]
         assert json.loads((tmp_path / 'pseudo_labels/round_1/round.json').read_text()) == {
-            'images': 2, 'thresholds': [3, 4]}
+            'images': 2,
+            'thresholds': [3, 4],
+        }
         files.check(1, [3, 4])
 
     def test_a_round_that_is_not_whole_or_anothers_is_refused(self, tmp_path):
@@ -115,8 +120,10 @@ class TestFiles:
             files.check(2, [3, 4])
         files.start(2)
         files.finish(2, {'thresholds': [3, 4]})
-        for wrong in (lambda: files.check(2, [3, 5]),
-                      lambda: PseudoLabelFiles(files.folder, self.paths[:1]).check(2, [3, 4])):
+        for wrong in (
+            lambda: files.check(2, [3, 5]),
+            lambda: PseudoLabelFiles(files.folder, self.paths[:1]).check(2, [3, 4]),
+        ):
             with pytest.raises(PseudoLabelError, match='are of another run'):
                 wrong()
         files.start(2)

@@ -15,10 +15,22 @@ from mmseg.registry import MODELS
 from tests.helpers.tiny_networks import SIZES, players, tiny_config, two_domain_batch
 
 ISW = 'InstanceSelectiveWhitening'
-STEPS = {'AdaptSegNet': 2, 'AdvEnt': 2, 'EntropyMinimization': 2, 'SelfTraining': 3,
-         ISW: 4}  # waits, compares twice, whitens
-CASES = [(None, 'AdaptSegNet'), ('sw', 'AdaptSegNet'), ('sw', 'AdvEnt'), ('sw', 'EntropyMinimization'), ('sw', ISW),
-         (None, 'SelfTraining'), ('sw', 'SelfTraining')]
+STEPS = {
+    'AdaptSegNet': 2,
+    'AdvEnt': 2,
+    'EntropyMinimization': 2,
+    'SelfTraining': 3,
+    ISW: 4,
+}  # waits, compares twice, whitens
+CASES = [
+    (None, 'AdaptSegNet'),
+    ('sw', 'AdaptSegNet'),
+    ('sw', 'AdvEnt'),
+    ('sw', 'EntropyMinimization'),
+    ('sw', ISW),
+    (None, 'SelfTraining'),
+    ('sw', 'SelfTraining'),
+]
 
 
 def build(norm, method):
@@ -39,13 +51,17 @@ def full_batch(method):
 
 
 def part(batch, index):
-    return {domain: {key: value[index:index + 1] for key, value in side.items()} for domain, side in batch.items()}
+    return {domain: {key: value[index : index + 1] for key, value in side.items()} for domain, side in batch.items()}
 
 
 def steps(model, case, batches):
-    wrappers = build_optim_wrapper(model, {
-        'constructor': 'DomainOptimWrapperConstructor',
-        **{name: {'optimizer': {'type': 'SGD', 'lr': 0.1}} for name in players(getattr(model, 'module', model))}})
+    wrappers = build_optim_wrapper(
+        model,
+        {
+            'constructor': 'DomainOptimWrapperConstructor',
+            **{name: {'optimizer': {'type': 'SGD', 'lr': 0.1}} for name in players(getattr(model, 'module', model))},
+        },
+    )
     for batch in batches:
         model.train_step(batch['source'] if case[1] == ISW else batch, optim_wrapper=wrappers)
 

@@ -44,8 +44,9 @@ def test_step_equals_the_formulas(robust, make_model, make_batch, make_wrappers)
 
 
 def test_entropy_falls_when_nothing_else_is_learnt(make_model, make_batch, make_wrappers):
-    model = make_model('EntropyMinimization', levels=1, names=[
-        {'head': 'decode_head', 'lambda_seg': 0.0, 'lambda_ent': 1.0}])
+    model = make_model(
+        'EntropyMinimization', levels=1, names=[{'head': 'decode_head', 'lambda_seg': 0.0, 'lambda_ent': 1.0}]
+    )
     wrappers = make_wrappers(model, lr=0.3)
     entropies = [model.train_step(make_batch(), wrappers)['entropy'].item() for _ in range(8)]
     assert 0 < entropies[-1] < entropies[0] - 0.05 and all(b < a for a, b in zip(entropies, entropies[1:]))
@@ -94,5 +95,6 @@ def test_clear_errors(make_model):
         make_model('EntropyMinimization', levels=1, names=[{'head': 'decode_head', 'lambda_adv': 1.0}])
     with pytest.raises(ValueError, match='levels must name each head'):
         make_model('EntropyMinimization', names=[{'head': 'decode_head'}])
-    assert math.isclose(make_model('EntropyMinimization', levels=1, names=[{'head': 'decode_head'}])
-                        .levels[0].lambda_ent, 0.001)
+    assert math.isclose(
+        make_model('EntropyMinimization', levels=1, names=[{'head': 'decode_head'}]).levels[0].lambda_ent, 0.001
+    )

@@ -78,7 +78,7 @@ def test_it_enters_the_step_and_its_state_is_kept():
     expected = start.feature_distance(images['inputs'], start.segmentor.backbone(images['inputs'])[-1], labels)
     assert expected > 0
     torch.testing.assert_close(log_kept['loss_features'], expected.detach())
-    gradient, = torch.autograd.grad(0.5 * expected, weight)
+    (gradient,) = torch.autograd.grad(0.5 * expected, weight)
     torch.testing.assert_close(weight_plain - weight_kept, gradient, rtol=1e-6, atol=1e-10)
     assert 'feature_distance.start.conv2.weight' in kept.state_dict()
     kept.init_weights()

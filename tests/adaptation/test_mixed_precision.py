@@ -30,25 +30,34 @@ class ScalingWrapper(OptimWrapper):
 def test_both_players_scale_their_own_loss(make_model, make_batch, make_wrappers):
     plain, scaled = make_model(), make_model()
     plain.train_step(make_batch(), make_wrappers(plain))
-    wrappers = OptimWrapperDict(**{
-        name: ScalingWrapper(scale, optimizer=torch.optim.SGD(getattr(scaled, name).parameters(), lr=1.0))
-        for name, scale in (('segmentor', 2.0**16), ('discriminator', 2.0**10))})
+    wrappers = OptimWrapperDict(
+        **{
+            name: ScalingWrapper(scale, optimizer=torch.optim.SGD(getattr(scaled, name).parameters(), lr=1.0))
+            for name, scale in (('segmentor', 2.0**16), ('discriminator', 2.0**10))
+        }
+    )
     scaled.train_step(make_batch(), wrappers)
     for name, value in plain.state_dict().items():
         torch.testing.assert_close(scaled.state_dict()[name], value, rtol=1e-10, atol=1e-12, msg=name)
 
 
-@pytest.mark.parametrize('method', [
-    'AdaptSegNet', 'AdvEnt', 'EntropyMinimization', 'InstanceSelectiveWhitening', 'SelfTraining'])
+@pytest.mark.parametrize(
+    'method', ['AdaptSegNet', 'AdvEnt', 'EntropyMinimization', 'InstanceSelectiveWhitening', 'SelfTraining']
+)
 def test_bfloat16_step_is_close_to_the_fp32_one(method, make_model, make_batch, make_wrappers):
     """bfloat16 is what `--amp` means on a CPU; here its type stands once, beside the sections."""
     isw = method == 'InstanceSelectiveWhitening'
     options = {'warmup': 1, 'compare': 1} if isw else {'warmup': 0} if method == 'SelfTraining' else {}
     exact, mixed = (make_model(method, norm='sw', **options).float() for _ in range(2))
     start, parts = copy.deepcopy(exact.state_dict()), players(exact)
-    wrappers = build_optim_wrapper(mixed, {
-        'type': 'Bfloat16OptimWrapper', 'constructor': 'DomainOptimWrapperConstructor',
-        **{part: {'optimizer': {'type': 'SGD', 'lr': 0.1}} for part in parts}})
+    wrappers = build_optim_wrapper(
+        mixed,
+        {
+            'type': 'Bfloat16OptimWrapper',
+            'constructor': 'DomainOptimWrapperConstructor',
+            **{part: {'optimizer': {'type': 'SGD', 'lr': 0.1}} for part in parts},
+        },
+    )
     exact_wrappers = make_wrappers(exact, lr=0.1)
     for _ in range(2 if isw else 1):  # ISW compares, then whitens
         data = make_batch(**SIZES.get(method, {}))
@@ -60,7 +69,9 @@ def test_bfloat16_step_is_close_to_the_fp32_one(method, make_model, make_batch, 
         torch.testing.assert_close(log_mixed[name], log_exact[name], rtol=0.03, atol=0.0, msg=name)
     for part in parts:
         names = [name for name, _ in exact.named_parameters() if name.startswith(part)]
-        one, other = (torch.cat([(model.state_dict()[name] - start[name]).flatten() for name in names])
-                      for model in (exact, mixed))
+        one, other = (
+            torch.cat([(model.state_dict()[name] - start[name]).flatten() for name in names])
+            for model in (exact, mixed)
+        )
         assert torch.cosine_similarity(one, other, dim=0) > 0.99
         assert not torch.equal(one, other)

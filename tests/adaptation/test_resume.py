@@ -11,8 +11,13 @@ from tests.helpers.tiny_networks import SIZES, tiny_config, two_domain_batch
 
 ISW = 'InstanceSelectiveWhitening'  # compares in its second and third iteration, then whitens
 # what reads the log of each method, through the histories that a resumed run takes over
-HEALTH = {'AdaptSegNet': 'DiscriminatorHealthHook', 'AdvEnt': 'DiscriminatorHealthHook',
-          'EntropyMinimization': 'PredictionHealthHook', 'SelfTraining': 'SelfTrainingHealthHook', ISW: 'HealthHook'}
+HEALTH = {
+    'AdaptSegNet': 'DiscriminatorHealthHook',
+    'AdvEnt': 'DiscriminatorHealthHook',
+    'EntropyMinimization': 'PredictionHealthHook',
+    'SelfTraining': 'SelfTrainingHealthHook',
+    ISW: 'HealthHook',
+}
 
 
 class Pairs(Dataset):
@@ -37,25 +42,39 @@ def section(optimizer, accumulative_counts, **kwargs):
 def run(work_dir, iterations, norm, accumulate, method, resume=False):
     poly = {'type': 'PolyLR', 'power': 0.9, 'eta_min': 0.0, 'begin': 0, 'end': 6, 'by_epoch': False}
     config = tiny_config(method, norm=norm, statistics_from='source' if method == ISW else 'separate')
-    sections = {'segmentor': section({'type': 'SGD', 'lr': 0.05, 'momentum': 0.9}, accumulate,
-                                     paramwise_cfg={'custom_keys': {'logits': {'lr_mult': 100.0}}})}
+    sections = {
+        'segmentor': section(
+            {'type': 'SGD', 'lr': 0.05, 'momentum': 0.9},
+            accumulate,
+            paramwise_cfg={'custom_keys': {'logits': {'lr_mult': 100.0}}},
+        )
+    }
     if 'discriminator' in config:
         sections['discriminator'] = section({'type': 'Adam', 'lr': 0.01}, accumulate)
     runner = Runner(
         model=config,
         work_dir=str(work_dir),
         train_dataloader={
-            'dataset': Pairs(method), 'batch_size': 2, 'num_workers': 0,
+            'dataset': Pairs(method),
+            'batch_size': 2,
+            'num_workers': 0,
             'sampler': {'type': 'InfiniteSampler', 'shuffle': True, 'seed': 3},
-            'collate_fn': {'type': 'pseudo_collate'}},
+            'collate_fn': {'type': 'pseudo_collate'},
+        },
         train_cfg={'type': 'IterBasedTrainLoop', 'max_iters': iterations},
         optim_wrapper={'constructor': 'DomainOptimWrapperConstructor', **sections},
         param_scheduler={name: [copy.deepcopy(poly)] for name in sections},
-        default_hooks={'checkpoint': {'type': 'CheckpointHook', 'interval': 2, 'by_epoch': False},
-                       'logger': {'type': 'LoggerHook', 'interval': 10}},
+        default_hooks={
+            'checkpoint': {'type': 'CheckpointHook', 'interval': 2, 'by_epoch': False},
+            'logger': {'type': 'LoggerHook', 'interval': 10},
+        },
         custom_hooks=[{'type': HEALTH[method], 'window': 1, 'interval': 1}],
-        randomness={'seed': 4}, resume=resume, log_level='ERROR', default_scope='mmseg',
-        experiment_name=f'{work_dir.name}-{iterations}-{resume}')
+        randomness={'seed': 4},
+        resume=resume,
+        log_level='ERROR',
+        default_scope='mmseg',
+        experiment_name=f'{work_dir.name}-{iterations}-{resume}',
+    )
     runner.train()
     return torch.load(work_dir / f'iter_{iterations}.pth', weights_only=False)
 
@@ -71,9 +90,18 @@ def flat(state, prefix=''):
     return {path: leaf for key, value in items for path, leaf in flat(value, f'{prefix}/{key}').items()}
 
 
-@pytest.mark.parametrize('norm, accumulate, method', [
-    ('sw', 1, 'AdaptSegNet'), ('bn', 2, 'AdaptSegNet'), ('sw', 1, 'AdvEnt'), ('sw', 2, 'EntropyMinimization'),
-    ('sw', 1, ISW), ('sw', 1, 'SelfTraining'), ('bn', 2, 'SelfTraining')])
+@pytest.mark.parametrize(
+    'norm, accumulate, method',
+    [
+        ('sw', 1, 'AdaptSegNet'),
+        ('bn', 2, 'AdaptSegNet'),
+        ('sw', 1, 'AdvEnt'),
+        ('sw', 2, 'EntropyMinimization'),
+        ('sw', 1, ISW),
+        ('sw', 1, 'SelfTraining'),
+        ('bn', 2, 'SelfTraining'),
+    ],
+)
 def test_resumed_run_equals_an_uninterrupted_one(tmp_path, norm, accumulate, method):
     whole = run(tmp_path / 'whole', 4, norm, accumulate, method)
     run(tmp_path / 'parts', 2, norm, accumulate, method)

@@ -63,7 +63,8 @@ def step_by_hand(model, batch, masks, seen):
         losses = {
             'loss_seg': cross_entropy_by_hand(source, truth),
             'loss_mix': weighted_by_hand(mix, torch.where(masks, truth, pseudo), torch.where(masks, 1.0, weights)),
-            'loss_mask': weighted_by_hand(mask, pseudo, weights)}
+            'loss_mask': weighted_by_hand(mask, pseudo, weights),
+        }
         log |= {prefix + key: value for key, value in losses.items()}
         total = total + factor * (losses['loss_seg'] + 0.7 * (losses['loss_mix'] + 0.5 * losses['loss_mask']))
     return log, dict(zip(seg, torch.autograd.grad(total, list(seg.values()))))
@@ -174,8 +175,10 @@ def test_starts_from_a_source_only_checkpoint(tmp_path):
 
 def test_augmented_images_differ_and_the_teacher_sees_clean_ones():
     """Augmentation changes the student's losses on mixed images, and no pseudo-label."""
-    logs = [build(augmentation=augmentation, threshold=0.45).train_step(batch_of(), wrappers_of(build()))
-            for augmentation in (None, {'blur_probability': 1.0})]
+    logs = [
+        build(augmentation=augmentation, threshold=0.45).train_step(batch_of(), wrappers_of(build()))
+        for augmentation in (None, {'blur_probability': 1.0})
+    ]
     assert logs[0]['loss_mix'] != logs[1]['loss_mix'] and logs[0]['loss_seg'] == logs[1]['loss_seg']
     assert logs[0]['pseudo_share'] == logs[1]['pseudo_share']
 

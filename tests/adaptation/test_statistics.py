@@ -31,7 +31,11 @@ def test_policies_move_what_they_say(policy, method, make_model, make_batch, mak
     model.train_step(batch, make_wrappers(model))
 
     contributions = {
-        'source': ['source'], 'target': ['target'], 'both': ['source', 'target'], 'separate': ['target'], 'frozen': []
+        'source': ['source'],
+        'target': ['target'],
+        'both': ['source', 'target'],
+        'separate': ['target'],
+        'frozen': [],
     }[policy]
     norm = model.segmentor.backbone.norm
     zero, one = torch.zeros(4).double(), torch.ones(4).double()
@@ -96,7 +100,8 @@ def test_evaluation_with_the_sources_set(make_model, make_batch, make_wrappers):
         assert torch.equal(model(images), on_target)
         for name in ('running_mean', 'running_var'):
             model.segmentor.backbone.norm.get_buffer(name).copy_(
-                model.statistics.get_buffer(f'source/backbone/norm/{name}'))
+                model.statistics.get_buffer(f'source/backbone/norm/{name}')
+            )
         assert torch.equal(model(images), on_source) and not torch.equal(on_source, on_target)
 
 
@@ -155,8 +160,9 @@ def test_estimation_of_an_adaptation_model_moves_statistics_only(make_model, mak
     torch.testing.assert_close(model.segmentor.backbone.norm.running_mean, mean, rtol=1e-10, atol=1e-12)
     torch.testing.assert_close(model.segmentor.backbone.norm.running_var, var, rtol=1e-10, atol=1e-12)
     changed = {name for name, value in model.state_dict().items() if not torch.equal(value, before[name])}
-    assert changed == {f'segmentor.backbone.norm.{name}'
-                       for name in ('running_mean', 'running_var', 'num_batches_tracked')}
+    assert changed == {
+        f'segmentor.backbone.norm.{name}' for name in ('running_mean', 'running_var', 'num_batches_tracked')
+    }
     assert model.training and model.segmentor.backbone.norm.training
 
 

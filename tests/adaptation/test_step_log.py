@@ -18,7 +18,12 @@ def test_names_are_the_main_levels_fields_then_the_others_under_their_heads():
     one, two, three, four, five = scalars(1, 2, 3, 4, 5)
     log = TargetLog({'decode_head': LevelLog(one, two), 'auxiliary_head': LevelLog(three, four)}, target_classes=five)
     assert {name: value.item() for name, value in log.items()} == {
-        'loss_seg': 1, 'acc_seg': 2, 'auxiliary_head.loss_seg': 3, 'auxiliary_head.acc_seg': 4, 'target_classes': 5}
+        'loss_seg': 1,
+        'acc_seg': 2,
+        'auxiliary_head.loss_seg': 3,
+        'auxiliary_head.acc_seg': 4,
+        'target_classes': 5,
+    }
     assert len(log) == 5 and 'loss_seg' in log and 'decode_head.loss_seg' not in log and log['loss_seg'] is one
 
 
@@ -44,8 +49,9 @@ def test_means_take_the_place_of_values_by_name():
     assert log.levels['decode_head'].loss_seg == 0
 
 
-@pytest.mark.parametrize('policy, moves', [
-    ('source', [1, 0, 0]), ('target', [0, 1, 0]), ('both', [1, 1, 0]), ('frozen', [0, 0, 0])])
+@pytest.mark.parametrize(
+    'policy, moves', [('source', [1, 0, 0]), ('target', [0, 1, 0]), ('both', [1, 1, 0]), ('frozen', [0, 0, 0])]
+)
 def test_a_pass_moves_the_statistics_of_its_domain(policy, moves, make_model, make_batch):
     """Under the policy; and gives its forward the wrapper's context."""
     model = make_model('EntropyMinimization', statistics_from=policy)

@@ -11,14 +11,17 @@ from sw_mmseg.analysis.complexity import complexity_table, layer_costs, readable
 from sw_mmseg.whitening import SwitchWhiten2d
 
 
-@pytest.mark.parametrize('options, expected', [
-    # C=32, L=20, D=16: 32·20·16 = 10240 a pass over the pixels; Newton 2 groups · 3·4·4096 = 98304
-    (dict(), 2 * (2 * 10240) + 2 * 98304),  # two images, each with its own covariance
-    (dict(statistics=('bw',)), 2 * 10240 + 98304),  # the running covariance: no moments, one root
-    (dict(inverse_sqrt='eigh'), 2 * (2 * 10240) + 2 * 2 * 9 * 4096),
-    (dict(group_size=8), 2 * (2 * 32 * 20 * 8) + 2 * 4 * 3 * 4 * 512),
-    (dict(statistics=('bn', 'in', 'ln')), 2 * (2 * 640) + 2 * 32),  # SN: two passes, a variance a channel
-])
+@pytest.mark.parametrize(
+    'options, expected',
+    [
+        # C=32, L=20, D=16: 32·20·16 = 10240 a pass over the pixels; Newton 2 groups · 3·4·4096 = 98304
+        (dict(), 2 * (2 * 10240) + 2 * 98304),  # two images, each with its own covariance
+        (dict(statistics=('bw',)), 2 * 10240 + 98304),  # the running covariance: no moments, one root
+        (dict(inverse_sqrt='eigh'), 2 * (2 * 10240) + 2 * 2 * 9 * 4096),
+        (dict(group_size=8), 2 * (2 * 32 * 20 * 8) + 2 * 4 * 3 * 4 * 512),
+        (dict(statistics=('bn', 'in', 'ln')), 2 * (2 * 640) + 2 * 32),  # SN: two passes, a variance a channel
+    ],
+)
 def test_whitening_by_hand(options, expected):
     layer = SwitchWhiten2d(32, **options)
     model = nn.Sequential(layer)
@@ -29,8 +32,13 @@ def test_whitening_by_hand(options, expected):
 
 def test_convolutions_and_linear_as_torch_counts_them():
     model = nn.Sequential(
-        nn.Conv2d(3, 8, 3, stride=2, padding=1), nn.BatchNorm2d(8), nn.Conv2d(8, 16, (1, 3), groups=4),
-        nn.ConvTranspose2d(16, 4, 1), nn.Flatten(), nn.Linear(4 * 8 * 6, 5))
+        nn.Conv2d(3, 8, 3, stride=2, padding=1),
+        nn.BatchNorm2d(8),
+        nn.Conv2d(8, 16, (1, 3), groups=4),
+        nn.ConvTranspose2d(16, 4, 1),
+        nn.Flatten(),
+        nn.Linear(4 * 8 * 6, 5),
+    )
     x = torch.randn(2, 3, 16, 16)
     with FlopCounterMode(display=False) as counter:
         model(x)

@@ -56,9 +56,15 @@ def test_table_and_plot():
         fit_exponent([1, 2], [0.0, 1.0])
 
 
-@pytest.mark.parametrize('options, covariances, matrices, products', [
-    # T = 5: one product of Σ_N and P₁, then M, Z and Y four times, but for the last Y, which nothing needs: 12
-    (dict(), 1, 2, 12), (dict(iterations=3), 1, 2, 6), (dict(statistics=('bw',)), 0, 1, 12)])
+@pytest.mark.parametrize(
+    'options, covariances, matrices, products',
+    [
+        # T = 5: one product of Σ_N and P₁, then M, Z and Y four times, but for the last Y, which nothing needs: 12
+        (dict(), 1, 2, 12),
+        (dict(iterations=3), 1, 2, 6),
+        (dict(statistics=('bw',)), 0, 1, 12),
+    ],
+)
 def test_mmengine_counts_what_is_multiplied(options, covariances, matrices, products):
     assert 'mmengine' in count_whitening() and count_whitening() == count_whitening()
     n, c, d, pixels = 2, 32, 16, 4 * 5
@@ -73,6 +79,7 @@ def test_fvcore_counts_the_same():
     fvcore = pytest.importorskip('fvcore.nn')
     assert set(count_whitening()) == {'mmengine', 'fvcore'}
     model, x = nn.Sequential(SwitchWhiten2d(32)).eval(), torch.randn(2, 32, 4, 5)
-    counts = [kind(model, (x,)).unsupported_ops_warnings(False).total()
-              for kind in (FlopAnalyzer, fvcore.FlopCountAnalysis)]
+    counts = [
+        kind(model, (x,)).unsupported_ops_warnings(False).total() for kind in (FlopAnalyzer, fvcore.FlopCountAnalysis)
+    ]
     assert counts[0] == counts[1]

@@ -16,13 +16,24 @@ def write(folder, records, tail=''):
 
 
 def test_a_resumed_run_reads_as_the_run_that_finished(tmp_path):
-    write(tmp_path / '20260101_000000' / 'vis_data',
-          [{'loss': 3.0, 'iter': 10, 'step': 10}, {'loss': 2.0, 'iter': 20, 'step': 20},
-           {'loss': 9.0, 'iter': 30, 'step': 30}], tail='{"loss": 1.')
-    write(tmp_path / '20260101_000100' / 'vis_data',
-          [{'loss': 1.5, 'lr': 0.1, 'iter': 30, 'step': 30}, {'mIoU': 40.0, 'step': 30, 'note': 'text'}])
+    write(
+        tmp_path / '20260101_000000' / 'vis_data',
+        [
+            {'loss': 3.0, 'iter': 10, 'step': 10},
+            {'loss': 2.0, 'iter': 20, 'step': 20},
+            {'loss': 9.0, 'iter': 30, 'step': 30},
+        ],
+        tail='{"loss": 1.',
+    )
+    write(
+        tmp_path / '20260101_000100' / 'vis_data',
+        [{'loss': 1.5, 'lr': 0.1, 'iter': 30, 'step': 30}, {'mIoU': 40.0, 'step': 30, 'note': 'text'}],
+    )
     assert read_scalars(tmp_path) == {
-        'loss': ([10, 20, 30], [3.0, 2.0, 1.5]), 'lr': ([30], [0.1]), 'mIoU': ([30], [40.0])}
+        'loss': ([10, 20, 30], [3.0, 2.0, 1.5]),
+        'lr': ([30], [0.1]),
+        'mIoU': ([30], [40.0]),
+    }
 
 
 def test_steps_behind_the_resumed_checkpoint_are_dropped(tmp_path):
@@ -48,8 +59,13 @@ def test_smoothing_by_hand():
 
 
 def test_a_figure_draws_the_values_it_was_given():
-    figure = plot_curves({'BN': ([10, 20], [1.0, 3.0]), 'SW': ([10, 20], [2.0, 1.0])}, 'loss', 'A title', DARK,
-                         reference=(0.693, 'chance'))
+    figure = plot_curves(
+        {'BN': ([10, 20], [1.0, 3.0]), 'SW': ([10, 20], [2.0, 1.0])},
+        'loss',
+        'A title',
+        DARK,
+        reference=(0.693, 'chance'),
+    )
     lines = {line.get_label(): list(line.get_ydata()) for line in figure.axes[0].lines}
     assert lines == {'BN': [1.0, 3.0], 'SW': [2.0, 1.0], 'chance': [0.693, 0.693]}
     assert [t.get_text() for t in figure.axes[0].get_legend().get_texts()] == ['BN', 'SW', 'chance']

@@ -26,8 +26,9 @@ def test_masks_boxes_and_what_lies_on_top():
 
 def test_boxes_beyond_the_image_nothing_found_and_mistakes():
     image = np.zeros((40, 60, 3), np.uint8)
-    drawn = draw_detections(image, np.array([[-20.0, -5, 200, 90]]), [1], [1.0], CLASSES, PALETTE,
-                            np.ones((1, 40, 60), bool))
+    drawn = draw_detections(
+        image, np.array([[-20.0, -5, 200, 90]]), [1], [1.0], CLASSES, PALETTE, np.ones((1, 40, 60), bool)
+    )
     assert drawn.any()
     nothing = draw_detections(image, np.zeros((0, 4)), [], [], CLASSES, PALETTE, np.zeros((0, 40, 60), bool))
     assert (nothing == image).all() and nothing is not image

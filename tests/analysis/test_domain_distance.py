@@ -16,13 +16,20 @@ from sw_mmseg.analysis.domain_distance import (
 
 def naive(x, y, sigmas):
     """The sums of the definition, pair by pair in fp64; pairs of one picture left out."""
+
     def kernel(a, b):
         squared = float(((a - b) ** 2).sum())
         return sum(math.exp(-squared / (2 * sigma**2)) for sigma in sigmas) / len(sigmas)
 
     def mean(first, second, same):
-        pairs = [kernel(a, b) for i, p in enumerate(first) for j, q in enumerate(second) if not (same and i == j)
-                 for a in p for b in q]
+        pairs = [
+            kernel(a, b)
+            for i, p in enumerate(first)
+            for j, q in enumerate(second)
+            if not (same and i == j)
+            for a in p
+            for b in q
+        ]
         return sum(pairs) / len(pairs)
 
     x, y = x.double(), y.double()
@@ -42,8 +49,10 @@ def test_blocks_give_what_the_naive_loop_gives(pictures, pixels, block):
 def closed_form(sigma, dimension, shift, a, b):
     """MMD² of N(0, a² I) and N(shift, b² I): E k of two Gaussians with summed variance v is
     (σ²/(σ²+v))^(D/2) exp(−|Δ|² / 2(σ²+v))."""
+
     def expected(v, squared):
         return (sigma**2 / (sigma**2 + v)) ** (dimension / 2) * math.exp(-squared / (2 * (sigma**2 + v)))
+
     return expected(2 * a * a, 0) + expected(2 * b * b, 0) - 2 * expected(a * a + b * b, shift**2 * dimension)
 
 
@@ -62,8 +71,10 @@ def test_gaussians_with_a_known_distance(shift, scale):
 def test_equal_distributions_are_at_zero_and_p_is_uniform():
     """100 pairs of sets: the mean within its error, p below each tenth about as often as it says."""
     generator = torch.Generator().manual_seed(1)
-    distances = [mmd(torch.randn(20, 2, 3, generator=generator), torch.randn(24, 2, 3, generator=generator), 99, seed=s)
-                 for s in range(100)]
+    distances = [
+        mmd(torch.randn(20, 2, 3, generator=generator), torch.randn(24, 2, 3, generator=generator), 99, seed=s)
+        for s in range(100)
+    ]
     values = torch.tensor([d.value for d in distances])
     assert abs(values.mean()) < 3 * values.std() / 10 and values.min() < 0 < values.max()
     p = torch.tensor([d.p_value for d in distances])
@@ -115,10 +126,14 @@ def test_kernels_of_pictures_are_symmetric_means():
     assert torch.equal(kernels, kernels.T) and kernels[0, 2] == pytest.approx(expected.item())
 
 
-@pytest.mark.parametrize('x, y, message', [
-    (torch.randn(4, 2, 3), torch.randn(4, 3, 3), 'the same K'),
-    (torch.randn(1, 2, 3), torch.randn(4, 2, 3), 'at least two pictures'),
-    (torch.full((3, 2, 3), math.nan), torch.randn(4, 2, 3), 'not finite')])
+@pytest.mark.parametrize(
+    'x, y, message',
+    [
+        (torch.randn(4, 2, 3), torch.randn(4, 3, 3), 'the same K'),
+        (torch.randn(1, 2, 3), torch.randn(4, 2, 3), 'at least two pictures'),
+        (torch.full((3, 2, 3), math.nan), torch.randn(4, 2, 3), 'not finite'),
+    ],
+)
 def test_mistakes(x, y, message):
     with pytest.raises(ValueError, match=message):
         mmd(x, y)

@@ -69,8 +69,13 @@ def test_mistakes(network):
 def distances(network):
     """A domain, and the same scenes darker and with less contrast: style differs, content does not."""
     generator = torch.Generator().manual_seed(0)
-    domains = [[torch.randn(1, 3, 12, 12, generator=generator) + torch.randn(1, 3, 1, 1, generator=generator) / 4
-                for _ in range(14)] for _ in range(2)]
+    domains = [
+        [
+            torch.randn(1, 3, 12, 12, generator=generator) + torch.randn(1, 3, 1, 1, generator=generator) / 4
+            for _ in range(14)
+        ]
+        for _ in range(2)
+    ]
     domains[1] = [0.3 * picture - 1.0 for picture in domains[1]]
     layers = traced_layers(network, lambda: network(domains[0][0]))[:2]
     features = [collect_features(network, layers, domain, network, 8) for domain in domains]
@@ -91,7 +96,8 @@ def test_tables_and_plots(distances):
     line = figure.axes[0].get_lines()[0]
     assert list(line.get_ydata()) == [d.features.value for d in distances]
     assert plot_distances({'BN': distances}, 'covariance').axes[0].get_lines()[0].get_ydata()[0] == (
-        distances[0].covariance)
+        distances[0].covariance
+    )
     with pytest.raises(ValueError, match="'SW' has other layers than 'BN'"):
         distance_table({'BN': distances, 'SW': distances[:1]})
     with pytest.raises(ValueError, match='no network'):

@@ -17,11 +17,16 @@ from sw_mmseg.analysis.style import DARK, LIGHT
 
 FLAT = {
     'loss': 3.0,
-    'ratios/backbone.norm1/mean/bw': 0.25, 'ratios/backbone.norm1/mean/iw': 0.75,
-    'ratios/backbone.norm1/cov/bw': 0.9, 'ratios/backbone.norm1/cov/iw': 0.1,
-    'ratios/backbone.norm2/mean/bw': 0.51, 'ratios/backbone.norm2/mean/iw': 0.49,
-    'ratios/backbone.norm2/cov/bw': 0.5, 'ratios/backbone.norm2/cov/iw': 0.5,
-    'ratios/backbone.norm3/mean/bw': 1.0, 'ratios/backbone.norm3/cov/bw': 1.0,
+    'ratios/backbone.norm1/mean/bw': 0.25,
+    'ratios/backbone.norm1/mean/iw': 0.75,
+    'ratios/backbone.norm1/cov/bw': 0.9,
+    'ratios/backbone.norm1/cov/iw': 0.1,
+    'ratios/backbone.norm2/mean/bw': 0.51,
+    'ratios/backbone.norm2/mean/iw': 0.49,
+    'ratios/backbone.norm2/cov/bw': 0.5,
+    'ratios/backbone.norm2/cov/iw': 0.5,
+    'ratios/backbone.norm3/mean/bw': 1.0,
+    'ratios/backbone.norm3/cov/bw': 1.0,
 }
 
 
@@ -65,7 +70,9 @@ def test_tasks_average_over_networks_and_keep_different_statistics_apart():
 
 def test_short_names():
     assert short_names(['backbone.layer1.0.bn2', 'backbone.bn1']) == {
-        'backbone.layer1.0.bn2': 'layer1.0.bn2', 'backbone.bn1': 'bn1'}
+        'backbone.layer1.0.bn2': 'layer1.0.bn2',
+        'backbone.bn1': 'bn1',
+    }
     assert short_names(['a.b']) == {'a.b': 'b'} and short_names(['n', 'm']) == {'n': 'n', 'm': 'm'}
 
 
@@ -93,8 +100,9 @@ def test_bars_are_as_long_as_the_shares():
     assert [bar.get_width() for bar in bars.axes[0].patches][:2] == [0.3, 0.7]
 
 
-@pytest.mark.parametrize('draw', [lambda: plot_network({}), lambda: plot_tasks({}),
-                                  lambda: plot_ratio_curves({}, 'cov')])
+@pytest.mark.parametrize(
+    'draw', [lambda: plot_network({}), lambda: plot_tasks({}), lambda: plot_ratio_curves({}, 'cov')]
+)
 def test_nothing_to_draw(draw):
     with pytest.raises(ValueError, match='at least one'):
         draw()

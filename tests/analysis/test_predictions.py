@@ -44,9 +44,9 @@ def test_sheet_holds_each_tile_at_its_place():
     sheet = contact_sheet([{'image': image, 'truth': truth}] * 2, ('road', 'car'), PALETTE, tile_width=80, gap=8)
     # tiles are 40×80; the first row starts below a head of 34 pixels, the second 48 further down
     for top in (34, 82):
-        assert (sheet[top:top + 40, 8:48] == (250, 10, 20)).all()
-        assert (sheet[top:top + 40, 48:88] == 0).all()
-        assert (sheet[top:top + 40, 96:176] == PALETTE[0]).all()
+        assert (sheet[top : top + 40, 8:48] == (250, 10, 20)).all()
+        assert (sheet[top : top + 40, 48:88] == 0).all()
+        assert (sheet[top : top + 40, 96:176] == PALETTE[0]).all()
     assert (sheet[34:74, :8] == 255).all()
 
 

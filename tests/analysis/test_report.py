@@ -18,9 +18,15 @@ def sections():
     chart = page.figure(lambda theme: plot_curves(curves, 'loss', theme=theme), 'Loss falls to 1.', 'Loss')
     return [
         Section('Result', (to_html(Table(('a', 'b'), (('x', 1.0),), 'caption')), page.side_by_side([chart, chart]))),
-        Section('Pictures <1>', (page.class_legend(('road', 'car'), PALETTE),
-                                 page.tiles({'image': photo, 'truth': labels}, PALETTE, 'target image 1'))),
-        Section('How', (page.commands(['tools/train.py a && b']), page.facts(environment()), page.paragraph('a < b')))]
+        Section(
+            'Pictures <1>',
+            (
+                page.class_legend(('road', 'car'), PALETTE),
+                page.tiles({'image': photo, 'truth': labels}, PALETTE, 'target image 1'),
+            ),
+        ),
+        Section('How', (page.commands(['tools/train.py a && b']), page.facts(environment()), page.paragraph('a < b'))),
+    ]
 
 
 def test_report_is_one_self_contained_file(tmp_path):
@@ -36,13 +42,16 @@ def test_report_is_one_self_contained_file(tmp_path):
     assert [p.name for p in (tmp_path / 'new').iterdir()] == ['report.html']
 
 
-@pytest.mark.parametrize('fragment, fault', [
-    ('<img src="http://a/b.png" alt="x">', 'fetches'),
-    ('<img src="data:," alt=" ">', 'no alt text'),
-    ('<script>1</script>', 'not allowed'),
-    ('<p><b>x</p>', 'closes what is not open'),
-    ('<a href="https://a">x</a>', 'fetches'),
-])
+@pytest.mark.parametrize(
+    'fragment, fault',
+    [
+        ('<img src="http://a/b.png" alt="x">', 'fetches'),
+        ('<img src="data:," alt=" ">', 'no alt text'),
+        ('<script>1</script>', 'not allowed'),
+        ('<p><b>x</p>', 'closes what is not open'),
+        ('<a href="https://a">x</a>', 'fetches'),
+    ],
+)
 def test_what_breaks_the_promise_is_refused_and_nothing_is_written(tmp_path, fragment, fault):
     with pytest.raises(ValueError, match=fault):
         write_report(tmp_path / 'r.html', 't', [], [Section('s', (fragment,))])
@@ -56,6 +65,7 @@ def test_too_large_is_refused(tmp_path):
 
 def test_environment_names_the_versions_in_use():
     import torch
+
     values = environment()
     assert values['torch'] == torch.__version__.split('+')[0] or values['torch'] == torch.__version__
     assert int(values['CPU cores']) >= 1 and {'onedl-mmengine', 'mmengine'} & set(values)

@@ -8,15 +8,21 @@ import pytest
 
 from sw_mmseg.analysis import Table, mean_std, per_class_table, to_csv, to_html, to_markdown
 
-TABLE = Table(('network', 'mIoU', 'runs', 'note'),
-              (('BN', 11.84, '11.8 ± 0.7', 'a|b'), ('SW', None, None, '<x>')), 'In percent.', strong=frozenset({1}))
+TABLE = Table(
+    ('network', 'mIoU', 'runs', 'note'),
+    (('BN', 11.84, '11.8 ± 0.7', 'a|b'), ('SW', None, None, '<x>')),
+    'In percent.',
+    strong=frozenset({1}),
+)
 
 
 def test_markdown_is_what_one_would_write_by_hand():
-    assert to_markdown(TABLE) == ('| network | mIoU | runs | note |\n'
-                                  '| --- | ---: | ---: | --- |\n'
-                                  '| BN | 11.8 | 11.8 ± 0.7 | a\\|b |\n'
-                                  '| **SW** | **–** | **–** | **<x>** |\n\nIn percent.\n')
+    assert to_markdown(TABLE) == (
+        '| network | mIoU | runs | note |\n'
+        '| --- | ---: | ---: | --- |\n'
+        '| BN | 11.8 | 11.8 ± 0.7 | a\\|b |\n'
+        '| **SW** | **–** | **–** | **<x>** |\n\nIn percent.\n'
+    )
 
 
 def test_csv_keeps_every_digit_and_reads_back():

@@ -67,6 +67,7 @@ def test_the_loss_of_pspnet_weighs_its_auxiliary_head(bench):
 
 def test_peak_memory_is_what_lives_at_once(bench):
     """4 MiB that stay, and in a step 8 and then 2 MiB beside them, 8 of which are gone when 4 more come: 14, not 18."""
+
     def build():
         kept = torch.empty(2**20)
 
@@ -186,21 +187,24 @@ def test_newton_tabulates_what_t_and_eps_do(bench, tmp_path):
     assert text.count('convolution 4, 128 channels') == 2
 
 
-@pytest.mark.parametrize('words,message', [
-    (['norm_layer', '--shapes', '2x64x8'], r"'2x64x8' is not of the form NxCxHxW"),
-    (['norm_layer', '--shapes', '2x20x8x8'], 'C must be a multiple of 16'),
-    (['norm_layer', '--rounds', '0'], '--rounds must be at least 1, got 0'),
-    (['network_step', '--device', 'nonesuch'], '--device nonesuch cannot be used here'),
-    (['network_step', '--norms', 'XYZ'], "invalid choice: 'XYZ'"),
-    (['newton', '--eps', '0'], '--eps positive'),
-])
+@pytest.mark.parametrize(
+    'words,message',
+    [
+        (['norm_layer', '--shapes', '2x64x8'], r"'2x64x8' is not of the form NxCxHxW"),
+        (['norm_layer', '--shapes', '2x20x8x8'], 'C must be a multiple of 16'),
+        (['norm_layer', '--rounds', '0'], '--rounds must be at least 1, got 0'),
+        (['network_step', '--device', 'nonesuch'], '--device nonesuch cannot be used here'),
+        (['network_step', '--norms', 'XYZ'], "invalid choice: 'XYZ'"),
+        (['newton', '--eps', '0'], '--eps positive'),
+    ],
+)
 def test_mistakes_are_told_and_end_with_status_2(bench, capsys, words, message):
     with pytest.raises(SystemExit) as stop:
         main_of(bench(words[0]), words[1:])
     assert stop.value.code == 2 and message in capsys.readouterr().err
 
 
-ALONE = '''
+ALONE = """
 import importlib, sys
 
 class Blocker:
@@ -213,7 +217,7 @@ sys.meta_path.insert(0, Blocker())
 for name in ('benchmark norm_layer', 'benchmark network_step', 'benchmark newton', 'benchmark kernels'):
     importlib.import_module(f'sw_mmseg.commands.{name.replace(" ", ".")}')
 print('alone')
-'''
+"""
 
 
 def test_they_need_torch_alone():

@@ -19,6 +19,7 @@ def convert(monkeypatch):
         tool = import_module(f'sw_mmseg.commands.dataset_converters.{name}')
         monkeypatch.setattr(tool, 'COUNTS', counts)
         return run_tool(tool.main, tool.parse_arguments([str(word) for word in words]))
+
     return run
 
 
@@ -73,7 +74,7 @@ def test_archives_that_cannot_be_used(convert, ade_zip, tmp_path, capsys):
     assert convert('ade20k', tmp_path / 'none.zip', '--out', tmp_path / 'o') == 2
     assert 'no archive' in capsys.readouterr().err and not (tmp_path / 'o').exists()
     whole = ade_zip.read_bytes()
-    ade_zip.write_bytes(whole[:len(whole) // 2])  # a download that broke off
+    ade_zip.write_bytes(whole[: len(whole) // 2])  # a download that broke off
     assert convert('ade20k', ade_zip, '--out', tmp_path / 'o') == 2
     assert 'is no whole zip file' in capsys.readouterr().err
     ade_zip.write_bytes(whole.replace(b'names', b'nemas', 1))  # the check sum does not fit
@@ -92,8 +93,10 @@ def test_cityscapes_unpacks_counts_and_writes_train_ids(convert, tmp_path, capsy
         picture(tmp_path / f'images/leftImg8bit/{stem}_leftImg8bit.png', 'RGB', (1, 2, 3))
         picture(tmp_path / f'truth/gtFine/{stem}_gtFine_labelIds.png', 'L', 26)
         picture(tmp_path / f'truth/gtFine/{stem}_gtFine_color.png', 'RGB', (0, 0, 142))
-    archives = [pack(tmp_path / 'truth', tmp_path / 'gtFine_trainvaltest.zip'),
-                pack(tmp_path / 'images', tmp_path / 'leftImg8bit_trainvaltest.zip')]
+    archives = [
+        pack(tmp_path / 'truth', tmp_path / 'gtFine_trainvaltest.zip'),
+        pack(tmp_path / 'images', tmp_path / 'leftImg8bit_trainvaltest.zip'),
+    ]
     out = tmp_path / 'cityscapes'
     assert convert('cityscapes', archives[0], '--out', out, train=1, val=1) == 1
     assert 'leftImg8bit/train: 0 of 1, 1 without counterpart' in capsys.readouterr().out

@@ -1,6 +1,7 @@
 """Detection through the tools, on tiny streets: draw, train, go on, test, paint, several processes, the study."""
 
 import json
+import shutil
 
 import cv2
 import numpy as np
@@ -9,6 +10,8 @@ import torch
 
 pytest.importorskip('mmdet')
 from pathlib import Path
+
+from tests.helpers.weights import equal
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 pytestmark = pytest.mark.usefixtures('one_thread')
@@ -23,8 +26,22 @@ def data(tmp_path_factory):
 @pytest.fixture
 def drawn(data, run):
     """The same folder, drawn and annotated."""
-    words = ['--size', '128x64', '--game', 6, '--game-val', 2, '--camera-train', 2, '--camera-val', 2,
-             '--crowd-below', 6, '--workers', 1]
+    words = [
+        '--size',
+        '128x64',
+        '--game',
+        6,
+        '--game-val',
+        2,
+        '--camera-train',
+        2,
+        '--camera-val',
+        2,
+        '--crowd-below',
+        6,
+        '--workers',
+        1,
+    ]
     if not (data / 'varied/annotations/groups_camera_val.json').is_file():
         assert run('dataset_converters streets_instances', data, *words) == 0
     return data / 'varied'
@@ -36,30 +53,33 @@ def tiny(drawn, tmp_path):
 
     def write(norm, lines=()):
         path = tmp_path / f'{norm}_tiny.py'
-        loaders = [f"{part}_dataloader = dict(num_workers=0, persistent_workers=False, batch_size={size}, "
-                   f"dataset=dict({inside}data_root='{drawn}'{close}))"
-                   for part, size, inside, close in (('train', 2, 'dataset=dict(', ')'), ('val', 2, '', ''),
-                                                     ('test', 2, '', ''))]
-        evaluators = [f"{part}_evaluator = dict(ann_file='{drawn}/annotations/groups_game_val.json')"
-                      for part in ('val', 'test')]
-        path.write_text('\n'.join([
-            f"_base_ = '{REPOSITORY}/configs/{norm}_maskrcnn_streets.py'", *loaders, *evaluators,
+        loaders = [
+            f'{part}_dataloader = dict(num_workers=0, persistent_workers=False, batch_size={size}, '
+            f"dataset=dict({inside}data_root='{drawn}'{close}))"
+            for part, size, inside, close in (
+                ('train', 2, 'dataset=dict(', ')'),
+                ('val', 2, '', ''),
+                ('test', 2, '', ''),
+            )
+        ]
+        annotations = f'{drawn}/annotations/groups_game_val.json'
+        evaluators = [f"{part}_evaluator = dict(ann_file='{annotations}')" for part in ('val', 'test')]
+        text = [
+            f"_base_ = '{REPOSITORY}/configs/{norm}_maskrcnn_streets.py'",
+            *loaders,
+            *evaluators,
             # so many are wanted that none is left to chance: what is drawn at random differs after a resume
-            'model = dict(train_cfg=dict(rpn=dict(sampler=dict(num=100000)), rcnn=dict(sampler=dict(num=100000))), '
-            'test_cfg=dict(rcnn=dict(score_thr=0.0)))',
-            'train_cfg = dict(max_iters=3, val_interval=3)', 'param_scheduler = []',
-            'default_hooks = dict(logger=dict(interval=1), checkpoint=dict(interval=100))', *lines]))
+            'model = dict(train_cfg=dict(rpn=dict(sampler=dict(num=100000)), '
+            'rcnn=dict(sampler=dict(num=100000))), test_cfg=dict(rcnn=dict(score_thr=0.0)))',
+            'train_cfg = dict(max_iters=3, val_interval=3)',
+            'param_scheduler = []',
+            'default_hooks = dict(logger=dict(interval=1), checkpoint=dict(interval=100))',
+            *lines,
+        ]
+        path.write_text('\n'.join(text))
         return str(path)
 
     return write
-
-
-def equal(a, b):
-    if isinstance(a, torch.Tensor):
-        return torch.equal(a, b)
-    if isinstance(a, dict):
-        return a.keys() == b.keys() and all(equal(a[k], b[k]) for k in a)
-    return a == b if not isinstance(a, (list, tuple)) else len(a) == len(b) and all(map(equal, a, b))
 
 
 def test_streets_are_drawn_once_and_annotated_again(data, drawn, run, capsys):
@@ -98,13 +118,41 @@ def test_train_go_on_test_and_paint(tiny, run, drawn, tmp_path, capsys):
     assert equal(one['optimizer'], other['optimizer'])
 
     checkpoint = whole / 'iter_3.pth'
-    assert run('test', config, checkpoint, '--work-dir', whole, '--out', tmp_path / 'out', '--show-dir',
-               tmp_path / 'show') == 0
+    assert (
+        run('test', config, checkpoint, '--work-dir', whole, '--out', tmp_path / 'out', '--show-dir', tmp_path / 'show')
+        == 0
+    )
     metrics = json.loads((whole / 'iter_3_metrics.json').read_text())
     assert {'coco/bbox_mAP_50', 'coco/segm_mAP'} <= set(metrics)
     detections = json.loads((tmp_path / 'out/detections.segm.json').read_text())
     assert detections and {'image_id', 'segmentation', 'score', 'category_id'} <= set(detections[0])
     assert len(list((tmp_path / 'show').rglob('*.png'))) == 2
+
+    annotations = json.loads((drawn / 'annotations/groups_game_val.json').read_text())
+    for folder, image in zip(('twins/a', 'twins/b'), annotations['images']):  # two images of one name
+        (drawn / folder).mkdir(parents=True)
+        shutil.copy(drawn / image['file_name'], drawn / folder / 'x.png')
+        image['file_name'] = f'{folder}/x.png'
+    (drawn / 'annotations/twins.json').write_text(json.dumps(annotations))
+    words = (
+        'test',
+        config,
+        checkpoint,
+        '--work-dir',
+        whole,
+        '--show-dir',
+        tmp_path / 'twins',
+        '--cfg-options',
+        'test_dataloader.dataset.ann_file=annotations/twins.json',
+    )
+    assert run(*words) == 0
+    painted = [cv2.imread(str(tmp_path / f'twins/{name}/x.png')) for name in 'ab']
+    assert len(list((tmp_path / 'twins').rglob('*.png'))) == 2 and (painted[0] != painted[1]).any()
+    for picture, name in zip(painted, 'ab'):  # each over its own image: where nothing was found it shows through
+        original = cv2.imread(str(drawn / f'twins/{name}/x.png'))
+        assert picture.shape == original.shape and (picture == original).all(2).mean() > 0.05
+    (tmp_path / 'twins/a/x.png').write_bytes(b'of a user')
+    assert run(*words) == 2 and (tmp_path / 'twins/a/x.png').read_bytes() == b'of a user'
 
     images = drawn / 'cityscapes/leftImg8bit/val'
     assert run('image_demo', config, checkpoint, images, tmp_path / 'demo', '--score', 0) == 0
@@ -120,14 +168,27 @@ def test_train_go_on_test_and_paint(tiny, run, drawn, tmp_path, capsys):
 
 
 def test_mixed_precision_and_what_is_missing(tiny, run, tmp_path, capsys, monkeypatch):
-    assert run('train', tiny('sw'), '--work-dir', tmp_path / 'amp', '--amp', '--cfg-options', 'train_cfg.max_iters=1',
-               'train_cfg.val_interval=2') == 0
+    assert (
+        run(
+            'train',
+            tiny('sw'),
+            '--work-dir',
+            tmp_path / 'amp',
+            '--amp',
+            '--cfg-options',
+            'train_cfg.max_iters=1',
+            'train_cfg.val_interval=2',
+        )
+        == 0
+    )
     state = torch.load(tmp_path / 'amp/iter_1.pth', weights_only=False)['state_dict']
     assert all(torch.isfinite(value).all() for value in state.values())
     monkeypatch.chdir(tmp_path)
     capsys.readouterr()
-    for name, word in (('sw_maskrcnn_coco', 'https://cocodataset.org/#download'),
-                       ('sw_maskrcnn_streets', 'streets_instances.py data/streets_instances')):
+    for name, word in (
+        ('sw_maskrcnn_coco', 'https://cocodataset.org/#download'),
+        ('sw_maskrcnn_streets', 'streets_instances.py data/streets_instances'),
+    ):
         config = REPOSITORY / 'configs' / f'{name}.py'
         assert run('train', config) == 2 and run('test', config, tmp_path / 'amp/iter_1.pth') == 2
         assert capsys.readouterr().err.count(word) == 2
@@ -137,16 +198,34 @@ def test_mixed_precision_and_what_is_missing(tiny, run, tmp_path, capsys, monkey
 def test_two_processes_also_where_none_has_an_object(tiny, drawn, call, unused_port, tmp_path):
     """Of four pictures three have crowds only, so in every second step at least no process has anything to segment."""
     content = json.loads((drawn / 'annotations/groups_game_train.json').read_text())
-    kept = next(image['id'] for image in content['images']
-                if any(a['image_id'] == image['id'] and not a['iscrowd'] for a in content['annotations']))
+    kept = next(
+        image['id']
+        for image in content['images']
+        if any(a['image_id'] == image['id'] and not a['iscrowd'] for a in content['annotations'])
+    )
     for annotation in content['annotations']:
         annotation['iscrowd'] = int(annotation['iscrowd'] or annotation['image_id'] != kept)
     (tmp_path / 'one.json').write_text(json.dumps(content))
-    config = tiny('sw', [
-        'train_dataloader.update(batch_size=1)',
-        f"train_dataloader['dataset']['dataset'].update(ann_file='{tmp_path}/one.json', filter_cfg=None)"])
-    done = call('tools/dist_train.sh', config, 2, '--work-dir', tmp_path / 'w', '--check-data', 'none', '--cfg-options',
-                'train_cfg.max_iters=4', 'train_cfg.val_interval=4', PORT=str(unused_port))
+    config = tiny(
+        'sw',
+        [
+            'train_dataloader.update(batch_size=1)',
+            f"train_dataloader['dataset']['dataset'].update(ann_file='{tmp_path}/one.json', filter_cfg=None)",
+        ],
+    )
+    done = call(
+        'tools/dist_train.sh',
+        config,
+        2,
+        '--work-dir',
+        tmp_path / 'w',
+        '--check-data',
+        'none',
+        '--cfg-options',
+        'train_cfg.max_iters=4',
+        'train_cfg.val_interval=4',
+        PORT=str(unused_port),
+    )
     assert done.returncode == 0, done.stderr[-3000:]
     state = torch.load(tmp_path / 'w/iter_4.pth', weights_only=False)['state_dict']
     assert len(state) > 300 and all(torch.isfinite(value).all() for value in state.values())

@@ -18,11 +18,14 @@ def network(tiny_config, tmp_path_factory):
     """Config and checkpoint of a network with SW that was not trained."""
     from mmengine.config import Config
     from mmseg.registry import MODELS
+
     path, folder = tiny_config('sw_adaptsegnet'), tmp_path_factory.mktemp('network')
     config = Config.fromfile(path)
     torch.manual_seed(0)
-    torch.save({'state_dict': MODELS.build(config.model).state_dict(), 'meta': {'cfg': config.pretty_text}},
-               folder / 'iter_1.pth')
+    torch.save(
+        {'state_dict': MODELS.build(config.model).state_dict(), 'meta': {'cfg': config.pretty_text}},
+        folder / 'iter_1.pth',
+    )
     return path, folder / 'iter_1.pth'
 
 
@@ -63,7 +66,13 @@ def test_predict(network, images, run, capsys, tmp_path):
     assert state(images) == before
     refused(run, capsys, ('predict', *network, images, tmp_path / 'out'), tmp_path / 'out/b/x.png')
     assert {str(p.relative_to(tmp_path / 'out')) for p in (tmp_path / 'out').rglob('*.[pj]*')} == {
-        'a/x.png', 'b/x.png', 'b/y.png', 'a/x_overlay.jpg', 'b/x_overlay.jpg', 'b/y_overlay.jpg'}
+        'a/x.png',
+        'b/x.png',
+        'b/y.png',
+        'a/x_overlay.jpg',
+        'b/x_overlay.jpg',
+        'b/y_overlay.jpg',
+    }
     # a single image: beside it, but never onto it
     assert run('predict', *network, images / 'b/y.png', images / 'b', '--overwrite') == 2
     assert 'one of the files that are read' in capsys.readouterr().err and state(images) == before
@@ -82,7 +91,8 @@ def test_predict_goes_past_what_it_cannot_read(network, images, run, capsys, tmp
         printed = capsys.readouterr()
         assert '1 of 6 could not be' in printed.err and 'broken.jpg' in printed.err and '5 ' in printed.out
         assert {str(p.relative_to(out)) for p in out.rglob(f'*{end}')} == {
-            f'{name}{end}' for name in ('a/x', 'b/x', 'b/y.jpg', 'b/y.png', 'more/z')}
+            f'{name}{end}' for name in ('a/x', 'b/x', 'b/y.jpg', 'b/y.png', 'more/z')
+        }
     assert run('predict', *network, images / 'broken.jpg', tmp_path / 'none') == 2
     assert 'broken.jpg' in capsys.readouterr().err
 
@@ -103,15 +113,27 @@ def test_test_keeps_folders_apart(network, run, capsys, tmp_path, streets):
         for city, file in zip('ab', sorted((streets / 'cityscapes' / kind / 'val').rglob(f'*{suffix}'))):
             (root / kind / 'val' / city).mkdir(parents=True)
             shutil.copy(file, root / kind / 'val' / city / f'x_000000_000000{suffix}')
-    words = ('test', *network, '--work-dir', tmp_path / 'w', '--out', tmp_path / 'out', '--show-dir', tmp_path / 'show',
-             '--cfg-options', f'test_dataloader.dataset.data_root={root}')
+    words = (
+        'test',
+        *network,
+        '--work-dir',
+        tmp_path / 'w',
+        '--out',
+        tmp_path / 'out',
+        '--show-dir',
+        tmp_path / 'show',
+        '--cfg-options',
+        f'test_dataloader.dataset.data_root={root}',
+    )
     name = 'x_000000_000000_leftImg8bit.png'
     refused(run, capsys, words, tmp_path / 'out/a' / name)
     refused(run, capsys, words, tmp_path / 'show/b' / name)
     refused(run, capsys, words, tmp_path / 'w/iter_1_metrics.json')
     for folder in ('out', 'show'):
         assert {str(p.relative_to(tmp_path / folder)) for p in (tmp_path / folder).rglob('*.png')} == {
-            f'a/{name}', f'b/{name}'}
+            f'a/{name}',
+            f'b/{name}',
+        }
     # each is what the network says of its own image
     assert run('predict', *network, root / 'leftImg8bit/val', tmp_path / 'pred') == 0
     for city in 'ab':
@@ -136,14 +158,52 @@ def test_report_leaves_the_report_of_adapt_alone(network, run, capsys, tmp_path)
 
 def test_analysis(network, run, capsys, tmp_path):
     refused(run, capsys, ('analysis importance_ratios', network[1], '--out', tmp_path / 'i'), tmp_path / 'i/tasks.csv')
-    refused(run, capsys, ('analysis whiteness', *network, '--images', 2, '--out', tmp_path / 'w'),
-            tmp_path / 'w/whiteness.md')
-    refused(run, capsys, ('analysis domain_distance', *network, '--images', 2, '--pixels', 2, '--permutations', 2,
-                          '--out', tmp_path / 'd'), tmp_path / 'd/style.png')
-    refused(run, capsys, ('analysis instance_statistics', *network, '--images', 2, '--show', 1, '--layer',
-                          'backbone.norm2', '--out', tmp_path / 's'), tmp_path / 's/map.png')
-    refused(run, capsys, ('analysis browse_dataset', network[0], tmp_path / 'b', '--number', 1, '--width', 64),
-            tmp_path / 'b/train_00000.png')
+    refused(
+        run,
+        capsys,
+        ('analysis whiteness', *network, '--images', 2, '--out', tmp_path / 'w'),
+        tmp_path / 'w/whiteness.md',
+    )
+    refused(
+        run,
+        capsys,
+        (
+            'analysis domain_distance',
+            *network,
+            '--images',
+            2,
+            '--pixels',
+            2,
+            '--permutations',
+            2,
+            '--out',
+            tmp_path / 'd',
+        ),
+        tmp_path / 'd/style.png',
+    )
+    refused(
+        run,
+        capsys,
+        (
+            'analysis instance_statistics',
+            *network,
+            '--images',
+            2,
+            '--show',
+            1,
+            '--layer',
+            'backbone.norm2',
+            '--out',
+            tmp_path / 's',
+        ),
+        tmp_path / 's/map.png',
+    )
+    refused(
+        run,
+        capsys,
+        ('analysis browse_dataset', network[0], tmp_path / 'b', '--number', 1, '--width', 64),
+        tmp_path / 'b/train_00000.png',
+    )
     statistics = ('analysis reestimate_statistics', *network)
     refused(run, capsys, (*statistics, tmp_path / 'new.pth', '--images', 2), tmp_path / 'new.pth')
     assert run(*statistics, network[1], '--images', 2, '--overwrite') == 2
@@ -151,8 +211,12 @@ def test_analysis(network, run, capsys, tmp_path):
 
 
 def test_converters(run, capsys, tmp_path):
-    refused(run, capsys, ('dataset_converters styles', tmp_path, '--size', 64, '--styles', 'mosaic'),
-            tmp_path / 'mosaic.png')
+    refused(
+        run,
+        capsys,
+        ('dataset_converters styles', tmp_path, '--size', 64, '--styles', 'mosaic'),
+        tmp_path / 'mosaic.png',
+    )
     folder = tmp_path / 'gtFine/{}/city'
     for split in ('train', 'val'):
         for name in (str(folder), str(folder).replace('gtFine', 'leftImg8bit')):

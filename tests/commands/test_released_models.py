@@ -19,8 +19,17 @@ def released(tmp_path_factory):
     network = published_network('resnet50')
     path = tmp_path_factory.mktemp('released') / 'resnet50_sw_best1.pth.tar'
     optimizer = torch.optim.SGD(network.parameters(), lr=0.1, momentum=0.9)
-    torch.save({'epoch': 100, 'arch': 'resnet50', 'state_dict': published_state(network, 'resnet50'), 'prec1': 77.93,
-                'optimizer': optimizer.state_dict()}, path, _use_new_zipfile_serialization=False)
+    torch.save(
+        {
+            'epoch': 100,
+            'arch': 'resnet50',
+            'state_dict': published_state(network, 'resnet50'),
+            'prec1': 77.93,
+            'optimizer': optimizer.state_dict(),
+        },
+        path,
+        _use_new_zipfile_serialization=False,
+    )
     return path
 
 
@@ -96,8 +105,9 @@ def test_expected_error_stands_beside_the_measured(run, measure, released, tmp_p
     (root / 'val').mkdir()
     network = published_network('resnet50')
     state = torch.load(released, weights_only=True)['state_dict']
-    network.load_state_dict({re.sub(r'sw(\d)\.', r'bn\1.', key.removeprefix('module.')): value
-                             for key, value in state.items()})
+    network.load_state_dict(
+        {re.sub(r'sw(\d)\.', r'bn\1.', key.removeprefix('module.')): value for key, value in state.items()}
+    )
     lines = []
     for index in range(2):
         image = np.random.default_rng(index).integers(0, 256, (256, 256, 3), dtype=np.uint8)

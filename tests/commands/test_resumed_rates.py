@@ -31,14 +31,21 @@ def config_of(tiny_config, tmp_path_factory):
 
     def write(length, rate=0.03, warmup=2):
         file = folder / f'length_{length}_{rate}_{warmup}.py'
-        schedule = (f"[dict(type='LinearLR', start_factor=0.05, begin=0, end={warmup}, by_epoch=False), dict("
-                    f"type='PolyLR', power=0.9, eta_min=0.0, begin={warmup}, end={length}, by_epoch=False)]")
-        file.write_text('\n'.join([
-            f"_base_ = '{tiny_config('bn_adaptsegnet')}'",
-            f'param_scheduler = dict(_delete_=True, segmentor={schedule}, discriminator={schedule})',
-            f'train_cfg = dict(max_iters={length}, val_interval=1000)',
-            f'optim_wrapper = dict(segmentor=dict(optimizer=dict(lr={rate})))',
-            'default_hooks = dict(logger=dict(interval=1), checkpoint=dict(interval=1000))']))
+        schedule = (
+            f"[dict(type='LinearLR', start_factor=0.05, begin=0, end={warmup}, by_epoch=False), dict("
+            f"type='PolyLR', power=0.9, eta_min=0.0, begin={warmup}, end={length}, by_epoch=False)]"
+        )
+        file.write_text(
+            '\n'.join(
+                [
+                    f"_base_ = '{tiny_config('bn_adaptsegnet')}'",
+                    f'param_scheduler = dict(_delete_=True, segmentor={schedule}, discriminator={schedule})',
+                    f'train_cfg = dict(max_iters={length}, val_interval=1000)',
+                    f'optim_wrapper = dict(segmentor=dict(optimizer=dict(lr={rate})))',
+                    'default_hooks = dict(logger=dict(interval=1), checkpoint=dict(interval=1000))',
+                ]
+            )
+        )
         return file
 
     return write
@@ -47,11 +54,19 @@ def config_of(tiny_config, tmp_path_factory):
 def train(config, folder, *options, resume=True):
     from mmengine.logging import MessageHub, MMLogger
     from mmengine.visualization import Visualizer
+
     for kind in (MessageHub, MMLogger, Visualizer, *Visualizer.__subclasses__()):
         kind._instance_dict.clear()  # runs of one second share a name
     tool = import_module('sw_mmseg.commands.train')
-    words = [config, '--work-dir', folder, '--check-data', 'none', *['--resume'] * resume,
-             *(['--cfg-options', *options] if options else [])]
+    words = [
+        config,
+        '--work-dir',
+        folder,
+        '--check-data',
+        'none',
+        *['--resume'] * resume,
+        *(['--cfg-options', *options] if options else []),
+    ]
     return run_tool(tool.main, tool.parse_arguments([str(word) for word in words]))
 
 
@@ -76,10 +91,11 @@ def resumable(runs, tmp_path):
 
 def rates(folder):
     """Iteration -> the rates of both players that it was done with."""
-    (file, ) = Path(folder).rglob('scalars.json')
+    (file,) = Path(folder).rglob('scalars.json')
     lines = [json.loads(line) for line in file.read_text().splitlines()]
-    return {line['step']: tuple(line[f'{player}.lr'] for player in PLAYERS) for line in lines
-            if f'{PLAYERS[0]}.lr' in line}
+    return {
+        line['step']: tuple(line[f'{player}.lr'] for player in PLAYERS) for line in lines if f'{PLAYERS[0]}.lr' in line
+    }
 
 
 def kept(file):
@@ -121,8 +137,10 @@ def test_what_optimisers_remember_is_kept(runs, config_of):
 
 def test_what_would_be_ignored_is_refused(config_of, resumable, capsys):
     way = 'begin a new run from the weights: --cfg-options load_from='
-    for config, key, then, now in ((config_of(6, rate=0.003), RATE, '0.03', '0.003'),
-                                   (config_of(6, warmup=3), 'param_scheduler.segmentor.0.end', '2', '3')):
+    for config, key, then, now in (
+        (config_of(6, rate=0.003), RATE, '0.03', '0.003'),
+        (config_of(6, warmup=3), 'param_scheduler.segmentor.0.end', '2', '3'),
+    ):
         assert train(config, resumable) == 2
         error = capsys.readouterr().err
         assert f'{key} is {now} and was {then}' in error and f'when {resumable}/iter_6.pth was written' in error
@@ -144,11 +162,18 @@ def test_nothing_differs_from_itself(runs):
     assert list(differences(config, config)) == []
 
 
-@pytest.mark.parametrize('option, word', [
-    ('optim_wrapper.segmentor.optimizer.lrr=1', 'lrr'), ('train_cfg.max_itres=5', 'max_itres'),
-    ('train_dataloader.batch_sise=4', 'batch_sise'), ('param_scheduler.segmentor.1.powr=1', 'powr'),
-    ('train_dataloader.dataset.source.data_rot=x', 'data_rot'), ('default_hooks.logger.intervall=5', 'intervall'),
-    ('default_hooks.checkpoint.intervall=5', 'interval?')])
+@pytest.mark.parametrize(
+    'option, word',
+    [
+        ('optim_wrapper.segmentor.optimizer.lrr=1', 'lrr'),
+        ('train_cfg.max_itres=5', 'max_itres'),
+        ('train_dataloader.batch_sise=4', 'batch_sise'),
+        ('param_scheduler.segmentor.1.powr=1', 'powr'),
+        ('train_dataloader.dataset.source.data_rot=x', 'data_rot'),
+        ('default_hooks.logger.intervall=5', 'intervall'),
+        ('default_hooks.checkpoint.intervall=5', 'interval?'),
+    ],
+)
 def test_a_typo_is_a_line_before_anything_is_trained(config_of, tmp_path, capsys, option, word):
     assert train(config_of(6), tmp_path, option, resume=False) == 2
     error = capsys.readouterr().err.strip().splitlines()[-1]

@@ -1,6 +1,5 @@
 """Looking at scene parsing: painted images and videos, mmseg's own inferencer, what the pipeline yields."""
 
-
 import cv2
 import numpy as np
 import pytest
@@ -20,6 +19,7 @@ def trained(tiny_scenes, tmp_path_factory):
     """Config and checkpoint of a finished training with SW; made once."""
     from mmengine.config import Config
     from mmengine.runner import Runner
+
     path, folder = tiny_scenes('sw_pspnet'), tmp_path_factory.mktemp('trained')
     config = Config.fromfile(path)
     config.work_dir, config.train_cfg.max_iters = str(folder), 2
@@ -59,7 +59,9 @@ def test_a_video_is_painted(trained, run, tmp_path, capsys):
     video = cv2.VideoCapture(str(tmp_path / 'out' / 'drive_demo.mp4'))
     assert int(video.get(cv2.CAP_PROP_FRAME_COUNT)) == 4 and video.get(cv2.CAP_PROP_FPS) == 5.0
     assert video.get(cv2.CAP_PROP_FRAME_WIDTH) > 64 and {p.name for p in (tmp_path / 'out').iterdir()} == {
-        'drive_demo.mp4', RECORD}
+        'drive_demo.mp4',
+        RECORD,
+    }
     (tmp_path / 'broken.mp4').write_bytes(b'nothing')
     capsys.readouterr()
     assert run('image_demo', *trained, tmp_path / 'broken.mp4', tmp_path / 'out') == 2
@@ -72,6 +74,7 @@ def test_a_video_is_painted(trained, run, tmp_path, capsys):
 def test_mmsegs_inferencer_takes_config_and_checkpoint(trained, images, tmp_path):
     """On a file, a folder and frames of a video; the same labels as this repository's own tool."""
     from mmseg.apis import MMSegInferencer
+
     inferencer = MMSegInferencer(trained[0], str(trained[1]), device='cpu')
     files = sorted(images.rglob('*.png'))
     one = inferencer(str(files[0]), out_dir=str(tmp_path))['predictions']
@@ -84,8 +87,10 @@ def test_mmsegs_inferencer_takes_config_and_checkpoint(trained, images, tmp_path
         maps = inferencer(several)['predictions']
         assert len(maps) == 3 and all(np.array_equal(a, b) for a, b in zip(maps, ours))
     folder = inferencer(str(files[0].parent))['predictions']
-    assert np.array_equal(np.stack(folder) if isinstance(folder, list) else folder,
-                          np.stack(ours[:2]) if isinstance(folder, list) else ours[0])
+    assert np.array_equal(
+        np.stack(folder) if isinstance(folder, list) else folder,
+        np.stack(ours[:2]) if isinstance(folder, list) else ours[0],
+    )
     assert inferencer.model.dataset_meta['classes'][0] == 'road'
 
 

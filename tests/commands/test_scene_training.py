@@ -22,15 +22,25 @@ def weights(path):
     return torch.load(path, weights_only=False)['state_dict']
 
 
-@pytest.mark.parametrize('name, folder, archive', [
-    ('sw_pspnet_ade20k', 'data/ade/ADEChallengeData2016', 'ADEChallengeData2016.zip'),
-    ('sw7_fcn_cityscapes', 'data/cityscapes', 'gtFine_trainvaltest.zip')])
+@pytest.mark.parametrize(
+    'name, folder, archive',
+    [
+        ('sw_pspnet_ade20k', 'data/ade/ADEChallengeData2016', 'ADEChallengeData2016.zip'),
+        ('sw7_fcn_cityscapes', 'data/cityscapes', 'gtFine_trainvaltest.zip'),
+    ],
+)
 def test_without_data_it_says_what_to_do_and_makes_nothing(name, folder, archive, tmp_path):
     """In a shell, in an empty folder; ten seconds are counted on the CPU, for others may be using it."""
     config = REPOSITORY / f'configs/{name}.py'
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    done = subprocess.run([sys.executable, REPOSITORY / 'tools/train.py', config], cwd=tmp_path, text=True,
-                          capture_output=True, timeout=120, env={**os.environ, 'OMP_NUM_THREADS': '1'})
+    done = subprocess.run(
+        [sys.executable, REPOSITORY / 'tools/train.py', config],
+        cwd=tmp_path,
+        text=True,
+        capture_output=True,
+        timeout=120,
+        env={**os.environ, 'OMP_NUM_THREADS': '1'},
+    )
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     assert after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime < 10
     assert done.returncode == 2 and 'Traceback' not in done.stderr and done.stdout == ''
@@ -45,12 +55,16 @@ def test_without_data_it_says_what_to_do_and_makes_nothing(name, folder, archive
 def test_the_same_config_trains_on_streets_and_is_tested_at_several_scales(run, tmp_path, monkeypatch):
     """What the message above recommends, with few pictures and iterations; pictures are drawn when they are missing."""
     import sw_mmseg.datasets.streets as streets
+
     generate = functools.partial(streets.generate_streets, size=(64, 32), source=0, target_train=8, target_val=2)
     monkeypatch.setattr(streets, 'generate_streets', generate)
     monkeypatch.chdir(tmp_path)
     config = REPOSITORY / 'configs/sw_pspnet_ade20k.py'
-    in_process = [f'{part}_dataloader.{key}' for part in ('train', 'val', 'test')
-                  for key in ('num_workers=0', 'persistent_workers=False')]
+    in_process = [
+        f'{part}_dataloader.{key}'
+        for part in ('train', 'val', 'test')
+        for key in ('num_workers=0', 'persistent_workers=False')
+    ]
     few = [*in_process, 'train_dataloader.batch_size=2', 'train_cfg.max_iters=1', 'train_cfg.val_interval=1']
     assert run('train', config, '--streets', '--cfg-options', *few) == 0
     assert (tmp_path / 'data/streets/varied/ade20k/images/training').is_dir()
@@ -65,11 +79,18 @@ def test_the_same_config_trains_on_streets_and_is_tested_at_several_scales(run, 
 
 def test_scales_of_tta_are_the_configs():
     from mmengine.config import Config
+
     config = Config.fromfile(REPOSITORY / 'configs/sw_pspnet_ade20k.py')
     prepare(config, parse_arguments(['c', 'k', '--tta']))
     resizes, flips = config.test_dataloader.dataset.pipeline[1].transforms[:2]
     assert [tuple(t.scale) for t in resizes] == [
-        (1024, 256), (1536, 384), (2048, 512), (2560, 640), (3072, 768), (3584, 896)]  # 0.5 to 1.75
+        (1024, 256),
+        (1536, 384),
+        (2048, 512),
+        (2560, 640),
+        (3072, 768),
+        (3584, 896),
+    ]  # 0.5 to 1.75
     assert [t.prob for t in flips] == [0.0, 1.0]
 
 
@@ -90,9 +111,21 @@ def test_the_same_seed_gives_the_same_losses_to_the_bit(tiny_scenes, run, tmp_pa
 
 def test_gradients_accumulate(tiny_scenes, run, tmp_path):
     """The first of two iterations leaves the weights, the second changes them."""
-    assert run('train', tiny_scenes('bn_pspnet'), '--work-dir', tmp_path, '--cfg-options', 'train_cfg.max_iters=4',
-               'optim_wrapper.accumulative_counts=2', 'default_hooks.checkpoint.interval=1',
-               'default_hooks.checkpoint.max_keep_ckpts=9', 'train_cfg.val_interval=9') == 0
+    assert (
+        run(
+            'train',
+            tiny_scenes('bn_pspnet'),
+            '--work-dir',
+            tmp_path,
+            '--cfg-options',
+            'train_cfg.max_iters=4',
+            'optim_wrapper.accumulative_counts=2',
+            'default_hooks.checkpoint.interval=1',
+            'default_hooks.checkpoint.max_keep_ckpts=9',
+            'train_cfg.val_interval=9',
+        )
+        == 0
+    )
     name = 'backbone.layer1.0.conv1.weight'
     states = [weights(tmp_path / f'iter_{n}.pth')[name] for n in (1, 2, 3, 4)]
     assert [torch.equal(a, b) for a, b in zip(states, states[1:])] == [False, True, False]

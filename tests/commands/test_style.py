@@ -18,8 +18,13 @@ from sw_mmseg.stylization import StyleNetwork
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 pytestmark = pytest.mark.usefixtures('one_thread')
-TINY = ('model.network.blocks=1', 'model.style_size=32', 'train_dataloader.batch_size=2',
-        'train_dataloader.dataset.dataset.size=16', 'default_hooks.logger.interval=1')
+TINY = (
+    'model.network.blocks=1',
+    'model.style_size=32',
+    'train_dataloader.batch_size=2',
+    'train_dataloader.dataset.dataset.size=16',
+    'default_hooks.logger.interval=1',
+)
 
 
 @pytest.fixture
@@ -31,10 +36,16 @@ def train(run, tmp_path):
         Image.fromarray(pixels).save(tmp_path / f'contents/{index}.png')
 
     def call(folder, iterations, *words, options=()):
-        settings = [*TINY, f'model.style={tmp_path}/contents/0.png', f'train_cfg.max_iters={iterations}',
-                    f'train_dataloader.dataset.dataset.data_root={tmp_path}/contents', *options]
-        return run('train', 'configs/sw_style_streets.py', '--work-dir', tmp_path / folder, *words, '--cfg-options',
-                   *settings)
+        settings = [
+            *TINY,
+            f'model.style={tmp_path}/contents/0.png',
+            f'train_cfg.max_iters={iterations}',
+            f'train_dataloader.dataset.dataset.data_root={tmp_path}/contents',
+            *options,
+        ]
+        return run(
+            'train', 'configs/sw_style_streets.py', '--work-dir', tmp_path / folder, *words, '--cfg-options', *settings
+        )
 
     return call
 
@@ -51,8 +62,10 @@ def checkpoint(tmp_path):
 def test_a_resumed_training_is_that_of_one_go_bit_for_bit(train, tmp_path):
     interval = 'default_hooks.checkpoint.interval=2'
     assert train('whole', 4, options=[interval]) == 0
-    assert train('cut', 4, options=['default_hooks.checkpoint.interval=2', 'default_hooks.checkpoint.max_keep_ckpts=2'
-                                    ]) == 0
+    assert (
+        train('cut', 4, options=['default_hooks.checkpoint.interval=2', 'default_hooks.checkpoint.max_keep_ckpts=2'])
+        == 0
+    )
     (tmp_path / 'cut/last_checkpoint').write_text(str(tmp_path / 'cut/iter_2.pth'))
     (tmp_path / 'cut/iter_4.pth').unlink()
     assert train('cut', 4, '--resume', options=[interval]) == 0
@@ -78,10 +91,12 @@ def test_samples_curves_half_precision_and_report(train, run, tmp_path):
 
 
 def test_mistakes_of_training(train, run, tmp_path, capsys):
-    cases = [(['model.style=data/none.jpg'], 'style picture data/none.jpg is missing'),
-             (['model.style=drawn://oil'], 'there are drawn://strokes'),
-             (['train_dataloader.dataset.dataset.data_root=data/none'], 'folder data/none of pictures is missing'),
-             (['model.loss_network.checkpoint=none.pth'], 'no loss network none.pth')]
+    cases = [
+        (['model.style=data/none.jpg'], 'style picture data/none.jpg is missing'),
+        (['model.style=drawn://oil'], 'there are drawn://strokes'),
+        (['train_dataloader.dataset.dataset.data_root=data/none'], 'folder data/none of pictures is missing'),
+        (['model.loss_network.checkpoint=none.pth'], 'no loss network none.pth'),
+    ]
     for options, text in cases:
         assert train('bad', 1, options=options) == 2
         error = capsys.readouterr().err.strip().splitlines()
@@ -98,8 +113,9 @@ def test_stylise_pictures(run, checkpoint, tmp_path):
     assert Image.open(tmp_path / 'out/deep/a.png.png').size == (50, 40)
     for name, words in (('whole', []), ('tiled', ['--tile', 32]), ('half', ['--alpha', 0.5])):
         assert run('stylize', checkpoint, tmp_path / 'in/a.png', tmp_path / f'{name}.png', *words) == 0
-    whole, tiled, half = (np.asarray(Image.open(tmp_path / f'{name}.png')).astype(int)
-                          for name in ('whole', 'tiled', 'half'))
+    whole, tiled, half = (
+        np.asarray(Image.open(tmp_path / f'{name}.png')).astype(int) for name in ('whole', 'tiled', 'half')
+    )
     assert abs(whole - tiled).max() <= 1 and abs(whole - pixels).mean() > 20
     assert abs(half - (whole + pixels) / 2).max() <= 1
     assert not list(tmp_path.rglob('.*part*'))
@@ -130,16 +146,18 @@ def test_mistakes_of_stylising(run, checkpoint, tmp_path, capsys):
     out = tmp_path / 'out'
     assert run('stylize', checkpoint, tmp_path / 'in', out) == 1
     assert re.search('1 of 2 could not be stylised: .*bad.png cannot be read', capsys.readouterr().err)
-    for words, text in [((checkpoint, tmp_path / 'in/bad.png', out), '1 of 1 could not be stylised: .*bad.png cannot'),
-                        ((checkpoint, tmp_path / 'in', tmp_path / 'in/out'), 'out lies in .*in, which is read'),
-                        ((checkpoint, tmp_path / 'in/good.png', tmp_path / 'in/good.png'), 'one of the files that are'),
-                        ((checkpoint, tmp_path / 'none', out), 'no such picture, folder or video'),
-                        ((checkpoint, tmp_path / 'bad.mp4', out), 'cannot be read as a video'),
-                        ((checkpoint, tmp_path / 'in', out, '--alpha', 2), '--alpha must lie in 0..1'),
-                        ((checkpoint, tmp_path / 'in', out, '--tile', 30), '--tile must be a multiple of 4'),
-                        ((checkpoint, tmp_path / 'in', out, '--smooth', 0.5), '--smooth is for videos'),
-                        ((tmp_path / 'other.pth', tmp_path / 'in', out), 'is no checkpoint of a'),
-                        ((tmp_path / 'none.pth', tmp_path / 'in', out), 'no checkpoint')]:
+    for words, text in [
+        ((checkpoint, tmp_path / 'in/bad.png', out), '1 of 1 could not be stylised: .*bad.png cannot'),
+        ((checkpoint, tmp_path / 'in', tmp_path / 'in/out'), 'out lies in .*in, which is read'),
+        ((checkpoint, tmp_path / 'in/good.png', tmp_path / 'in/good.png'), 'one of the files that are'),
+        ((checkpoint, tmp_path / 'none', out), 'no such picture, folder or video'),
+        ((checkpoint, tmp_path / 'bad.mp4', out), 'cannot be read as a video'),
+        ((checkpoint, tmp_path / 'in', out, '--alpha', 2), '--alpha must lie in 0..1'),
+        ((checkpoint, tmp_path / 'in', out, '--tile', 30), '--tile must be a multiple of 4'),
+        ((checkpoint, tmp_path / 'in', out, '--smooth', 0.5), '--smooth is for videos'),
+        ((tmp_path / 'other.pth', tmp_path / 'in', out), 'is no checkpoint of a'),
+        ((tmp_path / 'none.pth', tmp_path / 'in', out), 'no checkpoint'),
+    ]:
         assert run('stylize', *words) == 2
         line = capsys.readouterr().err.strip().splitlines()[-1]
         assert line.startswith('error: ') and re.search(text, line), line
@@ -179,8 +197,9 @@ def test_study_from_end_to_end(streets, tmp_path, monkeypatch, capsys):
     files = sorted((tmp_path / 'out/results').glob('*.json'))
     assert [file.stem for file in files] == [f'{n}_style_streets_seed{s}' for n in ('bn', 'sw') for s in (0, 1)]
     result = json.loads(files[2].read_text())
-    assert len(result['losses']['style'][1]) == 3 and set(result['ratios']) == {f'{k}/{w}' for k in ('mean', 'cov')
-                                                                               for w in ('bw', 'iw')}
+    assert len(result['losses']['style'][1]) == 3 and set(result['ratios']) == {
+        f'{k}/{w}' for k in ('mean', 'cov') for w in ('bw', 'iw')
+    }
     assert sum(result['ratios'][f'cov/{word}'][1][-1] for word in ('bw', 'iw')) == pytest.approx(1)
     text = (tmp_path / 'docs.md').read_text()
     assert 'old' not in text and '| SWa | sw_style_streets | 2 |' in text and '±' in text and '--seed N' in text
@@ -193,8 +212,29 @@ def test_study_from_end_to_end(streets, tmp_path, monkeypatch, capsys):
 
 
 def test_benchmark():
-    done = subprocess.run([sys.executable, 'tools/benchmark/stylize.py', '--size', '64', '64', '--width', '16',
-                           '--rounds', '1', '--warmup', '0', '--threads', '1', '--norms', 'SWa', '--tile', '32'],
-                          cwd=REPOSITORY, capture_output=True, text=True)
+    done = subprocess.run(
+        [
+            sys.executable,
+            'tools/benchmark/stylize.py',
+            '--size',
+            '64',
+            '64',
+            '--width',
+            '16',
+            '--rounds',
+            '1',
+            '--warmup',
+            '0',
+            '--threads',
+            '1',
+            '--norms',
+            'SWa',
+            '--tile',
+            '32',
+        ],
+        cwd=REPOSITORY,
+        capture_output=True,
+        text=True,
+    )
     assert done.returncode in (0, 1), done.stderr
     assert '| SWa' in done.stdout and 'Goal, at most 2.0: SWa' in done.stdout

@@ -14,21 +14,10 @@ import pytest
 import torch
 
 from sw_mmseg.running.command_line import run_tool
-from tests.helpers.weights import weights
+from tests.helpers.weights import equal, weights
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 pytestmark = pytest.mark.usefixtures('one_thread')
-
-
-def equal(a, b):
-    """Whether two nests of dicts, lists, tensors and numbers are the same to the bit."""
-    if isinstance(a, torch.Tensor):
-        return torch.equal(a, b)
-    if isinstance(a, dict):
-        return a.keys() == b.keys() and all(equal(a[k], b[k]) for k in a)
-    if isinstance(a, (list, tuple)):
-        return len(a) == len(b) and all(map(equal, a, b))
-    return a == b
 
 
 def test_ctrl_c_and_resume_equal_an_uninterrupted_run_bit_for_bit(tiny_config, run, tmp_path):

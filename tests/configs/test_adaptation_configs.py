@@ -53,9 +53,12 @@ def shrink(config, work_dir):
         for part in ('dataloader', 'evaluator', 'cfg'):
             config.pop(f'{name}_{part}', None)
     config.train_dataloader = {
-        'batch_size': config.train_dataloader.batch_size, 'num_workers': 0,
+        'batch_size': config.train_dataloader.batch_size,
+        'num_workers': 0,
         'dataset': {'type': 'RandomPictures', 'paired': config.train_dataloader.dataset.type == 'DomainPair'},
-        'sampler': {'type': 'InfiniteSampler', 'shuffle': False}, 'collate_fn': {'type': 'pseudo_collate'}}
+        'sampler': {'type': 'InfiniteSampler', 'shuffle': False},
+        'collate_fn': {'type': 'pseudo_collate'},
+    }
     return one_iteration(config, work_dir)
 
 
@@ -104,8 +107,15 @@ def test_every_norm_can_stand_there(name, norm):
         assert config[key] == plain[key], key
 
 
-@pytest.mark.parametrize(('name', 'norm'), [('bn_adaptsegnet_gta2cityscapes', 'swb'), ('bn_minent_streets', 'in'),
-                                            ('bn_advent101_gta2cityscapes', 'sw'), ('bn_jitter_streets', 'ibn')])
+@pytest.mark.parametrize(
+    ('name', 'norm'),
+    [
+        ('bn_adaptsegnet_gta2cityscapes', 'swb'),
+        ('bn_minent_streets', 'in'),
+        ('bn_advent101_gta2cityscapes', 'sw'),
+        ('bn_jitter_streets', 'ibn'),
+    ],
+)
 def test_a_config_with_another_norm_is_whole(name, norm, tmp_path):
     """Written and read again it trains, with that norm at the sites."""
     config = reloaded(load(name, norm), tmp_path)
@@ -131,7 +141,7 @@ def test_adaptsegnets_numbers(name):
         weights = [tuple(level.values())[1:] for level in config.model.get('levels', [])]
         expected = [(1.0, 0.001), (0.1, 0.0002)] if '101' in name else [(1.0, 0.001)]
         if 'fda' in name:
-            expected = [(1.0, 0.005), (0.1, 0.001)][:len(expected)]
+            expected = [(1.0, 0.005), (0.1, 0.001)][: len(expected)]
         if 'isw' in name:
             expected = [weight[:1] for weight in expected] if '101' in name else []
         assert weights == expected

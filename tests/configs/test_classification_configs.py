@@ -36,8 +36,12 @@ SITES = {
     'resnet50released': [1, 6, 15, 21, 27, 33, 39],
     'resnet101released': [1, 6, 15, 21, *range(27, 88, 6)],
 }
-RELEASED = {'resnet50': 'resnet50released', 'resnet101': 'resnet101released',
-            'densenet121': 'densenet121', 'densenet169': 'densenet169'}
+RELEASED = {
+    'resnet50': 'resnet50released',
+    'resnet101': 'resnet101released',
+    'densenet121': 'densenet121',
+    'densenet169': 'densenet169',
+}
 
 
 @pytest.fixture(autouse=True)
@@ -96,14 +100,26 @@ def test_norms_stand_where_they_belong(name):
     norm = 'sw' if first == 'swtied' else first
     assert norm_of(config) == norm
     model = check_sites(config, network, norm, first == 'swtied')
-    assert model.head.fc.out_features == config.num_classes == {
-        'cifar10': 10, 'cifar100': 100, 'digits': 10, 'streetcrops': 9, 'imagenet': 1000}[data]
+    assert (
+        model.head.fc.out_features
+        == config.num_classes
+        == {'cifar10': 10, 'cifar100': 100, 'digits': 10, 'streetcrops': 9, 'imagenet': 1000}[data]
+    )
 
 
-@pytest.mark.parametrize(('name', 'norm'), [
-    *((name, norm) for name in NAMES if name.startswith('bn') for norm in OMEGA
-      if 'imagenet' not in name or norm == 'sw' or name == 'bn_resnet50_imagenet'),
-    *((f'sw_densenet{depth}_imagenet', norm) for depth in (121, 169) for norm in ('bn', 'swb'))])
+@pytest.mark.parametrize(
+    ('name', 'norm'),
+    [
+        *(
+            (name, norm)
+            for name in NAMES
+            if name.startswith('bn')
+            for norm in OMEGA
+            if 'imagenet' not in name or norm == 'sw' or name == 'bn_resnet50_imagenet'
+        ),
+        *((f'sw_densenet{depth}_imagenet', norm) for depth in (121, 169) for norm in ('bn', 'swb')),
+    ],
+)
 def test_every_norm_can_stand_there(name, norm):
     """Rows of Table 2: a leaf with `--norm`."""
     config = load(name, norm)
@@ -111,8 +127,15 @@ def test_every_norm_can_stand_there(name, norm):
     check_sites(config, name.split('_')[1], norm)
 
 
-@pytest.mark.parametrize(('name', 'norm'), [('bn_resnet20_cifar100', 'swb'), ('bn_resnet50_imagenet', 'sn'),
-                                            ('bn_resnet50fast_imagenet', 'sw'), ('sw_densenet121_imagenet', 'swb')])
+@pytest.mark.parametrize(
+    ('name', 'norm'),
+    [
+        ('bn_resnet20_cifar100', 'swb'),
+        ('bn_resnet50_imagenet', 'sn'),
+        ('bn_resnet50fast_imagenet', 'sw'),
+        ('sw_densenet121_imagenet', 'swb'),
+    ],
+)
 def test_a_config_with_another_norm_is_whole(name, norm, tmp_path):
     config = reloaded(load(name, norm), tmp_path)
     check_sites(config, name.split('_')[1], norm)
@@ -134,8 +157,11 @@ def shrink(config, work_dir):
         if step.type == 'RandomResizedCrop':
             step.scale = 64
     config.train_dataloader = {
-        'batch_size': 2, 'num_workers': 0, 'sampler': {'type': 'InfiniteSampler', 'shuffle': False},
-        'dataset': {'type': 'RandomImages', 'pipeline': pipeline, 'size': size, 'classes': config.num_classes}}
+        'batch_size': 2,
+        'num_workers': 0,
+        'sampler': {'type': 'InfiniteSampler', 'shuffle': False},
+        'dataset': {'type': 'RandomImages', 'pipeline': pipeline, 'size': size, 'classes': config.num_classes},
+    }
     for name in ('val', 'test'):
         for part in ('dataloader', 'evaluator', 'cfg'):
             config.pop(f'{name}_{part}', None)

@@ -17,8 +17,10 @@ from sw_mmseg.whitening import SwitchWhiten2d
 from tests.helpers.tiny_detection import make_narrow, use_tiny_data
 
 NAMES = names_of('configs/test_detection_configs.py')
-SITES = ['bn1', *[f'layer{stage}.{block}.bn2' for stage, blocks in ((1, [1]), (2, [0, 2]), (3, [0, 2, 4]))
-                  for block in blocks]]
+SITES = [
+    'bn1',
+    *[f'layer{stage}.{block}.bn2' for stage, blocks in ((1, [1]), (2, [0, 2]), (3, [0, 2, 4])) for block in blocks],
+]
 RELEASED = ['bn1', 'layer1.1.bn2', 'layer2.1.bn2', 'layer2.3.bn2', 'layer3.1.bn2', 'layer3.3.bn2', 'layer3.5.bn2']
 
 
@@ -42,7 +44,8 @@ def kind(layer):
     if isinstance(layer, SwitchWhiten2d):
         return next(word for word, omega in OMEGA.items() if omega == layer.statistics)
     return {nn.BatchNorm2d: 'bn', nn.GroupNorm: 'gn', nn.InstanceNorm2d: 'in', MODELS.get('SyncBN'): 'syncbn'}[
-        type(layer)]
+        type(layer)
+    ]
 
 
 def test_the_promised_rows_are_there():
@@ -61,20 +64,28 @@ def check_norms(config, name, row):
     elsewhere = 'syncbn' if at_sites else {'frozenbn': 'bn'}.get(row, row)
     assert len(backbone) == 53 and set(sites(name)) <= set(backbone) and len(sites(name)) == 7
     assert {key: kind(layer) for key, layer in backbone.items()} == {
-        key: row if at_sites and key in sites(name) else elsewhere for key in backbone}
+        key: row if at_sites and key in sites(name) else elsewhere for key in backbone
+    }
     assert all(layer.sync for layer in backbone.values() if isinstance(layer, SwitchWhiten2d))
     frozen = row == 'frozenbn'
-    parts = {'neck': norms(model.neck), 'rpn': norms(model.rpn_head), 'box': norms(model.roi_head.bbox_head),
-             'mask': norms(model.roi_head.mask_head)}
+    parts = {
+        'neck': norms(model.neck),
+        'rpn': norms(model.rpn_head),
+        'box': norms(model.roi_head.bbox_head),
+        'mask': norms(model.roi_head.mask_head),
+    }
     masks = 2 if name.endswith('streets') else 4
     assert {key: [kind(layer) for layer in layers.values()] for key, layers in parts.items()} == (
-        {'neck': [], 'rpn': [], 'box': [], 'mask': []} if frozen else
-        {'neck': [elsewhere] * 8, 'rpn': [], 'box': [elsewhere] * 4, 'mask': [elsewhere] * masks})
+        {'neck': [], 'rpn': [], 'box': [], 'mask': []}
+        if frozen
+        else {'neck': [elsewhere] * 8, 'rpn': [], 'box': [elsewhere] * 4, 'mask': [elsewhere] * masks}
+    )
     model.train()
     assert all(layer.training != frozen for layer in backbone.values())
     trained = {key.replace('gn', 'bn'): weight.requires_grad for key, weight in model.backbone.named_parameters()}
     assert [trained[key] for key in ('conv1.weight', 'layer1.2.bn3.weight', 'layer2.0.bn1.weight')] == (
-        [False, False, True] if frozen else [True, True, True])
+        [False, False, True] if frozen else [True, True, True]
+    )
 
 
 @pytest.mark.parametrize('name', NAMES)

@@ -46,10 +46,18 @@ def shrink(config, work_dir):
     pictures = {'type': 'RandomPictures', 'target': (64, 64)}
     loader = {'num_workers': 0, 'collate_fn': {'type': 'pseudo_collate'}}
     size = config.train_dataloader.batch_size
-    config.train_dataloader = {**loader, 'batch_size': size, 'dataset': {**pictures, 'paired': True},
-                               'sampler': {'type': 'InfiniteSampler', 'shuffle': False}}
-    config.val_dataloader = {**loader, 'batch_size': 1, 'dataset': {**pictures, 'paired': False},
-                             'sampler': {'type': 'DefaultSampler', 'shuffle': False}}
+    config.train_dataloader = {
+        **loader,
+        'batch_size': size,
+        'dataset': {**pictures, 'paired': True},
+        'sampler': {'type': 'InfiniteSampler', 'shuffle': False},
+    }
+    config.val_dataloader = {
+        **loader,
+        'batch_size': 1,
+        'dataset': {**pictures, 'paired': False},
+        'sampler': {'type': 'DefaultSampler', 'shuffle': False},
+    }
     for part in ('dataloader', 'evaluator', 'cfg'):
         config.pop(f'test_{part}', None)
     for hook in config.custom_hooks:
@@ -70,7 +78,8 @@ def test_there_are_configs_and_the_promised_ones_among_them():
 def test_one_step(name, tmp_path):
     runner, logged, losses, changed = train(shrink(load(name), tmp_path / name))
     assert set(losses) == {'loss_seg', 'loss_mix'} | ({'loss_mask'} if '_mic' in name else set()) | (
-        {'loss_features'} if name.split('_')[0] in FOREIGN else set())
+        {'loss_features'} if name.split('_')[0] in FOREIGN else set()
+    )
     assert {'pseudo_share', 'pseudo_classes', 'acc_seg'} <= set(logged)
     assert ('pseudo_accuracy' in logged) == name.endswith('streets')
     assert any('segmentor.backbone' in key for key in changed) and any('decode_head' in key for key in changed)
@@ -128,7 +137,7 @@ def test_daformers_numbers():
     dataset = config.train_dataloader.dataset
     assert dataset.rare_class_sampling.temperature == 0.01
     for side in ('source', 'target'):
-        crop, = (step for step in dataset[side].pipeline if step.type == 'RandomCrop')
+        (crop,) = (step for step in dataset[side].pipeline if step.type == 'RandomCrop')
         assert tuple(crop.crop_size) == (512, 512)
 
 

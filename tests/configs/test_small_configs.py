@@ -23,8 +23,11 @@ from tests.helpers.config_runs import FOLDER, StartHook, is_norm, load, names_of
 
 NAMES = names_of('configs/test_small_configs.py')
 METHODS = ('sourceonly', 'jitter', 'adaptsegnet', 'dacs', 'cbst', 'oracle')
-LOSSES = {'AdaptSegNet': {'loss_seg', 'loss_adv', 'loss_dis'}, 'SelfTraining': {'loss_seg', 'loss_mix'},
-          'ClassBalancedSelfTraining': {'loss_seg', 'loss_target'}}
+LOSSES = {
+    'AdaptSegNet': {'loss_seg', 'loss_adv', 'loss_dis'},
+    'SelfTraining': {'loss_seg', 'loss_mix'},
+    'ClassBalancedSelfTraining': {'loss_seg', 'loss_target'},
+}
 
 
 @pytest.fixture(scope='module')
@@ -135,8 +138,11 @@ def test_day_and_dusk_never_meet():
 
 
 def test_the_oracle_at_dusk_is_the_other_one_with_the_options_that_the_map_says():
-    command = re.search(r'configs/(bn_oracle_streets2camvid)\.py --cfg-options(.+?)--work-dir',
-                        (FOLDER / 'README.md').read_text(), re.DOTALL)
+    command = re.search(
+        r'configs/(bn_oracle_streets2camvid)\.py --cfg-options(.+?)--work-dir',
+        (FOLDER / 'README.md').read_text(),
+        re.DOTALL,
+    )
     parser = argparse.ArgumentParser()
     parser.add_argument('--options', nargs='+', action=DictAction)
     words = [word for word in command[2].split() if word != '\\']
@@ -146,8 +152,10 @@ def test_the_oracle_at_dusk_is_the_other_one_with_the_options_that_the_map_says(
     assert config.val_dataloader == dusk.val_dataloader and config.test_dataloader == dusk.test_dataloader
 
 
-@pytest.mark.parametrize('iterations, rounds, begin, periods', [
-    (60, (30, 15), 6, [24, 15, 15]), (1200, (600, 300), 120, [480, 300, 300]), (8, (4, 2), 1, [3, 2, 2])])
+@pytest.mark.parametrize(
+    'iterations, rounds, begin, periods',
+    [(60, (30, 15), 6, [24, 15, 15]), (1200, (600, 300), 120, [480, 300, 300]), (8, (4, 2), 1, [3, 2, 2])],
+)
 def test_rounds_are_shortened_with_the_training_that_they_are_of(iterations, rounds, begin, periods):
     config = load('bn_cbst_streets2camvid')
     config.merge_from_dict(schedule_options(config, iterations))

@@ -42,9 +42,14 @@ def test_ids_are_classes_plus_one_and_zero_is_ignored(ade20k):
         assert list(labels[0, :2]) == [255, 149] and (labels[1:] == index).all()
     # mmseg's own data set makes the same of the same files
     theirs = ADE20KDataset(
-        data_root=str(ade20k), data_prefix=dict(img_path='images/training', seg_map_path='annotations/training'),
-        pipeline=[dict(type='LoadImageFromFile'), dict(type='LoadAnnotations', reduce_zero_label=True),
-                  dict(type='PackSegInputs')])
+        data_root=str(ade20k),
+        data_prefix=dict(img_path='images/training', seg_map_path='annotations/training'),
+        pipeline=[
+            dict(type='LoadImageFromFile'),
+            dict(type='LoadAnnotations', reduce_zero_label=True),
+            dict(type='PackSegInputs'),
+        ],
+    )
     for index in range(3):
         ours, other = (d[index]['data_samples'].gt_sem_seg.data for d in (data, theirs))
         np.testing.assert_array_equal(ours.numpy(), other.numpy())
@@ -82,7 +87,8 @@ def test_streets_in_ade20ks_layout(tmp_path):
         [f'images/training/ADE_train_{n:08d}.jpg' for n in range(1, 6)]
         + [f'annotations/training/ADE_train_{n:08d}.png' for n in range(1, 6)]
         + [f'images/validation/ADE_val_{n:08d}.jpg' for n in (1, 2)]
-        + [f'annotations/validation/ADE_val_{n:08d}.png' for n in (1, 2)])
+        + [f'annotations/validation/ADE_val_{n:08d}.png' for n in (1, 2)]
+    )
     # sorted by city: the first training picture is the first of the first city
     labels = cv2.imread(str(next(root.glob('cityscapes/gtFine/train/eastvale/*000000*labelIds.png'))), -1)
     ids = np.array(Image.open(out / 'annotations/training/ADE_train_00000001.png'))
@@ -112,9 +118,14 @@ def test_blur_spares_labels_and_flat_areas():
         RandomBlur(kernel=4)
 
 
-@pytest.mark.parametrize(('name', 'crop', 'scored'), [('ade20k', (512, 512), (512, 1024)),
-                                                      ('cityscapes', (512, 1024), (1024, 2048)),
-                                                      ('streets_scenes', (128, 128), (128, 256))])
+@pytest.mark.parametrize(
+    ('name', 'crop', 'scored'),
+    [
+        ('ade20k', (512, 512), (512, 1024)),
+        ('cityscapes', (512, 1024), (1024, 2048)),
+        ('streets_scenes', (128, 128), (128, 256)),
+    ],
+)
 def test_data_configs_of_scene_parsing(name, crop, scored, tmp_path_factory):
     root = generate_streets(tmp_path_factory.mktemp('s') / 'streets', source=0, target_train=2, target_val=2)
     write_ade20k(root)

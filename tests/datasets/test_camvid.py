@@ -29,10 +29,27 @@ LOAD = [dict(type='LoadImage'), dict(type='LoadLabels'), dict(type='PackSegInput
 IMAGES = [dict(type='LoadImage'), dict(type='PackSegInputs')]
 NAMES = {'train': ('0001TP_1', '0006R0_2', '0016E5_3'), 'test': ('0001TP_4', 'Seq05VD_5')}
 # the README of the eleven-class form, written out: each of the 19 classes and its own
-MAP = {'road': 'road', 'sidewalk': 'sidewalk', 'building': 'building', 'wall': 'building', 'fence': 'fence',
-       'pole': 'pole', 'traffic light': 'sign', 'traffic sign': 'sign', 'vegetation': 'tree', 'terrain': 'tree',
-       'sky': 'sky', 'person': 'pedestrian', 'rider': 'bicyclist', 'car': 'car', 'truck': 'car', 'bus': 'car',
-       'train': 'car', 'motorcycle': 'bicyclist', 'bicycle': 'bicyclist'}
+MAP = {
+    'road': 'road',
+    'sidewalk': 'sidewalk',
+    'building': 'building',
+    'wall': 'building',
+    'fence': 'fence',
+    'pole': 'pole',
+    'traffic light': 'sign',
+    'traffic sign': 'sign',
+    'vegetation': 'tree',
+    'terrain': 'tree',
+    'sky': 'sky',
+    'person': 'pedestrian',
+    'rider': 'bicyclist',
+    'car': 'car',
+    'truck': 'car',
+    'bus': 'car',
+    'train': 'car',
+    'motorcycle': 'bicyclist',
+    'bicycle': 'bicyclist',
+}
 
 
 @pytest.fixture
@@ -55,8 +72,19 @@ def stems(dataset):
 
 
 def test_the_table_has_eleven_classes_in_the_files_order():
-    assert CAMVID_CLASSES == ('sky', 'building', 'pole', 'road', 'sidewalk', 'tree', 'sign', 'fence', 'car',
-                              'pedestrian', 'bicyclist')
+    assert CAMVID_CLASSES == (
+        'sky',
+        'building',
+        'pole',
+        'road',
+        'sidewalk',
+        'tree',
+        'sign',
+        'fence',
+        'car',
+        'pedestrian',
+        'bicyclist',
+    )
     assert len({tuple(color) for color in CAMVID_PALETTE}) == 11 and CAMVID_PALETTE[3] == [128, 64, 128]
     names = {CLASSES[train_id]: CAMVID_CLASSES[number] for train_id, number in cityscapes_to_camvid().items()}
     assert names == MAP and list(cityscapes_to_camvid()) == list(range(19))
@@ -72,8 +100,10 @@ def test_ids_are_classes_and_void_is_ignored(camvid):
 
 
 def test_sequences_are_day_and_dusk(camvid):
-    for sequences, train, test in ((CAMVID_DAY, ['0006R0_2', '0016E5_3'], ['Seq05VD_5']),
-                                   (CAMVID_DUSK, ['0001TP_1'], ['0001TP_4'])):
+    for sequences, train, test in (
+        (CAMVID_DAY, ['0006R0_2', '0016E5_3'], ['Seq05VD_5']),
+        (CAMVID_DUSK, ['0001TP_1'], ['0001TP_4']),
+    ):
         for split, names in (('train', train), ('test', test)):
             assert stems(CamVidDataset(str(camvid), split, sequences, pipeline=LOAD)) == names
             target = UnlabelledCamVid(str(camvid), split, sequences, pipeline=IMAGES)

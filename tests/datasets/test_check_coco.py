@@ -24,11 +24,17 @@ def coco(tmp_path):
     content = {
         'images': [dict(id=n, file_name=f'{n}.png', width=20, height=10) for n in (1, 2)],
         'annotations': [dict(id=1, image_id=1, category_id=1, bbox=[1, 1, 5, 5], area=25, iscrowd=0)],
-        'categories': [dict(id=1, name='person'), dict(id=2, name='vehicle')]}
+        'categories': [dict(id=1, name='person'), dict(id=2, name='vehicle')],
+    }
     for image in content['images']:
         Image.fromarray(np.zeros((10, 20, 3), np.uint8)).save(tmp_path / 'train' / image['file_name'])
-    dataset = dict(type='CocoDataset', data_root=str(tmp_path), ann_file='annotations/own.json',
-                   data_prefix=dict(img='train/'), metainfo=dict(classes=('person', 'vehicle')))
+    dataset = dict(
+        type='CocoDataset',
+        data_root=str(tmp_path),
+        ann_file='annotations/own.json',
+        data_prefix=dict(img='train/'),
+        metainfo=dict(classes=('person', 'vehicle')),
+    )
 
     def edit(**changes):
         (tmp_path / 'annotations' / 'own.json').write_text(json.dumps({**content, **changes}))
@@ -54,10 +60,12 @@ def test_everything_that_can_be_missing(coco):
     cases = {
         'lacks 1 of the classes of CocoDataset.*metainfo.classes': dict(categories=[dict(id=1, name='person')]),
         'holds 2 pictures and 0 objects': dict(annotations=[]),
-        "1 of the 3 pictures of .*own.json are not in .*train/, the first is sub/3.png": dict(
-            images=edit()['images'] + [dict(id=3, file_name='sub/3.png', width=20, height=10)]),
+        '1 of the 3 pictures of .*own.json are not in .*train/, the first is sub/3.png': dict(
+            images=edit()['images'] + [dict(id=3, file_name='sub/3.png', width=20, height=10)]
+        ),
         '2.png is 20x10, its annotation file says 10x20': dict(
-            images=[edit()['images'][0], dict(id=2, file_name='2.png', width=10, height=20)]),
+            images=[edit()['images'][0], dict(id=2, file_name='2.png', width=10, height=20)]
+        ),
     }
     for message, change in cases.items():
         edit(**change)
@@ -75,11 +83,14 @@ def test_everything_that_can_be_missing(coco):
         check_dataset(dataset)
 
 
-@pytest.mark.parametrize('name, way_out', [
-    ('sw_maskrcnn_coco', r'data/coco/? is missing.*cocodataset.org/#download.*configs/sw_maskrcnn_streets.py'),
-    ('sw_maskrcnn_cityscapes', r'data/cityscapes/? is missing.*cityscapes_instances.py'),
-    ('sw_maskrcnn_streets', r'is missing.*streets_instances.py data/streets_instances$'),
-])
+@pytest.mark.parametrize(
+    'name, way_out',
+    [
+        ('sw_maskrcnn_coco', r'data/coco/? is missing.*cocodataset.org/#download.*configs/sw_maskrcnn_streets.py'),
+        ('sw_maskrcnn_cityscapes', r'data/cityscapes/? is missing.*cityscapes_instances.py'),
+        ('sw_maskrcnn_streets', r'is missing.*streets_instances.py data/streets_instances$'),
+    ],
+)
 def test_configs_say_where_their_data_come_from(name, way_out, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     config = Config.fromfile(f'{CONFIGS}/{name}.py')

@@ -74,7 +74,10 @@ def test_a_table_is_read_back_as_it_was_written(table, tmp_path):
         write_class_table(original, tmp_path / 'again.yaml')
         again = read_class_table(tmp_path / 'again.yaml')
         assert (again.names, again.palette, set(again.ignore)) == (
-            original.names, original.palette, set(original.ignore))
+            original.names,
+            original.palette,
+            set(original.ignore),
+        )
         assert [c.ids for c in again.classes] == [c.ids for c in original.classes]
         assert parse_class_table(again.to_dict()) == again
     assert not list(tmp_path.glob('.*.part'))
@@ -94,48 +97,60 @@ def test_colours_differ_from_each_other_and_from_black():
     assert min(max(color) for color in colors) > 100
 
 
-@pytest.mark.parametrize(('content', 'text'), [
-    ('classes: [', 'cannot be read as YAML'),
-    ('road: 10', 'must have `classes:`'),
-    ('classes: {road: 10}', '1 classes; 2 to'),
-    ('classes: {road: 10, sky: 10}', '10 belongs to road and to sky'),
-    ('classes: {road: 10, sky: 255}\nignore: [255]', '255 belongs to sky and to ignore'),
-    ('classes:\n  road: 10\n  sky: 2\n  road: 3', r"line 4: 'road' is named a second time \(first in line 2\)"),
-    ('classes: {road: 1, sky: 2}\nclasses: {a: 1, b: 2}', "line 2: 'classes' is named a second time"),
-    ('classes: [{name: a, ids: 1}, {name: a, ids: 2}]', r'two classes are called a; several ids make one'),
-    ('classes: {road: 010, sky: 2}', "line 1: '010' is a number that YAML reads as 8; write it as 10 or 8"),
-    ('classes: {road: 1:30, sky: 2}', "'1:30' is a number that YAML reads as 90"),
-    ('classes: {road: 1_0, sky: 2}', "'1_0' is a number that YAML reads as 10"),
-    ('classes: road: 10 sky: 2', 'line 1: .*Have line breaks been lost'),
-    ('classes:\n  road:10\n  sky:2', 'with a blank behind the colon'),
-    ('classes:\n\troad: 10', 'not by tabs'),
-    ('classes: {road: yes, sky: 2}', "class road: 'yes' is no id"),
-    ('classes: {road: "10", sky: 2}', "class road: '10' is no id; ids are whole numbers, written without quotes"),
-    ('classes: {[1]: 10, sky: 2}', 'line 1: a name is a text'),
-    ('classes: {road: 1}', 'give what is not road a class, too'),
-    ('classes: {road: 1, sky: 2}\nunknown: maybe', "unknown: 'maybe'; valid are error, ignore"),
-    ('classes: {road: ten, sky: 2}', "class road: 'ten' is no id"),
-    ('classes: {road: {id: 10}, sky: 2}', "class road: unknown entry 'id'"),
-    ('classes: {road: {color: [1, 2]}, sky: 2}', r'class road: \[1, 2\] is no colour'),
-    ('classes: {road: {}, sky: 2}', 'class road has neither ids nor a color'),
-    ('classes: {road: 1, sky: 2}\nignored: 0', "unknown entry 'ignored'"),
-])
+@pytest.mark.parametrize(
+    ('content', 'text'),
+    [
+        ('classes: [', 'cannot be read as YAML'),
+        ('road: 10', 'must have `classes:`'),
+        ('classes: {road: 10}', '1 classes; 2 to'),
+        ('classes: {road: 10, sky: 10}', '10 belongs to road and to sky'),
+        ('classes: {road: 10, sky: 255}\nignore: [255]', '255 belongs to sky and to ignore'),
+        ('classes:\n  road: 10\n  sky: 2\n  road: 3', r"line 4: 'road' is named a second time \(first in line 2\)"),
+        ('classes: {road: 1, sky: 2}\nclasses: {a: 1, b: 2}', "line 2: 'classes' is named a second time"),
+        ('classes: [{name: a, ids: 1}, {name: a, ids: 2}]', r'two classes are called a; several ids make one'),
+        ('classes: {road: 010, sky: 2}', "line 1: '010' is a number that YAML reads as 8; write it as 10 or 8"),
+        ('classes: {road: 1:30, sky: 2}', "'1:30' is a number that YAML reads as 90"),
+        ('classes: {road: 1_0, sky: 2}', "'1_0' is a number that YAML reads as 10"),
+        ('classes: road: 10 sky: 2', 'line 1: .*Have line breaks been lost'),
+        ('classes:\n  road:10\n  sky:2', 'with a blank behind the colon'),
+        ('classes:\n\troad: 10', 'not by tabs'),
+        ('classes: {road: yes, sky: 2}', "class road: 'yes' is no id"),
+        ('classes: {road: "10", sky: 2}', "class road: '10' is no id; ids are whole numbers, written without quotes"),
+        ('classes: {[1]: 10, sky: 2}', 'line 1: a name is a text'),
+        ('classes: {road: 1}', 'give what is not road a class, too'),
+        ('classes: {road: 1, sky: 2}\nunknown: maybe', "unknown: 'maybe'; valid are error, ignore"),
+        ('classes: {road: ten, sky: 2}', "class road: 'ten' is no id"),
+        ('classes: {road: {id: 10}, sky: 2}', "class road: unknown entry 'id'"),
+        ('classes: {road: {color: [1, 2]}, sky: 2}', r'class road: \[1, 2\] is no colour'),
+        ('classes: {road: {}, sky: 2}', 'class road has neither ids nor a color'),
+        ('classes: {road: 1, sky: 2}\nignored: 0', "unknown entry 'ignored'"),
+    ],
+)
 def test_a_mistake_in_a_table_is_named(tmp_path, content, text):
     (tmp_path / 'c.yaml').write_text(content)
     with pytest.raises(DatasetError, match=text):
         read_class_table(tmp_path / 'c.yaml')
 
 
-@pytest.mark.parametrize('text', [
-    'classes: {no: 10, on: 2, 3: 4, 2020-01-01: 5, null: 6, "": 7}', '\ufeffclasses: {a: 1, b: 2}',
-    'classes: [yes, no]', '{"classes": {"a": 0x0a, "b": 2}}'])
+@pytest.mark.parametrize(
+    'text',
+    [
+        'classes: {no: 10, on: 2, 3: 4, 2020-01-01: 5, null: 6, "": 7}',
+        '\ufeffclasses: {a: 1, b: 2}',
+        'classes: [yes, no]',
+        '{"classes": {"a": 0x0a, "b": 2}}',
+    ],
+)
 def test_names_are_texts_however_yaml_would_read_them(tmp_path, text):
     (tmp_path / 'c.yaml').write_text(text.replace(', "": 7', ''), encoding='utf-8')
     table = read_class_table(tmp_path / 'c.yaml')
-    expected = {'classes: {no': [('no', 10), ('on', 2), ('3', 4), ('2020-01-01', 5), ('null', 6)],
-                '\ufeffclasses:': [('a', 1), ('b', 2)], 'classes: [yes': [('yes', 0), ('no', 1)],
-                '{"classes": {': [('a', 10), ('b', 2)]}
-    (rows, ) = [rows for start, rows in expected.items() if text.startswith(start)]
+    expected = {
+        'classes: {no': [('no', 10), ('on', 2), ('3', 4), ('2020-01-01', 5), ('null', 6)],
+        '\ufeffclasses:': [('a', 1), ('b', 2)],
+        'classes: [yes': [('yes', 0), ('no', 1)],
+        '{"classes": {': [('a', 10), ('b', 2)],
+    }
+    (rows,) = [rows for start, rows in expected.items() if text.startswith(start)]
     assert [(c.name, *c.ids) for c in table.classes] == rows
 
 

@@ -37,6 +37,7 @@ def test_digits_are_scikit_learns():
 
 def test_digits_without_scikit_learn(monkeypatch):
     import sys
+
     monkeypatch.setitem(sys.modules, 'sklearn.datasets', None)
     with pytest.raises(DatasetError, match='pip install scikit-learn'):
         Digits(split='train')
@@ -85,8 +86,9 @@ def test_both_layouts_of_imagenet(tmp_path):
             picture(tmp_path / 'val' / f'val_{label}{index}.png')
             picture(tmp_path / 'sorted' / name / f'val_{label}{index}.png')
     (tmp_path / 'meta').mkdir()
-    (tmp_path / 'meta' / 'val.txt').write_text(''.join(f'val_{label}{i}.png {label}\n' for label in (0, 1)
-                                                       for i in range(3)))
+    (tmp_path / 'meta' / 'val.txt').write_text(
+        ''.join(f'val_{label}{i}.png {label}\n' for label in (0, 1) for i in range(3))
+    )
     (tmp_path / 'train' / 'n01' / 'notes.txt').write_text('no picture')
     train = ImageFolders(str(tmp_path), 'train', num_classes=2)
     assert [sample['gt_label'] for sample in map(train.get_data_info, range(6))] == [0, 0, 0, 1, 1, 1]
@@ -159,8 +161,11 @@ def streets(tmp_path_factory):
 
 
 def test_things_of_both_domains(streets):
-    parts = {(domain, split): StreetCrops(str(streets), domain, split, smallest=6, per_class=None)
-             for domain in ('source', 'target') for split in ('train', 'test')}
+    parts = {
+        (domain, split): StreetCrops(str(streets), domain, split, smallest=6, per_class=None)
+        for domain in ('source', 'target')
+        for split in ('train', 'test')
+    }
     assert all(len(part) for part in parts.values())
     sample = parts['source', 'train'][0]
     assert sample['img'].shape == (32, 32, 3) and 0 <= sample['gt_label'] < len(THINGS)
@@ -179,6 +184,7 @@ def test_things_of_both_domains(streets):
 
 def test_every_scope_finds_them():
     import mmpretrain.datasets  # noqa: F401
+
     pytest.importorskip('sklearn')
     with DefaultScope.overwrite_default_scope('mmpretrain'):
         config = dict(type='Digits', split='test', pipeline=[dict(type='PackInputs')])

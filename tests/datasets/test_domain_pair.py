@@ -71,7 +71,7 @@ def test_each_side_is_seen_once_an_epoch_in_changing_order(pair):
     assert len(data) == 7
     for side, length in (('source', 7), ('target', 5)):
         seen = [data[Position(p, 0)][side]['data_samples'].img_path for p in range(3 * length)]
-        epochs = [seen[i:i + length] for i in range(0, 3 * length, length)]
+        epochs = [seen[i : i + length] for i in range(0, 3 * length, length)]
         assert all(len(set(epoch)) == length for epoch in epochs)
         assert epochs[0] != epochs[1] != epochs[2]
 
@@ -104,7 +104,7 @@ def test_skipping_equals_draining(pair, workers):
 def test_skipping_loads_nothing(pair, monkeypatch):
     loader = build(pair)
     monkeypatch.setattr(DomainPair, '__getitem__', lambda self, p: pytest.fail(f'position {p} was loaded'))
-    _InfiniteDataloaderIterator(loader).skip_iter(10 ** 9)
+    _InfiniteDataloaderIterator(loader).skip_iter(10**9)
     with pytest.raises(ValueError, match='-1'):
         loader.sampler.skip(-1)
 

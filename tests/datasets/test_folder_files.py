@@ -40,10 +40,16 @@ def test_hidden_files_and_what_systems_leave_behind_are_left_out(tmp_path):
     assert listing.note() == 'left out: 3 hidden, 1 without an ending, 1 .txt'
 
 
-@pytest.mark.parametrize(('name', 'text'), [
-    ('a.mp4', r'is a video, where a folder of images is asked for.*ffmpeg -i'), ('a.zip', 'is an archive.*unpack it'),
-    ('a.png', 'is a file, where a folder of images is asked for: give the folder that it is in'),
-    ('nowhere', 'is missing: it must hold the images'), ('link', 'is missing: it is a link to gone, which is not')])
+@pytest.mark.parametrize(
+    ('name', 'text'),
+    [
+        ('a.mp4', r'is a video, where a folder of images is asked for.*ffmpeg -i'),
+        ('a.zip', 'is an archive.*unpack it'),
+        ('a.png', 'is a file, where a folder of images is asked for: give the folder that it is in'),
+        ('nowhere', 'is missing: it must hold the images'),
+        ('link', 'is missing: it is a link to gone, which is not'),
+    ],
+)
 def test_what_is_no_folder_is_named(tmp_path, name, text):
     if '.' in name:
         (tmp_path / name).write_bytes(b'x')
@@ -67,5 +73,7 @@ def test_files_that_are_not_read_are_named_with_the_way(tmp_path):
 def test_images_are_left_out_by_name_with_or_without_ending(tmp_path):
     touch(tmp_path / 'a/1.png', tmp_path / 'a/1.jpg', tmp_path / '2.png', tmp_path / '3.tif')
     dataset = UnlabelledImages(str(tmp_path), leave_out=['a/1.png', '2'])
-    assert [dataset.get_data_info(i)['img_path'][len(str(tmp_path)) + 1:] for i in range(len(dataset))] == [
-        '3.tif', 'a/1.jpg']
+    assert [dataset.get_data_info(i)['img_path'][len(str(tmp_path)) + 1 :] for i in range(len(dataset))] == [
+        '3.tif',
+        'a/1.jpg',
+    ]

@@ -12,8 +12,16 @@ from sw_mmseg.datasets.image_file import read_image, white_of
 
 RAMP = np.arange(48, dtype=np.uint8).reshape(4, 4, 3)  # RGB
 GREY = np.arange(16, dtype=np.uint8).reshape(4, 4)
-TURNS = {1: RAMP, 2: RAMP[:, ::-1], 3: RAMP[::-1, ::-1], 4: RAMP[::-1], 5: RAMP.transpose(1, 0, 2),
-         6: np.rot90(RAMP, -1), 7: RAMP[::-1, ::-1].transpose(1, 0, 2), 8: np.rot90(RAMP, 1)}
+TURNS = {
+    1: RAMP,
+    2: RAMP[:, ::-1],
+    3: RAMP[::-1, ::-1],
+    4: RAMP[::-1],
+    5: RAMP.transpose(1, 0, 2),
+    6: np.rot90(RAMP, -1),
+    7: RAMP[::-1, ::-1].transpose(1, 0, 2),
+    8: np.rot90(RAMP, 1),
+}
 
 
 def rgb(path, **options):
@@ -59,16 +67,16 @@ def test_a_mark_behind_the_pixels_of_a_png_counts(tmp_path):
     Image.fromarray(RAMP).save(tmp_path / 'a.png', exif=mark)
     data = (tmp_path / 'a.png').read_bytes()
     start = data.index(b'eXIf') - 4
-    length = int.from_bytes(data[start:start + 4], 'big') + 12
-    moved = data[:start] + data[start + length:-12] + data[start:start + length] + data[-12:]
+    length = int.from_bytes(data[start : start + 4], 'big') + 12
+    moved = data[:start] + data[start + length : -12] + data[start : start + length] + data[-12:]
     (tmp_path / 'b.png').write_bytes(moved)
     np.testing.assert_array_equal(rgb(tmp_path / 'b.png'), TURNS[3])
 
 
 def deep(bits):
     """Values of so many bits whose largest is there, and what 8 bits make of them."""
-    values = np.linspace(0, 2 ** bits - 1, 16).round().astype(np.uint16).reshape(4, 4)
-    return values, (values * (255 / (2 ** bits - 1))).round().astype(np.uint8)
+    values = np.linspace(0, 2**bits - 1, 16).round().astype(np.uint16).reshape(4, 4)
+    return values, (values * (255 / (2**bits - 1))).round().astype(np.uint8)
 
 
 @pytest.mark.parametrize('bits', [10, 12, 14, 16])
@@ -78,9 +86,9 @@ def test_deep_images_are_scaled_by_what_they_hold(tmp_path, bits, ending):
     cv2.imwrite(str(tmp_path / f'a.{ending}'), values)
     image = read_image(str(tmp_path / f'a.{ending}'))
     np.testing.assert_array_equal(image.pixels, grey_rgb(expected))
-    assert image.peak == 2 ** bits - 1 and f'{2 ** bits - 1} is taken for white' in image.notes[0]
+    assert image.peak == 2**bits - 1 and f'{2**bits - 1} is taken for white' in image.notes[0]
     cv2.imwrite(str(tmp_path / f'c.{ending.replace("pgm", "ppm")}'), np.dstack([values, values // 2, values * 0]))
-    expected = np.dstack([(part * (255 / (2 ** bits - 1))).round() for part in (values * 0, values // 2, values)])
+    expected = np.dstack([(part * (255 / (2**bits - 1))).round() for part in (values * 0, values // 2, values)])
     np.testing.assert_array_equal(rgb(tmp_path / f'c.{ending.replace("pgm", "ppm")}'), expected)
 
 
@@ -93,19 +101,29 @@ def test_white_may_be_told(tmp_path):
         white_of(70000)
 
 
-@pytest.mark.parametrize(('dtype', 'values', 'expected'), [
-    (np.float32, [0, .5, 1], [0, 128, 255]), (np.float64, [0, 100, 200], [0, 100, 200]),
-    (np.float16, [0, .25, 1], [0, 64, 255]), (np.int32, [0, 2048, 4095], [0, 128, 255]),
-    (np.uint64, [0, 100, 255], [0, 100, 255])])
+@pytest.mark.parametrize(
+    ('dtype', 'values', 'expected'),
+    [
+        (np.float32, [0, 0.5, 1], [0, 128, 255]),
+        (np.float64, [0, 100, 200], [0, 100, 200]),
+        (np.float16, [0, 0.25, 1], [0, 64, 255]),
+        (np.int32, [0, 2048, 4095], [0, 128, 255]),
+        (np.uint64, [0, 100, 255], [0, 100, 255]),
+    ],
+)
 def test_floating_point_and_wide_whole_numbers_are_images_too(tmp_path, dtype, values, expected):
     tifffile.imwrite(tmp_path / 'a.tif', np.tile(np.array(values, dtype), (4, 1)))
     np.testing.assert_array_equal(rgb(tmp_path / 'a.tif'), grey_rgb(np.tile(expected, (4, 1))))
 
 
-@pytest.mark.parametrize(('values', 'text'), [
-    (np.full((4, 4), -1, np.int16), 'negative values, down to -1'),
-    (np.full((4, 4), np.nan, np.float32), 'no numbers'),
-    (np.full((4, 4), 1e6, np.float32), r'up to 1e\+06: what is white')])
+@pytest.mark.parametrize(
+    ('values', 'text'),
+    [
+        (np.full((4, 4), -1, np.int16), 'negative values, down to -1'),
+        (np.full((4, 4), np.nan, np.float32), 'no numbers'),
+        (np.full((4, 4), 1e6, np.float32), r'up to 1e\+06: what is white'),
+    ],
+)
 def test_values_without_black_or_white_are_refused(tmp_path, values, text):
     tifffile.imwrite(tmp_path / 'a.tif', values)
     with pytest.raises(DatasetError, match=rf'a\.tif.*{text}'):
@@ -118,8 +136,9 @@ def test_values_without_black_or_white_are_refused(tmp_path, values, text):
 def test_bands_are_used_as_told_or_refused(tmp_path, count, planes, dtype):
     bands = np.stack([np.full((20, 30), 10 * band + 5) for band in range(count)], -1).astype(dtype)
     path = tmp_path / 'a.tif'
-    tifffile.imwrite(path, bands if planes == 'contig' else np.moveaxis(bands, -1, 0), photometric='minisblack',
-                     planarconfig=planes)
+    tifffile.imwrite(
+        path, bands if planes == 'contig' else np.moveaxis(bands, -1, 0), photometric='minisblack', planarconfig=planes
+    )
     with pytest.raises(DatasetError, match=rf'a\.tif is a TIFF with {count} bands of .*LoadImage\(bands='):
         read_image(str(path))
     chosen = (1, 0, 1) if count == 2 else (3, 1, 0)
@@ -157,7 +176,8 @@ def test_palettes_are_shown_in_their_colours(tmp_path):
     for ending in ('png', 'gif', 'tif', 'bmp'):
         picture.save(tmp_path / f'a.{ending}')
         np.testing.assert_array_equal(
-            rgb(tmp_path / f'a.{ending}'), np.array([[10, 20, 30], [40, 50, 60], [70, 80, 90]])[GREY % 3])
+            rgb(tmp_path / f'a.{ending}'), np.array([[10, 20, 30], [40, 50, 60], [70, 80, 90]])[GREY % 3]
+        )
 
 
 def test_pages_are_refused_and_overviews_are_not(tmp_path):
@@ -189,8 +209,9 @@ def test_large_files_are_read_and_pillows_limits_come_back(tmp_path, monkeypatch
         read_image(str(tmp_path / 'a.png'))
 
 
-@pytest.mark.parametrize(('content', 'text'), [(b'', 'the file is empty'), (b'junk junk', 'no image format'),
-                                               (None, 'is missing')])
+@pytest.mark.parametrize(
+    ('content', 'text'), [(b'', 'the file is empty'), (b'junk junk', 'no image format'), (None, 'is missing')]
+)
 def test_what_is_no_image_is_named(tmp_path, content, text):
     if content is not None:
         (tmp_path / 'a.png').write_bytes(content)
@@ -200,6 +221,7 @@ def test_what_is_no_image_is_named(tmp_path, content, text):
 
 def test_decisions_are_logged_once(tmp_path, monkeypatch):
     from sw_mmseg.datasets import once
+
     said = []
     monkeypatch.setattr(once, 'print_log', lambda text, **_: said.append(text))
     once.forget()
@@ -216,6 +238,11 @@ def test_bands_one_after_the_other_and_compressions(tmp_path, planes, compressio
     if compression == 'tiff_lzw' or compression == 'packbits':
         Image.fromarray(RAMP).save(path, compression=compression)
     else:
-        tifffile.imwrite(path, RAMP if planes == 'contig' else np.moveaxis(RAMP, -1, 0), photometric='rgb',
-                         planarconfig=planes, compression=compression)
+        tifffile.imwrite(
+            path,
+            RAMP if planes == 'contig' else np.moveaxis(RAMP, -1, 0),
+            photometric='rgb',
+            planarconfig=planes,
+            compression=compression,
+        )
     np.testing.assert_array_equal(rgb(path), RAMP)

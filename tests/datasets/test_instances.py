@@ -41,7 +41,7 @@ def test_a_map_by_hand():
     assert sorted(a['area'] for a in vehicles) == [1, 2, 4, 6]  # the caravan is one of them
     assert annotate(np.full((4, 4), ID['sky'], np.uint16)) == []
     with pytest.raises(ValueError, match=r"\['sky'\] have no instances; those that have: person, rider, car"):
-        annotate(ids, {'above': ('sky', )})
+        annotate(ids, {'above': ('sky',)})
 
 
 @pytest.fixture(scope='module')
@@ -61,9 +61,13 @@ def test_streets_have_the_instances_of_their_labels(streets):
         for image in coco.loadImgs(coco.getImgIds()):
             path = Path(root) / image['file_name']
             assert Image.open(path).size == SIZE == (image['width'], image['height'])
-            labels = np.array(Image.open(
-                root / 'gta5/labels' / path.name if part.startswith('game') else
-                str(path).replace('leftImg8bit', 'gtFine', 1).replace('leftImg8bit', 'gtFine_labelIds')))
+            labels = np.array(
+                Image.open(
+                    root / 'gta5/labels' / path.name
+                    if part.startswith('game')
+                    else str(path).replace('leftImg8bit', 'gtFine', 1).replace('leftImg8bit', 'gtFine_labelIds')
+                )
+            )
             covered = np.zeros_like(labels)
             for annotation in coco.loadAnns(coco.getAnnIds(imgIds=image['id'])):
                 mask, rle = coco.annToMask(annotation), coco.annToRLE(annotation)
@@ -89,8 +93,9 @@ def test_instances_are_those_of_the_pictures_instance_maps(streets):
         sample = draw_sample(VARIANTS['varied'][1], SIZE, 0, 'target_val', index)
         expected = annotate(sample.instances, GROUPS, 8)
         annotations = [a for a in content['annotations'] if a['image_id'] == image['id']]
-        assert [{key: value for key, value in a.items() if key not in ('id', 'image_id')}
-                for a in annotations] == expected
+        assert [
+            {key: value for key, value in a.items() if key not in ('id', 'image_id')} for a in annotations
+        ] == expected
     assert len({a['id'] for a in content['annotations']}) == len(content['annotations'])
     assert [c['name'] for c in content['categories']] == ['person', 'vehicle']
 
@@ -98,11 +103,20 @@ def test_instances_are_those_of_the_pictures_instance_maps(streets):
 def test_perfect_detections_score_one_hundred(streets):
     """Crowds do not count against what finds every object: pycocotools' AP of the truth is 1, also with their boxes."""
     from pycocotools.cocoeval import COCOeval
+
     coco = COCO(streets[1]['groups_game_train'])
     truth = coco.loadAnns(coco.getAnnIds())
     for kind in ('bbox', 'segm'):
-        results = [dict(image_id=a['image_id'], category_id=a['category_id'], score=0.9, bbox=a['bbox'],
-                        segmentation=a['segmentation']) for a in truth]
+        results = [
+            dict(
+                image_id=a['image_id'],
+                category_id=a['category_id'],
+                score=0.9,
+                bbox=a['bbox'],
+                segmentation=a['segmentation'],
+            )
+            for a in truth
+        ]
         evaluation = COCOeval(coco, coco.loadRes(results), kind)
         evaluation.evaluate()
         evaluation.accumulate()
@@ -123,5 +137,3 @@ def test_what_is_no_streets_set_says_how_to_make_one(tmp_path, streets):
     (tmp_path / 'old' / 'manifest.json').write_text(json.dumps(manifest))
     with pytest.raises(DatasetError, match='00001.png is missing'):
         write_instances(tmp_path / 'old', game_val=1)
-
-

@@ -44,8 +44,10 @@ def test_a_gif_means_its_greys_and_not_their_numbers(tmp_path):
     np.testing.assert_array_equal(label.values, COLOURS[IDS % 3])
 
 
-@pytest.mark.parametrize('dtype', [np.int8, np.int16, np.int32, np.int64, np.uint16, np.uint32, np.uint64, np.float16,
-                                   np.float32, np.float64, bool])
+@pytest.mark.parametrize(
+    'dtype',
+    [np.int8, np.int16, np.int32, np.int64, np.uint16, np.uint32, np.uint64, np.float16, np.float32, np.float64, bool],
+)
 @pytest.mark.parametrize('ending', ['tif', 'npy'])
 def test_every_number_type_of_ids(tmp_path, dtype, ending):
     signed = np.issubdtype(dtype, np.signedinteger) or np.issubdtype(dtype, np.floating)
@@ -59,7 +61,7 @@ def test_every_number_type_of_ids(tmp_path, dtype, ending):
 
 @pytest.mark.parametrize('bits', [1, 2, 4])
 def test_few_bits_are_not_spread(tmp_path, bits):
-    ids = (np.arange(16) % 2 ** bits).astype(np.uint8).reshape(4, 4)
+    ids = (np.arange(16) % 2**bits).astype(np.uint8).reshape(4, 4)
     picture = Image.fromarray(ids.astype(bool)) if bits == 1 else Image.fromarray(ids)
     picture.save(tmp_path / 'a.png', bits=bits)
     assert (tmp_path / 'a.png').read_bytes()[24] == bits
@@ -84,8 +86,10 @@ def test_sixteen_bits_in_colours_are_class_and_object(tmp_path):
     np.testing.assert_array_equal(read(tmp_path / 'd.png').values, classes + 300)
 
 
-@pytest.mark.parametrize(('name', 'options'), [
-    ('a.jpg', {}), ('a.webp', {'quality': 90}), ('a.tif', {'compression': 'jpeg'}), ('a.jp2', {}), ('a.png', 'JPEG')])
+@pytest.mark.parametrize(
+    ('name', 'options'),
+    [('a.jpg', {}), ('a.webp', {'quality': 90}), ('a.tif', {'compression': 'jpeg'}), ('a.jp2', {}), ('a.png', 'JPEG')],
+)
 def test_what_smears_ids_is_refused(tmp_path, name, options):
     picture = Image.fromarray(COLOURS[np.random.default_rng(0).integers(0, 3, (32, 32))])
     picture.save(tmp_path / name, **(options if isinstance(options, dict) else {'format': options}))
@@ -112,16 +116,23 @@ def test_transparency_is_left_out_where_it_hides_nothing(tmp_path):
         read(tmp_path / 'alone.png')
 
 
-@pytest.mark.parametrize(('write', 'text'), [
-    (lambda p: np.save(f'{p}.npy', np.full((2, 2), .5)), 'fractions, such as 0.5'),
-    (lambda p: np.save(f'{p}.npy', np.zeros((2, 3, 4, 5))), r'shape \(2, 3, 4, 5\)'),
-    (lambda p: np.save(f'{p}.npy', np.array([{}])), 'cannot be read'),
-    (lambda p: np.savez(f'{p}.npz', a=IDS, b=IDS), '2 arrays'),
-    (lambda p: tifffile.imwrite(f'{p}.tif', np.zeros((20, 30, 5), np.uint8), planarconfig='contig',
-                                photometric='minisblack'), '5 bands.*gdal_translate -b 1'),
-    (lambda p: tifffile.imwrite(f'{p}.tif', np.zeros((3, 20, 30), np.uint8), photometric='minisblack'), '3 pages'),
-    (lambda p: open(f'{p}.png', 'wb').close(), 'the file is empty'),
-])
+@pytest.mark.parametrize(
+    ('write', 'text'),
+    [
+        (lambda p: np.save(f'{p}.npy', np.full((2, 2), 0.5)), 'fractions, such as 0.5'),
+        (lambda p: np.save(f'{p}.npy', np.zeros((2, 3, 4, 5))), r'shape \(2, 3, 4, 5\)'),
+        (lambda p: np.save(f'{p}.npy', np.array([{}])), 'cannot be read'),
+        (lambda p: np.savez(f'{p}.npz', a=IDS, b=IDS), '2 arrays'),
+        (
+            lambda p: tifffile.imwrite(
+                f'{p}.tif', np.zeros((20, 30, 5), np.uint8), planarconfig='contig', photometric='minisblack'
+            ),
+            '5 bands.*gdal_translate -b 1',
+        ),
+        (lambda p: tifffile.imwrite(f'{p}.tif', np.zeros((3, 20, 30), np.uint8), photometric='minisblack'), '3 pages'),
+        (lambda p: open(f'{p}.png', 'wb').close(), 'the file is empty'),
+    ],
+)
 def test_what_holds_no_ids_is_named_as_what_it_is(tmp_path, write, text):
     write(tmp_path / 'a')
     path = next(tmp_path.iterdir())
@@ -178,8 +189,15 @@ def test_labels_follow_their_own_mark_or_that_of_their_image(tmp_path, turn):
     table = parse_class_table({'classes': {f'c{i}': i for i in range(24)}})
 
     def load(name, frame=None):
-        sample = LoadImage()({'img_path': str(tmp_path / 'image.png'), 'label_frame': frame, 'label_ids': table,
-                              'seg_map_path': str(tmp_path / f'{name}.png'), 'seg_fields': []})
+        sample = LoadImage()(
+            {
+                'img_path': str(tmp_path / 'image.png'),
+                'label_frame': frame,
+                'label_ids': table,
+                'seg_map_path': str(tmp_path / f'{name}.png'),
+                'seg_fields': [],
+            }
+        )
         return LoadLabels()(sample)['gt_seg_map']
 
     np.testing.assert_array_equal(load('marked'), shown)

@@ -116,9 +116,13 @@ def test_labels_of_turned_images_are_brought_into_their_frame(tmp_path, turn, fr
     Image.fromarray(labels if frame == 'stored' else shown).save(tmp_path / 'labels/i.png')
     tally = scan([('i', str(tmp_path / 'images/i.png'), str(tmp_path / 'labels/i.png'))])
     assert (tally.faults, tally.frame) == ({}, frame) and 'turned by EXIF' in tally.notes[0]
-    dataset = LabelledImages(str(tmp_path / 'images'), str(tmp_path / 'labels'),
-                             {'classes': dict(zip('abc', range(3)))}, label_frame=tally.frame,
-                             pipeline=[dict(type='LoadImage'), dict(type='LoadLabels')])
+    dataset = LabelledImages(
+        str(tmp_path / 'images'),
+        str(tmp_path / 'labels'),
+        {'classes': dict(zip('abc', range(3)))},
+        label_frame=tally.frame,
+        pipeline=[dict(type='LoadImage'), dict(type='LoadLabels')],
+    )
     np.testing.assert_array_equal(dataset[0]['gt_seg_map'], shown)
     assert dataset[0]['img'].shape[:2] == shown.shape
 

@@ -39,16 +39,21 @@ def folders(root):
     return dict(images=str(root / 'images'), labels=str(root / 'labels'))
 
 
-@pytest.mark.parametrize(('images', 'labels', 'expected'), [
-    (['a/1', 'a/2'], ['a/1', 'a/2'], ('', '')),
-    (['c/c_01_000019_leftImg8bit', 'c/c_02_000019_leftImg8bit'],
-     [f'c/c_0{n}_000019_gtFine_{kind}' for n in (1, 2) for kind in ('color', 'instanceIds', 'labelIds')],
-     ('_leftImg8bit', '_gtFine_labelIds')),
-    (['1_image', '2_image'], ['1_label', '2_label'], ('_image', '_label')),
-    (['x.1', 'x.2'], ['x.1.mask', 'x.2.mask', 'y.mask'], ('', '.mask')),
-    (['img_1', 'img_10'], ['img_1_seg', 'img_10_seg'], ('', '_seg')),
-    (['a', 'a_b'], ['a_m', 'a_b_m'], ('', '_m')),
-])
+@pytest.mark.parametrize(
+    ('images', 'labels', 'expected'),
+    [
+        (['a/1', 'a/2'], ['a/1', 'a/2'], ('', '')),
+        (
+            ['c/c_01_000019_leftImg8bit', 'c/c_02_000019_leftImg8bit'],
+            [f'c/c_0{n}_000019_gtFine_{kind}' for n in (1, 2) for kind in ('color', 'instanceIds', 'labelIds')],
+            ('_leftImg8bit', '_gtFine_labelIds'),
+        ),
+        (['1_image', '2_image'], ['1_label', '2_label'], ('_image', '_label')),
+        (['x.1', 'x.2'], ['x.1.mask', 'x.2.mask', 'y.mask'], ('', '.mask')),
+        (['img_1', 'img_10'], ['img_1_seg', 'img_10_seg'], ('', '_seg')),
+        (['a', 'a_b'], ['a_m', 'a_b_m'], ('', '_m')),
+    ],
+)
 def test_suffixes_are_found(images, labels, expected):
     assert find_suffixes(images, labels) == expected
 
@@ -65,10 +70,17 @@ def test_pairs_are_found_below_folders(photos):
     (photos / 'images/.thumbs').mkdir()
     (photos / 'images/.thumbs/0_photo.jpg').write_bytes(b'')
     pairs = find_pairs(**folders(photos))
-    assert [name for name, _, _ in pairs.samples] == ['monday/0_photo', 'monday/2_photo', 'monday/4_photo',
-                                                      'tuesday/late/1_photo', 'tuesday/late/3_photo']
-    assert all(image.replace('images', 'labels').replace('photo.JPG', 'label.png') == label
-               for _, image, label in pairs.samples)
+    assert [name for name, _, _ in pairs.samples] == [
+        'monday/0_photo',
+        'monday/2_photo',
+        'monday/4_photo',
+        'tuesday/late/1_photo',
+        'tuesday/late/3_photo',
+    ]
+    assert all(
+        image.replace('images', 'labels').replace('photo.JPG', 'label.png') == label
+        for _, image, label in pairs.samples
+    )
     assert (pairs.without_label, pairs.without_image) == (('monday/8_photo',), ('monday/9_label',))
 
 
@@ -100,6 +112,7 @@ def test_some_images_are_kept_apart_or_left_out(photos):
     def names(**options):
         dataset = LabelledImages(**folders(photos), classes=CLASSES, **options)
         return [dataset.get_data_info(i)['img_path'][-11:] for i in range(len(dataset))]
+
     whole = names()
     test_names, train_names = names(hold_out=3, held_out=True), names(hold_out=3)
     assert test_names == [whole[1], whole[4]] and sorted(test_names + train_names) == sorted(whole)
@@ -123,8 +136,13 @@ def test_rare_classes_are_counted_in_such_labels(photos):
 def test_a_pair_of_domains_has_the_users_classes(photos):
     pair = DomainPair(
         dict(type='LabelledImages', **folders(photos), classes=CLASSES, pipeline=PIPELINE),
-        dict(type='UnlabelledImages', data_root=str(photos / 'images'), leave_out=['tuesday/late/1_photo'],
-             pipeline=[dict(type='LoadImage'), dict(type='PackSegInputs')]))
+        dict(
+            type='UnlabelledImages',
+            data_root=str(photos / 'images'),
+            leave_out=['tuesday/late/1_photo'],
+            pipeline=[dict(type='LoadImage'), dict(type='PackSegInputs')],
+        ),
+    )
     pair.follow(0)
     assert pair.metainfo['classes'] == ('road', 'sky') and len(pair.target) == 4
     assert 'gt_sem_seg' in pair[0]['source']['data_samples'] and 'gt_sem_seg' not in pair[0]['target']['data_samples']
@@ -144,7 +162,7 @@ def test_a_scan_names_every_faulty_file(photos):
     images, labels = photos / 'images', photos / 'labels'
     (images / 'monday/0_photo.JPG').write_bytes(b'')
     whole = (labels / 'monday/2_label.png').read_bytes()
-    (labels / 'monday/2_label.png').write_bytes(whole[:len(whole) // 2])
+    (labels / 'monday/2_label.png').write_bytes(whole[: len(whole) // 2])
     Image.new('L', (5, 4)).save(labels / 'monday/4_label.png')
     samples = find_pairs(**folders(photos)).samples
     for decode in (None, 1):  # heads alone show what is empty and what differs in size
@@ -170,6 +188,8 @@ def test_colour_labels_are_counted_by_colour(tmp_path):
 
 def test_a_scan_of_unlabelled_images_reports_progress(photos):
     told = []
-    tally = scan([(str(n), str(p), None) for n, p in enumerate(sorted((photos / 'images').rglob('*.JPG')))],
-                 progress=lambda *pair: told.append(pair))
+    tally = scan(
+        [(str(n), str(p), None) for n, p in enumerate(sorted((photos / 'images').rglob('*.JPG')))],
+        progress=lambda *pair: told.append(pair),
+    )
     assert tally.sizes[3, 4] == 5 and not tally.pixels and told == [(n, 5) for n in range(1, 6)]

@@ -37,8 +37,10 @@ def test_a_file_without_ids_is_named(tmp_path, mode):
         load(tmp_path / 'label.png')
 
 
-@pytest.mark.parametrize(('ids', 'bad', 'hint'), [('raw', 255, 'label_ids="train"'), ('raw', 35, 'raw ids 0 to 34'),
-                                                  ('train', 34, 'label_ids="raw"')])
+@pytest.mark.parametrize(
+    ('ids', 'bad', 'hint'),
+    [('raw', 255, 'label_ids="train"'), ('raw', 35, 'raw ids 0 to 34'), ('train', 34, 'label_ids="raw"')],
+)
 def test_an_unknown_id_is_named_with_its_file(tmp_path, ids, bad, hint, files):
     files.grey(tmp_path / 'label.png', np.array([[7, bad]]))
     with pytest.raises(DatasetError) as error:
@@ -72,7 +74,7 @@ def test_a_broken_or_missing_file_is_named(tmp_path, files):
     rng = np.random.default_rng(0)
     files.grey(tmp_path / 'label.png', rng.integers(0, 34, (64, 64)))
     whole = (tmp_path / 'label.png').read_bytes()
-    (tmp_path / 'label.png').write_bytes(whole[:len(whole) // 2])
+    (tmp_path / 'label.png').write_bytes(whole[: len(whole) // 2])
     with pytest.raises(DatasetError, match=r'label\.png cannot be read'):
         load(tmp_path / 'label.png')
     with pytest.raises(DatasetError, match=r'lost\.png is missing'):
@@ -85,7 +87,7 @@ def test_a_broken_or_missing_picture_is_named(tmp_path, files):
     assert sample['img'].shape == (64, 64, 3) and sample['ori_shape'] == (64, 64)
     assert (sample['img'][..., 0] == 3).all()  # BGR, as mmseg expects
     whole = (tmp_path / 'picture.png').read_bytes()
-    for broken in (whole[:len(whole) // 2], b'', b'not a picture'):
+    for broken in (whole[: len(whole) // 2], b'', b'not a picture'):
         (tmp_path / 'picture.png').write_bytes(broken)
         with pytest.raises(DatasetError, match=r'picture\.png cannot be read'):
             LoadImage()(dict(img_path=str(tmp_path / 'picture.png')))

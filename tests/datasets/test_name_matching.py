@@ -11,10 +11,22 @@ from sw_mmseg.datasets.name_matching import match_names
 from sw_mmseg.datasets.one_folder import divide
 
 
-@pytest.mark.parametrize(('image', 'label'), [
-    ('{}', 'label_{}'), ('img_{}', 'mask_{}'), ('img{}', 'mask{}'), ('a/IMG_{}', 'a/gt_{}_seg'), ('{}', 'lbl/{}'),
-    ('s1/rgb/{}', 's1/seg/{}'), ('rgb/{}_photo', 'seg/{}_ids'), ('IMG_{}', 'img_{}'), ('x-{}', 'x-{}-mask'),
-    ('day/img_{}', 'day/mask_{}'), ('f.{}', 'f.{}.labels')])
+@pytest.mark.parametrize(
+    ('image', 'label'),
+    [
+        ('{}', 'label_{}'),
+        ('img_{}', 'mask_{}'),
+        ('img{}', 'mask{}'),
+        ('a/IMG_{}', 'a/gt_{}_seg'),
+        ('{}', 'lbl/{}'),
+        ('s1/rgb/{}', 's1/seg/{}'),
+        ('rgb/{}_photo', 'seg/{}_ids'),
+        ('IMG_{}', 'img_{}'),
+        ('x-{}', 'x-{}-mask'),
+        ('day/img_{}', 'day/mask_{}'),
+        ('f.{}', 'f.{}.labels'),
+    ],
+)
 def test_names_that_differ_in_front_behind_or_in_folders(image, label):
     images = [image.format(f'{n:02d}') for n in range(12)]
     labels = [label.format(f'{n:02d}') for n in range(12)]
@@ -35,15 +47,26 @@ def test_the_plainest_rule_that_matches_is_taken():
     assert match_names(['x', 'y'], ['1', '2']).labels == {}
 
 
-@pytest.mark.parametrize(('names', 'images', 'labels'), [
-    (['0.png', '0_mask.png', '1.png', '1_mask.png'], ['0.png', '1.png'], ['0_mask.png', '1_mask.png']),
-    (['0.jpg', '0.png', '1.jpg', '1.png', '5.png'], ['0.jpg', '1.jpg'], ['0.png', '1.png', '5.png']),
-    (['img_0.png', 'mask_0.png', 'img_1.png', 'mask_1.png'], ['img_0.png', 'img_1.png'], ['mask_0.png', 'mask_1.png']),
-    (['images/0.png', 'masks/0.png'], ['images/0.png'], ['masks/0.png']),
-    (['images/a_photo.jpg', 'labels/a_ids.png'], ['images/a_photo.jpg'], ['labels/a_ids.png']),
-    (['0_leftImg8bit.png', '0_gtFine_color.png', '0_gtFine_labelIds.png', '0_gtFine_instanceIds.png'],
-     ['0_leftImg8bit.png'], ['0_gtFine_labelIds.png']),
-    (['0.png', '0_L.png', '1.png', '1_L.png'], ['0.png', '1.png'], ['0_L.png', '1_L.png'])])
+@pytest.mark.parametrize(
+    ('names', 'images', 'labels'),
+    [
+        (['0.png', '0_mask.png', '1.png', '1_mask.png'], ['0.png', '1.png'], ['0_mask.png', '1_mask.png']),
+        (['0.jpg', '0.png', '1.jpg', '1.png', '5.png'], ['0.jpg', '1.jpg'], ['0.png', '1.png', '5.png']),
+        (
+            ['img_0.png', 'mask_0.png', 'img_1.png', 'mask_1.png'],
+            ['img_0.png', 'img_1.png'],
+            ['mask_0.png', 'mask_1.png'],
+        ),
+        (['images/0.png', 'masks/0.png'], ['images/0.png'], ['masks/0.png']),
+        (['images/a_photo.jpg', 'labels/a_ids.png'], ['images/a_photo.jpg'], ['labels/a_ids.png']),
+        (
+            ['0_leftImg8bit.png', '0_gtFine_color.png', '0_gtFine_labelIds.png', '0_gtFine_instanceIds.png'],
+            ['0_leftImg8bit.png'],
+            ['0_gtFine_labelIds.png'],
+        ),
+        (['0.png', '0_L.png', '1.png', '1_L.png'], ['0.png', '1.png'], ['0_L.png', '1_L.png']),
+    ],
+)
 def test_one_folder_is_divided(names, images, labels):
     assert divide(names)[:2] == (images, labels)
 
@@ -68,8 +91,14 @@ def names_of(pairs):
 
 def test_one_folder_and_one_below_the_other(tmp_path):
     for n in range(3):
-        save(tmp_path / f'one/{n}.png', tmp_path / f'one/{n}_mask.png', tmp_path / f'above/{n}.png',
-             tmp_path / f'above/masks/{n}.png', tmp_path / f'below/{n}.png', tmp_path / f'below/images/{n}.png')
+        save(
+            tmp_path / f'one/{n}.png',
+            tmp_path / f'one/{n}_mask.png',
+            tmp_path / f'above/{n}.png',
+            tmp_path / f'above/masks/{n}.png',
+            tmp_path / f'below/{n}.png',
+            tmp_path / f'below/images/{n}.png',
+        )
     one = find_pairs(str(tmp_path / 'one'), str(tmp_path / 'one'))
     assert names_of(one) == [(f'{n}.png', f'{n}_mask.png') for n in range(3)] and not one.without_label
     again = find_pairs(str(tmp_path / 'one'), str(tmp_path / 'one'), one.image_suffix, one.label_suffix)
@@ -89,9 +118,14 @@ def test_two_endings_are_told_apart_by_option(tmp_path):
     assert names_of(find_pairs(str(tmp_path / 'i'), str(tmp_path / 'l'), None, '.tif')) == [('0.png', '0.tif')]
 
 
-@pytest.mark.parametrize(('name', 'text'), [
-    ('0.jpg', 'holds 1 JPEG files .JPEG is no format for labels'), ('0.txt', r'polygons\.py IMAGES LABELS OUT'),
-    ('0.mat', r'1 \.mat files, which are not read: convert them, with scipy')])
+@pytest.mark.parametrize(
+    ('name', 'text'),
+    [
+        ('0.jpg', 'holds 1 JPEG files .JPEG is no format for labels'),
+        ('0.txt', r'polygons\.py IMAGES LABELS OUT'),
+        ('0.mat', r'1 \.mat files, which are not read: convert them, with scipy'),
+    ],
+)
 def test_labels_of_other_kinds_are_named(tmp_path, name, text):
     save(tmp_path / 'i/0.png')
     (tmp_path / 'l').mkdir()

@@ -32,7 +32,7 @@ def drawn(images, labels, names=None):
 def rectangle(left, top, right, bottom):
     """A mask (H, W) of the pixels between corners, which are included."""
     mask = np.zeros(SIZE[::-1], bool)
-    mask[top:bottom + 1, left:right + 1] = True
+    mask[top : bottom + 1, left : right + 1] = True
     return mask
 
 
@@ -46,18 +46,31 @@ def write(path, content):
 
 
 def labelme(*shapes, **more):
-    return {'version': '5.0', 'imageHeight': SIZE[1], 'imageWidth': SIZE[0], **more, 'shapes': [
-        {'label': label, 'shape_type': kind, 'points': points, **extra} for label, kind, points, extra in shapes]}
+    return {
+        'version': '5.0',
+        'imageHeight': SIZE[1],
+        'imageWidth': SIZE[0],
+        **more,
+        'shapes': [
+            {'label': label, 'shape_type': kind, 'points': points, **extra} for label, kind, points, extra in shapes
+        ],
+    }
 
 
 def test_labelme(images, tmp_path):
     part = io.BytesIO()
     Image.fromarray(np.array([[True, False], [True, True]])).save(part, 'PNG')
     mask = {'mask': base64.b64encode(part.getvalue()).decode()}
-    write(tmp_path / 'l/a.json', labelme(
-        ('road', 'polygon', corners(2, 3, 9, 8), {}), ('car', 'rectangle', [[5, 5], [7, 6]], {}),
-        ('__ignore__', 'polygon', corners(0, 0, 1, 1), {}), ('line', 'line', [[0, 0], [5, 5]], {}),
-        ('tree', 'mask', [[15, 4], [16, 5]], mask)))
+    write(
+        tmp_path / 'l/a.json',
+        labelme(
+            ('road', 'polygon', corners(2, 3, 9, 8), {}),
+            ('car', 'rectangle', [[5, 5], [7, 6]], {}),
+            ('__ignore__', 'polygon', corners(0, 0, 1, 1), {}),
+            ('line', 'line', [[0, 0], [5, 5]], {}),
+            ('tree', 'mask', [[15, 4], [16, 5]], mask),
+        ),
+    )
     write(tmp_path / 'l/sub/b.json', labelme(('car', 'circle', [[10, 5], [13, 5]], {}), imageHeight=None))
     assert polygon_format(str(images), str(tmp_path / 'l')) == 'labelme'
     table, files, notes = drawn(images, tmp_path / 'l')
@@ -93,14 +106,18 @@ def test_coco(images, tmp_path, counts, as_folder):
         encoded = coco_mask.encode(np.asfortranarray(mask.astype(np.uint8)))
         runs = {'size': list(SIZE[::-1]), 'counts': encoded['counts'].decode()}
     content = {
-        'images': [{'id': 5, 'file_name': 'a.png', 'width': SIZE[0], 'height': SIZE[1]},
-                   {'id': 6, 'file_name': 'elsewhere/b.png', 'width': SIZE[0], 'height': SIZE[1]},
-                   {'id': 7, 'file_name': 'lost.png', 'width': 1, 'height': 1}],
+        'images': [
+            {'id': 5, 'file_name': 'a.png', 'width': SIZE[0], 'height': SIZE[1]},
+            {'id': 6, 'file_name': 'elsewhere/b.png', 'width': SIZE[0], 'height': SIZE[1]},
+            {'id': 7, 'file_name': 'lost.png', 'width': 1, 'height': 1},
+        ],
         'categories': [{'id': 3, 'name': 'car'}, {'id': 90, 'name': 'person'}],
         'annotations': [
             {'id': 1, 'image_id': 5, 'category_id': 90, 'area': 6, 'segmentation': [sum(corners(3, 4, 4, 6), [])]},
             {'id': 2, 'image_id': 5, 'category_id': 3, 'area': 60, 'segmentation': [sum(corners(2, 3, 9, 8), [])]},
-            {'id': 3, 'image_id': 5, 'category_id': 3, 'iscrowd': 1, 'area': 32, 'segmentation': runs}]}
+            {'id': 3, 'image_id': 5, 'category_id': 3, 'iscrowd': 1, 'area': 32, 'segmentation': runs},
+        ],
+    }
     path = tmp_path / ('l/instances.json' if as_folder else 'instances.json')
     write(path, content)
     table, files, _ = drawn(images, path.parent if as_folder else path)
@@ -141,15 +158,28 @@ def test_label_files_go_before_outlines(images, tmp_path):
     assert polygon_format(str(images), str(images)) is None
 
 
-@pytest.mark.parametrize(('name', 'content', 'text'), [
-    ('a.txt', '0 0.5 0.5 0.1 0.1', 'is a box .*outlines'), ('a.txt', '0 3 4 5 6 7 8', 'between 0 and 1'),
-    ('a.txt', 'car 0.1 0.2', 'as YOLO writes outlines'), ('a.json', '{"shapes": [', 'is no JSON'),
-    ('a.json', '{"objects": []}', 'of a kind that is not read .it has objects'),
-    ('z.json', labelme(('car', 'polygon', corners(2, 3, 9, 8), {})), 'no outlines in .* belong to an image'),
-    ('a.json', labelme(), 'no outline has a name'), ('a.json', {'shapes': [{'points': 1}]}, 'cannot be read as'),
-    ('a.json', {'images': [{'id': 1, 'file_name': 'a.png', 'width': 4, 'height': 4}], 'categories': [
-        {'id': 1, 'name': 'car'}], 'annotations': [{'id': 9, 'image_id': 1, 'category_id': 1, 'bbox': [0, 0, 1, 1]}]},
-     'object 9 .* has a box and no outline')])
+@pytest.mark.parametrize(
+    ('name', 'content', 'text'),
+    [
+        ('a.txt', '0 0.5 0.5 0.1 0.1', 'is a box .*outlines'),
+        ('a.txt', '0 3 4 5 6 7 8', 'between 0 and 1'),
+        ('a.txt', 'car 0.1 0.2', 'as YOLO writes outlines'),
+        ('a.json', '{"shapes": [', 'is no JSON'),
+        ('a.json', '{"objects": []}', 'of a kind that is not read .it has objects'),
+        ('z.json', labelme(('car', 'polygon', corners(2, 3, 9, 8), {})), 'no outlines in .* belong to an image'),
+        ('a.json', labelme(), 'no outline has a name'),
+        ('a.json', {'shapes': [{'points': 1}]}, 'cannot be read as'),
+        (
+            'a.json',
+            {
+                'images': [{'id': 1, 'file_name': 'a.png', 'width': 4, 'height': 4}],
+                'categories': [{'id': 1, 'name': 'car'}],
+                'annotations': [{'id': 9, 'image_id': 1, 'category_id': 1, 'bbox': [0, 0, 1, 1]}],
+            },
+            'object 9 .* has a box and no outline',
+        ),
+    ],
+)
 def test_what_cannot_be_drawn_is_named(images, tmp_path, name, content, text):
     write(tmp_path / 'l' / name, content)
     with pytest.raises(DatasetError, match=text):

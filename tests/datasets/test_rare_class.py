@@ -108,7 +108,7 @@ def test_corrected_labels_are_counted_again(same, gta5, files, kept):
 
 def test_a_cache_that_is_broken_or_cannot_be_written_costs_only_time(gta5, monkeypatch, kept):
     first = count_pixels(GTA5Dataset(str(gta5)))
-    file, = kept()
+    (file,) = kept()
     for content in (b'', b'PK nothing', file.read_bytes()[:100]):
         file.write_bytes(content)
         np.testing.assert_array_equal(count_pixels(GTA5Dataset(str(gta5))), first)

@@ -32,8 +32,12 @@ def test_amplitudes_are_the_targets_and_phases_the_sources(size):
     assert source_low.sum() == target_low.sum() == (2 * 3 + 1) * (2 * 5 + 1)
     scale = 24 * 40 / (size[0] * size[1])
     torch.testing.assert_close(after[:, source_low].abs(), other[:, target_low].abs() * scale, rtol=1e-9, atol=1e-7)
-    torch.testing.assert_close(torch.polar(torch.ones_like(after.abs()), after.angle() - before.angle()),
-                               torch.ones_like(after), rtol=1e-7, atol=1e-7)
+    torch.testing.assert_close(
+        torch.polar(torch.ones_like(after.abs()), after.angle() - before.angle()),
+        torch.ones_like(after),
+        rtol=1e-7,
+        atol=1e-7,
+    )
     torch.testing.assert_close(after[:, ~source_low], before[:, ~source_low], rtol=1e-9, atol=1e-7)
 
 
@@ -105,14 +109,24 @@ def test_a_pictures_colours_match_in_their_space(space):
 
 def test_a_pair_styles_the_source_alone(gta5, cityscapes):
     def pipeline(*first):
-        return [dict(type='LoadImage'), *first, dict(type='Resize', scale=(24, 16), keep_ratio=False),
-                dict(type='PackSegInputs')]
+        return [
+            dict(type='LoadImage'),
+            *first,
+            dict(type='Resize', scale=(24, 16), keep_ratio=False),
+            dict(type='PackSegInputs'),
+        ]
 
     source = dict(type='GTA5Dataset', data_root=str(gta5), pipeline=pipeline(dict(type='LoadLabels')))
-    target = dict(type='UnlabelledImages', data_root=str(cityscapes), img_dir='leftImg8bit/train', pipeline=[
-        dict(type='LoadImage'), dict(type='PackSegInputs')])
-    plain, styled = (DomainPair(source, target, seed=2, source_style=style)
-                     for style in (None, dict(type='FourierAmplitude', beta=0.0)))
+    target = dict(
+        type='UnlabelledImages',
+        data_root=str(cityscapes),
+        img_dir='leftImg8bit/train',
+        pipeline=[dict(type='LoadImage'), dict(type='PackSegInputs')],
+    )
+    plain, styled = (
+        DomainPair(source, target, seed=2, source_style=style)
+        for style in (None, dict(type='FourierAmplitude', beta=0.0))
+    )
     for position in range(3):
         one, other = plain[position], styled[position]
         assert torch.equal(one['target']['inputs'], other['target']['inputs'])

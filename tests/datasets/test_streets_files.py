@@ -22,8 +22,11 @@ SMALL = dict(size=(64, 32), source=5, target_train=6, target_val=3, seed=4)
 
 
 def digests(root: Path) -> dict[str, str]:
-    return {str(path.relative_to(root)): hashlib.sha256(path.read_bytes()).hexdigest()
-            for path in sorted(root.rglob('*')) if path.is_file()}
+    return {
+        str(path.relative_to(root)): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in sorted(root.rglob('*'))
+        if path.is_file()
+    }
 
 
 @pytest.fixture(scope='module')
@@ -34,17 +37,21 @@ def streets(tmp_path_factory) -> Path:
 def test_files_lie_as_gta5_and_cityscapes_do(streets):
     names = set(digests(streets))
     assert streets.name == 'varied' and len(names) == 1 + 5 * 2 + 9 * 3
-    assert {'manifest.json', 'gta5/images/00001.png', 'gta5/labels/00005.png',
-            'cityscapes/leftImg8bit/train/eastvale/eastvale_000001_000019_leftImg8bit.png',
-            'cityscapes/gtFine/train/eastvale/eastvale_000001_000019_gtFine_labelIds.png',
-            'cityscapes/gtFine/val/southgate/southgate_000000_000019_gtFine_instanceIds.png'} <= names
+    assert {
+        'manifest.json',
+        'gta5/images/00001.png',
+        'gta5/labels/00005.png',
+        'cityscapes/leftImg8bit/train/eastvale/eastvale_000001_000019_leftImg8bit.png',
+        'cityscapes/gtFine/train/eastvale/eastvale_000001_000019_gtFine_labelIds.png',
+        'cityscapes/gtFine/val/southgate/southgate_000000_000019_gtFine_instanceIds.png',
+    } <= names
 
 
 def test_formats_and_contents(streets):
     domain, camera = module.VARIANTS['varied']
     sample = draw_sample(domain, (64, 32), 4, 'source', 2)
     label = Image.open(streets / 'gta5/labels/00003.png')
-    assert label.mode == 'P' and label.getpalette()[26 * 3:27 * 3] == [0, 0, 142]
+    assert label.mode == 'P' and label.getpalette()[26 * 3 : 27 * 3] == [0, 0, 142]
     np.testing.assert_array_equal(np.asarray(label), sample.labels)
     np.testing.assert_array_equal(np.asarray(Image.open(streets / 'gta5/images/00003.png')), sample.image)
     sample = draw_sample(camera, (64, 32), 4, 'target_val', 1)
@@ -98,8 +105,10 @@ def test_overwrite_makes_them_anew(tmp_path):
 
 def test_variants_share_the_files_they_have_in_common(streets, tmp_path):
     """Every source picture; of a mixed set each other target picture. What is linked is what would have been drawn."""
-    alone = {variant: generate_streets(tmp_path / 'alone' / variant, variant, **SMALL)
-             for variant in ('varied', 'homogeneous', 'mixed')}
+    alone = {
+        variant: generate_streets(tmp_path / 'alone' / variant, variant, **SMALL)
+        for variant in ('varied', 'homogeneous', 'mixed')
+    }
     beside = {variant: generate_streets(tmp_path / 'beside', variant, **SMALL) for variant in alone}
     assert digests(alone['varied']) == digests(streets)
     for variant, root in beside.items():
@@ -168,9 +177,15 @@ def test_killing_it_leaves_whole_files_and_it_goes_on(tmp_path):
     assert digests(tmp_path / 'a') == digests(tmp_path / 'b')
 
 
-@pytest.mark.parametrize(('options', 'message'), [
-    (dict(variant='rainy'), 'varied, homogeneous'), (dict(size=(8, 8)), '8x8'), (dict(source=-1), 'source=-1'),
-    (dict(seed=-1), 'seed=-1')])
+@pytest.mark.parametrize(
+    ('options', 'message'),
+    [
+        (dict(variant='rainy'), 'varied, homogeneous'),
+        (dict(size=(8, 8)), '8x8'),
+        (dict(source=-1), 'source=-1'),
+        (dict(seed=-1), 'seed=-1'),
+    ],
+)
 def test_wrong_options_are_named(tmp_path, options, message):
     with pytest.raises(ValueError, match=message):
         generate_streets(tmp_path, **{**SMALL, **options})

@@ -17,8 +17,27 @@ from sw_mmseg.datasets.streets.raster import rasterise
 GAME, CAMERA = VARIANTS['varied']
 STEADY = VARIANTS['homogeneous'][1]
 # Percent of the labelled pixels in Cityscapes' 500 validation pictures, from the counts in PRBonn/bonnet's issue 72.
-CITYSCAPES = (37.66, 5.41, 21.92, 0.73, 0.82, 1.48, 0.20, 0.67, 17.31, 0.83, 3.35, 1.30, 0.21, 6.52, 0.30, 0.39, 0.11,
-              0.08, 0.71)
+CITYSCAPES = (
+    37.66,
+    5.41,
+    21.92,
+    0.73,
+    0.82,
+    1.48,
+    0.20,
+    0.67,
+    17.31,
+    0.83,
+    3.35,
+    1.30,
+    0.21,
+    6.52,
+    0.30,
+    0.39,
+    0.11,
+    0.08,
+    0.71,
+)
 
 
 @pytest.fixture(scope='module')
@@ -62,8 +81,10 @@ def test_a_sample_follows_from_seed_split_and_index():
     first = digest(draw_sample(CAMERA, (64, 32), 5, 'target_train', 7))
     np.random.seed(1)
     assert digest(draw_sample(CAMERA, (64, 32), 5, 'target_train', 7)) == first
-    samples = [draw_sample(CAMERA, (64, 32), *key) for key in
-               ((6, 'target_train', 7), (5, 'target_val', 7), (5, 'target_train', 8))]
+    samples = [
+        draw_sample(CAMERA, (64, 32), *key)
+        for key in ((6, 'target_train', 7), (5, 'target_val', 7), (5, 'target_train', 8))
+    ]
     assert len({first, *map(digest, samples)}) == 4
 
 
@@ -195,6 +216,7 @@ def test_varied_pictures_differ_among_each_other_more_than_homogeneous():
 
 def test_colours_mislead_between_the_domains():
     """The game's road is darker than its sidewalk by far; the camera's is not."""
+
     def contrast(domain, split):
         gaps = []
         for index in range(30):
@@ -217,6 +239,7 @@ def test_palettes_name_the_same_materials():
 
 def test_hsv_is_converted_as_the_standard_library_does():
     import colorsys
+
     values = np.random.default_rng(0).random((50, 3)) * (360, 1, 1)
     expected = [colorsys.hsv_to_rgb(h / 360, s, v) for h, s, v in values]
     np.testing.assert_allclose(hsv_to_rgb(values), expected, atol=1e-12)

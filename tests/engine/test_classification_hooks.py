@@ -39,12 +39,23 @@ def runner(folder, hooks, iterations, by_epoch=False, tied=False, **options):
     cfg = dict(by_epoch=True, max_epochs=iterations) if by_epoch else dict(by_epoch=False, max_iters=iterations)
     sampler = 'DefaultSampler' if by_epoch else 'InfiniteSampler'
     return Runner(
-        model=Classifier(tied), work_dir=str(folder), train_cfg=cfg, custom_hooks=hooks,
-        train_dataloader=dict(batch_size=4, dataset=samples(), sampler=dict(type=sampler, shuffle=False),
-                              collate_fn=dict(type='default_collate')),
+        model=Classifier(tied),
+        work_dir=str(folder),
+        train_cfg=cfg,
+        custom_hooks=hooks,
+        train_dataloader=dict(
+            batch_size=4,
+            dataset=samples(),
+            sampler=dict(type=sampler, shuffle=False),
+            collate_fn=dict(type='default_collate'),
+        ),
         optim_wrapper=dict(optimizer=dict(type='SGD', lr=0.5, momentum=0.9, weight_decay=0.1)),
         default_hooks=dict(checkpoint=dict(type='CheckpointHook', interval=1, by_epoch=by_epoch)),
-        default_scope='mmengine', experiment_name=folder.name, log_level='ERROR', **options)
+        default_scope='mmengine',
+        experiment_name=folder.name,
+        log_level='ERROR',
+        **options,
+    )
 
 
 def logits(folder, name):
@@ -90,8 +101,13 @@ def test_channels_last_moves_values_and_changes_none(tmp_path):
     training = runner(moved, [ChannelsLastHook()], 3)
     seen = []
     training.model.backbone[0].register_forward_hook(
-        lambda module, inputs, output: seen.append((inputs[0].is_contiguous(memory_format=torch.channels_last),
-                                                    output.is_contiguous(memory_format=torch.channels_last))))
+        lambda module, inputs, output: seen.append(
+            (
+                inputs[0].is_contiguous(memory_format=torch.channels_last),
+                output.is_contiguous(memory_format=torch.channels_last),
+            )
+        )
+    )
     training.train()
     assert seen == [(True, True)] * 3
     assert training.model.backbone[0].weight.is_contiguous(memory_format=torch.channels_last)

@@ -21,19 +21,27 @@ def warned(hook, log, curves, caplog, classes=19):
     length = len(next(iter(curves.values())))
     curves = {name: np.zeros(length) for name in log} | curves
     noise = np.random.default_rng(0).normal(0, 0.002, length)
-    dataset = SimpleNamespace(metainfo={'classes': ('x', ) * classes})
+    dataset = SimpleNamespace(metainfo={'classes': ('x',) * classes})
     warnings = {}
     step = min(hook.interval, max(length // 2, 1))
     for done in range(step, length + 1, step):
-        hub = SimpleNamespace(get_scalar=lambda name, done=done: HistoryBuffer(
-            (curves[name.removeprefix('train/')] + noise)[:done], np.ones(done)))
-        runner = SimpleNamespace(iter=done - 1, max_iters=length, message_hub=hub, logger=logging.getLogger('health'),
-                                 train_dataloader=SimpleNamespace(dataset=dataset))
+        hub = SimpleNamespace(
+            get_scalar=lambda name, done=done: HistoryBuffer(
+                (curves[name.removeprefix('train/')] + noise)[:done], np.ones(done)
+            )
+        )
+        runner = SimpleNamespace(
+            iter=done - 1,
+            max_iters=length,
+            message_hub=hub,
+            logger=logging.getLogger('health'),
+            train_dataloader=SimpleNamespace(dataset=dataset),
+        )
         caplog.clear()
         hook.after_train_iter(runner, done - 1, outputs=log)
         texts = [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]
         if texts:
-            (warnings[done], ) = texts
+            (warnings[done],) = texts
     return warnings
 
 
@@ -139,7 +147,10 @@ def test_a_trial_of_a_few_iterations_hears_nothing(caplog):
 def test_a_resumed_run_judges_the_whole_of_it(caplog):
     """The history is all that hooks know: what lasted before a stop counts."""
     hook, log, curves = adversarial(line((1, 0.5), (1000, 0.5)), line((1, 0.7), (1000, 0.7)))
-    assert list(warned(DiscriminatorHealthHook(), log, curves, caplog)) == [1000] == [
-        step for step in warned(hook, log, curves, caplog) if step > 500]
+    assert (
+        list(warned(DiscriminatorHealthHook(), log, curves, caplog))
+        == [1000]
+        == [step for step in warned(hook, log, curves, caplog) if step > 500]
+    )
     with pytest.raises(ValueError, match='patience'):
         DiscriminatorHealthHook(patience=0)

@@ -55,8 +55,13 @@ class Hub:
 
 
 def run_of(iteration, histories=None, model=None):
-    return SimpleNamespace(iter=iteration - 1, message_hub=Hub(histories or {}), visualizer=Visualizer(), model=model,
-                           logger=logging.getLogger('health'))
+    return SimpleNamespace(
+        iter=iteration - 1,
+        message_hub=Hub(histories or {}),
+        visualizer=Visualizer(),
+        model=model,
+        logger=logging.getLogger('health'),
+    )
 
 
 def latest(log, histories):
@@ -66,6 +71,7 @@ def latest(log, histories):
 
 def blank(log_type, level_type, heads=('decode_head',)):
     """A log of a type, with a value in every field."""
+
     def fill(part, **given):
         return part(**{field.name: torch.zeros(()) for field in fields(part) if field.name not in given}, **given)
 
@@ -76,14 +82,16 @@ def adversarial(histories):
     """Two levels, of which these histories are the main one's; the auxiliary one is healthy."""
     log = blank(AdversarialLog, AdversarialLevelLog, ('decode_head', 'auxiliary_head'))
     healthy = {'dis_acc_source': [0.8] * 4, 'dis_acc_target': [0.7] * 4}
-    histories = ({name: [0.0] * 4 for name in log} | {f'auxiliary_head.{name}': v for name, v in healthy.items()}
-                 | histories)
+    histories = (
+        {name: [0.0] * 4 for name in log} | {f'auxiliary_head.{name}': v for name, v in healthy.items()} | histories
+    )
     return latest(log, histories), histories
 
 
 def judged(caplog, source, target):
-    log, histories = adversarial({'dis_acc_source': source, 'dis_acc_target': target, 'loss_dis': [0.4] * 4,
-                                  'loss_adv': [0.9] * 4})
+    log, histories = adversarial(
+        {'dis_acc_source': source, 'dis_acc_target': target, 'loss_dis': [0.4] * 4, 'loss_adv': [0.9] * 4}
+    )
     caplog.clear()
     with caplog.at_level(logging.INFO):
         hook = DiscriminatorHealthHook(window=2, interval=4, patience=1)
@@ -94,11 +102,11 @@ def judged(caplog, source, target):
 
 
 def test_health_judges_the_mean_of_the_window(caplog):
-    (level, text), = judged(caplog, [1, 1, 0.8, 0.7], [0, 0, 0.6, 0.7])  # the last two: 0.75 and 0.65
+    ((level, text),) = judged(caplog, [1, 1, 0.8, 0.7], [0, 0, 0.6, 0.7])  # the last two: 0.75 and 0.65
     assert level == 'INFO' and 'accuracy 0.750 on source, 0.650 on target, loss 0.400' in text
-    (level, text), = judged(caplog, [0, 0, 1, 1], [1, 1, 0, 0])  # always says source: right half of the time
+    ((level, text),) = judged(caplog, [0, 0, 1, 1], [1, 1, 0, 0])  # always says source: right half of the time
     assert level == 'WARNING' and 'at chance' in text
-    (level, text), = judged(caplog, [0, 0, 1, 1], [0, 0, 1, 0.99])
+    ((level, text),) = judged(caplog, [0, 0, 1, 1], [0, 0, 1, 0.99])
     assert level == 'WARNING' and 'always right' in text
 
 
@@ -116,22 +124,28 @@ def test_health_waits_for_its_interval(caplog):
 def test_health_stops_at_what_is_no_number(value):
     with pytest.raises(NonFiniteLossError, match=r'loss_seg is (nan|inf) at iteration 3.*learning rate.*clip_grad'):
         HealthHook().after_train_iter(
-            run_of(3, {'loss_adv': [1.0], 'loss_seg': [1.0, value]}), 2, outputs={'loss_adv': 0, 'loss_seg': 0})
+            run_of(3, {'loss_adv': [1.0], 'loss_seg': [1.0, value]}), 2, outputs={'loss_adv': 0, 'loss_seg': 0}
+        )
 
 
-@pytest.mark.parametrize('share, classes, level, text', [
-    (0.4, 7.0, logging.INFO, 'pseudo-labels: 0.400 of the pixels confident, 7.0 classes a batch'),
-    (0.4, 1.2, logging.WARNING, 'collapsed to one class. Lengthen warmup'),
-    (0.005, 7.0, logging.WARNING, 'sure of nothing'),
-    (0.995, 7.0, logging.WARNING, 'sure of everything')])
+@pytest.mark.parametrize(
+    'share, classes, level, text',
+    [
+        (0.4, 7.0, logging.INFO, 'pseudo-labels: 0.400 of the pixels confident, 7.0 classes a batch'),
+        (0.4, 1.2, logging.WARNING, 'collapsed to one class. Lengthen warmup'),
+        (0.005, 7.0, logging.WARNING, 'sure of nothing'),
+        (0.995, 7.0, logging.WARNING, 'sure of everything'),
+    ],
+)
 def test_health_of_pseudo_labels(caplog, share, classes, level, text):
     histories = {'pseudo_share': [0.9, share], 'pseudo_classes': [19.0, classes], 'loss_mix': [1.0, 1.0]}
     log = blank(SelfTrainingLog, SelfTrainingLevelLog)
     histories = {name: [0.0, 0.0] for name in log} | histories
     with caplog.at_level(logging.INFO):
         SelfTrainingHealthHook(window=1, interval=2, patience=1).after_train_iter(
-            run_of(4, histories), 3, outputs=latest(log, histories))
-    record, = caplog.records
+            run_of(4, histories), 3, outputs=latest(log, histories)
+        )
+    (record,) = caplog.records
     assert record.levelno == level and text in record.getMessage()
 
 
@@ -151,18 +165,21 @@ def test_ratios_of_every_switch():
         norm.mean_logits.copy_(torch.tensor([np.log(3.0), 0.0]))
     runner = run_of(20, model=model)
     ImportanceRatioHook(interval=20).after_train_iter(runner, 19)
-    (step, scalars), = runner.visualizer.scalars
+    ((step, scalars),) = runner.visualizer.scalars
     prefix = 'ratios/segmentor.backbone.norm'
     assert step == 20 and scalars == pytest.approx(
-        {f'{prefix}/mean/bw': 0.75, f'{prefix}/mean/iw': 0.25, f'{prefix}/cov/bw': 0.5, f'{prefix}/cov/iw': 0.5})
+        {f'{prefix}/mean/bw': 0.75, f'{prefix}/mean/iw': 0.25, f'{prefix}/cov/bw': 0.5, f'{prefix}/cov/iw': 0.5}
+    )
     ImportanceRatioHook(interval=20).after_train_iter(run_of(19, model=model), 18)
     assert importance_ratios(MODELS.build(tiny_config())) == {}
 
 
 def test_ratios_are_the_students_and_not_its_copies():
     names = {'weight': 0.1, 'classes': (1,)}
-    student, learner = (MODELS.build(tiny_config(method, norm='sw', **options)) for method, options in (
-        ('AdaptSegNet', {}), ('SelfTraining', {'feature_distance': names})))
+    student, learner = (
+        MODELS.build(tiny_config(method, norm='sw', **options))
+        for method, options in (('AdaptSegNet', {}), ('SelfTraining', {'feature_distance': names}))
+    )
     assert importance_ratios(learner).keys() == importance_ratios(student).keys() != set()
 
 

@@ -43,17 +43,26 @@ class Signal(Hook):
 
 def train(folder, name, hooks=(), resume=False, by_epoch=False):
     torch.manual_seed(0)
-    data = [(torch.randn(4), ) for _ in range(24)]
+    data = [(torch.randn(4),) for _ in range(24)]
     sampler = dict(type='DefaultSampler' if by_epoch else 'InfiniteSampler', shuffle=True, seed=0)
     loop = dict(by_epoch=True, max_epochs=3) if by_epoch else dict(by_epoch=False, max_iters=12)
     runner = Runner(
-        Net(), str(folder), experiment_name=name, resume=resume, log_level='ERROR', train_cfg=loop,
+        Net(),
+        str(folder),
+        experiment_name=name,
+        resume=resume,
+        log_level='ERROR',
+        train_cfg=loop,
         train_dataloader=dict(batch_size=4, dataset=data, collate_fn=dict(type='default_collate'), sampler=sampler),
         optim_wrapper=dict(optimizer=dict(type='SGD', lr=0.1, momentum=0.9)),
         param_scheduler=dict(type='PolyLR', by_epoch=False, end=18),
-        default_hooks=dict(interrupt=dict(type='InterruptHook'),
-                           checkpoint=dict(type='CheckpointHook', by_epoch=by_epoch, interval=100, save_last=False)),
-        custom_hooks=list(hooks), randomness=dict(seed=0))
+        default_hooks=dict(
+            interrupt=dict(type='InterruptHook'),
+            checkpoint=dict(type='CheckpointHook', by_epoch=by_epoch, interval=100, save_last=False),
+        ),
+        custom_hooks=list(hooks),
+        randomness=dict(seed=0),
+    )
     runner.train()
     return runner, next(h for h in runner.hooks if isinstance(h, InterruptHook))
 

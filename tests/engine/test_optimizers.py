@@ -39,8 +39,12 @@ def test_disjoint_and_complete(model):
 
 def test_switches_have_a_learning_rate_of_their_own(model):
     config = sections()
-    config['segmentor']['paramwise_cfg'] = {'custom_keys': {
-        'mean_logits': {'lr_mult': 100.0, 'decay_mult': 0.0}, 'cov_logits': {'lr_mult': 100.0, 'decay_mult': 0.0}}}
+    config['segmentor']['paramwise_cfg'] = {
+        'custom_keys': {
+            'mean_logits': {'lr_mult': 100.0, 'decay_mult': 0.0},
+            'cov_logits': {'lr_mult': 100.0, 'decay_mult': 0.0},
+        }
+    }
     names = {id(parameter): name for name, parameter in model.named_parameters()}
     groups = build_optim_wrapper(model, config)['segmentor'].optimizer.param_groups
     settings = {names[id(group['params'][0])]: (group['lr'], group['weight_decay']) for group in groups}
@@ -56,8 +60,9 @@ def test_shared_settings_reach_every_section(model):
     class Recording(OPTIM_WRAPPERS.get('OptimWrapper')):
         pass
 
-    wrappers = build_optim_wrapper(model, sections(type='Recording', clip_grad={'type': 'value', 'clip_value': 1.0},
-                                                   accumulative_counts=3))
+    wrappers = build_optim_wrapper(
+        model, sections(type='Recording', clip_grad={'type': 'value', 'clip_value': 1.0}, accumulative_counts=3)
+    )
     for wrapper in wrappers.values():
         assert isinstance(wrapper, Recording) and wrapper.grad_name == 'grad_value'
         assert wrapper._accumulative_counts == 3 and wrapper.clip_grad_kwargs == {'clip_value': 1.0}

@@ -5,8 +5,11 @@ from PIL import Image
 
 from sw_mmseg.datasets.streets import generate_streets
 
-PHOTOGRAPHS = {'train': ('0001TP_1', '0001TP_2', '0006R0_3', '0016E5_4'), 'val': ('0016E5_5',),
-               'test': ('0001TP_6', 'Seq05VD_7')}
+PHOTOGRAPHS = {
+    'train': ('0001TP_1', '0001TP_2', '0006R0_3', '0016E5_4'),
+    'val': ('0016E5_5',),
+    'test': ('0001TP_6', 'Seq05VD_7'),
+}
 
 
 def write_camvid(root):

@@ -22,26 +22,49 @@ FOLDER = Path(__file__).parents[2] / 'configs'
 ALL_NAMES = sorted(path.stem for path in FOLDER.glob('*.py'))
 # The second word of a config's name -> the file that builds and steps such configs.
 STEPPED_IN = {
-    **dict.fromkeys(('adaptsegnet', 'jitter', 'oracle', 'sourceonly', 'minent', 'advent', 'isw', 'fda'),
-                    'configs/test_adaptation_configs.py'),
+    **dict.fromkeys(
+        ('adaptsegnet', 'jitter', 'oracle', 'sourceonly', 'minent', 'advent', 'isw', 'fda'),
+        'configs/test_adaptation_configs.py',
+    ),
     **dict.fromkeys(('fcn', 'pspnet', 'pspnet101'), 'configs/test_scene_configs.py'),
-    **dict.fromkeys(('resnet20', 'resnet44', 'resnet56', 'resnet110', 'resnet50', 'resnet50fast', 'resnet50released',
-                     'resnet101', 'resnet101released', 'densenet121', 'densenet169'),
-                    'configs/test_classification_configs.py'),
+    **dict.fromkeys(
+        (
+            'resnet20',
+            'resnet44',
+            'resnet56',
+            'resnet110',
+            'resnet50',
+            'resnet50fast',
+            'resnet50released',
+            'resnet101',
+            'resnet101released',
+            'densenet121',
+            'densenet169',
+        ),
+        'configs/test_classification_configs.py',
+    ),
     **dict.fromkeys(('dacs', 'mic', 'daformer'), 'configs/test_self_training_configs.py'),
     **dict.fromkeys(('maskrcnn', 'maskrcnnreleased'), 'configs/test_detection_configs.py'),
     'cbst': 'configs/test_small_configs.py',
     'style': 'stylization/test_stylization.py',
 }
 # Ω by the short name of a norm, as Section 3.1 and Luo et al. have it
-OMEGA = {'sn': ('bn', 'in', 'ln'), 'bw': ('bw',), 'iw': ('iw',), 'sw': ('bw', 'iw'),
-         'swb': ('bw', 'iw', 'bn', 'in', 'ln')}
+OMEGA = {
+    'sn': ('bn', 'in', 'ln'),
+    'bw': ('bw',),
+    'iw': ('iw',),
+    'sw': ('bw', 'iw'),
+    'swb': ('bw', 'iw', 'bn', 'in', 'ln'),
+}
 
 
 def names_of(file: str) -> list[str]:
     """The configs that a test file steps; those on CamVid, whatever their method, have one of their own."""
-    return [name for name in ALL_NAMES
-            if (STEPPED_IN['cbst'] if 'camvid' in name else STEPPED_IN[name.split('_')[1]]) == file]
+    return [
+        name
+        for name in ALL_NAMES
+        if (STEPPED_IN['cbst'] if 'camvid' in name else STEPPED_IN[name.split('_')[1]]) == file
+    ]
 
 
 def load(name: str, norm: str | None = None) -> Config:

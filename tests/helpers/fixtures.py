@@ -25,8 +25,14 @@ def call():
     def run(*words, timeout=240, **variables):
         words = [str(w) for w in words]
         program = [] if words[0].endswith('.sh') else [sys.executable]
-        return subprocess.run([*program, *words], cwd=REPOSITORY, env={**environment, **variables}, text=True,
-                              capture_output=True, timeout=timeout)
+        return subprocess.run(
+            [*program, *words],
+            cwd=REPOSITORY,
+            env={**environment, **variables},
+            text=True,
+            capture_output=True,
+            timeout=timeout,
+        )
 
     return run
 
@@ -43,6 +49,7 @@ def unused_port():
 def streets(tmp_path_factory):
     """Tiny streets, 64x32: 6 source, 4 target training and 3 target validation images."""
     from sw_mmseg.datasets.streets import generate_streets
+
     return generate_streets(tmp_path_factory.mktemp('streets'), size=(64, 32), source=6, target_train=4, target_val=3)
 
 
@@ -52,14 +59,23 @@ def tiny_config(tmp_path_factory, streets):
     folder = tmp_path_factory.mktemp('configs')
 
     def write(name):
-        data = [f"train_dataloader = dict(num_workers=0, persistent_workers=False, dataset={DATA[name.split('_')[1]]})"]
-        data += [f"{part}_dataloader = dict(num_workers=0, persistent_workers=False, "
-                 f"dataset=dict(data_root='{streets}/cityscapes'))" for part in ('val', 'test')]
+        data = [f'train_dataloader = dict(num_workers=0, persistent_workers=False, dataset={DATA[name.split("_")[1]]})']
+        data += [
+            f'{part}_dataloader = dict(num_workers=0, persistent_workers=False, '
+            f"dataset=dict(data_root='{streets}/cityscapes'))"
+            for part in ('val', 'test')
+        ]
         network = 'dict(backbone=dict(width=0.0625), decode_head=dict(in_channels=64))'
         model = f'dict(segmentor={network}, discriminator=dict(width=4))' if 'adapt' in name else network
-        text = '\n'.join([f"_base_ = '{REPOSITORY}/configs/{name}_streets.py'", f'model = {model}', *data,
-                          'train_cfg = dict(max_iters=6, val_interval=6)',
-                          'default_hooks = dict(logger=dict(interval=1))'])
+        text = '\n'.join(
+            [
+                f"_base_ = '{REPOSITORY}/configs/{name}_streets.py'",
+                f'model = {model}',
+                *data,
+                'train_cfg = dict(max_iters=6, val_interval=6)',
+                'default_hooks = dict(logger=dict(interval=1))',
+            ]
+        )
         path = folder / f'{name}_tiny.py'
         path.write_text(text.replace('STREETS', str(streets)))
         return str(path)
@@ -96,8 +112,10 @@ default_hooks = dict(logger=dict(interval=1))
     return write
 
 
-DATA = {'adaptsegnet': "dict(source=dict(data_root='STREETS/gta5'), target=dict(data_root='STREETS/cityscapes'))",
-        'sourceonly': "dict(dataset=dict(data_root='STREETS/gta5'))"}
+DATA = {
+    'adaptsegnet': "dict(source=dict(data_root='STREETS/gta5'), target=dict(data_root='STREETS/cityscapes'))",
+    'sourceonly': "dict(dataset=dict(data_root='STREETS/gta5'))",
+}
 
 
 @pytest.fixture

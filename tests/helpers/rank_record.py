@@ -32,5 +32,7 @@ class RankRecordHook(Hook):
     def after_train(self, runner):
         """The state after the last iteration."""
         state = whole({key.replace('module.', ''): value for key, value in get_state_dict(runner.model).items()})
-        torch.save({'losses': self.losses, 'pictures': self.pictures, 'state': state},
-                   Path(runner.work_dir) / f'rank_{get_rank()}.pth')
+        torch.save(
+            {'losses': self.losses, 'pictures': self.pictures, 'state': state},
+            Path(runner.work_dir) / f'rank_{get_rank()}.pth',
+        )

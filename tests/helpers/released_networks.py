@@ -12,12 +12,30 @@ from torch import Tensor, nn
 # norms that are SW, in torchvision's names: convolutions {1, 6, 15, 21, 27, 33, 39} of ResNet-50
 SITES = {
     'resnet50': ['bn1', 'layer1.1.bn2', 'layer2.1.bn2', 'layer2.3.bn2', 'layer3.1.bn2', 'layer3.3.bn2', 'layer3.5.bn2'],
-    'resnet101': ['bn1', 'layer1.1.bn2', 'layer2.1.bn2', 'layer2.3.bn2',
-                  *(f'layer3.{block}.bn2' for block in (1, 3, 5, 7, 9, 11, 13, 15, 17, 19, 21))],
-    'densenet121': ['features.norm0', *(f'features.denseblock{block}.denselayer{layer}.norm1' for block, layers in (
-        (1, (1, 4)), (2, (1, 4, 7, 10)), (3, (1, 4, 7, 10, 13, 16, 19, 22))) for layer in layers)],
-    'densenet169': ['features.norm0', *(f'features.denseblock{block}.denselayer{layer}.norm1' for block, layers in (
-        (1, (1, 4)), (2, (1, 4, 7, 10)), (3, (1, 4, 7, 10, 13, 16, 19, 22, 25, 28, 31))) for layer in layers)]}
+    'resnet101': [
+        'bn1',
+        'layer1.1.bn2',
+        'layer2.1.bn2',
+        'layer2.3.bn2',
+        *(f'layer3.{block}.bn2' for block in (1, 3, 5, 7, 9, 11, 13, 15, 17, 19, 21)),
+    ],
+    'densenet121': [
+        'features.norm0',
+        *(
+            f'features.denseblock{block}.denselayer{layer}.norm1'
+            for block, layers in ((1, (1, 4)), (2, (1, 4, 7, 10)), (3, (1, 4, 7, 10, 13, 16, 19, 22)))
+            for layer in layers
+        ),
+    ],
+    'densenet169': [
+        'features.norm0',
+        *(
+            f'features.denseblock{block}.denselayer{layer}.norm1'
+            for block, layers in ((1, (1, 4)), (2, (1, 4, 7, 10)), (3, (1, 4, 7, 10, 13, 16, 19, 22, 25, 28, 31)))
+            for layer in layers
+        ),
+    ],
+}
 
 
 class PublishedLayer(nn.Module):
@@ -76,7 +94,7 @@ def newton(sigma: np.ndarray) -> np.ndarray:
     trace, p = np.trace(sigma), np.eye(len(sigma))
     for _ in range(5):
         p = 1.5 * p - 0.5 * p @ p @ p @ (sigma / trace)
-    return p / trace ** 0.5
+    return p / trace**0.5
 
 
 def published_network(arch: str, statistics: int = 2, tied: bool = False) -> nn.Module:

@@ -71,8 +71,9 @@ def grey(ids, path, n):
 
 def read_by_training(root, checked):
     """Images and labels (first sample) that the config of a training reads, without augmentation."""
-    args = argparse.Namespace(network='narrow', norm='sw', method='adaptsegnet', short_side=None, batch_size=None,
-                              iterations=100, seed=0)
+    args = argparse.Namespace(
+        network='narrow', norm='sw', method='adaptsegnet', short_side=None, batch_size=None, iterations=100, seed=0
+    )
     choice, _ = choose(args, checked)
     config = make_config(choice, checked, 'sourceonly', {})
     source = config.train_dataloader.dataset

@@ -19,13 +19,20 @@ def write_coco(annotation_file, folder, classes):
     for number, boxes in enumerate(PICTURES):
         pixels = rng.integers(0, 80, (64, 96, 3), dtype=np.uint8)
         for x, y, w, h in boxes:
-            pixels[y:y + h, x:x + w] += 150
+            pixels[y : y + h, x : x + w] += 150
             corners = [x, y, x + w, y, x + w, y + h, x, y + h]
             mask = {'size': [64, 96], 'counts': [64 * x + y, h, 96 * 64 - 64 * x - y - h]}
-            content['annotations'].append({
-                'id': len(content['annotations']) + 1, 'image_id': number, 'bbox': [x, y, w, h], 'area': w * h,
-                'category_id': (1, len(classes))[number % 2], 'iscrowd': int(number == CROWD),
-                'segmentation': mask if number == CROWD else [corners]})
+            content['annotations'].append(
+                {
+                    'id': len(content['annotations']) + 1,
+                    'image_id': number,
+                    'bbox': [x, y, w, h],
+                    'area': w * h,
+                    'category_id': (1, len(classes))[number % 2],
+                    'iscrowd': int(number == CROWD),
+                    'segmentation': mask if number == CROWD else [corners],
+                }
+            )
         name = f'{number:012d}.png'
         folder.mkdir(parents=True, exist_ok=True)
         Image.fromarray(pixels).save(folder / name)

@@ -35,8 +35,13 @@ class TinyBackbone(BaseModule):
 PARTS = {
     'AdaptSegNet': {'discriminator': {'type': 'OutputDiscriminator', 'num_classes': 5, 'width': 3}},
     'AdvEnt': {'discriminator': {'type': 'OutputDiscriminator', 'num_classes': 5, 'width': 3}},
-    'ClassBalancedSelfTraining': {'warmup': 1, 'round_length': 2, 'shares': [0.5, 0.8], 'augmentation': {},
-                                  'statistics_images': 3},
+    'ClassBalancedSelfTraining': {
+        'warmup': 1,
+        'round_length': 2,
+        'shares': [0.5, 0.8],
+        'augmentation': {},
+        'statistics_images': 3,
+    },
     'EntropyMinimization': {},
     'InstanceSelectiveWhitening': {'layers': ['norm'], 'warmup': 3, 'compare': 2},
     'SelfTraining': {'threshold': 0.3, 'alpha': 0.6, 'warmup': 1, 'augmentation': {}, 'masking': {'block': 8}},

@@ -22,8 +22,9 @@ def test_values():
 @pytest.mark.parametrize('function', [vanilla_adversarial, least_squares_adversarial])
 @pytest.mark.parametrize('label', [0.0, 1.0])
 def test_gradients(function, label):
-    assert torch.autograd.gradcheck(lambda scores: function(scores, label),
-                                    torch.randn(2, 1, 2, 3).double().requires_grad_())
+    assert torch.autograd.gradcheck(
+        lambda scores: function(scores, label), torch.randn(2, 1, 2, 3).double().requires_grad_()
+    )
 
 
 def test_extreme_and_half_precision_scores_stay_finite():

@@ -34,7 +34,7 @@ def test_a_probability_of_zero_is_safe(dtype):
     assert maps.dtype == torch.float32 and torch.isfinite(maps).all() and maps.min() >= 0
     assert torch.equal(maps[0], torch.zeros_like(maps[0]))
     for loss in (EntropyLoss(), EntropyLoss(robust=2.0), EntropyLoss(robust=0.25)):
-        gradient, = torch.autograd.grad(loss(logits)[0], logits)
+        (gradient,) = torch.autograd.grad(loss(logits)[0], logits)
         assert torch.isfinite(gradient).all()
 
 

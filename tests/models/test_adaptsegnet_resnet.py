@@ -13,8 +13,14 @@ from sw_mmseg.models import AdaptSegNetResNet
 from sw_mmseg.running.named_configs import load_named
 from sw_mmseg.running.paths import shipped_config
 
-SHAPE = {'depth': 50, 'base_channels': 4, 'stem_channels': 4, 'strides': (1, 2, 1, 1), 'dilations': (1, 1, 2, 4),
-         'out_indices': (2, 3)}
+SHAPE = {
+    'depth': 50,
+    'base_channels': 4,
+    'stem_channels': 4,
+    'strides': (1, 2, 1, 1),
+    'dilations': (1, 1, 2, 4),
+    'out_indices': (2, 3),
+}
 
 
 def settings(convolution):
@@ -84,15 +90,30 @@ def test_the_optimiser_is_that_of_the_published_list():
     model, images = Small(), torch.randn(5, 8, 3)
     other = Small()
     other.load_state_dict(model.state_dict())
-    wrapper = OPTIM_WRAPPER_CONSTRUCTORS.build({
-        'type': 'AdaptSegNetConstructor', 'paramwise_cfg': {'custom_keys': {'decode_head': {'lr_mult': 10.0}}},
-        'optim_wrapper_cfg': {'type': 'OptimWrapper', 'optimizer': {
-            'type': 'SGD', 'lr': 0.01, 'momentum': 0.9, 'weight_decay': 5e-4}}})(model)
-    times = {name: next(group['times'] for group in wrapper.optimizer.param_groups if group['params'][0] is parameter)
-             for name, parameter in model.named_parameters()}
-    assert times == {f'{name}.{kind}': count for name, count in (
-        ('backbone.conv1', 1), ('backbone.layer1.0.conv1', 3), ('backbone.layer1.0.downsample.0', 4),
-        ('decode_head', 1)) for kind in ('weight', 'bias')}
+    wrapper = OPTIM_WRAPPER_CONSTRUCTORS.build(
+        {
+            'type': 'AdaptSegNetConstructor',
+            'paramwise_cfg': {'custom_keys': {'decode_head': {'lr_mult': 10.0}}},
+            'optim_wrapper_cfg': {
+                'type': 'OptimWrapper',
+                'optimizer': {'type': 'SGD', 'lr': 0.01, 'momentum': 0.9, 'weight_decay': 5e-4},
+            },
+        }
+    )(model)
+    times = {
+        name: next(group['times'] for group in wrapper.optimizer.param_groups if group['params'][0] is parameter)
+        for name, parameter in model.named_parameters()
+    }
+    assert times == {
+        f'{name}.{kind}': count
+        for name, count in (
+            ('backbone.conv1', 1),
+            ('backbone.layer1.0.conv1', 3),
+            ('backbone.layer1.0.downsample.0', 4),
+            ('decode_head', 1),
+        )
+        for kind in ('weight', 'bias')
+    }
     buffers = {}
     for batch in images:
         wrapper.update_params(model(batch))
@@ -113,10 +134,16 @@ def test_the_optimiser_is_that_of_the_published_list():
 
 def test_the_optimiser_refuses_what_it_cannot_repeat():
     for optimizer, paramwise in (('Adam', {'norm_decay_mult': 0}), ('SGD', None)):
-        constructor = OPTIM_WRAPPER_CONSTRUCTORS.build({
-            'type': 'AdaptSegNetConstructor', 'paramwise_cfg': paramwise,
-            'optim_wrapper_cfg': {'type': 'OptimWrapper', 'optimizer': {
-                'type': optimizer, 'lr': 0.01, 'weight_decay': 0.1}}})
+        constructor = OPTIM_WRAPPER_CONSTRUCTORS.build(
+            {
+                'type': 'AdaptSegNetConstructor',
+                'paramwise_cfg': paramwise,
+                'optim_wrapper_cfg': {
+                    'type': 'OptimWrapper',
+                    'optimizer': {'type': optimizer, 'lr': 0.01, 'weight_decay': 0.1},
+                },
+            }
+        )
         with pytest.raises(ValueError, match='needs SGD and a paramwise_cfg'):
             constructor(Small())
 
@@ -124,7 +151,7 @@ def test_the_optimiser_refuses_what_it_cannot_repeat():
 def options_in(file):
     """What the comment of a config says to give as --cfg-options."""
     lines = [line.lstrip('# ') for line in file.read_text().splitlines() if line.startswith('#')]
-    words = ' '.join(lines[next(i for i, line in enumerate(lines) if '--cfg-options' in line):]).split()
+    words = ' '.join(lines[next(i for i, line in enumerate(lines) if '--cfg-options' in line) :]).split()
     return dict(word.split('=') for word in words if '=' in word and word.split('=')[0].count('.'))
 
 
@@ -139,8 +166,9 @@ def test_options_that_configs_name():
     model = MODELS.build(config.model)
     assert isinstance(model.segmentor.backbone, AdaptSegNetResNet)
     assert len(model.segmentor.decode_head.classifiers) == len(model.segmentor.auxiliary_head.classifiers) == 2
-    wrappers = OPTIM_WRAPPER_CONSTRUCTORS.build({
-        'type': config.optim_wrapper.pop('constructor'), 'optim_wrapper_cfg': config.optim_wrapper})(model)
+    wrappers = OPTIM_WRAPPER_CONSTRUCTORS.build(
+        {'type': config.optim_wrapper.pop('constructor'), 'optim_wrapper_cfg': config.optim_wrapper}
+    )(model)
     optimizer = wrappers['segmentor'].optimizer
     assert isinstance(optimizer, RepeatedSGD) and {g['times'] for g in optimizer.param_groups} == {1, 3, 4}
 

@@ -16,9 +16,15 @@ def sites(depth, **norm):
     return model, [site.index for site in convolution_sites(model) if isinstance(site.norm, SwitchWhiten2d)]
 
 
-@pytest.mark.parametrize('depth, expected, last', [
-    (20, [1, 4, 8, 12, 16], 19),  # printed in Appendix B
-    (44, [1, *range(4, 43, 4)], 43), (56, [1, *range(4, 55, 4)], 55), (110, [1, *range(4, 109, 4)], 109)])
+@pytest.mark.parametrize(
+    'depth, expected, last',
+    [
+        (20, [1, 4, 8, 12, 16], 19),  # printed in Appendix B
+        (44, [1, *range(4, 43, 4)], 43),
+        (56, [1, *range(4, 55, 4)], 55),
+        (110, [1, *range(4, 109, 4)], 109),
+    ],
+)
 def test_sites_of_the_paper(depth, expected, last):
     model, positions = sites(depth, type='SW')
     assert positions == expected

@@ -20,16 +20,22 @@ def normed(p, name, x):
 
 def logits_by_hand(p, levels, dilations):
     size = levels[0].shape[-2:]
-    embedded = [F.conv2d(level, p[f'embeddings.{i}.weight'], p[f'embeddings.{i}.bias'])
-                for i, level in enumerate(levels)]
+    embedded = [
+        F.conv2d(level, p[f'embeddings.{i}.weight'], p[f'embeddings.{i}.bias']) for i, level in enumerate(levels)
+    ]
     stack = torch.cat([F.interpolate(level, size, mode='bilinear') for level in embedded], 1)
     seen = []
     for i, dilation in enumerate(dilations):
         if dilation == 1:
             seen.append(normed(p, f'branches.{i}.bn', F.conv2d(stack, p[f'branches.{i}.conv.weight'])))
             continue
-        x = F.conv2d(stack, p[f'branches.{i}.depthwise_conv.conv.weight'], padding=dilation, dilation=dilation,
-                     groups=stack.shape[1])
+        x = F.conv2d(
+            stack,
+            p[f'branches.{i}.depthwise_conv.conv.weight'],
+            padding=dilation,
+            dilation=dilation,
+            groups=stack.shape[1],
+        )
         x = normed(p, f'branches.{i}.depthwise_conv.bn', x)
         x = F.conv2d(x, p[f'branches.{i}.pointwise_conv.conv.weight'])
         seen.append(normed(p, f'branches.{i}.pointwise_conv.bn', x))
@@ -46,8 +52,9 @@ def test_logits_are_those_of_the_formulas(sizes):
     levels = [torch.randn(2, width, *size).double() for width, size in zip((3, 4, 5), sizes)]
     logits = head(levels)
     assert logits.shape == (2, 7, *sizes[0])
-    torch.testing.assert_close(logits, logits_by_hand(dict(head.named_parameters()), levels, (1, 2, 3)),
-                               rtol=1e-9, atol=1e-9)
+    torch.testing.assert_close(
+        logits, logits_by_hand(dict(head.named_parameters()), levels, (1, 2, 3)), rtol=1e-9, atol=1e-9
+    )
     logits.sum().backward()
     assert all(parameter.grad is not None for parameter in head.parameters())
 

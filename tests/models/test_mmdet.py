@@ -14,8 +14,12 @@ from sw_mmseg.whitening import SwitchWhiten2d
 from tests.helpers.tiny_detection import make_narrow
 
 MASK_RCNN = 'mask_rcnn/mask-rcnn_r50_fpn_1x_coco.py'
-COMMON = (MASK_RCNN, 'faster_rcnn/faster-rcnn_r50_fpn_1x_coco.py', 'retinanet/retinanet_r50_fpn_1x_coco.py',
-          'cascade_rcnn/cascade-mask-rcnn_r50_fpn_1x_coco.py')
+COMMON = (
+    MASK_RCNN,
+    'faster_rcnn/faster-rcnn_r50_fpn_1x_coco.py',
+    'retinanet/retinanet_r50_fpn_1x_coco.py',
+    'cascade_rcnn/cascade-mask-rcnn_r50_fpn_1x_coco.py',
+)
 
 
 @pytest.fixture(autouse=True)
@@ -29,8 +33,15 @@ def build(path, norm=None):
     config = make_narrow(get_config(f'mmdet::{path}').model, channels=16)
     if norm:
         sites = None if norm['type'] == 'SN' else dict(type='SW')
-        config.backbone.update(type='SwitchSites', of='ResNet', every=6, site_norm_cfg=sites, norm_cfg=norm,
-                               norm_eval=False, frozen_stages=-1)
+        config.backbone.update(
+            type='SwitchSites',
+            of='ResNet',
+            every=6,
+            site_norm_cfg=sites,
+            norm_cfg=norm,
+            norm_eval=False,
+            frozen_stages=-1,
+        )
         config.neck.norm_cfg = config.roi_head.mask_head.norm_cfg = config.roi_head.bbox_head.norm_cfg = norm
         config.roi_head.bbox_head.update(type='Shared4Conv1FCBBoxHead', conv_out_channels=16)
     model = MODELS.build(config)
@@ -40,8 +51,9 @@ def build(path, norm=None):
 
 def images(objects=(2, 1), shapes=((3, 64, 96), (3, 96, 64)), classes=80):
     torch.manual_seed(0)
-    return demo_mm_inputs(len(shapes), image_shapes=list(shapes), num_items=list(objects), num_classes=classes,
-                          with_mask=True)
+    return demo_mm_inputs(
+        len(shapes), image_shapes=list(shapes), num_items=list(objects), num_classes=classes, with_mask=True
+    )
 
 
 def step(model, data, rate=1e-3):
@@ -86,7 +98,7 @@ def test_mmdets_own_models_train_a_step_and_predict(path):
 
 def test_a_pair_of_objects_is_learnt():
     """Twenty steps on one image: the losses of both heads and both heads' inputs fall."""
-    model, data = build(MASK_RCNN, dict(type='BN')), images((1, ), ((3, 96, 96), ))
+    model, data = build(MASK_RCNN, dict(type='BN')), images((1,), ((3, 96, 96),))
     torch.manual_seed(0)
     first = step(model, data)
     for _ in range(20):
@@ -99,7 +111,7 @@ ODD = {
     'no object at all': dict(objects=(0, 0)),
     'no object in one image': dict(objects=(0, 2)),
     'extreme aspects': dict(shapes=((3, 32, 512), (3, 512, 32))),
-    'one small image': dict(objects=(1, ), shapes=((3, 64, 64), )),
+    'one small image': dict(objects=(1,), shapes=((3, 64, 64),)),
     'one class of eighty': dict(classes=2),  # the first is none of them
 }
 

@@ -22,21 +22,45 @@ from sw_mmseg.whitening import SwitchWhiten2d, convert
 for package in ('mmseg', 'mmdet', 'mmpretrain'):  # after the plugin, which lets mmdet be imported
     importlib.import_module(f'{package}.models')
 REGISTRIES = {'mmseg': MMSEG, 'mmdet': MMDET, 'mmpretrain': MMPRETRAIN}
-STAGES = {f'stage{n + 1}': dict(num_modules=1, num_branches=max(n + 1, 1), block='BASIC' if n else 'BOTTLENECK',
-                                num_blocks=(1,) * max(n + 1, 1), num_channels=tuple(8 * 2**k for k in range(n + 1)))
-          for n in range(4)}
+STAGES = {
+    f'stage{n + 1}': dict(
+        num_modules=1,
+        num_branches=max(n + 1, 1),
+        block='BASIC' if n else 'BOTTLENECK',
+        num_blocks=(1,) * max(n + 1, 1),
+        num_channels=tuple(8 * 2**k for k in range(n + 1)),
+    )
+    for n in range(4)
+}
 # what a class needs beside `norm_eval` and `norm_cfg`
 NEEDS = {
-    **{name: dict(depth=50) for name in ('mmseg.ResNeSt', 'mmseg.ResNet', 'mmdet.DetectoRS_ResNeXt', 'mmdet.ResLayer',
-                                         'mmdet.ResNet', 'mmpretrain.ResNet', 'mmpretrain.SparseResNet')},
-    'mmseg.HRNet': dict(extra=STAGES), 'mmdet.HRNet': dict(extra=STAGES), 'mmpretrain.HRNet': dict(arch='w18'),
-    'mmdet.RegNet': dict(arch='regnetx_400mf'), 'mmpretrain.RegNet': dict(arch='regnetx_400mf'),
+    **{
+        name: dict(depth=50)
+        for name in (
+            'mmseg.ResNeSt',
+            'mmseg.ResNet',
+            'mmdet.DetectoRS_ResNeXt',
+            'mmdet.ResLayer',
+            'mmdet.ResNet',
+            'mmpretrain.ResNet',
+            'mmpretrain.SparseResNet',
+        )
+    },
+    'mmseg.HRNet': dict(extra=STAGES),
+    'mmdet.HRNet': dict(extra=STAGES),
+    'mmpretrain.HRNet': dict(arch='w18'),
+    'mmdet.RegNet': dict(arch='regnetx_400mf'),
+    'mmpretrain.RegNet': dict(arch='regnetx_400mf'),
     'mmdet.TridentResNet': dict(depth=50, num_branch=3, test_branch_idx=1, trident_dilations=(1, 2, 3)),
     'mmpretrain.CSPDarkNet': dict(depth=53),
-    'mmpretrain.MobileOne': dict(arch='s0'), 'mmpretrain.RepVGG': dict(arch='A0'), 'mmpretrain.VGG': dict(depth=11),
-    'mmpretrain.RepLKNet': dict(arch=dict(large_kernel_sizes=[5, 5, 5, 5], layers=[1, 1, 1, 1], channels=[8] * 4,
-                                          small_kernel=3, dw_ratio=1)),
-    'mmpretrain.Vig': dict(arch='tiny'), 'mmpretrain.PyramidVig': dict(arch='tiny'),
+    'mmpretrain.MobileOne': dict(arch='s0'),
+    'mmpretrain.RepVGG': dict(arch='A0'),
+    'mmpretrain.VGG': dict(depth=11),
+    'mmpretrain.RepLKNet': dict(
+        arch=dict(large_kernel_sizes=[5, 5, 5, 5], layers=[1, 1, 1, 1], channels=[8] * 4, small_kernel=3, dw_ratio=1)
+    ),
+    'mmpretrain.Vig': dict(arch='tiny'),
+    'mmpretrain.PyramidVig': dict(arch='tiny'),
     'mmpretrain.MoCoV3ViT': dict(arch='mocov3-small', patch_size=16),
 }
 # their norms are over the channels of tokens, (N, L, C), by their own test for `nn.LayerNorm`: SW refuses such inputs
@@ -57,8 +81,12 @@ def classes():
 
 
 def arguments(kind):
-    return {name for base in kind.__mro__ if '__init__' in vars(base) and base.__module__.startswith('mm')
-            for name in inspect.signature(base.__init__).parameters}
+    return {
+        name
+        for base in kind.__mro__
+        if '__init__' in vars(base) and base.__module__.startswith('mm')
+        for name in inspect.signature(base.__init__).parameters
+    }
 
 
 CLASSES = classes()
@@ -78,10 +106,18 @@ def in_training(model):
 
 
 def test_the_list_has_what_is_known_to_test_for_batchnorm2d():
-    assert {'mmpretrain.EfficientNet', 'mmpretrain.EfficientNetV2', 'mmpretrain.ShuffleNetV2', 'mmdet.EfficientNet',
-            'mmdet.ResLayer', 'mmseg.MobileNetV2', 'mmpretrain.MobileNetV2'} <= set(CLASSES) and len(CLASSES) > 30
+    assert {
+        'mmpretrain.EfficientNet',
+        'mmpretrain.EfficientNetV2',
+        'mmpretrain.ShuffleNetV2',
+        'mmdet.EfficientNet',
+        'mmdet.ResLayer',
+        'mmseg.MobileNetV2',
+        'mmpretrain.MobileNetV2',
+    } <= set(CLASSES) and len(CLASSES) > 30
     assert set(NEEDS) | OF_TOKENS <= {
-        f'{package}.{name}' for package, registry in REGISTRIES.items() for name in registry.module_dict}
+        f'{package}.{name}' for package, registry in REGISTRIES.items() for name in registry.module_dict
+    }
 
 
 @pytest.mark.parametrize('name', sorted(set(CLASSES) - OF_TOKENS))
@@ -102,8 +138,9 @@ def test_sw_is_refused_on_tokens(name):
         layer(torch.randn(2, 9, layer.num_features))
 
 
-@pytest.mark.parametrize('network', [lambda: mmcv.cnn.ResNet(18), lambda: mmcv.cnn.VGG(11, with_bn=True)],
-                         ids=['ResNet', 'VGG'])
+@pytest.mark.parametrize(
+    'network', [lambda: mmcv.cnn.ResNet(18), lambda: mmcv.cnn.VGG(11, with_bn=True)], ids=['ResNet', 'VGG']
+)
 def test_mmcvs_own_networks_freeze_it(network):
     model = network()
     convert(model)

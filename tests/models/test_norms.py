@@ -31,7 +31,7 @@ def test_norm_types_build_in_every_scope(name, scope):
 
 
 # alone in a process: the plugin serves the compiled operators that mmdet imports
-IN_MMDET = '''
+IN_MMDET = """
 import sw_mmseg.plugin
 import mmdet.models
 from mmengine.registry import DefaultScope
@@ -39,7 +39,7 @@ with DefaultScope.overwrite_default_scope('mmdet'):
     from mmdet.registry import MODELS
     model = MODELS.build(dict(type='ResNet', depth=50, norm_cfg=dict(type='SW')))
 print(type(model).__module__, type(model.bn1).__name__, model.bn1.statistics)
-'''
+"""
 
 
 def test_norm_type_builds_in_mmdet():
@@ -83,16 +83,28 @@ def test_initialisation_treats_it_as_a_norm():
 
 @pytest.mark.parametrize('name', OMEGA)
 def test_initialisation_reaches_the_presets(name):
-    model = MODELS.build(dict(type='mmseg.ResNet', depth=18, norm_cfg=dict(type=name),
-                              init_cfg=dict(type='Constant', val=0.7, layer='_BatchNorm')))
+    model = MODELS.build(
+        dict(
+            type='mmseg.ResNet',
+            depth=18,
+            norm_cfg=dict(type=name),
+            init_cfg=dict(type='Constant', val=0.7, layer='_BatchNorm'),
+        )
+    )
     model.init_weights()
     assert (model.bn1.weight == 0.7).all()
 
 
 def test_no_weight_decay_on_norms():
     model = resnet()
-    wrapper = build_optim_wrapper(model, dict(type='OptimWrapper', paramwise_cfg=dict(norm_decay_mult=0.),
-                                              optimizer=dict(type='SGD', lr=0.1, weight_decay=1e-4)))
+    wrapper = build_optim_wrapper(
+        model,
+        dict(
+            type='OptimWrapper',
+            paramwise_cfg=dict(norm_decay_mult=0.0),
+            optimizer=dict(type='SGD', lr=0.1, weight_decay=1e-4),
+        ),
+    )
     decay = {id(p): group['weight_decay'] for group in wrapper.param_groups for p in group['params']}
     for module in model.modules():
         for parameter in module.parameters(recurse=False):

@@ -34,8 +34,9 @@ def log(caplog):
 def vgg_file(tmp_path_factory):
     path = tmp_path_factory.mktemp('weights') / 'vgg16.pth'
     torch.manual_seed(0)
-    torch.save({f'features.{key}': value for key, value in torchvision.models.vgg16().features.state_dict().items()},
-               path)
+    torch.save(
+        {f'features.{key}': value for key, value in torchvision.models.vgg16().features.state_dict().items()}, path
+    )
     return str(path)
 
 
@@ -88,8 +89,10 @@ def test_resnet_loads_torchvisions_keys_whichever_norm_stands_where(log):
 
 def test_whole_models_of_the_openmmlab_family(vgg_file, tmp_path):
     state = VGG16DeepLab.remap_pretrained(torch.load(vgg_file))
-    torch.save({'state_dict': {f'backbone.{k}': v for k, v in state.items()} | {'decode_head.x': torch.ones(1)}},
-               tmp_path / 'model.pth')
+    torch.save(
+        {'state_dict': {f'backbone.{k}': v for k, v in state.items()} | {'decode_head.x': torch.ones(1)}},
+        tmp_path / 'model.pth',
+    )
     assert load_pretrained(VGG16DeepLab(), read_checkpoint(str(tmp_path / 'model.pth'))) == 1.0
 
 
@@ -97,7 +100,7 @@ class Loud:
     """Says so when it is unpickled."""
 
     def __reduce__(self):
-        return print, ('run by unpickling', )
+        return print, ('run by unpickling',)
 
 
 @pytest.mark.parametrize('prefix', ['', 'module.', 'backbone.', 'segmentor.backbone.', 'segmentor.module.backbone.'])
@@ -108,9 +111,14 @@ def test_checkpoints_of_any_training(tmp_path, prefix, container, capsys):
     weights = {f'{prefix}{key}': value for key, value in state.items()}
     if 'segmentor' in prefix:
         weights |= {f'teacher.backbone.{key}': torch.zeros_like(value) for key, value in state.items()}
-    content = {container: weights, 'meta': {'iter': 3}, 'loud': Loud(), 'args': argparse.Namespace(lr=1),
-               'message_hub': {'log_scalars': {'x': HistoryBuffer([1.0, np.float64(2.0)], [1, 1])}},
-               'optimizer': {'state': {0: {'exp_avg': torch.zeros(2)}}}}
+    content = {
+        container: weights,
+        'meta': {'iter': 3},
+        'loud': Loud(),
+        'args': argparse.Namespace(lr=1),
+        'message_hub': {'log_scalars': {'x': HistoryBuffer([1.0, np.float64(2.0)], [1, 1])}},
+        'optimizer': {'state': {0: {'exp_avg': torch.zeros(2)}}},
+    }
     path = str(tmp_path / 'iter_3.pth')
     torch.save(content if container else weights, path)
     network = VGG16DeepLab(width=0.125)
@@ -127,8 +135,11 @@ def test_no_network_is_one_clear_error(monkeypatch):
         raise urllib.error.URLError('no route to host')
 
     monkeypatch.setattr(torch.hub, 'load_state_dict_from_url', offline)
-    with pytest.raises(PretrainedError, match=r'cannot fetch https://\S+vgg16\S+: .*no route to host.*'
-                                              r'--cfg-options .*checkpoint=PATH.*init_cfg=None'):
+    with pytest.raises(
+        PretrainedError,
+        match=r'cannot fetch https://\S+vgg16\S+: .*no route to host.*'
+        r'--cfg-options .*checkpoint=PATH.*init_cfg=None',
+    ):
         read_checkpoint('torchvision://vgg16')
 
 
@@ -157,9 +168,15 @@ def trained_resnet():
     return theirs.eval()
 
 
-@pytest.mark.parametrize('site', [
-    {'type': 'SW'}, {'type': 'SW', 'statistics': ('bw', 'iw', 'bn', 'in', 'ln')}, {'type': 'BW'},
-    {'type': 'SW', 'inverse_sqrt': 'eigh'}])
+@pytest.mark.parametrize(
+    'site',
+    [
+        {'type': 'SW'},
+        {'type': 'SW', 'statistics': ('bw', 'iw', 'bn', 'in', 'ln')},
+        {'type': 'BW'},
+        {'type': 'SW', 'inverse_sqrt': 'eigh'},
+    ],
+)
 def test_init_from_bn_keeps_the_networks_function(site):
     theirs, images = trained_resnet(), torch.randn(2, 3, 64, 64)
 
@@ -208,6 +225,7 @@ def test_a_whitening_backbone_loads_whole_and_gives_a_batchnorm_its_variances(lo
 
 def test_addresses_of_mmengine_and_the_shape_of_mmpretrains_files(tmp_path, monkeypatch):
     from mmengine.runner.checkpoint import CheckpointLoader
+
     state = torchvision.models.resnet50(weights=None).state_dict()
     whole = {f'backbone.{key}': value for key, value in state.items() if not key.startswith('fc')}
     asked = []

@@ -37,8 +37,11 @@ def test_names_and_shapes_are_torchvisions(arch):
     with torch.device('meta'):
         network = getattr(torchvision.models, arch)()
     shapes = {key: tuple(value.shape) for key, value in network.state_dict().items()}
-    norm_keys = {f'{name}.{key}' for name in norms(arch)
-                 for key in ('weight', 'bias', 'running_mean', 'running_var', 'num_batches_tracked')}
+    norm_keys = {
+        f'{name}.{key}'
+        for name in norms(arch)
+        for key in ('weight', 'bias', 'running_mean', 'running_var', 'num_batches_tracked')
+    }
     head, features = classifier(arch)
     assert convolutions(arch).keys() | norm_keys | {f'{head}.weight', f'{head}.bias'} == shapes.keys()
     assert all(shapes[key] == shape for key, shape in convolutions(arch).items())
@@ -96,12 +99,16 @@ def test_layouts_are_those_of_mmpretrains_networks(state50):
     assert backbone.keys() == torchvision_names.keys() - {'fc.weight', 'fc.bias'}
     assert torch.equal(whole['head.fc.weight'], torchvision_names['fc.weight'])
     assert released_norms('densenet121', 'mmpretrain')[:3] == [
-        'backbone.stem.1', 'backbone.stages.0.block.0.norm1', 'backbone.stages.0.block.3.norm1']
+        'backbone.stem.1',
+        'backbone.stages.0.block.0.norm1',
+        'backbone.stages.0.block.3.norm1',
+    ]
 
 
 def test_files_of_old_versions_and_without_prefix(state50):
-    state = {key.removeprefix('module.'): value for key, value in state50.items()
-             if not key.endswith('num_batches_tracked')}
+    state = {
+        key.removeprefix('module.'): value for key, value in state50.items() if not key.endswith('num_batches_tracked')
+    }
     assert convert_released(state, 'resnet50').state['backbone.layer4.2.bn3.num_batches_tracked'] == 0
 
 
@@ -111,16 +118,20 @@ def test_the_file_is_left_as_it_was(state50):
     assert before.keys() == state50.keys() and all(torch.equal(before[key], state50[key]) for key in before)
 
 
-@pytest.mark.parametrize('change, message', [
-    (dict(remove='module.layer1.0.bn1.weight'), r'lacks layer1\.0\.bn1\.weight$'),
-    (dict(remove='module.sw1.sw_var_weight'), 'SW layers of one file differ.*sw1'),
-    (dict(remove='module.layer2.1.sw2.sw_mean_weight'), r'no SW layer layer2\.1\.sw2'),
-    (dict(remove='module.layer1.0.conv1.weight'), 'not a released model'),
-    (dict(add='module.layer1.0.sw2.weight'), r'has, unexpected, layer1\.0\.sw2\.weight$'),
-    (dict(shape='module.layer3.1.sw2.running_cov'), r'running_cov \(1, 16, 16\) instead of \(16, 16, 16\)'),
-    (dict(shape='module.fc.bias'), r'fc\.bias \(1,\) instead of \(1000,\)'),
-    (dict(nan='module.sw1.running_cov'), r'not finite sw1\.running_cov'),
-], ids=lambda change: '-'.join(change) if isinstance(change, dict) else '')
+@pytest.mark.parametrize(
+    'change, message',
+    [
+        (dict(remove='module.layer1.0.bn1.weight'), r'lacks layer1\.0\.bn1\.weight$'),
+        (dict(remove='module.sw1.sw_var_weight'), 'SW layers of one file differ.*sw1'),
+        (dict(remove='module.layer2.1.sw2.sw_mean_weight'), r'no SW layer layer2\.1\.sw2'),
+        (dict(remove='module.layer1.0.conv1.weight'), 'not a released model'),
+        (dict(add='module.layer1.0.sw2.weight'), r'has, unexpected, layer1\.0\.sw2\.weight$'),
+        (dict(shape='module.layer3.1.sw2.running_cov'), r'running_cov \(1, 16, 16\) instead of \(16, 16, 16\)'),
+        (dict(shape='module.fc.bias'), r'fc\.bias \(1,\) instead of \(1000,\)'),
+        (dict(nan='module.sw1.running_cov'), r'not finite sw1\.running_cov'),
+    ],
+    ids=lambda change: '-'.join(change) if isinstance(change, dict) else '',
+)
 def test_what_is_not_released_is_refused_by_key(state50, change, message):
     state = dict(state50)
     if 'remove' in change:

@@ -34,9 +34,17 @@ def test_every_entry_arrives_and_features_are_the_same(checkpoint, scope, prefix
     path = folder / ('whole.pth' if prefix else 'backbone.pth')
     start = dict(type='Pretrained', checkpoint=str(path), **({'prefix': prefix} if prefix else {}))
     with DefaultScope.overwrite_default_scope(scope):
-        backbone = MODELS.build(dict(
-            type='SwitchSites', of='ResNet', depth=50, site_norm_cfg=dict(type='SW'),
-            at=released_norms('resnet50', 'backbone'), init_cfg=start, **SCOPES[scope]))
+        backbone = MODELS.build(
+            dict(
+                type='SwitchSites',
+                of='ResNet',
+                depth=50,
+                site_norm_cfg=dict(type='SW'),
+                at=released_norms('resnet50', 'backbone'),
+                init_cfg=start,
+                **SCOPES[scope],
+            )
+        )
     assert type(backbone).__module__.startswith(scope)
     backbone.init_weights()
     saved = torch.load(path, weights_only=True)['state_dict']

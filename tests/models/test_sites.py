@@ -13,12 +13,32 @@ import sw_mmseg.plugin  # noqa: F401
 from sw_mmseg.whitening import SwitchWhiten2d, convolution_sites
 
 # {1, 3, 6, ..., 39} of Appendix B, written out: blocks of layer1 to layer3 in ResNet-50 are 3, 4, 6
-THIRD_50 = ['conv1', 'layer1.0.conv2', 'layer1.1.conv2', 'layer1.2.conv2',
-            'layer2.0.conv2', 'layer2.1.conv2', 'layer2.2.conv2', 'layer2.3.conv2', 'layer3.0.conv2',
-            'layer3.1.conv2', 'layer3.2.conv2', 'layer3.3.conv2', 'layer3.4.conv2', 'layer3.5.conv2']
+THIRD_50 = [
+    'conv1',
+    'layer1.0.conv2',
+    'layer1.1.conv2',
+    'layer1.2.conv2',
+    'layer2.0.conv2',
+    'layer2.1.conv2',
+    'layer2.2.conv2',
+    'layer2.3.conv2',
+    'layer3.0.conv2',
+    'layer3.1.conv2',
+    'layer3.2.conv2',
+    'layer3.3.conv2',
+    'layer3.4.conv2',
+    'layer3.5.conv2',
+]
 # {1, 6, 12, ..., 36}: every second block
-SIXTH_50 = ['conv1', 'layer1.1.conv2', 'layer2.0.conv2', 'layer2.2.conv2', 'layer3.0.conv2', 'layer3.2.conv2',
-            'layer3.4.conv2']
+SIXTH_50 = [
+    'conv1',
+    'layer1.1.conv2',
+    'layer2.0.conv2',
+    'layer2.2.conv2',
+    'layer3.0.conv2',
+    'layer3.2.conv2',
+    'layer3.4.conv2',
+]
 # ResNet-101 has 3, 4, 23 blocks before the last stage
 THIRD_101 = THIRD_50[:8] + [f'layer3.{block}.conv2' for block in range(23)]
 SIXTH_101 = SIXTH_50[:4] + [f'layer3.{block}.conv2' for block in range(0, 23, 2)]
@@ -36,15 +56,19 @@ def placed(model):
     return [site.conv_name for site in convolution_sites(model) if isinstance(site.norm, SwitchWhiten2d)]
 
 
-@pytest.mark.parametrize('depth, every, expected', [
-    (50, 3, THIRD_50), (50, 6, SIXTH_50), (101, 3, THIRD_101), (101, 6, SIXTH_101)])
+@pytest.mark.parametrize(
+    'depth, every, expected', [(50, 3, THIRD_50), (50, 6, SIXTH_50), (101, 3, THIRD_101), (101, 6, SIXTH_101)]
+)
 def test_convolutions_of_the_paper(depth, every, expected):
     model = build(depth=depth, site_norm_cfg=SW, every=every)
-    assert placed(model) == expected and len(expected) == {(50, 3): 14, (50, 6): 7, (101, 3): 31, (101, 6): 16}[
-        depth, every]
+    assert (
+        placed(model) == expected
+        and len(expected) == {(50, 3): 14, (50, 6): 7, (101, 3): 31, (101, 6): 16}[depth, every]
+    )
     assert sum(isinstance(module, SwitchWhiten2d) for module in model.modules()) == len(expected)
     assert [type(norm).__name__ for norm in model.layer4.modules() if 'Norm' in type(norm).__name__] == (
-        ['BatchNorm2d'] * 10)  # three blocks of three, and a shortcut
+        ['BatchNorm2d'] * 10
+    )  # three blocks of three, and a shortcut
 
 
 @pytest.mark.parametrize('scope', ['mmseg', 'mmpretrain'])
@@ -55,7 +79,7 @@ def test_every_scope_gets_the_same(scope):
 
 
 # mmdet imports mmcv's compiled operators, of which placement needs none: a stand-in lets it import without them
-IN_MMDET = '''
+IN_MMDET = """
 import sys, types
 class Extension(types.ModuleType):
     def __getattr__(self, name):
@@ -74,13 +98,14 @@ with DefaultScope.overwrite_default_scope('mmdet'):
 print(type(model).__module__)
 print(*(s.conv_name for s in convolution_sites(model) if isinstance(s.norm, SwitchWhiten2d)))
 print(model.bn1.training, model.bn1.mean_logits.requires_grad, model.layer2[0].bn2.mean_logits.requires_grad)
-'''
+"""
 
 
 def test_mmdets_resnet():
     done = subprocess.run([sys.executable, '-W', 'ignore', '-c', IN_MMDET], capture_output=True, text=True)
     assert done.stdout.splitlines()[-3:] == ['mmdet.models.backbones.resnet', ' '.join(SIXTH_50), 'False False True'], (
-        done.stderr)
+        done.stderr
+    )
 
 
 def test_a_deep_stem_counts_as_one_or_literally():
@@ -93,8 +118,16 @@ def test_a_deep_stem_counts_as_one_or_literally():
 
 
 def test_cifars_resnet_takes_every_fourth():
-    model = build('mmpretrain.ResNet_CIFAR', depth=18, num_stages=3, strides=(1, 2, 2), dilations=(1, 1, 1),
-                  out_indices=(2, ), site_norm_cfg=SW, every=4)
+    model = build(
+        'mmpretrain.ResNet_CIFAR',
+        depth=18,
+        num_stages=3,
+        strides=(1, 2, 2),
+        dilations=(1, 1, 1),
+        out_indices=(2,),
+        site_norm_cfg=SW,
+        every=4,
+    )
     assert [site.index for site in convolution_sites(model) if isinstance(site.norm, SwitchWhiten2d)] == [1, 4, 8, 12]
 
 
@@ -113,8 +146,13 @@ def test_frozen_stages_norm_eval_and_initialisation():
     model = build(site_norm_cfg=SW, frozen_stages=2, zero_init_residual=True)
     model.init_weights()
     model.train()
-    frozen = {site.conv_name for site in convolution_sites(model) if isinstance(site.norm, SwitchWhiten2d)
-              and not site.norm.training and not any(p.requires_grad for p in site.norm.parameters())}
+    frozen = {
+        site.conv_name
+        for site in convolution_sites(model)
+        if isinstance(site.norm, SwitchWhiten2d)
+        and not site.norm.training
+        and not any(p.requires_grad for p in site.norm.parameters())
+    }
     assert frozen == set(THIRD_50[:8])
     trained = model.get_submodule('layer3.1.bn2')
     assert trained.training and all(p.requires_grad for p in trained.parameters())
@@ -143,3 +181,25 @@ def test_norms_by_name():
     for wrong in (['bn1', 'layer9.bn1'], ['conv1'], []):
         with pytest.raises(ValueError, match='names no norm of ResNet'):
             build(site_norm_cfg=SW, at=wrong)
+
+
+def test_res2net_of_openmmlab():
+    """Its 3x3 convolutions are in one list, their norms in another; it registers both behind the last of the block."""
+    network = MODELS.build(
+        dict(
+            type='SwitchSites',
+            of='mmpretrain.Res2Net',
+            depth=50,
+            scales=4,
+            base_width=24,
+            deep_stem=False,
+            site_norm_cfg=dict(type='SW'),
+        )
+    )
+    sites = [site for site in convolution_sites(network) if isinstance(site.norm, SwitchWhiten2d)]
+    assert [(site.conv_name, site.norm_name) for site in sites[:4]] == [
+        ('conv1', 'bn1'),
+        ('layer1.0.conv3', 'layer1.0.bn3'),
+        ('layer1.0.convs.2', 'layer1.0.bns.2'),
+        ('layer1.1.convs.0', 'layer1.1.bns.0'),
+    ]  # 1, 3, 6, 9 of a stem and five a block

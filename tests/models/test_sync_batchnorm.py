@@ -35,8 +35,13 @@ def step(norm, x, weights):
     x = x.clone().requires_grad_()
     output = norm(x)
     (output * weights).sum().backward()
-    return {'output': output.detach(), 'input': x.grad, 'weight': norm.weight.grad, 'bias': norm.bias.grad,
-            **{name: value.clone() for name, value in norm.named_buffers()}}
+    return {
+        'output': output.detach(),
+        'input': x.grad,
+        'weight': norm.weight.grad,
+        'bias': norm.bias.grad,
+        **{name: value.clone() for name, value in norm.named_buffers()},
+    }
 
 
 def process(rank, port, folder):

@@ -22,14 +22,16 @@ def _withdrawn():
 @pytest.fixture
 def read(tmp_path):
     """A config of these lines, read by mmengine."""
+
     def read_text(text: str) -> Config:
         (tmp_path / 'mine.py').write_text(text)
         return Config.fromfile(tmp_path / 'mine.py')
+
     return read_text
 
 
 def test_a_base_by_name_is_the_same_as_by_path(read):
-    expected = read(f"_base_ = {str(CONFIGS / 'sw_pspnet_ade20k.py')!r}\n")
+    expected = read(f'_base_ = {str(CONFIGS / "sw_pspnet_ade20k.py")!r}\n')
     serve_configs()
     config = read(BY_NAME)
     assert config.to_dict() == expected.to_dict()
@@ -38,8 +40,10 @@ def test_a_base_by_name_is_the_same_as_by_path(read):
 
 def test_bases_of_a_list_and_values_of_a_base(read):
     serve_configs()
-    config = read("_base_ = ['sw_mmseg::_base_/models/pspnet_r50.py', 'sw_mmseg::_base_/runtime.py']\n"
-                  'head = _base_.model.decode_head\n')
+    config = read(
+        "_base_ = ['sw_mmseg::_base_/models/pspnet_r50.py', 'sw_mmseg::_base_/runtime.py']\n"
+        'head = _base_.model.decode_head\n'
+    )
     assert config.head.type == config.model.decode_head.type
     assert '_scope_' not in config.head
 

@@ -54,8 +54,21 @@ SNAPSHOT = '''
     sys.modules['sw_mmseg.openmmlab'].unregister()
     report('unregister', before)
 '''
-PACKAGES = tuple(f'sw_mmseg.{name}' for name in ('whitening', 'models', 'losses', 'openmmlab', 'adaptation', 'engine',
-                                                 'datasets', 'stylization', 'analysis', 'plugin'))
+PACKAGES = tuple(
+    f'sw_mmseg.{name}'
+    for name in (
+        'whitening',
+        'models',
+        'losses',
+        'openmmlab',
+        'adaptation',
+        'engine',
+        'datasets',
+        'stylization',
+        'analysis',
+        'plugin',
+    )
+)
 
 
 @functools.cache
@@ -73,10 +86,14 @@ def test_importing_a_package_changes_nothing_outside(package):
 def test_the_snapshot_sees_what_the_plugin_changes():
     """Which is the table, and nothing beside it."""
     expected = {f'{holder}.convert_sync_batchnorm' for holder in HOLDERS}
-    expected |= {'scheme.', 'mmengine.fileio.backends.local_backend.LocalBackend.put',
-                 'torch.nn.modules.batchnorm.SyncBatchNorm.convert_sync_batchnorm',
-                 'mmengine.config.config.Config._get_cfg_path', 'mmengine.logging.print_log',
-                 'mmengine.logging.logger.print_log'}
+    expected |= {
+        'scheme.',
+        'mmengine.fileio.backends.local_backend.LocalBackend.put',
+        'torch.nn.modules.batchnorm.SyncBatchNorm.convert_sync_batchnorm',
+        'mmengine.config.config.Config._get_cfg_path',
+        'mmengine.logging.print_log',
+        'mmengine.logging.logger.print_log',
+    }
     expected |= {f'{holder}.efficient_conv_bn_eval_forward' for holder in EVALUATING}
     if TABLE['SyncBN without a GPU'].needed():
         expected |= {'registry.mmengine/model.SyncBN'}

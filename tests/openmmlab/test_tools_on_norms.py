@@ -26,8 +26,16 @@ def trained(model):
 
 def network(bias=True, **options):
     """SW and BatchNorm, each behind a convolution."""
-    return trained(nn.Sequential(nn.Conv2d(3, 16, 3, bias=bias), SwitchWhiten2d(16, **options), nn.ReLU(),
-                                 nn.Conv2d(16, 16, 3, bias=bias), nn.BatchNorm2d(16), nn.ReLU()))
+    return trained(
+        nn.Sequential(
+            nn.Conv2d(3, 16, 3, bias=bias),
+            SwitchWhiten2d(16, **options),
+            nn.ReLU(),
+            nn.Conv2d(16, 16, 3, bias=bias),
+            nn.BatchNorm2d(16),
+            nn.ReLU(),
+        )
+    )
 
 
 @pytest.mark.parametrize('bias', [True, False], ids=['bias', 'no bias'])
@@ -94,6 +102,6 @@ def test_the_counter_counts_all_of_sw(statistics, iterations):
     model = nn.Sequential(SwitchWhiten2d(c, statistics=statistics, iterations=iterations)).eval()
     of_image = not {'iw', 'in', 'ln'}.isdisjoint(statistics)
     passes = c * height * width * d * (1 + of_image)
-    products = 3 * (iterations - 1) * d ** 3
+    products = 3 * (iterations - 1) * d**3
     matrices = c // d * products + c * d
     assert get_model_complexity_info(model, (c, height, width))['flops'] == passes + matrices

@@ -30,9 +30,22 @@ def user_data(streets, tmp_path_factory):
 
 
 def words(user_data, out, *more):
-    return ['--source', user_data / 'source/photos', user_data / 'source/masks', '--target',
-            user_data / 'target/photos', '--classes', user_data / 'classes.yaml', '--out', out,
-            '--iterations', 8, '--network', 'narrow', *more]
+    return [
+        '--source',
+        user_data / 'source/photos',
+        user_data / 'source/masks',
+        '--target',
+        user_data / 'target/photos',
+        '--classes',
+        user_data / 'classes.yaml',
+        '--out',
+        out,
+        '--iterations',
+        8,
+        '--network',
+        'narrow',
+        *more,
+    ]
 
 
 def validated(user_data, out, *more):
@@ -45,7 +58,7 @@ def predictions(out):
 
 def test_folders_of_streets_are_what_they_say(user_data):
     table = read_class_table(user_data / 'classes.yaml')
-    (labels, ) = {p.parent.parent.name for p in user_data.rglob('*.png')}
+    (labels,) = {p.parent.parent.name for p in user_data.rglob('*.png')}
     assert table.names == CLASSES and labels == 'masks' and not (user_data / 'target/masks').exists()
     counts = [len(list((user_data / part / 'photos').rglob('*.jpg'))) for part in ('source', 'target', 'target_val')]
     assert counts == [6, 4, 3]
@@ -69,10 +82,20 @@ def adapted(user_data, tmp_path_factory):
 
 def test_everything_promised_is_there(adapted, user_data):
     names = {p.name for p in adapted.iterdir()}
-    assert {'checkpoint.pth', 'config.py', 'config_sourceonly.py', 'classes.yaml', 'report.html', 'results.json',
-            'results.md', 'predictions', 'check', 'adapt.json', 'runs'} == names
-    assert {p.name for p in (adapted / 'check').iterdir()} == {'check.json', 'inputs.json', 'source.png',
-                                                              'target.png'}
+    assert {
+        'checkpoint.pth',
+        'config.py',
+        'config_sourceonly.py',
+        'classes.yaml',
+        'report.html',
+        'results.json',
+        'results.md',
+        'predictions',
+        'check',
+        'adapt.json',
+        'runs',
+    } == names
+    assert {p.name for p in (adapted / 'check').iterdir()} == {'check.json', 'inputs.json', 'source.png', 'target.png'}
     assert read_class_table(adapted / 'classes.yaml').names == CLASSES
     page = (adapted / 'report.html').read_text()
     assert not page_faults(page)
@@ -90,7 +113,10 @@ def test_results_say_which_network_is_kept_and_how_it_scores(adapted):
     results = json.loads((adapted / 'results.json').read_text())
     assert [n['name'] for n in results['networks']] == ['source only', 'source only + target statistics', 'AdaptSegNet']
     assert [n['statistics'] for n in results['networks']] == [
-        'source; switches learnt again', 'target, re-estimated', 'target; switches learnt again']
+        'source; switches learnt again',
+        'target, re-estimated',
+        'target; switches learnt again',
+    ]
     assert results['checkpoint'] == 'AdaptSegNet' and results['classes'] == list(CLASSES)
     for network in results['networks']:
         known = [v for v in network['target'] if v is not None]

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from sw_mmseg.own_images import training as own_training
+from sw_mmseg.own_images import written
 from sw_mmseg.running import training
 from tests.helpers.own_folders import save, write_folders
 
@@ -18,8 +18,25 @@ pytestmark = pytest.mark.usefixtures('one_thread')
 
 
 def words(root, *more, out='out'):
-    return ('adapt', '--source', root / 'source/images', root / 'source/labels', '--target', root / 'target', '--out',
-            root / out, '--iterations', 8, '--batch-size', 1, '--network', 'narrow', '--norm', 'bn', *more)
+    return (
+        'adapt',
+        '--source',
+        root / 'source/images',
+        root / 'source/labels',
+        '--target',
+        root / 'target',
+        '--out',
+        root / out,
+        '--iterations',
+        8,
+        '--batch-size',
+        1,
+        '--network',
+        'narrow',
+        '--norm',
+        'bn',
+        *more,
+    )
 
 
 @pytest.fixture(scope='module')
@@ -28,6 +45,7 @@ def finished(tmp_path_factory, streets):
     from importlib import import_module
 
     from sw_mmseg.running.command_line import run_tool
+
     root = write_folders(tmp_path_factory.mktemp('my images'))
     tool = import_module('sw_mmseg.commands.adapt')
     arguments = [str(word) for word in words(root, '--no-comparison', '--predict', 'all', '--norm', 'sw')[1:]]
@@ -50,15 +68,24 @@ def resume(root):
     return words(root, '--no-comparison', '--predict', 'all', '--norm', 'sw', '--resume')
 
 
-@pytest.mark.parametrize('change, text', [
-    (lambda root: save(root / 'target/9.jpg', np.zeros((64, 80, 3), np.uint8)),
-     '1 files of the target images came (9)'),
-    (lambda root: (root / 'target/3.jpg').unlink(), '1 files of the target images went (3)'),
-    (lambda root: save(root / 'source/images/0/0.png', np.ones((40, 48, 3), np.uint8)),
-     '1 files of the source images changed (0/0)'),
-    (lambda root: save(root / 'source/labels/1/1.png', np.full((40, 48), 2, np.uint8)),
-     '1 files of the source labels changed (1/1)'),
-])
+@pytest.mark.parametrize(
+    'change, text',
+    [
+        (
+            lambda root: save(root / 'target/9.jpg', np.zeros((64, 80, 3), np.uint8)),
+            '1 files of the target images came (9)',
+        ),
+        (lambda root: (root / 'target/3.jpg').unlink(), '1 files of the target images went (3)'),
+        (
+            lambda root: save(root / 'source/images/0/0.png', np.ones((40, 48, 3), np.uint8)),
+            '1 files of the source images changed (0/0)',
+        ),
+        (
+            lambda root: save(root / 'source/labels/1/1.png', np.full((40, 48), 2, np.uint8)),
+            '1 files of the source labels changed (1/1)',
+        ),
+    ],
+)
 def test_resume_goes_on_with_the_same_files_alone(copied, run, capsys, change, text):
     before = (copied / 'out/report.html').read_bytes()
     change(copied)
@@ -73,7 +100,7 @@ def test_predictions_that_an_interrupt_left_are_kept(copied, run, monkeypatch, c
     whole = {path.name: path.read_bytes() for path in (copied / 'out/predictions').rglob('*.[pj]*')}
     assert len(whole) == 8
     shutil.rmtree(copied / 'out/predictions')
-    segment, done = own_training.segment_pixels, []
+    segment, done = written.segment_pixels, []
 
     def stopped(model, pipeline, image):
         if len(done) == 2:
@@ -81,12 +108,12 @@ def test_predictions_that_an_interrupt_left_are_kept(copied, run, monkeypatch, c
         done.append(1)
         return segment(model, pipeline, image)
 
-    monkeypatch.setattr(own_training, 'segment_pixels', stopped)
+    monkeypatch.setattr(written, 'segment_pixels', stopped)
     assert run(*resume(copied)) == 130
     assert 'the same command with --resume goes on' in capsys.readouterr().err
     assert not (copied / 'out/predictions').exists()
     count = []
-    monkeypatch.setattr(own_training, 'segment_pixels', lambda *arguments: count.append(1) or segment(*arguments))
+    monkeypatch.setattr(written, 'segment_pixels', lambda *arguments: count.append(1) or segment(*arguments))
     assert run(*resume(copied)) == 0
     assert len(count) == 2 and '4 predictions in' in capsys.readouterr().out
     assert {path.name: path.read_bytes() for path in (copied / 'out/predictions').rglob('*.[pj]*')} == whole
@@ -103,10 +130,16 @@ def test_predictions_of_another_network_are_not_kept(copied, run):
     assert all(Image.open(path).size == (80, 64) for path in (copied / 'out/predictions').glob('*.png'))
 
 
-@pytest.mark.parametrize('option, word', [
-    ('model.levels.0.lamda_adv=0.1', 'lamda_adv'), ('optim_wrapper.discriminator.optimizer.lrr=1', 'lrr'),
-    ('param_scheduler.discriminator.0.powr=1', 'powr'), ('test_dataloader.batch_sise=4', 'batch_sise'),
-    ('default_hooks.checkpoint.intervall=5', 'interval?')])
+@pytest.mark.parametrize(
+    'option, word',
+    [
+        ('model.levels.0.lamda_adv=0.1', 'lamda_adv'),
+        ('optim_wrapper.discriminator.optimizer.lrr=1', 'lrr'),
+        ('param_scheduler.discriminator.0.powr=1', 'powr'),
+        ('test_dataloader.batch_sise=4', 'batch_sise'),
+        ('default_hooks.checkpoint.intervall=5', 'interval?'),
+    ],
+)
 def test_a_typo_is_found_before_the_first_training(finished, run, tmp_path, capsys, monkeypatch, option, word):
     """It is in the second training's config alone, or is used after both."""
     monkeypatch.setattr(training, 'train', lambda *_: pytest.fail('trained'))
@@ -136,11 +169,18 @@ def test_commands_of_a_report_can_be_copied(finished, run, capsys, monkeypatch):
     commands = json.loads((finished / 'out/results.json').read_text())['commands']
     assert not [text for text in commands if 'iter_N' in text or 'IMAGES' in text or 'NEW_FOLDER' in text]
     tools = [shlex.split(text) for text in commands]
-    assert [tool[1] for tool in tools] == ['tools/adapt.py', 'tools/train.py',
-                                           'tools/analysis/reestimate_statistics.py', 'tools/predict.py']
+    assert [tool[1] for tool in tools] == [
+        'tools/adapt.py',
+        'tools/train.py',
+        'tools/analysis/reestimate_statistics.py',
+        'tools/predict.py',
+    ]
     head = (finished / 'out/config.py').read_text().splitlines()[1]
-    assert shlex.split(head.removeprefix('# Train it again: ')) == ['python', 'tools/train.py',
-                                                                     str(finished / 'out/config.py')]
+    assert shlex.split(head.removeprefix('# Train it again: ')) == [
+        'python',
+        'tools/train.py',
+        str(finished / 'out/config.py'),
+    ]
     for tool in tools[1:]:
         name = ' '.join(Path(tool[1]).with_suffix('').parts[1:])
         assert run(name, *tool[2:]) == 0, capsys.readouterr().err

@@ -25,8 +25,18 @@ def adapt(folders, run):
     """`adapt(*more)` -> exit status; the results' folder is OUT."""
 
     def call(*more):
-        return run('adapt', '--source', folders / 'source/images', folders / 'source/labels', '--target',
-                   folders / 'target', '--out', folders / 'out', '--check-only', *more)
+        return run(
+            'adapt',
+            '--source',
+            folders / 'source/images',
+            folders / 'source/labels',
+            '--target',
+            folders / 'target',
+            '--out',
+            folders / 'out',
+            '--check-only',
+            *more,
+        )
 
     return call
 
@@ -80,35 +90,46 @@ def nothing(root):
 def table(text):
     def write(root):
         (root / 'classes.yaml').write_text(text)
+
     return write
 
 
-@pytest.mark.parametrize(('fault', 'more', 'text'), [
-    (empty_image, [], r'source: 1 of 4 files are faulty: .*0/0.png cannot be read (the file is empty)'),
-    (broken_label, [], 'label file .*1/1.png cannot be read'),
-    (other_size, [], '1/1.png is 48x20, its image .* 48x40'),
-    (no_label, [], r'source: 1 images of .* have no label file in .*: 0/2. Compared were paths'),
-    (colour_labels, [], r'colour pictures: (128, 64, 128) (75 %), (70, 130, 180) (25 %). Say what each colour is'),
-    (photographs_as_labels, [], 'colour pictures with .* colours'),
-    (one_image, [], r'target: .* has 1 image that can be used; at least 2'),
-    (no_images, [], 'target holds no images'),
-    (broken_target, [], r'target: 1 of 4 files are faulty: .*0.jpg cannot be read'),
-    (table('classes: {a: 1, b: 3}'), ['--classes', 'classes.yaml'],
-     r'hold 1 ids that the class table .*classes.yaml has not, .*: 2 (25 %). Add them .*"ignore: [255, 2]"'),
-    (table('classes: {a: 1, b: 1}'), ['--classes', 'classes.yaml'], '1 belongs to a and to b'),
-    (table('classes: {a: 7, b: 8}\nignore: [1, 2]'), ['--classes', 'classes.yaml'], 'shows any class'),
-    (nothing, ['--classes', 'nowhere.yaml'], 'nowhere.yaml is missing'),
-    (nothing, ['--label-suffix', '_mask'], "no labels whose name ends with '_mask'"),
-    (nothing, ['--out', 'source/images/out'], 'lies in .*source/images: what is written there would be taken for data'),
-    (nothing, ['--out', 'classes.yaml/out'], 'cannot write to --out'),
-])
+@pytest.mark.parametrize(
+    ('fault', 'more', 'text'),
+    [
+        (empty_image, [], r'source: 1 of 4 files are faulty: .*0/0.png cannot be read (the file is empty)'),
+        (broken_label, [], 'label file .*1/1.png cannot be read'),
+        (other_size, [], '1/1.png is 48x20, its image .* 48x40'),
+        (no_label, [], r'source: 1 images of .* have no label file in .*: 0/2. Compared were paths'),
+        (colour_labels, [], r'colour pictures: (128, 64, 128) (75 %), (70, 130, 180) (25 %). Say what each colour is'),
+        (photographs_as_labels, [], 'colour pictures with .* colours'),
+        (one_image, [], r'target: .* has 1 image that can be used; at least 2'),
+        (no_images, [], 'target holds no images'),
+        (broken_target, [], r'target: 1 of 4 files are faulty: .*0.jpg cannot be read'),
+        (
+            table('classes: {a: 1, b: 3}'),
+            ['--classes', 'classes.yaml'],
+            r'hold 1 ids that the class table .*classes.yaml has not, .*: 2 (25 %). Add them .*"ignore: [255, 2]"',
+        ),
+        (table('classes: {a: 1, b: 1}'), ['--classes', 'classes.yaml'], '1 belongs to a and to b'),
+        (table('classes: {a: 7, b: 8}\nignore: [1, 2]'), ['--classes', 'classes.yaml'], 'shows any class'),
+        (nothing, ['--classes', 'nowhere.yaml'], 'nowhere.yaml is missing'),
+        (nothing, ['--label-suffix', '_mask'], "no labels whose name ends with '_mask'"),
+        (
+            nothing,
+            ['--out', 'source/images/out'],
+            'lies in .*source/images: what is written there would be taken for data',
+        ),
+        (nothing, ['--out', 'classes.yaml/out'], 'cannot write to --out'),
+    ],
+)
 def test_a_fault_is_one_line_before_anything_is_trained(fault, more, text, adapt, folders, capsys):
     (folders / 'classes.yaml').write_text('')
     fault(folders)
     more = [folders / word if word.endswith(('.yaml', 'out')) and not word.startswith('--') else word for word in more]
     assert adapt(*more) == 2
     errors = capsys.readouterr().err
-    (line, ) = [x for x in errors.splitlines() if x.startswith('error: ')]
+    (line,) = [x for x in errors.splitlines() if x.startswith('error: ')]
     pattern = '.*'.join(map(re.escape, text.split('.*')))
     assert re.search(pattern, line), line
     assert 'Traceback' not in errors
@@ -164,7 +185,14 @@ def test_a_disk_that_fills_while_training_is_one_line(folders, monkeypatch, caps
         raise OSError(28, 'No space left on device', 'x.pth')
 
     monkeypatch.setattr(job, 'begin', begin)
-    words = ['--source', folders / 'source/images', folders / 'source/labels', '--target', folders / 'target', '--out',
-             folders / 'out']
+    words = [
+        '--source',
+        folders / 'source/images',
+        folders / 'source/labels',
+        '--target',
+        folders / 'target',
+        '--out',
+        folders / 'out',
+    ]
     assert run_tool(tool.main, tool.parse_arguments([str(w) for w in words])) == 2
     assert 'error: cannot write x.pth: No space left on device. Make room' in capsys.readouterr().err

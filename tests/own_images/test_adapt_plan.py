@@ -27,9 +27,20 @@ def plan(folders):
     modules = argparse.Namespace(plan=plan_module, config=config, check=check, runs=training, job=job)
     source = [str(folders / 'source/images'), str(folders / 'source/labels')]
     modules.checked = modules.check.check(source, str(folders / 'target'), None, None, folders / 'out')
-    modules.args = argparse.Namespace(network='narrow', norm='sw', method='adaptsegnet', short_side=None,
-                                      batch_size=None, iterations=100, seed=3, budget=2.0, no_comparison=False,
-                                      cfg_options={}, out=folders / 'out', command='adapt')
+    modules.args = argparse.Namespace(
+        network='narrow',
+        norm='sw',
+        method='adaptsegnet',
+        short_side=None,
+        batch_size=None,
+        iterations=100,
+        seed=3,
+        budget=2.0,
+        no_comparison=False,
+        cfg_options={},
+        out=folders / 'out',
+        command='adapt',
+    )
     return modules
 
 
@@ -102,8 +113,11 @@ def test_every_method_gets_the_users_data_and_reads_no_target_label(plan):
 
 def test_options_reach_both_trainings_where_they_fit(plan):
     choice, _ = plan.plan.choose(plan.args, plan.checked)
-    options = {'model.segmentor.backbone.width': 0.5, 'model.levels.0.lambda_adv': 0.5,
-               'train_dataloader.batch_size': 3}
+    options = {
+        'model.segmentor.backbone.width': 0.5,
+        'model.levels.0.lambda_adv': 0.5,
+        'train_dataloader.batch_size': 3,
+    }
     adapted, alone = (plan.config.make_config(choice, plan.checked, m, options) for m in ('adaptsegnet', 'sourceonly'))
     assert adapted.model.segmentor.backbone.width == alone.model.backbone.width == 0.5
     assert adapted.model.levels[0].lambda_adv == 0.5 and 'levels' not in alone.model
@@ -130,13 +144,34 @@ def test_images_of_all_sizes_are_trained_on_and_predicted_at_their_own(folders, 
         save(folders / f'source/images/more/{n}.png', np.zeros((height, width, 3), np.uint8))
         save(folders / f'source/labels/more/{n}.png', np.full((height, width), 300 * n, np.uint16))
         save(folders / f'target/{n}/wide.png', np.zeros((width, height, 3), np.uint8))
-    words = ['--source', folders / 'source/images', folders / 'source/labels', '--target', folders / 'target',
-             '--out', folders / 'out', '--iterations', 8, '--batch-size', 1, '--no-comparison', '--predict', 'all',
-             '--network', 'narrow', '--norm', 'in', '--method', 'dacs']
+    words = [
+        '--source',
+        folders / 'source/images',
+        folders / 'source/labels',
+        '--target',
+        folders / 'target',
+        '--out',
+        folders / 'out',
+        '--iterations',
+        8,
+        '--batch-size',
+        1,
+        '--no-comparison',
+        '--predict',
+        'all',
+        '--network',
+        'narrow',
+        '--norm',
+        'in',
+        '--method',
+        'dacs',
+    ]
     assert run('adapt', *words) == 0
     results = json.loads((folders / 'out/results.json').read_text())
     assert results['classes'] == ['class 0', 'class 1', 'class 2', 'class 300']
     assert [(n['name'], n['statistics']) for n in results['networks']] == [('DACS', 'none kept')]
-    sizes = {str(p.relative_to(folders / 'out/predictions')): Image.open(p).size
-             for p in (folders / 'out/predictions').rglob('*.png')}
+    sizes = {
+        str(p.relative_to(folders / 'out/predictions')): Image.open(p).size
+        for p in (folders / 'out/predictions').rglob('*.png')
+    }
     assert sizes == {**{f'{n}.png': (80, 64) for n in range(4)}, '0/wide.png': (96, 64), '1/wide.png': (40, 120)}

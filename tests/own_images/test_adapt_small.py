@@ -9,7 +9,7 @@ from mmengine.config import Config
 from PIL import Image
 
 from sw_mmseg.models.weight_packages import MissingPackageError
-from sw_mmseg.own_images import check, config, job, learning, plan
+from sw_mmseg.own_images import check, config, job, learning, pipelines, plan
 from sw_mmseg.own_images.learning import learning_note
 from sw_mmseg.own_images.training import seconds_of_rounds
 from sw_mmseg.running.errors import UserError
@@ -28,8 +28,20 @@ def checked(folders):
 
 
 def arguments(out, **changed):
-    values = dict(network='auto', norm=None, method=None, short_side=None, batch_size=None, iterations=100, seed=3,
-                  budget=2.0, no_comparison=False, cfg_options={}, out=out, command='adapt')
+    values = dict(
+        network='auto',
+        norm=None,
+        method=None,
+        short_side=None,
+        batch_size=None,
+        iterations=100,
+        seed=3,
+        budget=2.0,
+        no_comparison=False,
+        cfg_options={},
+        out=out,
+        command='adapt',
+    )
     return argparse.Namespace(**{**values, **changed})
 
 
@@ -60,7 +72,13 @@ def test_source_images_are_disturbed_to_one_size_and_target_images_stay_as_they_
     pair = made.train_dataloader.dataset
     assert pair.rare_class_sampling.temperature == 0.05 and made.train_dataloader.batch_size == 6
     assert [step.type for step in pair.source.pipeline] == [
-        'LoadImage', 'LoadLabels', 'Resize', 'RandomFlip', 'PhotoMetricDistortion', 'PackSegInputs']
+        'LoadImage',
+        'LoadLabels',
+        'Resize',
+        'RandomFlip',
+        'PhotoMetricDistortion',
+        'PackSegInputs',
+    ]
     assert [step.type for step in pair.target.pipeline] == ['LoadImage', 'Resize', 'PackSegInputs']
     assert made.model.warmup + 2 * made.model.round_length == 100
     # a quarter of the pixels is of class 2: shares 0.75 and 0.25, times two classes
@@ -72,7 +90,8 @@ def test_strong_augmentation_comes_out_at_the_size_of_the_crop(checked, folders)
     choice, _ = plan.choose(arguments(folders / 'out'), checked)
     shipped = Config.fromfile(plan.config_file('small', 'cbst'))
     shipped.train_dataloader.dataset.source = dict(
-        type='ClassMix', dataset=dict(type='GTA5AsCamVid', data_root='x', pipeline=shipped.strong_pipeline))
+        type='ClassMix', dataset=dict(type='GTA5AsCamVid', data_root='x', pipeline=shipped.strong_pipeline)
+    )
     config.use_data(shipped, choice, checked)
     source = shipped.train_dataloader.dataset.source
     steps = {step.type: step for step in source.dataset.pipeline}
@@ -88,13 +107,18 @@ def test_target_images_of_several_shapes_come_out_at_one_size(folders):
     save(folders / 'target/9.jpg', np.zeros((64, 128, 3), np.uint8))
     source = [str(folders / 'source/images'), str(folders / 'source/labels')]
     checked = check.check(source, str(folders / 'target'), None, None, folders / 'out')
-    resize = config.still_steps(checked.target, 40)[-1]
+    resize = pipelines.still_steps(checked.target, 40)[-1]
     assert resize == {'type': 'Resize', 'scale': (50, 40), 'keep_ratio': False}  # of 80x64, which most have
 
 
 def test_time_for_rounds_is_left_in_the_budget(checked, folders, monkeypatch):
-    made = Config({'model': {'warmup': 300, 'round_length': 150, 'shares': [0.5, 0.65]},
-                   'train_cfg': {'max_iters': 600}, 'train_dataloader': {'batch_size': 6}})
+    made = Config(
+        {
+            'model': {'warmup': 300, 'round_length': 150, 'shares': [0.5, 0.65]},
+            'train_cfg': {'max_iters': 600},
+            'train_dataloader': {'batch_size': 6},
+        }
+    )
     # half of the iterations take target images too; 90 images are seen twice, forward alone, before each of two rounds
     assert seconds_of_rounds(made, 1.2, 90) == (pytest.approx(1.8), pytest.approx(2 * 90 * 2 * 1.2 / 3 / 6))
     assert seconds_of_rounds(Config({'model': {}}), 1.2, 90) == (1.2, 0.0)
@@ -105,9 +129,16 @@ def test_time_for_rounds_is_left_in_the_budget(checked, folders, monkeypatch):
     assert state['choice']['iterations'] == int((120 - 2 * 4 * 2 / 3 / 6) / 2.5)
 
 
-@pytest.mark.parametrize('score, before, text', [
-    (60.0, 59.0, None), (60.0, None, None), (39.0, 38.5, 'about 2 times as long, --budget 40'),
-    (12.0, None, 'about 4 times as long, --budget 80'), (60.0, 50.0, '10.0 points of source mIoU came in the last')])
+@pytest.mark.parametrize(
+    'score, before, text',
+    [
+        (60.0, 59.0, None),
+        (60.0, None, None),
+        (39.0, 38.5, 'about 2 times as long, --budget 40'),
+        (12.0, None, 'about 4 times as long, --budget 80'),
+        (60.0, 50.0, '10.0 points of source mIoU came in the last'),
+    ],
+)
 def test_what_is_said_of_a_network_that_has_not_learnt(score, before, text):
     note = learning_note(score, before, 20, '--budget')
     assert note is None if text is None else text in note
@@ -121,8 +152,22 @@ def test_self_training_from_two_folders_to_predictions(folders, run, capsys, mon
         save(folders / f'source/images/2/{n}.png', rng.integers(0, 255, (40, 48, 3), np.uint8))
         save(folders / f'source/labels/2/{n}.png', np.full((40, 48), 1 + n % 2, np.uint8))
     out = folders / 'out'
-    words = ['--source', folders / 'source/images', folders / 'source/labels', '--target', folders / 'target', '--out',
-             out, '--iterations', 8, '--batch-size', 2, '--no-comparison', '--predict', 'all']
+    words = [
+        '--source',
+        folders / 'source/images',
+        folders / 'source/labels',
+        '--target',
+        folders / 'target',
+        '--out',
+        out,
+        '--iterations',
+        8,
+        '--batch-size',
+        2,
+        '--no-comparison',
+        '--predict',
+        'all',
+    ]
     assert run('adapt', *words) == 0
     printed = capsys.readouterr().out
     assert 'network: small' in printed and 'method: cbst' in printed and 'norm: bn' in printed

@@ -19,16 +19,19 @@ from tests.helpers.strange_folders import grey, look, photograph, read_by_traini
 
 def bands(count, chosen):
     """Writes images of `count` bands, of which `chosen` are red, green and blue; the others are noise."""
+
     def write(pixels, path, n):
         values = np.random.default_rng(n).integers(0, 256, (*pixels.shape[:2], count)).astype(np.uint8)
         values[..., chosen] = pixels
         tifffile.imwrite(f'{path}.tif', values, photometric='minisblack', planarconfig='contig')
+
     return write
 
 
 def config_of(checked):
-    args = argparse.Namespace(network='narrow', norm='sw', method='adaptsegnet', short_side=None, batch_size=None,
-                              iterations=100, seed=0)
+    args = argparse.Namespace(
+        network='narrow', norm='sw', method='adaptsegnet', short_side=None, batch_size=None, iterations=100, seed=0
+    )
     init_default_scope('mmseg')
     return make_config(choose(args, checked)[0], checked, 'adaptsegnet', {})
 
@@ -70,8 +73,12 @@ def test_a_target_of_many_bands(folders):
 
 
 def test_grey_of_two_bands(folders):
-    root = folders(grey, lambda pixels, path, n: tifffile.imwrite(
-        f'{path}.tif', np.ascontiguousarray(pixels[..., :2]), photometric='minisblack', planarconfig='contig'))
+    root = folders(
+        grey,
+        lambda pixels, path, n: tifffile.imwrite(
+            f'{path}.tif', np.ascontiguousarray(pixels[..., :2]), photometric='minisblack', planarconfig='contig'
+        ),
+    )
     checked = look(root, bands=[1])
     image = read_by_training(root, checked)['img']
     np.testing.assert_array_equal(image, np.repeat(photograph(0)[..., 1:2], 3, axis=2))

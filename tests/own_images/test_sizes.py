@@ -20,7 +20,7 @@ pytestmark = pytest.mark.usefixtures('one_thread')
 def scene(number):
     """A grey ground with two rectangles, and some noise; image and labels."""
     labels = np.zeros((64, 96), np.uint8)
-    labels[20 + number:50, 5:40], labels[5:30, 50 + number:90] = 1, 2
+    labels[20 + number : 50, 5:40], labels[5:30, 50 + number : 90] = 1, 2
     noise = np.random.default_rng(number).integers(0, 20, (64, 96, 3)).astype(np.uint8)
     return np.array([[90] * 3, [200, 60, 50], [60, 90, 210]], np.uint8)[labels] + noise, labels
 
@@ -33,10 +33,12 @@ def made(tmp_path):
         save(tmp_path / f'images/{number}.png', image)
         save(tmp_path / f'labels/{number}.png', labels)
         save(tmp_path / f'target/{number}.png', image // 2)
-    checked = check.check([str(tmp_path / 'images'), str(tmp_path / 'labels')], str(tmp_path / 'target'), None, None,
-                          tmp_path / 'out')
-    args = argparse.Namespace(network='narrow', norm='sw', method='adaptsegnet', short_side=None, batch_size=None,
-                              iterations=100, seed=0)
+    checked = check.check(
+        [str(tmp_path / 'images'), str(tmp_path / 'labels')], str(tmp_path / 'target'), None, None, tmp_path / 'out'
+    )
+    args = argparse.Namespace(
+        network='narrow', norm='sw', method='adaptsegnet', short_side=None, batch_size=None, iterations=100, seed=0
+    )
     return config.make_config(plan.choose(args, checked)[0], checked, 'sourceonly', {})
 
 

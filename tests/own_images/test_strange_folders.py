@@ -62,8 +62,11 @@ def test_images_and_labels_in_one_folder_or_below(folders, place):
 
 def test_outlines_are_drawn_into_the_results(folders):
     def write(ids, path, n):
-        content = {'imageHeight': SIZE[1], 'imageWidth': SIZE[0], 'shapes': [
-            {'label': 'red', 'shape_type': 'rectangle', 'points': [[3, 3], [29, 16]]}]}
+        content = {
+            'imageHeight': SIZE[1],
+            'imageWidth': SIZE[0],
+            'shapes': [{'label': 'red', 'shape_type': 'rectangle', 'points': [[3, 3], [29, 16]]}],
+        }
         with open(f'{path}.json', 'w') as file:
             json.dump(content, file)
 
@@ -77,10 +80,12 @@ def test_outlines_are_drawn_into_the_results(folders):
 def test_a_target_that_is_of_the_source(folders):
     root = folders(grey)
     (root / 'lab/inner').mkdir()
-    for target, text in (('img', "is the folder of the source's images"),
-                         ('lab', "is the folder of the source's labels"),
-                         ('lab/inner', "lies in the folder of the source's labels"),
-                         ('.', r"holds the source's images.*alone, such as .*tgt")):
+    for target, text in (
+        ('img', "is the folder of the source's images"),
+        ('lab', "is the folder of the source's labels"),
+        ('lab/inner', "lies in the folder of the source's labels"),
+        ('.', r"holds the source's images.*alone, such as .*tgt"),
+    ):
         with pytest.raises(UserError, match=text):
             check([str(root / 'img'), str(root / 'lab')], str(root / target), None, None, root.parent / 'elsewhere')
     os.symlink(root / 'img', root / 'again')
@@ -101,8 +106,9 @@ def test_masks_among_the_target_images_are_left_out(folders, mask, kind):
     checked = look(root)
     assert checked.target.names == ('0', '1', '2', '3') and all(path.endswith('.jpg') for path in checked.target.paths)
     assert '4 files look like labels and are not taken for images' in notes(checked)
-    dataset = DATASETS.build(dict(type='UnlabelledImages', data_root=str(root / 'tgt'),
-                                  leave_out=list(checked.target.leave_out)))
+    dataset = DATASETS.build(
+        dict(type='UnlabelledImages', data_root=str(root / 'tgt'), leave_out=list(checked.target.leave_out))
+    )
     assert [dataset.get_data_info(i)['img_path'] for i in range(len(dataset))] == list(checked.target.paths)
 
 
@@ -157,8 +163,9 @@ def test_images_too_small_or_too_long_are_said_before_training(folders):
 
 def test_images_are_never_scaled_up(folders):
     checked = look(folders(grey))
-    args = argparse.Namespace(network='narrow', norm='sw', method='adaptsegnet', short_side=9999, batch_size=None,
-                              iterations=100, seed=0)
+    args = argparse.Namespace(
+        network='narrow', norm='sw', method='adaptsegnet', short_side=9999, batch_size=None, iterations=100, seed=0
+    )
     choice, reasons = choose(args, checked)
     assert choice.short_side == 40 and choice.source_crop == (40, 56)
     reason = '9999 was asked for; the images have 40, and are not scaled up'

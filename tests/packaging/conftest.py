@@ -33,8 +33,21 @@ class Environment:
 
     def install(self, *words: str | Path) -> None:
         """`pip install`, without the dependencies, which are there."""
-        call([sys.executable, '-m', 'pip', '--python', self.bin / 'python', 'install', '--quiet', '--no-deps',
-              '--no-build-isolation', '--no-index', *words])
+        call(
+            [
+                sys.executable,
+                '-m',
+                'pip',
+                '--python',
+                self.bin / 'python',
+                'install',
+                '--quiet',
+                '--no-deps',
+                '--no-build-isolation',
+                '--no-index',
+                *words,
+            ]
+        )
 
     def run(self, program: str, *words: str | Path) -> str:
         """What a program of the environment prints, started in the empty folder."""

@@ -35,8 +35,11 @@ def packed() -> set[str]:
 
 def source_files(folder: Path) -> set[str]:
     """Paths below a folder, without what Python leaves there."""
-    return {path.relative_to(folder).as_posix() for path in folder.rglob('*')
-            if path.is_file() and '__pycache__' not in path.parts}
+    return {
+        path.relative_to(folder).as_posix()
+        for path in folder.rglob('*')
+        if path.is_file() and '__pycache__' not in path.parts
+    }
 
 
 @pytest.mark.parametrize('folder', ['configs', 'tools'])
@@ -108,8 +111,19 @@ def test_tested_versions_lie_within_the_bounds():
         assert requirement.specifier.contains(tested), f'{requirement}, tested {tested}'
 
 
-@pytest.mark.parametrize('name', ['torch', 'torchvision', 'onedl-mmcv', 'onedl-mmengine', 'onedl-mmsegmentation',
-                                  'onedl-mmdetection', 'onedl-mmpretrain', 'opencv-python'])
+@pytest.mark.parametrize(
+    'name',
+    [
+        'torch',
+        'torchvision',
+        'onedl-mmcv',
+        'onedl-mmengine',
+        'onedl-mmsegmentation',
+        'onedl-mmdetection',
+        'onedl-mmpretrain',
+        'opencv-python',
+    ],
+)
 def test_what_may_break_has_an_upper_bound(name):
     bounds = [bound for requirement in requirements() if requirement.name == name for bound in requirement.specifier]
     assert '<' in {bound.operator for bound in bounds}

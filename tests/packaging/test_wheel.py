@@ -17,28 +17,32 @@ pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).resolve().parents[2]
 PLACE = 'import sw_mmseg; print(sw_mmseg.__file__)'
-BASE_BY_NAME = '''
+BASE_BY_NAME = """
 import pathlib
 import sw_mmseg.plugin
 from mmengine.config import Config
 pathlib.Path('mine.py').write_text("_base_ = 'sw_mmseg::sw_pspnet_ade20k.py'")
 print('config:', Config.fromfile('mine.py').model.type)
-'''
-TINY = '''
+"""
+TINY = """
 _base_ = 'sw_mmseg::bn_sourceonly_streets.py'
 model = dict(backbone=dict(width=0.0625), decode_head=dict(in_channels=64))
 train_dataloader = dict(num_workers=0, persistent_workers=False)
 val_dataloader = dict(num_workers=0, persistent_workers=False)
 train_cfg = dict(max_iters=2, val_interval=2)
 default_hooks = dict(checkpoint=dict(interval=2))
-'''
+"""
 
 
 def expected_files() -> set[str]:
     """Where a wheel has each file of the package, of configs and of tools."""
     roots = {'sw_mmseg': 'sw_mmseg', 'configs': 'sw_mmseg/.mim/configs', 'tools': 'sw_mmseg/.mim/tools'}
-    return {f'{place}/{path.relative_to(ROOT / folder).as_posix()}' for folder, place in roots.items()
-            for path in (ROOT / folder).rglob('*') if path.is_file() and '__pycache__' not in path.parts}
+    return {
+        f'{place}/{path.relative_to(ROOT / folder).as_posix()}'
+        for folder, place in roots.items()
+        for path in (ROOT / folder).rglob('*')
+        if path.is_file() and '__pycache__' not in path.parts
+    }
 
 
 def test_the_wheel_holds_the_package_its_configs_and_its_tools(built):
@@ -78,8 +82,22 @@ def test_every_command_is_listed_and_the_shipped_tools_call_them(installed):
 
 
 def test_a_network_is_trained_and_used_from_an_empty_folder(installed):
-    installed.run('sw-mmseg', 'dataset_converters', 'streets', 'data/streets', '--size', '64x32', '--source', '4',
-                  '--target-train', '2', '--target-val', '3', '--workers', '1')
+    installed.run(
+        'sw-mmseg',
+        'dataset_converters',
+        'streets',
+        'data/streets',
+        '--size',
+        '64x32',
+        '--source',
+        '4',
+        '--target-train',
+        '2',
+        '--target-val',
+        '3',
+        '--workers',
+        '1',
+    )
     (installed.empty / 'tiny.py').write_text(TINY)
     installed.run('sw-mmseg', 'train', 'tiny.py')
     images = installed.empty / 'data/streets/varied/cityscapes/leftImg8bit/val'
@@ -93,15 +111,45 @@ def test_a_network_is_trained_and_used_from_an_empty_folder(installed):
 
 
 def test_the_demo_runs_from_an_empty_folder(installed):
-    installed.run('sw-mmseg', 'demo', '--work-dir', 'demo', '--data', 'demo/data', '--size', '64x32', '--images', '4',
-                  '--test-images', '2', '--rows', 'bn', '--pictures', '2', '--iterations', '2')
+    installed.run(
+        'sw-mmseg',
+        'demo',
+        '--work-dir',
+        'demo',
+        '--data',
+        'demo/data',
+        '--size',
+        '64x32',
+        '--images',
+        '4',
+        '--test-images',
+        '2',
+        '--rows',
+        'bn',
+        '--pictures',
+        '2',
+        '--iterations',
+        '2',
+    )
     assert (installed.empty / 'demo/report.html').stat().st_size > 0
 
 
 def test_two_folders_become_a_network_from_an_empty_folder(installed):
     folders = write_folders(installed.empty / 'mine')
-    installed.run('sw-mmseg', 'adapt', '--source', folders / 'source/images', folders / 'source/labels',
-                  '--target', folders / 'target', '--out', 'adapted', '--iterations', '8', '--no-comparison')
+    installed.run(
+        'sw-mmseg',
+        'adapt',
+        '--source',
+        folders / 'source/images',
+        folders / 'source/labels',
+        '--target',
+        folders / 'target',
+        '--out',
+        'adapted',
+        '--iterations',
+        '8',
+        '--no-comparison',
+    )
     made = {path.name for path in (installed.empty / 'adapted').iterdir()}
     assert {'checkpoint.pth', 'config.py', 'predictions', 'report.html'} <= made
     installed.run('sw-mmseg', 'predict', 'adapted/config.py', 'adapted/checkpoint.pth', folders / 'target', 'again')

@@ -66,6 +66,7 @@ def test_errors_of_users_are_one_line_and_others_are_not_hidden(capsys):
 
 def test_an_unknown_name_in_a_config_is_a_users_mistake():
     from mmseg.registry import MODELS
+
     with pytest.raises(UserError, match=r'does not build \(model\).*Nonesuch'):
         build('model', lambda: MODELS.build({'type': 'Nonesuch'}))
 
@@ -115,8 +116,15 @@ def test_mixed_precision_reaches_every_optimiser():
     one = Config({'optim_wrapper': {'type': 'OptimWrapper', 'optimizer': {'type': 'SGD'}}})
     use_mixed_precision(one)
     assert one.optim_wrapper.type == name
-    two = Config({'optim_wrapper': {'constructor': 'C', 'a': {'type': 'OptimWrapper', 'optimizer': {'type': 'SGD'}},
-                                    'b': {'optimizer': {'type': 'Adam'}}}})
+    two = Config(
+        {
+            'optim_wrapper': {
+                'constructor': 'C',
+                'a': {'type': 'OptimWrapper', 'optimizer': {'type': 'SGD'}},
+                'b': {'optimizer': {'type': 'Adam'}},
+            }
+        }
+    )
     use_mixed_precision(two)
     assert (two.optim_wrapper.a.type, two.optim_wrapper.b.type) == (name, name) and 'type' not in two.optim_wrapper
     with pytest.raises(Exception, match='ApexOptimWrapper'):
@@ -124,8 +132,12 @@ def test_mixed_precision_reaches_every_optimiser():
 
 
 def test_augmented_pipeline_scales_and_mirrors_the_image_but_not_the_truth():
-    steps = [dict(type='LoadImage'), dict(type='Resize', scale=(64, 32), keep_ratio=True),
-             dict(type='LoadLabels'), dict(type='PackSegInputs')]
+    steps = [
+        dict(type='LoadImage'),
+        dict(type='Resize', scale=(64, 32), keep_ratio=True),
+        dict(type='LoadLabels'),
+        dict(type='PackSegInputs'),
+    ]
     load, augment = augmented_pipeline(steps)
     resizes, flips, labels, pack = augment['transforms']
     assert load == steps[0] and augment['type'] == 'TestTimeAug'
@@ -147,6 +159,7 @@ def test_a_config_of_a_package_that_is_not_there_names_the_extra(tmp_path):
 
 def test_class_shares_are_those_of_the_labels():
     import numpy as np
+
     counts = np.zeros((2, 20), dtype=int)  # two pictures; the last column has no class
     counts[0, [0, 2, 19]] = 30, 10, 60
     counts[1, 0] = 40
@@ -173,6 +186,9 @@ def test_labelled_images_are_the_same_whatever_was_random_before(tiny_config, na
         torch.manual_seed(seed)
         random.seed(seed)
         np.random.seed(seed)
-        seen.append(torch.stack([image for batch in build_loader(labelled_images(config), 2, seed=0)
-                                 for image in batch['inputs']]))
+        seen.append(
+            torch.stack(
+                [image for batch in build_loader(labelled_images(config), 2, seed=0) for image in batch['inputs']]
+            )
+        )
     assert len(seen[0]) == 6 and all(torch.equal(images, seen[0]) for images in seen)

@@ -13,9 +13,17 @@ MEASURE = ('sw_mmseg.studies.adaptation.runs', 'measure')
 def test_the_closure_has_what_a_list_by_hand_forgot():
     """The light of 'switches learnt again', which every method's row has, and what reads classes and labels."""
     modules = {name for name, _ in dependencies([MEASURE])}
-    assert modules >= {f'sw_mmseg.{name}' for name in (
-        'adaptation.photometric', 'adaptation.randomness', 'adaptation.estimate_switches', 'datasets.class_table',
-        'datasets.label_pixels', 'whitening')}
+    assert modules >= {
+        f'sw_mmseg.{name}'
+        for name in (
+            'adaptation.photometric',
+            'adaptation.randomness',
+            'adaptation.estimate_switches',
+            'datasets.class_table',
+            'datasets.label_pixels',
+            'whitening',
+        )
+    }
 
 
 def test_what_draws_and_reports_is_not_in_it():
@@ -56,11 +64,14 @@ def changed(monkeypatch):
     forget()
 
 
-@pytest.mark.parametrize('name, old, new, counts', [
-    ('sw_mmseg.adaptation.photometric', '0.5', '0.625', True),  # another light
-    ('sw_mmseg.running.scoring', 'np.nanmean', 'np.nanmax', True),
-    ('sw_mmseg.running.errors', 'A mistake the user can correct', 'Said otherwise', False),  # a docstring
-])
+@pytest.mark.parametrize(
+    'name, old, new, counts',
+    [
+        ('sw_mmseg.adaptation.photometric', '0.5', '0.625', True),  # another light
+        ('sw_mmseg.running.scoring', 'np.nanmean', 'np.nanmax', True),
+        ('sw_mmseg.running.errors', 'A mistake the user can correct', 'Said otherwise', False),  # a docstring
+    ],
+)
 def test_a_digest_changes_with_code_and_not_with_words(changed, name, old, new, counts):
     before = digest_of_code(frozenset([MEASURE]))
     assert (changed(name, old, new) != before) is counts

@@ -17,8 +17,13 @@ from tests.helpers.config_runs import ALL_NAMES, FOLDER, load, segmentor_of
 METHODS = ('adaptsegnet', 'advent', 'dacs', 'fda', 'isw', 'jitter', 'mic', 'minent', 'sourceonly')
 WIDE = [f'bn_{method}_gta2cityscapes' for method in METHODS]
 # what the authors' settings say of the two levels: weights of the segmentation loss and of the method's own
-LEVELS = {'adaptsegnet': [(1.0, 0.001), (0.1, 0.0002)], 'advent': [(1.0, 0.001), (0.1, 0.0002)],
-          'minent': [(1.0, 0.001), (0.1, 0.0002)], 'fda': [(1.0, 0.005), (0.1, 0.001)], 'isw': [(1.0,), (0.1,)]}
+LEVELS = {
+    'adaptsegnet': [(1.0, 0.001), (0.1, 0.0002)],
+    'advent': [(1.0, 0.001), (0.1, 0.0002)],
+    'minent': [(1.0, 0.001), (0.1, 0.0002)],
+    'fda': [(1.0, 0.005), (0.1, 0.001)],
+    'isw': [(1.0,), (0.1,)],
+}
 
 
 def own_network(name):
@@ -35,8 +40,17 @@ def test_the_network_of_every_config_of_adaptation():
         assert network_of(load(name)) == own_network(name)
 
 
-@pytest.mark.parametrize('name', ['bn_fcn_ade20k', 'sw_pspnet_streets', 'mitb5_mic_gta2cityscapes', 'bn_style_coco',
-                                  'bn_resnet20_digits', 'sw_maskrcnn_streets'])
+@pytest.mark.parametrize(
+    'name',
+    [
+        'bn_fcn_ade20k',
+        'sw_pspnet_streets',
+        'mitb5_mic_gta2cityscapes',
+        'bn_style_coco',
+        'bn_resnet20_digits',
+        'sw_maskrcnn_streets',
+    ],
+)
 def test_other_networks_are_told_apart(name):
     with pytest.raises(NetworkError, match=f'the network of {name}.py is none of narrow, vgg16, resnet101, small'):
         network_of(load(name))
@@ -58,7 +72,9 @@ def test_resnet101(name):
     else:
         assert 'levels' not in config.model
     if method in ('jitter', 'sourceonly'):
-        assert segmentor.auxiliary_head.loss_decode == dict(type='CrossEntropyLoss', loss_weight=0.1)
+        assert segmentor.auxiliary_head.loss_decode == dict(
+            type='CrossEntropyLoss', avg_non_ignore=True, loss_weight=0.1
+        )
     if method == 'isw':
         assert config.model.layers == ['bn1', 'layer1.2.bn2', 'layer2.3.bn2']
     wrapper = config.optim_wrapper.get('segmentor', config.optim_wrapper)
@@ -87,7 +103,11 @@ def test_classes_rates_of_other_parameters_and_options_of_the_norm_stay():
     heads = config.model.segmentor.decode_head, config.model.segmentor.auxiliary_head
     assert [head.num_classes for head in heads] == [11, 11]
     assert {key: rate.lr_mult for key, rate in config.optim_wrapper.segmentor.paramwise_cfg.custom_keys.items()} == {
-        'mean_logits': 10.0, 'cov_logits': 10.0, 'decode_head': 10.0, 'auxiliary_head': 10.0}
+        'mean_logits': 10.0,
+        'cov_logits': 10.0,
+        'decode_head': 10.0,
+        'auxiliary_head': 10.0,
+    }
     assert config.optim_wrapper.segmentor.paramwise_cfg.norm_decay_mult == 0.0
     config = load('sw_adaptsegnet_streets')
     config.model.segmentor.backbone.norm_cfg = ConfigDict(type='SW', group_size=8)

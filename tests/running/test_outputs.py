@@ -18,7 +18,7 @@ def test_a_file_that_is_not_ones_own_stays(tmp_path):
     file = tmp_path / 'a.png'
     file.write_text("the user's")
     outputs = Outputs(tmp_path, 'predict')
-    with pytest.raises(UserError, match=r"a\.png exists and is not of an earlier `predict`.*--overwrite"):
+    with pytest.raises(UserError, match=r'a\.png exists and is not of an earlier `predict`.*--overwrite'):
         outputs.refuse_existing(['a.png', 'b.png'])
     assert file.read_text() == "the user's"
     allowed = Outputs(tmp_path, 'predict', overwrite=True)
@@ -106,8 +106,17 @@ def test_two_configs_of_one_name_do_not_share_a_work_directory(tmp_path, monkeyp
     monkeypatch.chdir(tmp_path)
     shipped = paths.CONFIGS / 'bn_adaptsegnet_streets.py'
     assert paths.default_work_dir(shipped) == Path('work_dirs/bn_adaptsegnet_streets')
-    places = ['config.py', 'a/config.py', 'b/config.py', 'b/c/config.py', 'work_dirs/a/config.py',
-              'work_dirs/config.py', 'bn_adaptsegnet_streets.py', '../elsewhere/config.py', '../elsewhere/a/config.py']
+    places = [
+        'config.py',
+        'a/config.py',
+        'b/config.py',
+        'b/c/config.py',
+        'work_dirs/a/config.py',
+        'work_dirs/config.py',
+        'bn_adaptsegnet_streets.py',
+        '../elsewhere/config.py',
+        '../elsewhere/a/config.py',
+    ]
     for place in places:
         Path(place).parent.mkdir(parents=True, exist_ok=True)
         Path(place).write_text('x = 1')
@@ -153,6 +162,7 @@ def test_commands_for_copying_are_quoted_and_of_this_place(tmp_path, monkeypatch
 @pytest.mark.parametrize('text', ['-1', str(2**32), 'one', '1.5'])
 def test_seeds(text):
     from argparse import ArgumentTypeError
+
     assert seed_number('0') == 0
     with pytest.raises(ArgumentTypeError):
         seed_number(text)

@@ -14,9 +14,12 @@ from sw_mmseg.running.errors import UserError
 from sw_mmseg.running.paths import CONFIGS
 from sw_mmseg.running.prediction import build_pipeline, build_reader
 
-SEGMENTATION = [path.stem for path in sorted((CONFIGS / '_base_/datasets').glob('*.py'))
-                if any(word in path.read_text() for word in ('LoadLabels', 'gta2', 'streets2'))
-                and 'test_dataloader' in Config.fromfile(path)]
+SEGMENTATION = [
+    path.stem
+    for path in sorted((CONFIGS / '_base_/datasets').glob('*.py'))
+    if any(word in path.read_text() for word in ('LoadLabels', 'gta2', 'streets2'))
+    and 'test_dataloader' in Config.fromfile(path)
+]
 READERS = ['LoadImageFromFile', 'mmcv.LoadImageFromFile', LoadImageFromFile, 'LoadImage']
 
 
@@ -39,8 +42,12 @@ def turned(tmp_path):
 
 @pytest.fixture
 def four_bands(tmp_path):
-    tifffile.imwrite(tmp_path / 'bands.tif', np.arange(4 * 6 * 4, dtype=np.uint8).reshape(4, 6, 4), photometric='rgb',
-                     extrasamples=[0])
+    tifffile.imwrite(
+        tmp_path / 'bands.tif',
+        np.arange(4 * 6 * 4, dtype=np.uint8).reshape(4, 6, 4),
+        photometric='rgb',
+        extrasamples=[0],
+    )
     return tmp_path / 'bands.tif'
 
 

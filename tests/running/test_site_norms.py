@@ -13,8 +13,13 @@ from sw_mmseg.whitening import NORMS
 from tests.helpers.config_runs import ALL_NAMES, FOLDER, load
 
 FIVE = ('bw', 'iw', 'bn', 'in', 'ln')
-WITHOUT_SITES = {'frozenbn_maskrcnn_coco', 'mitb5_daformer_gta2cityscapes', 'mitb5_mic_gta2cityscapes',
-                 'convnext_daformer_gta2cityscapes', 'dinov2_daformer_gta2cityscapes'}
+WITHOUT_SITES = {
+    'frozenbn_maskrcnn_coco',
+    'mitb5_daformer_gta2cityscapes',
+    'mitb5_mic_gta2cityscapes',
+    'convnext_daformer_gta2cityscapes',
+    'dinov2_daformer_gta2cityscapes',
+}
 # the entry at the sites, of a network of every kind
 ENTRIES = {
     'bn_sourceonly_streets': lambda model: model.backbone.norm_cfg,
@@ -25,8 +30,14 @@ ENTRIES = {
     'sw_maskrcnn_streets': lambda model: model.backbone.site_norm_cfg,
     'bn_style_coco': lambda model: model.network.norm_cfg,
 }
-CONFIGS = {'in': dict(type='IN', affine=True), 'ibn': dict(type='IBN'), 'bw': dict(type='BW'), 'iw': dict(type='IW'),
-           'sw': dict(type='SW'), 'swb': dict(type='SWb')}
+CONFIGS = {
+    'in': dict(type='IN', affine=True),
+    'ibn': dict(type='IBN'),
+    'bw': dict(type='BW'),
+    'iw': dict(type='IW'),
+    'sw': dict(type='SW'),
+    'swb': dict(type='SWb'),
+}
 
 
 @pytest.mark.parametrize('name', [name for name in ALL_NAMES if name not in WITHOUT_SITES])
@@ -63,9 +74,13 @@ def test_bn_leaves_no_sites_and_options_of_the_norm_before_go():
 
 
 def test_another_way_to_write_a_norm_is_read_as_the_same():
-    for entry, word in ((dict(type='SW', statistics=list(FIVE)), 'swb'), (dict(type='SWa', group_size=8), 'sw'),
-                        (dict(type='SW', statistics=('bw', 'iw'), tie_weights=True), 'sw'),
-                        (dict(type='GN', num_groups=1), 'ln'), (dict(type='GN', num_groups=8), 'gn')):
+    for entry, word in (
+        (dict(type='SW', statistics=list(FIVE)), 'swb'),
+        (dict(type='SWa', group_size=8), 'sw'),
+        (dict(type='SW', statistics=('bw', 'iw'), tie_weights=True), 'sw'),
+        (dict(type='GN', num_groups=1), 'ln'),
+        (dict(type='GN', num_groups=8), 'gn'),
+    ):
         config = load('bn_sourceonly_streets')
         config.model.backbone.norm_cfg = ConfigDict(entry)
         assert norm_of(config) == word

@@ -35,8 +35,10 @@ class Here:
 def study(tmp_path, monkeypatch, one_thread):
     """`study(...)` -> exit status; streets are tiny."""
     tool = import_module('sw_mmseg.commands.analysis.adaptation_study')
+
     def tiny(out, variant, source=3, target_train=4, target_val=2, seed=0):
         return generate(out, variant, (64, 32), min(source, 3), target_train, target_val, seed)
+
     generate = runs.generate_streets
     monkeypatch.setattr(runs, 'generate_streets', tiny)
     monkeypatch.setattr(side_by_side, 'ProcessPoolExecutor', Here)
@@ -60,24 +62,40 @@ def test_study_from_end_to_end(study, tmp_path, capsys):
     images.mkdir(parents=True)
     marks = ('study, varied', 'choice', 'cost')
     (tmp_path / 'docs/adaptation.md').write_text(
-        ''.join(f'<!-- {mark}: by a tool -->\nold\n<!-- end of {mark} -->\n' for mark in marks))
+        ''.join(f'<!-- {mark}: by a tool -->\nold\n<!-- end of {mark} -->\n' for mark in marks)
+    )
     words = ['--norms', 'in', 'sw', '--seeds', 0]
     assert study(*words, '--docs') == 0
     files = {file.stem: json.loads(file.read_text()) for file in (tmp_path / 'out/results').glob('*.json')}
-    assert sorted(files) == [f'{norm}_{method}_streets_varied_4iterations_seed0' for norm in ('in', 'sw')
-                             for method in ('adaptsegnet', 'sourceonly')]
+    assert sorted(files) == [
+        f'{norm}_{method}_streets_varied_4iterations_seed0'
+        for norm in ('in', 'sw')
+        for method in ('adaptsegnet', 'sourceonly')
+    ]
     adapted = files['sw_adaptsegnet_streets_varied_4iterations_seed0']
-    assert list(adapted['scores']) == ['source', 'target', 're-estimated', 'switches', 'disturbed',
-                                       'disturbed, re-estimated']
+    assert list(adapted['scores']) == [
+        'source',
+        'target',
+        're-estimated',
+        'switches',
+        'disturbed',
+        'disturbed, re-estimated',
+    ]
     assert adapted['kept'] == 'target'
     assert list(files['sw_sourceonly_streets_varied_4iterations_seed0']['scores']) == [
-        'source', 're-estimated', 'switches', 'disturbed', 'disturbed, re-estimated']
+        'source',
+        're-estimated',
+        'switches',
+        'disturbed',
+        'disturbed, re-estimated',
+    ]
     assert list(files['in_adaptsegnet_streets_varied_4iterations_seed0']['scores']) == ['none']
     assert [entry['iteration'] for entry in adapted['history']] == [1, 2, 3, 4]
     assert all(0 <= entry['entropy'] <= 1 for entry in adapted['history'])
     assert 'model.statistics_from=separate' in adapted['command']
     assert len(adapted['distances']) == 13 and set(adapted['distances']) == set(
-        files['in_sourceonly_streets_varied_4iterations_seed0']['distances'])
+        files['in_sourceonly_streets_varied_4iterations_seed0']['distances']
+    )
     # the last checkpoint, scored as a checkpoint, is the network itself
     present = [value for value in adapted['scores']['target']['target'] if value == value]
     assert adapted['history'][-1]['target'] == pytest.approx(sum(present) / len(present))
@@ -112,12 +130,28 @@ def test_study_from_end_to_end(study, tmp_path, capsys):
 
 
 def result(tool, method='adaptsegnet', norm='bn', seed=0, target=10.0, other=20.0, **changed):
-    history = [{'iteration': i, 'target': t, 'source': s, 'entropy': e, 'information': 1 - e, 'neighbourhoods': e}
-               for i, t, s, e in ((1, 30.0, 50.0, 0.9), (2, 20.0, 60.0, 0.1))]
-    values = dict(method=method, norm=norm, seed=seed, target='varied', variation='', iterations=2,
-                  scores={'target': {'target': [target, float('nan')], 'source': [50.0, 40.0]},
-                          're-estimated': {'target': [other, float('nan')], 'source': [30.0, 20.0]}},
-                  kept='target', history=history, classes=['road', 'bus'], seconds=7.0, memory=100.0, command='x')
+    history = [
+        {'iteration': i, 'target': t, 'source': s, 'entropy': e, 'information': 1 - e, 'neighbourhoods': e}
+        for i, t, s, e in ((1, 30.0, 50.0, 0.9), (2, 20.0, 60.0, 0.1))
+    ]
+    values = dict(
+        method=method,
+        norm=norm,
+        seed=seed,
+        target='varied',
+        variation='',
+        iterations=2,
+        scores={
+            'target': {'target': [target, float('nan')], 'source': [50.0, 40.0]},
+            're-estimated': {'target': [other, float('nan')], 'source': [30.0, 20.0]},
+        },
+        kept='target',
+        history=history,
+        classes=['road', 'bus'],
+        seconds=7.0,
+        memory=100.0,
+        command='x',
+    )
     return cells.Result(**{**values, **changed})
 
 
@@ -130,7 +164,9 @@ def test_tables_take_each_norms_best_policy_over_seeds_and_say_what_choosing_cos
     assert table.headings == ('method', 'BN', 'IN')
     assert table.rows == (('AdaptSegNet', '18.0 ± 2.8', '25.0 ± 0.0'),)  # re-estimated for BN, as trained for IN
     assert report.grid(results, 'varied', functools.partial(report.last, domain='source')).rows[0][1:] == (
-        '25.0 ± 0.0', '45.0 ± 0.0')
+        '25.0 ± 0.0',
+        '45.0 ± 0.0',
+    )
     choice = {row[0]: row[1:] for row in report.choice_table(results).rows}
     # the first checkpoint is the better one (30 against 20); only the density here prefers it
     assert choice['last iteration'] == choice['source validation'] == choice['entropy'] == (10.0, 10.0, 0.0)
@@ -148,7 +184,8 @@ def test_other_lengths_stand_in_a_table_of_their_own(study):
     assert report.usual_length(results) == results[:3]
     assert report.length_table(results, 'varied').rows == (
         ('AdaptSegNet', 'BN', 2, 2, '20.0 ± 0.0', None, None, None, 'a CPU'),
-        ('AdaptSegNet', 'BN', 8, 1, 40.0, None, 65.0, None, 'a CPU'))
+        ('AdaptSegNet', 'BN', 8, 1, 40.0, None, 65.0, None, 'a CPU'),
+    )
     assert '| AdaptSegNet | 20.0 ± 0.0 |' in report.summary(results)  # not a mean over both lengths
     assert report.length_table(results[:3], 'varied') is None
 
@@ -164,8 +201,10 @@ def test_statistics_of_both_domains_stand_in_a_table_of_their_own(study):
     table = report.policy_table(results, 'varied', 'both')
     assert table.headings == ('method', 'norm', 'seeds', "both's", 're-estimated')
     assert table.rows == (('AdaptSegNet', 'BN', 1, 30.0, 20.0),)
-    assert ('Running statistics that both domains move, in trainings of their own on a CPU, target mIoU:'
-            in report.sections(results, 'varied'))
+    assert (
+        'Running statistics that both domains move, in trainings of their own on a CPU, target mIoU:'
+        in report.sections(results, 'varied')
+    )
     assert report.variation_table(results, 'varied') is None
 
 
@@ -183,14 +222,15 @@ def test_wrong_words_end_in_one_line(study, capsys):
 def test_another_network_has_names_results_and_a_report_of_its_own(study, tmp_path, capsys):
     words = ['--methods', 'sourceonly', '--norms', 'sw', '--seeds', 0, '--work-dir', tmp_path / 'out']
     args = study.tool.parse_arguments([str(word) for word in (*words, '--network', 'resnet101', '--targets', 'varied')])
-    cell, = side_by_side.plan(args)
+    (cell,) = side_by_side.plan(args)
     assert cell.name == 'sw_sourceonly101_streets_varied_seed0'
     config, run = cells.configured(cell, args.work_dir, args.streets)
     assert config.model.backbone.depth == 101 and config.model.backbone.site_norm_cfg == dict(type='SW')
     assert run.command().startswith('tools/train.py configs/bn_sourceonly_streets.py --network resnet101 --norm sw ')
     for network, target in ((None, 10.0), ('resnet101', 40.0)):
-        kept = result(study.tool, method='sourceonly', norm='sw', target=target, other=0.0, network=network,
-                      iterations=4)
+        kept = result(
+            study.tool, method='sourceonly', norm='sw', target=target, other=0.0, network=network, iterations=4
+        )
         records.write_result(tmp_path / 'out/results' / f'{network}.json', 'mark', kept)
     for more, expected, other in (([], '10.0', '40.0'), (['--network', 'resnet101'], '40.0', '10.0')):
         assert study(*words, '--report-only', *more) == 0

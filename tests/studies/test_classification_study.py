@@ -12,9 +12,15 @@ from sw_mmseg.running.command_line import run_tool
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 PARTS = ('train_dataloader.dataset.dataset', 'val_dataloader.dataset', 'test_dataloader.dataset')
-TINY = ['train_cfg.max_iters=4', 'train_cfg.val_interval=2', 'default_hooks.logger.interval=1',
-        'default_hooks.checkpoint.interval=2', 'custom_hooks.0.interval=2', 'train_dataloader.batch_size=4',
-        'model.backbone.depth=8']
+TINY = [
+    'train_cfg.max_iters=4',
+    'train_cfg.val_interval=2',
+    'default_hooks.logger.interval=1',
+    'default_hooks.checkpoint.interval=2',
+    'custom_hooks.0.interval=2',
+    'train_dataloader.batch_size=4',
+    'model.backbone.depth=8',
+]
 
 
 @pytest.fixture(scope='module')
@@ -56,8 +62,22 @@ def test_from_start_to_report_and_again(study, data, tmp_path, capsys):
     options = [*TINY, *data]
 
     def call(*words):
-        return run_tool(study.main, study.parse_arguments([
-            '--data', 'streetcrops', '--seeds', '0', '--work-dir', str(tmp_path), '--cfg-options', *options, *words]))
+        return run_tool(
+            study.main,
+            study.parse_arguments(
+                [
+                    '--data',
+                    'streetcrops',
+                    '--seeds',
+                    '0',
+                    '--work-dir',
+                    str(tmp_path),
+                    '--cfg-options',
+                    *options,
+                    *words,
+                ]
+            ),
+        )
 
     assert call('--norms', 'bn', '--report-only') == 2
     assert 'nothing is done yet' in capsys.readouterr().err
@@ -109,14 +129,21 @@ def test_training_and_testing_by_the_tools(data, monkeypatch, tmp_path, capsys):
     assert 0 <= metrics['accuracy/top1'] <= 100
 
 
-@pytest.mark.parametrize('config, message', [
-    ('bn_resnet20_cifar10', 'cifar-10-batches-py is missing'), ('bn_resnet50_imagenet', 'train is missing')])
+@pytest.mark.parametrize(
+    'config, message',
+    [('bn_resnet20_cifar10', 'cifar-10-batches-py is missing'), ('bn_resnet50_imagenet', 'train is missing')],
+)
 def test_missing_data_is_one_line(monkeypatch, tmp_path, capsys, config, message):
     monkeypatch.chdir(REPOSITORY)
     train = import_module('sw_mmseg.commands.train')
     absent = tmp_path / 'absent'
-    words = [f'configs/{config}.py', '--work-dir', str(tmp_path / 'work'), '--cfg-options',
-             f'train_dataloader.dataset.dataset.data_root={absent}']
+    words = [
+        f'configs/{config}.py',
+        '--work-dir',
+        str(tmp_path / 'work'),
+        '--cfg-options',
+        f'train_dataloader.dataset.dataset.data_root={absent}',
+    ]
     assert run_tool(train.main, train.parse_arguments(words)) == 2
     error = capsys.readouterr().err
     assert message in error and 'digits configs' in error and error.count('\n') == 2

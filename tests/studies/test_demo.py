@@ -24,8 +24,24 @@ def demo(tmp_path, monkeypatch, one_thread):
     tool = import_module('sw_mmseg.commands.demo')
 
     def run(*words):
-        words = ['--work-dir', tmp_path / 'demo', '--data', tmp_path / 'data', '--images', 4, '--test-images', 2,
-                 '--size', '64x32', '--rows', 'bn', 'in', '--pictures', 2, *words]
+        words = [
+            '--work-dir',
+            tmp_path / 'demo',
+            '--data',
+            tmp_path / 'data',
+            '--images',
+            4,
+            '--test-images',
+            2,
+            '--size',
+            '64x32',
+            '--rows',
+            'bn',
+            'in',
+            '--pictures',
+            2,
+            *words,
+        ]
         return run_tool(tool.main, tool.parse_arguments([str(w) for w in words]))
 
     run.tool = tool
@@ -56,7 +72,9 @@ def test_demo_from_end_to_end(demo, tmp_path, monkeypatch, capsys):
     assert demo('--iterations', 2) == 130
     assert 'the same command goes on' in capsys.readouterr().err
     assert sorted(p.name for p in (out / 'rows').glob('*.json')) == [
-        'bn_source_only_seed0.json', 'bn_target_statistics_seed0.json']
+        'bn_source_only_seed0.json',
+        'bn_target_statistics_seed0.json',
+    ]
     assert not (out / 'report.html').exists()
 
     first = (out / 'rows' / 'bn_source_only_seed0.json').stat().st_mtime_ns
@@ -67,7 +85,13 @@ def test_demo_from_end_to_end(demo, tmp_path, monkeypatch, capsys):
     rows = {(r['network'], r['treatment']): r for r in results['rows']}
     assert list(rows) == [(n, t) for n in ('bn', 'in') for t in ('source only', 'target statistics', 'adversarial')]
     assert [r['statistics'] for r in rows.values()] == [
-        'source', 'target, re-estimated', 'target, in training', 'none kept', 'none kept', 'none kept']
+        'source',
+        'target, re-estimated',
+        'target, in training',
+        'none kept',
+        'none kept',
+        'none kept',
+    ]
     present = [v for v in rows['bn', 'adversarial']['target'] if v is not None]
     assert rows['bn', 'adversarial']['target_mIoU'] == pytest.approx(sum(present) / len(present))
     # without running statistics there is nothing to re-estimate: the same network, the same numbers
@@ -92,8 +116,24 @@ def test_demo_from_end_to_end(demo, tmp_path, monkeypatch, capsys):
 
 
 def test_switches_learnt_again_are_a_row_and_leave_the_others_alone(demo, tmp_path, monkeypatch, capsys):
-    args = ['--work-dir', tmp_path / 'demo', '--data', tmp_path / 'data', '--images', 4, '--test-images', 2, '--size',
-            '64x32', '--rows', 'sw', '--iterations', 1, '--pictures', 1]
+    args = [
+        '--work-dir',
+        tmp_path / 'demo',
+        '--data',
+        tmp_path / 'data',
+        '--images',
+        4,
+        '--test-images',
+        2,
+        '--size',
+        '64x32',
+        '--rows',
+        'sw',
+        '--iterations',
+        1,
+        '--pictures',
+        1,
+    ]
     args = demo.tool.parse_arguments([str(a) for a in args])
     made = Demo(args)
     run = made.run('sw', 'source only', 0)
@@ -114,6 +154,7 @@ def test_switches_learnt_again_are_a_row_and_leave_the_others_alone(demo, tmp_pa
 def test_rows_of_other_options_are_not_shown(demo):
     fingerprint = records.fingerprint
     from mmengine.config import Config
+
     config = Config({'a': 1})
     assert fingerprint(config, 1) == fingerprint(config, 1)
     assert len({fingerprint(config, 1), fingerprint(config, 2), fingerprint(Config({'a': 2}), 1)}) == 3
@@ -121,6 +162,7 @@ def test_rows_of_other_options_are_not_shown(demo):
 
 def test_options_shorten_every_schedule(demo):
     from mmengine.config import Config
+
     config = Config.fromfile(shipped_config('bn_adaptsegnet_streets'))
     options = schedules.schedule_options(config, config.train_cfg.max_iters // 10)
     config.merge_from_dict(options)
@@ -145,22 +187,34 @@ def test_sentences_say_what_the_numbers_say():
     def row(network, treatment, target, seed=0, kept='target, re-estimated'):
         return Row(network, treatment, seed, kept, [target, float('nan')], [60.0, 50.0], 10.0, 'command')
 
-    rows = [row('bn', 'source only', 12.0, kept='source'), row('bn', 'target statistics', 48.0),
-            row('bn', 'adversarial', 54.0), row('in', 'source only', 36.0, kept='none kept'),
-            row('in', 'target statistics', 36.0, kept='none kept'), row('in', 'adversarial', 52.0, kept='none kept')]
+    rows = [
+        row('bn', 'source only', 12.0, kept='source'),
+        row('bn', 'target statistics', 48.0),
+        row('bn', 'adversarial', 54.0),
+        row('in', 'source only', 36.0, kept='none kept'),
+        row('in', 'target statistics', 36.0, kept='none kept'),
+        row('in', 'adversarial', 52.0, kept='none kept'),
+    ]
     lines = report.sentences(rows, 600)
     assert lines[0] == (
         'BN, trained on the source alone: 55.0 mIoU on source images it has not seen, 12.0 on the target. '
-        'With running statistics of target images and no training: 48.0. Adversarial training: 54.0.')
+        'With running statistics of target images and no training: 48.0. Adversarial training: 54.0.'
+    )
     assert 'keeps no running statistics' in lines[1] and '36.0 on the target' in lines[1]
     assert lines[2] == 'Highest here: BN adversarial (54.0), then IN adversarial (52.0).'
     assert 'not measured' in lines[3]
     table = report.result_table(rows, 100)
     assert [r[2] for r in table.rows] == [12.0, 48.0, 54.0, 36.0, 36.0, 52.0] and table.strong == {2}
-    learnt = [row('sw', 'source only', 13.0, kept='source'), row('sw', 'switches learnt again', 14.5, kept='source'),
-              row('sw', 'target statistics', 14.0), row('sw', 'adversarial', 13.5)]
-    assert 'no training: 14.0. With its switches learnt again on source images in other light: 14.5. Adversarial' in (
-        report.sentences([*rows, *learnt], 600)[2])
+    learnt = [
+        row('sw', 'source only', 13.0, kept='source'),
+        row('sw', 'switches learnt again', 14.5, kept='source'),
+        row('sw', 'target statistics', 14.0),
+        row('sw', 'adversarial', 13.5),
+    ]
+    assert (
+        'no training: 14.0. With its switches learnt again on source images in other light: 14.5. Adversarial'
+        in (report.sentences([*rows, *learnt], 600)[2])
+    )
     assert [r[1] for r in report.result_table(learnt, 100).rows] == [r.treatment for r in learnt]
     several = [*rows, *(row(r.network, r.treatment, r.target[0] + 2, seed=1, kept=r.statistics) for r in rows)]
     assert report.result_table(several, 100).rows[0][2] == '13.0 ± 1.4'  # 12 and 14: deviation sqrt(2)

@@ -76,10 +76,14 @@ def test_tables_of_networks(tool, trained, tmp_path, monkeypatch, capsys):
     assert '| source | ' in text and '| + haze and rain | ' in text and 'images/adaptation_gap.png' in text
     assert (docs / 'images/adaptation_gap_pictures.png').stat().st_size > 1000
 
-    pictures = {folder.name: cv2.imread(str(folder / 'gta5/images/00001.png'))
-                for folder in (tmp_path / 'out/pictures').iterdir()}
-    labels = {name: cv2.imread(str(tmp_path / f'out/pictures/{name}/gta5/labels/00001.png'), cv2.IMREAD_UNCHANGED)
-              for name in pictures}
+    pictures = {
+        folder.name: cv2.imread(str(folder / 'gta5/images/00001.png'))
+        for folder in (tmp_path / 'out/pictures').iterdir()
+    }
+    labels = {
+        name: cv2.imread(str(tmp_path / f'out/pictures/{name}/gta5/labels/00001.png'), cv2.IMREAD_UNCHANGED)
+        for name in pictures
+    }
     source, cast = 'v1_varied_64x32_forth_source', 'v1_varied_64x32_forth_colour_cast'
     assert len(pictures) == 10 and (labels[source] == labels[cast]).all()
     assert (labels[source] != labels['v1_varied_64x32_forth_streets']).any()

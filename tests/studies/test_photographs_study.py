@@ -76,21 +76,48 @@ def test_settings_change_what_they_say(tmp_path):
 
 
 def result(method, score, seed=0, **changed):
-    scores = {part: {kind: [score - 10, score + 10, float('nan')] for kind in ('trained', 're-estimated')}
-              for part in ('val', 'test')}
-    values = dict(method=method, norm='bn', seed=seed, data='streets2camvid', setting='', iterations=600, scores=scores,
-                  history=[], classes=['road', 'car', 'tram'], seconds=90.0, processor_seconds=60.0, command='x')
+    scores = {
+        part: {kind: [score - 10, score + 10, float('nan')] for kind in ('trained', 're-estimated')}
+        for part in ('val', 'test')
+    }
+    values = dict(
+        method=method,
+        norm='bn',
+        seed=seed,
+        data='streets2camvid',
+        setting='',
+        iterations=600,
+        scores=scores,
+        history=[],
+        classes=['road', 'car', 'tram'],
+        seconds=90.0,
+        processor_seconds=60.0,
+        command='x',
+    )
     return Result(**{**values, **changed})
 
 
 def test_tables_and_the_share_of_the_way_that_is_closed():
-    results = [result('oracle', 40.0), result('cbst', 31.0), result('cbst', 33.0, seed=1), result('jitter', 20.0),
-               result('jitter', 27.0, setting='strong')]
+    results = [
+        result('oracle', 40.0),
+        result('cbst', 31.0),
+        result('cbst', 33.0, seed=1),
+        result('jitter', 20.0),
+        result('jitter', 27.0, setting='strong'),
+    ]
     groups = report.grouped(results, 'streets2camvid')
     assert [key[0] for key in groups] == ['jitter', 'cbst', 'oracle']
     table = report.main_table(groups)
-    assert table.rows[1] == ('class-balanced self-training (CBST)', 'BN', 600, 2, '32.0 ± 1.4', '32.0 ± 1.4',
-                             '32.0 ± 1.4', 1.0)
+    assert table.rows[1] == (
+        'class-balanced self-training (CBST)',
+        'BN',
+        600,
+        2,
+        '32.0 ± 1.4',
+        '32.0 ± 1.4',
+        '32.0 ± 1.4',
+        1.0,
+    )
     assert report.share_closed(groups) == pytest.approx(60.0)
     assert report.share_closed(report.grouped(results[1:], 'streets2camvid')) is None
     other = [result('jitter', 20.0, iterations=300), *results[:3]]

@@ -46,11 +46,18 @@ def test_study_from_end_to_end(study, tmp_path, capsys):
     assert study(*words, '--docs', '--readme') == 0
     out = tmp_path / 'out'
     files = sorted((out / 'results').glob('*.json'))
-    assert [file.stem for file in files] == [f'{n}_seed{s}' for n in ('bn_fcn_ade20k', 'sw_pspnet_streets')
-                                             for s in (0, 1)]
+    assert [file.stem for file in files] == [
+        f'{n}_seed{s}' for n in ('bn_fcn_ade20k', 'sw_pspnet_streets') for s in (0, 1)
+    ]
     results = [json.loads(file.read_text()) for file in files]
-    assert results[0]['command'].split()[:6] == ['tools/train.py', 'configs/bn_fcn_ade20k.py', '--work-dir',
-                                                 str(out / 'runs/bn_fcn_ade20k_seed0'), '--seed', '0']
+    assert results[0]['command'].split()[:6] == [
+        'tools/train.py',
+        'configs/bn_fcn_ade20k.py',
+        '--work-dir',
+        str(out / 'runs/bn_fcn_ade20k_seed0'),
+        '--seed',
+        '0',
+    ]
     assert '--streets --cfg-options train_cfg.max_iters=2' in results[0]['command']
     assert '--streets' not in results[2]['command'] and len(results[2]['class_iou']) == 19
     present = [value for value in results[2]['class_iou'].values() if value == value]
@@ -68,8 +75,9 @@ def test_study_from_end_to_end(study, tmp_path, capsys):
     assert row.startswith('| [bn_fcn_ade20k](bn_fcn_ade20k.py) | `tools/dist_train.sh configs/bn_fcn_ade20k.py 4` | ')
     assert '| 36.6 / 37.9 |' in row
     other = next(line for line in readme.splitlines() if 'sn_fcn_ade20k' in line)
-    assert other.startswith('| [sn_fcn_ade20k](bn_fcn_ade20k.py) | '
-                            '`tools/dist_train.sh configs/bn_fcn_ade20k.py 4 --norm sn` | ')
+    assert other.startswith(
+        '| [sn_fcn_ade20k](bn_fcn_ade20k.py) | `tools/dist_train.sh configs/bn_fcn_ade20k.py 4 --norm sn` | '
+    )
     assert '±' in row and 'unmeasured' not in row and other.count('unmeasured') == 1
 
     before = {file: file.stat().st_mtime_ns for file in files}
@@ -89,7 +97,11 @@ def test_every_row_of_the_papers_tables_is_a_config_and_every_config_a_row(study
 
 def test_names_without_a_norm_are_of_every_norm(study):
     assert study.tool.known(['pspnet_streets', 'sw_fcn_ade20k', 'sw_pspnet_streets'], ['bn', 'sw', 'in']) == [
-        'bn_pspnet_streets', 'sw_pspnet_streets', 'in_pspnet_streets', 'sw_fcn_ade20k']
+        'bn_pspnet_streets',
+        'sw_pspnet_streets',
+        'in_pspnet_streets',
+        'sw_fcn_ade20k',
+    ]
 
 
 def test_mistakes(study, tmp_path, capsys):

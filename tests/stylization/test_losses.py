@@ -43,11 +43,12 @@ def test_gram_matrices_are_fp32_under_autocast():
     """1 + 2^-9 squared, summed, has no place in bfloat16."""
     x = torch.full((1, 1, 1, 512), 1 + 2**-9)
     with torch.autocast('cpu', torch.bfloat16):
-        assert torch.allclose(gram_matrix(x), torch.tensor((1 + 2**-9)**2))
+        assert torch.allclose(gram_matrix(x), torch.tensor((1 + 2**-9) ** 2))
 
 
 def test_published_weights_answer_as_torchvision(tmp_path):
     from torchvision.models.vgg import cfgs, make_layers  # of vgg16 without its fully connected layers
+
     torch.manual_seed(0)
     published = make_layers(cfgs['D'])
     torch.save({f'features.{key}': value for key, value in published.state_dict().items()}, tmp_path / 'vgg16.pth')
@@ -57,7 +58,7 @@ def test_published_weights_answer_as_torchvision(tmp_path):
     features = network(images)
     assert set(features) == set(LAYERS) and not any(p.requires_grad for p in network.parameters())
     for name, index in LAYERS.items():
-        assert torch.allclose(features[name], published[:index + 1]((images - mean) / std), atol=1e-6)
+        assert torch.allclose(features[name], published[: index + 1]((images - mean) / std), atol=1e-6)
 
 
 @pytest.mark.parametrize('norm', [None, dict(type='BN')])

@@ -121,8 +121,9 @@ def test_deep_pictures_and_bands_are_read_as_training_images_are(tmp_path):
     assert read_picture(tmp_path / 'twelve_bits.png').min() == 1
     tifffile.imwrite(tmp_path / 'fraction.tif', np.full((4, 6), 0.2, np.float32))
     assert torch.allclose(read_picture(tmp_path / 'fraction.tif') * 255, torch.full((3, 4, 6), 51.0))
-    tifffile.imwrite(tmp_path / 'bands.tif', np.zeros((4, 6, 5), np.uint8), photometric='minisblack',
-                     planarconfig='contig')
+    tifffile.imwrite(
+        tmp_path / 'bands.tif', np.zeros((4, 6, 5), np.uint8), photometric='minisblack', planarconfig='contig'
+    )
     with pytest.raises(PictureError, match='bands.tif is a TIFF with 5 bands'):
         read_picture(tmp_path / 'bands.tif')
 

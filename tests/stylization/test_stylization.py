@@ -50,9 +50,13 @@ def test_instance_whitening_whitens_and_instance_norm_does_not(eps):
         assert torch.allclose(groups.mean(-1), torch.zeros(2, 2, 4).double(), atol=1e-9)
 
 
-@pytest.mark.parametrize(('name', 'norm'), [*((name, None) for name in CONFIGS),
-                                            *((f'bn_style_{data}', norm) for norm in NORMS
-                                              for data in ('coco', 'streets') if norm not in ('bn', 'sw'))])
+@pytest.mark.parametrize(
+    ('name', 'norm'),
+    [
+        *((name, None) for name in CONFIGS),
+        *((f'bn_style_{data}', norm) for norm in NORMS for data in ('coco', 'streets') if norm not in ('bn', 'sw')),
+    ],
+)
 def test_config_steps(name, norm, tmp_path):
     """What is a file, and its other norms, written and read again."""
     config = load(name) if norm is None else reloaded(load(name, norm), tmp_path)
@@ -62,7 +66,8 @@ def test_config_steps(name, norm, tmp_path):
     contents.mkdir()
     for index in range(2):
         Image.fromarray(np.random.default_rng(index).integers(0, 255, (32, 32, 3), np.uint8)).save(
-            contents / f'{index}.png')
+            contents / f'{index}.png'
+        )
     config.model.network.update(width=16, blocks=1)
     config.model.update(style=str(contents / '0.png'), loss_network=dict(checkpoint=None, width=0.25))
     config.train_dataloader.update(batch_size=2, num_workers=0, persistent_workers=False)

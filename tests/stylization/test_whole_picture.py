@@ -9,8 +9,13 @@ from sw_mmseg.stylization import StyleNetwork, WholePicture
 from sw_mmseg.stylization.statistics import PictureNorm, windows
 from sw_mmseg.whitening import InstanceWhiten2d
 
-NORMS = {'BN': dict(type='BN'), 'IN': dict(type='IN'), 'IW': dict(type='IW'), 'SW': dict(type='SW'),
-         'SWb': dict(type='SW', statistics=('bw', 'iw', 'bn', 'in', 'ln'))}
+NORMS = {
+    'BN': dict(type='BN'),
+    'IN': dict(type='IN'),
+    'IW': dict(type='IW'),
+    'SW': dict(type='SW'),
+    'SWb': dict(type='SW', statistics=('bw', 'iw', 'bn', 'in', 'ln')),
+}
 
 
 def network_of(norm, decoder='transposed'):

@@ -3,7 +3,7 @@
 import subprocess
 import sys
 
-BLOCKED = '''
+BLOCKED = """
 import sys
 
 class Blocker:
@@ -17,7 +17,7 @@ from sw_mmseg.whitening import SwitchWhiten2d
 x = torch.randn(2, 32, 8, 8, requires_grad=True)
 SwitchWhiten2d(32)(x).sum().backward()
 print(torch.isfinite(x.grad).all().item())
-'''
+"""
 
 
 def test_whitening_works_without_openmmlab():

@@ -17,8 +17,14 @@ def functions(protocol):
     for name, function in inspect.getmembers(protocol, inspect.isfunction):
         if not name.startswith('_'):
             signature = inspect.signature(function)
-            yield name, [(parameter.name, parameter.annotation) for parameter in signature.parameters.values()
-                         if parameter.name != 'self']
+            yield (
+                name,
+                [
+                    (parameter.name, parameter.annotation)
+                    for parameter in signature.parameters.values()
+                    if parameter.name != 'self'
+                ],
+            )
 
 
 @pytest.fixture(params=BACKENDS)

@@ -17,7 +17,7 @@ FAST = tuple('-O0' if flag == '-O3' else flag for flag in build.FLAGS)
 FOLDER = Path(build.__file__).parent
 needs_compiler = pytest.mark.skipif(build.compiler() is None, reason='no C compiler here')
 
-SCRIPT = '''
+SCRIPT = """
 import logging, torch
 logging.basicConfig(level=logging.INFO, format='%(message)s')
 from sw_mmseg.whitening import SwitchWhiten2d
@@ -26,14 +26,19 @@ x = torch.randn(2, 16, 4, 4, requires_grad=True)
 layer = SwitchWhiten2d(16)
 layer(x).sum().backward()
 print(select(x, 16) is torch_backend, bool(torch.isfinite(x.grad).all()))
-'''
+"""
 
 
 def run_layer(compiler, cache):
-    environment = {'CC': compiler, 'SW_MMSEG_CACHE': str(cache), 'PATH': '/usr/bin:/bin',
-                   'PYTHONPATH': os.pathsep.join(path for path in sys.path if path)}
-    done = subprocess.run([sys.executable, '-W', 'default::RuntimeWarning', '-c', SCRIPT], capture_output=True,
-                          text=True, env=environment)
+    environment = {
+        'CC': compiler,
+        'SW_MMSEG_CACHE': str(cache),
+        'PATH': '/usr/bin:/bin',
+        'PYTHONPATH': os.pathsep.join(path for path in sys.path if path),
+    }
+    done = subprocess.run(
+        [sys.executable, '-W', 'default::RuntimeWarning', '-c', SCRIPT], capture_output=True, text=True, env=environment
+    )
     assert done.stdout.split() == ['True', 'True'], done.stderr
     assert not cache.exists() or not list(cache.iterdir())
     return done.stderr
@@ -56,7 +61,7 @@ def test_a_compiler_that_fails_is_a_warning_once(tmp_path):
 def test_a_build_leaves_one_file_that_only_its_owner_can_write(tmp_path, monkeypatch):
     monkeypatch.setenv('SW_MMSEG_CACHE', str(tmp_path / 'cache'))
     build.load(FAST)
-    file, = (tmp_path / 'cache').iterdir()
+    (file,) = (tmp_path / 'cache').iterdir()
     assert stat.S_IMODE(file.stat().st_mode) == 0o700 and stat.S_IMODE(file.parent.stat().st_mode) == 0o700
     stamp = file.stat().st_mtime_ns
     build.load(FAST)
@@ -66,13 +71,16 @@ def test_a_build_leaves_one_file_that_only_its_owner_can_write(tmp_path, monkeyp
 @needs_compiler
 def test_of_processes_that_build_at_once_one_compiles(tmp_path):
     compiler, log = tmp_path / 'compiler', tmp_path / 'log'
-    compiler.write_text(f'#!/bin/sh\ncase "$*" in *--version*) ;; *) echo compiled >> {log}; sleep 1;; esac\n'
-                        f'exec {" ".join(build.compiler())} "$@"\n')
+    compiler.write_text(
+        f'#!/bin/sh\ncase "$*" in *--version*) ;; *) echo compiled >> {log}; sleep 1;; esac\n'
+        f'exec {" ".join(build.compiler())} "$@"\n'
+    )
     compiler.chmod(0o700)
     (tmp_path / 'cache').mkdir(mode=0o700)
     context = multiprocessing.get_context('fork')
-    processes = [context.Process(target=build.build, args=(tmp_path / 'cache', [str(compiler)], FAST))
-                 for _ in range(3)]
+    processes = [
+        context.Process(target=build.build, args=(tmp_path / 'cache', [str(compiler)], FAST)) for _ in range(3)
+    ]
     for process in processes:
         process.start()
     for process in processes:
@@ -114,7 +122,7 @@ def test_a_folder_that_others_can_write_to_is_not_used(tmp_path, temporary, monk
 def test_a_library_that_others_can_write_to_is_not_loaded(tmp_path, temporary, monkeypatch):
     monkeypatch.setenv('SW_MMSEG_CACHE', str(tmp_path / 'cache'))
     build.load(FAST)
-    file, = (tmp_path / 'cache').iterdir()
+    (file,) = (tmp_path / 'cache').iterdir()
     file.write_text('no library')
     file.chmod(0o720)
     with pytest.warns(RuntimeWarning, match='is not used, because others can write to it'):
@@ -141,12 +149,21 @@ def exported():
 
 
 def test_signatures_are_those_of_the_c():
-    kinds = {ctypes.c_void_p: 'float*', ctypes.c_int64: 'int64_t', ctypes.c_double: 'double', library.View: 'view',
-             library.Shape: 'shape', library.Floats: 'floats', ctypes.POINTER(library.View): 'view*',
-             ctypes.POINTER(library.Problem): 'problem*'}
+    kinds = {
+        ctypes.c_void_p: 'float*',
+        ctypes.c_int64: 'int64_t',
+        ctypes.c_double: 'double',
+        library.View: 'view',
+        library.Shape: 'shape',
+        library.Floats: 'floats',
+        ctypes.POINTER(library.View): 'view*',
+        ctypes.POINTER(library.Problem): 'problem*',
+    }
     in_c = dict(exported())
-    in_python = {name: ('void' if result is None else 'int', [kinds[argument] for argument in arguments])
-                 for name, (result, arguments) in library.SIGNATURES.items()}
+    in_python = {
+        name: ('void' if result is None else 'int', [kinds[argument] for argument in arguments])
+        for name, (result, arguments) in library.SIGNATURES.items()
+    }
     assert in_c == in_python and len(in_c) == 7
 
 

@@ -81,8 +81,13 @@ def test_compiled_calls_the_operators(training):
 
 @pytest.mark.slow  # compiles C++
 def test_compiled_by_inductor():
-    model = nn.Sequential(nn.Conv2d(3, 16, 3), SwitchWhiten2d(16), nn.ReLU(), nn.Conv2d(16, 16, 3),
-                          SwitchWhiten2d(16, statistics=PRESETS['SWb']))
+    model = nn.Sequential(
+        nn.Conv2d(3, 16, 3),
+        SwitchWhiten2d(16),
+        nn.ReLU(),
+        nn.Conv2d(16, 16, 3),
+        SwitchWhiten2d(16, statistics=PRESETS['SWb']),
+    )
     ours = copy.deepcopy(model)
     program = compiled(ours, backend='inductor')
     for training in (True, True, False):

@@ -158,7 +158,10 @@ def test_what_was_frozen_stays_frozen(place):
     frozen, half = model[1], model[4]
     assert not any(parameter.requires_grad for parameter in frozen.parameters()) and not frozen.training
     assert {name for name, parameter in half.named_parameters() if parameter.requires_grad} == {
-        'bias', 'mean_logits', 'cov_logits'}
+        'bias',
+        'mean_logits',
+        'cov_logits',
+    }
     before = copy.deepcopy(frozen.state_dict())
     optimizer = torch.optim.SGD([p for p in model.parameters() if p.requires_grad], 0.1)
     model(torch.randn(2, 3, 5, 5)).square().sum().backward()
@@ -166,8 +169,15 @@ def test_what_was_frozen_stays_frozen(place):
     assert all(torch.equal(tensor, before[name]) for name, tensor in frozen.state_dict().items())
 
 
-@pytest.mark.parametrize('register', ['register_forward_hook', 'register_forward_pre_hook',
-                                      'register_full_backward_hook', 'register_full_backward_pre_hook'])
+@pytest.mark.parametrize(
+    'register',
+    [
+        'register_forward_hook',
+        'register_forward_pre_hook',
+        'register_full_backward_hook',
+        'register_full_backward_pre_hook',
+    ],
+)
 @pytest.mark.parametrize('place', PLACEMENTS.values(), ids=PLACEMENTS)
 def test_hooks_are_not_dropped(place, register):
     model = of_two()
@@ -208,8 +218,10 @@ def test_a_norm_of_several_places_stays_one(place):
     twin = copy.deepcopy(model)
     placed = place(model, statistics=('bn',))
     assert isinstance(model.norm1, SwitchWhiten2d) and model.norm1 is model.norm2 is model.part['again']
-    assert all((site if isinstance(site, nn.Module) else site.norm) is model.norm1
-               for site in (placed.values() if isinstance(placed, dict) else placed))
+    assert all(
+        (site if isinstance(site, nn.Module) else site.norm) is model.norm1
+        for site in (placed.values() if isinstance(placed, dict) else placed)
+    )
     x = torch.randn(2, 3, 5, 5)
     torch.testing.assert_close(model(x), twin(x), rtol=1e-4, atol=1e-4)
     torch.testing.assert_close(model.norm1.running_mean, twin.norm1.running_mean)
@@ -218,8 +230,9 @@ def test_a_norm_of_several_places_stays_one(place):
 
 def test_what_a_norm_tracks_and_with_whom_is_taken_over():
     group = object()
-    model = nn.ModuleList([nn.BatchNorm2d(16, track_running_stats=False), nn.BatchNorm2d(16),
-                           nn.SyncBatchNorm(16, process_group=group)])
+    model = nn.ModuleList(
+        [nn.BatchNorm2d(16, track_running_stats=False), nn.BatchNorm2d(16), nn.SyncBatchNorm(16, process_group=group)]
+    )
     model[1].track_running_stats = False  # for a while
     convert(model)
     assert model[0].running_mean is None and model[0].running_cov is None

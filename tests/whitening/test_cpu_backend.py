@@ -7,8 +7,7 @@ from itertools import combinations
 import pytest
 import torch
 
-from sw_mmseg.whitening import SwitchWhiten2d, choose_backend, using_backend
-from sw_mmseg.whitening.backends import Counters, select, torch_backend
+from sw_mmseg.whitening.backends import torch_backend
 from sw_mmseg.whitening.backends.cpu import backend as cpu_backend
 from sw_mmseg.whitening.backends.cpu import library as cpu_library
 from sw_mmseg.whitening.maths import BATCH, INSTANCE, STATISTICS, Moments, Parameters, Settings, memory_format
@@ -16,8 +15,20 @@ from sw_mmseg.whitening.maths import BATCH, INSTANCE, STATISTICS, Moments, Param
 from .helpers.builds import BUILDS, built
 
 # 256 pixels are a block and 32768 a chunk: fewer, exactly as many, more, and no whole number of vectors
-SIZES = {1: (3, 1, 1), 3: (0, 4, 4), 5: (2, 3, 7), 6: (1, 5, 9), 8: (2, 16, 16), 16: (2, 19, 29), 20: (1, 18, 15),
-         64: (1, 9, 33), 9: (1, 5, 7), 10: (1, 5, 7), 11: (1, 5, 7), 13: (1, 5, 7)}
+SIZES = {
+    1: (3, 1, 1),
+    3: (0, 4, 4),
+    5: (2, 3, 7),
+    6: (1, 5, 9),
+    8: (2, 16, 16),
+    16: (2, 19, 29),
+    20: (1, 18, 15),
+    64: (1, 9, 33),
+    9: (1, 5, 7),
+    10: (1, 5, 7),
+    11: (1, 5, 7),
+    13: (1, 5, 7),
+}
 FORMATS = {'contiguous': torch.contiguous_format, 'channels_last': torch.channels_last}
 
 
@@ -55,16 +66,21 @@ def test_passes(d, layout):
     wide = double(x, dy, shift, vector, first, second)
     for ours, exact in zip(cpu_backend.sample_moments(x, d), torch_backend.sample_moments(wide[0], d)):
         close(ours, exact)
-    for ours, exact in zip(cpu_backend.gradient_sums(dy, x, shift, d),
-                           torch_backend.gradient_sums(wide[1], wide[0], wide[2], d)):
+    for ours, exact in zip(
+        cpu_backend.gradient_sums(dy, x, shift, d), torch_backend.gradient_sums(wide[1], wide[0], wide[2], d)
+    ):
         close(ours, exact)
     y = cpu_backend.apply(x, shift, second, vector)
     assert memory_format(y) is memory_format(x) and y.shape == x.shape
     close(y, torch_backend.apply(wide[0], wide[2], wide[5], wide[3]))
-    close(cpu_backend.apply_gradient(dy, x, shift, first, second, vector),
-          torch_backend.apply_gradient(wide[1], wide[0], *wide[2:3], *wide[4:], wide[3]))
-    close(cpu_backend.apply_gradient(dy, x, shift, first, None, None),
-          torch_backend.apply_gradient(wide[1], wide[0], wide[2], wide[4], None, None))
+    close(
+        cpu_backend.apply_gradient(dy, x, shift, first, second, vector),
+        torch_backend.apply_gradient(wide[1], wide[0], *wide[2:3], *wide[4:], wide[3]),
+    )
+    close(
+        cpu_backend.apply_gradient(dy, x, shift, first, None, None),
+        torch_backend.apply_gradient(wide[1], wide[0], wide[2], wide[4], None, None),
+    )
 
 
 @every_build
@@ -75,8 +91,9 @@ def test_many_chunks_and_odd_bundles(d):
     x, dy, shift, *_ = case(d, 2, 131, 257, groups=groups)
     for ours, exact in zip(cpu_backend.sample_moments(x, d), torch_backend.sample_moments(x.double(), d)):
         close(ours, exact)
-    for ours, exact in zip(cpu_backend.gradient_sums(dy, x, None, d),
-                           torch_backend.gradient_sums(dy.double(), x.double(), None, d)):
+    for ours, exact in zip(
+        cpu_backend.gradient_sums(dy, x, None, d), torch_backend.gradient_sums(dy.double(), x.double(), None, d)
+    ):
         close(ours, exact)
     one = torch.randn(1, groups, d, d), torch.randn(1, groups, d)
     close(cpu_backend.apply(x, None, *one), torch_backend.apply(x.double(), None, *double(*one)))
@@ -101,8 +118,10 @@ def test_bfloat16_is_read_exactly_and_written_to_nearest(layout):
 
 def test_far_means_cost_no_digits():
     offset = 1000 * torch.randn(1, 32, 1, 1)
-    for x in (torch.randn(2, 32, 40, 40) + offset, torch.cat([torch.zeros(2, 32, 8, 40), torch.randn(2, 32, 32, 40)
-                                                              + offset], 2)):  # a black border meets the first block
+    for x in (
+        torch.randn(2, 32, 40, 40) + offset,
+        torch.cat([torch.zeros(2, 32, 8, 40), torch.randn(2, 32, 32, 40) + offset], 2),
+    ):  # a black border meets the first block
         for ours, exact in zip(cpu_backend.sample_moments(x, 16), torch_backend.sample_moments(x.double(), 16)):
             close(ours / exact.abs().max(), exact / exact.abs().max(), 3e-5)
 
@@ -129,16 +148,32 @@ def check_algebra(words, given, d):
     n, g, settings = 3, 2, Settings(words, d, 1e-3, 'newton', 5)
     a = torch.randn(n, g, d, 3 * d, dtype=torch.float64)
     sample = Moments(torch.randn(n, g, d, dtype=torch.float64), a @ a.mT / (3 * d))
-    parameters = Parameters(*(torch.randn(size, dtype=torch.float64) for size in (g * d, g * d)),
-                            *(torch.randn(len(words), dtype=torch.float64) for _ in range(2)))
+    parameters = Parameters(
+        *(torch.randn(size, dtype=torch.float64) for size in (g * d, g * d)),
+        *(torch.randn(len(words), dtype=torch.float64) for _ in range(2)),
+    )
     total, product = torch.randn(n, g, d, dtype=torch.float64), torch.randn(n, g, d, d, dtype=torch.float64)
     if given and INSTANCE.isdisjoint(words):
-        results = [steps(backend, None, sample_batch(sample), None, parameters, settings, total, product, False, dtype)
-                   for backend, dtype in ((torch_backend, torch.float64), (cpu_backend, torch.float32))]
+        results = [
+            steps(backend, None, sample_batch(sample), None, parameters, settings, total, product, False, dtype)
+            for backend, dtype in ((torch_backend, torch.float64), (cpu_backend, torch.float32))
+        ]
     else:
-        results = [steps(backend, sample, sample_batch(sample) if given else None, sample.mean, parameters, settings,
-                         total, product, not given, dtype)
-                   for backend, dtype in ((torch_backend, torch.float64), (cpu_backend, torch.float32))]
+        results = [
+            steps(
+                backend,
+                sample,
+                sample_batch(sample) if given else None,
+                sample.mean,
+                parameters,
+                settings,
+                total,
+                product,
+                not given,
+                dtype,
+            )
+            for backend, dtype in ((torch_backend, torch.float64), (cpu_backend, torch.float32))
+        ]
     assert len(results[0]) == len(results[1]) > 6
     for exact, ours in zip(*results):
         assert ours.dtype == torch.float32
@@ -151,6 +186,7 @@ def sample_batch(sample):
 
 def steps(backend, sample, batch, shift, parameters, settings, total, product, pooled, dtype):
     """All results of the algebra, as a flat list of tensors."""
+
     def to(value):
         return value if value is None else value.to(dtype)
 
@@ -169,42 +205,7 @@ def steps(backend, sample, batch, shift, parameters, settings, total, product, p
     if of_batch is not None:
         results += [*of_batch]
     if sample is not None and (pooled and of_batch is not None or not INSTANCE.isdisjoint(settings.statistics)):
-        results += algebra.input_matrices(grads.mixed, of_batch if pooled else None, sample, batch, shift, parameters,
-                                          settings, 0.25, 7)
+        results += algebra.input_matrices(
+            grads.mixed, of_batch if pooled else None, sample, batch, shift, parameters, settings, 0.25, 7
+        )
     return results
-
-
-def test_the_layer_takes_them_unless_told_not_to(monkeypatch):
-    x = torch.randn(2, 32, 8, 8)
-    assert select(x, 16) is cpu_backend
-    assert select(x.double(), 16) is torch_backend and select(torch.randn(2, 128, 2, 2), 128) is torch_backend
-    layer = SwitchWhiten2d(32)
-    ours = layer(x)
-    with using_backend('torch'):
-        assert select(x, 16) is torch_backend
-        torch.testing.assert_close(ours, layer(x), rtol=1e-4, atol=1e-4)
-    assert select(x, 16) is cpu_backend
-    with pytest.raises(ValueError, match="backend 'fast' is unknown: choose 'auto' or 'torch'"):
-        choose_backend('fast')
-
-
-def test_the_environment_variable_chooses(monkeypatch):
-    x = torch.randn(2, 32, 8, 8)
-    with using_backend('auto'):  # what is chosen here ends with the block
-        monkeypatch.setenv('SW_MMSEG_KERNELS', 'torch')
-        assert select(x, 16) is cpu_backend  # it is read once
-        choose_backend(None)
-        assert select(x, 16) is torch_backend
-        monkeypatch.setenv('SW_MMSEG_KERNELS', 'fast')
-        with pytest.raises(ValueError, match="SW_MMSEG_KERNELS=fast is unknown: choose 'auto' or 'torch'"):
-            choose_backend(None)
-
-
-def test_running_statistics_move_as_in_torch():
-    running, new = (Moments(torch.randn(32), torch.randn(2, 16, 16)) for _ in range(2))
-    counters, expected = Counters(*torch.tensor([3, 0])), [tensor + 0.1 * (other - tensor) for tensor, other in (
-        (running.mean, new.mean), (running.cov, 1.25 * new.cov))]
-    cpu_backend.track(running, counters, new, 0.1, 1.25, 1)
-    assert counters == (4, 0)
-    for ours, exact in zip(running, expected):
-        close(ours, exact, 1e-6)

@@ -26,9 +26,13 @@ EXACT = dict(rtol=1e-10, atol=1e-10)
 
 def network(statistics):
     torch.manual_seed(5)
-    model = nn.Sequential(nn.Conv2d(3, 8, 3, padding=1), SwitchWhiten2d(8, statistics=statistics, group_size=4),
-                          nn.ReLU(inplace=True), nn.Conv2d(8, 8, 1), SwitchWhiten2d(8, statistics=statistics,
-                                                                                    group_size=4, tie_weights=True))
+    model = nn.Sequential(
+        nn.Conv2d(3, 8, 3, padding=1),
+        SwitchWhiten2d(8, statistics=statistics, group_size=4),
+        nn.ReLU(inplace=True),
+        nn.Conv2d(8, 8, 1),
+        SwitchWhiten2d(8, statistics=statistics, group_size=4, tie_weights=True),
+    )
     for parameter in model.parameters():
         nn.init.normal_(parameter, 0.5, 0.5)
     return model.double()
@@ -37,8 +41,10 @@ def network(statistics):
 def batches(world):
     """Both batches, joined: (images, gradients of the output)."""
     torch.manual_seed(7)
-    return [(torch.randn(sum(sizes), 3, 4, 5, **DOUBLE) + 2, torch.randn(sum(sizes), 8, 4, 5, **DOUBLE))
-            for sizes in SIZES[world]]
+    return [
+        (torch.randn(sum(sizes), 3, 4, 5, **DOUBLE) + 2, torch.randn(sum(sizes), 8, 4, 5, **DOUBLE))
+        for sizes in SIZES[world]
+    ]
 
 
 def train(model, pairs):
@@ -56,8 +62,10 @@ def train(model, pairs):
 
 
 def share(pairs, rank, world):
-    return [(x[sum(sizes[:rank]):sum(sizes[:rank + 1])], grad[sum(sizes[:rank]):sum(sizes[:rank + 1])])
-            for (x, grad), sizes in zip(pairs, SIZES[world])]
+    return [
+        (x[sum(sizes[:rank]) : sum(sizes[: rank + 1])], grad[sum(sizes[:rank]) : sum(sizes[: rank + 1])])
+        for (x, grad), sizes in zip(pairs, SIZES[world])
+    ]
 
 
 def count_all_reduces(run):
@@ -95,20 +103,23 @@ def far_from_zero(world):
 
 def worker(rank, world, path, results):
     torch.set_num_threads(1)
-    dist.init_process_group('gloo', init_method=f'file://{path}', rank=rank, world_size=world,
-                            timeout=datetime.timedelta(seconds=60))
+    dist.init_process_group(
+        'gloo', init_method=f'file://{path}', rank=rank, world_size=world, timeout=datetime.timedelta(seconds=60)
+    )
     pairs = share(batches(world), rank, world)
     tensors = {
         'step': {words: train(DistributedDataParallel(network(words)), pairs[:1]) for words in WITH_BATCH},
         'accumulated': {words: train(DistributedDataParallel(network(words)), pairs) for words in ACCUMULATED},
-        'collectives': {words: collectives(SwitchWhiten2d(8, statistics=words, group_size=4), torch.randn(2, 8, 3, 3))
-                        for words in SUBSETS},
+        'collectives': {
+            words: collectives(SwitchWhiten2d(8, statistics=words, group_size=4), torch.randn(2, 8, 3, 3))
+            for words in SUBSETS
+        },
         'not asked': collectives(SwitchWhiten2d(8, group_size=4, sync=False), torch.randn(2, 8, 3, 3)),
         'evaluation': collectives(SwitchWhiten2d(8, group_size=4).eval(), torch.randn(2, 8, 3, 3)),
         'widths': normalise(some_layer(**DOUBLE), images(rank, WIDTHS[rank])),
         'subgroup': normalise(some_layer(process_group=dist.new_group([0, 1]), **DOUBLE), images(rank)),
         'pair': normalise(some_layer(process_group=dist.new_group([world - 1]), **DOUBLE), images(rank)),
-        'single': normalise(some_layer(), far_from_zero(world)[2 * rank:2 * rank + 2]),
+        'single': normalise(some_layer(), far_from_zero(world)[2 * rank : 2 * rank + 2]),
     }
     # only one process needs the gradient of its input: the others enter the collective for it
     layer, x = some_layer(**DOUBLE), images(rank).requires_grad_(rank == 0)
@@ -167,7 +178,7 @@ def test_images_of_different_sizes_count_by_pixel(ranks):
         _, mean, cov = rank['widths']
         np.testing.assert_allclose(mean, columns.mean(axis=1), **EXACT)
         for group in range(2):
-            biased = moments(columns[4 * group:4 * group + 4])[1]
+            biased = moments(columns[4 * group : 4 * group + 4])[1]
             np.testing.assert_allclose(cov[group], biased * count / (count - 1), **EXACT)
 
 
@@ -176,7 +187,7 @@ def test_a_process_group_is_the_batch(ranks):
     joined = normalise(some_layer(**DOUBLE), torch.cat([images(0), images(1)]))
     for index, rank in enumerate(ranks):
         alone = normalise(some_layer(**DOUBLE), images(index))
-        expected = [joined[0][2 * index:2 * index + 2], *joined[1:]] if index < 2 else alone
+        expected = [joined[0][2 * index : 2 * index + 2], *joined[1:]] if index < 2 else alone
         for ours, whole in zip(rank['subgroup'], expected, strict=True):
             torch.testing.assert_close(ours, whole, **EXACT)
         for ours, whole in zip(rank['pair'], alone, strict=True):

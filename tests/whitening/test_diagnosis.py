@@ -30,18 +30,21 @@ def test_known_eigenvalues(method):
     values = np.array([0.5, 2.0, 3.0, 50.0])
     layer = InstanceWhiten2d(4, group_size=4, eps=1e-3, inverse_sqrt=method, iterations=4, **DOUBLE)
     diagnosis = layer.diagnose(with_spectrum(values, samples=2))
-    for ours, expected in ((diagnosis.smallest, 0.501), (diagnosis.largest, 50.001),
-                           (diagnosis.condition, 50.001 / 0.501)):
+    for ours, expected in (
+        (diagnosis.smallest, 0.501),
+        (diagnosis.largest, 50.001),
+        (diagnosis.condition, 50.001 / 0.501),
+    ):
         np.testing.assert_allclose(ours, np.full((2, 1), expected), **CLOSE)
     # in the eigenvector basis Newton is a scalar iteration on σ / tr Σ
     scaled = (values + 1e-3) / (values + 1e-3).sum()
     p = np.ones(4)
     for _ in range(4):
-        p = 0.5 * (3 * p - p ** 3 * scaled)
-    residual = np.sqrt(np.mean((p ** 2 * scaled - 1) ** 2))
+        p = 0.5 * (3 * p - p**3 * scaled)
+    residual = np.sqrt(np.mean((p**2 * scaled - 1) ** 2))
     np.testing.assert_allclose(diagnosis.newton_residual, np.full((2, 1), residual), **CLOSE)
     assert diagnosis.eigh_residual.max() < 1e-12
-    gains = p ** 2 / (values + 1e-3).sum() if method == 'newton' else 1 / (values + 1e-3)
+    gains = p**2 / (values + 1e-3).sum() if method == 'newton' else 1 / (values + 1e-3)
     whiteness = np.sqrt(np.mean((gains * values - 1) ** 2))
     np.testing.assert_allclose(diagnosis.image_distance, np.full((2, 1), whiteness), **CLOSE)
 
@@ -65,8 +68,9 @@ def test_whiteness_is_that_of_the_output(statistics, method, training):
 
     groups = [slice(start, start + d) for start in range(0, 8, d)]
     np.testing.assert_allclose(diagnosis.image_distance, [[distance(image[g]) for g in groups] for image in y], **CLOSE)
-    np.testing.assert_allclose(diagnosis.batch_distance, [distance(np.concatenate(y[:, g], axis=1)) for g in groups],
-                               **CLOSE)
+    np.testing.assert_allclose(
+        diagnosis.batch_distance, [distance(np.concatenate(y[:, g], axis=1)) for g in groups], **CLOSE
+    )
 
 
 def test_batch_statistics_have_one_matrix_for_all_images():
@@ -78,8 +82,10 @@ def test_batch_statistics_have_one_matrix_for_all_images():
     for group, rows in enumerate((columns[:4], columns[4:])):
         cov = moments(rows)[1] + 1e-5 * np.eye(4)
         np.testing.assert_allclose(diagnosis.condition[0, group], np.linalg.cond(cov), **CLOSE)
-        for ours, root in ((diagnosis.newton_residual, root_by_newton(cov, 3)), (diagnosis.eigh_residual,
-                                                                                 root_by_eigenvalues(cov))):
+        for ours, root in (
+            (diagnosis.newton_residual, root_by_newton(cov, 3)),
+            (diagnosis.eigh_residual, root_by_eigenvalues(cov)),
+        ):
             expected = np.linalg.norm(root @ cov @ root - np.eye(4)) / 2
             np.testing.assert_allclose(ours[0, group], expected, **CLOSE)
 
@@ -119,8 +125,13 @@ def test_half_precision_input_and_not_a_number():
     assert torch.isfinite(layer.diagnose(x).condition).all()
     x[0, 1, 2, 2] = torch.nan
     diagnosis = layer.eval().diagnose(x)
-    for values in (diagnosis.condition, diagnosis.smallest, diagnosis.newton_residual, diagnosis.eigh_residual,
-                   diagnosis.image_distance):
+    for values in (
+        diagnosis.condition,
+        diagnosis.smallest,
+        diagnosis.newton_residual,
+        diagnosis.eigh_residual,
+        diagnosis.image_distance,
+    ):
         assert torch.isnan(values[0, 0]) and torch.isfinite(values[1]).all() and torch.isfinite(values[0, 1])
 
 
@@ -137,11 +148,14 @@ def test_printed():
     assert len({len(line) for line in text.splitlines()[1:9]}) == 1  # the columns stand under each other
 
 
-@pytest.mark.parametrize('x, message', [
-    (torch.randn(0, 16, 4, 4), 'nothing to diagnose'),
-    (torch.randn(2, 8, 4, 4), 'built for 16 channels'),
-    (torch.randn(1, 16, 1, 1), 'one pixel'),
-])
+@pytest.mark.parametrize(
+    'x, message',
+    [
+        (torch.randn(0, 16, 4, 4), 'nothing to diagnose'),
+        (torch.randn(2, 8, 4, 4), 'built for 16 channels'),
+        (torch.randn(1, 16, 1, 1), 'one pixel'),
+    ],
+)
 def test_inputs_that_have_no_statistics_are_refused(x, message):
     with pytest.raises(ValueError, match=message):
         SwitchWhiten2d(16).diagnose(x)

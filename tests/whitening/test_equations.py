@@ -23,9 +23,19 @@ def array(tensor):
 
 
 def expected(layer, x, running=None):
-    return switch_whiten(array(x), layer.statistics, layer.group_size if layer.group_size > 1 else 1, layer.eps,
-                         array(layer.mean_logits), array(layer.cov_logits), layer.inverse_sqrt, layer.iterations,
-                         array(layer.weight), array(layer.bias), running)
+    return switch_whiten(
+        array(x),
+        layer.statistics,
+        layer.group_size if layer.group_size > 1 else 1,
+        layer.eps,
+        array(layer.mean_logits),
+        array(layer.cov_logits),
+        layer.inverse_sqrt,
+        layer.iterations,
+        array(layer.weight),
+        array(layer.bias),
+        running,
+    )
 
 
 def test_there_are_31_subsets():
@@ -82,11 +92,18 @@ def test_single_standardising_statistic_is_torchs_norm(word, training):
     grad = torch.randn_like(x)
     y, target = ours(ours_x), twin(twin_x)
     y.backward(grad), target.backward(grad)
-    pairs = [(y, target), (ours_x.grad, twin_x.grad), (ours.weight.grad, twin.weight.grad),
-             (ours.bias.grad, twin.bias.grad)]
+    pairs = [
+        (y, target),
+        (ours_x.grad, twin_x.grad),
+        (ours.weight.grad, twin.weight.grad),
+        (ours.bias.grad, twin.bias.grad),
+    ]
     if word == 'bn':
-        pairs += [(ours.running_mean, twin.running_mean), (ours.running_cov.flatten(), twin.running_var),
-                  (ours.num_batches_tracked, twin.num_batches_tracked)]
+        pairs += [
+            (ours.running_mean, twin.running_mean),
+            (ours.running_cov.flatten(), twin.running_var),
+            (ours.num_batches_tracked, twin.num_batches_tracked),
+        ]
     for left, right in pairs:
         torch.testing.assert_close(left, right, **EXACT)
 
@@ -131,8 +148,10 @@ def test_instance_whitening_whitens_each_image_and_instance_norm_does_not():
 def test_newton_converges_to_the_exact_root():
     x = torch.randn(2, 8, 16, 16, dtype=torch.float64)
     exact = SwitchWhiten2d(8, group_size=8, inverse_sqrt='eigh', dtype=torch.float64)(x)
-    errors = [(SwitchWhiten2d(8, group_size=8, iterations=t, dtype=torch.float64)(x) - exact).abs().max().item()
-              for t in (3, 5, 7, 12)]
+    errors = [
+        (SwitchWhiten2d(8, group_size=8, iterations=t, dtype=torch.float64)(x) - exact).abs().max().item()
+        for t in (3, 5, 7, 12)
+    ]
     assert errors == sorted(errors, reverse=True) and errors[-1] < 1e-9
 
 

@@ -30,8 +30,13 @@ def norms(method):
 
 
 def dynamic():
-    return ({0: torch.export.Dim('batch', min=1, max=64), 2: torch.export.Dim('height', min=4, max=4096),
-             3: torch.export.Dim('width', min=4, max=4096)},)
+    return (
+        {
+            0: torch.export.Dim('batch', min=1, max=64),
+            2: torch.export.Dim('height', min=4, max=4096),
+            3: torch.export.Dim('width', min=4, max=4096),
+        },
+    )
 
 
 @pytest.mark.parametrize('strict', [False, True], ids=['', 'strict'])
@@ -109,12 +114,18 @@ def test_the_older_exporter_to_onnx(words, tmp_path):
     runtime = pytest.importorskip('onnxruntime')
     model = network(lambda c: SwitchWhiten2d(c, statistics=words))
     axes = {'images': {0: 'batch', 2: 'height', 3: 'width'}}
-    torch.onnx.export(model, (torch.randn(SHAPES[0]),), tmp_path / 'model.onnx', dynamo=False, input_names=['images'],
-                      dynamic_axes=axes)
+    torch.onnx.export(
+        model,
+        (torch.randn(SHAPES[0]),),
+        tmp_path / 'model.onnx',
+        dynamo=False,
+        input_names=['images'],
+        dynamic_axes=axes,
+    )
     session = runtime.InferenceSession(tmp_path / 'model.onnx', providers=['CPUExecutionProvider'])
     for shape in SHAPES:
         x = torch.randn(shape)
-        output, = session.run(None, {'images': x.numpy()})
+        (output,) = session.run(None, {'images': x.numpy()})
         torch.testing.assert_close(torch.from_numpy(output), model(x).detach(), **EXACT)
 
 

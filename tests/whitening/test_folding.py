@@ -28,7 +28,7 @@ def trained(layer, shape=(4, 5, 5)):
     for parameter in layer.parameters():
         nn.init.normal_(parameter, 0.5, 0.5)
     channels = layer.num_features
-    mixing = torch.randn(channels, channels, **DOUBLE) / channels ** 0.5
+    mixing = torch.randn(channels, channels, **DOUBLE) / channels**0.5
     for _ in range(3):
         x = torch.randn(shape[0], channels, *shape[1:], **DOUBLE)
         layer(torch.einsum('cd,nd...->nc...', mixing, x) + 2)
@@ -96,12 +96,16 @@ def test_negligible_image_statistics_fold_with_the_error_reported(statistics):
 
 
 @pytest.mark.parametrize('bias', [True, False])
-@pytest.mark.parametrize('options', [
-    dict(kernel_size=3, padding=1, stride=2),
-    dict(kernel_size=3, groups=2, dilation=2),
-    dict(kernel_size=1, groups=2),
-    dict(kernel_size=3, padding=1, padding_mode='reflect'),
-], ids=str)
+@pytest.mark.parametrize(
+    'options',
+    [
+        dict(kernel_size=3, padding=1, stride=2),
+        dict(kernel_size=3, groups=2, dilation=2),
+        dict(kernel_size=1, groups=2),
+        dict(kernel_size=3, padding=1, padding_mode='reflect'),
+    ],
+    ids=str,
+)
 def test_folding_into_the_convolution_before(options, bias):
     conv = nn.Conv2d(4, 8, bias=bias, **options, **DOUBLE)
     layer = trained(BatchWhiten2d(8, group_size=4, **DOUBLE))
@@ -188,8 +192,17 @@ def test_a_shared_layer_is_replaced_wherever_it_stands():
 
 
 def test_layers_of_a_model_that_do_not_fold_are_named_or_left():
-    model = nn.Sequential(nn.Conv2d(8, 8, 1), trained(BatchWhiten2d(8, group_size=4, **DOUBLE)), nn.ReLU(),
-                          favouring_batch(('bw', 'iw'), 3), InstanceWhiten2d(8, group_size=4)).double().eval()
+    model = (
+        nn.Sequential(
+            nn.Conv2d(8, 8, 1),
+            trained(BatchWhiten2d(8, group_size=4, **DOUBLE)),
+            nn.ReLU(),
+            favouring_batch(('bw', 'iw'), 3),
+            InstanceWhiten2d(8, group_size=4),
+        )
+        .double()
+        .eval()
+    )
     with pytest.raises(ValueError, match=r'cannot fold 3: its image .*; 4: statistics .*strict=False'):
         fold_model(model)
     folded, reports = fold_model(model, strict=False)

@@ -56,13 +56,23 @@ class ThenRelu(BatchWhiten2d):
         return super().forward(x).relu()
 
 
-@pytest.mark.parametrize('register', ['register_forward_hook', 'register_forward_pre_hook',
-                                      'register_full_backward_hook', 'register_full_backward_pre_hook'])
+@pytest.mark.parametrize(
+    'register',
+    [
+        'register_forward_hook',
+        'register_forward_pre_hook',
+        'register_full_backward_hook',
+        'register_full_backward_pre_hook',
+    ],
+)
 def test_hooks_of_others_are_not_dropped(register):
     layer = trained(BatchWhiten2d(8, group_size=4, **DOUBLE))
     handle = getattr(layer, register)(lambda *_: None)
-    for attempt in (lambda: fold(layer), lambda: fold_into(nn.Conv2d(3, 8, 1, **DOUBLE), layer),
-                    lambda: fold_model(nn.Sequential(layer))):
+    for attempt in (
+        lambda: fold(layer),
+        lambda: fold_into(nn.Conv2d(3, 8, 1, **DOUBLE), layer),
+        lambda: fold_model(nn.Sequential(layer)),
+    ):
         with pytest.raises(ValueError, match='does more than whiten.*lambda'):
             attempt()
     handle.remove()

@@ -40,7 +40,7 @@ def test_gradcheck_without_affine_and_tied(affine):
 
 def test_eigh_gradient_at_equal_eigenvalues():
     """Channels with exactly orthogonal, equally long rows: the covariance is a multiple of the identity."""
-    rows = torch.tensor([[1., 1, -1, -1], [1, -1, 1, -1], [1, -1, -1, 1]], dtype=torch.float64)
+    rows = torch.tensor([[1.0, 1, -1, -1], [1, -1, 1, -1], [1, -1, -1, 1]], dtype=torch.float64)
     x = rows.view(1, 3, 2, 2).clone().requires_grad_()
     layer = SwitchWhiten2d(3, statistics=('iw',), group_size=3, inverse_sqrt='eigh', dtype=torch.float64)
     assert torch.autograd.gradcheck(functional(layer), (x, *layer.parameters()))
@@ -75,6 +75,6 @@ def test_in_place_activation_may_follow():
 def test_double_backward_is_refused():
     layer = SwitchWhiten2d(4, group_size=2)
     x = torch.randn(2, 4, 3, 3, requires_grad=True)
-    grad, = torch.autograd.grad(layer(x).square().sum(), x, create_graph=True)
+    (grad,) = torch.autograd.grad(layer(x).square().sum(), x, create_graph=True)
     with pytest.raises(RuntimeError, match='once_differentiable'):
         grad.sum().backward()

@@ -29,9 +29,19 @@ def layer_and_input(statistics, group_size, dtype, method='newton'):
 def expected(layer, x, running=None, **parameters):
     """What the equations say, in fp64; `running` in place of the batch moments."""
     values = {name: tensor.detach().double().numpy() for name, tensor in layer.named_parameters()} | parameters
-    return switch_whiten(x.double().numpy(), layer.statistics, layer.group_size, layer.eps, values['mean_logits'],
-                         values['cov_logits'], layer.inverse_sqrt, layer.iterations, values['weight'], values['bias'],
-                         running)
+    return switch_whiten(
+        x.double().numpy(),
+        layer.statistics,
+        layer.group_size,
+        layer.eps,
+        values['mean_logits'],
+        values['cov_logits'],
+        layer.inverse_sqrt,
+        layer.iterations,
+        values['weight'],
+        values['bias'],
+        running,
+    )
 
 
 def running_of(layer):

@@ -33,8 +33,11 @@ def test_options_are_those_of_the_layer():
     for names, values in rows:
         written.update(zip(re.findall(r'`(\w+)`', names), re.split(', (?![^(]*\\))', values.replace('`', ''))))
     parameters = inspect.signature(SwitchWhiten2d).parameters
-    defaults = {name: parameter.default for name, parameter in parameters.items()
-                if name not in ('num_features', 'device', 'dtype')}
+    defaults = {
+        name: parameter.default
+        for name, parameter in parameters.items()
+        if name not in ('num_features', 'device', 'dtype')
+    }
     assert {name: eval(value) for name, value in written.items()} == defaults
 
 

@@ -12,19 +12,22 @@ from sw_mmseg.whitening import NORMS, SwitchWhiten2d
 # Machado et al. (2009): what a reader without one kind of cones sees of linear RGB
 SIGHT = {
     'all cones': np.eye(3),
-    'protanopia': np.array([[0.152286, 1.052583, -0.204868], [0.114503, 0.786281, 0.099216],
-                            [-0.003882, -0.048116, 1.051998]]),
-    'deuteranopia': np.array([[0.367322, 0.860646, -0.227968], [0.280085, 0.672501, 0.047413],
-                              [-0.011820, 0.042940, 0.968881]]),
-    'tritanopia': np.array([[1.255528, -0.076749, -0.178779], [-0.078411, 0.930809, 0.147602],
-                            [0.004733, 0.691367, 0.303900]]),
+    'protanopia': np.array(
+        [[0.152286, 1.052583, -0.204868], [0.114503, 0.786281, 0.099216], [-0.003882, -0.048116, 1.051998]]
+    ),
+    'deuteranopia': np.array(
+        [[0.367322, 0.860646, -0.227968], [0.280085, 0.672501, 0.047413], [-0.011820, 0.042940, 0.968881]]
+    ),
+    'tritanopia': np.array(
+        [[1.255528, -0.076749, -0.178779], [-0.078411, 0.930809, 0.147602], [0.004733, 0.691367, 0.303900]]
+    ),
 }
 LUMINANCE = np.array([0.2126, 0.7152, 0.0722])
 
 
 def linear(colour):
     """'#rrggbb' -> linear RGB, 0 to 1."""
-    values = np.array([int(colour[start:start + 2], 16) for start in (1, 3, 5)]) / 255
+    values = np.array([int(colour[start : start + 2], 16) for start in (1, 3, 5)]) / 255
     return np.where(values <= 0.04045, values / 12.92, ((values + 0.055) / 1.055) ** 2.4)
 
 
@@ -54,8 +57,12 @@ def test_colours_stand_out_on_both_pages():
 
 def test_words_types_and_omegas():
     assert {word: (norm.type, norm.title, norm.statistics) for word, norm in NORMS.items() if norm.switchable} == {
-        'sn': ('SN', 'SN', ('bn', 'in', 'ln')), 'bw': ('BW', 'BW', ('bw',)), 'iw': ('IW', 'IW', ('iw',)),
-        'sw': ('SW', 'SWa', ('bw', 'iw')), 'swb': ('SWb', 'SWb', ('bw', 'iw', 'bn', 'in', 'ln'))}
+        'sn': ('SN', 'SN', ('bn', 'in', 'ln')),
+        'bw': ('BW', 'BW', ('bw',)),
+        'iw': ('IW', 'IW', ('iw',)),
+        'sw': ('SW', 'SWa', ('bw', 'iw')),
+        'swb': ('SWb', 'SWb', ('bw', 'iw', 'bn', 'in', 'ln')),
+    }
     for word, norm in NORMS.items():
         assert norm.word == word and norm.config()['type'] == norm.type
         assert len({other.title for other in NORMS.values()}) == len(NORMS)

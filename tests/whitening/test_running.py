@@ -23,8 +23,11 @@ LAYERS = {'SWa': SwitchWhiten2d, 'SWb': FullSwitchWhiten2d, 'SN': SwitchNorm2d}
 
 
 def buffers(layer):
-    return {name: tensor.clone() for name, tensor in layer.state_dict().items() if name not in dict(
-        layer.named_parameters())}
+    return {
+        name: tensor.clone()
+        for name, tensor in layer.state_dict().items()
+        if name not in dict(layer.named_parameters())
+    }
 
 
 @pytest.mark.usefixtures('kernels')
@@ -95,8 +98,9 @@ def test_running_statistics_are_never_below_single_precision(name):
     assert layer.weight.dtype == layer.mean_logits.dtype == of_weight
     assert layer.running_mean.dtype == layer.running_cov.dtype == of_running
     assert layer.num_batches_tracked.dtype == torch.long
-    assert_equal([tensor.float() for tensor in buffers(layer).values()], [t.float() for t in before.values()],
-                 rtol=0, atol=0)
+    assert_equal(
+        [tensor.float() for tensor in buffers(layer).values()], [t.float() for t in before.values()], rtol=0, atol=0
+    )
     assert layer.running_cov.amax() > 65504
     torch.testing.assert_close(layer(x).float(), expected, rtol=2e-2, atol=2e-2)
 
@@ -120,16 +124,21 @@ def test_state_dicts_of_every_precision_load(dtype, assign):
     """Also those of a layer whose running statistics were in half precision."""
     layer = SwitchWhiten2d(16)
     layer(torch.randn(2, 16, 8, 8))
-    saved = {name: tensor.to(dtype) if tensor.is_floating_point() else tensor
-             for name, tensor in layer.state_dict().items()}
+    saved = {
+        name: tensor.to(dtype) if tensor.is_floating_point() else tensor for name, tensor in layer.state_dict().items()
+    }
     stream = io.BytesIO()
     torch.save(saved, stream)
     stream.seek(0)
     other = SwitchWhiten2d(16)
     other.load_state_dict(torch.load(stream), assign=assign)
     assert other.running_cov.dtype == (torch.float64 if assign and dtype == torch.float64 else torch.float32)
-    assert_equal([tensor.double() for tensor in other.state_dict().values()],
-                 [tensor.double() for tensor in saved.values()], rtol=0, atol=0)
+    assert_equal(
+        [tensor.double() for tensor in other.state_dict().values()],
+        [tensor.double() for tensor in saved.values()],
+        rtol=0,
+        atol=0,
+    )
 
 
 @pytest.mark.usefixtures('kernels')

@@ -123,11 +123,15 @@ def test_autocast_does_not_reach_inside():
         assert torch.equal(layer(x), plain)
 
 
-@pytest.mark.parametrize('arrange', [
-    lambda x: x.to(memory_format=torch.channels_last),
-    lambda x: x.transpose(2, 3).contiguous().transpose(2, 3),
-    lambda x: torch.stack([x, x], -1)[..., 0],
-], ids=['channels_last', 'transposed', 'strided'])
+@pytest.mark.parametrize(
+    'arrange',
+    [
+        lambda x: x.to(memory_format=torch.channels_last),
+        lambda x: x.transpose(2, 3).contiguous().transpose(2, 3),
+        lambda x: torch.stack([x, x], -1)[..., 0],
+    ],
+    ids=['channels_last', 'transposed', 'strided'],
+)
 def test_memory_formats_give_the_same_values(arrange):
     x = torch.randn(2, 32, 5, 7)
     y, grad = step(SwitchWhiten2d(32), x)
@@ -144,17 +148,20 @@ def test_one_and_three_dimensions_are_the_same_layer():
     assert SwitchWhiten1d(16, statistics=('bw',))(torch.randn(8, 16)).shape == (8, 16)
 
 
-@pytest.mark.parametrize('options, message', [
-    (dict(statistics=()), 'empty'),
-    (dict(statistics=('bw', 'gn')), r"unknown statistics \['gn'\].*'ln'"),
-    (dict(statistics=('bw', 'bw')), 'twice'),
-    (dict(statistics='bw'), 'not a string'),
-    (dict(group_size=24), r'does not divide 64 channels: one of \[1, 2, 4, 8, 16, 32, 64\]'),
-    (dict(group_size=0), 'does not divide'),
-    (dict(inverse_sqrt='svd'), "'newton', 'eigh'"),
-    (dict(iterations=0), 'at least 1'),
-    (dict(eps=0.0), 'eps must be positive'),
-])
+@pytest.mark.parametrize(
+    'options, message',
+    [
+        (dict(statistics=()), 'empty'),
+        (dict(statistics=('bw', 'gn')), r"unknown statistics \['gn'\].*'ln'"),
+        (dict(statistics=('bw', 'bw')), 'twice'),
+        (dict(statistics='bw'), 'not a string'),
+        (dict(group_size=24), r'does not divide 64 channels: one of \[1, 2, 4, 8, 16, 32, 64\]'),
+        (dict(group_size=0), 'does not divide'),
+        (dict(inverse_sqrt='svd'), "'newton', 'eigh'"),
+        (dict(iterations=0), 'at least 1'),
+        (dict(eps=0.0), 'eps must be positive'),
+    ],
+)
 def test_bad_options_are_named_when_built(options, message):
     with pytest.raises(ValueError, match=message):
         SwitchWhiten2d(64, **options)
@@ -165,12 +172,15 @@ def test_a_typo_is_refused():
         SwitchWhiten2d(64, groupsize=8)
 
 
-@pytest.mark.parametrize('x, message', [
-    (torch.randn(2, 16, 4), r'4-d input, got shape \(2, 16, 4\)'),
-    (torch.randn(2, 8, 4, 4), 'built for 16 channels'),
-    (torch.ones(2, 16, 4, 4, dtype=torch.long), r'\.float\(\)'),
-    (torch.randn(2, 16, 0, 4), 'without pixels'),
-])
+@pytest.mark.parametrize(
+    'x, message',
+    [
+        (torch.randn(2, 16, 4), r'4-d input, got shape \(2, 16, 4\)'),
+        (torch.randn(2, 8, 4, 4), 'built for 16 channels'),
+        (torch.ones(2, 16, 4, 4, dtype=torch.long), r'\.float\(\)'),
+        (torch.randn(2, 16, 0, 4), 'without pixels'),
+    ],
+)
 def test_bad_inputs_are_named(x, message):
     with pytest.raises(ValueError, match=message):
         SwitchWhiten2d(16)(x)

@@ -38,7 +38,7 @@ def worker(rank, world, path, results):
     for statistics in WITH_BATCH:
         layer = make_layer(statistics)
         x, grad = joined(world)
-        rows = slice(sum(SIZES[world][:rank]), sum(SIZES[world][:rank + 1]))
+        rows = slice(sum(SIZES[world][:rank]), sum(SIZES[world][: rank + 1]))
         collected[statistics] = run(layer, x[rows], grad[rows])
         single = make_layer(statistics, torch.float32)  # other code than double's: none is in C
         collected[statistics, 'single'] = run(single, x[rows].float(), grad[rows].float())
@@ -64,8 +64,11 @@ def test_processes_equal_one_on_the_joined_batch(world, tmp_path):
     mp.spawn(worker, args=(world, os.path.join(tmp_path, 'store'), results), nprocs=world)
     ranks = [torch.load(results + str(rank), weights_only=True) for rank in range(world)]
     assert len(WITH_BATCH) == 24
-    keys = [*WITH_BATCH, *((statistics, 'single') for statistics in WITH_BATCH),
-            *((statistics, 'compiled') for statistics in COMPILED if 0 not in SIZES[world])]
+    keys = [
+        *WITH_BATCH,
+        *((statistics, 'single') for statistics in WITH_BATCH),
+        *((statistics, 'compiled') for statistics in COMPILED if 0 not in SIZES[world]),
+    ]
     assert set(ranks[0]) == set(keys)
     for key in keys:
         form = key[-1] if isinstance(key[0], tuple) else 'double'
@@ -79,5 +82,5 @@ def test_processes_equal_one_on_the_joined_batch(world, tmp_path):
         for index in range(2, 2 + count):  # parameter gradients add up
             torch.testing.assert_close(sum(part[index] for part in parts), expected[index], **compare)
         for part in parts:  # running statistics are those of the joined batch on every process
-            for ours, whole in zip(part[2 + count:], expected[2 + count:]):
+            for ours, whole in zip(part[2 + count :], expected[2 + count :]):
                 torch.testing.assert_close(ours, whole, **compare)

@@ -26,9 +26,12 @@ def network():
 def of_timm(name):
     def run(model):
         timm = pytest.importorskip('timm')
-        timm_tools = {'freeze': timm.utils.freeze, 'convert_splitbn_model': timm.layers.convert_splitbn_model,
-                      'freeze_batch_norm_2d': timm.layers.freeze_batch_norm_2d,
-                      'convert_sync_batchnorm': timm.layers.convert_sync_batchnorm}
+        timm_tools = {
+            'freeze': timm.utils.freeze,
+            'convert_splitbn_model': timm.layers.convert_splitbn_model,
+            'freeze_batch_norm_2d': timm.layers.freeze_batch_norm_2d,
+            'convert_sync_batchnorm': timm.layers.convert_sync_batchnorm,
+        }
         return timm_tools[name](model)
 
     return run
@@ -38,8 +41,10 @@ REFUSED = {
     'fuse_conv_bn_eval': lambda model: fuse_conv_bn_eval(model[0], model[1]),
     'fuse_linear_bn_eval': lambda model: fuse_linear_bn_eval(nn.Linear(3, 16).eval(), SwitchWhiten1d(16).eval()),
     'to_mkldnn': torch.utils.mkldnn.to_mkldnn,
-    **{f'timm {name}': of_timm(name) for name in ('freeze', 'freeze_batch_norm_2d', 'convert_splitbn_model',
-                                                  'convert_sync_batchnorm')},
+    **{
+        f'timm {name}': of_timm(name)
+        for name in ('freeze', 'freeze_batch_norm_2d', 'convert_splitbn_model', 'convert_sync_batchnorm')
+    },
 }
 
 
@@ -71,10 +76,12 @@ TIES = {
     'to meta and back': lambda layer: loaded(layer, copy.deepcopy(layer).to('meta').to_empty(device='cpu')),
     'to_empty': lambda layer: loaded(layer, copy.deepcopy(layer).to_empty(device='cpu')),
     'built on meta, assign': lambda layer: loaded(
-        layer, SwitchWhiten2d(16, tie_weights=True, device='meta'), assign=True),
+        layer, SwitchWhiten2d(16, tie_weights=True, device='meta'), assign=True
+    ),
     'assign': lambda layer: loaded(layer, SwitchWhiten2d(16, tie_weights=True), assign=True),
-    'assign in a model': lambda layer: loaded(nn.Sequential(layer), nn.Sequential(
-        SwitchWhiten2d(16, tie_weights=True, device='meta')), assign=True)[0],
+    'assign in a model': lambda layer: loaded(
+        nn.Sequential(layer), nn.Sequential(SwitchWhiten2d(16, tie_weights=True, device='meta')), assign=True
+    )[0],
     'from an untied layer': lambda layer: loaded(untied(layer), SwitchWhiten2d(16, tie_weights=True)),
 }
 

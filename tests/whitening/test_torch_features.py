@@ -20,8 +20,9 @@ from .helpers.steps import CLOSE, assert_equal, step
 @pytest.mark.parametrize('dtype', [torch.float32, torch.bfloat16, torch.float64], ids=str)
 @pytest.mark.parametrize('kind', [SwitchWhiten2d, SwitchWhiten3d])
 def test_channels_last_stays_channels_last(kind, dtype, training):
-    shape, form = ((2, 32, 5, 7), torch.channels_last) if kind is SwitchWhiten2d else (
-        (2, 32, 3, 4, 5), torch.channels_last_3d)
+    shape, form = (
+        ((2, 32, 5, 7), torch.channels_last) if kind is SwitchWhiten2d else ((2, 32, 3, 4, 5), torch.channels_last_3d)
+    )
     layer = kind(32).train(training)
     x, grad = torch.randn(shape, dtype=dtype), torch.randn(shape, dtype=dtype)
     expected = step(copy.deepcopy(layer), x, grad)
@@ -35,12 +36,16 @@ def test_channels_last_stays_channels_last(kind, dtype, training):
 
 
 @pytest.mark.usefixtures('kernels')
-@pytest.mark.parametrize('arrange', [
-    lambda x: x.to(memory_format=torch.channels_last),
-    lambda x: x.transpose(2, 3).contiguous().transpose(2, 3),
-    lambda x: torch.stack([x, x], -1)[..., 0],
-    lambda x: x[:, :, :1].expand_as(x),
-], ids=['channels_last', 'transposed', 'strided', 'expanded'])
+@pytest.mark.parametrize(
+    'arrange',
+    [
+        lambda x: x.to(memory_format=torch.channels_last),
+        lambda x: x.transpose(2, 3).contiguous().transpose(2, 3),
+        lambda x: torch.stack([x, x], -1)[..., 0],
+        lambda x: x[:, :, :1].expand_as(x),
+    ],
+    ids=['channels_last', 'transposed', 'strided', 'expanded'],
+)
 def test_gradients_arrive_in_any_arrangement(arrange):
     x, grad = torch.randn(2, 32, 5, 7), arrange(torch.randn(2, 32, 5, 7))
     assert_equal(step(SwitchWhiten2d(32), x, grad), step(SwitchWhiten2d(32), x, grad.contiguous()), **CLOSE)
@@ -50,7 +55,7 @@ def test_gradients_arrive_in_any_arrangement(arrange):
 def test_a_second_derivative_is_refused(training):
     layer = SwitchWhiten2d(16).train(training)
     x = torch.randn(2, 16, 4, 4, requires_grad=True)
-    grad, = torch.autograd.grad(layer(x).square().sum(), x, create_graph=True)
+    (grad,) = torch.autograd.grad(layer(x).square().sum(), x, create_graph=True)
     with pytest.raises(RuntimeError, match='once_differentiable|not differentiable|does not require grad'):
         grad.square().sum().backward()
 
@@ -83,7 +88,7 @@ def test_gradient_checkpointing_as_with_batchnorm():
     ours = copy.deepcopy(plain)
     x, grad = torch.randn(2, 3, 8, 8), torch.randn(2, 16, 6, 6)
     parameters = len(list(plain.parameters()))
-    expected = step(plain, x, grad)[:2 + parameters]
+    expected = step(plain, x, grad)[: 2 + parameters]
 
     x = x.clone().requires_grad_()
     y = checkpoint(ours, x, use_reentrant=False)
@@ -93,8 +98,9 @@ def test_gradient_checkpointing_as_with_batchnorm():
     assert plain[1].num_batches_tracked == plain[3].num_batches_tracked == 1
 
 
-@pytest.mark.parametrize('duplicate', [copy.deepcopy, lambda layer: pickle.loads(pickle.dumps(layer))],
-                         ids=['deepcopy', 'pickle'])
+@pytest.mark.parametrize(
+    'duplicate', [copy.deepcopy, lambda layer: pickle.loads(pickle.dumps(layer))], ids=['deepcopy', 'pickle']
+)
 def test_copies_go_on_alone_and_alike(duplicate):
     layer = SwitchWhiten2d(16, statistics=PRESETS['SWb'], tie_weights=True, momentum=None, iterations=7, sync=False)
     layer(torch.randn(2, 16, 4, 4))

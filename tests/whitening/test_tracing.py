@@ -64,6 +64,7 @@ def test_torchvisions_extractor(resnet):
 def test_timms_extractors():
     timm = pytest.importorskip('timm')
     from timm.models import FeatureGraphNet
+
     model = timm.create_model('resnet18')
     convert(model)
     x = torch.randn(2, 3, 40, 48)
@@ -96,6 +97,7 @@ def test_quantisation_by_fx_leaves_it_in_floating_point(resnet):
 def test_tensors_without_values(training, statistics, method):
     """Shapes and dtypes forward and backward, on the meta device and as fake tensors, also where the backward runs
     outside the mode."""
+
     def build(**options):
         return SwitchWhiten2d(16, statistics=statistics, inverse_sqrt=method, momentum=None, **options).train(training)
 
@@ -128,7 +130,7 @@ def test_a_mode_sees_the_operations(training):
     torch.testing.assert_close(y, expected, **CLOSE)
     n, groups, d, pixels = 2, 2, 16, 20
     passes = 2 * n * groups * d * d * pixels
-    assert counter.get_total_flops() >= 2 * (passes + n * groups * 12 * d ** 3)  # two for each multiply-add
+    assert counter.get_total_flops() >= 2 * (passes + n * groups * 12 * d**3)  # two for each multiply-add
     graph = make_fx(layer.eval())(x)
     torch.testing.assert_close(graph(x), layer(x), **CLOSE)
 
@@ -150,9 +152,14 @@ def test_a_trace_is_right_at_other_sizes_and_batches(statistics, method):
         torch.testing.assert_close(loaded(x), model(x), **CLOSE)
 
 
-@pytest.mark.parametrize('kind, shape, other', [
-    (SwitchWhiten1d, (4, 16), (9, 16)), (SwitchWhiten1d, (4, 16, 5), (2, 16, 8)),
-    (SwitchWhiten3d, (2, 16, 3, 4, 5), (1, 16, 5, 2, 7))])
+@pytest.mark.parametrize(
+    'kind, shape, other',
+    [
+        (SwitchWhiten1d, (4, 16), (9, 16)),
+        (SwitchWhiten1d, (4, 16, 5), (2, 16, 8)),
+        (SwitchWhiten3d, (2, 16, 3, 4, 5), (1, 16, 5, 2, 7)),
+    ],
+)
 def test_a_trace_of_other_ranks(kind, shape, other):
     layer = kind(16, statistics=('bw',) if len(shape) == 2 else ('bw', 'iw')).eval()
     traced = torch.jit.trace(layer, torch.randn(shape))

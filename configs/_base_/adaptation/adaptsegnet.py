@@ -6,13 +6,16 @@ model = dict(
     loss_adversarial=dict(type='AdversarialLoss', kind='vanilla'),  # 'least_squares' goes with lambda_adv=0.01
     # Whose images move the running statistics: source, target, both, separate, frozen. lambda_adv=0 is not source-only
     # training: target images still pass forward and, unless this says 'source', move them.
-    statistics_from='target')
+    statistics_from='target',
+)
 optim_wrapper = dict(
     constructor='DomainOptimWrapperConstructor',
-    discriminator=dict(type='OptimWrapper', optimizer=dict(type='Adam', lr=1e-4, betas=(0.9, 0.99))))
+    discriminator=dict(type='OptimWrapper', optimizer=dict(type='Adam', lr=1e-4, betas=(0.9, 0.99))),
+)
 model_wrapper_cfg = dict(type='MMSeparateDistributedDataParallel')  # two players, two wrappers
 custom_hooks = [
     dict(type='DiscriminatorHealthHook', window=500, interval=500),
     dict(type='PredictionHealthHook', window=500, interval=500),
     dict(type='ImportanceRatioHook', interval=50),
-    dict(type='SamplePicturesHook', interval=1000)]
+    dict(type='SamplePicturesHook', interval=1000),
+]

@@ -5,14 +5,22 @@ model = dict(
     shares=[0.5, 0.65],  # of the pixels of each class, the surest; one a round
     target_weight=1.0,
     augmentation=dict(
-        brightness=0.3, contrast=0.3, saturation=0.3, hue=0.05, jitter_probability=0.8,
-        blur=(0.15, 1.15), blur_probability=0.5),
+        brightness=0.3,
+        contrast=0.3,
+        saturation=0.3,
+        hue=0.05,
+        jitter_probability=0.8,
+        blur=(0.15, 1.15),
+        blur_probability=0.5,
+    ),
     zoom=1.5,
-    statistics_from='target')  # source, target, both, separate, frozen; see adaptsegnet.py
+    statistics_from='target',
+)  # source, target, both, separate, frozen; see adaptsegnet.py
 optim_wrapper = dict(constructor='DomainOptimWrapperConstructor')
 model_wrapper_cfg = dict(type='MMSeparateDistributedDataParallel')
 custom_hooks = [
     dict(type='PseudoLabelRoundsHook'),
     dict(type='HealthHook'),
     dict(type='ImportanceRatioHook', interval=50),
-    dict(type='SamplePicturesHook', interval=1000)]
+    dict(type='SamplePicturesHook', interval=1000),
+]

@@ -2,4 +2,5 @@
 custom_hooks = [
     dict(type='HealthHook'),  # stops at a loss that is no number
     dict(type='ImportanceRatioHook', interval=50),
-    dict(type='SamplePicturesHook', interval=1000)]
+    dict(type='SamplePicturesHook', interval=1000),
+]

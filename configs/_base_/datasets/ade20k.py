@@ -13,12 +13,14 @@ train_pipeline = [
     dict(type='RandomBlur', prob=0.5),
     dict(type='RandomCrop', crop_size=crop_size, cat_max_ratio=0.75),
     dict(type='RandomFlip', prob=0.5),
-    dict(type='PackSegInputs')]
+    dict(type='PackSegInputs'),
+]
 val_pipeline = [
     dict(type='LoadImageFromFile'),  # by this name mmseg's inferencer puts in its own
     dict(type='Resize', scale=(2048, 512), keep_ratio=True),
     dict(type='LoadLabels'),  # labels keep their own size: predictions are brought up to it
-    dict(type='PackSegInputs')]
+    dict(type='PackSegInputs'),
+]
 test_pipeline = val_pipeline  # for mmseg's inference_model
 
 data_root = 'data/ade/ADEChallengeData2016'
@@ -29,13 +31,16 @@ train_dataloader = dict(
     sampler=dict(type='PositionSampler'),
     dataset=dict(
         type='Positioned',
-        dataset=dict(type='FoldersADE20K', data_root=data_root, split='training', pipeline=train_pipeline)))
+        dataset=dict(type='FoldersADE20K', data_root=data_root, split='training', pipeline=train_pipeline),
+    ),
+)
 val_dataloader = dict(
     batch_size=1,
     num_workers=4,
     persistent_workers=True,
     sampler=dict(type='DefaultSampler', shuffle=False),
-    dataset=dict(type='FoldersADE20K', data_root=data_root, split='validation', pipeline=val_pipeline))
+    dataset=dict(type='FoldersADE20K', data_root=data_root, split='validation', pipeline=val_pipeline),
+)
 test_dataloader = val_dataloader
 val_evaluator = dict(type='IoUMetric', iou_metrics=['mIoU'])  # which also gives pixel accuracy, aAcc
 test_evaluator = val_evaluator

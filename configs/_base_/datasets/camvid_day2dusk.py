@@ -4,7 +4,8 @@ _base_ = './camvid_day2dusk_sourceonly.py'
 still_pipeline = [  # for methods that keep what they made of an image
     dict(type='LoadImage'),
     dict(type='Resize', scale={{_base_.size}}, keep_ratio=False),
-    dict(type='PackSegInputs')]
+    dict(type='PackSegInputs'),
+]
 train_dataloader = dict(
     dataset=dict(
         _delete_=True,
@@ -16,4 +17,7 @@ train_dataloader = dict(
             data_root='data/camvid',
             split='train',
             sequences=['0001TP'],
-            pipeline=still_pipeline)))
+            pipeline=still_pipeline,
+        ),
+    )
+)

@@ -6,5 +6,6 @@ val_evaluator = dict(
     _delete_=True,
     type='CocoMetric',
     ann_file='data/cityscapes/annotations/instancesonly_filtered_gtFine_val.json',
-    metric=['bbox', 'segm'])
+    metric=['bbox', 'segm'],
+)
 test_evaluator = val_evaluator

@@ -5,4 +5,5 @@ train_dataloader = dict(
     persistent_workers=True,
     sampler=dict(type='PositionSampler'),
     collate_fn=dict(type='default_collate'),
-    dataset=dict(type='Positioned', dataset=dict(type='ContentPictures', data_root='data/coco/train2014', size=256)))
+    dataset=dict(type='Positioned', dataset=dict(type='ContentPictures', data_root='data/coco/train2014', size=256)),
+)

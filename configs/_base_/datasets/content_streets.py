@@ -4,9 +4,17 @@ train_dataloader = dict(
     num_workers=0,
     sampler=dict(type='PositionSampler'),
     collate_fn=dict(type='default_collate'),
-    dataset=dict(type='Positioned', dataset=dict(
-        type='ContentPictures',
-        data_root=['package://sklearn/datasets/images', 'data/streets/varied/gta5/images',
-                   'data/streets/varied/cityscapes/leftImg8bit/train'],
-        size=96,
-        crop='random')))
+    dataset=dict(
+        type='Positioned',
+        dataset=dict(
+            type='ContentPictures',
+            data_root=[
+                'package://sklearn/datasets/images',
+                'data/streets/varied/gta5/images',
+                'data/streets/varied/cityscapes/leftImg8bit/train',
+            ],
+            size=96,
+            crop='random',
+        ),
+    ),
+)

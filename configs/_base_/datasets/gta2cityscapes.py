@@ -9,14 +9,15 @@ _base_ = './gta5.py'
 target_pipeline = [
     dict(type='LoadImage'),
     dict(type='Resize', scale={{_base_.target_size}}, keep_ratio=False),
-    dict(type='PackSegInputs')]
+    dict(type='PackSegInputs'),
+]
 train_dataloader = dict(
     dataset=dict(
         _delete_=True,
         type='DomainPair',
         source={{_base_.source}},
         target=dict(
-            type='UnlabelledImages',
-            data_root='data/cityscapes',
-            img_dir='leftImg8bit/train',
-            pipeline=target_pipeline)))
+            type='UnlabelledImages', data_root='data/cityscapes', img_dir='leftImg8bit/train', pipeline=target_pipeline
+        ),
+    )
+)

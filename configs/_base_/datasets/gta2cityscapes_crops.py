@@ -8,15 +8,16 @@ source_pipeline = [
     dict(type='Resize', scale={{_base_.source_size}}, keep_ratio=False),
     dict(type='RandomCrop', crop_size=crop_size),
     dict(type='RandomFlip', prob=0.5),
-    dict(type='PackSegInputs')]
+    dict(type='PackSegInputs'),
+]
 target_pipeline = [
     dict(type='LoadImage'),
     dict(type='Resize', scale={{_base_.target_size}}, keep_ratio=False),
     dict(type='RandomCrop', crop_size=crop_size),
     dict(type='RandomFlip', prob=0.5),
-    dict(type='PackSegInputs')]
+    dict(type='PackSegInputs'),
+]
 train_dataloader = dict(
     batch_size=2,  # of each domain
-    dataset=dict(
-        source=dict(pipeline=source_pipeline),
-        target=dict(pipeline=target_pipeline)))
+    dataset=dict(source=dict(pipeline=source_pipeline), target=dict(pipeline=target_pipeline)),
+)

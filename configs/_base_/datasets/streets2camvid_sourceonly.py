@@ -12,13 +12,15 @@ source_pipeline = [
     dict(type='LoadLabels'),
     dict(type='Resize', scale=size, keep_ratio=False),
     dict(type='RandomFlip', prob=0.5),
-    dict(type='PackSegInputs')]
+    dict(type='PackSegInputs'),
+]
 # Other light and colours, whole images: `jitter`, and every method that meets the target.
 disturbed_pipeline = [
     dict(type='LoadImage'),
     dict(type='LoadLabels'),
     dict(type='Resize', scale=size, keep_ratio=False),
-    *_base_.light]
+    *_base_.light,
+]
 # For longer trainings: three quarters to twice the size, cropped or padded to one size, then more disturbances; with
 # `ClassMix` around the data set.
 strong_pipeline = [
@@ -27,12 +29,14 @@ strong_pipeline = [
     dict(type='RandomResize', scale=size, ratio_range=(0.75, 2.0), keep_ratio=True),
     dict(type='RandomCrop', crop_size=size[::-1], cat_max_ratio=0.75),
     dict(type='Pad', size=size, pad_val=dict(img=127, seg=255)),
-    *_base_.disturbances]
+    *_base_.disturbances,
+]
 val_pipeline = [
     dict(type='LoadImage'),
     dict(type='Resize', scale=size, keep_ratio=False),
     dict(type='LoadLabels'),
-    dict(type='PackSegInputs')]
+    dict(type='PackSegInputs'),
+]
 test_pipeline = val_pipeline  # for mmseg's inference_model
 
 source = dict(type='GTA5AsCamVid', data_root='data/streets_camvid/varied/gta5', pipeline=source_pipeline)
@@ -43,13 +47,15 @@ train_dataloader = dict(
     num_workers=1,
     persistent_workers=True,
     sampler=dict(type='PositionSampler'),
-    dataset=dict(type='Positioned', dataset=source))
+    dataset=dict(type='Positioned', dataset=source),
+)
 val_dataloader = dict(
     batch_size=8,
     num_workers=1,
     persistent_workers=True,
     sampler=dict(type='DefaultSampler', shuffle=False),
-    dataset=dict(type='CamVidDataset', data_root='data/camvid', split='val', pipeline=val_pipeline))
+    dataset=dict(type='CamVidDataset', data_root='data/camvid', split='val', pipeline=val_pipeline),
+)
 test_dataloader = dict(val_dataloader, dataset=dict(val_dataloader['dataset'], split='test'))
 val_evaluator = dict(type='IoUMetric', iou_metrics=['mIoU'])
 test_evaluator = val_evaluator

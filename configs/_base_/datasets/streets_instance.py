@@ -10,12 +10,14 @@ train_pipeline = [
     dict(type='LoadAnnotations', with_bbox=True, with_mask=True),
     resize,
     dict(type='RandomFlip', prob=0.5),
-    dict(type='PackDetInputs')]
+    dict(type='PackDetInputs'),
+]
 test_pipeline = [
     dict(type='LoadImageFromFile'),
     resize,
     dict(type='LoadAnnotations', with_bbox=True, with_mask=True),
-    dict(type='PackDetInputs', meta_keys=('img_id', 'img_path', 'ori_shape', 'img_shape', 'scale_factor'))]
+    dict(type='PackDetInputs', meta_keys=('img_id', 'img_path', 'ori_shape', 'img_shape', 'scale_factor')),
+]
 game = dict(type='CocoDataset', data_root=data_root, data_prefix=dict(img=''), metainfo=metainfo)
 
 train_dataloader = dict(
@@ -30,16 +32,19 @@ train_dataloader = dict(
             **game,
             ann_file='annotations/groups_game_train.json',
             filter_cfg=dict(filter_empty_gt=True),
-            pipeline=train_pipeline)))
+            pipeline=train_pipeline,
+        ),
+    ),
+)
 val_dataloader = dict(
     batch_size=4,
     num_workers=1,
     persistent_workers=True,
     sampler=dict(type='DefaultSampler', shuffle=False),
-    dataset=dict(**game, ann_file='annotations/groups_game_val.json', test_mode=True, pipeline=test_pipeline))
+    dataset=dict(**game, ann_file='annotations/groups_game_val.json', test_mode=True, pipeline=test_pipeline),
+)
 test_dataloader = val_dataloader
 val_evaluator = dict(
-    type='CocoMetric',
-    ann_file=f'{data_root}/annotations/groups_game_val.json',
-    metric=['bbox', 'segm'])
+    type='CocoMetric', ann_file=f'{data_root}/annotations/groups_game_val.json', metric=['bbox', 'segm']
+)
 test_evaluator = val_evaluator

@@ -10,13 +10,16 @@ train_pipeline = [
     dict(type='RandomResize', scale=(256, 128), ratio_range=(0.5, 2.0), keep_ratio=True),
     dict(type='RandomCrop', crop_size=crop_size, cat_max_ratio=0.75),
     dict(type='RandomFlip', prob=0.5),
-    dict(type='PackSegInputs')]
+    dict(type='PackSegInputs'),
+]
 val_pipeline = [
     dict(type='LoadImageFromFile'),  # by this name mmseg's inferencer puts in its own
     dict(type='LoadLabels'),
-    dict(type='PackSegInputs')]
+    dict(type='PackSegInputs'),
+]
 test_pipeline = val_pipeline  # for mmseg's inference_model
 train_dataloader = dict(
-    batch_size=8, num_workers=1, dataset=dict(dataset=dict(data_root=data_root, pipeline=train_pipeline)))
+    batch_size=8, num_workers=1, dataset=dict(dataset=dict(data_root=data_root, pipeline=train_pipeline))
+)
 val_dataloader = dict(batch_size=4, num_workers=1, dataset=dict(data_root=data_root, pipeline=val_pipeline))
 test_dataloader = val_dataloader

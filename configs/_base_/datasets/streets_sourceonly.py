@@ -9,11 +9,9 @@ source_pipeline = [
     dict(type='LoadImage'),
     dict(type='LoadLabels'),
     dict(type='RandomFlip', prob=0.5),
-    dict(type='PackSegInputs')]
-val_pipeline = [
-    dict(type='LoadImage'),
-    dict(type='LoadLabels'),
-    dict(type='PackSegInputs')]
+    dict(type='PackSegInputs'),
+]
+val_pipeline = [dict(type='LoadImage'), dict(type='LoadLabels'), dict(type='PackSegInputs')]
 test_pipeline = val_pipeline  # for mmseg's inference_model
 
 source = dict(type='GTA5Dataset', data_root=f'{data_root}/gta5', pipeline=source_pipeline)
@@ -22,13 +20,15 @@ train_dataloader = dict(
     num_workers=1,
     persistent_workers=True,
     sampler=dict(type='PositionSampler'),
-    dataset=dict(type='Positioned', dataset=source))
+    dataset=dict(type='Positioned', dataset=source),
+)
 val_dataloader = dict(
     batch_size=4,
     num_workers=1,
     persistent_workers=True,
     sampler=dict(type='DefaultSampler', shuffle=False),
-    dataset=dict(type='RawCityscapesDataset', data_root=f'{data_root}/cityscapes', split='val', pipeline=val_pipeline))
+    dataset=dict(type='RawCityscapesDataset', data_root=f'{data_root}/cityscapes', split='val', pipeline=val_pipeline),
+)
 test_dataloader = val_dataloader
 val_evaluator = dict(type='IoUMetric', iou_metrics=['mIoU'])
 test_evaluator = val_evaluator

@@ -7,5 +7,7 @@ segmentor = dict(
         model_name='convnext_base.fb_in22k',
         features_only=True,
         pretrained=True,  # fetched by timm; False trains from scratch
-        drop_path_rate=0.1),
-    decode_head=dict(in_channels=[128, 256, 512, 1024]))
+        drop_path_rate=0.1,
+    ),
+    decode_head=dict(in_channels=[128, 256, 512, 1024]),
+)

@@ -12,5 +12,7 @@ segmentor = dict(
         patch_size=16,
         img_size=512,
         dynamic_img_size=True,  # validation has other sizes
-        drop_path_rate=0.1),
-    decode_head=dict(in_channels=[768] * 4))
+        drop_path_rate=0.1,
+    ),
+    decode_head=dict(in_channels=[768] * 4),
+)

@@ -5,7 +5,8 @@ data_preprocessor = dict(
     std=[58.395, 57.12, 57.375],
     bgr_to_rgb=True,
     pad_val=0,
-    seg_pad_val=255)
+    seg_pad_val=255,
+)
 segmentor = dict(
     type='MultiLevelSegmentor',
     backbone=dict(
@@ -17,13 +18,17 @@ segmentor = dict(
         init_cfg=dict(
             type='ImageNetPretrained',
             checkpoint='https://download.openmmlab.com/mmsegmentation/v0.5/pretrain/segformer/'
-                       'mit_b5_20220624-658746d9.pth')),
+            'mit_b5_20220624-658746d9.pth',
+        ),
+    ),
     decode_head=dict(
         type='DAFormerHead',
         in_channels=[64, 128, 320, 512],
         num_classes=19,
         channels=256,
         dilations=(1, 6, 12, 18),
-        norm_cfg=dict(type='BN')),
+        norm_cfg=dict(type='BN'),
+    ),
     train_cfg=dict(),
-    test_cfg=dict(mode='whole'))
+    test_cfg=dict(mode='whole'),
+)

@@ -9,7 +9,8 @@ data_preprocessor = dict(
     std=[58.395, 57.12, 57.375],
     bgr_to_rgb=True,
     pad_val=0,
-    seg_pad_val=255)
+    seg_pad_val=255,
+)
 head = dict(type='DeepLabV2Head', num_classes=19, dilations=(6, 12, 18, 24), branches='four')
 segmentor = dict(
     type='MultiLevelSegmentor',
@@ -22,8 +23,10 @@ segmentor = dict(
         out_indices=(2, 3),
         norm_cfg=norm,
         every=3,  # with site_norm_cfg=dict(type='SW'): behind convolutions 1, 3, 6, 9, ..., not in the last stage
-        init_cfg=dict(type='ImageNetPretrained', checkpoint='torchvision://resnet101')),
+        init_cfg=dict(type='ImageNetPretrained', checkpoint='torchvision://resnet101'),
+    ),
     decode_head=dict(in_channels=2048, in_index=1, **head),
     auxiliary_head=dict(in_channels=1024, in_index=0, **head),
     train_cfg=dict(),
-    test_cfg=dict(mode='whole'))
+    test_cfg=dict(mode='whole'),
+)

@@ -9,19 +9,19 @@ data_preprocessor = dict(
     std=[58.395, 57.12, 57.375],
     bgr_to_rgb=True,
     pad_val=0,
-    seg_pad_val=255)
+    seg_pad_val=255,
+)
 segmentor = dict(
     type='MultiLevelSegmentor',
     backbone=dict(
         type='VGG16DeepLab',
         norm_cfg=norm,
         # a path works too; init_cfg=None trains from scratch
-        init_cfg=dict(type='ImageNetPretrained', checkpoint='torchvision://vgg16')),
+        init_cfg=dict(type='ImageNetPretrained', checkpoint='torchvision://vgg16'),
+    ),
     decode_head=dict(
-        type='DeepLabV2Head',
-        in_channels=1024,
-        num_classes=19,
-        dilations=(6, 12, 18, 24),
-        branches='four'),  # 'two': what AdaptSegNet's published network computes
+        type='DeepLabV2Head', in_channels=1024, num_classes=19, dilations=(6, 12, 18, 24), branches='four'
+    ),  # 'two': what AdaptSegNet's published network computes
     train_cfg=dict(),
-    test_cfg=dict(mode='whole'))
+    test_cfg=dict(mode='whole'),
+)

@@ -9,7 +9,15 @@ model = dict(
         of='DenseNet',
         arch='121',
         norm_cfg=norm,
-        at=['stem.1', *(f'stages.{block}.block.{layer}.norm1'
-                        for block, layers in enumerate((6, 12, 24)) for layer in range(0, layers, 3))]),
+        at=[
+            'stem.1',
+            *(
+                f'stages.{block}.block.{layer}.norm1'
+                for block, layers in enumerate((6, 12, 24))
+                for layer in range(0, layers, 3)
+            ),
+        ],
+    ),
     neck=dict(type='GlobalAveragePooling'),
-    head=dict(type='LinearClsHead', in_channels=1024, topk=(1, 5), cal_acc=True))
+    head=dict(type='LinearClsHead', in_channels=1024, topk=(1, 5), cal_acc=True),
+)

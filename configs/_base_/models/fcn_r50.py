@@ -12,4 +12,7 @@ model = dict(
         concat_input=True,
         dropout_ratio=0.1,
         norm_cfg={{_base_.norm}},
-        align_corners=False))
+        align_corners=False,
+        loss_decode=dict(type='CrossEntropyLoss', avg_non_ignore=False),
+    )
+)

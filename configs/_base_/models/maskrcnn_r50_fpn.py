@@ -9,4 +9,6 @@ model = dict(
         of='ResNet',
         every=6,
         # a path works too; init_cfg=None trains from scratch
-        init_cfg=dict(_delete_=True, type='ImageNetPretrained', checkpoint='torchvision://resnet50')))
+        init_cfg=dict(_delete_=True, type='ImageNetPretrained', checkpoint='torchvision://resnet50'),
+    )
+)

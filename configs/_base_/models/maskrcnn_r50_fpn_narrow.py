@@ -9,9 +9,8 @@ model = dict(
     backbone=dict(stem_channels=width, base_channels=width, init_cfg=None, zero_init_residual=False),
     neck=dict(in_channels=[4 * width, 8 * width, 16 * width, 32 * width], out_channels=channels),
     rpn_head=dict(
-        in_channels=channels,
-        feat_channels=channels,
-        anchor_generator=dict(scales=[3], ratios=[0.5, 1.0, 2.5])),
+        in_channels=channels, feat_channels=channels, anchor_generator=dict(scales=[3], ratios=[0.5, 1.0, 2.5])
+    ),
     roi_head=dict(
         bbox_roi_extractor=dict(out_channels=channels, finest_scale=28),
         mask_roi_extractor=dict(out_channels=channels, finest_scale=28),
@@ -20,10 +19,14 @@ model = dict(
             in_channels=channels,
             conv_out_channels=channels // 2,
             fc_out_channels=4 * channels,
-            num_classes=2),
-        mask_head=dict(in_channels=channels, conv_out_channels=channels, num_convs=2, num_classes=2)),
+            num_classes=2,
+        ),
+        mask_head=dict(in_channels=channels, conv_out_channels=channels, num_convs=2, num_classes=2),
+    ),
     train_cfg=dict(
         rpn=dict(sampler=dict(num=128)),
         rpn_proposal=dict(nms_pre=500, max_per_img=250),
-        rcnn=dict(sampler=dict(num=128))),
-    test_cfg=dict(rpn=dict(nms_pre=500, max_per_img=250)))
+        rcnn=dict(sampler=dict(num=128)),
+    ),
+    test_cfg=dict(rpn=dict(nms_pre=500, max_per_img=250)),
+)

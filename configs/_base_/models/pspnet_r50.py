@@ -10,7 +10,8 @@ data_preprocessor = dict(
     std=[58.395, 57.12, 57.375],
     bgr_to_rgb=True,
     pad_val=0,
-    seg_pad_val=255)
+    seg_pad_val=255,
+)
 model = dict(
     type='EncoderDecoder',
     data_preprocessor=data_preprocessor,
@@ -26,7 +27,8 @@ model = dict(
         every=3,  # convolutions 1, 3, 6, ..., 39: 14 sites; 6 gives the 7 of Table 5
         exclude=('layer4',),  # 2048 channels
         # with an ImageNet model that has the same norms at the same sites, give its path
-        init_cfg=dict(type='ImageNetPretrained', checkpoint='torchvision://resnet50')),
+        init_cfg=dict(type='ImageNetPretrained', checkpoint='torchvision://resnet50'),
+    ),
     decode_head=dict(
         type='PSPHead',
         in_channels=2048,
@@ -35,7 +37,10 @@ model = dict(
         pool_scales=(1, 2, 3, 6),
         dropout_ratio=0.1,
         norm_cfg=norm,
-        align_corners=False),
+        align_corners=False,
+        # void counts in the denominator, as in mmsegmentation, see configs/README.md
+        loss_decode=dict(type='CrossEntropyLoss', avg_non_ignore=False),
+    ),
     auxiliary_head=dict(
         type='FCNHead',
         in_channels=1024,
@@ -46,6 +51,8 @@ model = dict(
         dropout_ratio=0.1,
         norm_cfg=norm,
         align_corners=False,
-        loss_decode=dict(type='CrossEntropyLoss', loss_weight=0.4)),  # PSPNet's
+        loss_decode=dict(type='CrossEntropyLoss', avg_non_ignore=False, loss_weight=0.4),
+    ),  # PSPNet's
     train_cfg=dict(),
-    test_cfg=dict(mode='whole'))
+    test_cfg=dict(mode='whole'),
+)

@@ -4,12 +4,7 @@ norm = dict(type='BN')  # everywhere; `site_norm_cfg` puts another at the sites
 norm_groups = 16  # of GN, should it stand there; the narrowest layers have 16 channels
 model = dict(
     type='ImageClassifier',
-    backbone=dict(
-        type='SwitchSites',
-        of='CIFARResNet',
-        depth=20,
-        norm_cfg=norm,
-        every=4,
-        exclude=()),
+    backbone=dict(type='SwitchSites', of='CIFARResNet', depth=20, norm_cfg=norm, every=4, exclude=()),
     neck=dict(type='GlobalAveragePooling'),
-    head=dict(type='LinearClsHead', in_channels=64, cal_acc=True))
+    head=dict(type='LinearClsHead', in_channels=64, cal_acc=True),
+)

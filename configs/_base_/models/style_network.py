@@ -7,4 +7,5 @@ model = dict(
     network=dict(type='StyleNetwork', norm_cfg=norm, decoder='transposed'),
     style='data/styles/candy.jpg',
     loss_network=dict(checkpoint='torchvision://vgg16'),
-    loss=dict(type='PerceptualLoss', content=1.0, style=1.7e4, variation=7.7))
+    loss=dict(type='PerceptualLoss', content=1.0, style=1.7e4, variation=7.7),
+)

@@ -8,4 +8,5 @@ model = dict(
     style='drawn://strokes',
     style_size=192,
     loss_network=dict(checkpoint=None, width=0.25),
-    loss=dict(content=1.0, style=2.0, variation=2.0, relative=True))
+    loss=dict(content=1.0, style=2.0, variation=2.0, relative=True),
+)

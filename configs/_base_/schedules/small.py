@@ -9,22 +9,22 @@ segmentor_optimizer = dict(
     # Switches move faster than weights, see streets.py. Norms without switches have no such keys.
     paramwise_cfg=dict(
         norm_decay_mult=0.0,
-        custom_keys=dict(
-            mean_logits=dict(lr_mult=10.0, decay_mult=0.0),
-            cov_logits=dict(lr_mult=10.0, decay_mult=0.0))))
+        custom_keys=dict(mean_logits=dict(lr_mult=10.0, decay_mult=0.0), cov_logits=dict(lr_mult=10.0, decay_mult=0.0)),
+    ),
+)
 # How often the hooks of a method act, see streets.py.
 hook_settings = dict(
     DiscriminatorHealthHook=dict(window=100, interval=100),
     PredictionHealthHook=dict(window=100, interval=100),
     SelfTrainingHealthHook=dict(window=100, interval=100),
     ImportanceRatioHook=dict(interval=20),
-    SamplePicturesHook=dict(interval=300))
+    SamplePicturesHook=dict(interval=300),
+)
 learning_rate = [
     dict(type='LinearLR', start_factor=0.04, begin=0, end=warmup, by_epoch=False),
-    dict(type='CosineAnnealingLR', eta_min=0.0, begin=warmup, end=iterations, by_epoch=False)]
+    dict(type='CosineAnnealingLR', eta_min=0.0, begin=warmup, end=iterations, by_epoch=False),
+]
 train_cfg = dict(type='IterBasedTrainLoop', max_iters=iterations, val_interval=iterations)
 val_cfg = dict(type='ValLoop')
 test_cfg = dict(type='TestLoop')
-default_hooks = dict(
-    logger=dict(interval=20),
-    checkpoint=dict(interval=iterations // 4, max_keep_ckpts=1))
+default_hooks = dict(logger=dict(interval=20), checkpoint=dict(interval=iterations // 4, max_keep_ckpts=1))

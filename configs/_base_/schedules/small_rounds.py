@@ -12,4 +12,6 @@ learning_rate = [
         eta_min=0.0,
         begin=warmup,
         end=source_iterations + 2 * round_length,
-        by_epoch=False)]
+        by_epoch=False,
+    ),
+]

@@ -4,6 +4,4 @@ custom_imports = dict(imports=['sw_mmseg.plugin', 'sw_mmseg.stylization'], allow
 optim_wrapper = dict(type='OptimWrapper', optimizer=dict(type='Adam', lr=1e-3))
 train_cfg = dict(type='IterBasedTrainLoop', max_iters=40_000)
 visualizer = dict(type='Visualizer')
-custom_hooks = [
-    dict(type='ImportanceRatioHook', interval=50),
-    dict(type='StyleSamplesHook', interval=1000)]
+custom_hooks = [dict(type='ImportanceRatioHook', interval=50), dict(type='StyleSamplesHook', interval=1000)]

@@ -44,13 +44,19 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument('--network', choices=tuple(NETWORKS), help="of all rows, in place of the configs'")
     parser.add_argument('--seeds', type=seed_number, nargs='+', default=[0, 1, 2])
     parser.add_argument('--targets', nargs='+', default=['varied'], help=f'of streets: {", ".join(VARIANTS)}')
-    parser.add_argument('--variations', nargs='+', choices=['none', *VARIATIONS], default=['none'],
-                        help='switches at other learning rates, other batch sizes, statistics of both domains')
+    parser.add_argument(
+        '--variations',
+        nargs='+',
+        choices=['none', *VARIATIONS],
+        default=['none'],
+        help='switches at other learning rates, other batch sizes, statistics of both domains',
+    )
     parser.add_argument('--data', default='streets', help='last word of the configs: streets, gta2cityscapes')
     parser.add_argument('--iterations', type=int, help="of each training (default: the configs')")
     parser.add_argument('--jobs', type=int, default=1, help='trainings side by side')
-    parser.add_argument('--work-dir', type=Path,
-                        help='(default: work_dirs/adaptation_study, or work_dirs/adaptation_study_NETWORK)')
+    parser.add_argument(
+        '--work-dir', type=Path, help='(default: work_dirs/adaptation_study, or work_dirs/adaptation_study_NETWORK)'
+    )
     parser.add_argument('--streets', type=Path, default=STREETS, help='where streets are, or will be')
     parser.add_argument('--report-only', action='store_true', help='write the report of what is done, train nothing')
     parser.add_argument('--docs', action='store_true', help='fill docs/adaptation.md and its pictures')
@@ -79,19 +85,26 @@ def main(args: argparse.Namespace) -> int:
         try:
             for count, (cell, result) in enumerate(work(missing, args), 1):
                 scores = ', '.join(f'{policy} {result.miou(policy):.1f}' for policy in result.scores)
-                print(f'[{count}/{len(missing)}] {cell.name}: target mIoU {scores}; {duration(result.seconds)}',
-                      flush=True)
+                print(
+                    f'[{count}/{len(missing)}] {cell.name}: target mIoU {scores}; {duration(result.seconds)}',
+                    flush=True,
+                )
         except (training.Interrupted, KeyboardInterrupt):
             print('\nStopped; the same command goes on from here.', file=sys.stderr)
             return 130
-    results = [result for result in stored(args.work_dir)
-               if args.iterations in (None, result.iterations) and result.network == args.network]
+    results = [
+        result
+        for result in stored(args.work_dir)
+        if args.iterations in (None, result.iterations) and result.network == args.network
+    ]
     if not results:
         raise UserError(f'no result in {args.work_dir} yet: leave out --report-only')
     written = report.write(args.work_dir, results)
     if args.docs:
         report.fill_docs(DOCS, results)
         records.keep_results(args.work_dir, DOCS / KEPT)
-    print(f'\n{report.summary(results)}\nTook {duration(time.monotonic() - begin)}. '
-          f'Written to {args.work_dir}: {", ".join(written)}')
+    print(
+        f'\n{report.summary(results)}\nTook {duration(time.monotonic() - begin)}. '
+        f'Written to {args.work_dir}: {", ".join(written)}'
+    )
     return 0

@@ -23,7 +23,7 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
 
 def cells(counts: np.ndarray) -> list[str]:
     """'37.26 (100)' for each class, from pixels by picture and class, in the last column those without a class."""
-    counts = counts[:, :len(CLASSES)]
+    counts = counts[:, : len(CLASSES)]
     shares = 100 * counts.sum(0) / counts.sum()
     pictures = 100 * (counts > 0).mean(0)
     return [f'{share:.2f} ({seen:.0f})' for share, seen in zip(shares, pictures)]
@@ -36,5 +36,5 @@ def main(args: argparse.Namespace) -> None:
     print('| class | source | target |\n|---|---|---|')
     for row in zip(CLASSES, cells(source), cells(target)):
         print('| ' + ' | '.join(row) + ' |')
-    void = [100 * counts[:, len(CLASSES):].sum() / counts.sum() for counts in (source, target)]
+    void = [100 * counts[:, len(CLASSES) :].sum() / counts.sum() for counts in (source, target)]
     print(f'\n{len(source)} source and {len(target)} target pictures; void: {void[0]:.1f} % and {void[1]:.1f} %')

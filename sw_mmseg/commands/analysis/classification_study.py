@@ -28,17 +28,28 @@ from sw_mmseg.studies.classification.runs import NORMS, plan, work
 def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('--data', default='digits',
-                        help='last word of the configs: digits (default), streetcrops, cifar10, cifar100')
+    parser.add_argument(
+        '--data', default='digits', help='last word of the configs: digits (default), streetcrops, cifar10, cifar100'
+    )
     parser.add_argument('--networks', nargs='+', default=['resnet20'], help='second words of the configs')
-    parser.add_argument('--norms', nargs='+', choices=list(LABELS),
-                        help=f"(default: {', '.join(NORMS)}, or the paper's where it has the network and the data)")
+    parser.add_argument(
+        '--norms',
+        nargs='+',
+        choices=list(LABELS),
+        help=f"(default: {', '.join(NORMS)}, or the paper's where it has the network and the data)",
+    )
     parser.add_argument('--seeds', type=seed_number, nargs='+', default=[0, 1, 2, 3, 4])
     parser.add_argument('--work-dir', type=Path, default=Path('work_dirs/classification_study'))
     parser.add_argument('--out', type=Path, help='where tables and figures go (default: WORK_DIR/DATA)')
     parser.add_argument('--report-only', action='store_true', help='write the report of what is done, train nothing')
-    parser.add_argument('--cfg-options', nargs='+', action=DictAction, default={}, metavar='KEY=VALUE',
-                        help='settings of every config to change')
+    parser.add_argument(
+        '--cfg-options',
+        nargs='+',
+        action=DictAction,
+        default={},
+        metavar='KEY=VALUE',
+        help='settings of every config to change',
+    )
     parser.add_argument('--traceback', action='store_true', help='show where in the code an error arose')
     parser.set_defaults(local_rank=0)
     return parser.parse_args(arguments)
@@ -61,8 +72,10 @@ def main(args: argparse.Namespace) -> int:
         print(f'{len(planned) - len(done)} of {len(planned)} runs are not done, or out of date, and left out')
     order = {norm: index for index, norm in enumerate(LABELS)}
     done.sort(key=lambda result: (args.networks.index(result.network), order[result.norm], result.seed))
-    about = (f'{args.data}, {len(args.seeds)} seeds, threads: {torch.get_num_threads()}, '
-             f'torch {torch.__version__.split("+")[0]}, {time.strftime("%Y-%m-%d")}.')
+    about = (
+        f'{args.data}, {len(args.seeds)} seeds, threads: {torch.get_num_threads()}, '
+        f'torch {torch.__version__.split("+")[0]}, {time.strftime("%Y-%m-%d")}.'
+    )
     file = write(done, args.data, args.out or args.work_dir / args.data, about)
     print(file.read_text())
     print(f'Written to {file.parent}')

@@ -39,8 +39,10 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     if args.shrink < 1 or args.shrink > 8:
         parser.error('--shrink must be 1 to 8')
     if args.study and not list(args.study.glob('results/*.json')):
-        parser.error(f'{args.study} has no results/*.json: run tools/analysis/scene_parsing_study.py '
-                     f'{" ".join(TABLE_5)} --work-dir {args.study}')
+        parser.error(
+            f'{args.study} has no results/*.json: run tools/analysis/scene_parsing_study.py '
+            f'{" ".join(TABLE_5)} --work-dir {args.study}'
+        )
     return args
 
 
@@ -54,5 +56,6 @@ def main(args: argparse.Namespace) -> int:
     print(page)
     if args.docs:
         from sw_mmseg.studies.documents import fill_with_pictures
+
         fill_with_pictures(DOCS, IMAGES, mark, page, args.out, 'understanding_')
     return 0

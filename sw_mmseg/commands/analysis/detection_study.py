@@ -36,8 +36,12 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument('--seeds', type=seed_number, nargs='+', default=[0, 1, 2])
     parser.add_argument('--iterations', type=int, help="of each training (default: the configs')")
     parser.add_argument('--work-dir', type=Path, default=Path('work_dirs/detection'))
-    parser.add_argument('--data', type=Path, default=Path('data/streets_instances/varied'),
-                        help='streets with instances (default: data/streets_instances/varied)')
+    parser.add_argument(
+        '--data',
+        type=Path,
+        default=Path('data/streets_instances/varied'),
+        help='streets with instances (default: data/streets_instances/varied)',
+    )
     parser.add_argument('--docs', action='store_true', help=f'fill {DOCS.relative_to(paths.REPOSITORY)}')
     parser.add_argument('--traceback', action='store_true', help='show where in the code an error arose')
     parser.set_defaults(local_rank=0)
@@ -50,8 +54,10 @@ def check(args: argparse.Namespace) -> None:
         raise UserError('--iterations must be at least 1')
     missing = [file for file in instance_files(args.data).values() if not file.is_file()]
     if missing:
-        raise UserError(f'{missing[0]} is missing. Make the data with: python '
-                        f'tools/dataset_converters/streets_instances.py {args.data.parent}')
+        raise UserError(
+            f'{missing[0]} is missing. Make the data with: python '
+            f'tools/dataset_converters/streets_instances.py {args.data.parent}'
+        )
 
 
 def main(args: argparse.Namespace) -> int:
@@ -79,6 +85,8 @@ def main(args: argparse.Namespace) -> int:
         PICTURE.write_bytes(report.plot(results))
         fill(DOCS, 'study', report.section(results))
         records.keep_results(args.work_dir, KEPT)
-    print(f'\n{report.to_markdown(report.result_table(results))}\nTook {duration(time.monotonic() - begin)}. '
-          f'Written to {args.work_dir}/results.md, results.csv and comparison.png')
+    print(
+        f'\n{report.to_markdown(report.result_table(results))}\nTook {duration(time.monotonic() - begin)}. '
+        f'Written to {args.work_dir}/results.md, results.csv and comparison.png'
+    )
     return 0

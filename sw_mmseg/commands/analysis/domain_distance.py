@@ -43,8 +43,14 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument('--layers', type=int, default=13, help='convolutions from the first (default: 13)')
     parser.add_argument('--permutations', type=int, default=500, help='of pictures between the domains (default: 500)')
     parser.add_argument('--seed', type=seed_number, default=0, help='of pictures, pixels and permutations')
-    parser.add_argument('--cfg-options', nargs='+', action=DictAction, default={}, metavar='KEY=VALUE',
-                        help='settings of every config to change')
+    parser.add_argument(
+        '--cfg-options',
+        nargs='+',
+        action=DictAction,
+        default={},
+        metavar='KEY=VALUE',
+        help='settings of every config to change',
+    )
     parser.add_argument('--out', type=Path, default=Path('work_dirs/domain_distance'))
     add_overwrite(parser)
     parser.add_argument('--docs', action='store_true', help='fill docs/understanding.md')
@@ -75,8 +81,14 @@ def sampling_of(args: argparse.Namespace) -> Sampling:
     for name in ('images', 'pixels', 'layers', 'permutations'):
         if getattr(args, name) < 1:
             raise UserError(f'--{name} must be at least 1, got {getattr(args, name)}')
-    return Sampling(args.images, args.pixels, args.layers, args.permutations, args.seed,
-                    {'source': args.source, 'target': args.target})
+    return Sampling(
+        args.images,
+        args.pixels,
+        args.layers,
+        args.permutations,
+        args.seed,
+        {'source': args.source, 'target': args.target},
+    )
 
 
 def caption(part: str, args: argparse.Namespace) -> str:
@@ -85,8 +97,10 @@ def caption(part: str, args: argparse.Namespace) -> str:
     if part == 'covariance':
         return f'{text}, {args.pixels} pixels each.'
     detail = '' if part == 'style' else f', {args.pixels} pixels each'
-    return (f'{text}{detail}; ± standard error over pictures; * p < 0.05 of {args.permutations} exchanges of pictures. '
-            'Zero is no difference.')
+    return (
+        f'{text}{detail}; ± standard error over pictures; * p < 0.05 of {args.permutations} exchanges of pictures. '
+        'Zero is no difference.'
+    )
 
 
 def files() -> list[str]:

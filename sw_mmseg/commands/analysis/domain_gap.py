@@ -28,10 +28,17 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument('runs', nargs='+', metavar='RUN', help='work directories or checkpoints')
     parser.add_argument('--labels', nargs='+', help='a name a run (default: those of their folders)')
     parser.add_argument('--back', action='store_true', help='give the target one part of the source, not the reverse')
-    parser.add_argument('--own-statistics', action='store_true',
-                        help='test also with running statistics of the very pictures, where a network keeps any')
-    parser.add_argument('--variant', choices=[name for name, domains in VARIANTS.items() if len(domains) == 2],
-                        default='varied', help='of the target')
+    parser.add_argument(
+        '--own-statistics',
+        action='store_true',
+        help='test also with running statistics of the very pictures, where a network keeps any',
+    )
+    parser.add_argument(
+        '--variant',
+        choices=[name for name, domains in VARIANTS.items() if len(domains) == 2],
+        default='varied',
+        help='of the target',
+    )
     parser.add_argument('--images', type=int, default=100, help='of each kind (default: 100)')
     parser.add_argument('--size', default='256x128', metavar='WxH', help='of the pictures (default: 256x128)')
     parser.add_argument('--out', type=Path, default=Path('work_dirs/domain_gap'))

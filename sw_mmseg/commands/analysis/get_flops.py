@@ -24,8 +24,13 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('config', help='a file of configs/')
-    parser.add_argument('--shape', type=int, nargs=2, metavar=('HEIGHT', 'WIDTH'),
-                        help="of the image (default: the config's crop, else 512 1024)")
+    parser.add_argument(
+        '--shape',
+        type=int,
+        nargs=2,
+        metavar=('HEIGHT', 'WIDTH'),
+        help="of the image (default: the config's crop, else 512 1024)",
+    )
     parser.add_argument('--layers', action='store_true', help='also list every SW layer')
     parser.add_argument('--streets', action='store_true', help='of the small network that train.py --streets trains')
     add_common_arguments(parser)
@@ -57,6 +62,8 @@ def main(args: argparse.Namespace) -> int:
         print()
         for cost in costs:
             if cost.kind == 'SW':
-                print(f'{cost.name:32} {readable(cost.parameters):>9} parameters, {readable(cost.operations):>9} '
-                      'multiply-adds')
+                print(
+                    f'{cost.name:32} {readable(cost.parameters):>9} parameters, {readable(cost.operations):>9} '
+                    'multiply-adds'
+                )
     return 0

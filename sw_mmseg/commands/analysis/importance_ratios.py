@@ -61,11 +61,15 @@ def write_run(outputs: Outputs, run: Run, layers: Layers) -> str:
     for kind, symbol in KINDS.items() if curves else ():
         pictures[f'{stem}_{kind}.png'] = (
             lambda theme, kind=kind, symbol=symbol: plot_ratio_curves(curves, kind, f'{run.label}: {symbol}', theme),
-            f'{symbol} of every layer over training')
+            f'{symbol} of every layer over training',
+        )
     for name, (draw, _) in pictures.items():
         outputs.write(name, figure_png(draw, LIGHT))
-    parts = [f'## {run.label}', to_markdown(table).strip(), *(f'![{alt}]({name})' for name, (_, alt)
-                                                               in pictures.items())]
+    parts = [
+        f'## {run.label}',
+        to_markdown(table).strip(),
+        *(f'![{alt}]({name})' for name, (_, alt) in pictures.items()),
+    ]
     if not curves:
         parts.append(f'No curves: {run.folder} has no logged ratios (`ImportanceRatioHook` writes them).')
     return '\n\n'.join(parts)
@@ -80,9 +84,10 @@ def write(outputs: Outputs, runs: list[Run], run_layers: list[Layers]) -> dict[s
     bars = {task: task_mean(networks) for task, networks in tasks.items()}
     outputs.write('tasks.csv', to_csv(table))
     outputs.write('tasks.png', figure_png(lambda theme: plot_tasks(bars, theme=theme), LIGHT))
-    page = {'figure 8': f"{to_markdown(table).strip()}\n\n![ω' by task](tasks.png)\n",
-            'figures 6 and 7': '\n\n'.join(write_run(outputs, run, layers)
-                                         for run, layers in zip(runs, run_layers)) + '\n'}
+    page = {
+        'figure 8': f"{to_markdown(table).strip()}\n\n![ω' by task](tasks.png)\n",
+        'figures 6 and 7': '\n\n'.join(write_run(outputs, run, layers) for run, layers in zip(runs, run_layers)) + '\n',
+    }
     outputs.write('importance_ratios.md', '# Importance ratios\n\n' + '\n'.join(page.values()))
     print(to_markdown(table))
     return page

@@ -74,17 +74,22 @@ def file_of(picture: dict, index: int) -> str:
 def ranked(dataset: Dataset, indices: list[int], distances: torch.Tensor, reference: str) -> Table:
     """Target pictures, the farthest first."""
     order = distances.argsort(descending=True).tolist()
-    rows = [(rank, file_of(dataset[indices[place]], indices[place]), float(distances[place]))
-            for rank, place in enumerate(order, 1)]
+    rows = [
+        (rank, file_of(dataset[indices[place]], indices[place]), float(distances[place]))
+        for rank, place in enumerate(order, 1)
+    ]
     return Table(('rank', 'target picture', 'distance'), tuple(rows), f'Distance from {reference}.', 3)
 
 
-def sheet(model: torch.nn.Module, dataset: Dataset, indices: list[int], distances: torch.Tensor,
-          count: int) -> np.ndarray:
+def sheet(
+    model: torch.nn.Module, dataset: Dataset, indices: list[int], distances: torch.Tensor, count: int
+) -> np.ndarray:
     """The farthest beside the nearest."""
     order = distances.argsort(descending=True).tolist()
-    rows = [{'farthest': rgb(model, dataset[indices[far]]), 'nearest': rgb(model, dataset[indices[near]])}
-            for far, near in zip(order[:count], order[::-1][:count])]
+    rows = [
+        {'farthest': rgb(model, dataset[indices[far]]), 'nearest': rgb(model, dataset[indices[near]])}
+        for far, near in zip(order[:count], order[::-1][:count])
+    ]
     return contact_sheet(rows, (), ())
 
 
@@ -102,30 +107,58 @@ def main(args: argparse.Namespace) -> int:
     layer = args.layer or norms[0]
     datasets = {domain: domain_dataset(config, domain, getattr(args, domain)) for domain in DOMAINS}
     indices = {domain: chosen_pictures(datasets[domain], args.images, args.seed) for domain in DOMAINS}
-    vectors = {domain: instance_statistics(core(model), layer, pictures(datasets[domain], indices[domain], domain),
-                                           partial(pass_through, model)) for domain in DOMAINS}
+    vectors = {
+        domain: instance_statistics(
+            core(model), layer, pictures(datasets[domain], indices[domain], domain), partial(pass_through, model)
+        )
+        for domain in DOMAINS
+    }
     mean, deviation, reference = reference_statistics(core(model).get_submodule(layer), vectors['source'])
     distances = {domain: statistic_distances(vectors[domain], mean, deviation) for domain in DOMAINS}
-    write(outputs, args.show, model, datasets['target'], indices['target'], vectors, distances,
-          f'{reference} of {layer}')
+    write(
+        outputs, args.show, model, datasets['target'], indices['target'], vectors, distances, f'{reference} of {layer}'
+    )
     return 0
 
 
-def write(outputs: Outputs, show: int, model: torch.nn.Module, target: Dataset, indices: list[int],
-          vectors: dict[str, torch.Tensor], distances: dict[str, torch.Tensor], reference: str) -> None:
+def write(
+    outputs: Outputs,
+    show: int,
+    model: torch.nn.Module,
+    target: Dataset,
+    indices: list[int],
+    vectors: dict[str, torch.Tensor],
+    distances: dict[str, torch.Tensor],
+    reference: str,
+) -> None:
     """map.png, pictures.png, target.csv, instance_statistics.md."""
     projection, farthest = instance_map(vectors), distances['target'].argsort(descending=True)[:show]
-    outputs.write('map.png', figure_png(
-        lambda theme: plot_instance_map(projection, marked={'target': farthest}, theme=theme), LIGHT))
+    outputs.write(
+        'map.png',
+        figure_png(lambda theme: plot_instance_map(projection, marked={'target': farthest}, theme=theme), LIGHT),
+    )
     outputs.write('pictures.png', image_bytes(sheet(model, target, indices, distances['target'], show)))
     table = ranked(target, indices, distances['target'], reference)
     outputs.write('target.csv', to_csv(table))
-    summary = Table(('domain', 'pictures', 'median distance', 'largest'), tuple(
-        (domain, len(values), float(values.median()), float(values.max())) for domain, values in distances.items()),
-        f'Distance of a picture from {reference}.', 3)
-    outputs.write('instance_statistics.md', '\n\n'.join([
-        '# Instance statistics', to_markdown(summary).strip(),
-        '![Map of the pictures; numbers are the farthest of the target](map.png)',
-        '![The farthest and the nearest target pictures](pictures.png)',
-        to_markdown(Table(table.headings, table.rows[:show], table.caption, 3)).strip()]) + '\n')
+    summary = Table(
+        ('domain', 'pictures', 'median distance', 'largest'),
+        tuple(
+            (domain, len(values), float(values.median()), float(values.max())) for domain, values in distances.items()
+        ),
+        f'Distance of a picture from {reference}.',
+        3,
+    )
+    outputs.write(
+        'instance_statistics.md',
+        '\n\n'.join(
+            [
+                '# Instance statistics',
+                to_markdown(summary).strip(),
+                '![Map of the pictures; numbers are the farthest of the target](map.png)',
+                '![The farthest and the nearest target pictures](pictures.png)',
+                to_markdown(Table(table.headings, table.rows[:show], table.caption, 3)).strip(),
+            ]
+        )
+        + '\n',
+    )
     print(f'{to_markdown(summary)}\nWritten: {outputs.folder}/instance_statistics.md and the files beside it')

@@ -38,8 +38,13 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument('--norms', nargs='+', choices=tuple(NORMS), default=['bn'], help='at the sites')
     parser.add_argument('--seeds', type=seed_number, nargs='+', default=[0, 1, 2])
     parser.add_argument('--data', choices=DATA, default=DATA[0], help='last words of the configs')
-    parser.add_argument('--settings', nargs='+', choices=('none', *SETTINGS), default=['none'],
-                        help="in place of the configs' own; see sw_mmseg/studies/photographs/settings.py")
+    parser.add_argument(
+        '--settings',
+        nargs='+',
+        choices=('none', *SETTINGS),
+        default=['none'],
+        help="in place of the configs' own; see sw_mmseg/studies/photographs/settings.py",
+    )
     parser.add_argument('--iterations', type=int, help="of each training (default: the configs')")
     parser.add_argument('--work-dir', type=Path, default=Path('work_dirs/photographs'))
     parser.add_argument('--report-only', action='store_true', help='train nothing')
@@ -53,8 +58,13 @@ def plan(args: argparse.Namespace) -> list[Cell]:
     """All cells, seed by seed, so that a study that is stopped has every row."""
     if args.iterations is not None and args.iterations < 1:
         raise UserError('--iterations must be at least 1')
-    cells = [Cell(method, norm, seed, args.data, setting.replace('none', ''), args.iterations)
-             for seed in args.seeds for setting in args.settings for method in args.methods for norm in args.norms]
+    cells = [
+        Cell(method, norm, seed, args.data, setting.replace('none', ''), args.iterations)
+        for seed in args.seeds
+        for setting in args.settings
+        for method in args.methods
+        for norm in args.norms
+    ]
     for cell in cells:
         configured(cell, args.work_dir)  # what cannot be trained ends it here
     return cells

@@ -38,9 +38,14 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument('--images-from', metavar='DIR', help="a folder of target images (default: the config's target)")
     parser.add_argument('--images', type=int, default=200, help='how many target images to look at (default: 200)')
     parser.add_argument('--batch-size', type=int, default=4)
-    parser.add_argument('--switches', nargs='?', const='target', choices=('target', 'source'),
-                        help="then also SW's importance ratios: on the target images, by the certainty and diversity "
-                             'of predictions (default), or on labelled source images in disturbed light and colours')
+    parser.add_argument(
+        '--switches',
+        nargs='?',
+        const='target',
+        choices=('target', 'source'),
+        help="then also SW's importance ratios: on the target images, by the certainty and diversity "
+        'of predictions (default), or on labelled source images in disturbed light and colours',
+    )
     parser.add_argument('--keep-statistics', action='store_true', help='leave the running statistics as they are')
     parser.add_argument('--device', default='cuda' if torch.cuda.is_available() else 'cpu')
     add_overwrite(parser)
@@ -64,8 +69,15 @@ def source_loader(config: Config, batch_size: int) -> DataLoader:
 def shuffled(dataset: ConfigDict, batch_size: int) -> DataLoader:
     """Batches in an order of their own, always the same."""
     return Runner.build_dataloader(
-        ConfigDict(batch_size=batch_size, num_workers=1, dataset=dataset, collate_fn=ConfigDict(type='pseudo_collate'),
-                   sampler=ConfigDict(type='DefaultSampler', shuffle=True)), seed=0)
+        ConfigDict(
+            batch_size=batch_size,
+            num_workers=1,
+            dataset=dataset,
+            collate_fn=ConfigDict(type='pseudo_collate'),
+            sampler=ConfigDict(type='DefaultSampler', shuffle=True),
+        ),
+        seed=0,
+    )
 
 
 def some(loader: DataLoader, images: int) -> tqdm:
@@ -87,8 +99,10 @@ def estimate(model: torch.nn.Module, config: Config, args: argparse.Namespace) -
         batches = some(target, args.images)
         layers = estimate_statistics(model, batches)
         if not layers:
-            raise UserError('the network keeps no running statistics: there is nothing to estimate'
-                            + ' (--keep-statistics for the switches alone)' * bool(args.switches))
+            raise UserError(
+                'the network keeps no running statistics: there is nothing to estimate'
+                + ' (--keep-statistics for the switches alone)' * bool(args.switches)
+            )
         done.append(f'statistics of {layers} layers on {batches.total} target batches of {args.batch_size}')
     if args.switches:
         loader = target if args.switches == 'target' else build('data', lambda: source_loader(config, args.batch_size))

@@ -20,8 +20,9 @@ from sw_mmseg.running.checkpoints import load_weights
 from sw_mmseg.running.configs import build, load_config
 from sw_mmseg.running.errors import UserError
 
-CONFIGS = {arch: f'configs/sw_{arch}{"" if arch.startswith("densenet") else "released"}_imagenet.py'
-           for arch in EXPECTED_ERROR}
+CONFIGS = {
+    arch: f'configs/sw_{arch}{"" if arch.startswith("densenet") else "released"}_imagenet.py' for arch in EXPECTED_ERROR
+}
 
 
 def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
@@ -32,8 +33,14 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument('--batch-size', type=int, default=64)
     parser.add_argument('--workers', type=int, default=4, help='processes that read images')
     parser.add_argument('--work-dir', default='work_dirs/released_error', help='where logs go')
-    parser.add_argument('--cfg-options', nargs='+', action=DictAction, default={}, metavar='KEY=VALUE',
-                        help='settings of the config to change')
+    parser.add_argument(
+        '--cfg-options',
+        nargs='+',
+        action=DictAction,
+        default={},
+        metavar='KEY=VALUE',
+        help='settings of the config to change',
+    )
     parser.set_defaults(local_rank=0, traceback=False)
     return parser.parse_args(arguments)
 
@@ -45,8 +52,9 @@ def architecture(path: str) -> str:
         UserError: no such file, or not one of the converter's, in mmpretrain's layout.
     """
     if not Path(path).is_file():
-        raise UserError(f'no checkpoint {path}: convert a released file with '
-                        'tools/model_converters/switchable_whitening.py')
+        raise UserError(
+            f'no checkpoint {path}: convert a released file with tools/model_converters/switchable_whitening.py'
+        )
     try:
         content = torch.load(path, map_location='cpu', weights_only=True)
         arch, keys = content['meta']['arch'], content['state_dict'].keys()
@@ -59,9 +67,15 @@ def architecture(path: str) -> str:
 
 def measure(path: str, arch: str, args: argparse.Namespace) -> tuple[float, float]:
     """Top-1 and top-5 error in percent."""
-    loader = {f'test_dataloader.{key}': value for key, value in
-              {'dataset.data_root': args.data_root, 'batch_size': args.batch_size, 'num_workers': args.workers,
-               'persistent_workers': False}.items()}
+    loader = {
+        f'test_dataloader.{key}': value
+        for key, value in {
+            'dataset.data_root': args.data_root,
+            'batch_size': args.batch_size,
+            'num_workers': args.workers,
+            'persistent_workers': False,
+        }.items()
+    }
     config = load_config(CONFIGS[arch], {**loader, **args.cfg_options}, str(Path(args.work_dir) / arch))
     config.experiment_name = f'{arch}_{Path(path).stem}'
     runner = build('model', lambda: Runner.from_cfg(config))

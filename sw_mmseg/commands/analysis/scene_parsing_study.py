@@ -36,10 +36,21 @@ README, KEPT = paths.CONFIGS / 'README.md', paths.DOCS / 'results/scene_parsing.
 def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('configs', nargs='*', default=['pspnet_streets'], metavar='[NORM_]METHOD_DATA',
-                        help='names of configs, with a norm or with all of --norms (default: pspnet_streets)')
-    parser.add_argument('--norms', nargs='+', choices=tuple(TABLE), default=list(NORMS), metavar='NORM',
-                        help=f'of names without one (default: {", ".join(NORMS)})')
+    parser.add_argument(
+        'configs',
+        nargs='*',
+        default=['pspnet_streets'],
+        metavar='[NORM_]METHOD_DATA',
+        help='names of configs, with a norm or with all of --norms (default: pspnet_streets)',
+    )
+    parser.add_argument(
+        '--norms',
+        nargs='+',
+        choices=tuple(TABLE),
+        default=list(NORMS),
+        metavar='NORM',
+        help=f'of names without one (default: {", ".join(NORMS)})',
+    )
     parser.add_argument('--seeds', type=seed_number, nargs='+', default=[0, 1, 2])
     parser.add_argument('--iterations', type=int, help="of each training (default: the configs')")
     parser.add_argument('--work-dir', type=Path, default=Path('work_dirs/scene_parsing'))
@@ -76,8 +87,9 @@ def networks() -> list[str]:
 
 def every_result(work_dir: Path) -> list[scenes.Result]:
     """All results that the work directory has, those of the latest call included, in the order of their names."""
-    return [scenes.Result(**records.without_fingerprint(content))
-            for content in records.every_result(work_dir).values()]
+    return [
+        scenes.Result(**records.without_fingerprint(content)) for content in records.every_result(work_dir).values()
+    ]
 
 
 def main(args: argparse.Namespace) -> int:
@@ -95,8 +107,11 @@ def main(args: argparse.Namespace) -> int:
             print(f'[{count}/{len(names) * len(args.seeds)}] {name}, seed {seed}', flush=True)
             result, before = scenes.measure(name, seed, root, args.work_dir, args.iterations)
             results.append(result)
-            print(f'    mIoU {result.mean_iou:.1f}, pixel accuracy {result.pixel_accuracy:.1f}'
-                  f'{", done before" if before else f", {duration(result.seconds)}"}', flush=True)
+            print(
+                f'    mIoU {result.mean_iou:.1f}, pixel accuracy {result.pixel_accuracy:.1f}'
+                f'{", done before" if before else f", {duration(result.seconds)}"}',
+                flush=True,
+            )
     except (training.Interrupted, KeyboardInterrupt):
         print('\nStopped; the same command goes on from here.', file=sys.stderr)
         return 130
@@ -109,6 +124,8 @@ def main(args: argparse.Namespace) -> int:
         fill(DOCS, 'study', f'{picture}\n\n{report.section(results)}')
     if args.readme:
         fill(README, 'scene parsing tables', report.paper_tables(every_result(args.work_dir)))
-    print(f'\n{report.to_markdown(report.result_table(results))}\nTook {duration(time.monotonic() - begin)}. '
-          f'Written to {args.work_dir}/results.md, results.csv and comparison.png')
+    print(
+        f'\n{report.to_markdown(report.result_table(results))}\nTook {duration(time.monotonic() - begin)}. '
+        f'Written to {args.work_dir}/results.md, results.csv and comparison.png'
+    )
     return 0

@@ -38,12 +38,22 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument('--seeds', type=seed_number, nargs='+', default=[0, 1, 2])
     parser.add_argument('--iterations', type=int, help="of each training (default: the configs')")
     parser.add_argument('--style', help="a picture, or drawn://NAME (default: the configs')")
-    parser.add_argument('--loss-network', type=Path, metavar='CHECKPOINT',
-                        help="a VGG16 trained here, or a file of torchvision's vgg16 (default: random filters)")
+    parser.add_argument(
+        '--loss-network',
+        type=Path,
+        metavar='CHECKPOINT',
+        help="a VGG16 trained here, or a file of torchvision's vgg16 (default: random filters)",
+    )
     parser.add_argument('--work-dir', type=Path, default=Path('work_dirs/style_study'))
     parser.add_argument('--data', type=Path, default=STREETS, help='where streets are, or will be')
-    parser.add_argument('--cfg-options', nargs='+', action=DictAction, default={}, metavar='KEY=VALUE',
-                        help='settings of every config to change, e.g. model.loss.style=1')
+    parser.add_argument(
+        '--cfg-options',
+        nargs='+',
+        action=DictAction,
+        default={},
+        metavar='KEY=VALUE',
+        help='settings of every config to change, e.g. model.loss.style=1',
+    )
     parser.add_argument('--docs', action='store_true', help='fill docs/style_transfer.md')
     parser.add_argument('--traceback', action='store_true', help='show where in the code an error arose')
     parser.set_defaults(local_rank=0)
@@ -56,8 +66,11 @@ def main(args: argparse.Namespace) -> int:
         raise UserError('--iterations must be at least 1')
     if args.loss_network is not None and not args.loss_network.is_file():
         raise UserError(f'--loss-network: no file {args.loss_network}')
-    choices = {'model.style': args.style, 'model.loss_network.checkpoint': args.loss_network and str(args.loss_network),
-               **args.cfg_options}
+    choices = {
+        'model.style': args.style,
+        'model.loss_network.checkpoint': args.loss_network and str(args.loss_network),
+        **args.cfg_options,
+    }
     warnings.filterwarnings('ignore')  # of libraries, between the lines of progress
     gc.freeze()
     begin, results = time.monotonic(), []
@@ -69,8 +82,11 @@ def main(args: argparse.Namespace) -> int:
             result, before = styles.measure(name, seed, root, args.work_dir, choices, args.iterations)
             results.append(result)
             content, style = (report.last_tenth(result.losses[word]) for word in ('content', 'style'))
-            print(f'    content loss {content:.2f}, style loss {style:.2f}'
-                  f'{", done before" if before else f", {duration(result.seconds)}"}', flush=True)
+            print(
+                f'    content loss {content:.2f}, style loss {style:.2f}'
+                f'{", done before" if before else f", {duration(result.seconds)}"}',
+                flush=True,
+            )
     except (training.Interrupted, KeyboardInterrupt):
         print('\nStopped; the same command goes on from here.', file=sys.stderr)
         return 130
@@ -80,6 +96,8 @@ def main(args: argparse.Namespace) -> int:
         for file in figures.values():
             shutil.copyfile(file, IMAGES / file.name)
         fill(DOCS, 'study', report.section(results, [f'images/{file.name}' for file in figures.values()]))
-    print(f'\n{report.to_markdown(report.loss_table(results))}\nTook {duration(time.monotonic() - begin)}. '
-          f'Written to {args.work_dir}/results.md, results.csv and style_*')
+    print(
+        f'\n{report.to_markdown(report.loss_table(results))}\nTook {duration(time.monotonic() - begin)}. '
+        f'Written to {args.work_dir}/results.md, results.csv and style_*'
+    )
     return 0

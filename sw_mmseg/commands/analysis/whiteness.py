@@ -64,8 +64,11 @@ def main(args: argparse.Namespace) -> int:
     config, checkpoint = load_config(args.config, args.cfg_options), Path(args.checkpoint)
     model = network(Run(Path(args.config).stem, checkpoint.parent, checkpoint, config))
     layers = measure(model, config, args)
-    table = whiteness_table(layers, f'{checkpoint.name}, at most {args.images} pictures a domain, before γ and β: '
-                                   '‖cov − I‖ / √D, where 0 is white.')
+    table = whiteness_table(
+        layers,
+        f'{checkpoint.name}, at most {args.images} pictures a domain, before γ and β: '
+        '‖cov − I‖ / √D, where 0 is white.',
+    )
     outputs.write('whiteness.csv', to_csv(table))
     outputs.write('whiteness.md', f'# Whiteness\n\n{to_markdown(table)}\n![Distance from white](whiteness.png)\n')
     outputs.write('whiteness.png', figure_png(lambda theme: plot_whiteness(layers, theme=theme), LIGHT))

@@ -77,8 +77,10 @@ def random_batch(args: argparse.Namespace, labelled: bool) -> dict:
     if labelled:
         for sample in samples:
             sample.gt_sem_seg = PixelData(data=torch.randint(0, 19, (1, height, width)))
-    return {'inputs': [torch.randint(0, 256, (3, height, width), dtype=torch.uint8) for _ in samples],
-            'data_samples': samples}
+    return {
+        'inputs': [torch.randint(0, 256, (3, height, width), dtype=torch.uint8) for _ in samples],
+        'data_samples': samples,
+    }
 
 
 def seconds(step: Callable[[], None], device: str) -> float:
@@ -130,13 +132,17 @@ def main(args: argparse.Namespace) -> int:
     for index in range(args.warmup + args.steps):
         for method in METHODS if index % 2 else METHODS[::-1]:
             times[method].append(seconds(steps[method], args.device))
-    times = {method: values[args.warmup:] for method, values in times.items()}
+    times = {method: values[args.warmup :] for method, values in times.items()}
 
-    print(f'VGG16 x {args.width}, {args.norm}, {args.batch} images of {args.size[0]}x{args.size[1]} a domain, '
-          f'{args.device}, {torch.get_num_threads()} threads, {args.steps} pairs')
+    print(
+        f'VGG16 x {args.width}, {args.norm}, {args.batch} images of {args.size[0]}x{args.size[1]} a domain, '
+        f'{args.device}, {torch.get_num_threads()} threads, {args.steps} pairs'
+    )
     for method in METHODS:
-        print(f'{method:12} {1000 * statistics.median(times[method]):9.1f} ms a step (median)'
-              f' {peak_memory(method, args):9.0f} MiB at the peak')
+        print(
+            f'{method:12} {1000 * statistics.median(times[method]):9.1f} ms a step (median)'
+            f' {peak_memory(method, args):9.0f} MiB at the peak'
+        )
     ratio = statistics.median(b / a for a, b in zip(times['source only'], times['adversarial']))
     print(f'ratio        {ratio:9.2f} (goal: at most {GOAL})')
     return int(ratio > GOAL)

@@ -78,6 +78,8 @@ def main(args: argparse.Namespace) -> int:
     step = build_step('source only', args)
     seconds(step, args.device)
     train = statistics.median(seconds(step, args.device) for _ in range(args.steps))
-    print(f'read and augment 1280x720: {read * 1e3:.0f} ms an image; training step, width {args.width}, {args.norm}, '
-          f'{args.device}: {train:.2f} s; reading is {train / read:.0f} times faster (goal: {GOAL:.0f})')
+    print(
+        f'read and augment 1280x720: {read * 1e3:.0f} ms an image; training step, width {args.width}, {args.norm}, '
+        f'{args.device}: {train:.2f} s; reading is {train / read:.0f} times faster (goal: {GOAL:.0f})'
+    )
     return 0 if train / read >= GOAL else 1

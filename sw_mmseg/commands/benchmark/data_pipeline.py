@@ -48,11 +48,16 @@ def make_files(root: Path, layout: str, size: tuple[int, int], count: int) -> No
         coarse = random.integers(0, 256, (size[1] // 8, size[0] // 8, 3), dtype=np.uint8)
         picture = cv2.resize(coarse, size, interpolation=cv2.INTER_CUBIC).astype(np.int16)
         picture = (picture + random.integers(-6, 7, picture.shape, dtype=np.int16)).clip(0, 255).astype(np.uint8)
-        ids = cv2.resize(random.integers(0, 34, (size[1] // 16, size[0] // 16), dtype=np.uint8), size,
-                         interpolation=cv2.INTER_NEAREST)
+        ids = cv2.resize(
+            random.integers(0, 34, (size[1] // 16, size[0] // 16), dtype=np.uint8),
+            size,
+            interpolation=cv2.INTER_NEAREST,
+        )
         if layout == 'cityscapes':
-            image, labels = (root / f'{kind}/train/city/city_{index:06d}_000019_{suffix}.png' for kind, suffix in
-                             (('leftImg8bit', 'leftImg8bit'), ('gtFine', 'gtFine_labelIds')))
+            image, labels = (
+                root / f'{kind}/train/city/city_{index:06d}_000019_{suffix}.png'
+                for kind, suffix in (('leftImg8bit', 'leftImg8bit'), ('gtFine', 'gtFine_labelIds'))
+            )
         else:
             image = root / f'images/training/ADE_train_{index:08d}.jpg'
             labels = root / f'annotations/training/ADE_train_{index:08d}.png'
@@ -82,8 +87,11 @@ def summary(times: dict[str, list[float]]) -> Table:
     total = sum(means.values())
     rows = [(name, f'{1e3 * mean:.1f}', f'{100 * mean / total:.0f}') for name, mean in means.items()]
     rows.append(('all', f'{1e3 * total:.1f}', '100'))
-    return Table(('step', 'ms an image', 'share in %'), tuple(rows),
-                 f'{1 / total:.1f} images a second and core, mean of {len(next(iter(times.values())))}')
+    return Table(
+        ('step', 'ms an image', 'share in %'),
+        tuple(rows),
+        f'{1 / total:.1f} images a second and core, mean of {len(next(iter(times.values())))}',
+    )
 
 
 def main(args: argparse.Namespace) -> int:

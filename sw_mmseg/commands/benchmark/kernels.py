@@ -28,10 +28,16 @@ GROUPS = (16, 1)
 def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('--shapes', nargs='+', default=SHAPES, type=lambda text: tuple(map(int, text.split('x'))),
-                        help='such as 16x256x64x64; channels divide by 16')
-    parser.add_argument('--dtypes', nargs='+', default=['float32', 'bfloat16'],
-                        choices=['float32', 'bfloat16', 'float16'])
+    parser.add_argument(
+        '--shapes',
+        nargs='+',
+        default=SHAPES,
+        type=lambda text: tuple(map(int, text.split('x'))),
+        help='such as 16x256x64x64; channels divide by 16',
+    )
+    parser.add_argument(
+        '--dtypes', nargs='+', default=['float32', 'bfloat16'], choices=['float32', 'bfloat16', 'float16']
+    )
     parser.add_argument('--channels-last', action='store_true')
     parser.add_argument('--rounds', type=int, default=20, help='medians are over these; three more do not count')
     parser.add_argument('--sweep', action='store_true', help='time the passes with other tiles, instead of all else')

@@ -31,14 +31,27 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('--device', default='cpu')
-    parser.add_argument('--networks', nargs='+', choices=list(NETWORKS), default=list(NETWORKS), metavar='NETWORK',
-                        help='of ' + ', '.join(NETWORKS))
-    parser.add_argument('--norms', nargs='+', choices=list(SITE_NORMS), default=['SWa', 'SWa eigh', 'BW', 'BW eigh'],
-                        metavar='NORM', help=f'of {", ".join(SITE_NORMS)}; BN is always measured')
+    parser.add_argument(
+        '--networks',
+        nargs='+',
+        choices=list(NETWORKS),
+        default=list(NETWORKS),
+        metavar='NETWORK',
+        help='of ' + ', '.join(NETWORKS),
+    )
+    parser.add_argument(
+        '--norms',
+        nargs='+',
+        choices=list(SITE_NORMS),
+        default=['SWa', 'SWa eigh', 'BW', 'BW eigh'],
+        metavar='NORM',
+        help=f'of {", ".join(SITE_NORMS)}; BN is always measured',
+    )
     parser.add_argument('--rounds', type=int, help='each norm once a round (default: 5 on a CPU, 20 on a GPU)')
     parser.add_argument('--warmup', type=int, default=2, help='rounds before that')
-    parser.add_argument('--small', action=argparse.BooleanOptionalAction, help='shrunk images and batches (default on '
-                        'a CPU)')
+    parser.add_argument(
+        '--small', action=argparse.BooleanOptionalAction, help='shrunk images and batches (default on a CPU)'
+    )
     parser.add_argument('--width', type=float, default=1.0, help='factor on the channels')
     parser.add_argument('--size', type=int, nargs=3, metavar=('BATCH', 'H', 'W'), help='instead of the known sizes')
     parser.add_argument('--amp', choices=['bfloat16'], help='autocast to this type')
@@ -64,8 +77,11 @@ def main(args: argparse.Namespace) -> int:
             measured[name] = measure(NETWORKS[name], args)
             parts.append(render_network(NETWORKS[name], measured[name], args))
             print('  ratios to BN: ' + ', '.join(f'{norm} {r.ratio:.3f}' for norm, r in measured[name].items()))
-    options = [f'autocast to {args.amp}' if args.amp else 'float32', *(['channels_last'] if args.channels_last else []),
-               *(['torch.compile'] if args.compile else [])]
+    options = [
+        f'autocast to {args.amp}' if args.amp else 'float32',
+        *(['channels_last'] if args.channels_last else []),
+        *(['torch.compile'] if args.compile else []),
+    ]
     head = f'A training step, {", ".join(options)}, {environment(args.device)}, {args.rounds} rounds.\n'
     write('\n'.join([head, *parts, render_table_5(measured, args)]), args.markdown)
     return 0

@@ -28,8 +28,16 @@ from sw_mmseg.benchmark.norms import BASELINE, NORMS
 
 SHAPES = [(2, 64, 128, 256), (2, 256, 64, 64), (8, 64, 56, 56), (2, 512, 97, 97), (32, 16, 32, 32)]
 # Activations of ResNet50 on 32×224², of PSPNet on 2×713² and of VGG16 on 1×720×1280: 3 to 59 million elements.
-GPU_SHAPES = [(32, 128, 28, 28), (32, 64, 56, 56), (32, 64, 112, 112), (32, 256, 56, 56), (2, 64, 357, 357),
-              (2, 256, 179, 179), (2, 1024, 90, 90), (1, 64, 720, 1280)]
+GPU_SHAPES = [
+    (32, 128, 28, 28),
+    (32, 64, 56, 56),
+    (32, 64, 112, 112),
+    (32, 256, 56, 56),
+    (2, 64, 357, 357),
+    (2, 256, 179, 179),
+    (2, 1024, 90, 90),
+    (1, 64, 720, 1280),
+]
 DEFAULT_NORMS = [BASELINE, 'GroupNorm', 'InstanceNorm2d', 'LayerNorm', 'SN', 'BW', 'IW', 'SWa', 'SWb', 'SWa eigh']
 DTYPES = ['float32', 'bfloat16', 'float16', 'float64']
 
@@ -38,15 +46,17 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('--device', default='cpu')
-    parser.add_argument('--dtypes', '--dtype', nargs='+', default=['float32'], choices=DTYPES, metavar='DTYPE',
-                        help=', '.join(DTYPES))
+    parser.add_argument(
+        '--dtypes', '--dtype', nargs='+', default=['float32'], choices=DTYPES, metavar='DTYPE', help=', '.join(DTYPES)
+    )
     parser.add_argument('--modes', nargs='+', choices=list(MODES), default=list(MODES))
     parser.add_argument('--eval', action='store_const', dest='modes', const=['eval'], help='the same as --modes eval')
     parser.add_argument('--rounds', type=int, default=30, help=f'each norm once a round, after {WARMUP} rounds')
     parser.add_argument('--repeats', type=int, help='calls between two looks at the clock (default: 1, on a GPU 10)')
     parser.add_argument('--threads', type=int, default=2, help='CPU threads')
-    parser.add_argument('--norms', nargs='+', choices=list(NORMS), default=DEFAULT_NORMS, metavar='NORM',
-                        help=', '.join(NORMS))
+    parser.add_argument(
+        '--norms', nargs='+', choices=list(NORMS), default=DEFAULT_NORMS, metavar='NORM', help=', '.join(NORMS)
+    )
     parser.add_argument('--shapes', nargs='+', type=parse_shape, help='such as 2x64x128x256')
     parser.add_argument('--channels-last', action='store_true', help='memory format of inputs and gradients')
     parser.add_argument('--growth', action='store_true', help='also measure growth with N·L and D')
@@ -78,6 +88,7 @@ def main(args: argparse.Namespace) -> int:
     write('\n'.join([head, *render(results), *map(render_growth, growths)]), args.markdown)
     if args.plot:
         from sw_mmseg.benchmark.plots import draw
+
         draw(results, growths, head.strip(), args.plot)
         print(f'drawn: {args.plot}')
     return 0

@@ -39,8 +39,14 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('--device', default='cpu')
-    parser.add_argument('--norms', nargs='+', choices=list(NORMS), default=list(NORMS), metavar='NORM',
-                        help=f'of {", ".join(NORMS)}; {BASELINE} is always measured')
+    parser.add_argument(
+        '--norms',
+        nargs='+',
+        choices=list(NORMS),
+        default=list(NORMS),
+        metavar='NORM',
+        help=f'of {", ".join(NORMS)}; {BASELINE} is always measured',
+    )
     parser.add_argument('--size', type=int, nargs=2, default=(1024, 1024), metavar=('H', 'W'))
     parser.add_argument('--width', type=int, default=32, help='channels of the first convolution')
     parser.add_argument('--tile', type=int, default=0, help='pixels a side of tiles; 0: none')
@@ -77,14 +83,25 @@ def main(args: argparse.Namespace) -> int:
     times = in_turn(steps, args.device, args.rounds, args.warmup)
     ratios = {norm: median_ratio(times[norm], times[BASELINE]) for norm in args.norms}
     goal = GOALS[torch.device(args.device).type] if torch.device(args.device).type in GOALS else float('inf')
-    rows = [[norm, digits(statistics.median(times[norm])), f'{ratios[norm]:.3f}', digits(memory[norm]),
-             f'{memory[norm] / memory[BASELINE]:.3f}'] for norm in args.norms]
+    rows = [
+        [
+            norm,
+            digits(statistics.median(times[norm])),
+            f'{ratios[norm]:.3f}',
+            digits(memory[norm]),
+            f'{memory[norm] / memory[BASELINE]:.3f}',
+        ]
+        for norm in args.norms
+    ]
     missed = [norm for norm in JUDGED if ratios.get(norm, 0) > goal]
-    verdicts = [f'{norm} {ratios[norm]:.3f} ({"missed" if norm in missed else "met"})' for norm in JUDGED
-                if norm in ratios]
+    verdicts = [
+        f'{norm} {ratios[norm]:.3f} ({"missed" if norm in missed else "met"})' for norm in JUDGED if norm in ratios
+    ]
     text = markdown(['norm', 'ms a picture', f'ratio to {BASELINE}', 'MiB at the peak', f'ratio to {BASELINE}'], rows)
     tiles = f', tiles of {args.tile}' if args.tile else ''
-    write(f'Stylising {args.size[0]}×{args.size[1]}, width {args.width}, {args.decoder} decoder{tiles}. '
-          f'{environment(args.device)}.\n\n{text}\nGoal, at most {goal}: {", ".join(verdicts) or "not measured"}.\n',
-          args.markdown)
+    write(
+        f'Stylising {args.size[0]}×{args.size[1]}, width {args.width}, {args.decoder} decoder{tiles}. '
+        f'{environment(args.device)}.\n\n{text}\nGoal, at most {goal}: {", ".join(verdicts) or "not measured"}.\n',
+        args.markdown,
+    )
     return int(bool(missed))

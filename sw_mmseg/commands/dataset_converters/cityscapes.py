@@ -47,6 +47,8 @@ def main(args: argparse.Namespace) -> int:
     unpack(args.archives, args.out, lambda name: name.startswith(('leftImg8bit/', 'gtFine/')))
     if args.train_ids:
         print(f'{write_train_ids(args.out):,} files of train ids written')
-    pairs = [Pair(f'leftImg8bit/{split}', f'gtFine/{split}', '_leftImg8bit.png', SUFFIXES['raw'], count)
-             for split, count in COUNTS.items()]
+    pairs = [
+        Pair(f'leftImg8bit/{split}', f'gtFine/{split}', '_leftImg8bit.png', SUFFIXES['raw'], count)
+        for split, count in COUNTS.items()
+    ]
     return int(report(args.out, pairs) > 0)

@@ -25,8 +25,13 @@ SUFFIX = '_gtFine_instanceIds.png'
 def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('root', nargs='?', type=Path, default=Path('data/cityscapes'),
-                        help='folder with gtFine and leftImg8bit (default: data/cityscapes)')
+    parser.add_argument(
+        'root',
+        nargs='?',
+        type=Path,
+        default=Path('data/cityscapes'),
+        help='folder with gtFine and leftImg8bit (default: data/cityscapes)',
+    )
     add_overwrite(parser)
     parser.set_defaults(local_rank=0, traceback=False)
     return parser.parse_args(arguments)
@@ -46,14 +51,18 @@ def convert(root: Path, split: str, overwrite: bool = False) -> tuple[Path, int,
     folder = root / 'gtFine' / split
     maps = sorted(folder.glob(f'*/*{SUFFIX}'))
     if not maps:
-        raise UserError(f'no *{SUFFIX} in the cities of {folder}. Unpack gtFine_trainvaltest.zip: python '
-                        'tools/dataset_converters/cityscapes.py gtFine_trainvaltest.zip')
+        raise UserError(
+            f'no *{SUFFIX} in the cities of {folder}. Unpack gtFine_trainvaltest.zip: python '
+            'tools/dataset_converters/cityscapes.py gtFine_trainvaltest.zip'
+        )
     file = CocoFile()
     for path in tqdm(maps, desc=split, unit='img', disable=None):
         picture = f'{path.parent.name}/{path.name.replace(SUFFIX, "_leftImg8bit.png")}'
         if not (root / 'leftImg8bit' / split / picture).is_file():
-            raise UserError(f'{root}/leftImg8bit/{split}/{picture} is missing. Unpack leftImg8bit_trainvaltest.zip: '
-                            'python tools/dataset_converters/cityscapes.py leftImg8bit_trainvaltest.zip')
+            raise UserError(
+                f'{root}/leftImg8bit/{split}/{picture} is missing. Unpack leftImg8bit_trainvaltest.zip: '
+                'python tools/dataset_converters/cityscapes.py leftImg8bit_trainvaltest.zip'
+            )
         file.add(picture, np.array(Image.open(path)))
     outputs.write(name, json.dumps(file.content))
     return outputs.folder / name, len(file.content['images']), len(file.content['annotations'])

@@ -30,8 +30,26 @@ MERGED = {  # name -> id, colour, names of streets' classes
     'building': (20, (90, 90, 90), ('building', 'wall', 'fence', 'bridge', 'tunnel', 'guard rail')),
     'plants': (30, (107, 142, 35), ('vegetation', 'terrain')),
     'sky': (40, (70, 130, 180), ('sky',)),
-    'things': (50, (220, 20, 60), ('person', 'rider', 'car', 'truck', 'bus', 'train', 'motorcycle', 'bicycle', 'pole',
-                                   'traffic light', 'traffic sign', 'caravan', 'trailer', 'polegroup')),
+    'things': (
+        50,
+        (220, 20, 60),
+        (
+            'person',
+            'rider',
+            'car',
+            'truck',
+            'bus',
+            'train',
+            'motorcycle',
+            'bicycle',
+            'pole',
+            'traffic light',
+            'traffic sign',
+            'caravan',
+            'trailer',
+            'polegroup',
+        ),
+    ),
 }
 DAYS = ('monday', 'tuesday', 'wednesday')
 
@@ -73,8 +91,9 @@ def write(samples: Iterable[tuple[str, str, str]], out: Path, labelled: bool) ->
 def samples_of(dataset, names: tuple[str, ...], limit: int | None) -> list[tuple[str, str, str]]:
     """(folder/number, image, label file) of a data set, its pictures spread over the folders."""
     infos = [dataset.get_data_info(i) for i in range(min(len(dataset), limit or len(dataset)))]
-    return [(f'{names[i % len(names)]}/{i:04d}', info['img_path'], info['seg_map_path'])
-            for i, info in enumerate(infos)]
+    return [
+        (f'{names[i % len(names)]}/{i:04d}', info['img_path'], info['seg_map_path']) for i, info in enumerate(infos)
+    ]
 
 
 def main(args: argparse.Namespace) -> int:
@@ -86,12 +105,15 @@ def main(args: argparse.Namespace) -> int:
         root = draw_streets(args.streets)
     part = args.out.with_name(f'.{args.out.name}.part')
     shutil.rmtree(part, ignore_errors=True)
-    cameras = {split: RawCityscapesDataset(data_root=str(root / 'cityscapes'), split=split)
-               for split in ('train', 'val')}
+    cameras = {
+        split: RawCityscapesDataset(data_root=str(root / 'cityscapes'), split=split) for split in ('train', 'val')
+    }
     game = GTA5Dataset(data_root=str(root / 'gta5'))
-    counts = [write(samples_of(game, DAYS, args.images), part / 'source', True),
-              write(samples_of(cameras['train'], ('north', 'south'), args.images), part / 'target', False),
-              write(samples_of(cameras['val'], ('north', 'south'), args.images), part / 'target_val', True)]
+    counts = [
+        write(samples_of(game, DAYS, args.images), part / 'source', True),
+        write(samples_of(cameras['train'], ('north', 'south'), args.images), part / 'target', False),
+        write(samples_of(cameras['val'], ('north', 'south'), args.images), part / 'target_val', True),
+    ]
     lines = [f'  {name}: {{ids: [{number}], color: {list(color)}}}' for name, (number, color, _) in MERGED.items()]
     (part / 'classes.yaml').write_text('\n'.join(['classes:', *lines, 'ignore: [0]']) + '\n')
     part.replace(args.out)

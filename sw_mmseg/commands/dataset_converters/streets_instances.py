@@ -27,15 +27,23 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('out', nargs='?', type=Path, default=Path('data/streets_instances'), help='folder for the data')
-    parser.add_argument('--variant', choices=tuple(VARIANTS), default='varied',
-                        help="how the camera's pictures differ among each other (default: varied)")
+    parser.add_argument(
+        '--variant',
+        choices=tuple(VARIANTS),
+        default='varied',
+        help="how the camera's pictures differ among each other (default: varied)",
+    )
     parser.add_argument('--size', type=parse_size, default=(512, 256), help='width x height (default: 512x256)')
     parser.add_argument('--game', type=int, default=900, help="the game's pictures (default: 900)")
     parser.add_argument('--game-val', type=int, default=100, help='the last of them, which are held out (default: 100)')
     parser.add_argument('--camera-train', type=int, default=100, help="the camera's training pictures (default: 100)")
     parser.add_argument('--camera-val', type=int, default=100, help="the camera's test pictures (default: 100)")
-    parser.add_argument('--crowd-below', type=int, metavar='PIXELS',
-                        help="smaller objects are in crowds (default: 1/2048 of the picture, 64 of 512x256)")
+    parser.add_argument(
+        '--crowd-below',
+        type=int,
+        metavar='PIXELS',
+        help='smaller objects are in crowds (default: 1/2048 of the picture, 64 of 512x256)',
+    )
     parser.add_argument('--seed', type=seed_number, default=0)
     parser.add_argument('--workers', type=int, default=os.cpu_count() or 1, help='processes')
     parser.add_argument('--overwrite', action='store_true', help='throw away pictures that are there')
@@ -60,16 +68,27 @@ def pictures(args: argparse.Namespace) -> dict:
         record = json.loads(manifest.read_text())
         keys = ('source', 'target_train', 'target_val', 'seed')
         return {'size': tuple(record['size']), **{key: record[key] for key in keys}}
-    return {'size': args.size, 'source': args.game, 'target_train': args.camera_train, 'target_val': args.camera_val,
-            'seed': args.seed}
+    return {
+        'size': args.size,
+        'source': args.game,
+        'target_train': args.camera_train,
+        'target_val': args.camera_val,
+        'seed': args.seed,
+    }
 
 
 def main(args: argparse.Namespace) -> None:
     """Parses, draws what is missing, annotates, and says where the files are."""
     try:
         with tqdm(desc='streets', unit='img', disable=None) as bar:
-            root = generate_streets(args.out, args.variant, **pictures(args), workers=args.workers,
-                                    overwrite=args.overwrite, progress=shown(bar))
+            root = generate_streets(
+                args.out,
+                args.variant,
+                **pictures(args),
+                workers=args.workers,
+                overwrite=args.overwrite,
+                progress=shown(bar),
+            )
     except (FileExistsError, ValueError) as error:
         raise UserError(str(error)) from error
     with tqdm(desc='instances', unit='img', disable=None) as bar:

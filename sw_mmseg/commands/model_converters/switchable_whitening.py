@@ -19,7 +19,7 @@ from sw_mmseg.running.outputs import Outputs, add_overwrite, refuse_among_inputs
 
 USE = {
     'mmpretrain': 'tools/test.py configs/{config} {out}; in mmseg and mmdet backbones '
-                  "init_cfg=dict(type='Pretrained', checkpoint='{out}', prefix='backbone.')",
+    "init_cfg=dict(type='Pretrained', checkpoint='{out}', prefix='backbone.')",
     'backbone': "init_cfg=dict(type='Pretrained', checkpoint='{out}') of a backbone",
     'torchvision': "torchvision's or timm's {arch} with `replace_norm` at these norms, then load_state_dict",
 }
@@ -31,9 +31,12 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument('input', type=Path, metavar='IN', help='a released file (.pth, .pth.tar)')
     parser.add_argument('output', type=Path, metavar='OUT', help='the checkpoint to write')
     parser.add_argument('--arch', choices=sorted(RELEASED), help='which network it is (default: found from the keys)')
-    parser.add_argument('--layout', choices=LAYOUTS, default='mmpretrain',
-                        help='mmpretrain: a classifier, the default; backbone: its backbone alone; torchvision: '
-                             "torchvision's names")
+    parser.add_argument(
+        '--layout',
+        choices=LAYOUTS,
+        default='mmpretrain',
+        help="mmpretrain: a classifier, the default; backbone: its backbone alone; torchvision: torchvision's names",
+    )
     add_overwrite(parser)
     parser.set_defaults(local_rank=0, traceback=False)
     return parser.parse_args(arguments)
@@ -68,10 +71,17 @@ def main(args: argparse.Namespace) -> int:
         raise UserError(f'{args.input}: {error}') from error
     names = [name.removeprefix('backbone.') for name in released_norms(released.arch, args.layout)]
     with outputs.writing(args.output.name) as part:
-        torch.save({'state_dict': released.state,
-                    'meta': {'arch': released.arch, 'norm_cfg': released.norm_cfg, 'norms': names}}, part)
+        torch.save(
+            {
+                'state_dict': released.state,
+                'meta': {'arch': released.arch, 'norm_cfg': released.norm_cfg, 'norms': names},
+            },
+            part,
+        )
     network = released.arch if released.arch.startswith('densenet') else f'{released.arch}released'
     use = USE[args.layout].format(config=f'sw_{network}_imagenet.py', out=args.output, arch=released.arch)
-    print(f'{released.arch}: {len(state)} entries converted, none left over; written to {args.output}\n'
-          f'norms: {released.norm_cfg}\nat: {names}\nuse: {use}')
+    print(
+        f'{released.arch}: {len(state)} entries converted, none left over; written to {args.output}\n'
+        f'norms: {released.norm_cfg}\nat: {names}\nuse: {use}'
+    )
     return 0

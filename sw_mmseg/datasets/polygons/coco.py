@@ -45,8 +45,10 @@ def read_coco(path: str, images: dict[str, str]) -> tuple[list[Drawing], list[st
         raise DatasetError(f'{path} cannot be read as COCO writes it ({error!r})') from error
     if not drawings:
         first = content['images'][0]['file_name'] if content['images'] else 'none'
-        raise DatasetError(f'{path} names {len(content["images"])} images, such as {first}, and none of them is in the '
-                           'folder of images')
+        raise DatasetError(
+            f'{path} names {len(content["images"])} images, such as {first}, and none of them is in the '
+            'folder of images'
+        )
     return drawings, list(categories.values())
 
 
@@ -74,8 +76,10 @@ def _shape(entry: dict, name: str) -> Shape:
     if isinstance(outline, dict):
         return Shape(name, mask=_runs(outline))
     if not outline:
-        raise DatasetError(f'object {entry.get("id")} of COCO\'s file has a box and no outline: labels for '
-                           'segmentation need one (a model such as SAM makes outlines of boxes)')
+        raise DatasetError(
+            f"object {entry.get('id')} of COCO's file has a box and no outline: labels for "
+            'segmentation need one (a model such as SAM makes outlines of boxes)'
+        )
     return Shape(name, tuple(np.reshape(part, (-1, 2)).tolist() for part in outline if len(part) >= 6))
 
 
@@ -87,7 +91,7 @@ def _runs(outline: dict) -> np.ndarray:
         try:
             from pycocotools import mask as coco_mask  # of mmdet's, which segmentation does without
         except ImportError as error:
-            raise DatasetError('COCO\'s file has compressed run lengths: pip install pycocotools') from error
+            raise DatasetError("COCO's file has compressed run lengths: pip install pycocotools") from error
         return coco_mask.decode({'size': [height, width], 'counts': counts.encode('ascii')}).astype(bool)
     values = np.arange(len(counts)) % 2 == 1
     return np.repeat(values, counts).reshape(width, height).T

@@ -41,8 +41,9 @@ def polygon_format(images: str, labels: str) -> str | None:
     return 'yolo' if texts else None
 
 
-def draw_polygons(images: str, labels: str, folder: Path, names: Sequence[str] | None = None
-                  ) -> tuple[ClassTable, list[str], list[str]]:
+def draw_polygons(
+    images: str, labels: str, folder: Path, names: Sequence[str] | None = None
+) -> tuple[ClassTable, list[str], list[str]]:
     """Draws all outlines into label files in `folder`.
 
     Args:
@@ -71,10 +72,13 @@ def draw_polygons(images: str, labels: str, folder: Path, names: Sequence[str] |
         raise DatasetError(f'{labels}: outlines are called {foreign[0]!r}, which is none of {", ".join(chosen[:20])}')
     kept = [type(d)(d.name, d.width, d.height, tuple(s for s in d.shapes if s.name != NOTHING)) for d in drawings]
     table = write_label_files(kept, folder, chosen)
-    notes = [f'labels are outlines ({kind}): {len(kept)} files were drawn into {folder}; what lies in none is '
-             'background']
-    notes += [f'{count} shapes of the kind {shape_kind} have no area and were not drawn'
-              for shape_kind, count in left_out.items()]
+    notes = [
+        f'labels are outlines ({kind}): {len(kept)} files were drawn into {folder}; what lies in none is background'
+    ]
+    notes += [
+        f'{count} shapes of the kind {shape_kind} have no area and were not drawn'
+        for shape_kind, count in left_out.items()
+    ]
     return table, chosen, notes
 
 
@@ -119,5 +123,7 @@ def _json_format(path: str) -> str:
     if isinstance(content, dict) and {'images', 'annotations', 'categories'} <= set(content):
         return 'coco'
     keys = ', '.join(list(content)[:4]) if isinstance(content, dict) else type(content).__name__
-    raise DatasetError(f'{path} is a JSON file of a kind that is not read (it has {keys}). Outlines of labelme and '
-                       'COCO are; most programs for annotation export COCO')
+    raise DatasetError(
+        f'{path} is a JSON file of a kind that is not read (it has {keys}). Outlines of labelme and '
+        'COCO are; most programs for annotation export COCO'
+    )

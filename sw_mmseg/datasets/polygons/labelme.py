@@ -67,7 +67,7 @@ def _shape(entry: dict, width: int, height: int) -> Shape | None:
         part = np.asarray(Image.open(io.BytesIO(base64.b64decode(entry['mask'])))).astype(bool)
         left, top = (round(value) for value in points[0])
         mask = np.zeros((height, width), bool)
-        space = mask[top:top + part.shape[0], left:left + part.shape[1]]
-        space[:] = part[:space.shape[0], :space.shape[1]]
+        space = mask[top : top + part.shape[0], left : left + part.shape[1]]
+        space[:] = part[: space.shape[0], : space.shape[1]]
         return Shape(name, mask=mask)
     return None

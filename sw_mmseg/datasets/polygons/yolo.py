@@ -30,11 +30,14 @@ def read_yolo(path: str, name: str, image: str, names: dict[int, str]) -> Drawin
             values = [float(word) for word in words[1:]]
             label = int(words[0])
         except ValueError:
-            raise DatasetError(f'{path}:{number} must read "CLASS x1 y1 x2 y2 ...", as YOLO writes outlines, not '
-                               f'{line[:60]!r}') from None
+            raise DatasetError(
+                f'{path}:{number} must read "CLASS x1 y1 x2 y2 ...", as YOLO writes outlines, not {line[:60]!r}'
+            ) from None
         if len(values) == 4:
-            raise DatasetError(f'{path}:{number} is a box (CLASS x y width height): labels for segmentation need '
-                               'outlines (a model such as SAM makes outlines of boxes)')
+            raise DatasetError(
+                f'{path}:{number} is a box (CLASS x y width height): labels for segmentation need '
+                'outlines (a model such as SAM makes outlines of boxes)'
+            )
         if len(values) < 6 or len(values) % 2 or not all(-0.01 <= value <= 1.01 for value in values):
             raise DatasetError(f'{path}:{number} must have three or more points, each coordinate between 0 and 1')
         points = np.reshape(values, (-1, 2)) * (width, height)

@@ -13,5 +13,15 @@ from .layouts import Sample
 from .scene import draw_scene
 from .shapes import Scene
 
-__all__ = ['VARIANTS', 'Domain', 'Layout', 'Look', 'Sample', 'Scene', 'draw_sample', 'draw_scene', 'generate_streets',
-           'write_ade20k']
+__all__ = [
+    'VARIANTS',
+    'Domain',
+    'Layout',
+    'Look',
+    'Sample',
+    'Scene',
+    'draw_sample',
+    'draw_scene',
+    'generate_streets',
+    'write_ade20k',
+]

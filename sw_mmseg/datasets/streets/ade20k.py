@@ -18,11 +18,30 @@ __all__ = ['raw_to_ade20k', 'write_ade20k']
 SPLITS = {'train': 'training', 'val': 'validation'}
 # Cityscapes' name -> ADE20K's
 NAMES = {
-    'ground': 'earth', 'road': 'road', 'sidewalk': 'sidewalk', 'parking': 'road', 'building': 'building',
-    'wall': 'wall', 'fence': 'fence', 'guard rail': 'railing', 'bridge': 'bridge', 'pole': 'pole', 'polegroup': 'pole',
-    'traffic light': 'traffic light', 'traffic sign': 'signboard', 'vegetation': 'tree', 'terrain': 'grass',
-    'sky': 'sky', 'person': 'person', 'rider': 'person', 'car': 'car', 'truck': 'truck', 'bus': 'bus',
-    'caravan': 'van', 'motorcycle': 'minibike', 'bicycle': 'bicycle',
+    'ground': 'earth',
+    'road': 'road',
+    'sidewalk': 'sidewalk',
+    'parking': 'road',
+    'building': 'building',
+    'wall': 'wall',
+    'fence': 'fence',
+    'guard rail': 'railing',
+    'bridge': 'bridge',
+    'pole': 'pole',
+    'polegroup': 'pole',
+    'traffic light': 'traffic light',
+    'traffic sign': 'signboard',
+    'vegetation': 'tree',
+    'terrain': 'grass',
+    'sky': 'sky',
+    'person': 'person',
+    'rider': 'person',
+    'car': 'car',
+    'truck': 'truck',
+    'bus': 'bus',
+    'caravan': 'van',
+    'motorcycle': 'minibike',
+    'bicycle': 'bicycle',
 }
 
 
@@ -41,8 +60,11 @@ def write_ade20k(root: str | Path, progress: Callable[[int, int], None] | None =
     """
     root, table = Path(root), raw_to_ade20k()
     images, truth, out = root / 'cityscapes/leftImg8bit', root / 'cityscapes/gtFine', root / 'ade20k'
-    pictures = [(split, number, path) for split in SPLITS
-                for number, path in enumerate(sorted((images / split).glob('*/*_leftImg8bit.png')), 1)]
+    pictures = [
+        (split, number, path)
+        for split in SPLITS
+        for number, path in enumerate(sorted((images / split).glob('*/*_leftImg8bit.png')), 1)
+    ]
     for done, (split, number, path) in enumerate(pictures, 1):
         name = f'{SPLITS[split]}/ADE_{split}_{number:08d}'
         if not (out / f'images/{name}.jpg').exists():

@@ -86,9 +86,7 @@ def _parts(options: dict, game_val: int) -> dict[str, tuple[str, range]]:
 def _manifest(root: Path) -> dict:
     path = root / MANIFEST
     if not path.is_file():
-        raise DatasetError(
-            f'no streets in {root}: it has no {MANIFEST}. Make them with: {MAKE} {root.parent}'
-        )
+        raise DatasetError(f'no streets in {root}: it has no {MANIFEST}. Make them with: {MAKE} {root.parent}')
     options = json.loads(path.read_text())
     if options['version'] != VERSION:
         raise DatasetError(
@@ -104,5 +102,6 @@ def _picture(root: Path, options: dict, split: str, index: int) -> tuple[str, np
     if not path.is_file():
         raise DatasetError(f'picture {path} is missing: run the streets generator again, it goes on where it stopped')
     domain = domain_of(options['variant'], split, index)
-    return path.relative_to(root).as_posix(), draw_instances(domain, tuple(options['size']), options['seed'], split,
-                                                             index)
+    return path.relative_to(root).as_posix(), draw_instances(
+        domain, tuple(options['size']), options['seed'], split, index
+    )

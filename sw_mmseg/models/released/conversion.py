@@ -39,8 +39,12 @@ from sw_mmseg.models.released.layout import (
 __all__ = ['EXPECTED_ERROR', 'Released', 'ReleasedError', 'convert_released', 'released_norms']
 
 # top-1 and top-5 error in percent on ImageNet's validation set, one crop of 224 pixels, as published with the files
-EXPECTED_ERROR = {'resnet50': (22.07, 6.04), 'resnet101': (20.87, 5.54),
-                  'densenet121': (23.56, 6.85), 'densenet169': (22.48, 6.29)}
+EXPECTED_ERROR = {
+    'resnet50': (22.07, 6.04),
+    'resnet101': (20.87, 5.54),
+    'densenet121': (23.56, 6.85),
+    'densenet169': (22.48, 6.29),
+}
 _STATISTICS = {2: ('bw', 'iw'), 3: ('bw', 'iw', 'ln'), 5: ('bw', 'iw', 'bn', 'in', 'ln')}
 _EPS = 1e-5  # of every layer in their networks
 
@@ -98,8 +102,13 @@ def convert_released(state: Mapping[str, Tensor], arch: str | None = None, layou
         converted.setdefault(f'{name}.num_batches_tracked', torch.zeros((), dtype=torch.long))
     renamed = {rename(key, arch, layout): value for key, value in converted.items()}
     renamed.pop(None, None)
-    norm_cfg = {'type': 'SW', 'statistics': list(_STATISTICS[kind.statistics]), 'group_size': kind.group, 'eps': _EPS,
-                'tie_weights': kind.tied and kind.statistics != 5}
+    norm_cfg = {
+        'type': 'SW',
+        'statistics': list(_STATISTICS[kind.statistics]),
+        'group_size': kind.group,
+        'eps': _EPS,
+        'tie_weights': kind.tied and kind.statistics != 5,
+    }
     return Released(arch, renamed, norm_cfg)
 
 
@@ -115,8 +124,14 @@ def _convert_layer(entries: Mapping[str, Tensor]) -> dict[str, Tensor]:
     weight, cov = entries['weight'], entries['running_cov']
     if mean_logits.numel() == 5:
         cov_logits, weight, cov = _five_statistics(cov_logits, weight, cov)
-    return {'weight': weight, 'bias': entries['bias'], 'mean_logits': mean_logits, 'cov_logits': cov_logits.clone(),
-            'running_mean': entries['running_mean'].flatten(), 'running_cov': cov}
+    return {
+        'weight': weight,
+        'bias': entries['bias'],
+        'mean_logits': mean_logits,
+        'cov_logits': cov_logits.clone(),
+        'running_mean': entries['running_mean'].flatten(),
+        'running_cov': cov,
+    }
 
 
 def _five_statistics(logits: Tensor, weight: Tensor, cov: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -134,8 +149,10 @@ def _recognise(state: Mapping[str, Tensor]) -> str:
     for arch in RELEASED:
         if names == convolutions(arch).keys():
             return arch
-    raise ReleasedError(f'not a released model: the convolutions are those of none of {sorted(RELEASED)}. '
-                        f'The keys are {_few(sorted(state))}')
+    raise ReleasedError(
+        f'not a released model: the convolutions are those of none of {sorted(RELEASED)}. '
+        f'The keys are {_few(sorted(state))}'
+    )
 
 
 def _kind(state: Mapping[str, Tensor], arch: str) -> _Kind:
@@ -144,8 +161,9 @@ def _kind(state: Mapping[str, Tensor], arch: str) -> _Kind:
     for name in switch_layers(arch):
         weights, cov = state.get(f'{name}.sw_mean_weight'), state.get(f'{name}.running_cov')
         if weights is None or cov is None or cov.ndim != 3:
-            raise ReleasedError(f'not the released {arch}: no SW layer {name} in the file. '
-                                f'The keys are {_few(sorted(state))}')
+            raise ReleasedError(
+                f'not the released {arch}: no SW layer {name} in the file. The keys are {_few(sorted(state))}'
+            )
         kinds[name] = _Kind(weights.numel(), f'{name}.sw_var_weight' not in state, cov.shape[-1])
     if len(set(kinds.values())) > 1:
         raise ReleasedError(f'the SW layers of one file differ: {kinds}')
@@ -163,9 +181,13 @@ def _verify(state: Mapping[str, Tensor], arch: str, kind: _Kind) -> None:
     faults = {
         'lacks': sorted(required - state.keys()),
         'has, unexpected,': sorted(state.keys() - expected.keys()),
-        'has in another shape': [f'{key} {tuple(state[key].shape)} instead of {expected[key]}' for key in common
-                                 if tuple(state[key].shape) != expected[key]],
-        'has with values that are not finite': [key for key in common if not torch.isfinite(state[key]).all()]}
+        'has in another shape': [
+            f'{key} {tuple(state[key].shape)} instead of {expected[key]}'
+            for key in common
+            if tuple(state[key].shape) != expected[key]
+        ],
+        'has with values that are not finite': [key for key in common if not torch.isfinite(state[key]).all()],
+    }
     sentences = [f'{fault} {", ".join(keys)}' for fault, keys in faults.items() if keys]
     if sentences:
         raise ReleasedError(f'not the released {arch}: the file {"; it ".join(sentences)}')

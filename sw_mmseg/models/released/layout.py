@@ -12,8 +12,12 @@ import re
 __all__ = ['LAYOUTS', 'RELEASED', 'classifier', 'convolutions', 'norms', 'rename', 'switch_layers', 'torchvision_name']
 
 # architecture -> blocks of each stage, or layers of each dense block
-RELEASED = {'resnet50': (3, 4, 6, 3), 'resnet101': (3, 4, 23, 3),
-            'densenet121': (6, 12, 24, 16), 'densenet169': (6, 12, 32, 32)}
+RELEASED = {
+    'resnet50': (3, 4, 6, 3),
+    'resnet101': (3, 4, 23, 3),
+    'densenet121': (6, 12, 24, 16),
+    'densenet169': (6, 12, 32, 32),
+}
 LAYOUTS = ('mmpretrain', 'backbone', 'torchvision')
 Shapes = dict[str, tuple[int, ...]]
 
@@ -32,8 +36,10 @@ def switch_layers(arch: str) -> list[str]:
     stages = list(enumerate(RELEASED[arch][:3], 1))
     if arch.startswith('resnet'):
         return ['sw1', *(f'layer{s}.{b}.sw2' for s, blocks in stages for b in range(1, blocks, 2))]
-    return ['features.norm0', *(f'features.denseblock{s}.denselayer{i}.norm1' for s, layers in stages
-                                for i in range(1, layers + 1, 3))]
+    return [
+        'features.norm0',
+        *(f'features.denseblock{s}.denselayer{i}.norm1' for s, layers in stages for i in range(1, layers + 1, 3)),
+    ]
 
 
 def torchvision_name(name: str) -> str:
@@ -77,7 +83,7 @@ def _resnet(stages: tuple[int, ...]) -> tuple[Shapes, dict[str, int]]:
     """Bottlenecks: 1x1, 3x3, and 1x1 to four times the channels."""
     shapes, channels, width = {'conv1': (64, 3, 7, 7)}, {'bn1': 64}, 64
     for stage, blocks in enumerate(stages, 1):
-        d = 32 * 2 ** stage
+        d = 32 * 2**stage
         for block in range(blocks):
             name = f'layer{stage}.{block}.'
             shapes |= {name + 'conv1': (d, width, 1, 1), name + 'conv2': (d, d, 3, 3), name + 'conv3': (4 * d, d, 1, 1)}

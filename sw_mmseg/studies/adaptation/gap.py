@@ -105,8 +105,11 @@ def measure(runs: list[Run], folders: dict[str, Path], args: argparse.Namespace)
             results = list(scored(run, folders, args))
         for kind, column, value in results:
             scores[kind].setdefault(column, []).append(value)
-        print(f'{run.label}: ' + ', '.join(f'{kind} {value:.1f}' for kind, column, value in results
-                                           if column == run.task), flush=True)
+        print(
+            f'{run.label}: '
+            + ', '.join(f'{kind} {value:.1f}' for kind, column, value in results if column == run.task),
+            flush=True,
+        )
     return scores
 
 
@@ -116,8 +119,11 @@ def gap_table(scores: dict[str, dict[str, list[float]]], images: int) -> Table:
     networks = list(dict.fromkeys(name for row in scores.values() for name in row))
     rows = [(kind, *(mean_std(row[name]) for name in networks)) for kind, row in scores.items()]
     note = ' Own statistics: running statistics of these very pictures.' * any(name.endswith(OWN) for name in networks)
-    return Table(('pictures', *networks), tuple(rows), f'mIoU in percent over {images} pictures of each kind; +: this '
-                 f'of the {end}, the rest of the {start}.{note}')
+    return Table(
+        ('pictures', *networks),
+        tuple(rows),
+        f'mIoU in percent over {images} pictures of each kind; +: this of the {end}, the rest of the {start}.{note}',
+    )
 
 
 def sheet(folders: dict[str, Path], theme: Theme) -> Figure:
@@ -138,11 +144,17 @@ def write(scores: dict[str, dict[str, list[float]]], folders: dict[str, Path], a
     table = gap_table(scores, args.images)
     (args.out / f'{stem}.json').write_text(json.dumps(scores, indent=1))
     (args.out / f'{stem}.csv').write_text(to_csv(table))
-    shown = {kind: {name: values for name, values in row.items() if not name.endswith(OWN)}
-             for kind, row in scores.items()}
+    shown = {
+        kind: {name: values for name, values in row.items() if not name.endswith(OWN)} for kind, row in scores.items()
+    }
     (args.out / f'{stem}.png').write_bytes(figure_png(lambda theme: plot_grid(shown, 'mIoU (%)', theme=theme), LIGHT))
     (args.out / f'{stem}_pictures.png').write_bytes(figure_png(partial(sheet, folders), LIGHT, dpi=85))
-    page = '\n\n'.join([f'![One scene in every kind of picture]({stem}_pictures.png)', to_markdown(table).strip(),
-                        f'![mIoU of every kind, network and seed]({stem}.png)'])
+    page = '\n\n'.join(
+        [
+            f'![One scene in every kind of picture]({stem}_pictures.png)',
+            to_markdown(table).strip(),
+            f'![mIoU of every kind, network and seed]({stem}.png)',
+        ]
+    )
     (args.out / f'{stem}.md').write_text(f'# The step between the domains\n\n{page}\n')
     return page

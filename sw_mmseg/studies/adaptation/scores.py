@@ -24,8 +24,16 @@ from sw_mmseg.running import data_sets, scoring
 from sw_mmseg.running.checkpoints import read_weights
 from sw_mmseg.running.data_sets import labelled_images, unlabelled_images
 
-__all__ = ['checkpoints', 'domain_distances', 'entry', 'peak_memory', 'score', 'score_checkpoints', 'score_policies',
-           'trained_policies']
+__all__ = [
+    'checkpoints',
+    'domain_distances',
+    'entry',
+    'peak_memory',
+    'score',
+    'score_checkpoints',
+    'score_policies',
+    'trained_policies',
+]
 
 BATCHES = 50  # of four target images for statistics, of four labelled ones for switches
 DISTANCE = Sampling(images=30, permutations=0)  # pictures a domain, convolutions as in Figure 3
@@ -74,8 +82,9 @@ def trained_policies(model: torch.nn.Module) -> list[str]:
     return ['source', 'target'] if policy == 'separate' else [policy]
 
 
-def score_policies(model: torch.nn.Module, config: Config,
-                   loaders: dict[str, DataLoader]) -> tuple[dict[str, Scores], dict[str, float]]:
+def score_policies(
+    model: torch.nn.Module, config: Config, loaders: dict[str, DataLoader]
+) -> tuple[dict[str, Scores], dict[str, float]]:
     """Policy -> domain -> IoU of every class; the last are 're-estimated' on target images, and with that 'switches'
     re-estimated too, where there are any; 'disturbed': statistics as trained, switches learnt again on source images in
     other light; and 'disturbed, re-estimated': statistics re-estimated after that. And label-free scores under the last
@@ -108,8 +117,10 @@ def domain_distances(model: torch.nn.Module, config: Config, source: Path | None
     """MMD² between source and target features, unseen in training where there is a folder of such source images, of
     each of VGG16's first 13 convolutions, as the network predicts now."""
     folder = None if source is None else str(source / 'images')
-    return {layer.layer: layer.features.value
-            for layer in distances(model, config, replace(DISTANCE, folders={'source': folder}), label)}
+    return {
+        layer.layer: layer.features.value
+        for layer in distances(model, config, replace(DISTANCE, folders={'source': folder}), label)
+    }
 
 
 def peak_memory() -> float:

@@ -13,8 +13,19 @@ from sw_mmseg.analysis import ILLUMINATION, Table, mean_std, plot_curves, read_s
 from sw_mmseg.analysis.style import LIGHT
 from sw_mmseg.whitening import NORMS
 
-__all__ = ['LABELS', 'PAPER', 'Result', 'error_curves', 'error_table', 'over_seeds', 'ratio_curves', 'ratio_figures',
-           'robustness_table', 'tables', 'write']
+__all__ = [
+    'LABELS',
+    'PAPER',
+    'Result',
+    'error_curves',
+    'error_table',
+    'over_seeds',
+    'ratio_curves',
+    'ratio_figures',
+    'robustness_table',
+    'tables',
+    'write',
+]
 
 # Table 2 of the paper and its text: test error in percent
 PAPER = {
@@ -76,13 +87,15 @@ def robustness_table(groups: dict[tuple[str, str], list[Result]], changes: list[
     light, rows = [name for name in changes if name in ILLUMINATION], []
     for (network, norm), group in groups.items():
         means = [{name: statistics.mean(result.changed[name]) for name in changes} for result in group]
-        rows.append((
-            network,
-            LABELS.get(norm, norm),
-            over_seeds([result.error for result in group]),
-            over_seeds([statistics.mean(mean[name] for name in light) for mean in means]),
-            *(over_seeds([mean[name] for mean in means]) for name in changes),
-        ))
+        rows.append(
+            (
+                network,
+                LABELS.get(norm, norm),
+                over_seeds([result.error for result in group]),
+                over_seeds([statistics.mean(mean[name] for name in light) for mean in means]),
+                *(over_seeds([mean[name] for mean in means]) for name in changes),
+            )
+        )
     note = 'Test error in percent on changed images, mean of three severities.'
     return Table(('network', 'norm', 'clean', 'contrast and light', *changes), tuple(rows), note, 2)
 
@@ -100,8 +113,11 @@ def error_curves(results: list[Result], scalar: str) -> dict[str, Curve]:
         points = collected.setdefault(LABELS.get(result.norm, result.norm), {})
         for step, value in zip(*curves.get(scalar, ([], []))):
             points.setdefault(step, []).append(100 - value)
-    return {label: (sorted(points), [statistics.mean(points[step]) for step in sorted(points)])
-            for label, points in collected.items() if points}
+    return {
+        label: (sorted(points), [statistics.mean(points[step]) for step in sorted(points)])
+        for label, points in collected.items()
+        if points
+    }
 
 
 def ratio_curves(result: Result, kind: str, statistic: str) -> dict[str, Curve]:
@@ -120,12 +136,15 @@ def write(results: list[Result], data: str, out: Path, about: str) -> Path:
     figures = {}
     for network in dict.fromkeys(result.network for result in results):
         network_results = [result for result in results if result.network == network]
-        for file, scalar, ylabel, weight in (('validation', 'accuracy/top1', 'validation error (%)', 0.0),
-                                             ('training', 'accuracy_top-1', 'training error (%)', 0.5)):
+        for file, scalar, ylabel, weight in (
+            ('validation', 'accuracy/top1', 'validation error (%)', 0.0),
+            ('training', 'accuracy_top-1', 'training error (%)', 0.5),
+        ):
             curves = error_curves(network_results, scalar)
             if curves:
-                figures[f'{network}_{file}.png'] = plot_curves(curves, ylabel, f'{network} on {data}', LIGHT,
-                                                               weight=weight)
+                figures[f'{network}_{file}.png'] = plot_curves(
+                    curves, ylabel, f'{network} on {data}', LIGHT, weight=weight
+                )
         figures |= ratio_figures(network_results, network)
     for name, figure in figures.items():
         figure.savefig(out / name, dpi=150, metadata={'Software': None})
@@ -146,6 +165,6 @@ def ratio_figures(results: list[Result], network: str) -> dict[str, Figure]:
             curves = ratio_curves(first, kind, 'iw') if first else {}
             if curves:
                 figures[f'{network}_{norm}_{kind}.png'] = plot_curves(
-                    curves, f'{symbol} of iw', f'{LABELS[norm]}: importance of instance whitening, {kind}')
+                    curves, f'{symbol} of iw', f'{LABELS[norm]}: importance of instance whitening, {kind}'
+                )
     return figures
-

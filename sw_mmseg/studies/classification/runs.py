@@ -63,14 +63,18 @@ def predict(model: torch.nn.Module, images: np.ndarray) -> np.ndarray:
 
 def measure(model: torch.nn.Module, config: Config) -> dict:
     """Errors on the validation set, clean and changed, and on the test set where it is another one."""
+
     def classify(batch: np.ndarray) -> np.ndarray:
         return predict(model, batch)
 
     images, labels = read_images(config.val_dataloader.dataset)
     other = config.test_dataloader.dataset
     shifted = error_rate(classify, *read_images(other)) if other != config.val_dataloader.dataset else None
-    return {'error': error_rate(classify, images, labels), 'shifted': shifted,
-            'changed': robustness(classify, images, labels)}
+    return {
+        'error': error_rate(classify, images, labels),
+        'shifted': shifted,
+        'changed': robustness(classify, images, labels),
+    }
 
 
 def work(run: training.Run, position: str, report_only: bool) -> Result | None:
@@ -86,8 +90,15 @@ def work(run: training.Run, position: str, report_only: bool) -> Result | None:
     label = f'{position} {run.folder.name.replace("_seed", " seed ")}'
     model, seconds = training.train(run, config, mark, label)
     begin = time.monotonic()
-    result = Result(run.treatment, run.network, run.seed, **measure(model, config), seconds=seconds,
-                    command=run.command(), folder=str(run.folder))
+    result = Result(
+        run.treatment,
+        run.network,
+        run.seed,
+        **measure(model, config),
+        seconds=seconds,
+        command=run.command(),
+        folder=str(run.folder),
+    )
     records.write_result(file, mark, result)
     tested = time.monotonic() - begin
     print(f'{label}: error {result.error:.2f} %; training {seconds:.0f} s, tests {tested:.0f} s', flush=True)

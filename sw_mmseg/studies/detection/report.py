@@ -18,8 +18,14 @@ from sw_mmseg.whitening import NORMS
 __all__ = ['label', 'over', 'plot', 'ratio_table', 'result_table', 'section', 'write']
 
 DOMAINS = (GAME, CAMERA, REESTIMATED)
-MEASURES = (('bbox', 'AP'), ('bbox', 'AP50'), ('bbox', 'AP50 person'), ('bbox', 'AP50 vehicle'), ('segm', 'AP'),
-            ('segm', 'AP50'))
+MEASURES = (
+    ('bbox', 'AP'),
+    ('bbox', 'AP50'),
+    ('bbox', 'AP50 person'),
+    ('bbox', 'AP50 vehicle'),
+    ('segm', 'AP'),
+    ('segm', 'AP50'),
+)
 
 
 def label(name: str) -> str:
@@ -31,10 +37,18 @@ def label(name: str) -> str:
 def result_table(results: list[Result]) -> Table:
     """A row for each domain and measure, a column for each norm; the last row is the seconds that a training took."""
     columns = dict(groups(results))
-    rows = [(domain, f'{"box" if kind == "bbox" else "mask"} {measure}',
-             *(over(group, lambda r, d=domain, k=kind, m=measure: r.scores.get(d, {}).get(k, {}).get(m))
-               for group in columns.values()))
-            for domain in DOMAINS for kind, measure in MEASURES]
+    rows = [
+        (
+            domain,
+            f'{"box" if kind == "bbox" else "mask"} {measure}',
+            *(
+                over(group, lambda r, d=domain, k=kind, m=measure: r.scores.get(d, {}).get(k, {}).get(m))
+                for group in columns.values()
+            ),
+        )
+        for domain in DOMAINS
+        for kind, measure in MEASURES
+    ]
     rows.append(('training', 'seconds', *(over(group, lambda r: r.seconds, 0) for group in columns.values())))
     return Table(('tested on', 'measure', *map(label, columns)), tuple(rows))
 
@@ -55,18 +69,32 @@ def ratio_table(results: list[Result]) -> Table | None:
         return None
     layers = list(dict.fromkeys(key.rsplit('/', 2)[0] for key in group[0].ratios))
     words = list(dict.fromkeys(key.rsplit('/', 1)[1] for key in group[0].ratios))
-    rows = [(layer, *(sum(r.ratios[f'{layer}/{kind}/{word}'] for r in group) / len(group)
-                      for kind in ('mean', 'cov') for word in words)) for layer in layers]
-    return Table(('layer', *(f'{kind}, {word}' for kind in ('means', 'covariances') for word in words)), tuple(rows),
-                 digits=2)
+    rows = [
+        (
+            layer,
+            *(
+                sum(r.ratios[f'{layer}/{kind}/{word}'] for r in group) / len(group)
+                for kind in ('mean', 'cov')
+                for word in words
+            ),
+        )
+        for layer in layers
+    ]
+    return Table(
+        ('layer', *(f'{kind}, {word}' for kind in ('means', 'covariances') for word in words)), tuple(rows), digits=2
+    )
 
 
 def plot(results: list[Result]) -> bytes:
     """PNG: box AP50, a point a seed, on both domains."""
-    scores = {f'{label(name)}, {domain}': [r.scores[domain]['bbox']['AP50'] for r in group]
-              for domain in (GAME, CAMERA) for name, group in groups(results)}
-    return figure_png(lambda theme: plot_spread(scores, 'box AP50 (%)', 'Mask R-CNN, trained on the game', theme),
-                      LIGHT)
+    scores = {
+        f'{label(name)}, {domain}': [r.scores[domain]['bbox']['AP50'] for r in group]
+        for domain in (GAME, CAMERA)
+        for name, group in groups(results)
+    }
+    return figure_png(
+        lambda theme: plot_spread(scores, 'box AP50 (%)', 'Mask R-CNN, trained on the game', theme), LIGHT
+    )
 
 
 def section(results: list[Result]) -> str:
@@ -76,9 +104,10 @@ def section(results: list[Result]) -> str:
     spread = f'mean ± sample standard deviation of {seeds} seeds' if seeds > 1 else 'one seed'
     measured = (
         f'Percent, after {iterations} iterations on the game\'s pictures; {spread}. "{REESTIMATED}": running '
-        "statistics estimated anew on unlabelled pictures of the camera, which no training saw; GN keeps none. "
+        'statistics estimated anew on unlabelled pictures of the camera, which no training saw; GN keeps none. '
         f'{devices(results)}, torch '
-        f'{torch.__version__.split("+")[0]}, {date.today().isoformat()}.')
+        f'{torch.__version__.split("+")[0]}, {date.today().isoformat()}.'
+    )
     parts = [to_markdown(result_table(results)), measured]
     ratios = ratio_table(results)
     if ratios:

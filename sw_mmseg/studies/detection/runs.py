@@ -79,14 +79,24 @@ def measure(name: str, seed: int, root: Path, work_dir: Path, iterations: int | 
     init_default_scope('mmdet')
     model, seconds = training.train(run, config, mark, f'    {name}, seed {seed}')
     with training.quiet(folder / 'console.log'):
-        scores = {GAME: score(model, config, root, 'game_val', folder), CAMERA: score(model, config, root, 'camera_val',
-                                                                                     folder)}
+        scores = {
+            GAME: score(model, config, root, 'game_val', folder),
+            CAMERA: score(model, config, root, 'camera_val', folder),
+        }
         if running_layers(model):
             with torch.no_grad():
                 estimate_statistics(model, loader(config, 'camera_train'), model.test_step)
             scores[REESTIMATED] = score(model, config, root, 'camera_val', folder)
-    result = Result(name, seed, scores, seconds, config.train_cfg.max_iters, run.command(),
-                    scoring.switch_ratios(model), records.device_name())
+    result = Result(
+        name,
+        seed,
+        scores,
+        seconds,
+        config.train_cfg.max_iters,
+        run.command(),
+        scoring.switch_ratios(model),
+        records.device_name(),
+    )
     records.write_result(file, mark, result)
     return result, False
 
@@ -94,17 +104,24 @@ def measure(name: str, seed: int, root: Path, work_dir: Path, iterations: int | 
 def loader(config: Config, part: str) -> torch.utils.data.DataLoader:
     """Pictures of a part of the data, 'camera_val', prepared as the config prepares its validation pictures."""
     dataset = ConfigDict({**config.val_dataloader.dataset, 'ann_file': f'annotations/groups_{part}.json'})
-    return Runner.build_dataloader(ConfigDict(
-        batch_size=config.val_dataloader.batch_size, num_workers=0, dataset=dataset,
-        sampler=ConfigDict(type='DefaultSampler', shuffle=False), collate_fn=ConfigDict(type='pseudo_collate')))
+    return Runner.build_dataloader(
+        ConfigDict(
+            batch_size=config.val_dataloader.batch_size,
+            num_workers=0,
+            dataset=dataset,
+            sampler=ConfigDict(type='DefaultSampler', shuffle=False),
+            collate_fn=ConfigDict(type='pseudo_collate'),
+        )
+    )
 
 
 @torch.no_grad()
 def score(model: torch.nn.Module, config: Config, root: Path, part: str, folder: Path) -> Scores:
     """Box and mask AP on a part of the data; detections are left in `folder`."""
     annotations = root / 'annotations' / f'groups_{part}.json'
-    metric = CocoMetric(ann_file=str(annotations), metric=['bbox', 'segm'], format_only=True,
-                        outfile_prefix=str(folder / part))
+    metric = CocoMetric(
+        ann_file=str(annotations), metric=['bbox', 'segm'], format_only=True, outfile_prefix=str(folder / part)
+    )
     batches = loader(config, part)
     evaluator = Evaluator([metric])
     evaluator.dataset_meta = batches.dataset.metainfo

@@ -91,8 +91,15 @@ def configured(cell: Cell, work_dir: Path) -> tuple[Config, training.Run]:
     config.custom_hooks = [hook for hook in config.custom_hooks if hook.type != 'SamplePicturesHook']
     folder = work_dir / 'runs' / cell.name
     config.work_dir, config.randomness = str(folder), {'seed': cell.seed}
-    return config, training.Run(cell.norm, cell.method, cell.seed, f'configs/{file.name}', options, folder,
-                                None if cell.norm == 'bn' else cell.norm)
+    return config, training.Run(
+        cell.norm,
+        cell.method,
+        cell.seed,
+        f'configs/{file.name}',
+        options,
+        folder,
+        None if cell.norm == 'bn' else cell.norm,
+    )
 
 
 def chosen_options(cell: Cell, config: Config) -> dict[str, object]:

@@ -28,24 +28,36 @@ def grouped(results: Sequence[Result], data: str) -> Groups:
 
 def main_table(groups: Groups) -> Table:
     """A row a method, norm and length: test mIoU with either statistics, and what it took."""
-    rows = [(METHODS[method].row, norm.upper(), iterations, len(group),
-             *(mean_std([r.miou('test', kind) for r in group]) for kind in ('trained', 're-estimated')),
-             mean_std([r.miou('val') for r in group]),
-             statistics.mean(r.processor_seconds for r in group) / 60)
-            for (method, norm, iterations), group in groups.items()]
-    return Table(('method', 'norm', 'iterations', 'seeds', 'test', 'test, re-estimated', 'validation', 'minutes'),
-                 tuple(rows))
+    rows = [
+        (
+            METHODS[method].row,
+            norm.upper(),
+            iterations,
+            len(group),
+            *(mean_std([r.miou('test', kind) for r in group]) for kind in ('trained', 're-estimated')),
+            mean_std([r.miou('val') for r in group]),
+            statistics.mean(r.processor_seconds for r in group) / 60,
+        )
+        for (method, norm, iterations), group in groups.items()
+    ]
+    return Table(
+        ('method', 'norm', 'iterations', 'seeds', 'test', 'test, re-estimated', 'validation', 'minutes'), tuple(rows)
+    )
 
 
 def class_table(groups: Groups) -> Table:
     """IoU of every class on the test part, mean over seeds."""
-    columns = {f'{METHODS[method].title}, {norm.upper()}, {iterations}':
-               [statistics.mean(r.scores['test']['trained'][index] for r in group)
-                for index in range(len(group[0].classes))]
-               for (method, norm, iterations), group in groups.items()}
+    columns = {
+        f'{METHODS[method].title}, {norm.upper()}, {iterations}': [
+            statistics.mean(r.scores['test']['trained'][index] for r in group) for index in range(len(group[0].classes))
+        ]
+        for (method, norm, iterations), group in groups.items()
+    }
     classes = next(iter(groups.values()))[0].classes
-    return Table(('class', *columns), tuple((name, *(values[index] for values in columns.values()))
-                                            for index, name in enumerate(classes)))
+    return Table(
+        ('class', *columns),
+        tuple((name, *(values[index] for values in columns.values())) for index, name in enumerate(classes)),
+    )
 
 
 def share_closed(groups: Groups, method: str = 'cbst', norm: str = 'bn') -> float | None:
@@ -62,8 +74,17 @@ def share_closed(groups: Groups, method: str = 'cbst', norm: str = 'bn') -> floa
 def setting_table(results: Sequence[Result]) -> Table | None:
     """Every setting that was tried, with the validation mIoU by which settings were chosen."""
     tried = [r for r in results if r.setting]
-    rows = [(r.setting, METHODS[r.method].title, r.data, r.seed, r.iterations, *(
-        r.miou(part, kind) for part in ('val', 'test') for kind in ('trained', 're-estimated'))) for r in tried]
+    rows = [
+        (
+            r.setting,
+            METHODS[r.method].title,
+            r.data,
+            r.seed,
+            r.iterations,
+            *(r.miou(part, kind) for part in ('val', 'test') for kind in ('trained', 're-estimated')),
+        )
+        for r in tried
+    ]
     headings = ('setting', 'method', 'data', 'seed', 'iterations', 'validation', 're-estimated', 'test', 're-estimated')
     return Table(headings, tuple(rows)) if rows else None
 
@@ -75,8 +96,12 @@ def section(results: Sequence[Result]) -> str:
         groups = grouped(results, data)
         if not groups:
             continue
-        parts += [f'### {TITLES[data]}', f'mIoU in percent. Measured on {records.devices(sum(groups.values(), []))}; '
-                  'minutes are what the training kept one core busy.', to_markdown(main_table(groups))]
+        parts += [
+            f'### {TITLES[data]}',
+            f'mIoU in percent. Measured on {records.devices(sum(groups.values(), []))}; '
+            'minutes are what the training kept one core busy.',
+            to_markdown(main_table(groups)),
+        ]
         closed = share_closed(groups)
         if closed is not None:
             parts.append(f'Of the way from source only with jitter to target labels, CBST goes {closed:.0f} %.')

@@ -58,10 +58,22 @@ def measure(cell: Cell, work_dir: Path) -> Result:
         history = checkpoint_scores(model, config)
         scores = part_scores(model, config)
     result = Result(
-        cell.method, cell.norm, cell.seed, cell.data, cell.setting, config.train_cfg.max_iters,
-        {part: {kind: scores[kind][part] for kind in scores} for part in PARTS}, history,
-        list(data_sets.build_loader(config.test_dataloader.dataset, 1).dataset.metainfo['classes']), seconds,
-        processor['seconds'], run.command(), run.options, scoring.switch_ratios(model), records.device_name())
+        cell.method,
+        cell.norm,
+        cell.seed,
+        cell.data,
+        cell.setting,
+        config.train_cfg.max_iters,
+        {part: {kind: scores[kind][part] for kind in scores} for part in PARTS},
+        history,
+        list(data_sets.build_loader(config.test_dataloader.dataset, 1).dataset.metainfo['classes']),
+        seconds,
+        processor['seconds'],
+        run.command(),
+        run.options,
+        scoring.switch_ratios(model),
+        records.device_name(),
+    )
     records.write_result(result_file(cell, work_dir), mark, result)
     gc.collect()
     return result
@@ -107,5 +119,8 @@ def unlabelled(config: Config):
     test = config.test_dataloader.dataset
     steps = [step for step in test.pipeline if not data_sets.reads_labels(step)]
     sequences = {'sequences': test.sequences} if test.get('sequences') else {}
-    return data_sets.build_loader({'type': 'UnlabelledCamVid', 'data_root': test.data_root, 'split': 'train',
-                                   'pipeline': steps, **sequences}, BATCH, seed=0)
+    return data_sets.build_loader(
+        {'type': 'UnlabelledCamVid', 'data_root': test.data_root, 'split': 'train', 'pipeline': steps, **sequences},
+        BATCH,
+        seed=0,
+    )

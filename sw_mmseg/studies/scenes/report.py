@@ -17,11 +17,26 @@ from sw_mmseg.running.records import devices
 from sw_mmseg.studies.scenes.runs import Result
 from sw_mmseg.whitening import NORMS
 
-__all__ = ['class_table', 'grouped', 'label', 'measured', 'paper_table', 'paper_tables', 'plot', 'ratio_table',
-           'result_table', 'section', 'write']
+__all__ = [
+    'class_table',
+    'grouped',
+    'label',
+    'measured',
+    'paper_table',
+    'paper_tables',
+    'plot',
+    'ratio_table',
+    'result_table',
+    'section',
+    'write',
+]
 
-LABELS = {**{word: norm.title for word, norm in NORMS.items()}, 'sw7': 'SWa, 7 sites', 'sw7eigh': 'SWa, 7 sites, svd',
-          'bw7eigh': 'BW, 7 sites, svd'}
+LABELS = {
+    **{word: norm.title for word, norm in NORMS.items()},
+    'sw7': 'SWa, 7 sites',
+    'sw7eigh': 'SWa, 7 sites, svd',
+    'bw7eigh': 'BW, 7 sites, svd',
+}
 # Table 3: mIoU at a single scale and at several, in percent
 TABLE_3 = {
     'ade20k': dict(bn=(36.6, 37.9), sn=(37.8, 38.8), bw=(35.9, 37.8), sw=(39.8, 40.8), swb=(39.8, 40.7)),
@@ -48,9 +63,17 @@ def grouped(results: Sequence[Result]) -> dict[str, list[Result]]:
 
 def result_table(results: Sequence[Result]) -> Table:
     """Config -> mIoU, pixel accuracy and seconds over its seeds."""
-    rows = [(label(name), name, len(group), mean_std([r.mean_iou for r in group]),
-             mean_std([r.pixel_accuracy for r in group]), round(sum(r.seconds for r in group) / len(group)))
-            for name, group in grouped(results).items()]
+    rows = [
+        (
+            label(name),
+            name,
+            len(group),
+            mean_std([r.mean_iou for r in group]),
+            mean_std([r.pixel_accuracy for r in group]),
+            round(sum(r.seconds for r in group) / len(group)),
+        )
+        for name, group in grouped(results).items()
+    ]
     return Table(('norm', 'config', 'seeds', 'mIoU', 'pixel accuracy', 'seconds a run'), tuple(rows))
 
 
@@ -60,10 +83,13 @@ def class_table(results: Sequence[Result]) -> Table | None:
     groups = grouped(results)
     if len({tuple(r.class_iou) for r in results}) > 1:
         return None
-    classes = [name for name in results[0].class_iou
-               if any(r.class_iou.get(name) == r.class_iou.get(name) for r in results)]
-    rows = [(name, *(float(sum(r.class_iou[name] for r in group) / len(group)) for group in groups.values()))
-            for name in classes]
+    classes = [
+        name for name in results[0].class_iou if any(r.class_iou.get(name) == r.class_iou.get(name) for r in results)
+    ]
+    rows = [
+        (name, *(float(sum(r.class_iou[name] for r in group) / len(group)) for group in groups.values()))
+        for name in classes
+    ]
     return Table(('class', *(label(name) for name in groups)), tuple(rows))
 
 
@@ -118,15 +144,19 @@ def measured(results: Sequence[Result]) -> str:
     iterations = sorted({r.iterations for r in results})
     seeds = max(len(group) for group in grouped(results).values())
     spread = f'mean ± sample standard deviation of {seeds} seeds' if seeds > 1 else 'one seed'
-    return (f'mIoU and pixel accuracy in percent after {" or ".join(map(str, iterations))} iterations, on streets of '
-            f'cities that no training saw; {spread}. {devices(results)}, '
-            f'torch {torch.__version__.split("+")[0]}, {date.today().isoformat()}.')
+    return (
+        f'mIoU and pixel accuracy in percent after {" or ".join(map(str, iterations))} iterations, on streets of '
+        f'cities that no training saw; {spread}. {devices(results)}, '
+        f'torch {torch.__version__.split("+")[0]}, {date.today().isoformat()}.'
+    )
 
 
 def paper_tables(results: Sequence[Result]) -> str:
     """Tables 3, 4 and 5 as Markdown: a row a config, with its command, the paper's number and ours on streets."""
-    scores = {name: f'{mean_std([r.mean_iou for r in group])}' if len(group) > 1 else f'{group[0].mean_iou:.1f}'
-              for name, group in grouped(results).items()}
+    scores = {
+        name: f'{mean_std([r.mean_iou for r in group])}' if len(group) > 1 else f'{group[0].mean_iou:.1f}'
+        for name, group in grouped(results).items()
+    }
     parts = []
     for data, numbers in TABLE_3.items():
         title = {'ade20k': 'ADE20K', 'cityscapes': 'Cityscapes'}[data]
@@ -146,8 +176,14 @@ def paper_table(heading: str, rows: Sequence[tuple[str, str]], scores: dict[str,
     for name, paper in rows:
         named = find_named(name)
         words = named.words.removeprefix(named.path)
-        cells.append((f'[{name}]({named.file.name})', f'`tools/dist_train.sh {named.path} 4{words}`', paper,
-                      scores.get(name, UNMEASURED)))
+        cells.append(
+            (
+                f'[{name}]({named.file.name})',
+                f'`tools/dist_train.sh {named.path} 4{words}`',
+                paper,
+                scores.get(name, UNMEASURED),
+            )
+        )
     headings = ('row', 'command', heading, 'small, on streets, ours')
     table = Table(headings, tuple(cells))
     return to_markdown(table).strip()

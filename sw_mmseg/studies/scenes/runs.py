@@ -71,8 +71,17 @@ def measure(name: str, seed: int, root: Path, work_dir: Path, iterations: int | 
     model, seconds = training.train(run, config, mark, f'    {name}, seed {seed}')
     with training.quiet(folder / 'console.log'):
         metrics, class_iou = scoring.score(model, data_sets.build_loader(config.test_dataloader.dataset, 4))
-    result = Result(name, seed, float(np.nanmean(list(class_iou.values()))), float(metrics['aAcc']), class_iou, seconds,
-                    config.train_cfg.max_iters, ' '.join([run.command(), *words]), scoring.switch_ratios(model),
-                    records.device_name())
+    result = Result(
+        name,
+        seed,
+        float(np.nanmean(list(class_iou.values()))),
+        float(metrics['aAcc']),
+        class_iou,
+        seconds,
+        config.train_cfg.max_iters,
+        ' '.join([run.command(), *words]),
+        scoring.switch_ratios(model),
+        records.device_name(),
+    )
     records.write_result(file, mark, result)
     return result, False

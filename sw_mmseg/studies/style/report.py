@@ -21,8 +21,19 @@ from sw_mmseg.studies.scenes.report import grouped
 from sw_mmseg.studies.style.runs import CELL, Curve, Result
 from sw_mmseg.whitening import NORMS
 
-__all__ = ['label', 'last_tenth', 'loss_table', 'measured', 'over_seeds', 'plot_losses', 'plot_ratios', 'ratio_table',
-           'section', 'sheet', 'write']
+__all__ = [
+    'label',
+    'last_tenth',
+    'loss_table',
+    'measured',
+    'over_seeds',
+    'plot_losses',
+    'plot_ratios',
+    'ratio_table',
+    'section',
+    'sheet',
+    'write',
+]
 
 SMOOTHING = 0.7
 TITLE = 26  # pixels above the sheet's columns
@@ -31,7 +42,8 @@ CAPTIONS = {
     'style_style': 'Style loss over training, a line a norm',
     'style_ratios_sw': 'Importance ratios of SWa over training',
     'style_ratios_swb': 'Importance ratios of SWb over training',
-    'style_sheet': 'Contents in rows, stylised with each norm in columns'}
+    'style_sheet': 'Contents in rows, stylised with each norm in columns',
+}
 
 
 def label(name: str) -> str:
@@ -48,9 +60,16 @@ def last_tenth(curve: Curve) -> float:
 
 def loss_table(results: Sequence[Result]) -> Table:
     """Config -> losses at the end and seconds over its seeds."""
-    rows = [(label(name), name, len(group),
-             *(mean_std([last_tenth(r.losses[word]) for r in group], 2) for word in ('content', 'style')),
-             round(statistics.mean(r.seconds for r in group))) for name, group in grouped(results).items()]
+    rows = [
+        (
+            label(name),
+            name,
+            len(group),
+            *(mean_std([last_tenth(r.losses[word]) for r in group], 2) for word in ('content', 'style')),
+            round(statistics.mean(r.seconds for r in group)),
+        )
+        for name, group in grouped(results).items()
+    ]
     return Table(('norm', 'config', 'seeds', 'content loss', 'style loss', 'seconds a run'), tuple(rows), digits=2)
 
 
@@ -61,8 +80,9 @@ def ratio_table(results: Sequence[Result]) -> Table | None:
         for kind, word in (('mean', 'means'), ('cov', 'covariances')):
             keys = [key for key in group[0].ratios if key.startswith(f'{kind}/')]
             if len(keys) > 1:
-                text = ', '.join(f'{key.split("/")[1]} {statistics.mean(r.ratios[key][1][-1] for r in group):.2f}'
-                                 for key in keys)
+                text = ', '.join(
+                    f'{key.split("/")[1]} {statistics.mean(r.ratios[key][1][-1] for r in group):.2f}' for key in keys
+                )
                 rows.append((label(name), word, text))
     return Table(('norm', 'ratios of', 'mean over layers and seeds'), tuple(rows)) if rows else None
 
@@ -82,8 +102,9 @@ def plot_losses(results: Sequence[Result], word: str, theme: Theme = LIGHT) -> F
         steps, mean, spread = over_seeds([result.losses[word] for result in group])
         colour = colours[label(name)]
         axes.plot(steps, mean, label=label(name), color=colour, linewidth=1.8)
-        axes.fill_between(steps, np.maximum(mean - spread, 1e-3 * mean), mean + spread, color=colour, alpha=0.15,
-                          linewidth=0)
+        axes.fill_between(
+            steps, np.maximum(mean - spread, 1e-3 * mean), mean + spread, color=colour, alpha=0.15, linewidth=0
+        )
     axes.set_yscale('log')
     axes.yaxis.set_major_formatter('{x:g}')
     axes.yaxis.set_minor_formatter('{x:g}')
@@ -100,8 +121,10 @@ def plot_ratios(results: Sequence[Result], name: str) -> Figure | None:
     keys = [key for key in (group[0].ratios if group else {}) if key.startswith('cov/')]
     if len(keys) < 2:
         return None
-    curves = {key.split('/')[1]: (group[0].ratios[key][0],
-                                  list(np.mean([result.ratios[key][1] for result in group], 0))) for key in keys}
+    curves = {
+        key.split('/')[1]: (group[0].ratios[key][0], list(np.mean([result.ratios[key][1] for result in group], 0)))
+        for key in keys
+    }
     return plot_curves(curves, "importance ratio ω'", f'{label(name)}: covariances, mean over layers')
 
 
@@ -158,6 +181,8 @@ def measured(results: Sequence[Result]) -> str:
     seeds = max(len(group) for group in grouped(results).values())
     spread = f'mean ± sample standard deviation of {seeds} seeds' if seeds > 1 else 'one seed'
     threads = f'{torch.get_num_threads()} thread' + 's' * (torch.get_num_threads() > 1)
-    return (f'Training losses, means of the last tenth of {" or ".join(map(str, iterations))} iterations; {spread}. '
-            f'{threads} of an {platform.machine()} CPU, torch '
-            f'{torch.__version__.split("+")[0]}, {date.today().isoformat()}.')
+    return (
+        f'Training losses, means of the last tenth of {" or ".join(map(str, iterations))} iterations; {spread}. '
+        f'{threads} of an {platform.machine()} CPU, torch '
+        f'{torch.__version__.split("+")[0]}, {date.today().isoformat()}.'
+    )

@@ -49,8 +49,10 @@ def small_config(name: str, root: Path, choices: dict, iterations: int | None) -
     options.pop('train_cfg.val_interval', None)
     options |= {key: value for key, value in choices.items() if value is not None}
     contents = config.train_dataloader.dataset.dataset.data_root
-    moved = [str(root) + folder[len(schedules.DATA):] if folder.startswith(schedules.DATA) else folder
-             for folder in contents]
+    moved = [
+        str(root) + folder[len(schedules.DATA) :] if folder.startswith(schedules.DATA) else folder
+        for folder in contents
+    ]
     if moved != contents:
         options['train_dataloader.dataset.dataset.data_root'] = moved
     config.merge_from_dict(options)
@@ -59,8 +61,9 @@ def small_config(name: str, root: Path, choices: dict, iterations: int | None) -
     return config, options
 
 
-def measure(name: str, seed: int, root: Path, work_dir: Path, choices: dict,
-            iterations: int | None) -> tuple[Result, bool]:
+def measure(
+    name: str, seed: int, root: Path, work_dir: Path, choices: dict, iterations: int | None
+) -> tuple[Result, bool]:
     """The result of a config and a seed, and whether it was there before.
 
     Raises:
@@ -87,8 +90,9 @@ def measure(name: str, seed: int, root: Path, work_dir: Path, choices: dict,
         pictures.append(f'{name}_seed{seed}_{index}.png')
         write_picture(file.with_name(pictures[-1]), to_uint8(stylise(model.network, part)[0]))
     losses = {word: scalars[f'loss_{word}'] for word in ('content', 'style', 'variation')}
-    result = Result(name, seed, losses, mean_ratios(scalars), pictures, seconds, config.train_cfg.max_iters,
-                    run.command())
+    result = Result(
+        name, seed, losses, mean_ratios(scalars), pictures, seconds, config.train_cfg.max_iters, run.command()
+    )
     records.write_result(file, mark, result)
     return result, False
 
@@ -99,8 +103,10 @@ def mean_ratios(scalars: dict[str, Curve]) -> dict[str, Curve]:
     for key, curve in scalars.items():
         if key.startswith('ratios/'):
             layers.setdefault('/'.join(key.split('/')[-2:]), []).append(curve)
-    return {key: (curves[0][0], [statistics.mean(values) for values in zip(*(curve[1] for curve in curves))])
-            for key, curves in layers.items()}
+    return {
+        key: (curves[0][0], [statistics.mean(values) for values in zip(*(curve[1] for curve in curves))])
+        for key, curves in layers.items()
+    }
 
 
 def sheet_contents(root: Path) -> list[np.ndarray]:

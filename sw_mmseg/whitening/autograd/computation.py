@@ -54,12 +54,17 @@ class State(NamedTuple):
         sample_mean, sample_cov, batch_mean, batch_cov, mean, root, matrix, first, second, counted = tensors
         factors = tuple(factor for factor in (first, second) if factor is not None)
         affine = Affine(_there(mean), _there(root), factors, _there(matrix), _there(mean).new_empty(0))
-        return cls(_moments(sample_mean, sample_cov), _moments(batch_mean, batch_cov),
-                   _there(counted) if pixels is None else pixels, affine)
+        return cls(
+            _moments(sample_mean, sample_cov),
+            _moments(batch_mean, batch_cov),
+            _there(counted) if pixels is None else pixels,
+            affine,
+        )
 
 
-def forward(x: Tensor, parameters: Parameters, running: Moments | None, settings: Settings,
-            backend: Backend | None = None) -> tuple[Tensor, State]:
+def forward(
+    x: Tensor, parameters: Parameters, running: Moments | None, settings: Settings, backend: Backend | None = None
+) -> tuple[Tensor, State]:
     """y like x (N, C, *), which is `dense`, and what the backward needs. `backend` is by default the fastest.
 
     With `running`, (1, G, D) and (1, G, D, D), those are the batch moments, else they are those of x.
@@ -79,8 +84,15 @@ def forward(x: Tensor, parameters: Parameters, running: Moments | None, settings
         return backend.apply(x, shift, affine.matrix, affine.vector), State(sample, batch, pixels, affine)
 
 
-def backward(dy: Tensor, x: Tensor, parameters: Parameters, state: State, constant: bool, settings: Settings,
-             needs_x: bool = True) -> tuple[Tensor | None, Parameters]:
+def backward(
+    dy: Tensor,
+    x: Tensor,
+    parameters: Parameters,
+    state: State,
+    constant: bool,
+    settings: Settings,
+    needs_x: bool = True,
+) -> tuple[Tensor | None, Parameters]:
     """Gradients of x and of the parameters; `constant` batch moments were given, not those of x."""
     sample, batch, affine = state.sample, state.batch, state.affine
     backend = select(x, settings.group_size)
@@ -97,8 +109,9 @@ def backward(dy: Tensor, x: Tensor, parameters: Parameters, state: State, consta
             if sample is not None and (of_batch is not None or not INSTANCE.isdisjoint(settings.statistics)):
                 length = x[0, 0].numel() if len(x) else 1
                 share = length / state.pixels if of_batch is not None else 0.0
-                quadratic, vector = algebra.input_matrices(grads.mixed, of_batch, sample, batch, shift, parameters,
-                                                           settings, share, length)
+                quadratic, vector = algebra.input_matrices(
+                    grads.mixed, of_batch, sample, batch, shift, parameters, settings, share, length
+                )
             grad_x = backend.apply_gradient(dy, x, shift, affine.matrix, quadratic, vector)
     return grad_x, _in_dtypes_of(parameters, grads.parameters)
 
@@ -120,10 +133,16 @@ def _joined(local: Moments, x: Tensor, settings: Settings) -> tuple[Moments, int
 
 
 def _in_dtypes_of(parameters: Parameters, grads: Parameters) -> Parameters:
-    weight, bias = (None if gradient is None or parameter is None else gradient.to(parameter.dtype)
-                    for gradient, parameter in zip(grads[:2], parameters[:2]))
-    return Parameters(weight, bias, grads.mean_logits.to(parameters.mean_logits.dtype),
-                      grads.cov_logits.to(parameters.cov_logits.dtype))
+    weight, bias = (
+        None if gradient is None or parameter is None else gradient.to(parameter.dtype)
+        for gradient, parameter in zip(grads[:2], parameters[:2])
+    )
+    return Parameters(
+        weight,
+        bias,
+        grads.mean_logits.to(parameters.mean_logits.dtype),
+        grads.cov_logits.to(parameters.cov_logits.dtype),
+    )
 
 
 def _moments(mean: Tensor | None, cov: Tensor | None) -> Moments | None:

@@ -40,8 +40,15 @@ def whiten(x: Tensor, parameters: Parameters, running: Moments | None, settings:
     return Whitened(*SwitchWhitenFunction.apply(x, *parameters, running, settings))
 
 
-def switch_whiten(x: Tensor, weight: Tensor | None, bias: Tensor | None, mean_logits: Tensor, cov_logits: Tensor,
-                  running: Moments | None, settings: Settings) -> Tensor:
+def switch_whiten(
+    x: Tensor,
+    weight: Tensor | None,
+    bias: Tensor | None,
+    mean_logits: Tensor,
+    cov_logits: Tensor,
+    running: Moments | None,
+    settings: Settings,
+) -> Tensor:
     """SW of x (N, C, *) as a function, in plain differentiable operations of torch; `running` as in `whiten`."""
     return _in_operations_of_torch(x, Parameters(weight, bias, mean_logits, cov_logits), running, settings).output
 
@@ -50,8 +57,16 @@ class SwitchWhitenFunction(torch.autograd.Function):
     """`forward` and `backward` of `computation`; returns the fields of `Whitened`."""
 
     @staticmethod
-    def forward(ctx: Any, x: Tensor, weight: Tensor | None, bias: Tensor | None, mean_logits: Tensor,
-                cov_logits: Tensor, running: Moments | None, settings: Settings) -> tuple[Any, ...]:
+    def forward(
+        ctx: Any,
+        x: Tensor,
+        weight: Tensor | None,
+        bias: Tensor | None,
+        mean_logits: Tensor,
+        cov_logits: Tensor,
+        running: Moments | None,
+        settings: Settings,
+    ) -> tuple[Any, ...]:
         """Whiten and mix (Equations 3 to 6); saves what the backward needs."""
         x = dense(x)
         parameters = Parameters(weight, bias, mean_logits, cov_logits)
@@ -72,14 +87,14 @@ class SwitchWhitenFunction(torch.autograd.Function):
         x, weight, bias, mean_logits, cov_logits, *tensors = ctx.saved_tensors
         parameters = Parameters(weight, bias, mean_logits, cov_logits)
         run = operators.backward if torch.compiler.is_compiling() else backward
-        grad_x, grads = run(grad, x, parameters, State.of(tensors, ctx.pixels), ctx.constant, ctx.settings,
-                            ctx.needs_input_grad[0])
+        grad_x, grads = run(
+            grad, x, parameters, State.of(tensors, ctx.pixels), ctx.constant, ctx.settings, ctx.needs_input_grad[0]
+        )
         needed = (gradient if needs else None for gradient, needs in zip((grad_x, *grads), ctx.needs_input_grad))
         return *needed, None, None
 
 
-def _in_operations_of_torch(x: Tensor, parameters: Parameters, running: Moments | None,
-                            settings: Settings) -> Whitened:
+def _in_operations_of_torch(x: Tensor, parameters: Parameters, running: Moments | None, settings: Settings) -> Whitened:
     output, state = forward(dense(x), parameters, running, settings, torch_backend)
     return _whitened(output, state, running)
 

@@ -26,8 +26,15 @@ def forward(x: Tensor, parameters: Parameters, running: Moments | None, settings
     return output, State.of(tensors, None if pools(settings, running) else 0)
 
 
-def backward(dy: Tensor, x: Tensor, parameters: Parameters, state: State, constant: bool, settings: Settings,
-             needs_x: bool = True) -> tuple[Tensor | None, Parameters]:
+def backward(
+    dy: Tensor,
+    x: Tensor,
+    parameters: Parameters,
+    state: State,
+    constant: bool,
+    settings: Settings,
+    needs_x: bool = True,
+) -> tuple[Tensor | None, Parameters]:
     """As `computation.backward`."""
     grads = _backward_operator(dy, x, list(parameters), state.tensors(), constant, needs_x, *_encoded(settings))
     present = [needs_x, *(parameter is not None for parameter in parameters)]
@@ -36,8 +43,17 @@ def backward(dy: Tensor, x: Tensor, parameters: Parameters, state: State, consta
 
 
 @torch.library.custom_op('sw_mmseg::switch_whiten', mutates_args=())
-def _forward_operator(x: Tensor, parameters: list[Tensor | None], running: list[Tensor], statistics: str,
-                      group_size: int, eps: float, inverse_sqrt: str, iterations: int, group: str) -> list[Tensor]:
+def _forward_operator(
+    x: Tensor,
+    parameters: list[Tensor | None],
+    running: list[Tensor],
+    statistics: str,
+    group_size: int,
+    eps: float,
+    inverse_sqrt: str,
+    iterations: int,
+    group: str,
+) -> list[Tensor]:
     """y, and the tensors of the `State` that are there."""
     settings = _decoded(statistics, group_size, eps, inverse_sqrt, iterations, group)
     learned, given = Parameters(*parameters), Moments(*running) if running else None  # type: ignore[arg-type]
@@ -46,8 +62,10 @@ def _forward_operator(x: Tensor, parameters: list[Tensor | None], running: list[
         pixels = torch.as_tensor(state.pixels, dtype=compute_dtype(x), device=x.device).clone()
         state = state._replace(pixels=pixels)
     presence = _presence(settings, given, learned)
-    return [output, *(tensor.contiguous() for tensor, present in zip(state.tensors(), presence)
-                      if present and tensor is not None)]
+    return [
+        output,
+        *(tensor.contiguous() for tensor, present in zip(state.tensors(), presence) if present and tensor is not None),
+    ]
 
 
 @_forward_operator.register_fake
@@ -57,24 +75,54 @@ def _(x, parameters, running, statistics, group_size, eps, inverse_sqrt, iterati
     n, d, g = x.shape[0], group_size, x.shape[1] // group_size
     m = 1 if INSTANCE.isdisjoint(settings.statistics) else n
     factor = (m, g, d, d) if inverse_sqrt == 'newton' else (m, g, d)
-    shapes = [(n, g, d), (n, g, d, d), (1, g, d), (1, g, d, d), (m, g, d), (m, g, d, d), (m, g, d, d), factor,
-              (m, g, d, d), ()]
+    shapes = [
+        (n, g, d),
+        (n, g, d, d),
+        (1, g, d),
+        (1, g, d, d),
+        (m, g, d),
+        (m, g, d, d),
+        (m, g, d, d),
+        factor,
+        (m, g, d, d),
+        (),
+    ]
     output = torch.empty_like(x, memory_format=memory_format(x))
-    return [output, *(x.new_empty(shape, dtype=compute_dtype(x))
-                      for shape, present in zip(shapes, _presence(settings, given, learned)) if present)]
+    return [
+        output,
+        *(
+            x.new_empty(shape, dtype=compute_dtype(x))
+            for shape, present in zip(shapes, _presence(settings, given, learned))
+            if present
+        ),
+    ]
 
 
 @torch.library.custom_op('sw_mmseg::switch_whiten_backward', mutates_args=())
-def _backward_operator(dy: Tensor, x: Tensor, parameters: list[Tensor | None], state: list[Tensor | None],
-                       constant: bool, needs_x: bool, statistics: str, group_size: int, eps: float, inverse_sqrt: str,
-                       iterations: int, group: str) -> list[Tensor]:
+def _backward_operator(
+    dy: Tensor,
+    x: Tensor,
+    parameters: list[Tensor | None],
+    state: list[Tensor | None],
+    constant: bool,
+    needs_x: bool,
+    statistics: str,
+    group_size: int,
+    eps: float,
+    inverse_sqrt: str,
+    iterations: int,
+    group: str,
+) -> list[Tensor]:
     """Gradients of x, if that is asked for, and of the parameters that are there."""
     settings = _decoded(statistics, group_size, eps, inverse_sqrt, iterations, group)
     pixels = None if state[-1] is not None else 0
     learned = Parameters(*parameters)  # type: ignore[arg-type]
     grad_x, grads = computation.backward(dy, dense(x), learned, State.of(state, pixels), constant, settings, needs_x)
-    return [gradient.contiguous(memory_format=memory_format(gradient))
-            for gradient in (grad_x, *grads) if gradient is not None]
+    return [
+        gradient.contiguous(memory_format=memory_format(gradient))
+        for gradient in (grad_x, *grads)
+        if gradient is not None
+    ]
 
 
 @_backward_operator.register_fake
@@ -98,8 +146,14 @@ def _spread(present: list[Tensor], presence: list[bool]) -> list[Tensor | None]:
 
 def _encoded(settings: Settings) -> tuple[str, int, float, str, int, str]:
     group = '' if settings.group is None else settings.group.group_name
-    return ('+'.join(settings.statistics), settings.group_size, settings.eps, settings.inverse_sqrt,
-            settings.iterations, group)
+    return (
+        '+'.join(settings.statistics),
+        settings.group_size,
+        settings.eps,
+        settings.inverse_sqrt,
+        settings.iterations,
+        group,
+    )
 
 
 def _decoded(statistics: str, group_size: int, eps: float, inverse_sqrt: str, iterations: int, group: str) -> Settings:

@@ -34,7 +34,7 @@ def all_reduce_moments(local: Moments, count: int, group: dist.ProcessGroup) -> 
     dist.all_reduce(packed, group=group)
     total = packed[0]
     average = packed[1:] / total.clamp_min(1)
-    mean, second = average[:mean.numel()].view_as(mean), average[mean.numel():].view_as(cov)
+    mean, second = average[: mean.numel()].view_as(mean), average[mean.numel() :].view_as(cov)
     cov = second - mean.unsqueeze(-1) * mean.unsqueeze(-2)
     return Moments(mean.to(local.mean.dtype), cov.to(local.cov.dtype)), total.clone()
 
@@ -43,5 +43,5 @@ def all_reduce_gradients(grad: Moments, group: dist.ProcessGroup) -> Moments:
     """The sum over processes of the gradients of the shared batch moments."""
     packed = torch.cat([grad.mean.flatten(), grad.cov.flatten()])
     dist.all_reduce(packed, group=group)
-    mean = packed[:grad.mean.numel()].view_as(grad.mean)
-    return Moments(mean, packed[grad.mean.numel():].view_as(grad.cov))
+    mean = packed[: grad.mean.numel()].view_as(grad.mean)
+    return Moments(mean, packed[grad.mean.numel() :].view_as(grad.cov))

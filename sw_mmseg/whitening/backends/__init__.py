@@ -20,8 +20,17 @@ from torch import Tensor
 from . import torch_backend
 from .base import Algebra, Backend, Counters
 
-__all__ = ['CHOICES', 'VARIABLE', 'Algebra', 'Backend', 'Counters', 'choose_backend', 'select', 'torch_backend',
-           'using_backend']
+__all__ = [
+    'CHOICES',
+    'VARIABLE',
+    'Algebra',
+    'Backend',
+    'Counters',
+    'choose_backend',
+    'select',
+    'torch_backend',
+    'using_backend',
+]
 
 VARIABLE = 'SW_MMSEG_KERNELS'
 CHOICES = ('auto', 'torch')
@@ -73,6 +82,7 @@ def _fastest(device_type: str) -> Backend:
     """For a kind of device, imported when it is first met."""
     if device_type == 'cpu':
         from .cpu import backend as cpu_backend
+
         return cpu_backend
     if device_type == 'cuda':
         try:

@@ -35,18 +35,41 @@ class Algebra(Protocol):
     def pool(self, sample: Moments) -> Moments:
         """Moments of samples -> moments of the batch."""
 
-    def mix_to_affine(self, sample: Moments | None, batch: Moments | None, shift: Tensor | None,
-                      parameters: Parameters, settings: Settings) -> Affine:
+    def mix_to_affine(
+        self,
+        sample: Moments | None,
+        batch: Moments | None,
+        shift: Tensor | None,
+        parameters: Parameters,
+        settings: Settings,
+    ) -> Affine:
         """Moments, ratios, γ and β -> the A and b that `Backend.apply` takes."""
 
-    def mix_to_affine_backward(self, total: Tensor, product: Tensor, sample: Moments | None, batch: Moments | None,
-                               shift: Tensor | None, parameters: Parameters, affine: Affine,
-                               settings: Settings) -> Gradients:
+    def mix_to_affine_backward(
+        self,
+        total: Tensor,
+        product: Tensor,
+        sample: Moments | None,
+        batch: Moments | None,
+        shift: Tensor | None,
+        parameters: Parameters,
+        affine: Affine,
+        settings: Settings,
+    ) -> Gradients:
         """The results of `Backend.gradient_sums` -> gradients of the parameters and of all moments."""
 
-    def input_matrices(self, mixed: Moments, of_batch: Moments | None, sample: Moments, batch: Moments | None,
-                       shift: Tensor | None, parameters: Parameters, settings: Settings, share: float | Tensor,
-                       length: int) -> tuple[Tensor, Tensor]:
+    def input_matrices(
+        self,
+        mixed: Moments,
+        of_batch: Moments | None,
+        sample: Moments,
+        batch: Moments | None,
+        shift: Tensor | None,
+        parameters: Parameters,
+        settings: Settings,
+        share: float | Tensor,
+        length: int,
+    ) -> tuple[Tensor, Tensor]:
         """Gradients of moments -> the B and c that `Backend.apply_gradient` takes."""
 
 
@@ -68,15 +91,29 @@ class Backend(Protocol):
     def gradient_sums(self, dy: Tensor, x: Tensor, shift: Tensor | None, group_size: int) -> tuple[Tensor, Tensor]:
         """Σ dy (N, G, D) and Σ dy (x − shift)ᵀ (N, G, D, D)."""
 
-    def apply_gradient(self, dy: Tensor, x: Tensor, shift: Tensor | None, matrix: Tensor, quadratic: Tensor | None,
-                       vector: Tensor | None) -> Tensor:
+    def apply_gradient(
+        self,
+        dy: Tensor,
+        x: Tensor,
+        shift: Tensor | None,
+        matrix: Tensor,
+        quadratic: Tensor | None,
+        vector: Tensor | None,
+    ) -> Tensor:
         """dx = Aᵀ dy + B (x − shift) + c, with B and c None where there is neither: a fresh tensor like x."""
 
     def algebra(self, settings: Settings) -> Algebra:
         """What computes between the passes of a layer with these settings."""
 
-    def track(self, running: Moments, counters: Counters, new: Moments, factor: float | Tensor, scale: float | Tensor,
-              seen: int | Tensor) -> None:
+    def track(
+        self,
+        running: Moments,
+        counters: Counters,
+        new: Moments,
+        factor: float | Tensor,
+        scale: float | Tensor,
+        seen: int | Tensor,
+    ) -> None:
         """In place: running ← running + factor (new − running), with `scale` times the new covariance, and
         tracked ← tracked + seen; or, where the new covariance is not finite, skipped ← skipped + seen alone.
 

@@ -64,8 +64,9 @@ def gradient_sums(dy: Tensor, x: Tensor, shift: Tensor | None, group_size: int) 
     return slices.sum(-1), _outer(slices, _shifted(x, shift, group_size))
 
 
-def apply_gradient(dy: Tensor, x: Tensor, shift: Tensor | None, matrix: Tensor, quadratic: Tensor | None,
-                   vector: Tensor | None) -> Tensor:
+def apply_gradient(
+    dy: Tensor, x: Tensor, shift: Tensor | None, matrix: Tensor, quadratic: Tensor | None, vector: Tensor | None
+) -> Tensor:
     d = matrix.shape[-1]
     slices = as_slices(dy, d).to(compute_dtype(x))  # N G D L
     if quadratic is None or vector is None:
@@ -79,8 +80,14 @@ def apply_gradient(dy: Tensor, x: Tensor, shift: Tensor | None, matrix: Tensor, 
     return like(dx, x)
 
 
-def track(running: Moments, counters: Counters, new: Moments, factor: float | Tensor, scale: float | Tensor,
-          seen: int | Tensor) -> None:
+def track(
+    running: Moments,
+    counters: Counters,
+    new: Moments,
+    factor: float | Tensor,
+    scale: float | Tensor,
+    seen: int | Tensor,
+) -> None:
     mean, cov = new.mean.to(running.mean.dtype), (new.cov * scale).to(running.cov.dtype)
     finite = cov.amax() < torch.inf  # false for NaN too; −∞ does not come without ∞ on the diagonal
     for old, moment in ((running.mean, mean), (running.cov, cov)):

@@ -20,8 +20,16 @@ from .moments import Moments, either, moments_backward, pool_moments
 from .settings import Settings
 from .statistics import BATCH, INSTANCE
 
-__all__ = ['Affine', 'Gradients', 'Parameters', 'input_matrices', 'mix_to_affine', 'mix_to_affine_backward', 'pool',
-           'sources']
+__all__ = [
+    'Affine',
+    'Gradients',
+    'Parameters',
+    'input_matrices',
+    'mix_to_affine',
+    'mix_to_affine_backward',
+    'pool',
+    'sources',
+]
 
 
 class Parameters(NamedTuple):
@@ -56,8 +64,9 @@ def pool(sample: Moments) -> Moments:
     return pool_moments(sample)
 
 
-def mix_to_affine(sample: Moments | None, batch: Moments | None, shift: Tensor | None, parameters: Parameters,
-                  settings: Settings) -> Affine:
+def mix_to_affine(
+    sample: Moments | None, batch: Moments | None, shift: Tensor | None, parameters: Parameters, settings: Settings
+) -> Affine:
     """Equations 5 and 6, with γ and β; `shift` (N, G, D) is what will be subtracted from x beforehand, or None."""
     named = sources(settings.statistics, sample, batch)
     dtype = either(sample, batch).mean.dtype
@@ -70,9 +79,16 @@ def mix_to_affine(sample: Moments | None, batch: Moments | None, shift: Tensor |
     return Affine(mean, root, factors, matrix, vector)
 
 
-def mix_to_affine_backward(total: Tensor, product: Tensor, sample: Moments | None, batch: Moments | None,
-                           shift: Tensor | None, parameters: Parameters, affine: Affine,
-                           settings: Settings) -> Gradients:
+def mix_to_affine_backward(
+    total: Tensor,
+    product: Tensor,
+    sample: Moments | None,
+    batch: Moments | None,
+    shift: Tensor | None,
+    parameters: Parameters,
+    affine: Affine,
+    settings: Settings,
+) -> Gradients:
     """From total = Σ dy (N, G, D) and product = Σ dy (x − shift)ᵀ (N, G, D, D); the rest as in the forward."""
     offset = affine.mean if shift is None else affine.mean - shift
     product = product - total.unsqueeze(-1) * offset.unsqueeze(-2)  # Σ dy (x − μ̂)ᵀ, N G D D
@@ -87,15 +103,24 @@ def mix_to_affine_backward(total: Tensor, product: Tensor, sample: Moments | Non
     grad_cov = inverse_sqrt_backward(grad_root, affine.root, affine.factors, settings)
     mixed = Moments(-_times(affine.matrix.transpose(-2, -1), total), grad_cov)
     ratios = _ratios(parameters, product.dtype)
-    of_ratios, of_batch = mixture_backward(settings.statistics, mixed, *ratios,
-                                           *sources(settings.statistics, sample, batch))
+    of_ratios, of_batch = mixture_backward(
+        settings.statistics, mixed, *ratios, *sources(settings.statistics, sample, batch)
+    )
     to_mean_logits, to_cov_logits = (_softmax_backward(ratio, grad) for ratio, grad in zip(ratios, of_ratios))
     return Gradients(Parameters(grad_weight, grad_bias, to_mean_logits, to_cov_logits), mixed, of_batch)
 
 
-def input_matrices(mixed: Moments, of_batch: Moments | None, sample: Moments, batch: Moments | None,
-                   shift: Tensor | None, parameters: Parameters, settings: Settings, share: float | Tensor,
-                   length: int) -> tuple[Tensor, Tensor]:
+def input_matrices(
+    mixed: Moments,
+    of_batch: Moments | None,
+    sample: Moments,
+    batch: Moments | None,
+    shift: Tensor | None,
+    parameters: Parameters,
+    settings: Settings,
+    share: float | Tensor,
+    length: int,
+) -> tuple[Tensor, Tensor]:
     """B (N, G, D, D) and c (N, G, D) from the gradients of μ̂ and Σ̂ and of the batch moments.
 
     `of_batch` is None where the batch moments are constants; `share` is the weight of a sample in them, and `length`
@@ -112,15 +137,17 @@ def input_matrices(mixed: Moments, of_batch: Moments | None, sample: Moments, ba
         deviation = sample.mean - batch.mean
         to_mean = share * (of_batch.mean + _times(of_batch.cov + of_batch.cov.transpose(-2, -1), deviation))
         to_cov = share * of_batch.cov
-        gradient = Moments(to_mean, to_cov) if gradient is None else Moments(gradient.mean + to_mean,
-                                                                             gradient.cov + to_cov)
+        gradient = (
+            Moments(to_mean, to_cov) if gradient is None else Moments(gradient.mean + to_mean, gradient.cov + to_cov)
+        )
     if gradient is None:
         raise ValueError(f'nothing of Ω = {settings.statistics} depends on x here: B and c are zero')
     return moments_backward(gradient.mean, gradient.cov, sample.mean if shift is None else None, length)
 
 
-def sources(words: tuple[str, ...], sample: Moments | None,
-            batch: Moments | None) -> tuple[Moments | None, Moments | None]:
+def sources(
+    words: tuple[str, ...], sample: Moments | None, batch: Moments | None
+) -> tuple[Moments | None, Moments | None]:
     """The moments that Ω names: those that only served to pool the batch are not among them."""
     return None if INSTANCE.isdisjoint(words) else sample, None if BATCH.isdisjoint(words) else batch
 

@@ -35,7 +35,7 @@ def inverse_sqrt(cov: Tensor, settings: Settings) -> tuple[Tensor, tuple[Tensor,
 def inverse_sqrt_backward(grad: Tensor, root: Tensor, factors: tuple[Tensor, ...], settings: Settings) -> Tensor:
     """dL/dΣ (symmetric) from dL/dΣ^(−1/2), both (..., D, D)."""
     if grad.shape[-1] == 1:
-        return -0.5 * grad * root ** 3
+        return -0.5 * grad * root**3
     grad = (grad + grad.transpose(-2, -1)) / 2
     if settings.inverse_sqrt == 'newton':
         return newton_backward(grad, factors[0], settings.iterations)
@@ -62,8 +62,10 @@ def newton_backward(grad: Tensor, cov: Tensor, iterations: int) -> Tensor:
     to_z, to_y = grad * inverse_root, torch.zeros_like(grad)
     for z, y, m in reversed(steps):
         to_m = torch.baddbmm(torch.bmm(y, to_y), to_z, z)
-        to_z, to_y = (torch.baddbmm(torch.bmm(m, to_z), to_m, y, alpha=-0.5),
-                      torch.baddbmm(torch.bmm(to_y, m), z, to_m, alpha=-0.5))
+        to_z, to_y = (
+            torch.baddbmm(torch.bmm(m, to_z), to_m, y, alpha=-0.5),
+            torch.baddbmm(torch.bmm(to_y, m), z, to_m, alpha=-0.5),
+        )
     # through Y₁ = Σ_N Z₁ and Z₁ = 1.5 I − ½ Σ_N
     first = steps[0][0] if steps else last
     grad_normed = torch.baddbmm(torch.bmm(to_y, first), normed, to_y, alpha=-0.5) - 0.5 * to_z

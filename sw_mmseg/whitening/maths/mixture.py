@@ -21,8 +21,14 @@ __all__ = ['mix', 'mixture_backward', 'sample_backward']
 _WORDS = {'batch': ('bw', 'bn'), 'sample': ('iw', 'in')}
 
 
-def mix(words: Sequence[str], mean_ratios: Tensor, cov_ratios: Tensor, sample: Moments | None, batch: Moments | None,
-        eps: float) -> Moments:
+def mix(
+    words: Sequence[str],
+    mean_ratios: Tensor,
+    cov_ratios: Tensor,
+    sample: Moments | None,
+    batch: Moments | None,
+    eps: float,
+) -> Moments:
     """μ̂ (N or 1, G, D) and Σ̂ (N or 1, G, D, D), eps on the diagonal once since the ratios sum to one."""
     shape = either(sample, batch).cov.shape  # N or 1, G, D, D
     identity = torch.eye(shape[-1], dtype=mean_ratios.dtype, device=mean_ratios.device)
@@ -41,8 +47,14 @@ def mix(words: Sequence[str], mean_ratios: Tensor, cov_ratios: Tensor, sample: M
     return Moments(mean.expand(-1, *shape[1:3]), cov.expand(-1, *shape[1:]))
 
 
-def mixture_backward(words: Sequence[str], grad: Moments, mean_ratios: Tensor, cov_ratios: Tensor,
-                     sample: Moments | None, batch: Moments | None) -> tuple[tuple[Tensor, Tensor], Moments | None]:
+def mixture_backward(
+    words: Sequence[str],
+    grad: Moments,
+    mean_ratios: Tensor,
+    cov_ratios: Tensor,
+    sample: Moments | None,
+    batch: Moments | None,
+) -> tuple[tuple[Tensor, Tensor], Moments | None]:
     """From dL/dμ̂ (N or 1, G, D) and dL/dΣ̂ (N or 1, G, D, D) the gradients of both ratios, (|Ω|,) each, and of the
     batch moments, (1, G, D) and (1, G, D, D).
 
@@ -74,8 +86,9 @@ def mixture_backward(words: Sequence[str], grad: Moments, mean_ratios: Tensor, c
     return (to_ratios[0], to_ratios[1]), to_batch
 
 
-def sample_backward(words: Sequence[str], grad: Moments, mean_ratios: Tensor, cov_ratios: Tensor,
-                    sample: Moments) -> Moments:
+def sample_backward(
+    words: Sequence[str], grad: Moments, mean_ratios: Tensor, cov_ratios: Tensor, sample: Moments
+) -> Moments:
     """The gradients of the sample moments through 'iw', 'in' and 'ln', at least one of which Ω names."""
     of_mean, of_cov = _by_word(words, mean_ratios), _by_word(words, cov_ratios)
     if 'ln' not in of_mean:
@@ -97,8 +110,11 @@ def _by_word(words: Sequence[str], ratios: Tensor) -> dict[str, Tensor]:
 
 def _present(words: Sequence[str], sample: Moments | None, batch: Moments | None) -> list[tuple[str, Moments]]:
     """The sources whose moments are there and which Ω names, the batch first."""
-    return [(source, moments) for source, moments in (('batch', batch), ('sample', sample))
-            if moments is not None and _names(words, source)]
+    return [
+        (source, moments)
+        for source, moments in (('batch', batch), ('sample', sample))
+        if moments is not None and _names(words, source)
+    ]
 
 
 def _through(grad: Moments, of_mean: dict[str, Tensor], of_cov: dict[str, Tensor], source: str) -> Moments:

@@ -10,8 +10,17 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-__all__ = ['Moments', 'as_slices', 'compute_dtype', 'dense', 'either', 'like', 'memory_format', 'moments_backward',
-           'pool_moments']
+__all__ = [
+    'Moments',
+    'as_slices',
+    'compute_dtype',
+    'dense',
+    'either',
+    'like',
+    'memory_format',
+    'moments_backward',
+    'pool_moments',
+]
 
 
 class Moments(NamedTuple):

@@ -23,8 +23,10 @@ def validate_statistics(statistics: Iterable[str]) -> tuple[str, ...]:
     if isinstance(statistics, str):
         raise ValueError(f"statistics must be a sequence of words, such as ('{statistics}',), not a string")
     if isinstance(statistics, bool):  # where torch's norms have track_running_stats
-        raise ValueError(f"statistics must be a sequence of words, such as ('bw', 'iw'), got {statistics}: give "
-                         'track_running_stats by its name')
+        raise ValueError(
+            f"statistics must be a sequence of words, such as ('bw', 'iw'), got {statistics}: give "
+            'track_running_stats by its name'
+        )
     words = tuple(statistics)
     unknown = [word for word in words if word not in STATISTICS]
     if unknown or not words:

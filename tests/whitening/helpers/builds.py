@@ -11,8 +11,12 @@ import pytest
 from sw_mmseg.whitening.backends.cpu import build, library
 
 # name -> command, or None for the user's own, and for what processor
-BUILDS = {'native': (None, 'native'), 'no AVX2': (None, 'x86-64-v2'), 'no AVX512': (None, 'x86-64-v3'),
-          'clang': ('clang', 'native')}
+BUILDS = {
+    'native': (None, 'native'),
+    'no AVX2': (None, 'x86-64-v2'),
+    'no AVX512': (None, 'x86-64-v3'),
+    'clang': ('clang', 'native'),
+}
 
 
 @functools.cache

@@ -24,7 +24,7 @@ def moments(columns):
 
 def root_by_eigenvalues(cov):
     values, vectors = np.linalg.eigh(cov)
-    return vectors @ np.diag(values ** -0.5) @ vectors.T
+    return vectors @ np.diag(values**-0.5) @ vectors.T
 
 
 def root_by_newton(cov, iterations):
@@ -35,8 +35,9 @@ def root_by_newton(cov, iterations):
     return p / np.sqrt(trace)
 
 
-def switch_whiten(x, statistics, group_size, eps, mean_logits, cov_logits, method, iterations, weight, bias,
-                  running=None):
+def switch_whiten(
+    x, statistics, group_size, eps, mean_logits, cov_logits, method, iterations, weight, bias, running=None
+):
     """SW of x (N, C, H, W); `running`, mean (C,) and covariances (G, D, D), replaces the batch moments: evaluation."""
     n, c = x.shape[:2]
     flat = x.reshape(n, c, -1)
@@ -51,10 +52,20 @@ def switch_whiten(x, statistics, group_size, eps, mean_logits, cov_logits, metho
                 batch_mean, batch_cov = running[0][rows], running[1][g]
             instance_mean, instance_cov = moments(flat[i, rows])
             ones = np.ones(group_size)
-            mus = {'bw': batch_mean, 'bn': batch_mean, 'iw': instance_mean, 'in': instance_mean,
-                   'ln': flat[i].mean() * ones}
-            sigmas = {'bw': batch_cov, 'iw': instance_cov, 'bn': np.diag(np.diag(batch_cov)),
-                      'in': np.diag(np.diag(instance_cov)), 'ln': flat[i].var() * np.eye(group_size)}
+            mus = {
+                'bw': batch_mean,
+                'bn': batch_mean,
+                'iw': instance_mean,
+                'in': instance_mean,
+                'ln': flat[i].mean() * ones,
+            }
+            sigmas = {
+                'bw': batch_cov,
+                'iw': instance_cov,
+                'bn': np.diag(np.diag(batch_cov)),
+                'in': np.diag(np.diag(instance_cov)),
+                'ln': flat[i].var() * np.eye(group_size),
+            }
             mu = sum(ratio * mus[word] for ratio, word in zip(mean_ratio, statistics))
             sigma = sum(ratio * (sigmas[word] + eps * np.eye(group_size)) for ratio, word in zip(cov_ratio, statistics))
             if not {'bw', 'iw'} & set(statistics):

@@ -85,8 +85,11 @@ def _outcomes(session, path):
 
 
 def _run(session, path):
-    cases = [f'{path}::{_name(item.nodeid)}' for item in session.items
-             if item.path == path and 'device' in item.fixturenames and item.callspec.params['device'] == 'interpreter']
+    cases = [
+        f'{path}::{_name(item.nodeid)}'
+        for item in session.items
+        if item.path == path and 'device' in item.fixturenames and item.callspec.params['device'] == 'interpreter'
+    ]
     environment = {name: value for name, value in os.environ.items() if not name.startswith('PYTEST_')}
     with tempfile.TemporaryDirectory() as folder:
         results = Path(folder, 'results')

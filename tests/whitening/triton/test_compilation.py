@@ -58,19 +58,31 @@ def take_a_step(d, groups, length, dtype, last, words, monkeypatch):
 SWA, SWB = ('bw', 'iw'), ('bw', 'iw', 'bn', 'in', 'ln')
 
 
-@pytest.mark.parametrize('capability, d, groups, length, dtype, last, words', [
-    (80, 16, 4, 4096, torch.float32, False, SWA), (90, 16, 4, 4096, torch.bfloat16, True, SWB),
-    (86, 20, 3, 5000, torch.float32, True, ('bw',)), (90, 1, 6, 49, torch.float16, False, ('bn',)),
-    (120, 3, 1, 1, torch.bfloat16, False, ('iw', 'ln')),
-])
+@pytest.mark.parametrize(
+    'capability, d, groups, length, dtype, last, words',
+    [
+        (80, 16, 4, 4096, torch.float32, False, SWA),
+        (90, 16, 4, 4096, torch.bfloat16, True, SWB),
+        (86, 20, 3, 5000, torch.float32, True, ('bw',)),
+        (90, 1, 6, 49, torch.float16, False, ('bn',)),
+        (120, 3, 1, 1, torch.bfloat16, False, ('iw', 'ln')),
+    ],
+)
 def test_compiles(compiled, monkeypatch, capability, d, groups, length, dtype, last, words):
     from triton.backends.compiler import GPUTarget
     from triton.runtime import driver
 
     driver.active.target = GPUTarget('cuda', capability, 32)
     take_a_step(d, groups, length, dtype, last, words, monkeypatch)
-    expected = {'moments_kernel', 'gradient_kernel', 'transform_kernel', 'affine_kernel', 'affine_backward_kernel',
-                'finish_kernel', 'input_kernel'}
+    expected = {
+        'moments_kernel',
+        'gradient_kernel',
+        'transform_kernel',
+        'affine_kernel',
+        'affine_backward_kernel',
+        'finish_kernel',
+        'input_kernel',
+    }
     if {'iw', 'in', 'ln'}.isdisjoint(words):  # one A for all samples, whose b differ
         expected.add('vector_kernel')
     assert expected <= set(compiled)
@@ -98,12 +110,19 @@ def test_a_second_call_finds_its_kernel_and_passes_all_that_triton_would(compile
         return asked[-1]
 
     monkeypatch.setattr(triton.JITFunction, 'run', run)
-    monkeypatch.setattr(CompiledKernel, '__getitem__', lambda self, grid: lambda *args: started.append(
-        (self, grid, args)))
+    monkeypatch.setattr(
+        CompiledKernel, '__getitem__', lambda self, grid: lambda *args: started.append((self, grid, args))
+    )
 
     def launch(factor=0.1, size=64, offset=0, dtype=torch.float32):
-        tensors = [torch.zeros(64), torch.zeros(80, dtype=dtype)[offset:], torch.zeros((), dtype=torch.long),
-                   torch.zeros((), dtype=torch.long), torch.zeros(64), torch.zeros(64)]
+        tensors = [
+            torch.zeros(64),
+            torch.zeros(80, dtype=dtype)[offset:],
+            torch.zeros((), dtype=torch.long),
+            torch.zeros((), dtype=torch.long),
+            torch.zeros(64),
+            torch.zeros(64),
+        ]
         triton_launch.launch(track_kernel, 2, *tensors, factor, 1.0, 16, size, D=4, BLOCK=1024)
         return [tensor.data_ptr() for tensor in tensors]
 

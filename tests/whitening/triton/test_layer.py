@@ -1,6 +1,5 @@
 """Triton's Newton iteration, its algebra and a layer on it against torch in fp64; `conftest` says where they run."""
 
-
 import pytest
 import torch
 
@@ -22,7 +21,7 @@ def test_newton(d, iterations, device):
     grad = torch.randn(2, 3, d, d, dtype=torch.float64)
     grad = grad + grad.mT
     root = newton(cov, iterations)
-    exact, = torch.autograd.grad(root, cov, grad)
+    (exact,) = torch.autograd.grad(root, cov, grad)
     close(triton_backend.newton(cov.float(), iterations), root.detach(), 1e-5)
     result = triton_backend.newton_backward(grad.float(), cov.float(), iterations)
     close(result, (exact + exact.mT) / 2, 1e-5)
@@ -56,10 +55,27 @@ def compare(results, exact, tolerance):
             close(value, other.expand(value.shape), tolerance, least=1)  # some are zero but for rounding
 
 
-@pytest.mark.parametrize('case', [
-    'bw', 'iw', 'bw+iw', 'bw+bn', 'iw+ln', 'bn+iw+in', 'bw+in+ln', 'ln+in+bn+iw+bw', 'given bw', 'given bw+iw',
-    'given bn+iw+ln', 'single bn', 'single in', 'single bn+in+ln', 'single given bn', 'single given bn+in+ln',
-])
+@pytest.mark.parametrize(
+    'case',
+    [
+        'bw',
+        'iw',
+        'bw+iw',
+        'bw+bn',
+        'iw+ln',
+        'bn+iw+in',
+        'bw+in+ln',
+        'ln+in+bn+iw+bw',
+        'given bw',
+        'given bw+iw',
+        'given bn+iw+ln',
+        'single bn',
+        'single in',
+        'single bn+in+ln',
+        'single given bn',
+        'single given bn+in+ln',
+    ],
+)
 def test_algebra(case, device):
     """Every step against the same in torch and fp64, with batch moments of the batch or given."""
     words, given, single = tuple(case.split()[-1].split('+')), 'given' in case, case.startswith('single')
@@ -132,7 +148,7 @@ def test_running_statistics(g, d, dtype, device):
     assert counters == (7, 2)
     for value, other in zip(running, expected):
         assert value.dtype is dtype
-        close(value, other.double(), {F: 1e-6, B: 2 ** -6, torch.float64: 0}[dtype])
+        close(value, other.double(), {F: 1e-6, B: 2**-6, torch.float64: 0}[dtype])
 
 
 @pytest.mark.parametrize('value', [float('inf'), float('nan'), 3e38])  # the last is infinite when unbiased
@@ -163,6 +179,7 @@ def test_a_device_where_triton_fails_is_not_supported(monkeypatch, caplog, devic
 def test_the_benchmark_calls_every_pass(device):
     """With the bytes of the activation that each must move: reads and writes."""
     from sw_mmseg.benchmark import kernels as tool
+
     x, dy, y = (tool.draw((2, 16, 4, 4), B, True, torch.empty(0).device) for _ in range(3))
     work = tool.passes(x, dy, y, 16)
     results = {name: call() for name, (call, _) in work.items()}

@@ -19,8 +19,11 @@ def test_moments(case, device):
     exact = slices(x, d)
     centred = exact - exact.mean(-1, keepdim=True)
     close(mean, exact.mean(-1), FULL)
-    close(cov, torch.einsum('ngil,ngjl->ngij', centred, centred) / exact.shape[-1],
-          FULL if dtype == F or d == 1 else ROUNDED)
+    close(
+        cov,
+        torch.einsum('ngil,ngjl->ngij', centred, centred) / exact.shape[-1],
+        FULL if dtype == F or d == 1 else ROUNDED,
+    )
     assert triton_backend.shift(Moments(mean, cov)) is mean
 
 
@@ -42,8 +45,7 @@ def test_gradient_sums(case, device):
     assert total.dtype == product.dtype == torch.float32
     centred = slices(x, d) - shift.double().unsqueeze(-1)
     close(total, slices(dy, d).sum(-1), FULL)
-    close(product, torch.einsum('ngil,ngjl->ngij', slices(dy, d), centred),
-          FULL if dtype == F or d == 1 else ROUNDED)
+    close(product, torch.einsum('ngil,ngjl->ngij', slices(dy, d), centred), FULL if dtype == F or d == 1 else ROUNDED)
 
 
 @pytest.mark.parametrize('case', CASES, ids=ids)

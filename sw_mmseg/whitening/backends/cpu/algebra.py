@@ -12,8 +12,9 @@ from .library import Problem, address, library
 __all__ = ['input_matrices', 'mix_to_affine', 'mix_to_affine_backward', 'pool']
 
 
-def mix_to_affine(sample: Moments | None, batch: Moments | None, shift: Tensor | None, parameters: Parameters,
-                  settings: Settings) -> Affine:
+def mix_to_affine(
+    sample: Moments | None, batch: Moments | None, shift: Tensor | None, parameters: Parameters, settings: Settings
+) -> Affine:
     problem, keep = _problem(sample, batch, shift, parameters, settings)
     m, g, d = problem.m, problem.g, problem.d
     mean, vector = torch.empty(m, g, d), torch.empty(problem.rows, g, d)
@@ -22,33 +23,71 @@ def mix_to_affine(sample: Moments | None, batch: Moments | None, shift: Tensor |
     return Affine(mean, root, (cov,) if d > 1 else (), matrix, vector)
 
 
-def mix_to_affine_backward(total: Tensor, product: Tensor, sample: Moments | None, batch: Moments | None,
-                           shift: Tensor | None, parameters: Parameters, affine: Affine,
-                           settings: Settings) -> Gradients:
+def mix_to_affine_backward(
+    total: Tensor,
+    product: Tensor,
+    sample: Moments | None,
+    batch: Moments | None,
+    shift: Tensor | None,
+    parameters: Parameters,
+    affine: Affine,
+    settings: Settings,
+) -> Gradients:
     problem, keep = _problem(sample, batch, shift, parameters, settings, len(total))
     g, d = problem.g, problem.d
-    weight, bias = (None if parameter is None else torch.zeros(g * d)
-                    for parameter in (parameters.weight, parameters.bias))
+    weight, bias = (
+        None if parameter is None else torch.zeros(g * d) for parameter in (parameters.weight, parameters.bias)
+    )
     mean_logits, cov_logits = torch.empty(problem.words), torch.empty(problem.words)
     mixed = Moments(torch.empty_like(affine.mean), torch.empty_like(affine.root))
     named = sources(settings.statistics, sample, batch)[1]
     of_batch = None if named is None else Moments(torch.zeros(1, g, d), torch.zeros(1, g, d, d))
     cov = affine.factors[0] if affine.factors else None
-    _check(library().sw_mix_to_affine_backward(byref(problem), *map(address, (
-        affine.mean, cov, affine.root, affine.matrix, total, product, weight, bias, mean_logits, cov_logits, *mixed,
-        *(of_batch or (None, None))))))
+    _check(
+        library().sw_mix_to_affine_backward(
+            byref(problem),
+            *map(
+                address,
+                (
+                    affine.mean,
+                    cov,
+                    affine.root,
+                    affine.matrix,
+                    total,
+                    product,
+                    weight,
+                    bias,
+                    mean_logits,
+                    cov_logits,
+                    *mixed,
+                    *(of_batch or (None, None)),
+                ),
+            ),
+        )
+    )
     return Gradients(Parameters(weight, bias, mean_logits, cov_logits), mixed, of_batch)
 
 
-def input_matrices(mixed: Moments, of_batch: Moments | None, sample: Moments, batch: Moments | None,
-                   shift: Tensor | None, parameters: Parameters, settings: Settings, share: float | Tensor,
-                   length: int) -> tuple[Tensor, Tensor]:
+def input_matrices(
+    mixed: Moments,
+    of_batch: Moments | None,
+    sample: Moments,
+    batch: Moments | None,
+    shift: Tensor | None,
+    parameters: Parameters,
+    settings: Settings,
+    share: float | Tensor,
+    length: int,
+) -> tuple[Tensor, Tensor]:
     """The shift is the sample's mean: `backend.shift`."""
     problem, keep = _problem(sample, batch, shift, parameters, settings)
     quadratic, vector = torch.empty_like(sample.cov), torch.empty_like(sample.mean)
     gradients = map(address, (*mixed, *(of_batch or (None, None))))
-    _check(library().sw_input_matrices(byref(problem), *gradients, float(share), length, address(quadratic),
-                                       address(vector)))
+    _check(
+        library().sw_input_matrices(
+            byref(problem), *gradients, float(share), length, address(quadratic), address(vector)
+        )
+    )
     return quadratic, vector
 
 
@@ -59,8 +98,14 @@ def pool(sample: Moments) -> Moments:
     return pooled
 
 
-def _problem(sample: Moments | None, batch: Moments | None, shift: Tensor | None, parameters: Parameters,
-             settings: Settings, samples: int | None = None) -> tuple[Problem, list[Tensor | None]]:
+def _problem(
+    sample: Moments | None,
+    batch: Moments | None,
+    shift: Tensor | None,
+    parameters: Parameters,
+    settings: Settings,
+    samples: int | None = None,
+) -> tuple[Problem, list[Tensor | None]]:
     """What the C side needs to know, and the tensors that its pointers point into, to be held until it returns."""
     words = settings.statistics
     _, g, d = either(sample, batch).mean.shape
@@ -68,13 +113,33 @@ def _problem(sample: Moments | None, batch: Moments | None, shift: Tensor | None
     of_sample, of_batch = sources(words, sample, batch)
     if settings.iterations < 1:
         raise ValueError(f'iterations must be at least 1, got {settings.iterations}')
-    tensors = [_as_floats(tensor) for tensor in (
-        parameters.mean_logits, parameters.cov_logits, parameters.weight, parameters.bias,
-        *(sample or (None, None)), *(of_batch or (None, None)), shift)]
+    tensors = [
+        _as_floats(tensor)
+        for tensor in (
+            parameters.mean_logits,
+            parameters.cov_logits,
+            parameters.weight,
+            parameters.bias,
+            *(sample or (None, None)),
+            *(of_batch or (None, None)),
+            shift,
+        )
+    ]
     at = [words.index(word) if word in words else -1 for word in STATISTICS]
     m = 1 if of_sample is None else n
-    return Problem(n, m, g, d, settings.iterations, torch.get_num_threads(), m if shift is None else len(shift),
-                   (c_int64 * len(at))(*at), len(words), settings.eps, *map(address, tensors)), tensors
+    return Problem(
+        n,
+        m,
+        g,
+        d,
+        settings.iterations,
+        torch.get_num_threads(),
+        m if shift is None else len(shift),
+        (c_int64 * len(at))(*at),
+        len(words),
+        settings.eps,
+        *map(address, tensors),
+    ), tensors
 
 
 def _as_floats(tensor: Tensor | None) -> Tensor | None:

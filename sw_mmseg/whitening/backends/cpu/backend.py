@@ -51,24 +51,40 @@ def gradient_sums(dy: Tensor, x: Tensor, shift: Tensor | None, group_size: int) 
     total, product = _empty_sums(x, group_size)
     shift = None if shift is None else shift.contiguous()  # held by its name while the library reads it
     floats = _floats(shift, len(x))
-    _check(library().sw_gradient_sums(_view(dy), _view(x), _shape(x, group_size), floats.data, floats.stride,
-                                      address(total), address(product)))
+    _check(
+        library().sw_gradient_sums(
+            _view(dy), _view(x), _shape(x, group_size), floats.data, floats.stride, address(total), address(product)
+        )
+    )
     return total, product
 
 
-def apply_gradient(dy: Tensor, x: Tensor, shift: Tensor | None, matrix: Tensor, quadratic: Tensor | None,
-                   vector: Tensor | None) -> Tensor:
+def apply_gradient(
+    dy: Tensor, x: Tensor, shift: Tensor | None, matrix: Tensor, quadratic: Tensor | None, vector: Tensor | None
+) -> Tensor:
     return _transform(dy, matrix, None if quadratic is None else x, shift, quadratic, vector)
 
 
-def track(running: Moments, counters: Counters, new: Moments, factor: float | Tensor, scale: float | Tensor,
-          seen: int | Tensor) -> None:
+def track(
+    running: Moments,
+    counters: Counters,
+    new: Moments,
+    factor: float | Tensor,
+    scale: float | Tensor,
+    seen: int | Tensor,
+) -> None:
     """In torch: a handful of small operations."""
     torch_backend.track(running, counters, new, factor, scale, seen)
 
 
-def _transform(dy: Tensor | None, first: Tensor | None, x: Tensor | None, shift: Tensor | None, second: Tensor | None,
-               vector: Tensor | None) -> Tensor:
+def _transform(
+    dy: Tensor | None,
+    first: Tensor | None,
+    x: Tensor | None,
+    shift: Tensor | None,
+    second: Tensor | None,
+    vector: Tensor | None,
+) -> Tensor:
     """firstᵀ dy + second (x − shift) + vector, of the terms that are there."""
     model = next(tensor for tensor in (x, dy) if tensor is not None)
     group_size = next(matrix for matrix in (first, second) if matrix is not None).shape[-1]

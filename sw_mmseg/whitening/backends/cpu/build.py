@@ -79,8 +79,9 @@ def build(folder: Path, command: list[str], flags: tuple[str, ...] = FLAGS) -> P
         os.close(handle)
         try:
             sources = [str(Path(__file__).with_name(name)) for name in _SOURCES]
-            subprocess.run([*command, *flags, *sources, '-o', name, '-lm'], capture_output=True, text=True, check=True,
-                           timeout=300)
+            subprocess.run(
+                [*command, *flags, *sources, '-o', name, '-lm'], capture_output=True, text=True, check=True, timeout=300
+            )
             os.chmod(name, 0o700)
             os.replace(name, target)  # at once, whole
         finally:
@@ -124,7 +125,8 @@ def _locked(folder: Path) -> Iterator[None]:
 def _cache_folder() -> Path | None:
     """The cache, made if need be; None where it cannot be written or trusted."""
     base = os.environ.get('SW_MMSEG_CACHE') or os.path.join(
-        os.environ.get('XDG_CACHE_HOME') or os.path.expanduser('~/.cache'), 'sw_mmseg')
+        os.environ.get('XDG_CACHE_HOME') or os.path.expanduser('~/.cache'), 'sw_mmseg'
+    )
     folder = Path(base)
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -143,5 +145,8 @@ def _is_ours(path: Path) -> bool:
 
 
 def _say_private(path: Path) -> None:
-    warnings.warn(f'{path} is not used, because others can write to it or own it: the C code of whitening is built '
-                  'anew in every process. `chmod go-w` it, or name another folder in SW_MMSEG_CACHE', RuntimeWarning)
+    warnings.warn(
+        f'{path} is not used, because others can write to it or own it: the C code of whitening is built '
+        'anew in every process. `chmod go-w` it, or name another folder in SW_MMSEG_CACHE',
+        RuntimeWarning,
+    )

@@ -41,10 +41,26 @@ class Floats(Structure):
 class Problem(Structure):
     """What the algebra needs to know of a layer and its moments."""
 
-    _fields_ = [*((name, c_int64) for name in ('n', 'm', 'g', 'd', 'iterations', 'threads', 'rows')),
-                ('at', c_int64 * len(STATISTICS)), ('words', c_int64), ('eps', c_double),
-                *((name, c_void_p) for name in ('mean_logits', 'cov_logits', 'weight', 'bias', 'sample_mean',
-                                                'sample_cov', 'batch_mean', 'batch_cov', 'shift'))]
+    _fields_ = [
+        *((name, c_int64) for name in ('n', 'm', 'g', 'd', 'iterations', 'threads', 'rows')),
+        ('at', c_int64 * len(STATISTICS)),
+        ('words', c_int64),
+        ('eps', c_double),
+        *(
+            (name, c_void_p)
+            for name in (
+                'mean_logits',
+                'cov_logits',
+                'weight',
+                'bias',
+                'sample_mean',
+                'sample_cov',
+                'batch_mean',
+                'batch_cov',
+                'shift',
+            )
+        ),
+    ]
 
 
 _FLOATS = c_void_p  # the address of a tensor's values, an int, or None for NULL
@@ -78,8 +94,9 @@ def library_or_none() -> ctypes.CDLL | None:
     try:
         return typed(load())
     except BuildError as error:
-        warnings.warn(f'whitening runs on torch alone, slower on a CPU: its C code was not built: {error}',
-                      RuntimeWarning)
+        warnings.warn(
+            f'whitening runs on torch alone, slower on a CPU: its C code was not built: {error}', RuntimeWarning
+        )
         return None
 
 

@@ -1,0 +1,63 @@
+"""The files that adapt leaves of a network: predictions, and the checkpoint."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+from mmengine.config import Config
+from torch import nn
+from tqdm import tqdm
+
+from sw_mmseg.files import whole_file
+from sw_mmseg.own_images.folders import spread
+from sw_mmseg.own_images.training import Examiner
+from sw_mmseg.running.outputs import Outputs
+from sw_mmseg.running.prediction import files_of, segment_pixels, write
+
+__all__ = ['write_checkpoint', 'write_predictions']
+
+NETWORK = '.network'  # beside predictions: which network they are of
+
+
+def write_predictions(model: nn.Module, examiner: Examiner, out: Path, count: int | None) -> int:
+    """Label maps and overlays of target images in `out`, all there at once; returns how many images.
+
+    What an interrupt leaves is kept beside `out`, and the next call of the same network goes on from it.
+    """
+    target, palette = examiner.checked.target, examiner.checked.table.palette
+    chosen = spread(list(zip(target.names, target.paths)), len(target.names) if count is None else count)
+    outputs = Outputs(out.with_name(f'.{out.name}.part'), 'adapt', overwrite=True)
+    mark, network = outputs.folder / NETWORK, digest(model)
+    if not mark.is_file() or mark.read_text() != network:
+        shutil.rmtree(outputs.folder, ignore_errors=True)
+        outputs.write(NETWORK, network)
+    model.eval()
+    for name, path in tqdm(chosen, desc='predictions', unit='', leave=False, disable=None):
+        if not (outputs.folder / files_of(name)[-1]).is_file():
+            image = examiner.read(Path(path))
+            write(segment_pixels(model, examiner.pixel_pipeline, image), image, outputs, name, palette, 0.55)
+    shutil.rmtree(out, ignore_errors=True)
+    if chosen:
+        os.replace(outputs.folder, out)
+    return len(chosen)
+
+
+def digest(model: nn.Module) -> str:
+    """Changes with any weight or buffer."""
+    checksum = hashlib.sha256()
+    for key, value in sorted(model.state_dict().items()):
+        checksum.update(key.encode() + value.detach().cpu().contiguous().view(-1).view(torch.uint8).numpy().tobytes())
+    return checksum.hexdigest()
+
+
+def write_checkpoint(model: nn.Module, config: Config, file: Path, names: Sequence[str]) -> None:
+    """The network alone, without optimisers, whole or not at all."""
+    state = {key: value.cpu() for key, value in model.state_dict().items()}
+    meta = {'cfg': config.pretty_text, 'dataset_meta': {'classes': list(names)}}
+    with whole_file(file) as part:
+        torch.save({'state_dict': state, 'meta': meta}, part)
