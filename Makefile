@@ -36,7 +36,7 @@ test-upstream $(UPSTREAM)/.installed: PY := $(UPSTREAM)/bin/python
 
 lint: $(STAMP)
 	$(PY) -m ruff check .
-	$(PY) -m ruff format --check --quiet .
+	$(PY) -m ruff format --check .
 	$(PY) -m mypy
 
 # Static types of the packages that mypy.ini names.
