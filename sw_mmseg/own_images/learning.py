@@ -14,6 +14,7 @@ from torch import nn
 
 from sw_mmseg.own_images.plan import BUDGET
 from sw_mmseg.own_images.training import Examiner
+from sw_mmseg.running.checkpoints import read_weights
 from sw_mmseg.running.scoring import miou
 
 __all__ = ['learning_note', 'learning_notes']
@@ -34,7 +35,7 @@ def learning_notes(
     before = None
     if len(files) > 1:
         last = {key: value.clone() for key, value in model.state_dict().items()}
-        model.load_state_dict(torch.load(files[-2], map_location='cpu', weights_only=False)['state_dict'])
+        model.load_state_dict(read_weights(str(files[-2])))
         before = miou(examiner.iou(model.eval(), 'source'))
         model.load_state_dict(last)
     budget = args.budget or BUDGET['cuda' if torch.cuda.is_available() else 'cpu']
