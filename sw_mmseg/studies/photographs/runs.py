@@ -17,6 +17,7 @@ from torch import nn
 
 from sw_mmseg.adaptation import running_layers
 from sw_mmseg.running import data_sets, records, scoring, training
+from sw_mmseg.running.checkpoints import read_weights
 from sw_mmseg.studies.photographs.cells import PARTS, Cell, Result, configured
 
 __all__ = ['known_result', 'measure', 'result_file', 'stored']
@@ -98,7 +99,7 @@ def checkpoint_scores(model: nn.Module, config: Config) -> list[dict[str, float]
     loader, history = data_sets.build_loader(config.val_dataloader.dataset, BATCH), []
     last = {key: value.clone() for key, value in model.state_dict().items()}
     for file in files:
-        model.load_state_dict(torch.load(file, map_location='cpu', weights_only=False)['state_dict'])
+        model.load_state_dict(read_weights(str(file)))
         history.append({'iteration': int(file.stem.split('_')[1]), 'val': scoring.miou(scoring.test(model, loader)[0])})
     model.load_state_dict(last)
     return history
