@@ -13,6 +13,7 @@ from torch import nn
 import sw_mmseg
 from sw_mmseg import files
 from sw_mmseg.commands.analysis import class_shares
+from sw_mmseg.openmmlab import CheckpointError
 from sw_mmseg.running.checkpoints import load_weights, read_weights
 from sw_mmseg.running.command_line import run_tool
 from sw_mmseg.running.configs import build, load_config
@@ -107,7 +108,7 @@ def test_missing_and_damaged_checkpoints_are_named(tmp_path):
     (tmp_path / 'iter_5.pth').write_bytes(b'nonsense')
     with pytest.raises(UserError, match=r'no checkpoint .*x.pth; .* has iter_5.pth'):
         read_weights(str(tmp_path / 'x.pth'))
-    with pytest.raises(UserError, match='cannot be read as a checkpoint'):
+    with pytest.raises(CheckpointError, match='iter_5.pth is no checkpoint that torch wrote'):
         read_weights(str(tmp_path / 'iter_5.pth'))
 
 
