@@ -97,7 +97,7 @@ def default_method(network: str) -> str:
 def default_norm(network: str) -> tuple[str, str]:
     """The norm at the sites, and why."""
     if network == 'small':
-        return 'bn', 'the pretrained network is of BatchNorm, and every other norm in its place cost points'
+        return 'bn', 'the norm that the network was pretrained with'
     return 'sw', 'at the sites of the paper'
 
 
@@ -134,7 +134,7 @@ def choose(args: argparse.Namespace, checked: Checked) -> tuple[Choice, list[tup
         if args.short_side
         else ('as the images have' if side > native - 8 else f'what this network is made for; the images have {native}')
     )
-    machine = torch.cuda.get_device_name() if device == 'cuda' else f'processor cores: {usable_cores()}'
+    machine = torch.cuda.get_device_name() if device == 'cuda' else f'CPU cores: {usable_cores()}'
     reasons = [
         ('device', device, machine),
         ('network', network, network_reason),
@@ -147,14 +147,14 @@ def choose(args: argparse.Namespace, checked: Checked) -> tuple[Choice, list[tup
 
 def choose_network(device: str, method: str | None = None) -> tuple[str, str]:
     """The small network where timm and the package of its weights are there, and it has a config for `method`; else
-    the full one where a graphics card and its weights are. And why."""
+    the full one where a GPU and its weights are. And why."""
     missing = _missing_for_small()
     if missing is None and method not in (None, *available('small')):
         missing = f'the small network has no config for {method}'
     if missing is None:
         return 'small', 'EfficientNet-Lite0, which starts from ImageNet and learns within minutes'
     if device == 'cpu':
-        return 'narrow', f'{missing}; no graphics card: VGG16 DeepLab-v2, a quarter as wide, from scratch'
+        return 'narrow', f'{missing}; no GPU: VGG16 DeepLab-v2, a quarter as wide, from scratch'
     try:
         read_checkpoint(WEIGHTS['vgg16'])
         return 'vgg16', f'{missing}; DeepLab-v2 from ImageNet weights'
@@ -195,7 +195,5 @@ def smaller(choice: Choice) -> Choice:
         for crop in (choice.source_crop, choice.target_crop)
     ]
     if min(map(min, crops)) <= SMALLEST:
-        raise UserError(
-            'the memory of the graphics card does not take even small crops: free it, or use --network narrow'
-        )
+        raise UserError('the memory of the GPU does not take even small crops: free it, or use --network narrow')
     return replace(choice, source_crop=crops[0], target_crop=crops[1])

@@ -107,7 +107,7 @@ def seconds_of_rounds(config: Config, seconds: float, images: int) -> tuple[floa
 
 
 def fit(choice: Choice, measure: Callable[[Choice], float]) -> tuple[Choice, float]:
-    """The choice, or the largest smaller one whose training fits into the graphics card's memory, and its seconds."""
+    """The choice, or the largest smaller one whose training fits into the GPU's memory, and its seconds."""
     while True:
         try:
             return choice, measure(choice)
