@@ -200,8 +200,14 @@ def use_length(config: Config, iterations: int) -> None:
 def source_only_options(config: Config, options: dict) -> dict:
     """`--cfg-options` of a method, for the source-only training beside it: without `segmentor.`, and without what it
     has not."""
-    short = {key.replace('segmentor.', ''): value for key, value in options.items()}
+    short = {key.replace('segmentor.', ''): value for key, value in options.items() if not _of_method(config, key)}
     return {key: value for key, value in short.items() if has_parent(config, key)}
+
+
+def _of_method(config: Config, key: str) -> bool:
+    """Whether an option is the method's own, such as `model.statistics_from`, and not its segmentor's."""
+    parts = key.split('.')
+    return parts[0] == 'model' and len(parts) > 1 and parts[1] != 'segmentor' and parts[1] not in config.model
 
 
 def has_parent(config: Config, key: str) -> bool:

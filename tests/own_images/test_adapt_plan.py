@@ -116,11 +116,13 @@ def test_options_reach_both_trainings_where_they_fit(plan):
     options = {
         'model.segmentor.backbone.width': 0.5,
         'model.levels.0.lambda_adv': 0.5,
+        'model.statistics_from': 'separate',  # of the method, and a word that a segmentor refuses
         'train_dataloader.batch_size': 3,
     }
     adapted, alone = (plan.config.make_config(choice, plan.checked, m, options) for m in ('adaptsegnet', 'sourceonly'))
     assert adapted.model.segmentor.backbone.width == alone.model.backbone.width == 0.5
     assert adapted.model.levels[0].lambda_adv == 0.5 and 'levels' not in alone.model
+    assert adapted.model.statistics_from == 'separate' and 'statistics_from' not in alone.model
     assert adapted.train_dataloader.batch_size == alone.train_dataloader.batch_size == 3
     with pytest.raises(UserError, match="no 'modle'; did you mean model"):
         plan.config.make_config(choice, plan.checked, 'adaptsegnet', {'modle.width': 1})
