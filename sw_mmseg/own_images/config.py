@@ -75,6 +75,8 @@ def make_config(choice: Choice, checked: Checked, method: str, options: dict) ->
     config.model.pop('ignore_rows', None)  # of Cityscapes' camera
     if config.model.get('statistics_from') == 'both':
         config.model.statistics_from = 'target'  # predictions meet target images only
+    if config.model.type == 'ClassBalancedSelfTraining':
+        config.model.statistics_images = 0  # labels are the better ones, see docs/own_images.md
     use_data(config, choice, checked)
     use_length(config, choice.iterations)
     config.randomness = ConfigDict(seed=choice.seed)

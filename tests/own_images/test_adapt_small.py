@@ -80,7 +80,7 @@ def test_source_images_are_disturbed_to_one_size_and_target_images_stay_as_they_
         'PackSegInputs',
     ]
     assert [step.type for step in pair.target.pipeline] == ['LoadImage', 'Resize', 'PackSegInputs']
-    assert made.model.warmup + 2 * made.model.round_length == 100
+    assert made.model.warmup + 2 * made.model.round_length == 100 and made.model.statistics_images == 0
     # a quarter of the pixels is of class 2: shares 0.75 and 0.25, times two classes
     assert made.model.segmentor.decode_head.loss_decode.class_weight == [0.816, 1.414]
 
