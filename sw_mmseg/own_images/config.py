@@ -76,7 +76,7 @@ def make_config(choice: Choice, checked: Checked, method: str, options: dict) ->
     if config.model.get('statistics_from') == 'both':
         config.model.statistics_from = 'target'  # predictions meet target images only
     if config.model.type == 'ClassBalancedSelfTraining':
-        config.model.statistics_images = 0  # labels are the better ones, see docs/own_images.md
+        config.model.statistics_images = 0  # re-estimated ones gave less in two runs, docs/own_images.md
     use_data(config, choice, checked)
     use_length(config, choice.iterations)
     config.randomness = ConfigDict(seed=choice.seed)
