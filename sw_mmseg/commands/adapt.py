@@ -11,7 +11,6 @@ command with --resume goes on. Labels of the target are read only where --target
 from __future__ import annotations
 
 import argparse
-import errno
 import sys
 import warnings
 from pathlib import Path
@@ -24,10 +23,8 @@ from sw_mmseg.own_images.job import FEWEST
 from sw_mmseg.own_images.plan import BUDGET, METHODS, NETWORKS
 from sw_mmseg.running import training
 from sw_mmseg.running.command_line import command_text, seed_number
-from sw_mmseg.running.errors import UserError
+from sw_mmseg.running.errors import NO_ROOM, UserError
 from sw_mmseg.whitening import NORMS
-
-DISK = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM)
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -137,7 +134,7 @@ def main(args: argparse.Namespace) -> int:
             'a new run with --batch-size 1 or a smaller --short-side needs less'
         ) from error
     except OSError as error:
-        if error.errno not in DISK:
+        if error.errno not in NO_ROOM:
             raise
         raise UserError(
             f'cannot write {error.filename or f"to {args.out}"}: {error.strerror}. Make room or give '

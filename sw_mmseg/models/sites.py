@@ -100,9 +100,6 @@ def place_at(backbone: nn.Module, norm_cfg: dict, names: Sequence[str]) -> None:
     for name, count in channels.items():
         norm = replace_norm(backbone, name, build_norm_layer(norm_cfg, count)[1])
         _take_eps(norm, modules[name], norm_cfg)
-        trained = [parameter.requires_grad for parameter in modules[name].parameters()]
-        if trained and not any(trained):
-            norm.requires_grad_(False)
 
 
 def _take_eps(norm: nn.Module, old: nn.Module, norm_cfg: dict) -> None:

@@ -14,7 +14,7 @@ from torch import nn
 
 from sw_mmseg.own_images.plan import BUDGET
 from sw_mmseg.own_images.training import Examiner
-from sw_mmseg.running.checkpoints import read_weights
+from sw_mmseg.running.checkpoints import numbered_checkpoints, read_weights
 from sw_mmseg.running.scoring import miou
 
 __all__ = ['learning_note', 'learning_notes']
@@ -31,7 +31,7 @@ def learning_notes(
     is well, or where there are no such images. The network stays as it is."""
     if source is None:
         return []
-    files = sorted(folder.glob('iter_*.pth'), key=lambda file: int(file.stem.split('_')[1]))
+    files = list(numbered_checkpoints(folder))
     before = None
     if len(files) > 1:
         last = {key: value.clone() for key, value in model.state_dict().items()}

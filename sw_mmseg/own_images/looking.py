@@ -18,7 +18,6 @@ from sw_mmseg.running.errors import UserError
 
 __all__ = ['left_out_notes', 'look_at', 'refuse_faults']
 
-
 LIMITS = (4, 16)  # pixels of an image's short side, and how many times as long the other may be: see `resizing`
 
 

@@ -8,7 +8,6 @@ from sw_mmseg.own_images.folders import Checked, Folder
 
 __all__ = ['common_crop', 'resizing', 'scaled', 'scaled_size', 'still_steps', 'training_steps']
 
-
 OWN_STEPS = {'LoadImage', 'LoadLabels', 'Resize', 'RandomResize', 'RandomCrop', 'Pad', 'RandomFlip', 'PackSegInputs'}
 
 

@@ -20,7 +20,7 @@ from mmengine.registry import MODELS, init_default_scope
 from sw_mmseg.analysis import read_scalars
 from sw_mmseg.analysis.importance import Layers, by_layer
 from sw_mmseg.engine import importance_ratios
-from sw_mmseg.running.checkpoints import load_weights, read_checkpoint, read_weights
+from sw_mmseg.running.checkpoints import last_named, load_weights, read_checkpoint, read_weights
 from sw_mmseg.running.configs import build
 from sw_mmseg.running.errors import UserError
 
@@ -123,11 +123,9 @@ def carried_config(checkpoint: Path) -> Config:
 
 def latest_checkpoint(folder: Path) -> Path | None:
     """The checkpoint that training wrote last, wherever the folder has moved since."""
-    pointer = folder / 'last_checkpoint'
-    if pointer.is_file():
-        named = folder / Path(pointer.read_text().strip()).name
-        if named.is_file():
-            return named
+    named = last_named(folder)
+    if named is not None:
+        return named
     files = sorted(folder.glob('*.pth'), key=lambda file: file.stat().st_mtime)
     return files[-1] if files else None
 

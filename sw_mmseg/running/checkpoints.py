@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import torch
@@ -19,9 +21,20 @@ from sw_mmseg.openmmlab import load_local_checkpoint
 from sw_mmseg.running.configs import build
 from sw_mmseg.running.errors import UserError
 
-__all__ = ['WholeCheckpointHook', 'fitting', 'load_network', 'load_weights', 'read_checkpoint', 'read_weights']
+__all__ = [
+    'WholeCheckpointHook',
+    'earlier_checkpoints',
+    'fitting',
+    'last_named',
+    'load_network',
+    'load_weights',
+    'numbered_checkpoints',
+    'read_checkpoint',
+    'read_weights',
+]
 
 State = dict[str, torch.Tensor]
+NUMBERED = re.compile(r'(?:iter|epoch)_(\d+)\.pth')
 
 
 def read_weights(path: str) -> State:
@@ -47,6 +60,29 @@ def read_checkpoint(path: str) -> dict:
     if not isinstance(checkpoint, dict):
         raise UserError(f'{path} holds a {type(checkpoint).__name__}, not the dict of a checkpoint')
     return checkpoint
+
+
+def numbered_checkpoints(folder: Path) -> dict[Path, int]:
+    """Those that training left in `folder` -> iteration or epoch, the earliest first."""
+    numbers = {file: int(match[1]) for file in folder.glob('*.pth') if (match := NUMBERED.fullmatch(file.name))}
+    return dict(sorted(numbers.items(), key=lambda item: (item[1], item[0].stat().st_mtime)))
+
+
+def last_named(folder: Path) -> Path | None:
+    """The checkpoint in `folder` that `last_checkpoint` names, by its name alone, since the folder may have moved."""
+    pointer = folder / 'last_checkpoint'
+    name = Path(pointer.read_text(errors='replace').strip()).name if pointer.is_file() else ''
+    return folder / name if name and (folder / name).is_file() else None
+
+
+def earlier_checkpoints(model: nn.Module, folder: Path) -> Iterator[int]:
+    """The iteration of each kept checkpoint before the last, while the model has its weights; its own come back after
+    that."""
+    last = {key: value.clone() for key, value in model.state_dict().items()}
+    for file, number in list(numbered_checkpoints(folder).items())[:-1]:
+        model.load_state_dict(read_weights(str(file)))
+        yield number
+    model.load_state_dict(last)
 
 
 def load_weights(model: nn.Module, path: str) -> None:

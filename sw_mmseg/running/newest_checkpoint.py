@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 
 from sw_mmseg.openmmlab import CheckpointError, load_local_checkpoint
+from sw_mmseg.running.checkpoints import last_named, numbered_checkpoints
 
 __all__ = ['checkpoints_by_age', 'newest_whole']
-
-NUMBERED = re.compile(r'(?:iter|epoch)_(\d+)\.pth')
-POINTER = 'last_checkpoint'
 
 
 def checkpoints_by_age(folder: Path) -> list[Path]:
@@ -18,15 +15,11 @@ def checkpoints_by_age(folder: Path) -> list[Path]:
 
     What `last_checkpoint` names comes before all others, by its name alone, since the folder may have moved.
     """
-    numbered = {file: int(match[1]) for file in folder.glob('*.pth') if (match := NUMBERED.fullmatch(file.name))}
-    files = sorted(numbered, key=lambda file: (numbered[file], file.stat().st_mtime), reverse=True)
-    pointer = folder / POINTER
-    name = Path(pointer.read_text(errors='replace').strip()).name if pointer.is_file() else ''
-    named = folder / name
-    newer = [file for file in files if named in numbered and numbered[file] > numbered[named]]
-    if name and named.is_file() and not newer:
-        files = [named, *(file for file in files if file != named)]
-    return files
+    numbered = numbered_checkpoints(folder)
+    files, named = list(reversed(numbered)), last_named(folder)
+    if named is None or (named in numbered and named != files[0] and numbered[files[0]] > numbered[named]):
+        return files
+    return [named, *(file for file in files if file != named)]
 
 
 def newest_whole(folder: Path) -> tuple[Path | None, list[str]]:

@@ -17,9 +17,9 @@ from mmengine.config import Config
 
 from sw_mmseg.datasets.streets import generate_streets
 from sw_mmseg.running import data_sets, records, scoring, training
+from sw_mmseg.running.checkpoints import numbered_checkpoints
 from sw_mmseg.studies.adaptation.cells import SOURCE, Cell, Result, configured
 from sw_mmseg.studies.adaptation.scores import (
-    checkpoints,
     domain_distances,
     entry,
     peak_memory,
@@ -106,7 +106,7 @@ def measure(cell: Cell, work_dir: Path, data: Path, threads: int) -> Result:
         cell.network,
     )
     records.write_result(result_file(cell, work_dir), mark, result)
-    for file in checkpoints(config)[:-1]:
+    for file in list(numbered_checkpoints(Path(config.work_dir)))[:-1]:
         file.unlink()
     del model
     gc.collect()

@@ -21,11 +21,10 @@ from sw_mmseg.adaptation import estimate_switches, running_layers
 from sw_mmseg.analysis.label_free import LabelFree
 from sw_mmseg.reporting.domains import Sampling, distances
 from sw_mmseg.running import data_sets, scoring
-from sw_mmseg.running.checkpoints import read_weights
+from sw_mmseg.running.checkpoints import earlier_checkpoints
 from sw_mmseg.running.data_sets import labelled_images, unlabelled_images
 
 __all__ = [
-    'checkpoints',
     'domain_distances',
     'entry',
     'peak_memory',
@@ -38,11 +37,6 @@ __all__ = [
 BATCHES = 50  # of four target images for statistics, of four labelled ones for switches
 DISTANCE = Sampling(images=30, permutations=0)  # pictures a domain, convolutions as in Figure 3
 Scores = dict[str, list[float]]  # domain -> IoU of every class in percent
-
-
-def checkpoints(config: Config) -> list[Path]:
-    """Of a run, the oldest first."""
-    return sorted(Path(config.work_dir).glob('iter_*.pth'), key=lambda file: int(file.stem.split('_')[1]))
 
 
 def score(model: torch.nn.Module, loaders: dict[str, DataLoader]) -> tuple[Scores, dict[str, float]]:
@@ -60,12 +54,8 @@ def _collect(free: LabelFree, sample: SegDataSample) -> None:
 
 def score_checkpoints(model: torch.nn.Module, config: Config, loaders: dict[str, DataLoader]) -> list[dict]:
     """Of every kept checkpoint before the last the iteration, mIoU by domain and label-free scores of the target."""
-    history, last = [], {key: value.clone() for key, value in model.state_dict().items()}
-    for file in checkpoints(config)[:-1]:
-        model.load_state_dict(read_weights(str(file)))
-        history.append(entry(int(file.stem.split('_')[1]), *score(model, loaders)))
-    model.load_state_dict(last)
-    return history
+    steps = earlier_checkpoints(model, Path(config.work_dir))
+    return [entry(iteration, *score(model, loaders)) for iteration in steps]
 
 
 def entry(iteration: int, scores: Scores, free: dict[str, float]) -> dict:

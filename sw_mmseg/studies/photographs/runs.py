@@ -17,7 +17,7 @@ from torch import nn
 
 from sw_mmseg.adaptation import running_layers
 from sw_mmseg.running import data_sets, records, scoring, training
-from sw_mmseg.running.checkpoints import read_weights
+from sw_mmseg.running.checkpoints import earlier_checkpoints
 from sw_mmseg.studies.photographs.cells import PARTS, Cell, Result, configured
 
 __all__ = ['known_result', 'measure', 'result_file', 'stored']
@@ -95,14 +95,9 @@ def processor_time(file: Path) -> Iterator[dict[str, float]]:
 
 def checkpoint_scores(model: nn.Module, config: Config) -> list[dict[str, float]]:
     """Iteration and validation mIoU of every kept checkpoint before the last; the network stays as it is."""
-    files = sorted(Path(config.work_dir).glob('iter_*.pth'), key=lambda file: int(file.stem.split('_')[1]))[:-1]
-    loader, history = data_sets.build_loader(config.val_dataloader.dataset, BATCH), []
-    last = {key: value.clone() for key, value in model.state_dict().items()}
-    for file in files:
-        model.load_state_dict(read_weights(str(file)))
-        history.append({'iteration': int(file.stem.split('_')[1]), 'val': scoring.miou(scoring.test(model, loader)[0])})
-    model.load_state_dict(last)
-    return history
+    loader = data_sets.build_loader(config.val_dataloader.dataset, BATCH)
+    steps = earlier_checkpoints(model, Path(config.work_dir))
+    return [{'iteration': iteration, 'val': scoring.miou(scoring.test(model, loader)[0])} for iteration in steps]
 
 
 def part_scores(model: nn.Module, config: Config) -> dict[str, dict[str, list[float]]]:
