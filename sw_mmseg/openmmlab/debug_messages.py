@@ -15,7 +15,7 @@ from mmengine.logging import print_log
 
 from sw_mmseg.openmmlab.change import Change, Replacements
 
-__all__ = ['DEBUG_MESSAGES', 'hold_back', 'print_above_debug', 'speak_again']
+__all__ = ['DEBUG_MESSAGES', 'hold_back', 'print_above_debug']
 
 _ORIGINALS = Replacements()
 
@@ -33,11 +33,6 @@ def hold_back() -> None:
             _ORIGINALS.replace(module, 'print_log', print_above_debug)
 
 
-def speak_again() -> None:
-    """Undo `hold_back`, for what is imported after this."""
-    _ORIGINALS.restore()
-
-
 DEBUG_MESSAGES = Change(
     name='debug messages at import',
     effect='print_log prints nothing below INFO where it is given no logger',
@@ -45,5 +40,5 @@ DEBUG_MESSAGES = Change(
     package='mmengine',
     versions='0.10',
     apply=hold_back,
-    undo=speak_again,
+    undo=_ORIGINALS.restore,
 )

@@ -14,7 +14,7 @@ from sw_mmseg.openmmlab.change import Change, Replacements
 if TYPE_CHECKING:
     from mmseg.apis import MMSegInferencer
 
-__all__ = ['INFERENCER', 'find_reader', 'find_step', 'forget_reader']
+__all__ = ['INFERENCER', 'find_reader', 'find_step']
 
 LOOKUP = '_get_transform_idx'
 ASKED, READER = 'LoadImageFromFile', 'LoadImage'
@@ -51,11 +51,6 @@ def find_reader() -> None:
         _ORIGINALS.replace(MMSegInferencer, LOOKUP, find_step)
 
 
-def forget_reader() -> None:
-    """Undo `find_reader`."""
-    _ORIGINALS.restore()
-
-
 INFERENCER = Change(
     name='inferencer of mmseg',
     effect='MMSegInferencer takes pipelines whose first step is LoadImage',
@@ -63,5 +58,5 @@ INFERENCER = Change(
     package='mmsegmentation',
     versions='1.2 to 1.4',
     apply=find_reader,
-    undo=forget_reader,
+    undo=_ORIGINALS.restore,
 )

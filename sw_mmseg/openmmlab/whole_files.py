@@ -13,7 +13,7 @@ from mmengine.fileio import LocalBackend
 from sw_mmseg.files import whole_file
 from sw_mmseg.openmmlab.change import Change, Replacements
 
-__all__ = ['WHOLE_FILES', 'put_whole', 'write_in_place', 'write_whole']
+__all__ = ['WHOLE_FILES', 'put_whole', 'write_whole']
 
 _ORIGINALS = Replacements()
 
@@ -32,11 +32,6 @@ def write_whole() -> None:
         _ORIGINALS.replace(LocalBackend, 'put', put_whole)
 
 
-def write_in_place() -> None:
-    """Undo `write_whole`."""
-    _ORIGINALS.restore()
-
-
 WHOLE_FILES = Change(
     name='files are written whole',
     effect='LocalBackend.put writes beside the file, and renames when all is on the disk',
@@ -44,5 +39,5 @@ WHOLE_FILES = Change(
     package='mmengine',
     versions='0.10',
     apply=write_whole,
-    undo=write_in_place,
+    undo=_ORIGINALS.restore,
 )
