@@ -33,7 +33,7 @@ from sw_mmseg.adaptation.cbst_log import ClassBalancedLevelLog, ClassBalancedLog
 from sw_mmseg.adaptation.class_balance import class_manifest, keep_surest, surest_thresholds
 from sw_mmseg.adaptation.levels import LevelLosses, MultiLevelAdaptation
 from sw_mmseg.adaptation.photometric import Photometric
-from sw_mmseg.adaptation.pseudo_labels import weighted_loss
+from sw_mmseg.adaptation.pseudo_labels import even_loss, weighted_loss
 from sw_mmseg.adaptation.randomness import image_generators, run_seed
 from sw_mmseg.adaptation.settings import AdaptationSettings
 from sw_mmseg.adaptation.target_labelling import estimate_on, label_share
@@ -58,6 +58,8 @@ class ClassBalancedSelfTraining(MultiLevelAdaptation):
         zoom: largest factor by which target images are zoomed into.
         statistics_images: on how many target images statistics are estimated before a round, spread over all; 0 for
             none. Under the policies 'source' and 'frozen' they stay.
+        target_class_weights: whether the heads' own losses, with the weights of classes that they have, are those on
+            the target too. Labels are kept by class already: weights on top let the errors among rare ones rule.
         settings: those of `AdaptationSettings`; levels are dicts of `Level`, whose `lambda_seg` weighs every loss of
             the head. The main head labels, all heads learn.
 
@@ -78,6 +80,7 @@ class ClassBalancedSelfTraining(MultiLevelAdaptation):
         augmentation: dict | None = None,
         zoom: float = 1.5,
         statistics_images: int = 96,
+        target_class_weights: bool = False,
         **settings: Any,
     ) -> None:
         super().__init__(AdaptationSettings(**settings))
@@ -90,6 +93,7 @@ class ClassBalancedSelfTraining(MultiLevelAdaptation):
             )
         self.warmup, self.round_length, self.shares = warmup, round_length, tuple(shares)
         self.target_weight, self.zoom, self.statistics_images = target_weight, zoom, statistics_images
+        self.target_class_weights = target_class_weights
         self.augmentation = None if augmentation is None else Photometric(**augmentation)
         self.files: RoundFiles | None = None  # the hook's to give
         # until a target image passes, source images stand in for it, so that there are statistics to evaluate with
@@ -144,13 +148,13 @@ class ClassBalancedSelfTraining(MultiLevelAdaptation):
 
     def target_loss(self, logits: Maps, labels: Tensor) -> LevelLosses:
         """lambda times the cross-entropy with the kept labels (N, H, W), over all heads."""
-        known = self.known(labels)
-        losses = {
-            level.head: weighted_loss(
-                self.heads()[level.head], logits[level.head], labels, known.to(logits[level.head].dtype)
-            )
-            for level in self.levels
-        }
+        heads, losses = self.heads(), {}
+        for head in (level.head for level in self.levels):
+            if self.target_class_weights:
+                known = self.known(labels).to(logits[head].dtype)
+                losses[head] = weighted_loss(heads[head], logits[head], labels, known)
+            else:
+                losses[head] = even_loss(heads[head], logits[head], labels)
         return LevelLosses.of(losses, {level.head: self.target_weight * level.lambda_seg for level in self.levels})
 
     def known(self, labels: Tensor) -> Tensor:

@@ -51,6 +51,19 @@ def pixel_weights(share: Tensor, size: Sequence[int], ignore_rows: tuple[int, in
     return weights
 
 
+def even_loss(head: BaseDecodeHead, logits: Tensor, labels: Tensor) -> Tensor:
+    """Mean cross-entropy of the labelled pixels, whatever classes the head's own losses weigh more; 0 without any.
+
+    Args:
+        head: the head whose `align_corners` and `ignore_index` count.
+        logits: (N, K, h, w) at the head's resolution.
+        labels: (N, H, W); the head's `ignore_index` is left out.
+    """
+    logits = F.interpolate(logits, labels.shape[-2:], mode='bilinear', align_corners=head.align_corners)
+    total = F.cross_entropy(logits, labels.long(), ignore_index=head.ignore_index, reduction='sum')
+    return total / (labels != head.ignore_index).sum().clamp(min=1)
+
+
 def weighted_loss(head: BaseDecodeHead, logits: Tensor, labels: Tensor, weights: Tensor) -> Tensor:
     """The losses of an mmseg head, each pixel's multiplied with a weight.
 

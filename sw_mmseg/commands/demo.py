@@ -1,8 +1,9 @@
 """The main job in minutes, without a GPU: networks that fail on a new domain, and what adapts them. `make demo`.
 
-Generates streets, then for each norm: trains on the source alone; learns that network's switches again, where it has
-any, on source images in other light; gives it the target's running statistics, without training; trains another one
-adversarially. Prints one table and writes report.html, results.json, table.md and predictions.png. Stop it at will: the
+Generates streets, then for each norm: trains a small network, which starts from ImageNet where its weights are
+installed, on the source alone; learns that network's switches again, where it has any, on source images in other light;
+gives it the target's running statistics, without training; and goes on from it, once adversarially and once by
+self-training. Prints one table and writes report.html, results.json, table.md and predictions.png. Stop it at will: the
 next call goes on. Numbers are those of the last iteration, and no target label chooses anything.
 """
 
@@ -35,9 +36,12 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument('--size', default='256x128', metavar='WxH', help='of the images (default: 256x128)')
     parser.add_argument('--images', type=int, default=800, help='training images of each domain')
     parser.add_argument('--test-images', type=int, default=100, help='images to test on, of each domain')
-    parser.add_argument('--iterations', type=int, help="of each training (default: the configs')")
+    parser.add_argument('--iterations', type=int, help='of each training (default: 300 and 240 more)')
     parser.add_argument('--seeds', type=seed_number, nargs='+', default=[0], help='several give mean and deviation')
-    parser.add_argument('--rows', nargs='+', choices=tuple(NORMS), default=['bn', 'in', 'sw'], help='norms to compare')
+    parser.add_argument('--rows', nargs='+', choices=tuple(NORMS), default=['bn', 'sw'], help='norms to compare')
+    parser.add_argument(
+        '--all', action='store_true', help='adversarial training with every norm, not with the first of --rows alone'
+    )
     parser.add_argument('--pictures', type=int, default=6, help='test images to show')
     parser.add_argument('--traceback', action='store_true', help='show where in the code an error arose')
     parser.set_defaults(local_rank=0)

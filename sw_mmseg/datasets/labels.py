@@ -10,6 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 __all__ = [
+    'CATEGORIES',
     'CLASSES',
     'ID',
     'IGNORE',
@@ -85,6 +86,17 @@ PALETTE = [list(label.color) for label in _TRAINED]
 NUM_CLASSES = len(CLASSES)
 NUM_ADE20K_CLASSES = 150  # whose names are mmseg's
 UNKNOWN = 254  # a look-up table's mark for a value that no label has; never a train id and never IGNORE
+
+# Cityscapes' seven categories: name -> classes, those of the 19 that are scored.
+CATEGORIES = {
+    'flat': ('road', 'sidewalk'),
+    'construction': ('building', 'wall', 'fence'),
+    'object': ('pole', 'traffic light', 'traffic sign'),
+    'nature': ('vegetation', 'terrain'),
+    'sky': ('sky',),
+    'human': ('person', 'rider'),
+    'vehicle': ('car', 'truck', 'bus', 'train', 'motorcycle', 'bicycle'),
+}
 
 
 def raw_to_train() -> np.ndarray:

@@ -6,7 +6,10 @@ import itertools
 
 from mmengine.config import Config
 
-__all__ = ['DATA', 'data_options', 'schedule_options']
+__all__ = ['DATA', 'continued_options', 'data_options', 'schedule_options']
+
+RATE = 0.5  # of a training from the start, where one goes on
+RISE = 0.05  # share of the training in which its rates rise
 
 DATA = 'data/streets/varied'  # the configs'
 
@@ -38,6 +41,30 @@ def schedule_options(config: Config, iterations: int | None) -> dict:
                 begin = times.get('begin', 0)
                 options[f'{prefix}.{index}.periods'] = _shorter(schedule, begin, iterations / old)
     return options | _rounds(config.model, iterations / old)
+
+
+def continued_options(config: Config, checkpoint: str, iterations: int) -> dict:
+    """`--cfg-options` with which a config of adaptation goes on from a network that has learnt its source.
+
+    Half the segmentor's learning rate, one cycle, or one a round; self-training labels the target at once.
+    """
+    rise, rounds = max(1, round(RISE * iterations)), len(config.model.get('shares', (1,)))
+    length = max(1, iterations // rounds)
+    periods = [max(1, length - rise), *[length] * (rounds - 1)]
+    begin = {'begin': rise, 'end': max(rise + 1, rise + sum(periods)), 'by_epoch': False, 'eta_min': 0.0}
+    cycles = {'type': 'CosineRestartLR', 'periods': periods, 'restart_weights': [1.0] * rounds, **begin}
+    up = {'type': 'LinearLR', 'start_factor': RISE, 'begin': 0, 'end': rise, 'by_epoch': False}
+    optimizer = config.optim_wrapper.segmentor.optimizer
+    options = {
+        'load_from': checkpoint,
+        'train_cfg.max_iters': iterations,
+        'train_cfg.val_interval': iterations,
+        'default_hooks.checkpoint.interval': max(1, iterations // 4),
+        'default_hooks.logger.interval': max(1, min(config.default_hooks.logger.interval, iterations // 20)),
+        'optim_wrapper.segmentor.optimizer.lr': RATE * optimizer.lr,
+        **{f'param_scheduler.{player}': [up, cycles] for player in config.param_scheduler},
+    }
+    return options | ({'model.warmup': 0, 'model.round_length': length} if 'round_length' in config.model else {})
 
 
 def _shorter(schedule: dict, begin: int, ratio: float) -> list[int]:

@@ -92,7 +92,9 @@ def train(run: Run, config: Config, mark: str, label: str) -> tuple[torch.nn.Mod
     newest, faults = newest_whole(run.folder)
     for fault in faults:
         print(f'{label}: {fault}', flush=True)
-    config.resume, config.load_from = newest is not None, newest and str(newest)
+    config.resume = newest is not None
+    if newest is not None:
+        config.load_from = str(newest)  # else what the config starts from, if anything
     config.launcher, config.experiment_name = 'none', run.folder.name
     for loader in filter(None, (config.train_dataloader, config.get('val_dataloader'))):
         loader.persistent_workers = False

@@ -188,3 +188,29 @@ def test_clear_errors(tmp_path):
 
 def test_its_step_is_short():
     assert len(inspect.getsource(ClassBalancedSelfTraining.train_step).strip().splitlines()) <= 30
+
+
+@pytest.mark.parametrize('weighted', [False, True])
+def test_classes_weigh_alike_on_the_target_unless_told_otherwise(weighted):
+    model = build(target_class_weights=weighted)
+    weights = torch.tensor([0.5, 1.0, 2.0, 4.0, 8.0])
+    for head in model.heads().values():
+        head.loss_decode.class_weight = weights.tolist()
+    generator = torch.Generator().manual_seed(0)
+    logits = {name: torch.randn(2, 5, *SIZE, generator=generator) for name in model.heads()}
+    labels = torch.randint(5, (2, *SIZE), generator=generator)
+    labels[:, : SIZE[0] // 2] = 255
+    losses = model.target_loss(logits, labels).values
+    for name, value in losses.items():
+        terms = F.cross_entropy(logits[name].double(), labels, ignore_index=255, reduction='none')[labels != 255]
+        if weighted:
+            terms = terms * weights.double()[labels[labels != 255]]
+        torch.testing.assert_close(value.double(), terms.mean(), rtol=1e-5, atol=1e-6)
+
+
+def test_without_a_kept_label_the_target_teaches_nothing():
+    model = build()
+    logits = {name: torch.randn(1, 5, *SIZE, requires_grad=True) for name in model.heads()}
+    loss = model.target_loss(logits, torch.full((1, *SIZE), 255)).total
+    gradients = torch.autograd.grad(loss, list(logits.values()))
+    assert loss == 0 and not any(gradient.any() for gradient in gradients)

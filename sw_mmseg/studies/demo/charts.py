@@ -17,7 +17,7 @@ from sw_mmseg.analysis import (
     to_html,
 )
 from sw_mmseg.analysis.style import Theme, series_colours
-from sw_mmseg.studies.demo.rows import ADVERSARIAL, SOURCE_ONLY, Row
+from sw_mmseg.studies.demo.rows import ADVERSARIAL, SELF_TRAINING, SOURCE_ONLY, Row
 
 __all__ = ['colours', 'curve_figures', 'label', 'shown_networks', 'switches']
 
@@ -29,20 +29,20 @@ def shown_networks(rows: Sequence[Row]) -> list[Row]:
         r
         for r in rows
         if r.seed == seed
-        and (r.treatment == ADVERSARIAL or (r.treatment == SOURCE_ONLY and r.network == rows[0].network))
+        and (r.treatment == SELF_TRAINING or (r.treatment == SOURCE_ONLY and r.network == rows[0].network))
     ]
 
 
 def label(row: Row) -> str:
-    """'SW adversarial'."""
+    """'SW self-training'."""
     return f'{row.network.upper()} {row.treatment}'
 
 
 def colours(rows: Sequence[Row], theme: Theme) -> dict[str, str]:
-    """One colour a network, in curves (by its name) and bars (adversarial); source only is grey."""
+    """One colour a network, in curves (by its name) and bars (self-training); source only is grey."""
     shades = {}
     for network, shade in series_colours(dict.fromkeys(row.network.upper() for row in rows), theme).items():
-        shades |= {network: shade, f'{network} {ADVERSARIAL}': shade, f'{network} {SOURCE_ONLY}': theme.muted}
+        shades |= {network: shade, f'{network} {SELF_TRAINING}': shade, f'{network} {SOURCE_ONLY}': theme.muted}
     return shades
 
 
@@ -80,11 +80,11 @@ def curve_figures(rows: Sequence[Row], folders: dict[str, Path]) -> list[tuple[s
 
 
 def switches(rows: Sequence[Row]) -> tuple[str, ...]:
-    """What the switches of every network chose in adversarial training, first seed: a picture, and its numbers."""
+    """What the switches of every network chose in self-training, first seed: a picture, and its numbers."""
     parts = []
     for row in rows:
         layers = by_layer({f'ratios/{name}': value for name, value in row.ratios.items()})
-        if row.treatment == ADVERSARIAL and row.seed == rows[0].seed and layers:
+        if row.treatment == SELF_TRAINING and row.seed == rows[0].seed and layers:
             name = row.network.upper()
             words = f'Shares of the statistics at each site of {name}; the table beside it has the numbers'
             picture = page.figure(partial(plot_network, layers, name), words)

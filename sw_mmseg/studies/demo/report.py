@@ -41,7 +41,8 @@ class Results:
     palette: Sequence[Sequence[int]]
     curve_folders: dict[str, Path]  # network -> work directory of its adversarial training
     commands: Sequence[str]
-    iterations: int
+    iterations: int  # on the source
+    adapted_iterations: int
     variant: str
     test_images: int
 
@@ -57,8 +58,9 @@ def sections(results: Results, table: Table, charts: list) -> list[Section]:
     by_class = to_html(per_class_table(classes, networks, 'IoU in percent on target images.'))
     curves = [page.figure(draw, alt, caption) for alt, caption, draw in charts]
     chosen = switches(rows)
+    words = sentences(rows, results.iterations, results.adapted_iterations)
     return [
-        Section('Result', (to_html(table), *map(page.paragraph, sentences(rows, results.iterations)))),
+        Section('Result', (to_html(table), *map(page.paragraph, words))),
         Section(
             'Target images that no training saw',
             (
@@ -85,6 +87,7 @@ def write_results(folder: Path, results: Results) -> Table:
                     **vars(r),
                     'target': none_for_nan(r.target),
                     'source': none_for_nan(r.source),
+                    'categories': none_for_nan(r.categories),
                     'target_mIoU': miou(r.target),
                     'source_mIoU': miou(r.source),
                 }
@@ -92,6 +95,7 @@ def write_results(folder: Path, results: Results) -> Table:
             ],
             'classes': list(results.classes),
             'iterations': results.iterations,
+            'adapted_iterations': results.adapted_iterations,
             'variant': results.variant,
             'environment': environment(),
         },
@@ -104,8 +108,8 @@ def write_results(folder: Path, results: Results) -> Table:
         (folder / f'curve_{index}.png').write_bytes(figure_png(draw, LIGHT))
     change = ' in changing weather and light' if results.variant == 'varied' else ', all alike'
     lead = [
-        'One narrow DeepLab-v2 with different norms at five places learns to segment drawn street scenes that look '
-        f'like a game, and is tested on scenes as cameras would show them{change}.'
+        'A small network with ImageNet weights, and with different norms in its first layers, learns to segment drawn '
+        f'street scenes that look like a game, and is tested on scenes as cameras would show them{change}.'
     ]
     write_report(folder / 'report.html', TITLE, lead, sections(results, table, charts))
     return table

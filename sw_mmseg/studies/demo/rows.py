@@ -14,15 +14,27 @@ import numpy as np
 from sw_mmseg.files import whole_file
 from sw_mmseg.running import records
 
-__all__ = ['TREATMENTS', 'Row', 'read_row', 'row_file', 'write_row']
+__all__ = [
+    'ADVERSARIAL',
+    'SELF_TRAINING',
+    'SOURCE_ONLY',
+    'STATISTICS',
+    'SWITCHES',
+    'TREATMENTS',
+    'Row',
+    'read_row',
+    'row_file',
+    'write_row',
+]
 
-TREATMENTS = ('source only', 'switches learnt again', 'target statistics', 'adversarial')
-SOURCE_ONLY, SWITCHES, STATISTICS, ADVERSARIAL = TREATMENTS
+TREATMENTS = ('source only', 'switches learnt again', 'target statistics', 'adversarial', 'self-training')
+SOURCE_ONLY, SWITCHES, STATISTICS, ADVERSARIAL, SELF_TRAINING = TREATMENTS
 
 
 @dataclass
 class Row:
-    """What was measured of one network after one treatment; IoU in percent, classes in the config's order."""
+    """What was measured of one network after one treatment; IoU in percent, classes in the config's order, Cityscapes'
+    seven categories in that of `CATEGORIES`."""
 
     network: str
     treatment: str
@@ -30,6 +42,7 @@ class Row:
     statistics: str
     target: list[float]
     source: list[float]
+    categories: list[float]  # of the target
     seconds: float
     command: str
     ratios: dict[str, float] = field(default_factory=dict)
@@ -37,7 +50,7 @@ class Row:
 
 def row_file(folder: Path, network: str, treatment: str, seed: int) -> Path:
     """Where a row is kept."""
-    return folder / 'rows' / f'{network}_{treatment.replace(" ", "_")}_seed{seed}.json'
+    return folder / 'rows' / f'{network}_{treatment.replace(" ", "_").replace("-", "_")}_seed{seed}.json'
 
 
 def read_row(file: Path, mark: str) -> tuple[Row, list[np.ndarray]] | None:

@@ -11,7 +11,15 @@ from sw_mmseg.analysis import (
     mean_std,
 )
 from sw_mmseg.running.scoring import miou
-from sw_mmseg.studies.demo.rows import ADVERSARIAL, SOURCE_ONLY, STATISTICS, SWITCHES, TREATMENTS, Row
+from sw_mmseg.studies.demo.rows import (
+    ADVERSARIAL,
+    SELF_TRAINING,
+    SOURCE_ONLY,
+    STATISTICS,
+    SWITCHES,
+    TREATMENTS,
+    Row,
+)
 
 __all__ = ['grouped', 'leaders', 'result_table', 'sentences']
 
@@ -35,6 +43,7 @@ def result_table(rows: Sequence[Row], images: int) -> Table:
             network.upper(),
             treatment,
             mean_std([miou(r.target) for r in group]),
+            mean_std([miou(r.categories) for r in group]),
             mean_std([miou(r.source) for r in group]),
             group[0].statistics,
             round(np.mean([r.seconds for r in group])),
@@ -44,7 +53,7 @@ def result_table(rows: Sequence[Row], images: int) -> Table:
     seeds = len({row.seed for row in rows})
     spread = f' Mean ± sample standard deviation of {seeds} seeds.' if seeds > 1 else ''
     return Table(
-        ('network', 'treatment', 'target mIoU', 'source mIoU', 'running statistics', 'seconds'),
+        ('network', 'treatment', 'target, 19 classes', 'target, 7 categories', 'source', 'statistics', 'seconds'),
         tuple(cells),
         f'mIoU in percent over {images} target images that no training saw, after the last iteration.{spread}',
         strong=leaders(list(groups.values())),
@@ -64,7 +73,7 @@ def leaders(groups: Sequence[Sequence[Row]]) -> frozenset[int]:
     )
 
 
-def sentences(rows: Sequence[Row], iterations: int) -> list[str]:
+def sentences(rows: Sequence[Row], iterations: int, adapted_iterations: int) -> list[str]:
     """What the table shows, in words made from its numbers."""
     mean = {key: float(np.mean([miou(r.target) for r in group])) for key, group in grouped(rows).items()}
     source = {key: float(np.mean([miou(r.source) for r in group])) for key, group in grouped(rows).items()}
@@ -81,7 +90,10 @@ def sentences(rows: Sequence[Row], iterations: int) -> list[str]:
             text += ' It keeps no running statistics, so there are none to adapt.'
         if (network, SWITCHES) in mean:
             text += f' With its switches learnt again on source images in other light: {mean[network, SWITCHES]:.1f}.'
-        lines.append(f'{text} Adversarial training: {mean[network, ADVERSARIAL]:.1f}.')
+        for treatment, name in ((ADVERSARIAL, 'Adversarial training'), (SELF_TRAINING, 'Self-training')):
+            if (network, treatment) in mean:
+                text += f' {name} from there: {mean[network, treatment]:.1f}.'
+        lines.append(text)
     (first, best), (second, next_best) = sorted(mean.items(), key=lambda item: -item[1])[:2]
     lines.append(
         f'Highest here: {first[0].upper()} {first[1]} ({best:.1f}), then {second[0].upper()} {second[1]} '
@@ -94,5 +106,8 @@ def sentences(rows: Sequence[Row], iterations: int) -> list[str]:
         if seeds == 1
         else f'Each row is {seeds} trainings; differences within the deviations mean nothing.'
     )
-    lines.append(f'{noise} {iterations} iterations on drawn scenes say little about a full training on real images.')
+    lines.append(
+        f'{noise} {iterations} iterations on the source and {adapted_iterations} more on both domains, on drawn '
+        'scenes, say little about a full training on real images.'
+    )
     return lines

@@ -11,22 +11,30 @@ from torch.utils.data import DataLoader
 from tqdm import tqdm
 
 from sw_mmseg.adaptation import running_layers
+from sw_mmseg.datasets import labels
 from sw_mmseg.datasets.label_scan import usable_cores
 from sw_mmseg.datasets.streets import generate_streets
-from sw_mmseg.running import data_sets, records, schedules, scoring, training
+from sw_mmseg.running import data_sets, records, scoring, training
+from sw_mmseg.running.categories import GroupScore
 from sw_mmseg.running.command_line import picture_size
 from sw_mmseg.running.data_sets import labelled_images, unlabelled_images
 from sw_mmseg.running.errors import UserError
-from sw_mmseg.running.named_configs import find_named, load_named
+from sw_mmseg.running.named_configs import load_named
 from sw_mmseg.running.training import Run
 from sw_mmseg.studies.demo import rows as demo_rows
+from sw_mmseg.studies.demo import trainings
 from sw_mmseg.studies.demo.charts import label, shown_networks
 from sw_mmseg.studies.demo.report import Results
-from sw_mmseg.studies.demo.rows import ADVERSARIAL, SOURCE_ONLY, STATISTICS, SWITCHES, TREATMENTS, Row
+from sw_mmseg.studies.demo.rows import (
+    ADVERSARIAL,
+    SOURCE_ONLY,
+    STATISTICS,
+    SWITCHES,
+    TREATMENTS,
+    Row,
+)
 
 __all__ = ['Demo']
-
-CONFIGS = {SOURCE_ONLY: '{}_sourceonly_streets', ADVERSARIAL: '{}_adaptsegnet_streets'}
 
 CODE = ((__name__, 'Demo'),)  # what rows depend on, beside the config
 
@@ -36,7 +44,7 @@ class Demo:
 
     def __init__(self, args: argparse.Namespace) -> None:
         self.args, self.done = args, 0
-        self.total = 2 * len(args.rows) * len(args.seeds)
+        self.total = sum(len(trainings.treatments(args, network)) for network in args.rows) * len(args.seeds)
         self.target = self.generate(args.data, 0, args.images, args.images, args.test_images)
         # source images that no training sees: another seed of the same domain
         self.unseen = self.generate(args.work_dir / 'unseen_source', 1, args.test_images, 0, 0)
@@ -60,7 +68,7 @@ class Demo:
 
     def config(self, run: Run) -> Config:
         """The run's config as `tools/train.py` would have it."""
-        config = load_named(CONFIGS[run.treatment].format(run.network))
+        config = load_named(trainings.CONFIGS[run.treatment].format(run.network))
         config.merge_from_dict(run.options)
         config.work_dir = str(run.folder)
         config.randomness = {'seed': run.seed}
@@ -68,13 +76,7 @@ class Demo:
 
     def run(self, network: str, treatment: str, seed: int) -> Run:
         """One training."""
-        named = find_named(CONFIGS[treatment].format(network))
-        config = Config.fromfile(named.file)
-        options = schedules.schedule_options(config, self.args.iterations)
-        for part in ('train_dataloader', 'val_dataloader', 'test_dataloader'):
-            options |= schedules.data_options(config[part], str(self.target), part)
-        name = f'{network}_{treatment.replace(" ", "_")}_seed{seed}'
-        return Run(network, treatment, seed, named.path, options, self.args.work_dir / 'runs' / name, named.norm)
+        return trainings.run_of(self.args, self.target, network, treatment, seed)
 
     @cached_property
     def base(self) -> Config:
@@ -94,8 +96,8 @@ class Demo:
 
     def rows(self, network: str, seed: int) -> list[tuple[Row, list]]:
         """The rows of one network, each with its predictions for the images to show."""
-        alone, adapted = (self.run(network, treatment, seed) for treatment in (SOURCE_ONLY, ADVERSARIAL))
-        return [*self.source_rows(alone), self.adversarial_row(adapted)]
+        alone, *adapted = (self.run(network, treatment, seed) for treatment in trainings.treatments(self.args, network))
+        return [*self.source_rows(alone), *(self.adapted_row(run, alone) for run in adapted)]
 
     def source_rows(self, run: Run) -> list[tuple[Row, list]]:
         """Source only; the same network with its switches learnt again, where it has any; and, as it was trained
@@ -129,31 +131,43 @@ class Demo:
             demo_rows.write_row(files[treatment], mark, *row)
         return list(rows.values())
 
-    def adversarial_row(self, run: Run) -> tuple[Row, list]:
-        """AdaptSegNet, its policy of running statistics named."""
+    def adapted_row(self, run: Run, start: Run) -> tuple[Row, list]:
+        """A method that sees the target, from the network of `start` on; its policy of running statistics named."""
         config = self.config(run)
-        mark = self.mark(config)
-        file = demo_rows.row_file(self.args.work_dir, run.network, ADVERSARIAL, run.seed)
+        mark = self.mark(config, self.mark(self.config(start)))
+        file = demo_rows.row_file(self.args.work_dir, run.network, run.treatment, run.seed)
         saved_row = demo_rows.read_row(file, mark)
         command = self.announce(run, bool(saved_row))
         if saved_row:
             return saved_row
         model, seconds = training.train(run, config, mark, f'    {run.label}')
         kept = f'{config.model.statistics_from}, in training' if running_layers(model) else 'none kept'
-        result = self.measure(run, model, ADVERSARIAL, kept, seconds, command)
+        result = self.measure(run, model, run.treatment, kept, seconds, command)
         demo_rows.write_row(file, mark, *result)
         return result
 
     def measure(self, run: Run, model, treatment: str, kept: str, seconds: float, command: str) -> tuple[Row, list]:
         """A row: the model as it is, on unseen images of both domains."""
         with training.quiet(run.folder / 'console.log'):
-            target, pictures = scoring.test(model, self.tests['target'], self.shown)
+            groups = GroupScore(labels.CATEGORIES, self.tests['target'].dataset.metainfo['classes'])
+            target, pictures = scoring.test(model, self.tests['target'], self.shown, groups)
             source, _ = scoring.test(model, self.tests['source'])
         row = Row(
-            run.network, treatment, run.seed, kept, target, source, seconds, command, scoring.switch_ratios(model)
+            run.network,
+            treatment,
+            run.seed,
+            kept,
+            target,
+            source,
+            groups.iou,
+            seconds,
+            command,
+            scoring.switch_ratios(model),
         )
         print(
-            f'    {label(row)}: target mIoU {scoring.miou(target):.1f}, source {scoring.miou(source):.1f}', flush=True
+            f'    {label(row)}: target mIoU {scoring.miou(target):.1f} (7 categories: {scoring.miou(groups.iou):.1f}), '
+            f'source {scoring.miou(source):.1f}',
+            flush=True,
         )
         return row, pictures
 
@@ -167,10 +181,10 @@ class Demo:
         """Batches of four images to re-estimate on: statistics those of the target, switches those of the source."""
         return -(-min(200, self.args.images) // 4)
 
-    def mark(self, config: Config) -> str:
-        """Fingerprint of all that a row depends on."""
+    def mark(self, config: Config, start: str = '') -> str:
+        """Fingerprint of all that a row depends on; `start` is that of the network it goes on from."""
         manifests = [p.read_text() for root in (self.target, self.unseen) for p in sorted(root.glob('*.json'))]
-        return records.fingerprint(config, manifests, self.shown, self.batches, TREATMENTS, code=CODE)
+        return records.fingerprint(config, manifests, self.shown, self.batches, TREATMENTS, start, code=CODE)
 
     def announce(self, run: Run, finished: bool) -> str:
         """Print the equivalent command; count the training."""
@@ -184,7 +198,7 @@ class Demo:
 
     def estimation_command(self, run: Run, options: str) -> str:
         """What re-estimates statistics or switches from the command line."""
-        last = f'{run.folder}/iter_{self.base.train_cfg.max_iters}.pth'
+        last = f'{run.folder}/iter_{self.config(run).train_cfg.max_iters}.pth'
         name = 'switches' if '--switches' in options else 'target'
         return (
             f'tools/analysis/reestimate_statistics.py {run.config} {last} {run.folder}/{name}.pth {options} '
@@ -209,7 +223,11 @@ class Demo:
     def results(self, rows: list[tuple[Row, list]]) -> Results:
         """What the report shows."""
         args, meta = self.args, self.tests['target'].dataset.metainfo
-        folders = {name: self.run(name, ADVERSARIAL, args.seeds[0]).folder for name in args.rows}
+        folders = {
+            name: self.run(name, ADVERSARIAL, args.seeds[0]).folder
+            for name in args.rows
+            if ADVERSARIAL in trainings.treatments(args, name)
+        }
         draw = (
             f'tools/dataset_converters/streets.py {args.data} --variant {args.variant} --size {args.size} '
             f'--source {args.images} --target-train {args.images} --target-val {args.test_images}'
@@ -222,7 +240,7 @@ class Demo:
             meta['palette'],
             folders,
             list(commands),
-            self.base.train_cfg.max_iters,
+            *trainings.lengths(args),
             args.variant,
             len(self.tests['target'].dataset),
         )
