@@ -21,6 +21,8 @@ from torch import Tensor
 
 from ..backends import Backend, select
 from ..maths import BATCH, INSTANCE, Affine, Moments, Parameters, Settings, memory_format
+from ..maths.moments import either
+from ..tracing import is_followed
 from .precision import full_precision
 from .synchronize import all_reduce_gradients, all_reduce_moments
 
@@ -72,14 +74,14 @@ def forward(
     backend = backend or select(x, settings.group_size)
     with full_precision(x.device):
         algebra = backend.algebra(settings)
-        sample = shift = None
+        sample = None
         batch: Moments | None = running
         pixels: int | Tensor = 0
         if needs_sample(settings, running):
             sample = backend.sample_moments(x, settings.group_size)
-            shift = backend.shift(sample)
             if pools(settings, running):
                 batch, pixels = _joined(algebra.pool(sample), x, settings)
+        shift = _shift(backend, sample, batch)
         affine = algebra.mix_to_affine(sample, batch, shift, parameters, settings)
         return backend.apply(x, shift, affine.matrix, affine.vector), State(sample, batch, pixels, affine)
 
@@ -99,7 +101,7 @@ def backward(
     algebra = backend.algebra(settings)
     with full_precision(x.device):
         dy = dy.to(x.dtype).contiguous(memory_format=memory_format(x))
-        shift = None if sample is None else backend.shift(sample)
+        shift = _shift(backend, sample, batch)
         total, product = backend.gradient_sums(dy, x, shift, settings.group_size)
         grads = algebra.mix_to_affine_backward(total, product, sample, batch, shift, parameters, affine, settings)
         grad_x = of_batch = quadratic = vector = None
@@ -124,6 +126,14 @@ def pools(settings: Settings, running: Moments | None) -> bool:
 def needs_sample(settings: Settings, running: Moments | None) -> bool:
     """Whether moments of each sample are taken from x."""
     return pools(settings, running) or not INSTANCE.isdisjoint(settings.statistics)
+
+
+def _shift(backend: Backend, sample: Moments | None, batch: Moments | None) -> Tensor | None:
+    """What the passes subtract from x: of given batch moments alone their mean, (1, G, D), but not in a program that is
+    exported, where it would be one operation more."""
+    if sample is None and (batch is None or is_followed()):
+        return None
+    return backend.shift(either(sample, batch))
 
 
 def _joined(local: Moments, x: Tensor, settings: Settings) -> tuple[Moments, int | Tensor]:
