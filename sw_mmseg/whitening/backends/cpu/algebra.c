@@ -1,19 +1,11 @@
 /* Everything between the two passes on a CPU: maths/algebra.py in C, where the mathematics stands, and the shapes in
  * mixture.h. What there are many small operations on many small matrices is here one loop, with no dispatch.
  */
-#include <stdlib.h>
-
 #include "mixture.h"
 #include "newton.h"
 
 /* elements of all matrices up to which one thread is done before a second one would have begun */
 enum { FEW = 512, FEW_INPUTS = 4 * FEW }; /* an element of the latter costs less: no products of matrices */
-
-/* aligned for vectors, and with room for the one that may be read behind the last element */
-static float *scratch_of(int64_t count) {
-    void *memory = NULL;
-    return posix_memalign(&memory, 64, (count + W) * sizeof(float)) ? NULL : memory;
-}
 
 /* A = γ Σ̂^(−1/2) of matrix k = (m, g) */
 static void scale_by_weight(const problem *p, int64_t k, const float *root, float *matrix) {
