@@ -23,6 +23,7 @@ from ..backends import Backend, select
 from ..maths import BATCH, INSTANCE, Affine, Moments, Parameters, Settings, memory_format
 from ..maths.moments import either
 from ..tracing import is_followed
+from .memory import Memory
 from .precision import full_precision
 from .synchronize import all_reduce_gradients, all_reduce_moments
 
@@ -65,11 +66,17 @@ class State(NamedTuple):
 
 
 def forward(
-    x: Tensor, parameters: Parameters, running: Moments | None, settings: Settings, backend: Backend | None = None
+    x: Tensor,
+    parameters: Parameters,
+    running: Moments | None,
+    settings: Settings,
+    backend: Backend | None = None,
+    memory: Memory | None = None,
 ) -> tuple[Tensor, State]:
     """y like x (N, C, *), which is `dense`, and what the backward needs. `backend` is by default the fastest.
 
-    With `running`, (1, G, D) and (1, G, D, D), those are the batch moments, else they are those of x.
+    With `running`, (1, G, D) and (1, G, D, D), those are the batch moments, else they are those of x. A map that x has
+    no part in is looked for in `memory`, and kept there.
     """
     backend = backend or select(x, settings.group_size)
     with full_precision(x.device):
@@ -82,7 +89,13 @@ def forward(
             if pools(settings, running):
                 batch, pixels = _joined(algebra.pool(sample), x, settings)
         shift = _shift(backend, sample, batch)
-        affine = algebra.mix_to_affine(sample, batch, shift, parameters, settings)
+        affine = None
+        if memory is not None and sample is None and batch is not None:
+            affine = memory.recall(parameters, batch, settings, backend)
+        if affine is None:
+            affine = algebra.mix_to_affine(sample, batch, shift, parameters, settings)
+            if memory is not None and sample is None and batch is not None:
+                memory.keep(parameters, batch, settings, backend, affine)
         return backend.apply(x, shift, affine.matrix, affine.vector), State(sample, batch, pixels, affine)
 
 

@@ -13,7 +13,7 @@ import torch
 
 from .oracle import Options, switch_whiten
 
-TOLERANCE = {torch.float64: 1e-9, torch.float32: 2e-5}
+TOLERANCE = {torch.float64: 1e-8, torch.float32: 2e-5}
 MEANS = 8
 NAMES = ('output', 'input', 'weight', 'bias', 'mean_logits', 'cov_logits')
 
@@ -57,6 +57,10 @@ def judgement(layer, x, dy, running=None):
     if layer.tie_weights:
         exact['mean_logits'] = exact['cov_logits'] = exact['mean_logits'] + exact['cov_logits']
     allowed = allowances(layer, flat.detach(), dy, y.detach(), learned, blocks)
+    if layer.tie_weights:  # autograd rounds both before it adds them
+        limits, size = torch.finfo(layer.mean_logits.dtype), learned[2].grad.abs() + learned[3].grad.abs()
+        rounded = torch.where(size < limits.max, limits.eps * size, torch.inf)
+        allowed['mean_logits'] = allowed['cov_logits'] = allowed['mean_logits'] + allowed['cov_logits'] + rounded
     return {name: (exact[name], allowed[name].reshape(exact[name].shape)) for name in NAMES}, blocks
 
 
@@ -76,7 +80,9 @@ def allowances(layer, x, dy, y, learned, blocks):
         far = (matrix * size).sum(1)
         largest = torch.maximum(y[at].abs().amax(1), matrix @ (x[at] - block.mean[:, None]).abs().amax(1))
         allowed['output'][at] += (tolerance * largest + far)[:, None]
-        steepest = matrix.T @ dy[at].abs().amax(1)
+        deviation = torch.stack([(x[at] - mean[:, None]).abs().amax(1) for mean in block.means]).amax(0)
+        through_cov = 2 * block.cov.grad.abs() @ deviation / x.shape[2]
+        steepest = matrix.T @ dy[at].abs().amax(1) + through_cov
         allowed['input'][:, block.rows] = torch.maximum(
             allowed['input'][:, block.rows], ((tolerance + far.max()) * steepest)[:, None]
         )
@@ -86,14 +92,13 @@ def allowances(layer, x, dy, y, learned, blocks):
         allowed['bias'][block.rows] += tolerance * strength
         for index in range(len(ratios[0])):
             apart = (block.means[index] - block.mean).abs()
-            allowed['mean_logits'][index] += ratios[0][index] * (slope * (tolerance * apart + size)).sum()
+            held = oracles * (block.means[index].abs() + block.mean.abs())
+            allowed['mean_logits'][index] += ratios[0][index] * (slope * (tolerance * apart + size + held)).sum()
             spread = block.covs[index].abs() + block.cov.abs()
             part = (block.cov.grad.abs() * spread).sum() * (tolerance + far.max())
             allowed['cov_logits'][index] += ratios[1][index] * part
     if 'ln' in layer.statistics:  # by which all channels of an image meet
         allowed['input'] = allowed['input'].amax(1, keepdim=True).expand_as(x)
-    if layer.tie_weights:
-        allowed['mean_logits'] = allowed['cov_logits'] = allowed['mean_logits'] + allowed['cov_logits']
     return allowed
 
 
@@ -102,6 +107,6 @@ def excess(results, judged):
     excesses = {}
     for name, (exact, allowed) in judged.items():
         if results[name] is not None and exact.numel():
-            error = (results[name].double() - exact).abs()
+            error = torch.where(allowed.isinf(), 0, (results[name].double() - exact).abs())
             excesses[name] = (error / allowed.clamp_min(1e-36)).max().item()
     return excesses

@@ -34,6 +34,7 @@ class Block(NamedTuple):
 def moments(columns):
     """Equation 2 or 3 without ε: mean (D,) and covariance (D, D) of columns (D, anything)."""
     mean = columns.mean(1)
+    mean = mean + (columns - mean[:, None]).mean(1)  # what the sum has rounded
     centred = columns - mean[:, None]
     return mean, centred @ centred.T / columns.shape[1]
 
@@ -74,7 +75,7 @@ def block_of(x, batch, image, rows, weight, ratios, options):
     eps = options.eps * torch.eye(options.group_size, dtype=x.dtype)
     mean, cov = moments(x[image, rows])
     batch_mean, batch_cov = batch
-    layer_mean, layer_var = x[image].mean(), x[image].var(correction=0)
+    layer_mean, layer_var = moments(x[image].reshape(1, -1))
     means = {'bw': batch_mean, 'iw': mean, 'ln': layer_mean.expand_as(mean)}
     means |= {'bn': means['bw'], 'in': means['iw']}
     covs = {'bw': batch_cov, 'iw': cov, 'ln': layer_var * torch.eye(len(mean), dtype=x.dtype)}
