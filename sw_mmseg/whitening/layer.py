@@ -133,9 +133,10 @@ class SwitchWhiten(_BatchNorm):
         """Evaluation takes the running statistics as those of the batch; training takes the input's, and moves them.
         Which way through torch the computation goes, `whiten` says."""
         check_input(self, input)
-        running = self.running_moments(compute_dtype(input))
-        if not self.training and (running is not None or BATCH.isdisjoint(self.statistics)):
-            return whiten(input, self.learned(), running, self.settings(), self._memory_for(running)).output
+        if not self.training:
+            running = self.running_moments(compute_dtype(input))
+            if running is not None or BATCH.isdisjoint(self.statistics):
+                return whiten(input, self.learned(), running, self.settings(), self._memory_for(running)).output
         pooled = self.training and not BATCH.isdisjoint(self.statistics)
         group = resolve_group(self.sync, self.process_group) if pooled else None
         if input.shape[0] == 0 and group is None:

@@ -15,12 +15,14 @@ The paper's Algorithm 2 differentiates the eigendecomposition; here its two halv
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import NamedTuple
 
 from torch import Tensor
 
 from ..backends import Backend, select
 from ..maths import BATCH, INSTANCE, Affine, Moments, Parameters, Settings, memory_format
+from ..maths import algebra as torch_algebra
 from ..maths.moments import either
 from ..tracing import is_followed
 from .memory import Memory
@@ -79,8 +81,8 @@ def forward(
     no part in is looked for in `memory`, and kept there.
     """
     backend = backend or select(x, settings.group_size)
-    with full_precision(x.device):
-        algebra = backend.algebra(settings)
+    algebra = backend.algebra(settings)
+    with _island(x, algebra):
         sample = None
         batch: Moments | None = running
         pixels: int | Tensor = 0
@@ -112,7 +114,7 @@ def backward(
     sample, batch, affine = state.sample, state.batch, state.affine
     backend = select(x, settings.group_size)
     algebra = backend.algebra(settings)
-    with full_precision(x.device):
+    with _island(x, algebra):
         dy = dy.to(x.dtype).contiguous(memory_format=memory_format(x))
         shift = _shift(backend, sample, batch)
         total, product = backend.gradient_sums(dy, x, shift, settings.group_size)
@@ -139,6 +141,11 @@ def pools(settings: Settings, running: Moments | None) -> bool:
 def needs_sample(settings: Settings, running: Moments | None) -> bool:
     """Whether moments of each sample are taken from x."""
     return pools(settings, running) or not INSTANCE.isdisjoint(settings.statistics)
+
+
+def _island(x: Tensor, algebra: object) -> AbstractContextManager[None]:
+    """Full precision for torch's products; compiled code, passes and algebra, sees none of torch's settings."""
+    return full_precision(x.device) if algebra is torch_algebra else nullcontext()
 
 
 def _shift(backend: Backend, sample: Moments | None, batch: Moments | None) -> Tensor | None:

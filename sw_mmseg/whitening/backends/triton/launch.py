@@ -28,15 +28,20 @@ def launch(kernel: triton.JITFunction, programs: int, *arguments: Tensor | int |
     key: list[Any] = [id(kernel), *constants.values()]
     values: list[Any] = []
     for argument in arguments:
-        if isinstance(argument, Tensor):
+        kind = type(argument)
+        if argument is None or kind is int:
+            values.append(argument)
+            key.append(argument)
+        elif kind is float:
+            values.append(argument)
+            key.append(float)
+        else:
             if device < 0:
                 device = argument.get_device()
             address = argument.data_ptr()
             values.append(address)
-            key += argument.dtype, address % _ALIGNMENT == 0
-        else:
-            values.append(argument)
-            key.append(float if isinstance(argument, float) else argument)
+            key.append(argument.dtype)
+            key.append(address % _ALIGNMENT)
     key.append(device)
     if device < 0 or device == cuda.current_device():
         _start(kernel, programs, arguments, values, constants, tuple(key))
