@@ -46,7 +46,8 @@ def mix(
         layer_mean, layer_var = _layer_moments(sample)
         means.append((of_mean['ln'], _seen(layer_mean, origin)))
         cov = torch.addcmul(cov, of_cov['ln'] * layer_var.unsqueeze(-1), identity)
-    mean = means[0][1] if len(means) == 1 else means[0][0] * means[0][1]  # a single ratio is one
+    # a single ratio is one; a copy, since an operator may not return what it was given
+    mean = means[0][1].clone() if len(means) == 1 else means[0][0] * means[0][1]
     for ratio, moment in means[1:]:
         mean = torch.addcmul(mean, ratio, moment)
     return Moments(mean.expand(-1, *shape[1:3]), cov.expand(-1, *shape[1:]))

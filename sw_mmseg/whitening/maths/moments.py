@@ -81,7 +81,7 @@ def pool_moments(sample: Moments) -> Moments:
     The law of total covariance: within-sample plus between-sample, free of cancellation. Means are averaged as seen from
     the first, so that equal ones have exactly their mean.
     """
-    first = sample.mean[:1]
+    first = sample.mean[:1].sum(0, keepdim=True)  # of no samples zero, and their mean is NaN
     mean = first + (sample.mean - first).mean(0, keepdim=True)  # 1 G D
     deviation = (sample.mean - mean).permute(1, 2, 0)  # G D N
     between = torch.bmm(deviation, deviation.transpose(-2, -1))
