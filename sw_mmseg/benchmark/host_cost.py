@@ -1,4 +1,4 @@
-"""What a call costs the host on the Triton path: kernels started, operations of torch, and its time without the kernels.
+"""What a call costs the host on the Triton path: kernels started, operations of torch, and time without the kernels.
 
 Starts of kernels are replaced by nothing, so that it runs on any machine with Triton, on tensors of a CPU: what is left
 is Python, torch's allocations and views, and the look-up of each compiled kernel. Torch's own work on these small

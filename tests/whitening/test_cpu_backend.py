@@ -89,8 +89,9 @@ def test_a_thread_with_a_stack_of_256_kib(build):
     """Blocks and matrices of 64 channels would take 0.4 MB of it, and a thread that has less dies."""
     code = (
         'import threading, torch\nfrom sw_mmseg.whitening import SwitchWhiten2d\ntorch.set_num_threads(1)\n'
-        'def work():\n    layer = SwitchWhiten2d(64, group_size=64)\n    x = torch.randn(2, 64, 20, 20).requires_grad_()\n'
-        '    layer(x).sum().backward()\n    layer.eval()(x)\n    print("done")\n'
+        'def work():\n    layer = SwitchWhiten2d(64, group_size=64)\n'
+        '    x = torch.randn(2, 64, 20, 20).requires_grad_()\n    layer(x).sum().backward()\n'
+        '    layer.eval()(x)\n    print("done")\n'
         'work()\nthreading.stack_size(256 * 1024)\nthread = threading.Thread(target=work)\n'
         'thread.start()\nthread.join()\n'
     )

@@ -20,7 +20,8 @@ def test_cases_are_of_every_kind():
     cases = [draw(seed) for seed in range(300)]
     words = [case.words for case in cases]
     assert len(set(words)) == 300
-    for needed in ('float16', 'bfloat16', 'float64', 'eigh', 'newton', 'constant', 'doubled', 'one', 'zero', 'mean 1000'):
+    faults = ('constant', 'constant by image', 'all constant', 'doubled', 'one', 'zero', 'mean 1000')
+    for needed in ('float16', 'bfloat16', 'float64', 'eigh', 'newton', *faults):
         assert any(needed in text for text in words), needed
     assert {case.x.dim() for case in cases} == {2, 3, 4, 5}
     assert sum(case.planted is not None for case in cases) > 10

@@ -101,8 +101,8 @@ def _eigh(cov: Tensor, eps: float, rounding: float) -> tuple[Tensor, tuple[Tenso
     finite = torch.isfinite(cov).all(-1, keepdim=True).all(-2, keepdim=True)
     # the solver refuses NaN: such matrices are set aside and return as NaN, their neighbours stay exact
     values, vectors = torch.linalg.eigh(torch.where(finite, cov, identity))
-    # Below these an eigenvalue is rounding, of a cov whose eigenvalues are at least eps. Element (i, j) of cov is off by
-    # `rounding` √(Σᵢᵢ Σⱼⱼ), so that a constant channel among large ones keeps its own eigenvalue, eps.
+    # Below these an eigenvalue is rounding, of a cov whose eigenvalues are at least eps. Element (i, j) of cov is off
+    # by `rounding` √(Σᵢᵢ Σⱼⱼ), so that a constant channel among large ones keeps its own eigenvalue, eps.
     variances = torch.matmul(vectors.square().transpose(-2, -1), cov.diagonal(dim1=-2, dim2=-1).unsqueeze(-1))
     floor = (cov.shape[-1] * rounding * variances.squeeze(-1)).clamp_min(eps)
     roots = torch.maximum(values, floor).rsqrt()

@@ -78,8 +78,8 @@ def like(slices: Tensor, x: Tensor) -> Tensor:
 def pool_moments(sample: Moments) -> Moments:
     """Moments (1, G, D), (1, G, D, D) of the whole batch, whose samples all have the same number of pixels.
 
-    The law of total covariance: within-sample plus between-sample, free of cancellation. Means are averaged as seen from
-    the first, so that equal ones have exactly their mean.
+    The law of total covariance: within-sample plus between-sample, free of cancellation. Means are averaged as seen
+    from the first, so that equal ones have exactly their mean.
     """
     first = sample.mean[:1].sum(0, keepdim=True)  # of no samples zero, and their mean is NaN
     mean = first + (sample.mean - first).mean(0, keepdim=True)  # 1 G D

@@ -65,7 +65,10 @@ def check_values(layer, case):
         return
     judged, blocks = judgement(layer, x, dy, running)
     certainty = certainty_of(layer, blocks, x)
-    limits = {name: (exact, with_dtype(allowed * certainty, exact, results[name])) for name, (exact, allowed) in judged.items()}
+    limits = {
+        name: (exact, with_dtype(allowed * certainty, exact, results[name]))
+        for name, (exact, allowed) in judged.items()
+    }
     errors = excess(results, limits)
     names = [name for name in NAMES if name in errors]
     if not all(torch.isfinite(exact).all() for exact, _ in judged.values()) or certainty > 1e4:

@@ -6,8 +6,8 @@ ever loaded. Of processes that need it at the same moment one builds, under a lo
 
 A library is code that runs here, so one that somebody else could have written is not loaded: where the folder or the
 file belongs to another user, or others may write to it, the library is built anew in a private folder, which is gone
-as soon as it is loaded. So it is where the folder cannot be written. A file ends with the digest of all before it, which
-no linker reads: one that was cut short or changed is built again before anything of it runs.
+as soon as it is loaded. So it is where the folder cannot be written. A file ends with the digest of all before it,
+which no linker reads: one that was cut short or changed is built again before anything of it runs.
 
 The library shares the pool of OpenMP threads that torch has loaded, and asks for as many as torch is set to use.
 """

@@ -101,7 +101,7 @@ def library_or_none() -> ctypes.CDLL | None:
 
 
 def typed(loaded: ctypes.CDLL) -> ctypes.CDLL:
-    """The same library, whose functions now refuse arguments of other types. Raises `BuildError` where one is missing."""
+    """The same library, whose functions now refuse arguments of other types. Raises `BuildError` for a missing one."""
     for name, (result, arguments) in SIGNATURES.items():
         function = getattr(loaded, name, None)
         if function is None:

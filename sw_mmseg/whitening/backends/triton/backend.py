@@ -121,7 +121,7 @@ def _transform(dy: Tensor | None, first: Tensor | None, x: Tensor | None, shift:
 
 
 def _sums_for(plan: Plan, x: Tensor) -> tuple[Tensor, Tensor]:
-    """Room for a vector (N, G, chunks, D) and a matrix (N, G, chunks, D, D), without the dimension of a single chunk."""
+    """Room for a vector (N, G, chunks, D) and a matrix (N, G, chunks, D, D); a single chunk has no dimension."""
     shape = (plan.n, plan.c // plan.d, *([plan.chunks] if plan.chunks != 1 else []), plan.d)
     return (torch.empty(shape, dtype=torch.float32, device=x.device),
             torch.empty((*shape, plan.d), dtype=torch.float32, device=x.device))
