@@ -98,8 +98,8 @@ def track(
 def _centred(slices: Tensor, mean: Tensor) -> tuple[Tensor, Tensor]:
     """The mean (N, G, D) of slices (N, G, D, L) without its rounding, and the slices about it."""
     centred = slices - mean.unsqueeze(-1)
-    rest = centred.mean(-1)
-    return mean + rest, centred - rest.unsqueeze(-1)
+    remainder = centred.mean(-1)
+    return mean + remainder, centred - remainder.unsqueeze(-1)
 
 
 def _shifted(x: Tensor, shift: Tensor | None, group_size: int) -> Tensor:

@@ -91,9 +91,9 @@ def allowances(layer, x, dy, y, learned, blocks):
         allowed['weight'][block.rows] += strength * (tolerance * largest + far) / scaled
         allowed['bias'][block.rows] += tolerance * strength
         for index in range(len(ratios[0])):
-            apart = (block.means[index] - block.mean).abs()
+            distance = (block.means[index] - block.mean).abs()
             held = oracles * (block.means[index].abs() + block.mean.abs())
-            allowed['mean_logits'][index] += ratios[0][index] * (slope * (tolerance * apart + size + held)).sum()
+            allowed['mean_logits'][index] += ratios[0][index] * (slope * (tolerance * distance + size + held)).sum()
             spread = block.covs[index].abs() + block.cov.abs()
             part = (block.cov.grad.abs() * spread).sum() * (tolerance + far.max())
             allowed['cov_logits'][index] += ratios[1][index] * part

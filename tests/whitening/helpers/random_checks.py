@@ -55,10 +55,10 @@ def check_values(layer, case):
         layer.running_mean.copy_(torch.randn_like(layer.running_mean))  # ordinary ones, and the cov stays the identity
     running = None if case.training else running_of(layer)
     results = step(layer.train(case.training), x, dy)
-    there = {name: value for name, value in results.items() if value is not None}
-    assert all(value.shape == like.shape for value, like in ((there['output'], x), (there['input'], x)))
+    present = {name: value for name, value in results.items() if value is not None}
+    assert all(value.shape == like.shape for value, like in ((present['output'], x), (present['input'], x)))
     if len(x) == 0:
-        assert all(value.abs().sum() == 0 for value in there.values()), case.words
+        assert all(value.abs().sum() == 0 for value in present.values()), case.words
         return
     squares = x.double().square().flatten(1).sum(1).max().item()
     if squares > LARGEST[torch.promote_types(x.dtype, torch.float32)]:
@@ -73,7 +73,7 @@ def check_values(layer, case):
     names = [name for name in NAMES if name in errors]
     if not all(torch.isfinite(exact).all() for exact, _ in judged.values()) or certainty > 1e4:
         names = [] if certainty > 1e8 else ['output']
-        assert all(torch.isfinite(value).all() for value in there.values()), (case.words, errors)
+        assert all(torch.isfinite(value).all() for value in present.values()), (case.words, errors)
     assert all(errors[name] <= 1 for name in names), (case.words, certainty, errors)
 
 
