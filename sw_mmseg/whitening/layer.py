@@ -16,7 +16,7 @@ from torch import Tensor, fx, nn
 from torch.nn import init
 from torch.nn.modules.batchnorm import _BatchNorm  # private, and what isinstance lists elsewhere look for
 
-from .autograd import resolve_group, whiten
+from .autograd import Memory, resolve_group, whiten
 from .checkpoint import adapt_state_dict
 from .checks import (
     NO_RUNNING_VAR,
@@ -27,7 +27,7 @@ from .checks import (
     fitting_group_size,
 )
 from .diagnosis import Diagnosis, diagnose
-from .maths import BATCH, WHITENING, Moments, Parameters, Settings, compute_dtype, validate_statistics
+from .maths import BATCH, INSTANCE, WHITENING, Moments, Parameters, Settings, compute_dtype, validate_statistics
 from .running import keep_precision, register_running, reset_running, track
 from .tracing import as_leaf
 
@@ -72,6 +72,7 @@ class SwitchWhiten(_BatchNorm):
     cov_logits: nn.Parameter
     running_cov: Tensor | None
     num_batches_skipped: Tensor | None
+    _memory: Memory | None = None
 
     def __init__(
         self,
@@ -132,9 +133,10 @@ class SwitchWhiten(_BatchNorm):
         """Evaluation takes the running statistics as those of the batch; training takes the input's, and moves them.
         Which way through torch the computation goes, `whiten` says."""
         check_input(self, input)
-        running = self.running_moments(compute_dtype(input))
-        if not self.training and (running is not None or BATCH.isdisjoint(self.statistics)):
-            return whiten(input, self.learned(), running, self.settings()).output
+        if not self.training:
+            running = self.running_moments(compute_dtype(input))
+            if running is not None or BATCH.isdisjoint(self.statistics):
+                return whiten(input, self.learned(), running, self.settings(), self._memory_for(running)).output
         pooled = self.training and not BATCH.isdisjoint(self.statistics)
         group = resolve_group(self.sync, self.process_group) if pooled else None
         if input.shape[0] == 0 and group is None:
@@ -173,6 +175,14 @@ class SwitchWhiten(_BatchNorm):
             return None
         mean = self.running_mean.to(dtype).view(1, -1, self.group_size)
         return Moments(mean, self.running_cov.to(dtype).unsqueeze(0))
+
+    def _memory_for(self, running: Moments | None) -> Memory | None:
+        """Where the map of evaluation may be kept: with batch statistics alone it does not depend on the input."""
+        if running is None or not INSTANCE.isdisjoint(self.statistics):
+            return None
+        if self._memory is None:
+            self._memory = Memory()
+        return self._memory
 
     def _empty(self, input: Tensor) -> Tensor:
         """No samples, no statistics: the input, connected to the parameters so that their gradients are zero."""

@@ -214,7 +214,8 @@ class Blocker:
             raise ImportError(name + ' is blocked')
 
 sys.meta_path.insert(0, Blocker())
-for name in ('benchmark norm_layer', 'benchmark network_step', 'benchmark newton', 'benchmark kernels'):
+from sw_mmseg.commands import TORCH_ALONE
+for name in TORCH_ALONE:
     importlib.import_module(f'sw_mmseg.commands.{name.replace(" ", ".")}')
 print('alone')
 """

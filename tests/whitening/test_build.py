@@ -140,6 +140,54 @@ def test_a_folder_of_another_user_is_not_used(tmp_path, temporary, monkeypatch):
     assert not list((tmp_path / 'cache').iterdir())
 
 
+@needs_compiler
+@pytest.mark.parametrize('fault', ['cut', 'empty', 'a bit'])
+def test_a_library_that_was_cut_or_changed_is_built_again(tmp_path, monkeypatch, caplog, fault):
+    """Loaded as it is, a cut one ends the process with a bus error."""
+    monkeypatch.setenv('SW_MMSEG_CACHE', str(tmp_path / 'cache'))
+    build.load(FAST)
+    (file,) = (tmp_path / 'cache').iterdir()
+    whole = file.read_bytes()
+    changed = bytearray(whole)
+    changed[len(whole) // 2] ^= 1
+    file.unlink()  # this process has the first one mapped
+    file.write_bytes({'cut': whole[: len(whole) // 2], 'empty': b'', 'a bit': bytes(changed)}[fault])
+    library.typed(build.load(FAST))
+    assert 'was cut short or changed' in caplog.text and file.read_bytes()[:-32] == whole[:-32]
+    assert list((tmp_path / 'cache').iterdir()) == [file]
+
+
+@needs_compiler
+def test_the_constructor_of_another_library_does_not_run(tmp_path):
+    cache, source, mark = tmp_path / 'cache', tmp_path / 'foreign.c', tmp_path / 'mark'
+    source.write_text(f'#include <stdio.h>\n__attribute__((constructor)) void run(void) {{ fopen("{mark}", "w"); }}')
+    environment = os.environ | {'SW_MMSEG_CACHE': str(cache), 'PYTHONPATH': os.pathsep.join(filter(None, sys.path))}
+
+    def run():
+        return subprocess.run([sys.executable, '-c', SCRIPT], capture_output=True, text=True, env=environment)
+
+    assert run().stdout.split() == ['False', 'True']
+    (file,) = cache.iterdir()
+    subprocess.run([*build.compiler(), '-shared', '-fPIC', str(source), '-o', str(file)], check=True)
+    assert run().stdout.split() == ['False', 'True'] and not mark.exists()
+
+
+@needs_compiler
+def test_what_a_killed_build_left_is_removed(tmp_path, monkeypatch):
+    monkeypatch.setenv('SW_MMSEG_CACHE', str(tmp_path / 'cache'))
+    (tmp_path / 'cache').mkdir(mode=0o700)
+    old, fresh = (tmp_path / 'cache' / f'building-{name}.so' for name in ('old', 'fresh'))
+    old.touch(), fresh.touch()
+    os.utime(old, (0, 0))
+    build.load(FAST)
+    assert not old.exists() and fresh.exists()
+
+
+def test_a_library_without_a_function_is_refused():
+    with pytest.raises(build.BuildError, match='has no function sw_moments'):
+        library.typed(ctypes.CDLL(None))
+
+
 def exported():
     """Name, type of the result and types of the arguments of each function that the C files export."""
     text = ' '.join((FOLDER / name).read_text() for name in build._SOURCES)

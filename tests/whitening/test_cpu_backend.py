@@ -2,6 +2,8 @@
 by gcc and clang and for processors with shorter vectors.
 """
 
+import subprocess
+import sys
 from itertools import combinations
 
 import pytest
@@ -81,6 +83,20 @@ def test_passes(d, layout):
         cpu_backend.apply_gradient(dy, x, shift, first, None, None),
         torch_backend.apply_gradient(wide[1], wide[0], wide[2], wide[4], None, None),
     )
+
+
+def test_a_thread_with_a_stack_of_256_kib(build):
+    """Blocks and matrices of 64 channels would take 0.4 MB of it, and a thread that has less dies."""
+    code = (
+        'import threading, torch\nfrom sw_mmseg.whitening import SwitchWhiten2d\ntorch.set_num_threads(1)\n'
+        'def work():\n    layer = SwitchWhiten2d(64, group_size=64)\n'
+        '    x = torch.randn(2, 64, 20, 20).requires_grad_()\n    layer(x).sum().backward()\n'
+        '    layer.eval()(x)\n    print("done")\n'
+        'work()\nthreading.stack_size(256 * 1024)\nthread = threading.Thread(target=work)\n'
+        'thread.start()\nthread.join()\n'
+    )
+    done = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True)
+    assert done.stdout.split() == ['done', 'done'], done.stderr
 
 
 @every_build

@@ -15,12 +15,17 @@ The paper's Algorithm 2 differentiates the eigendecomposition; here its two halv
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import NamedTuple
 
 from torch import Tensor
 
 from ..backends import Backend, select
 from ..maths import BATCH, INSTANCE, Affine, Moments, Parameters, Settings, memory_format
+from ..maths import algebra as torch_algebra
+from ..maths.moments import either
+from ..tracing import is_followed
+from .memory import Memory
 from .precision import full_precision
 from .synchronize import all_reduce_gradients, all_reduce_moments
 
@@ -63,24 +68,36 @@ class State(NamedTuple):
 
 
 def forward(
-    x: Tensor, parameters: Parameters, running: Moments | None, settings: Settings, backend: Backend | None = None
+    x: Tensor,
+    parameters: Parameters,
+    running: Moments | None,
+    settings: Settings,
+    backend: Backend | None = None,
+    memory: Memory | None = None,
 ) -> tuple[Tensor, State]:
     """y like x (N, C, *), which is `dense`, and what the backward needs. `backend` is by default the fastest.
 
-    With `running`, (1, G, D) and (1, G, D, D), those are the batch moments, else they are those of x.
+    With `running`, (1, G, D) and (1, G, D, D), those are the batch moments, else they are those of x. A map that x has
+    no part in is looked for in `memory`, and kept there.
     """
     backend = backend or select(x, settings.group_size)
-    with full_precision(x.device):
-        algebra = backend.algebra(settings)
-        sample = shift = None
+    algebra = backend.algebra(settings)
+    with _island(x, algebra):
+        sample = None
         batch: Moments | None = running
         pixels: int | Tensor = 0
         if needs_sample(settings, running):
             sample = backend.sample_moments(x, settings.group_size)
-            shift = backend.shift(sample)
             if pools(settings, running):
                 batch, pixels = _joined(algebra.pool(sample), x, settings)
-        affine = algebra.mix_to_affine(sample, batch, shift, parameters, settings)
+        shift = _shift(backend, sample, batch)
+        affine = None
+        if memory is not None and sample is None and batch is not None:
+            affine = memory.recall(parameters, batch, settings, backend)
+        if affine is None:
+            affine = algebra.mix_to_affine(sample, batch, shift, parameters, settings)
+            if memory is not None and sample is None and batch is not None:
+                memory.keep(parameters, batch, settings, backend, affine)
         return backend.apply(x, shift, affine.matrix, affine.vector), State(sample, batch, pixels, affine)
 
 
@@ -97,9 +114,9 @@ def backward(
     sample, batch, affine = state.sample, state.batch, state.affine
     backend = select(x, settings.group_size)
     algebra = backend.algebra(settings)
-    with full_precision(x.device):
+    with _island(x, algebra):
         dy = dy.to(x.dtype).contiguous(memory_format=memory_format(x))
-        shift = None if sample is None else backend.shift(sample)
+        shift = _shift(backend, sample, batch)
         total, product = backend.gradient_sums(dy, x, shift, settings.group_size)
         grads = algebra.mix_to_affine_backward(total, product, sample, batch, shift, parameters, affine, settings)
         grad_x = of_batch = quadratic = vector = None
@@ -124,6 +141,19 @@ def pools(settings: Settings, running: Moments | None) -> bool:
 def needs_sample(settings: Settings, running: Moments | None) -> bool:
     """Whether moments of each sample are taken from x."""
     return pools(settings, running) or not INSTANCE.isdisjoint(settings.statistics)
+
+
+def _island(x: Tensor, algebra: object) -> AbstractContextManager[None]:
+    """Full precision for torch's products; compiled code, passes and algebra, sees none of torch's settings."""
+    return full_precision(x.device) if algebra is torch_algebra else nullcontext()
+
+
+def _shift(backend: Backend, sample: Moments | None, batch: Moments | None) -> Tensor | None:
+    """What the passes subtract from x: of given batch moments alone their mean, (1, G, D), but not in a program that is
+    exported, where it would be one operation more."""
+    if sample is None and (batch is None or is_followed()):
+        return None
+    return backend.shift(either(sample, batch))
 
 
 def _joined(local: Moments, x: Tensor, settings: Settings) -> tuple[Moments, int | Tensor]:

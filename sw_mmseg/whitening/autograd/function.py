@@ -20,6 +20,7 @@ from ..maths import Moments, Parameters, Settings, dense
 from ..tracing import is_exported
 from . import operators
 from .computation import State, backward, forward
+from .memory import Memory
 
 __all__ = ['SwitchWhitenFunction', 'Whitened', 'switch_whiten', 'whiten']
 
@@ -33,11 +34,20 @@ class Whitened(NamedTuple):
     pixels: int | Tensor  # behind the moments; over several processes and under `torch.compile` a 0-d tensor
 
 
-def whiten(x: Tensor, parameters: Parameters, running: Moments | None, settings: Settings) -> Whitened:
-    """SW of x (N, C, *). With `running`, (1, G, D) and (1, G, D, D), those are the batch moments, else those of x."""
+def whiten(
+    x: Tensor,
+    parameters: Parameters,
+    running: Moments | None,
+    settings: Settings,
+    memory: Memory | None = None,
+) -> Whitened:
+    """SW of x (N, C, *). With `running`, (1, G, D) and (1, G, D, D), those are the batch moments, else those of x.
+    `memory` may keep what does not depend on x."""
     if is_exported():
         return _in_operations_of_torch(x, parameters, running, settings)
-    return Whitened(*SwitchWhitenFunction.apply(x, *parameters, running, settings))
+    if memory is None or torch.compiler.is_compiling():
+        return Whitened(*SwitchWhitenFunction.apply(x, *parameters, running, settings))
+    return Whitened(*SwitchWhitenFunction.apply(x, *parameters, running, settings, memory))
 
 
 def switch_whiten(
@@ -66,12 +76,15 @@ class SwitchWhitenFunction(torch.autograd.Function):
         cov_logits: Tensor,
         running: Moments | None,
         settings: Settings,
+        memory: Memory | None = None,
     ) -> tuple[Any, ...]:
         """Whiten and mix (Equations 3 to 6); saves what the backward needs."""
         x = dense(x)
         parameters = Parameters(weight, bias, mean_logits, cov_logits)
-        run = operators.forward if torch.compiler.is_compiling() else forward
-        output, state = run(x, parameters, running, settings)
+        if torch.compiler.is_compiling():
+            output, state = operators.forward(x, parameters, running, settings)
+        else:
+            output, state = forward(x, parameters, running, settings, memory=memory)
         ctx.settings, ctx.constant = settings, running is not None
         ctx.pixels = None if isinstance(state.pixels, Tensor) else state.pixels
         ctx.save_for_backward(x, *parameters, *state.tensors())
@@ -91,7 +104,7 @@ class SwitchWhitenFunction(torch.autograd.Function):
             grad, x, parameters, State.of(tensors, ctx.pixels), ctx.constant, ctx.settings, ctx.needs_input_grad[0]
         )
         needed = (gradient if needs else None for gradient, needs in zip((grad_x, *grads), ctx.needs_input_grad))
-        return *needed, None, None
+        return *needed, None, None, None
 
 
 def _in_operations_of_torch(x: Tensor, parameters: Parameters, running: Moments | None, settings: Settings) -> Whitened:

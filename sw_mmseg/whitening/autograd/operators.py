@@ -88,11 +88,14 @@ def _(x, parameters, running, statistics, group_size, eps, inverse_sqrt, iterati
         (),
     ]
     output = torch.empty_like(x, memory_format=memory_format(x))
+    dtypes = [compute_dtype(x)] * len(shapes)
+    if inverse_sqrt == 'eigh':
+        dtypes[7:9] = [torch.float64] * 2  # the factors of an eigendecomposition
     return [
         output,
         *(
-            x.new_empty(shape, dtype=compute_dtype(x))
-            for shape, present in zip(shapes, _presence(settings, given, learned))
+            x.new_empty(shape, dtype=dtype)
+            for shape, dtype, present in zip(shapes, dtypes, _presence(settings, given, learned))
             if present
         ),
     ]

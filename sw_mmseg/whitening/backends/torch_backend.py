@@ -1,7 +1,8 @@
 """The backend in torch's own operations: every device and dtype, and the oracle of the other backends.
 
 A plain E[x xᵀ] − μ μᵀ loses its digits when a mean is many standard deviations from zero; where that threatens, a pass
-reads values with the sample's mean removed. With D = 1 no matrix is built: moments come from torch's `var_mean`.
+reads values with the sample's mean removed. The sum that gave the mean was rounded, so what is left of it is removed
+too: a constant channel has its exact mean and no variance. With D = 1 no matrix is built.
 """
 
 import torch
@@ -38,15 +39,13 @@ def sample_moments(x: Tensor, group_size: int) -> Moments:
     mean = slices.mean(-1)  # N G D
     cov = _outer(slices, slices) / length - mean.unsqueeze(-1) * mean.unsqueeze(-2)
     if shift(Moments(mean, cov)) is not None:
-        centred = slices - mean.unsqueeze(-1)
+        mean, centred = _centred(slices, mean)
         cov = _outer(centred, centred) / length
     return Moments(mean, cov)
 
 
 def shift(sample: Moments) -> Tensor | None:
-    """The sample's mean where some variance is so small beside the squared mean that rounding would show."""
-    if sample.cov.shape[-1] == 1:
-        return None
+    """The mean where some variance is so small beside the squared mean that rounding would show."""
     if not (is_followed() or sample.cov.is_cuda or sample.cov.is_meta or type(sample.cov) is not Tensor):
         limit = _CANCELLATION_TOLERANCE / torch.finfo(sample.mean.dtype).eps
         if not bool((sample.mean.square() > limit * sample.cov.diagonal(dim1=-2, dim2=-1)).any()):
@@ -94,6 +93,13 @@ def track(
         old.add_((torch.where(finite, moment, old) - old) * factor)
     counters.tracked.add_(finite * seen)
     counters.skipped.add_(~finite * seen)
+
+
+def _centred(slices: Tensor, mean: Tensor) -> tuple[Tensor, Tensor]:
+    """The mean (N, G, D) of slices (N, G, D, L) without its rounding, and the slices about it."""
+    centred = slices - mean.unsqueeze(-1)
+    remainder = centred.mean(-1)
+    return mean + remainder, centred - remainder.unsqueeze(-1)
 
 
 def _shifted(x: Tensor, shift: Tensor | None, group_size: int) -> Tensor:

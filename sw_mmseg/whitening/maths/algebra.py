@@ -44,7 +44,7 @@ class Parameters(NamedTuple):
 class Affine(NamedTuple):
     """The map y = A (x − shift) + b and what it was made of. N is 1 where Ω has batch statistics only."""
 
-    mean: Tensor  # μ̂ (N, G, D)
+    mean: Tensor  # μ̂ (N, G, D), where Ω has statistics of the image as seen from the image's mean
     root: Tensor  # Σ̂^(−1/2) (N, G, D, D)
     factors: tuple[Tensor, ...]  # what the backward of the inverse square root needs
     matrix: Tensor  # A (N, G, D, D)
@@ -70,10 +70,14 @@ def mix_to_affine(
     """Equations 5 and 6, with γ and β; `shift` (N, G, D) is what will be subtracted from x beforehand, or None."""
     named = sources(settings.statistics, sample, batch)
     dtype = either(sample, batch).mean.dtype
-    mean, cov = mix(settings.statistics, *_ratios(parameters, dtype), *named, settings.eps)
-    root, factors = inverse_sqrt(cov, settings)
+    origin = None if named[0] is None else named[0].mean
+    if settings.inverse_sqrt == 'eigh' and settings.group_size > 1:
+        mean, root, factors = _in_double(named, origin, parameters, settings, dtype)
+    else:
+        mean, cov = mix(settings.statistics, *_ratios(parameters, dtype), *named, settings.eps, origin)
+        root, factors = inverse_sqrt(cov, settings)
     matrix = _scaled(root, parameters.weight)
-    vector = _times(matrix, -mean if shift is None else shift - mean)
+    vector = -_times(matrix, _offset(mean, named[0], shift))
     if parameters.bias is not None:
         vector = vector + parameters.bias.to(dtype).view(mean.shape[1:])
     return Affine(mean, root, factors, matrix, vector)
@@ -90,7 +94,7 @@ def mix_to_affine_backward(
     settings: Settings,
 ) -> Gradients:
     """From total = Σ dy (N, G, D) and product = Σ dy (x − shift)ᵀ (N, G, D, D); the rest as in the forward."""
-    offset = affine.mean if shift is None else affine.mean - shift
+    offset = _offset(affine.mean, sources(settings.statistics, sample, batch)[0], shift)
     product = product - total.unsqueeze(-1) * offset.unsqueeze(-2)  # Σ dy (x − μ̂)ᵀ, N G D D
     if affine.root.shape[0] == 1:
         total, product = total.sum(0, keepdim=True), product.sum(0, keepdim=True)
@@ -143,6 +147,30 @@ def input_matrices(
     if gradient is None:
         raise ValueError(f'nothing of Ω = {settings.statistics} depends on x here: B and c are zero')
     return moments_backward(gradient.mean, gradient.cov, sample.mean if shift is None else None, length)
+
+
+def _in_double(
+    named: tuple[Moments | None, Moments | None],
+    origin: Tensor | None,
+    parameters: Parameters,
+    settings: Settings,
+    dtype: torch.dtype,
+) -> tuple[Tensor, Tensor, tuple[Tensor, ...]]:
+    """μ̂ and Σ̂^(−1/2) in `dtype`, by an eigendecomposition in fp64, and its factors: in fp32 neither eps beside a
+    variance above 100 nor an eigenvalue of eps beside one above 10 would be seen."""
+    sample, batch = (moments and Moments(moments.mean.double(), moments.cov.double()) for moments in named)
+    origin = None if origin is None else origin.double()
+    ratios = _ratios(parameters, torch.float64)
+    mean, cov = mix(settings.statistics, *ratios, sample, batch, settings.eps, origin)
+    root, factors = inverse_sqrt(cov, settings, torch.finfo(dtype).eps)
+    return mean.to(dtype), root.to(dtype), factors
+
+
+def _offset(mean: Tensor, sample: Moments | None, shift: Tensor | None) -> Tensor:
+    """μ̂ − shift from `Affine.mean`, where `sample` is None unless Ω has statistics of the image."""
+    if sample is None:
+        return mean if shift is None else mean - shift
+    return mean + (sample.mean if shift is None else sample.mean - shift)
 
 
 def sources(

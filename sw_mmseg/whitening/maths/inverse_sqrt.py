@@ -23,23 +23,26 @@ __all__ = ['INVERSE_SQRT', 'inverse_sqrt', 'inverse_sqrt_backward', 'newton', 'n
 INVERSE_SQRT = ('newton', 'eigh')
 
 
-def inverse_sqrt(cov: Tensor, settings: Settings) -> tuple[Tensor, tuple[Tensor, ...]]:
-    """Inverse square roots of cov (..., D, D) whose eigenvalues are at least eps, and the tensors for the backward."""
+def inverse_sqrt(cov: Tensor, settings: Settings, rounding: float = 0.0) -> tuple[Tensor, tuple[Tensor, ...]]:
+    """Inverse square roots of cov (..., D, D) whose eigenvalues are at least eps, and the tensors for the backward.
+
+    `rounding` is the relative error of the elements of cov, where it is larger than that of its dtype.
+    """
     if cov.shape[-1] == 1:
         return cov.rsqrt(), ()
     if settings.inverse_sqrt == 'newton':
         return newton(cov, settings.iterations), (cov,)
-    return _eigh(cov, settings.eps)
+    return _eigh(cov, settings.eps, max(rounding, torch.finfo(cov.dtype).eps))
 
 
 def inverse_sqrt_backward(grad: Tensor, root: Tensor, factors: tuple[Tensor, ...], settings: Settings) -> Tensor:
     """dL/dΣ (symmetric) from dL/dΣ^(−1/2), both (..., D, D)."""
     if grad.shape[-1] == 1:
-        return -0.5 * grad * root**3
+        return -0.5 * grad * root * root * root  # root³ alone may be too small for fp32
     grad = (grad + grad.transpose(-2, -1)) / 2
     if settings.inverse_sqrt == 'newton':
         return newton_backward(grad, factors[0], settings.iterations)
-    return _eigh_backward(grad, *factors)
+    return _eigh_backward(grad.to(factors[0].dtype), *factors).to(grad.dtype)
 
 
 def newton(cov: Tensor, iterations: int) -> Tensor:
@@ -93,13 +96,15 @@ def _iterate(cov: Tensor, iterations: int) -> tuple[Tensor, Tensor, Tensor, list
     return trace, normed, z, steps
 
 
-def _eigh(cov: Tensor, eps: float) -> tuple[Tensor, tuple[Tensor, ...]]:
+def _eigh(cov: Tensor, eps: float, rounding: float) -> tuple[Tensor, tuple[Tensor, ...]]:
     identity = torch.eye(cov.shape[-1], dtype=cov.dtype, device=cov.device)
     finite = torch.isfinite(cov).all(-1, keepdim=True).all(-2, keepdim=True)
     # the solver refuses NaN: such matrices are set aside and return as NaN, their neighbours stay exact
     values, vectors = torch.linalg.eigh(torch.where(finite, cov, identity))
-    # what is below these is rounding, of a cov whose eigenvalues are at least eps
-    floor = (cov.shape[-1] * torch.finfo(cov.dtype).eps * values[..., -1:]).clamp_min(eps)
+    # Below these an eigenvalue is rounding, of a cov whose eigenvalues are at least eps. Element (i, j) of cov is off
+    # by `rounding` √(Σᵢᵢ Σⱼⱼ), so that a constant channel among large ones keeps its own eigenvalue, eps.
+    variances = torch.matmul(vectors.square().transpose(-2, -1), cov.diagonal(dim1=-2, dim2=-1).unsqueeze(-1))
+    floor = (cov.shape[-1] * rounding * variances.squeeze(-1)).clamp_min(eps)
     roots = torch.maximum(values, floor).rsqrt()
     root = torch.matmul(vectors * roots.unsqueeze(-2), vectors.transpose(-2, -1))
     return torch.where(finite, root, torch.nan), (roots, vectors)

@@ -28,20 +28,26 @@ def mix(
     sample: Moments | None,
     batch: Moments | None,
     eps: float,
+    origin: Tensor | None = None,
 ) -> Moments:
-    """μ̂ (N or 1, G, D) and Σ̂ (N or 1, G, D, D), eps on the diagonal once since the ratios sum to one."""
+    """μ̂ (N or 1, G, D) and Σ̂ (N or 1, G, D, D), eps on the diagonal once since the ratios sum to one.
+
+    With an origin (N or 1, G, D), μ̂ is as seen from there: of means far from zero that are nearly equal, the ratios
+    then mix the differences, which are exact, and not the means, whose rounding may be larger than the differences.
+    """
     shape = either(sample, batch).cov.shape  # N or 1, G, D, D
     identity = torch.eye(shape[-1], dtype=mean_ratios.dtype, device=mean_ratios.device)
     of_mean, of_cov = _by_word(words, mean_ratios), _by_word(words, cov_ratios)
     means, cov = [], eps * identity  # means as (ratio, moment), of which the first begins the sum
     for source, moments in _present(words, sample, batch):
-        means.append((_mean_factor(of_mean, source), moments.mean))
+        means.append((_mean_factor(of_mean, source), _seen(moments.mean, origin)))
         cov = torch.addcmul(cov, _cov_factor(of_cov, source, identity), moments.cov)
     if sample is not None and 'ln' in of_mean:
         layer_mean, layer_var = _layer_moments(sample)
-        means.append((of_mean['ln'], layer_mean))
+        means.append((of_mean['ln'], _seen(layer_mean, origin)))
         cov = torch.addcmul(cov, of_cov['ln'] * layer_var.unsqueeze(-1), identity)
-    mean = means[0][0] * means[0][1]
+    # a single ratio is one; a copy, since an operator may not return what it was given
+    mean = means[0][1].clone() if len(means) == 1 else means[0][0] * means[0][1]
     for ratio, moment in means[1:]:
         mean = torch.addcmul(mean, ratio, moment)
     return Moments(mean.expand(-1, *shape[1:3]), cov.expand(-1, *shape[1:]))
@@ -66,7 +72,7 @@ def mixture_backward(
     to_mean_ratio: dict[str, Tensor] = {}
     to_cov_ratio: dict[str, Tensor] = {}
     to_batch = None
-    origin = either(batch, sample).mean[:1]
+    origin = either(batch, sample).mean  # (1, G, D), or without a batch each sample's own
     for source, moments in _present(words, sample, batch):
         of_source = grad if source == 'sample' else _sum_over_samples(grad)
         full, diagonal = _WORDS[source]
@@ -143,10 +149,15 @@ def _cov_factor(ratios: dict[str, Tensor], source: str, identity: Tensor) -> Ten
     return diagonal if identity.shape[0] == 1 else diagonal * identity
 
 
+def _seen(mean: Tensor, origin: Tensor | None) -> Tensor:
+    return mean if origin is None else mean - origin
+
+
 def _layer_moments(sample: Moments) -> tuple[Tensor, Tensor]:
     """Mean and variance over all channels and pixels of a sample, (N, 1, 1) each: μ_ln = mean(μ), and
     σ_ln = mean(diag Σ + (μ − μ_ln)²)."""
-    mean = sample.mean.mean((1, 2), keepdim=True)
+    first = sample.mean[:, :1, :1]  # so that equal means have exactly their mean
+    mean = first + (sample.mean - first).mean((1, 2), keepdim=True)
     var = sample.cov.diagonal(dim1=-2, dim2=-1) + (sample.mean - mean).square()
     return mean, var.mean((1, 2), keepdim=True)
 

@@ -78,9 +78,11 @@ def like(slices: Tensor, x: Tensor) -> Tensor:
 def pool_moments(sample: Moments) -> Moments:
     """Moments (1, G, D), (1, G, D, D) of the whole batch, whose samples all have the same number of pixels.
 
-    The law of total covariance: within-sample plus between-sample, free of cancellation.
+    The law of total covariance: within-sample plus between-sample, free of cancellation. Means are averaged as seen
+    from the first, so that equal ones have exactly their mean.
     """
-    mean = sample.mean.mean(0, keepdim=True)  # 1 G D
+    first = sample.mean[:1].sum(0, keepdim=True)  # of no samples zero, and their mean is NaN
+    mean = first + (sample.mean - first).mean(0, keepdim=True)  # 1 G D
     deviation = (sample.mean - mean).permute(1, 2, 0)  # G D N
     between = torch.bmm(deviation, deviation.transpose(-2, -1))
     return Moments(mean, (sample.cov.sum(0, keepdim=True) + between) / sample.mean.shape[0])

@@ -1,19 +1,11 @@
 /* Everything between the two passes on a CPU: maths/algebra.py in C, where the mathematics stands, and the shapes in
  * mixture.h. What there are many small operations on many small matrices is here one loop, with no dispatch.
  */
-#include <stdlib.h>
-
 #include "mixture.h"
 #include "newton.h"
 
 /* elements of all matrices up to which one thread is done before a second one would have begun */
 enum { FEW = 512, FEW_INPUTS = 4 * FEW }; /* an element of the latter costs less: no products of matrices */
-
-/* aligned for vectors, and with room for the one that may be read behind the last element */
-static float *scratch_of(int64_t count) {
-    void *memory = NULL;
-    return posix_memalign(&memory, 64, (count + W) * sizeof(float)) ? NULL : memory;
-}
 
 /* A = γ Σ̂^(−1/2) of matrix k = (m, g) */
 static void scale_by_weight(const problem *p, int64_t k, const float *root, float *matrix) {
@@ -23,13 +15,21 @@ static void scale_by_weight(const problem *p, int64_t k, const float *root, floa
         for (int64_t j = 0; j < d; j++) matrix[i * d + j] = root[i * d + j] * (weight ? weight[i] : 1);
 }
 
+/* element j of μ̂ − shift of sample and group k = (n, g); mean is μ̂ as `mix` gives it */
+static float offset_of(const problem *p, int64_t k, const float *mean, int64_t j) {
+    int64_t d = p->d, group = k % p->g;
+    float shift = p->shift ? p->shift[(p->rows == 1 ? group : k) * d + j] : 0;
+    if (!has_image_statistic(p)) return mean[group * d + j] - shift;
+    return mean[k * d + j] + (p->sample_mean[k * d + j] - shift);
+}
+
 /* b = β − A (μ̂ − shift) of row k = (n, g) */
 static void vector_of(const problem *p, int64_t k, const float *matrices, const float *means, float *vector) {
     int64_t d = p->d, map = p->m == 1 ? k % p->g : k;
-    const float *matrix = matrices + map * d * d, *mean = means + map * d, *shift = p->shift ? p->shift + k * d : NULL;
+    const float *matrix = matrices + map * d * d;
     for (int64_t i = 0; i < d; i++) {
         float sum = p->bias ? p->bias[k % p->g * d + i] : 0;
-        for (int64_t j = 0; j < d; j++) sum -= matrix[i * d + j] * (mean[j] - (shift ? shift[j] : 0));
+        for (int64_t j = 0; j < d; j++) sum -= matrix[i * d + j] * offset_of(p, k, means, j);
         vector[i] = sum;
     }
 }
@@ -74,8 +74,7 @@ static void centre(const problem *p, int64_t k, const float *mean, const float *
         for (int64_t i = 0; i < d; i++) {
             t[i] += total[at * d + i];
             for (int64_t j = 0; j < d; j++)
-                s[i * d + j] += product[(at * d + i) * d + j]
-                    - total[at * d + i] * (mean[k * d + j] - (p->shift ? p->shift[at * d + j] : 0));
+                s[i * d + j] += product[(at * d + i) * d + j] - total[at * d + i] * offset_of(p, at, mean, j);
         }
 }
 
@@ -111,13 +110,11 @@ static void backward_through_mixture(const problem *p, const float *layer, const
     ratios r = ratios_of(p);
     double of_mean[WORDS] = {}, of_cov[WORDS] = {};
     for (int64_t k = 0; k < p->g; k++)
-        mix_backward(p, &r, k, mixed_mean, mixed_cov, of_mean, of_cov, batch_mean, batch_cov);
-    of_mean[BN] = of_mean[BW];
+        mix_backward(p, &r, k, layer, mixed_mean, mixed_cov, of_mean, of_cov, batch_mean, batch_cov);
     of_mean[IN] = of_mean[IW];
     for (int64_t n = 0; p->at[LN] >= 0 && n < p->n; n++) {
         double of_total, of_trace;
         layer_gradients(p, n, mixed_mean, mixed_cov, &of_total, &of_trace);
-        of_mean[LN] += of_total * layer[n];
         of_cov[LN] += of_trace * layer[p->n + n];
     }
     softmax_backward(p, r.mean, of_mean, grad_mean_logits);

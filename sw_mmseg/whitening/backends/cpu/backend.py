@@ -92,7 +92,7 @@ def _transform(
     small = [None if tensor is None else tensor.contiguous() for tensor in (first, shift, second, vector)]
     a, about, b, offset = (_floats(tensor, len(model)) for tensor in small)
     views = [None if tensor is None else byref(_view(tensor)) for tensor in (dy, x)]
-    library().sw_transform(views[0], a, views[1], about, b, offset, _view(y), _shape(model, group_size))
+    _check(library().sw_transform(views[0], a, views[1], about, b, offset, _view(y), _shape(model, group_size)))
     return y
 
 

@@ -6,7 +6,8 @@ ever loaded. Of processes that need it at the same moment one builds, under a lo
 
 A library is code that runs here, so one that somebody else could have written is not loaded: where the folder or the
 file belongs to another user, or others may write to it, the library is built anew in a private folder, which is gone
-as soon as it is loaded. So it is where the folder cannot be written.
+as soon as it is loaded. So it is where the folder cannot be written. A file ends with the digest of all before it,
+which no linker reads: one that was cut short or changed is built again before anything of it runs.
 
 The library shares the pool of OpenMP threads that torch has loaded, and asks for as many as torch is set to use.
 """
@@ -23,6 +24,7 @@ import stat
 import subprocess
 import sys
 import tempfile
+import time
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
@@ -34,6 +36,8 @@ __all__ = ['BuildError', 'FLAGS', 'build', 'compiler', 'load']
 _LOGGER = logging.getLogger(__name__)
 _SOURCES = ('algebra.c', 'passes.c')
 _HEADERS = ('blocks.h', 'mixture.h', 'newton.h', 'tiles.h', 'vector.h')
+_BUILDING = 'building-'
+_LONGEST_BUILD = 300  # seconds
 FLAGS = ('-std=gnu11', '-O3', '-march=native', '-fopenmp', '-fPIC', '-shared', '-fvisibility=hidden')
 
 
@@ -70,24 +74,61 @@ def load(flags: tuple[str, ...] = FLAGS) -> ctypes.CDLL:
 def build(folder: Path, command: list[str], flags: tuple[str, ...] = FLAGS) -> Path:
     """The library's file in `folder`, made if need be. Raises `OSError` or `subprocess.SubprocessError`."""
     target = folder / f'whitening-{_key(command, flags)}.so'
-    if target.exists():
+    if _is_kept(target):
         return target
     with _locked(folder):
-        if target.exists():  # another process has built it meanwhile
+        if _is_kept(target):  # another process has built it meanwhile
             return target
-        handle, name = tempfile.mkstemp(dir=folder, suffix='.so')
+        _remove_leftovers(folder)
+        handle, name = tempfile.mkstemp(dir=folder, prefix=_BUILDING, suffix='.so')
         os.close(handle)
         try:
             sources = [str(Path(__file__).with_name(name)) for name in _SOURCES]
             subprocess.run(
-                [*command, *flags, *sources, '-o', name, '-lm'], capture_output=True, text=True, check=True, timeout=300
+                [*command, *flags, *sources, '-o', name, '-lm'],
+                capture_output=True,
+                text=True,
+                check=True,
+                timeout=_LONGEST_BUILD,
             )
-            os.chmod(name, 0o700)
+            _seal(Path(name))
             os.replace(name, target)  # at once, whole
         finally:
             Path(name).unlink(missing_ok=True)
     _LOGGER.info('built %s', target)
     return target
+
+
+def _seal(library: Path) -> None:
+    """Puts the digest of a file at its end, and all of it on the disk."""
+    digest = hashlib.sha256(library.read_bytes()).digest()
+    with library.open('ab') as file:
+        file.write(digest)
+        file.flush()
+        os.fsync(file.fileno())
+    library.chmod(0o700)
+
+
+def _is_kept(library: Path) -> bool:
+    """Whether the file is there, and its end the digest of the rest. What others can write to is `load`'s to refuse."""
+    if not library.exists():
+        return False
+    if not _is_ours(library):
+        return True
+    content = library.read_bytes()
+    size = hashlib.sha256().digest_size
+    if hashlib.sha256(content[:-size]).digest() == content[-size:]:
+        return True
+    _LOGGER.warning('%s was cut short or changed: it is built again', library)
+    return False
+
+
+def _remove_leftovers(folder: Path) -> None:
+    """Of builds that were killed: those that no build can still be writing."""
+    for file in folder.glob(f'{_BUILDING}*.so'):
+        with contextlib.suppress(OSError):  # another process may have removed it
+            if time.time() - file.stat().st_mtime > 2 * _LONGEST_BUILD:
+                file.unlink()
 
 
 def _key(command: list[str], flags: tuple[str, ...]) -> str:

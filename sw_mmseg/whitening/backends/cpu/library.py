@@ -69,7 +69,7 @@ _FLOATS = c_void_p  # the address of a tensor's values, an int, or None for NULL
 SIGNATURES = {
     'sw_moments': (c_int, (View, Shape, _FLOATS, _FLOATS)),
     'sw_gradient_sums': (c_int, (View, View, Shape, _FLOATS, c_int64, _FLOATS, _FLOATS)),
-    'sw_transform': (None, (POINTER(View), Floats, POINTER(View), Floats, Floats, Floats, View, Shape)),
+    'sw_transform': (c_int, (POINTER(View), Floats, POINTER(View), Floats, Floats, Floats, View, Shape)),
     'sw_pool_moments': (None, (_FLOATS, _FLOATS, c_int64, c_int64, c_int64, _FLOATS, _FLOATS)),
     'sw_mix_to_affine': (c_int, (POINTER(Problem), *[_FLOATS] * 5)),
     'sw_mix_to_affine_backward': (c_int, (POINTER(Problem), *[_FLOATS] * 14)),
@@ -101,9 +101,11 @@ def library_or_none() -> ctypes.CDLL | None:
 
 
 def typed(loaded: ctypes.CDLL) -> ctypes.CDLL:
-    """The same library, whose functions now refuse arguments of other types."""
+    """The same library, whose functions now refuse arguments of other types. Raises `BuildError` for a missing one."""
     for name, (result, arguments) in SIGNATURES.items():
-        function = getattr(loaded, name)
+        function = getattr(loaded, name, None)
+        if function is None:
+            raise BuildError(f'{loaded._name} has no function {name}')
         function.restype, function.argtypes = result, arguments
     return loaded
 

@@ -11,7 +11,7 @@ enum { BW, IW, BN, IN, LN, WORDS };
 
 typedef struct {
     int64_t n, m, g, d, iterations, threads;
-    int64_t rows; /* of b: N with a shift, else M; a shift of no samples has no address to tell it by */
+    int64_t rows; /* of b, and of a shift if there is one: N or 1, else M */
     int64_t at[WORDS]; /* where each word's ratio stands among the logits, or −1 */
     int64_t words;
     double eps;
@@ -51,16 +51,21 @@ static void layer_moments(const problem *p, float *mean, float *var) {
     }
 }
 
+/* whether Ω has a statistic of the image: then μ̂ is kept as seen from the image's mean, since of means far from zero
+ * that are nearly equal the rounding may be larger than the differences */
+static int has_image_statistic(const problem *p) { return p->at[IW] >= 0 || p->at[IN] >= 0 || p->at[LN] >= 0; }
+
 /* Equation 6 for one sample and group */
 static void mix(const problem *p, const ratios *r, int64_t n, int64_t g, float layer_mean, float layer_var, float *mean,
                 float *cov) {
     int64_t d = p->d, at = n * p->g + g;
     float batch = p->batch_mean ? r->mean[BW] + r->mean[BN] : 0;
-    float sample = p->sample_mean ? r->mean[IW] + r->mean[IN] : 0;
     for (int64_t i = 0; i < d; i++) {
-        mean[i] = r->mean[LN] * (p->at[LN] < 0 ? 0 : layer_mean);
-        if (batch != 0) mean[i] += batch * p->batch_mean[g * d + i];
-        if (sample != 0) mean[i] += sample * p->sample_mean[at * d + i];
+        if (has_image_statistic(p)) {
+            float origin = p->sample_mean[at * d + i];
+            mean[i] = p->at[LN] < 0 ? 0 : r->mean[LN] * (layer_mean - origin);
+            if (batch != 0) mean[i] += batch * (p->batch_mean[g * d + i] - origin);
+        } else mean[i] = p->batch_mean[g * d + i];
         for (int64_t j = 0; j < d; j++) {
             float sum = i == j ? (float)p->eps + (p->at[LN] < 0 ? 0 : r->cov[LN] * layer_var) : 0;
             float of_batch = r->cov[BW] + (i == j ? r->cov[BN] : 0), of_sample = r->cov[IW] + (i == j ? r->cov[IN] : 0);
@@ -78,19 +83,19 @@ static void softmax_backward(const problem *p, const float *ratio, const double 
         if (p->at[w] >= 0) to_logits[p->at[w]] = (float)(ratio[w] * (grad[w] - sum));
 }
 
-/* adds to the gradients of the ratios, and gives those of the batch moments, of one group */
-static void mix_backward(const problem *p, const ratios *r, int64_t g, const float *mixed_mean, const float *mixed_cov,
-                         double *of_mean, double *of_cov, float *batch_mean, float *batch_cov) {
+/* adds to the gradients of the ratios, and gives those of the batch moments, of one group; layer has μ_ln of every
+ * sample. The means are as seen from that of the batch, or else of the sample itself: see mixture.py. */
+static void mix_backward(const problem *p, const ratios *r, int64_t g, const float *layer, const float *mixed_mean,
+                         const float *mixed_cov, double *of_mean, double *of_cov, float *batch_mean,
+                         float *batch_cov) {
     int64_t d = p->d;
     for (int64_t m = 0; m < p->m; m++)
         for (int64_t i = 0; i < d; i++) {
             int64_t at = (m * p->g + g) * d + i, in_batch = g * d + i;
-            float grad = mixed_mean[at];
-            if (p->batch_mean) {
-                of_mean[BW] += grad * p->batch_mean[in_batch];
-                batch_mean[in_batch] += grad;
-            }
-            if (p->sample_mean) of_mean[IW] += grad * p->sample_mean[at];
+            float grad = mixed_mean[at], origin = p->batch_mean ? p->batch_mean[in_batch] : p->sample_mean[at];
+            if (p->batch_mean) batch_mean[in_batch] += grad;
+            if (p->sample_mean) of_mean[IW] += (double)grad * (p->sample_mean[at] - origin);
+            if (p->at[LN] >= 0) of_mean[LN] += (double)grad * (layer[m] - origin);
             for (int64_t j = 0; j < d; j++) {
                 float other = mixed_cov[at * d + j];
                 if (p->batch_cov) {

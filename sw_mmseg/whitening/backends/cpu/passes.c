@@ -6,8 +6,6 @@
  * shift is of the order of the standard deviation). Compiled by build.py; called through ctypes, the interpreter's lock
  * released.
  */
-#include <sys/mman.h>
-
 #include "tiles.h"
 
 enum { CHUNK = 128 * P }; /* pixels that one thread takes at a time: enough to make its partial sums cheap */
@@ -43,8 +41,15 @@ static int64_t position(shape s, int symmetric, int64_t i, int64_t j) {
     return (tiles_before(s, symmetric, i) + j / TJ) * TI * TJ + i % TI * TJ + j % TJ;
 }
 
-static void first_block_mean(view x, item it, shape s, float *shift) {
-    row block[DMAX];
+/* rows of a bundle, and of the tiles that it fills */
+static int64_t height(shape s) { return round_up(s.d > 1 ? s.d : BUNDLE, TI); }
+
+/* floats that one thread needs for `reduce`: two blocks, a vector a row, and one a product */
+static int64_t reduce_scratch(shape s, int symmetric) {
+    return height(s) * (2 * P + W) + products_of(s, symmetric) * W;
+}
+
+static void first_block_mean(view x, item it, shape s, row *block, float *shift) {
     int64_t count = least(P, s.l);
     load(x, it.n, it.channel, 0, it.rows, count, NULL, block);
     for (int r = 0; r < it.rows; r++) {
@@ -55,11 +60,11 @@ static void first_block_mean(view x, item it, shape s, float *shift) {
 }
 
 /* Σ a and Σ a (b − shift)ᵀ of one item into partial, sums first; b NULL stands for a itself, shifted */
-static void reduce(view a, const view *b, shape s, item it, const float *shift, float *partial) {
-    row left[DMAX], right[DMAX];
-    vec sums[DMAX] = {}, products[DMAX * DMAX];
+static void reduce(view a, const view *b, shape s, item it, const float *shift, float *scratch, float *partial) {
+    row *left = (row *)scratch, *right = left + height(s);
+    vec *sums = (vec *)(right + height(s)), *products = sums + height(s);
     int64_t number = products_of(s, !b);
-    memset(products, 0, number * sizeof(vec));
+    memset(sums, 0, (height(s) + number) * sizeof(vec));
     for (int64_t l = it.begin; l < it.end; l += P) {
         int64_t count = least(P, it.end - l);
         int vectors = (int)(round_up(count, W) / W);
@@ -104,18 +109,26 @@ EXPORT int sw_moments(view x, shape s, float *mean, float *cov) {
     float *partial = malloc((items * stride + s.n * s.c + 1) * sizeof(float)); /* never of 0 bytes */
     if (!partial) return 1;
     float *shifts = partial + items * stride;
-#pragma omp parallel for num_threads(s.threads) schedule(static) if (items > 1)
-    for (int64_t index = 0; index < items; index++) {
-        item it = item_at(s, index);
-        float shift[DMAX];
-        first_block_mean(x, it, s, shift);
-        if (!it.begin) memcpy(shifts + it.n * s.c + it.channel, shift, it.rows * sizeof(float));
-        reduce(x, NULL, s, it, shift, partial + index * stride);
+    int failed = 0;
+#pragma omp parallel num_threads(s.threads) reduction(| : failed) if (items > 1)
+    {
+        float *scratch = scratch_of(reduce_scratch(s, 1));
+        failed = !scratch;
+#pragma omp for schedule(static)
+        for (int64_t index = 0; index < items; index++) {
+            if (failed) continue;
+            item it = item_at(s, index);
+            float shift[DMAX];
+            first_block_mean(x, it, s, (row *)scratch, shift);
+            if (!it.begin) memcpy(shifts + it.n * s.c + it.channel, shift, it.rows * sizeof(float));
+            reduce(x, NULL, s, it, shift, scratch, partial + index * stride);
+        }
+        free(scratch);
     }
-    for (int64_t index = 0; index < items; index += chunks(s))
+    for (int64_t index = 0; index < items && !failed; index += chunks(s))
         finish_moments(s, item_at(s, index), partial + index * stride, stride, shifts, mean, cov);
     free(partial);
-    return 0;
+    return failed;
 }
 
 /* Σ dy -> total (N, C) and Σ dy (x − shift)ᵀ -> product (N, C/D, D, D); shift (N or 1, C), shift_n its stride or 0.
@@ -125,12 +138,21 @@ EXPORT int sw_gradient_sums(view dy, view x, shape s, const float *shift, int64_
     int64_t items = s.n * bundles(s) * chunks(s), stride = DMAX + products_of(s, 0);
     float *partial = malloc((items * stride + 1) * sizeof(float)); /* never of 0 bytes */
     if (!partial) return 1;
-#pragma omp parallel for num_threads(s.threads) schedule(static) if (items > 1)
-    for (int64_t index = 0; index < items; index++) {
-        item it = item_at(s, index);
-        reduce(dy, &x, s, it, shift ? shift + it.n * shift_n + it.channel : NULL, partial + index * stride);
+    int failed = 0;
+#pragma omp parallel num_threads(s.threads) reduction(| : failed) if (items > 1)
+    {
+        float *scratch = scratch_of(reduce_scratch(s, 0));
+        failed = !scratch;
+#pragma omp for schedule(static)
+        for (int64_t index = 0; index < items; index++) {
+            if (failed) continue;
+            item it = item_at(s, index);
+            const float *about = shift ? shift + it.n * shift_n + it.channel : NULL;
+            reduce(dy, &x, s, it, about, scratch, partial + index * stride);
+        }
+        free(scratch);
     }
-    for (int64_t index = 0; index < items; index += chunks(s)) {
+    for (int64_t index = 0; index < items && !failed; index += chunks(s)) {
         item it = item_at(s, index);
         const float *sums = partial + index * stride;
         int64_t channel = it.n * s.c + it.channel;
@@ -141,16 +163,7 @@ EXPORT int sw_gradient_sums(view dy, view x, shape s, const float *shift, int64_
         }
     }
     free(partial);
-    return 0;
-}
-
-/* A fresh large output is mostly page faults: fewer with pages of 2 MB, which the system gives where it is asked. */
-static void large_pages(void *data, int64_t bytes) {
-#ifdef MADV_HUGEPAGE
-    const uintptr_t page = 1 << 21;
-    uintptr_t begin = ((uintptr_t)data + page - 1) / page * page, end = ((uintptr_t)data + bytes) / page * page;
-    if (end > begin + page) madvise((void *)begin, end - begin, MADV_HUGEPAGE); /* advice: failing is no error */
-#endif
+    return failed;
 }
 
 /* A term of a transform for one item: the matrix of a group (D, D), transposed if asked, into rows of DMAX floats with
@@ -170,11 +183,15 @@ static void load_matrix(const float *matrices, int64_t stride, item it, shape s,
 /* a term's matrices, (N or 1, C/D, D, D), and the stride of a sample, 0 where one serves all */
 typedef struct { const float *data; int64_t stride; } floats;
 
+/* floats that one thread needs for `transform_item`: three blocks and two matrices */
+static int64_t transform_scratch(shape s) { return height(s) * (3 * P + 2 * DMAX); }
+
 /* one item of `sw_transform`, whose arguments these are */
 static void transform_item(const view *dy, floats a, const view *x, floats shift, floats b, floats vector, view y,
-                           shape s, item it) {
-    row first[DMAX], second[DMAX], out[DMAX];
-    float first_matrix[DMAX * DMAX], second_matrix[DMAX * DMAX], offset[DMAX] = {};
+                           shape s, item it, float *scratch) {
+    row *first = (row *)scratch, *second = first + height(s), *out = second + height(s);
+    float *first_matrix = (float *)(out + height(s)), *second_matrix = first_matrix + height(s) * DMAX;
+    float offset[DMAX] = {};
     if (dy) load_matrix(a.data, a.stride, it, s, 1, first_matrix);
     if (x) load_matrix(b.data, b.stride, it, s, 0, second_matrix);
     if (vector.data) memcpy(offset, vector.data + it.n * vector.stride + it.channel, it.rows * sizeof(float));
@@ -196,12 +213,19 @@ static void transform_item(const view *dy, floats a, const view *x, floats shift
 }
 
 /* y = Aᵀ dy + B (x − shift) + vector. dy is NULL in the forward pass, x in the backward of constant statistics, and
- * then that term is absent; so may be shift and vector. Vectors are (N or 1, C). */
-EXPORT void sw_transform(const view *dy, floats a, const view *x, floats shift, floats b, floats vector, view y,
-                         shape s) {
+ * then that term is absent; so may be shift and vector. Vectors are (N or 1, C). Returns 0, or 1 without memory. */
+EXPORT int sw_transform(const view *dy, floats a, const view *x, floats shift, floats b, floats vector, view y,
+                        shape s) {
     int64_t items = s.n * bundles(s) * chunks(s);
-    large_pages(y.data, s.n * s.c * s.l * (y.bf16 ? 2 : 4));
-#pragma omp parallel for num_threads(s.threads) schedule(static) if (items > 1)
-    for (int64_t index = 0; index < items; index++)
-        transform_item(dy, a, x, shift, b, vector, y, s, item_at(s, index));
+    int failed = 0;
+#pragma omp parallel num_threads(s.threads) reduction(| : failed) if (items > 1)
+    {
+        float *scratch = scratch_of(transform_scratch(s));
+        failed = !scratch;
+#pragma omp for schedule(static)
+        for (int64_t index = 0; index < items; index++)
+            if (!failed) transform_item(dy, a, x, shift, b, vector, y, s, item_at(s, index), scratch);
+        free(scratch);
+    }
+    return failed;
 }

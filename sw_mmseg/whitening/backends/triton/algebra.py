@@ -59,6 +59,7 @@ def mix_to_affine_backward(total: Tensor, product: Tensor, sample: Moments | Non
     words = settings.statistics
     n, g, d = total.shape
     m, weight, bias = len(affine.mean), parameters.weight, parameters.bias
+    shift = shift if shift is None else shift.expand(n, g, d)  # one of given moments serves all samples
     mixed = Moments(torch.empty_like(affine.mean), torch.empty_like(affine.root))
     parts = [None if parameter is None else torch.empty_like(affine.mean) for parameter in (weight, bias)]
     ratios = total.new_empty(m, g, 2, WORDS.value)
@@ -68,6 +69,7 @@ def mix_to_affine_backward(total: Tensor, product: Tensor, sample: Moments | Non
     at = _positions(words)
     if m:
         moments = _dense(total, product, *(sample or (None, None)), *(batch or (None, None)))
+        shift = shift if shift is None else shift.contiguous()
         launch(affine_backward_kernel, m * g, *moments, _layer_moments(sample, words), weight, shift, affine.mean,
                *(affine.factors or (None,)), affine.root, affine.matrix, *parts, *mixed, ratios, g,
                n if m == 1 else 1, ITERATIONS=_steps(settings), **at, **square_of(d))

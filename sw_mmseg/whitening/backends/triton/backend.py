@@ -121,8 +121,8 @@ def _transform(dy: Tensor | None, first: Tensor | None, x: Tensor | None, shift:
 
 
 def _sums_for(plan: Plan, x: Tensor) -> tuple[Tensor, Tensor]:
-    """Room for a vector (N, G, chunks, D) and a matrix (N, G, chunks, D, D)."""
-    shape = (plan.n, plan.c // plan.d, plan.chunks, plan.d)
+    """Room for a vector (N, G, chunks, D) and a matrix (N, G, chunks, D, D); a single chunk has no dimension."""
+    shape = (plan.n, plan.c // plan.d, *([plan.chunks] if plan.chunks != 1 else []), plan.d)
     return (torch.empty(shape, dtype=torch.float32, device=x.device),
             torch.empty((*shape, plan.d), dtype=torch.float32, device=x.device))
 
@@ -130,7 +130,7 @@ def _sums_for(plan: Plan, x: Tensor) -> tuple[Tensor, Tensor]:
 def _combine(vectors: Tensor, matrices: Tensor, plan: Plan, moments: bool) -> tuple[Tensor, Tensor]:
     """The chunks' sums, or their moments, as those of all pixels: (N, G, D) and (N, G, D, D)."""
     if plan.chunks == 1:
-        return vectors.squeeze(2), matrices.squeeze(2)
+        return vectors, matrices
     if plan.chunks == 0 or plan.n == 0:
         return vectors.new_zeros(vectors[:, :, 0:0].sum(2).shape), matrices[:, :, 0:0].sum(2)
     vector, matrix = torch.empty_like(vectors[:, :, 0]), torch.empty_like(matrices[:, :, 0])
@@ -141,7 +141,11 @@ def _combine(vectors: Tensor, matrices: Tensor, plan: Plan, moments: bool) -> tu
 
 def _floats(tensor: Tensor | None) -> tuple[Tensor | None, int]:
     """A small tensor for a kernel, and by what its sample index is multiplied: 0 where one sample serves all."""
-    return (None, 0) if tensor is None else (tensor.float().contiguous(), int(tensor.shape[0] > 1))
+    if tensor is None:
+        return None, 0
+    if tensor.dtype is not torch.float32 or not tensor.is_contiguous():
+        tensor = tensor.float().contiguous()
+    return tensor, int(tensor.shape[0] > 1)
 
 
 def _check_alike(dy: Tensor, x: Tensor) -> None:

@@ -9,7 +9,7 @@ import triton.language as tl
 
 from .newton import newton_root, square
 
-__all__ = ['WORDS', 'factor', 'affine_kernel', 'layer_kernel', 'one', 'ratios_of', 'two', 'vector_kernel']
+__all__ = ['WORDS', 'factor', 'affine_kernel', 'layer_kernel', 'offset_of', 'one', 'ratios_of', 'two', 'vector_kernel']
 
 WORDS = tl.constexpr(8)  # room for the logits of one mixture
 
@@ -53,15 +53,19 @@ def affine_kernel(mean_logits, cov_logits, sample_mean, sample_cov, batch_mean, 
     inside, at = row < D, program * D + row
     of_mean, of_cov = ratios_of(mean_logits, COUNT), ratios_of(cov_logits, COUNT)
     mean, cov = tl.zeros((ROWS,), tl.float32), eps * unit
+    IMAGE: tl.constexpr = IW >= 0 or IN >= 0 or LN >= 0
+    if IMAGE:  # μ̂ is as seen from the image's mean
+        origin = tl.load(sample_mean + at, mask=inside, other=0.0)
     if BW >= 0 or BN >= 0:
         of_group, _, _ = square(group, D, ROWS)
-        mean += two(of_mean, BW, BN) * tl.load(batch_mean + group * D + row, mask=inside, other=0.0)
+        mean += tl.load(batch_mean + group * D + row, mask=inside, other=0.0)
+        if IMAGE:
+            mean = two(of_mean, BW, BN) * (mean - origin)
         cov += factor(of_cov, BW, BN, unit) * tl.load(batch_cov + of_group, mask=mask, other=0.0)
     if IW >= 0 or IN >= 0:
-        mean += two(of_mean, IW, IN) * tl.load(sample_mean + at, mask=inside, other=0.0)
         cov += factor(of_cov, IW, IN, unit) * tl.load(sample_cov + offsets, mask=mask, other=0.0)
     if LN >= 0:
-        mean += tl.where(inside, one(of_mean, LN) * tl.load(layer + 2 * (program // groups)), 0.0)
+        mean += tl.where(inside, one(of_mean, LN) * (tl.load(layer + 2 * (program // groups)) - origin), 0.0)
         cov += one(of_cov, LN) * tl.load(layer + 2 * (program // groups) + 1) * unit
     root = newton_root(cov, unit, ITERATIONS)
     matrix = root
@@ -72,18 +76,20 @@ def affine_kernel(mean_logits, cov_logits, sample_mean, sample_cov, batch_mean, 
     tl.store(roots + offsets, root, mask=mask)
     tl.store(matrices + offsets, matrix, mask=mask)
     if vectors is not None:
-        _store_vector(vectors, program, matrix, mean, shift, bias, group, D, ROWS)
+        mean += offset_of(program, sample_mean, shift, IMAGE, D, ROWS)
+        _store_vector(vectors, program, matrix, mean, bias, group, D, ROWS)
 
 
 @triton.jit
 def vector_kernel(matrices, means, shift, bias, vectors, groups, D: tl.constexpr, ROWS: tl.constexpr):
-    """b of one sample and group where one A serves all samples."""
+    """b of one sample and group where one A, of batch statistics alone, serves all samples."""
     group = tl.program_id(0) % groups
     offsets, mask, _ = square(group, D, ROWS)
     row = tl.arange(0, ROWS)
     mean = tl.load(means + group * D + row, mask=row < D, other=0.0)
     matrix = tl.load(matrices + offsets, mask=mask, other=0.0)
-    _store_vector(vectors, tl.program_id(0), matrix, mean, shift, bias, group, D, ROWS)
+    mean += offset_of(tl.program_id(0), None, shift, False, D, ROWS)
+    _store_vector(vectors, tl.program_id(0), matrix, mean, bias, group, D, ROWS)
 
 
 @triton.jit
@@ -114,12 +120,21 @@ def factor(ratios, FULL: tl.constexpr, DIAGONAL: tl.constexpr, unit):
 
 
 @triton.jit
-def _store_vector(vectors, program, matrix, mean, shift, bias, group, D: tl.constexpr, ROWS: tl.constexpr):
+def offset_of(index, sample_mean, shift, IMAGE: tl.constexpr, D: tl.constexpr, ROWS: tl.constexpr):
+    """What is added to the stored μ̂ for μ̂ − shift, (ROWS,) of sample and group `index`."""
     row = tl.arange(0, ROWS)
-    offset = -mean
+    offset = tl.zeros((ROWS,), tl.float32)
+    if IMAGE:
+        offset += tl.load(sample_mean + index * D + row, mask=row < D, other=0.0)
     if shift is not None:
-        offset += tl.load(shift + program * D + row, mask=row < D, other=0.0)
-    vector = tl.sum(matrix * offset[None, :], 1)
+        offset -= tl.load(shift + index * D + row, mask=row < D, other=0.0)
+    return offset
+
+
+@triton.jit
+def _store_vector(vectors, program, matrix, offset, bias, group, D: tl.constexpr, ROWS: tl.constexpr):
+    row = tl.arange(0, ROWS)
+    vector = -tl.sum(matrix * offset[None, :], 1)
     if bias is not None:
         vector += tl.load(bias + group * D + row, mask=row < D, other=0.0).to(tl.float32)
     tl.store(vectors + program * D + row, vector, mask=row < D)

@@ -3,7 +3,7 @@
 import triton
 import triton.language as tl
 
-from .mix_to_affine import WORDS, factor, one, ratios_of, two
+from .mix_to_affine import WORDS, factor, offset_of, one, ratios_of, two
 from .newton import inner, newton_gradient, square
 
 __all__ = ['finish_kernel', 'affine_backward_kernel', 'input_kernel']
@@ -24,7 +24,8 @@ def affine_backward_kernel(totals, products, sample_mean, sample_cov, batch_mean
     row = tl.arange(0, ROWS)
     inside, at = row < D, program * D + row
     mean = tl.load(means + at, mask=inside, other=0.0)
-    total, product = _sums_about(totals, products, shift, mean, program, groups, samples, D, ROWS)
+    IMAGE: tl.constexpr = IW >= 0 or IN >= 0 or LN >= 0
+    total, product = _sums_about(totals, products, sample_mean, shift, mean, program, groups, samples, IMAGE, D, ROWS)
     root = tl.load(roots + offsets, mask=mask, other=0.0)
     if to_weight is not None:
         tl.store(to_weight + at, tl.sum(root * product, 1), mask=inside)
@@ -47,7 +48,8 @@ def affine_backward_kernel(totals, products, sample_mean, sample_cov, batch_mean
 
 
 @triton.jit
-def _sums_about(totals, products, shift, mean, program, groups, samples, D: tl.constexpr, ROWS: tl.constexpr):
+def _sums_about(totals, products, sample_mean, shift, mean, program, groups, samples, IMAGE: tl.constexpr,
+                D: tl.constexpr, ROWS: tl.constexpr):
     """Σ dy (ROWS,) and Σ dy (x − μ̂)ᵀ (ROWS, ROWS) of a program's samples, from those about the shift."""
     row = tl.arange(0, ROWS)
     total, product = tl.zeros((ROWS,), tl.float32), tl.zeros((ROWS, ROWS), tl.float32)
@@ -55,9 +57,7 @@ def _sums_about(totals, products, shift, mean, program, groups, samples, D: tl.c
         offsets, mask, _ = square(program + sample * groups, D, ROWS)
         at = (program + sample * groups) * D + row
         gradient = tl.load(totals + at, mask=row < D, other=0.0)
-        offset = mean
-        if shift is not None:
-            offset -= tl.load(shift + at, mask=row < D, other=0.0)
+        offset = mean + offset_of(program + sample * groups, sample_mean, shift, IMAGE, D, ROWS)
         total += gradient
         product += tl.load(products + offsets, mask=mask, other=0.0) - gradient[:, None] * offset[None, :]
     return total, product
@@ -69,7 +69,7 @@ def _gradients_of_ratios(to_mean, to_cov, sample_mean, sample_cov, batch_mean, b
                          D: tl.constexpr, ROWS: tl.constexpr):
     """(WORDS,) of the mean's and of the covariance's, as one program sees them.
 
-    The means are seen from a common origin, that of the batch or of the first sample: see `mixture_backward`.
+    The means are seen from a common origin, that of the batch or of the sample itself: see `mixture_backward`.
     """
     group = program % groups
     offsets, mask, unit = square(program, D, ROWS)
@@ -83,7 +83,7 @@ def _gradients_of_ratios(to_mean, to_cov, sample_mean, sample_cov, batch_mean, b
         values = to_cov * tl.load(batch_cov + of_group, mask=mask, other=0.0)
         of_cov += tl.where(word == BW, inner(values, mask), 0.0) + tl.where(word == BN, inner(values, unit), 0.0)
     else:
-        origin = tl.load(sample_mean + group * D + row, mask=inside, other=0.0)
+        origin = tl.load(sample_mean + at, mask=inside, other=0.0)
     if IW >= 0 or IN >= 0:
         deviation = tl.load(sample_mean + at, mask=inside, other=0.0) - origin
         of_mean += tl.where((word == IW) | (word == IN), tl.sum(to_mean * deviation, 0), 0.0)

@@ -5,6 +5,8 @@ each from the first one: quadratic in T, but in registers, and a product of two 
 plain fp32: there are so few that tensor cores would gain nothing.
 """
 
+import functools
+
 import torch
 import triton
 import triton.language as tl
@@ -31,6 +33,7 @@ def newton_backward(grad: Tensor, cov: Tensor, iterations: int) -> Tensor:
     return grad_cov
 
 
+@functools.cache
 def square_of(d: int) -> dict[str, int]:
     """Compile-time arguments and warps of a kernel whose program holds one (D, D) matrix, in ROWS² registers.
 

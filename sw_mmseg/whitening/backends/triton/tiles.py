@@ -14,7 +14,7 @@ D² sums do not fit into the registers of the thread that holds a pixel's D chan
 
 import functools
 import math
-from typing import NamedTuple
+from dataclasses import dataclass
 
 import torch
 import triton
@@ -29,8 +29,10 @@ __all__ = ['Plan', 'add_product', 'bounds_of', 'load_matrix', 'load_vector', 'pl
 PROGRAMS = 32  # on a processor of the GPU
 
 
-class Plan(NamedTuple):
-    """The sizes of one launch over (n, c, length pixels); `last` says channels_last."""
+@dataclass(frozen=True)
+class Plan:
+    """The sizes of one launch over (n, c, length pixels); `last` says channels_last. What follows from them is computed
+    once: `plan_of` gives the same plan again."""
 
     n: int
     c: int
@@ -45,23 +47,23 @@ class Plan(NamedTuple):
     chunk: int  # pixels a program, a multiple of `block`
     chunks: int  # a sample
 
-    @property
+    @functools.cached_property
     def programs(self) -> int:
         """How many programs a launch has."""
         return self.n * self.chunks * self.tiles
 
-    @property
+    @functools.cached_property
     def sizes(self) -> tuple[int, ...]:
         """The arguments that every pass has, before the constants. L is units · UNIT: so the compiler knows whether it
         divides by 16, 8 or 4, and loads that many values at once."""
         return self.c, self.length // self.unit, self.chunk, self.chunks, self.tiles
 
-    @property
+    @functools.cached_property
     def unit(self) -> int:
         """Pixels that one program reads at a time."""
         return math.gcd(self.length, 16)
 
-    @property
+    @functools.cached_property
     def constants(self) -> dict[str, int | bool]:
         """The arguments known when a pass is compiled, and the launch options."""
         full = self.length % self.block == 0 and self.c % self.rows == 0 and self.rows % self.d == 0

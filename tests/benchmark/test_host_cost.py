@@ -1,0 +1,47 @@
+"""What a call on the Triton path costs the host: the counts are deterministic, and are held here."""
+
+import importlib.util
+
+import pytest
+import torch
+
+from sw_mmseg.benchmark import host_cost
+from sw_mmseg.benchmark.norms import NORMS
+from sw_mmseg.commands.benchmark import host_cost as command
+from sw_mmseg.whitening import SwitchWhiten2d
+
+pytestmark = pytest.mark.skipif(importlib.util.find_spec('triton') is None, reason='this torch comes without Triton')
+
+# kernels of a training forward, of it with its backward, of an evaluation
+KERNELS = {'BatchNorm2d': (0, 0, 0), 'SWa': (5, 10, 3), 'SWb': (6, 14, 4), 'BW': (6, 11, 2)}
+
+
+@pytest.mark.parametrize('name', KERNELS)
+def test_kernels(name):
+    with host_cost.replaced() as started:
+        counts = []
+        for work in host_cost.steps(NORMS[name](32), torch.randn(host_cost.SHAPE)).values():
+            started.clear()
+            work()
+            counts.append(len(started))
+    assert tuple(counts) == KERNELS[name]
+
+
+def test_operations_are_those_asked_for_and_not_their_parts():
+    x = torch.randn(2, 3)
+    assert host_cost.operations(lambda: torch.nn.functional.linear(x, x).relu_().sum()) == 3
+
+
+def test_a_training_forward_of_the_layer_asks_for_few():
+    with host_cost.replaced():
+        steps = host_cost.steps(NORMS['SWa'](32), torch.randn(host_cost.SHAPE))
+        assert host_cost.operations(steps['forward, training']) <= 14
+
+
+def test_the_command_tabulates_and_leaves_the_layer_as_it_was(one_thread, tmp_path, capsys):
+    file = tmp_path / 'table.md'
+    words = ['--rounds', '1', '--repeats', '1', '--markdown', str(file)]
+    assert command.main(command.parse_arguments(words)) == 0
+    rows = [line for line in file.read_text().splitlines() if line.startswith('| forward')]
+    assert len(rows) == 9 and file.read_text() in capsys.readouterr().out
+    assert torch.isfinite(SwitchWhiten2d(16)(torch.randn(2, 16, 3, 3))).all()
