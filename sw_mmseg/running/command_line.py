@@ -13,6 +13,7 @@ from pathlib import Path
 from mmengine.config import DictAction
 
 from sw_mmseg.openmmlab import trusting
+from sw_mmseg.processes import end_with_launcher
 from sw_mmseg.running.errors import NO_ROOM, UserError, is_user_error
 from sw_mmseg.running.networks import NETWORKS
 from sw_mmseg.whitening import NORMS
@@ -80,6 +81,8 @@ def run_tool(main: Callable[[argparse.Namespace], int | None], args: argparse.Na
     """
     if 'LOCAL_RANK' not in os.environ:
         os.environ['LOCAL_RANK'] = str(getattr(args, 'local_rank', 0))
+    if getattr(args, 'launcher', 'none') == 'pytorch':
+        end_with_launcher()
     try:
         with trusting(getattr(args, 'trust_checkpoint', False)):
             status = main(args) or 0
