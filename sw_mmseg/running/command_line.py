@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import argparse
 import atexit
+import contextlib
 import os
 import shlex
+import signal
 import sys
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import FrameType
 
 from mmengine.config import DictAction
 
@@ -84,13 +88,13 @@ def run_tool(main: Callable[[argparse.Namespace], int | None], args: argparse.Na
     if getattr(args, 'launcher', 'none') == 'pytorch':
         end_with_launcher()
     try:
-        with trusting(getattr(args, 'trust_checkpoint', False)):
+        with _stopped_by_sigterm(), trusting(getattr(args, 'trust_checkpoint', False)):
             status = main(args) or 0
         _leave_processes(status)
         return status
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as stop:
         print('\nStopped.', file=sys.stderr)
-        return 130
+        return 128 + (signal.SIGTERM if isinstance(stop, _Terminated) else signal.SIGINT)
     except Exception as error:
         if getattr(args, 'traceback', False) or not is_user_error(error):
             raise
@@ -99,6 +103,32 @@ def run_tool(main: Callable[[argparse.Namespace], int | None], args: argparse.Na
             text = f'{error.filename or "a file"} cannot be written: {error.strerror}'
         print(f'\nerror: {" ".join(text.split())}', file=sys.stderr)
         return 2
+
+
+class _Terminated(KeyboardInterrupt):
+    """A scheduler's SIGTERM, which ends a command as Ctrl-C does: what is done stays, and no file is half."""
+
+
+@contextlib.contextmanager
+def _stopped_by_sigterm() -> Iterator[None]:
+    """SIGTERM raises inside; not in the processes that are started inside, nor in one of several, which may be waiting
+    for the others where nothing can be raised."""
+    owner = os.getpid()
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        if os.getpid() == owner:
+            raise _Terminated
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    if 'RANK' in os.environ or threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _leave_processes(status: int) -> None:
