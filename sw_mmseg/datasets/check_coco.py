@@ -12,6 +12,8 @@ from pathlib import Path
 
 import numpy as np
 
+from sw_mmseg.files import refuse_special
+
 from .errors import DatasetError
 from .image_file import read_image
 
@@ -100,6 +102,7 @@ def _way_out(dataset: dict) -> str:
 
 def _read(file: str) -> dict:
     try:
+        refuse_special(file)
         with open(file, encoding='utf-8') as stream:
             content = json.load(stream)
     except ValueError as error:

@@ -16,6 +16,8 @@ from pathlib import Path
 
 from PIL import Image, PngImagePlugin
 
+from sw_mmseg.files import refuse_special
+
 from .errors import DatasetError
 
 __all__ = ['SWAPPED', 'Head', 'open_picture', 'read_head', 'reason']
@@ -136,6 +138,7 @@ def reason(path: str, data: bytes | None, error: Exception) -> str:
 
 def _head(path: str, data: bytes | None) -> Head:
     if data is None:
+        refuse_special(path)
         with open(path, 'rb') as file:
             start = file.read(4)
     else:

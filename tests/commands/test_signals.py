@@ -22,10 +22,12 @@ pytestmark = pytest.mark.usefixtures('one_thread')
 def network(tiny_config, tmp_path_factory):
     """Config and checkpoint of a network that was not trained."""
     from mmengine.config import Config
+    from mmengine.registry import DefaultScope
     from mmseg.registry import MODELS
 
     path, folder = tiny_config('bn_sourceonly'), tmp_path_factory.mktemp('network')
-    model = MODELS.build(Config.fromfile(path).model)
+    with DefaultScope.overwrite_default_scope('mmseg'):
+        model = MODELS.build(Config.fromfile(path).model)
     torch.save({'state_dict': model.state_dict()}, folder / 'iter_1.pth')
     return path, folder / 'iter_1.pth'
 
