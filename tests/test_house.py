@@ -10,7 +10,8 @@ from tests.helpers.source_files import LIBRARY, PACKAGE, REPOSITORY, imported, p
 
 STDLIB = set(sys.stdlib_module_names)
 MM = {'mmengine', 'mmcv', 'mmseg', 'mmdet', 'mmpretrain'}
-FREE = {'__version__', '', 'files', 'domains', 'processes'}  # files beside the packages, which need nothing, any may import
+# files beside the packages, which need nothing, any may import
+FREE = {'__version__', '', 'files', 'domains', 'processes'}
 # package -> the package's parts and others' packages that it may import, beside itself and the standard library
 MAY_IMPORT = {
     'whitening': (set(), {'torch', 'triton'}),

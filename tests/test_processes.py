@@ -1,5 +1,6 @@
 """Nothing is left behind: workers end with the process that started them, though it is killed."""
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -64,7 +65,5 @@ def test_workers_end_with_a_process_that_is_killed(text, tmp_path):
         process.wait()
         until(lambda: not any(map(alive, workers)), 10, 'workers are left')
     finally:
-        try:
+        with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
-        except ProcessLookupError:
-            pass

@@ -33,6 +33,13 @@ LAYOUTS = {
     ),
 }
 
+# what is read here and by mmdet, and its kind
+FIELDS: dict[str, dict[str, type | tuple[type, ...]]] = {
+    'images': {'id': (int, str), 'file_name': str, 'width': int, 'height': int},
+    'annotations': {'image_id': (int, str), 'category_id': int, 'bbox': list},
+    'categories': {'id': int, 'name': str},
+}
+
 
 def coco_datasets(dataset: dict) -> Iterator[dict]:
     """The configs of all data sets with a JSON annotation file in a config, inside whatever repeats or joins them."""
@@ -107,10 +114,24 @@ def _read(file: str) -> dict:
             content = json.load(stream)
     except ValueError as error:
         raise DatasetError(f'{file} is no JSON ({error}): was it cut short? Unpack or make it again') from error
+    _require(file, isinstance(content, dict), 'it holds no table of names')
     lacking = [key for key in ('images', 'annotations', 'categories') if key not in content]
     if lacking:
         raise DatasetError(f"{file} is not in COCO's format: it lacks {', '.join(lacking)}")
+    for key, entries in FIELDS.items():
+        _require(file, isinstance(content[key], list), f'its {key} are no list')
+        for number, entry in enumerate(content[key]):
+            text = f'number {number} of its {key} has no proper '
+            _require(file, isinstance(entry, dict), f'number {number} of its {key} is no table of names')
+            for field, kind in entries.items():
+                value = entry.get(field)
+                _require(file, isinstance(value, kind) and not isinstance(value, bool), f'{text}{field}')
     return content
+
+
+def _require(file: str, right: bool, fault: str) -> None:
+    if not right:
+        raise DatasetError(f"{file} is not in COCO's format: {fault}. Unpack or make it again")
 
 
 def _missing(folder: str, names: list[str]) -> list[str]:

@@ -12,7 +12,6 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from types import FrameType
 
 from mmengine.config import DictAction
 
@@ -115,7 +114,7 @@ def _stopped_by_sigterm() -> Iterator[None]:
     for the others where nothing can be raised."""
     owner = os.getpid()
 
-    def stop(number: int, frame: FrameType | None) -> None:
+    def stop(*_: object) -> None:
         if os.getpid() == owner:
             raise _Terminated
         signal.signal(signal.SIGTERM, signal.SIG_DFL)

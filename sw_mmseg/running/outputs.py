@@ -133,8 +133,8 @@ class Outputs:
     def _written(self) -> dict[str, list[list[int]]]:
         """Name -> states, of all files that this command recorded here."""
         record, states = self.folder / RECORD, defaultdict(list)
-        for line in record.read_text(encoding='utf-8').splitlines() if record.is_file() else ():
-            with contextlib.suppress(ValueError, KeyError, TypeError):  # a line that a full disk cut off
+        for line in record.read_text(encoding='utf-8', errors='replace').splitlines() if record.is_file() else ():
+            with contextlib.suppress(ValueError, KeyError, TypeError):  # a line that is cut off, or damaged
                 content = json.loads(line)
                 if content['by'] == self.command:
                     states[content['file']].append(content['state'])

@@ -80,7 +80,8 @@ def test_a_file_that_is_there_is_known_to_be_the_commands_own(tmp_path, monkeypa
 
 
 def test_a_report_is_there_whole_or_as_it_was(tiny_config, run, tmp_path, monkeypatch, capsys):
-    assert run('train', tiny_config('bn_sourceonly'), '--work-dir', tmp_path, '--cfg-options', 'train_cfg.max_iters=1') == 0
+    short = ('--cfg-options', 'train_cfg.max_iters=1')
+    assert run('train', tiny_config('bn_sourceonly'), '--work-dir', tmp_path, *short) == 0
     words = ('report', tmp_path, '--pictures', 0)
     assert run(*words) == 0
     report, write = (tmp_path / 'report.html').read_bytes(), Path.write_bytes

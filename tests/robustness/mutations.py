@@ -118,8 +118,11 @@ class Watched:
             if self.results.poll(SECONDS + 20):
                 text = self.results.recv()
                 seconds = time.monotonic() - begin
-                return text or (f'{seconds:.0f} s' if seconds > SECONDS else None)
-            text = 'no answer'
+                text = text or (f'{seconds:.0f} s' if seconds > SECONDS else None)
+                if text is None or not text.endswith('more'):
+                    return text
+            else:
+                text = 'no answer'
         except EOFError:
             text = 'the process died'
         self.end()
