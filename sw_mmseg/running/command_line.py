@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import atexit
 import contextlib
+import io
 import os
 import shlex
 import signal
@@ -84,6 +85,9 @@ def run_tool(main: Callable[[argparse.Namespace], int | None], args: argparse.Na
     """
     if 'LOCAL_RANK' not in os.environ:
         os.environ['LOCAL_RANK'] = str(getattr(args, 'local_rank', 0))
+    for stream in (sys.stdout, sys.stderr):  # names of files need not be UTF-8
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors='backslashreplace')
     if getattr(args, 'launcher', 'none') == 'pytorch':
         end_with_launcher()
     try:
