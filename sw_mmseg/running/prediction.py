@@ -114,7 +114,9 @@ def segment(model: torch.nn.Module, pipeline: Compose, file: Path) -> np.ndarray
     return _labels(_test(model, pipeline({'img_path': str(file)})))
 
 
-def segment_pixels(model: torch.nn.Module, pipeline: Compose, image: np.ndarray, file: Path | None = None) -> np.ndarray:
+def segment_pixels(
+    model: torch.nn.Module, pipeline: Compose, image: np.ndarray, file: Path | None = None
+) -> np.ndarray:
     """The same of H×W×3 BGR pixels, with a pipeline that reads no file.
 
     Raises:

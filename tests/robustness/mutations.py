@@ -41,7 +41,9 @@ def repeat(content, rng):
 
 
 def foreign(content, rng):
-    return rng.choice([b'', b'\0' * 100, b'<html><body>404</body></html>', b'version https://git-lfs.github.com/spec/v1\n'])
+    return rng.choice(
+        [b'', b'\0' * 100, b'<html><body>404</body></html>', b'version https://git-lfs.github.com/spec/v1\n']
+    )
 
 
 def value(content, rng):

@@ -1,4 +1,4 @@
-"""Trainings of every kind, killed at random moments and resumed until they end: each is the undisturbed one, to the bit.
+"""Trainings of every kind, killed at random moments and resumed to their end: each is the undisturbed one, to the bit.
 
 `SW_MMSEG_KILLS` says how many trainings of each kind are killed (3), and `SW_MMSEG_SEED` at which moments (0).
 """
@@ -119,7 +119,5 @@ def test_killed_and_resumed_is_undisturbed(kind, number, training, tmp_path_fact
     rest = training(config, folder / 'cut', '--resume')
     rest.join(240)
     assert rest.exitcode == 0
-    one, other = (
-        weights(place / f'iter_{ITERATIONS}.pth') for place in (source / 'whole', folder / 'cut')
-    )
+    one, other = (weights(place / f'iter_{ITERATIONS}.pth') for place in (source / 'whole', folder / 'cut'))
     assert len(one[0]) > 10 and one[1] and equal(one, other)

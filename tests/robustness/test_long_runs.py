@@ -48,6 +48,7 @@ def test_nothing_grows(name, tiny_config, tmp_path):
     runner, look = Runner.from_cfg(config), Looking()
     runner.register_hook(look)
     runner.train()
+    del runner.train_loop.dataloader_iterator  # ends its worker now, and not in the next test
     memory, descriptors, threads = zip(*look.seen[5:])  # by then all has been done once, validation too
     assert len(memory) >= 10
     assert max(memory[len(memory) // 2 :]) - max(memory[: len(memory) // 2]) < 20, memory

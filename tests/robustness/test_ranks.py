@@ -15,7 +15,7 @@ from tests.helpers.launched import unused_port, wait_for
 pytestmark = pytest.mark.robustness
 REPOSITORY = Path(__file__).resolve().parents[2]
 TIMEOUT = 15  # seconds, of the config
-MARGIN = 45  # for a process to start, and to end
+MARGIN = 30  # for a process to start, and to end
 
 
 @pytest.fixture
