@@ -39,10 +39,10 @@ def children(number):
         return [int(word) for word in file.read().split()]
 
 
-def until(condition, seconds, what):
+def until(condition, seconds, fault):
     end = time.monotonic() + seconds
     while not condition():
-        assert time.monotonic() < end, what
+        assert time.monotonic() < end, fault
         time.sleep(0.05)
 
 

@@ -116,8 +116,8 @@ def test_killed_and_resumed_is_undisturbed(kind, number, training, tmp_path_fact
     os.kill(killed.pid, signal.SIGKILL)
     killed.join()
     assert not (folder / 'cut' / f'iter_{ITERATIONS}.pth').is_file() or reached > ITERATIONS - 4
-    rest = training(config, folder / 'cut', '--resume')
-    rest.join(240)
-    assert rest.exitcode == 0
+    resumed = training(config, folder / 'cut', '--resume')
+    resumed.join(240)
+    assert resumed.exitcode == 0
     one, other = (weights(place / f'iter_{ITERATIONS}.pth') for place in (source / 'whole', folder / 'cut'))
     assert len(one[0]) > 10 and one[1] and equal(one, other)
