@@ -1,4 +1,5 @@
-"""Two processes of one training, one of which raises, is killed or stands still: an error on each that is left, the time that the config allows, and no deadlock."""
+"""Two processes of one training, one of which raises, is killed or stands still: an error on the other, within the time
+that the config allows, and no deadlock."""
 
 import os
 import signal
