@@ -4,12 +4,14 @@ can be made anew."""
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
+import stat
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-__all__ = ['cache_folder', 'whole_file']
+__all__ = ['cache_folder', 'refuse_special', 'whole_file']
 
 
 @contextlib.contextmanager
@@ -32,6 +34,20 @@ def whole_file(file: Path) -> Iterator[Path]:
         os.replace(part, file)
     finally:
         part.unlink(missing_ok=True)
+
+
+def refuse_special(path: str | Path) -> None:
+    """Before a file of a user's is opened: opening a pipe that nobody writes to would wait for ever.
+
+    Raises:
+        OSError: it is a pipe, a socket or a device. What is missing, or lies behind a URL, raises nothing here.
+    """
+    try:
+        mode = os.stat(path).st_mode
+    except (OSError, ValueError):
+        return
+    if not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):
+        raise OSError(errno.EINVAL, 'it is a pipe or a device, and no file', str(path))
 
 
 def cache_folder() -> Path:

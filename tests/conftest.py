@@ -8,7 +8,7 @@ import torch
 
 from sw_mmseg import files
 
-pytest_plugins = ('tests.helpers.fixtures', 'tests.helpers.launched')
+pytest_plugins = ('tests.helpers.fixtures', 'tests.helpers.launched', 'tests.helpers.no_network')
 
 try:
     importlib.metadata.version('mmsegmentation')  # upstream's own, which needs the plugin's operators to be imported

@@ -10,7 +10,8 @@ from tests.helpers.source_files import LIBRARY, PACKAGE, REPOSITORY, imported, p
 
 STDLIB = set(sys.stdlib_module_names)
 MM = {'mmengine', 'mmcv', 'mmseg', 'mmdet', 'mmpretrain'}
-FREE = {'__version__', '', 'files', 'domains'}  # files beside the packages, which need nothing, any may import
+# files beside the packages, which need nothing, any may import
+FREE = {'__version__', '', 'files', 'domains', 'processes'}
 # package -> the package's parts and others' packages that it may import, beside itself and the standard library
 MAY_IMPORT = {
     'whitening': (set(), {'torch', 'triton'}),
@@ -106,9 +107,10 @@ def test_files_beside_the_packages():
         'domains.py',
         'files.py',
         'plugin.py',
+        'processes.py',
     }
     assert set(imported(PACKAGE / '__init__.py')) == set()
-    for name in ('domains', 'files'):
+    for name in ('domains', 'files', 'processes'):
         assert {module.split('.')[0] for module in imported(PACKAGE / f'{name}.py')} <= STDLIB
     assert all(name.startswith('sw_mmseg.') for name in imported(PACKAGE / 'plugin.py'))
 

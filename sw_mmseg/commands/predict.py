@@ -77,9 +77,11 @@ def main(args: argparse.Namespace) -> int:
             'are segmented at their own size, which should be that of the training'
         )
     failures = Failures()
-    for name, file in tqdm(images.items(), unit='image', disable=len(images) == 1):
-        with failures.past():
-            image = read(file)
-            write(segment_pixels(model, pipeline, image), image, outputs, name, palette, args.opacity)
-    print(f'{failures.done} segmented, in {args.out}')
+    try:
+        for name, file in tqdm(images.items(), unit='image', disable=len(images) == 1):
+            with failures.past():
+                image = read(file)
+                write(segment_pixels(model, pipeline, image, file), image, outputs, name, palette, args.opacity)
+    finally:  # a signal keeps what is done
+        print(f'{failures.done} segmented, in {args.out}')
     return failures.status('segmented')

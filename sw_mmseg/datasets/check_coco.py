@@ -12,6 +12,8 @@ from pathlib import Path
 
 import numpy as np
 
+from sw_mmseg.files import refuse_special
+
 from .errors import DatasetError
 from .image_file import read_image
 
@@ -29,6 +31,13 @@ LAYOUTS = {
         'python tools/dataset_converters/cityscapes_instances.py DATA_ROOT (data/cityscapes by default). To train '
         'without a download, use configs/sw_maskrcnn_streets.py.'
     ),
+}
+
+# what is read here and by mmdet, and its kind
+FIELDS: dict[str, dict[str, type | tuple[type, ...]]] = {
+    'images': {'id': (int, str), 'file_name': str, 'width': int, 'height': int},
+    'annotations': {'image_id': (int, str), 'category_id': int, 'bbox': list},
+    'categories': {'id': int, 'name': str},
 }
 
 
@@ -100,14 +109,29 @@ def _way_out(dataset: dict) -> str:
 
 def _read(file: str) -> dict:
     try:
+        refuse_special(file)
         with open(file, encoding='utf-8') as stream:
             content = json.load(stream)
     except ValueError as error:
         raise DatasetError(f'{file} is no JSON ({error}): was it cut short? Unpack or make it again') from error
+    _require(file, isinstance(content, dict), 'it holds no table of names')
     lacking = [key for key in ('images', 'annotations', 'categories') if key not in content]
     if lacking:
         raise DatasetError(f"{file} is not in COCO's format: it lacks {', '.join(lacking)}")
+    for key, entries in FIELDS.items():
+        _require(file, isinstance(content[key], list), f'its {key} are no list')
+        for number, entry in enumerate(content[key]):
+            text = f'number {number} of its {key} has no proper '
+            _require(file, isinstance(entry, dict), f'number {number} of its {key} is no table of names')
+            for field, kind in entries.items():
+                value = entry.get(field)
+                _require(file, isinstance(value, kind) and not isinstance(value, bool), f'{text}{field}')
     return content
+
+
+def _require(file: str, right: bool, fault: str) -> None:
+    if not right:
+        raise DatasetError(f"{file} is not in COCO's format: {fault}. Unpack or make it again")
 
 
 def _missing(folder: str, names: list[str]) -> list[str]:

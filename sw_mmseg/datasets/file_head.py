@@ -8,19 +8,26 @@ pages without a word; all others by Pillow. Damaged files, files of several page
 from __future__ import annotations
 
 import io
+import os
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 from PIL import Image, PngImagePlugin
 
+from sw_mmseg.files import refuse_special
+
+from .claims import BOUNDED, BOUNDED_TIFF, can_hold
 from .errors import DatasetError
+from .file_ends import end_of, start_of
 
 __all__ = ['SWAPPED', 'Head', 'open_picture', 'read_head', 'reason']
 
 MOST_PIXELS = 1 << 30  # that OpenCV reads
+MOST_PAGES = 64  # of a TIFF that are looked at: a damaged one may have pages without end
 ORIENTATION = 0x112  # EXIF's tag, and TIFF's
 GDAL_NODATA = 42113  # a TIFF tag
 LOSSY_TIFF = (6, 7, 34712, 50001)  # compressions: JPEG, JPEG 2000, WebP
@@ -63,6 +70,7 @@ class Head:
     largest: int | None = None  # the largest value that is possible, where the file says so and it is no 2^bits - 1
     separate: bool = False  # a TIFF that stores its bands one after the other
     nodata: float | None = None  # the value of pixels without data, where a TIFF declares one
+    bounded: bool = False  # see `claims`
 
     @property
     def size(self) -> tuple[int, int]:
@@ -98,6 +106,12 @@ def read_head(path: str, data: bytes | None = None, kind: str = 'image') -> Head
     if head.width * head.height > MOST_PIXELS:
         raise DatasetError(
             f'{kind} {path} has {head.width}x{head.height} pixels; at most {MOST_PIXELS} can be read. Cut it into tiles'
+        )
+    size = len(data) if data is not None else os.path.getsize(path)
+    if head.bounded and not can_hold(size, head.width * head.height, head.bands * head.bits):
+        raise DatasetError(
+            f'{kind} {path} says that it has {head.width}x{head.height} pixels, which {size} bytes cannot hold: it is '
+            'cut short, or its head is damaged'
         )
     return head
 
@@ -136,6 +150,7 @@ def reason(path: str, data: bytes | None, error: Exception) -> str:
 
 def _head(path: str, data: bytes | None) -> Head:
     if data is None:
+        refuse_special(path)
         with open(path, 'rb') as file:
             start = file.read(4)
     else:
@@ -151,14 +166,14 @@ def _pillow_head(path: str, picture: Image.Image, data: bytes | None) -> Head:
     bands, bits, sample = MODES.get(picture.mode, (len(picture.getbands()), 8, 'uint'))
     kind, largest = picture.format or 'file', None
     if kind == 'PNG':
-        bits = _start(path, data, 25)[24]  # Pillow makes 8 bits of fewer, and of 16 in colours
+        bits = start_of(path, data, 25)[24]  # Pillow makes 8 bits of fewer, and of 16 in colours
     elif kind == 'PPM':
         raw = picture.tile[0][3]
         largest = raw[1] if isinstance(raw, tuple) and isinstance(raw[1], int) else None
         bits, sample = (16, 'uint') if largest and largest > 255 else (bits, sample)
     if picture.mode == 'I' and kind == 'PNG':
         sample = 'uint'
-    lossy = kind in LOSSY or (kind == 'WEBP' and b'VP8L' not in _start(path, data, 1 << 20))
+    lossy = kind in LOSSY or (kind == 'WEBP' and b'VP8L' not in start_of(path, data, 1 << 20))
     # the second picture in a telephone's JPEG is a depth or brightness map of the first
     pages = 1 if kind == 'MPO' else getattr(picture, 'n_frames', 1)
     space = {1: 'grey', 2: 'grey', 3: 'rgb', 4: 'rgb'}.get(bands, 'grey')
@@ -178,6 +193,7 @@ def _pillow_head(path: str, picture: Image.Image, data: bytes | None) -> Head:
         pages,
         lossy,
         largest,
+        bounded=kind in BOUNDED,
     )
 
 
@@ -187,7 +203,8 @@ def _tiff_head(path: str, source: str | io.BytesIO) -> Head:
     with tifffile.TiffFile(source) as file:
         page = file.pages[0]
         # overviews (bit 0) and masks (bit 2) belong to the page before them
-        pages = sum(1 for other in file.pages if not int(getattr(other, 'subfiletype', 0)) & 5) or 1
+        seen = islice(file.pages, MOST_PAGES)
+        pages = sum(1 for other in seen if not int(getattr(other, 'subfiletype', 0)) & 5) or 1
         photometric = {0: 'grey', 1: 'grey', 2: 'rgb', 3: 'palette', 5: 'cmyk', 6: 'rgb', 32844: 'grey'}.get(
             int(page.photometric), str(getattr(page.photometric, 'name', page.photometric))
         )
@@ -210,12 +227,13 @@ def _tiff_head(path: str, source: str | io.BytesIO) -> Head:
             int(page.compression) in LOSSY_TIFF,
             separate=int(page.planarconfig or 1) == 2,
             nodata=_number(page.tags.valueof(GDAL_NODATA)),
+            bounded=int(page.compression) in BOUNDED_TIFF,
         )
 
 
 def _orientation(picture: Image.Image, path: str, data: bytes | None) -> int:
     """EXIF's orientation; a PNG may have it behind its pixels, which are decoded only then."""
-    if picture.format == 'PNG' and 'exif' not in picture.info and b'eXIf' in _end(path, data, 1 << 14):
+    if picture.format == 'PNG' and 'exif' not in picture.info and b'eXIf' in end_of(path, data, 1 << 14):
         picture.load()
     if 'exif' not in picture.info:
         return 1
@@ -225,23 +243,8 @@ def _orientation(picture: Image.Image, path: str, data: bytes | None) -> int:
     return turn if turn in range(1, 9) else 1
 
 
-def _end(path: str, data: bytes | None, count: int) -> bytes:
-    if data is not None:
-        return data[-count:]
-    with open(path, 'rb') as file:
-        file.seek(max(0, Path(path).stat().st_size - count))
-        return file.read()
-
-
 def _number(text: object) -> float | None:
     try:
         return float(str(text).strip('\0 '))
     except ValueError:
         return None
-
-
-def _start(path: str, data: bytes | None, count: int) -> bytes:
-    if data is not None:
-        return data[:count]
-    with open(path, 'rb') as file:
-        return file.read(count)

@@ -81,7 +81,7 @@ def list_folder(folder: str, endings: Sequence[str], contents: str = 'images', s
             continue
         seen.add(identity)
         for entry in entries:
-            if entry.is_dir() and not _hidden(entry.name):
+            if _is_folder(entry) and not _hidden(entry.name):
                 (links if entry.is_symlink() else pending).append((entry.path, f'{prefix}{entry.name}/'))
                 continue
             kind = _kind(entry, endings)
@@ -135,6 +135,13 @@ def _identity(path: str) -> tuple[int, int] | str:
     except OSError:
         return os.path.realpath(path)
     return (status.st_dev, status.st_ino) if status.st_ino else os.path.realpath(path)
+
+
+def _is_folder(entry: os.DirEntry) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a link that leads to itself
+        return False
 
 
 def _hidden(name: str) -> bool:

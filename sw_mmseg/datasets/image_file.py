@@ -12,6 +12,8 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+from sw_mmseg.files import refuse_special
+
 from .errors import DatasetError
 from .file_head import Head, read_head
 from .raster_file import decode_cv2, read_raster, turned
@@ -157,6 +159,7 @@ def _eight_bits(head: Head, values: np.ndarray, white: float | None) -> tuple[np
 
 def _content(path: str) -> bytes:
     try:
+        refuse_special(path)
         with open(path, 'rb') as file:
             return file.read()
     except FileNotFoundError:

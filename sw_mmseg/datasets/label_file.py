@@ -13,6 +13,8 @@ from pathlib import Path
 import mmengine.fileio as fileio
 import numpy as np
 
+from sw_mmseg.files import refuse_special
+
 from .errors import DatasetError
 from .file_head import Head, read_head
 from .raster_file import read_raster
@@ -57,6 +59,7 @@ def read_label(path: str, backend_args: dict | None = None) -> LabelFile:
         DatasetError: missing, damaged, lossy, of several pages, or of pixels that are neither ids nor colours.
     """
     try:
+        refuse_special(path)
         data = fileio.get(path, backend_args=backend_args)
     except FileNotFoundError:
         raise DatasetError(f'label file {path} is missing') from None

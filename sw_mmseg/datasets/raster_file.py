@@ -10,6 +10,7 @@ import io
 import cv2
 import numpy as np
 
+from .claims import overlong
 from .errors import DatasetError
 from .file_head import Head, open_picture, reason
 
@@ -47,6 +48,8 @@ def turned(values: np.ndarray, orientation: int) -> np.ndarray:
 
 def decode_cv2(data: bytes, flags: int, error: str = 'it is cut short or damaged') -> np.ndarray:
     """OpenCV's `imdecode`, which raises where it finds no picture."""
+    if overlong(data):
+        raise ValueError(error)
     try:
         values = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
     except cv2.error as failure:

@@ -2,11 +2,11 @@
 
 A signal may come at any instruction, and halfway through an iteration there is no state worth saving. The hook
 therefore only remembers it, lets the iteration end, saves what mmengine resumes from (weights, optimisers, schedules,
-counters, logs) and stops the loop. A second signal, two seconds or more after the first, stops at once, unsaved; one
-within two seconds is the same signal, which launchers forward to processes that already got it.
+counters, random states, logs) and stops the loop. A second signal, two seconds or more after the first, stops at once,
+unsaved; one within two seconds is the same signal, which launchers forward to processes that already got it.
 
 Departures from what one may expect: a validation under way is finished first; an epoch-based loop stops at the end of
-its epoch, because mmengine cannot resume inside one; random layers such as dropout draw anew after a resume.
+its epoch, because mmengine cannot resume inside one.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from mmengine.hooks import Hook
 from mmengine.registry import HOOKS
 from mmengine.runner import EpochBasedTrainLoop, Runner
 
+from sw_mmseg.engine.random_states import remember_random_states
 from sw_mmseg.files import whole_file
 
 __all__ = ['InterruptHook']
@@ -102,6 +103,7 @@ class InterruptHook(Hook):
 
     def _save(self, runner: Runner, name: str, by_epoch: bool) -> None:
         folder = Path(runner.work_dir)
+        remember_random_states(runner)
         runner.save_checkpoint(str(folder), name, by_epoch=by_epoch)
         if is_main_process():
             with whole_file(folder / 'last_checkpoint') as part:

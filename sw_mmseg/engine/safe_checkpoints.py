@@ -11,7 +11,14 @@ from typing import Any
 from mmengine.dist import is_main_process
 from mmengine.hooks import CheckpointHook
 from mmengine.registry import HOOKS
-from mmengine.runner import Runner
+from mmengine.runner import EpochBasedTrainLoop, Runner
+
+from sw_mmseg.engine.random_states import (
+    random_states,
+    recall_random_states,
+    remember_random_states,
+    set_random_states,
+)
 
 __all__ = ['SafeCheckpointHook']
 
@@ -39,7 +46,15 @@ class SafeCheckpointHook(CheckpointHook):
 
     With `max_keep_ckpts=1` a run that is killed in between, or whose disk is full, would have nothing to go on from.
     One checkpoint more than is kept needs room on the disk meanwhile. Arguments are those of mmengine's.
+
+    A resumed run draws the random numbers that it would have drawn: checkpoints hold the random states of all
+    processes. They are put back when the first batch is there, since a data loader draws a number when it starts; a
+    loader that starts anew every epoch starts behind them. Validation, which starts loaders too, leaves them as they
+    were.
     """
+
+    _saved: dict[str, Any] | None = None  # to be put back
+    _before_val: dict[str, Any] | None = None
 
     def before_train(self, runner: Runner) -> None:
         """Also clears away what a killed run was writing."""
@@ -47,8 +62,34 @@ class SafeCheckpointHook(CheckpointHook):
         if is_main_process():
             for part in Path(runner.work_dir).glob('.*.part.pth'):
                 part.unlink(missing_ok=True)
+        self._saved = recall_random_states(runner)
+
+    def before_train_epoch(self, runner: Runner) -> None:
+        """Puts random states back where the loader starts with the epoch."""
+        if isinstance(runner.train_loop, EpochBasedTrainLoop) and not runner.train_dataloader.persistent_workers:
+            self._put_back()
+
+    def before_train_iter(self, runner: Runner, batch_idx: int, data_batch=None) -> None:
+        """Puts random states back where the loader has started."""
+        self._put_back()
+
+    def before_val(self, runner: Runner) -> None:
+        """Remembers the random states of training."""
+        self._before_val = random_states()
+
+    def after_val(self, runner: Runner) -> None:
+        """Training draws on as if nothing had been validated."""
+        if self._before_val is not None:
+            set_random_states(self._before_val)
+        self._before_val = None
+
+    def _put_back(self) -> None:
+        if self._saved is not None:
+            set_random_states(self._saved)
+        self._saved = None
 
     def _save_checkpoint_with_step(self, runner: Runner, step: int, meta: dict) -> None:
+        remember_random_states(runner, self._before_val)
         with self._removing_later():
             super()._save_checkpoint_with_step(runner, step, meta)
 

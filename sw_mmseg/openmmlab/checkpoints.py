@@ -85,7 +85,9 @@ def load_local_checkpoint(filename: str, map_location: str | torch.device | None
             f'{filename} is no checkpoint that can be read as data: {_reason(error)}. If you trust '
             'whoever wrote it, --trust-checkpoint reads it, and runs what stands in it'
         ) from error
-    except (RuntimeError, EOFError, ValueError, KeyError, AttributeError, TypeError, IndexError) as error:
+    except Exception as error:  # torch raises almost anything on a damaged file
+        if isinstance(error, (OSError, MemoryError)):  # of the disk and the machine, not of the file
+            raise
         text = f': {str(error).splitlines()[0]}' if archive and str(error) else ''
         raise CheckpointError(f'{filename} is no checkpoint that torch wrote, or not a whole one{text}') from error
 

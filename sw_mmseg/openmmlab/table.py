@@ -11,6 +11,7 @@ from sw_mmseg.openmmlab.efficient_eval import EFFICIENT_EVAL
 from sw_mmseg.openmmlab.extension import EXTENSION_CHANGES
 from sw_mmseg.openmmlab.flop_counter import FLOP_COUNTER
 from sw_mmseg.openmmlab.inferencer import INFERENCER
+from sw_mmseg.openmmlab.loader_workers import LOADER_WORKERS
 from sw_mmseg.openmmlab.sync_batchnorm import SYNC_BATCHNORM
 from sw_mmseg.openmmlab.sync_converters import CONVERTERS
 from sw_mmseg.openmmlab.whole_files import WHOLE_FILES
@@ -24,6 +25,7 @@ CHANGES: tuple[Change, ...] = (
     SYNC_BATCHNORM,
     CHECKPOINTS_ARE_DATA,
     WHOLE_FILES,
+    LOADER_WORKERS,
     CONFIGS_BY_NAME,
     ACCUMULATION,
     INFERENCER,

@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import argparse
 import atexit
+import contextlib
+import io
 import os
 import shlex
+import signal
 import sys
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from mmengine.config import DictAction
 
 from sw_mmseg.openmmlab import trusting
+from sw_mmseg.processes import end_with_launcher
 from sw_mmseg.running.errors import NO_ROOM, UserError, is_user_error
 from sw_mmseg.running.networks import NETWORKS
 from sw_mmseg.whitening import NORMS
@@ -80,14 +85,19 @@ def run_tool(main: Callable[[argparse.Namespace], int | None], args: argparse.Na
     """
     if 'LOCAL_RANK' not in os.environ:
         os.environ['LOCAL_RANK'] = str(getattr(args, 'local_rank', 0))
+    for stream in (sys.stdout, sys.stderr):  # names of files need not be UTF-8
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors='backslashreplace')
+    if getattr(args, 'launcher', 'none') == 'pytorch':
+        end_with_launcher()
     try:
-        with trusting(getattr(args, 'trust_checkpoint', False)):
+        with _stopped_by_sigterm(), trusting(getattr(args, 'trust_checkpoint', False)):
             status = main(args) or 0
         _leave_processes(status)
         return status
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as stop:
         print('\nStopped.', file=sys.stderr)
-        return 130
+        return 128 + (signal.SIGTERM if isinstance(stop, _Terminated) else signal.SIGINT)
     except Exception as error:
         if getattr(args, 'traceback', False) or not is_user_error(error):
             raise
@@ -96,6 +106,32 @@ def run_tool(main: Callable[[argparse.Namespace], int | None], args: argparse.Na
             text = f'{error.filename or "a file"} cannot be written: {error.strerror}'
         print(f'\nerror: {" ".join(text.split())}', file=sys.stderr)
         return 2
+
+
+class _Terminated(KeyboardInterrupt):
+    """A scheduler's SIGTERM, which ends a command as Ctrl-C does: what is done stays, and no file is half."""
+
+
+@contextlib.contextmanager
+def _stopped_by_sigterm() -> Iterator[None]:
+    """SIGTERM raises inside; not in the processes that are started inside, nor in one of several, which may be waiting
+    for the others where nothing can be raised."""
+    owner = os.getpid()
+
+    def stop(*_: object) -> None:
+        if os.getpid() == owner:
+            raise _Terminated
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    if 'RANK' in os.environ or threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _leave_processes(status: int) -> None:

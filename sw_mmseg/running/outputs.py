@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import json
+from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -92,7 +93,7 @@ class Outputs:
         if self.overwrite:
             return
         written = self._written()
-        foreign = [file for name, file in files if file.exists() and written.get(name) != _state(file)]
+        foreign = [file for name, file in files if file.exists() and _state(file) not in written.get(name, [])]
         if foreign:
             more = f' and {len(foreign) - 1} more' if len(foreign) > 1 else ''
             raise UserError(
@@ -107,7 +108,7 @@ class Outputs:
         return next(
             name
             for name in names
-            if not (self.folder / name).exists() or written.get(name) == _state(self.folder / name)
+            if not (self.folder / name).exists() or _state(self.folder / name) in written.get(name, [])
         )
 
     @contextlib.contextmanager
@@ -116,11 +117,11 @@ class Outputs:
         file = self.folder / name
         with whole_file(file) as part:
             yield part
-        self.record(name)
+            self.record(name, part)  # a program that is stopped behind this has a record too many, not a file too many
 
-    def record(self, name: str) -> None:
-        """Notes a file that was written by other means."""
-        line = json.dumps({'file': name, 'by': self.command, 'state': _state(self.folder / name)})
+    def record(self, name: str, part: Path | None = None) -> None:
+        """Notes a file that was written by other means, or is `part` still."""
+        line = json.dumps({'file': name, 'by': self.command, 'state': _state(part or self.folder / name)})
         with (self.folder / RECORD).open('a', encoding='utf-8') as record:
             record.write(f'{line}\n')
 
@@ -129,13 +130,14 @@ class Outputs:
         with self.writing(name) as part:
             part.write_bytes(content.encode() if isinstance(content, str) else content)
 
-    def _written(self) -> dict[str, list[int]]:
-        """Name -> state, of all files that this command recorded here."""
-        record, states = self.folder / RECORD, {}
-        for line in record.read_text(encoding='utf-8').splitlines() if record.is_file() else ():
-            with contextlib.suppress(ValueError, KeyError, TypeError):  # a line that a full disk cut off
+    def _written(self) -> dict[str, list[list[int]]]:
+        """Name -> states, of all files that this command recorded here."""
+        record, states = self.folder / RECORD, defaultdict(list)
+        for line in record.read_text(encoding='utf-8', errors='replace').splitlines() if record.is_file() else ():
+            with contextlib.suppress(ValueError, KeyError, TypeError):  # a line that is cut off, or damaged
                 content = json.loads(line)
-                states[content['file']] = content['state'] if content['by'] == self.command else None
+                if content['by'] == self.command:
+                    states[content['file']].append(content['state'])
         return states
 
 

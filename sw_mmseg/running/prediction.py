@@ -36,6 +36,7 @@ __all__ = [
 ]
 
 SUFFIXES = set(PICTURES)
+FEW = 32  # pixels a side; an image of fewer may be too small
 Reader = Callable[[Path], np.ndarray]
 
 
@@ -113,9 +114,21 @@ def segment(model: torch.nn.Module, pipeline: Compose, file: Path) -> np.ndarray
     return _labels(_test(model, pipeline({'img_path': str(file)})))
 
 
-def segment_pixels(model: torch.nn.Module, pipeline: Compose, image: np.ndarray) -> np.ndarray:
-    """The same of H×W×3 BGR pixels, with a pipeline that reads no file."""
-    return _labels(test_pixels(model, pipeline, image))
+def segment_pixels(
+    model: torch.nn.Module, pipeline: Compose, image: np.ndarray, file: Path | None = None
+) -> np.ndarray:
+    """The same of H×W×3 BGR pixels, with a pipeline that reads no file.
+
+    Raises:
+        UserError: of very few pixels the network's layers leave none; names `file`.
+    """
+    try:
+        return _labels(test_pixels(model, pipeline, image))
+    except (RuntimeError, ValueError) as error:
+        if min(image.shape[:2]) >= FEW:
+            raise
+        size = f'{image.shape[1]}x{image.shape[0]}'
+        raise UserError(f'{file or "an image"} is {size}, too small for this network ({error})') from error
 
 
 def test_pixels(model: torch.nn.Module, pipeline: Compose, image: np.ndarray) -> BaseDataElement:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from tests.helpers.launched import unused_port, wait_for
+from tests.helpers.launched import alive, unused_port, wait_for
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 METHODS = ['sw_pspnet', 'sw_adaptsegnet']
@@ -166,6 +166,19 @@ def test_a_killed_process_ends_the_run_and_another_number_goes_on(name, recorded
     assert before.keys() == after.keys()
     moved = [(before[key] - after[key]).abs().max() for key in after if key.endswith('.weight')]
     assert 0 < max(moved) < 0.1  # a step away
+
+
+def test_processes_save_and_end_when_their_launcher_is_killed(recorded, start, tmp_path):
+    endless = ['--cfg-options', 'train_cfg.max_iters=100000', 'train_cfg.val_interval=100000']
+    endless.append('default_hooks.checkpoint.interval=100000')
+    launcher = start('tools/dist_train.sh', recorded('sw_pspnet', 1), 2, '--work-dir', tmp_path, *NO_CHECK, *endless)
+    ranks = [wait_for(tmp_path, rank, 3, launcher) for rank in range(2)]
+    launcher.kill()
+    end = time.monotonic() + 45  # less than the minute after which they would be killed
+    while any(map(alive, ranks)):
+        assert time.monotonic() < end, 'processes are left'
+        time.sleep(0.1)
+    assert Path((tmp_path / 'last_checkpoint').read_text()).is_file()
 
 
 def test_shards_train_as_one_and_leave_a_checkpoint_for_everyone(recorded, trained, start, alone, tmp_path, capsys):

@@ -78,3 +78,12 @@ def wait_for(folder, rank, iterations, process, seconds=180):
             return int(words[0])
         time.sleep(0.1)
     raise AssertionError(f'no iteration {iterations} of rank {rank}: {process.communicate(timeout=9)[0][-3000:]}')
+
+
+def alive(number):
+    """Whether a process of this number runs; one that has ended and is waited for by nobody does not."""
+    try:
+        with open(f'/proc/{number}/stat') as file:
+            return file.read().rpartition(')')[2].split()[0] != 'Z'
+    except OSError:
+        return False

@@ -14,11 +14,12 @@ import torch.distributed as dist
 from mmcv.cnn import ConvModule
 from mmengine.analysis import get_model_complexity_info
 from mmengine.config import Config
+from mmengine.dataset import worker_init_fn
 from mmengine.fileio import LocalBackend
 from mmengine.model.efficient_conv_bn_eval import turn_on_efficient_conv_bn_eval
 from mmengine.optim import OptimWrapper
 from mmengine.registry import MODELS
-from mmengine.runner import CheckpointLoader
+from mmengine.runner import CheckpointLoader, Runner
 from mmseg.apis import MMSegInferencer
 from torch import nn
 
@@ -191,7 +192,16 @@ def the_reader_is_not_found(unchanged, tmp_path):
         MMSegInferencer._init_pipeline(MMSegInferencer.__new__(MMSegInferencer), config)
 
 
+def workers_know_nothing_of_their_parent(unchanged, tmp_path):
+    unchanged('workers of data loaders')
+    loader = Runner.build_dataloader(
+        {'dataset': [0], 'sampler': {'type': 'DefaultSampler'}, 'num_workers': 1, 'batch_size': 1}, seed=0
+    )
+    assert loader.worker_init_fn.func is worker_init_fn
+
+
 WITHOUT = {
+    'workers of data loaders': workers_know_nothing_of_their_parent,
     'inferencer of mmseg': the_reader_is_not_found,
     'debug messages at import': debug_messages_are_printed,
     'mmseg without operators': mmseg_tries_mmdet_or_cannot_be_imported,

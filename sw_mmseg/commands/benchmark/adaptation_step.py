@@ -25,6 +25,7 @@ from mmseg.structures import SegDataSample
 
 import sw_mmseg.plugin  # noqa: F401
 from sw_mmseg.models.vgg import scale_width
+from sw_mmseg.processes import end_with_parent
 
 METHODS = ('source only', 'adversarial')
 GOAL = 2.2
@@ -94,7 +95,7 @@ def seconds(step: Callable[[], None], device: str) -> float:
 
 def peak_memory(method: str, args: argparse.Namespace) -> float:
     """MiB that two steps take in a process of their own."""
-    with multiprocessing.get_context('spawn').Pool(1) as pool:
+    with multiprocessing.get_context('spawn').Pool(1, end_with_parent) as pool:
         return pool.apply(_peak_memory, (method, args))
 
 

@@ -7,6 +7,8 @@ from collections import defaultdict
 
 import numpy as np
 
+from sw_mmseg.files import refuse_special
+
 from ..errors import DatasetError
 from .drawing import Drawing, Shape
 
@@ -24,6 +26,7 @@ def read_coco(path: str, images: dict[str, str]) -> tuple[list[Drawing], list[st
         DatasetError: no file of COCO's, without outlines, or about other images.
     """
     try:
+        refuse_special(path)
         with open(path, encoding='utf-8-sig') as file:
             content = json.load(file)
         categories = {entry['id']: str(entry['name']) for entry in content['categories']}

@@ -8,6 +8,8 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
+from sw_mmseg.files import refuse_special
+
 from ..class_table import ClassTable
 from ..errors import DatasetError
 from ..folder_files import PICTURES, list_folder, stem
@@ -114,6 +116,7 @@ def _one_json(folder: str) -> str:
 
 def _json_format(path: str) -> str:
     try:
+        refuse_special(path)
         with open(path, encoding='utf-8-sig') as file:
             content = json.load(file)
     except (OSError, ValueError) as error:

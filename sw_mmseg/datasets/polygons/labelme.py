@@ -10,6 +10,8 @@ from collections import Counter
 import numpy as np
 from PIL import Image
 
+from sw_mmseg.files import refuse_special
+
 from ..errors import DatasetError
 from ..file_head import read_head
 from .drawing import Drawing, Shape
@@ -31,6 +33,7 @@ def read_labelme(path: str, name: str, image: str) -> tuple[Drawing, Counter[str
         DatasetError: no file of labelme's, or a damaged one.
     """
     try:
+        refuse_special(path)
         with open(path, encoding='utf-8-sig') as file:
             content = json.load(file)
         height, width = content.get('imageHeight'), content.get('imageWidth')

@@ -18,6 +18,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from sw_mmseg.processes import end_with_parent
+
 from .domains import VARIANTS, Domain, domain_of
 from .layouts import Sample, cityscapes_paths, gta5_paths, link_sample, write_atomically, write_sample
 from .look import draw_shot
@@ -71,6 +73,7 @@ def _make(job: Job, root: Path, variant: str, size: tuple[int, int], seed: int, 
 
 
 def _start_worker() -> None:
+    end_with_parent()
     cv2.setNumThreads(0)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
 

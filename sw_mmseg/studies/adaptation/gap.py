@@ -21,6 +21,7 @@ from sw_mmseg.datasets.label_scan import usable_cores
 from sw_mmseg.datasets.streets import VARIANTS, Domain, Look, draw_sample
 from sw_mmseg.datasets.streets.generate import VERSION
 from sw_mmseg.datasets.streets.layouts import gta5_paths, write_sample
+from sw_mmseg.processes import end_with_parent
 from sw_mmseg.reporting.runs import Run, network
 from sw_mmseg.running import data_sets, scoring, training
 from sw_mmseg.running.command_line import picture_size
@@ -73,7 +74,7 @@ def draw_all(args: argparse.Namespace) -> dict[str, Path]:
     size, folders = picture_size(args.size), {}
     if min(size) < 16 or args.images < 1:
         raise UserError(f'--size {args.size}, --images {args.images}: at least 16x16, and one image')
-    with ProcessPoolExecutor(usable_cores()) as pool:
+    with ProcessPoolExecutor(usable_cores(), initializer=end_with_parent) as pool:
         for name, domain in kinds(args.variant, args.back).items():
             way = 'back' if args.back else 'forth'
             kind = '_'.join(name.removeprefix('+ ').split())

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from sw_mmseg.datasets.label_scan import usable_cores
 from sw_mmseg.datasets.streets import VARIANTS
+from sw_mmseg.processes import end_with_parent
 from sw_mmseg.running import records
 from sw_mmseg.running.errors import UserError
 from sw_mmseg.studies.adaptation import runs
@@ -45,7 +46,7 @@ def work(planned: list[Cell], args: argparse.Namespace) -> Iterator[tuple[Cell, 
     """Finished cells as they come; each is trained in a process of its own, whose memory is its own too."""
     threads = max(1, usable_cores() // args.jobs)
     context = multiprocessing.get_context('spawn')
-    with ProcessPoolExecutor(args.jobs, mp_context=context, max_tasks_per_child=1) as pool:
+    with ProcessPoolExecutor(args.jobs, mp_context=context, max_tasks_per_child=1, initializer=end_with_parent) as pool:
         waiting, running = iter(planned), {}
 
         def start(count: int) -> None:  # no more than are worked on: what a pool has queued cannot be called back

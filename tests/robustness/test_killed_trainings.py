@@ -1,0 +1,123 @@
+"""Trainings of every kind, killed at random moments and resumed to their end: each is the undisturbed one, to the bit.
+
+`SW_MMSEG_KILLS` says how many trainings of each kind are killed (3), and `SW_MMSEG_SEED` at which moments (0).
+"""
+
+import multiprocessing
+import os
+import random
+import signal
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.helpers.tiny_detection import use_tiny_data
+from tests.helpers.weights import equal, weights
+
+pytestmark = [pytest.mark.robustness, pytest.mark.usefixtures('one_thread', 'short_trainings')]
+REPOSITORY = Path(__file__).resolve().parents[2]
+KILLS = int(os.environ.get('SW_MMSEG_KILLS', '3'))
+SEED = int(os.environ.get('SW_MMSEG_SEED', '0'))
+ITERATIONS = 10
+LENGTH = f"""
+train_cfg = dict(max_iters={ITERATIONS}, val_interval=4)
+default_hooks = dict(checkpoint=dict(interval=1, max_keep_ckpts=1))
+"""
+
+
+def adaptsegnet(tiny_config, **_):
+    return f"_base_ = '{tiny_config('sw_adaptsegnet')}'"
+
+
+def source_only(tiny_config, **_):
+    return f"_base_ = '{tiny_config('bn_sourceonly')}'"
+
+
+def dacs(streets, **_):
+    data = f"source=dict(data_root='{streets}/gta5'), target=dict(data_root='{streets}/cityscapes')"
+    validation = f"dict(num_workers=0, persistent_workers=False, dataset=dict(data_root='{streets}/cityscapes'))"
+    return (
+        f"_base_ = '{REPOSITORY}/configs/bn_dacs_streets.py'\n"
+        'model = dict(segmentor=dict(backbone=dict(width=0.0625), decode_head=dict(in_channels=64)))\n'
+        f'train_dataloader = dict(num_workers=0, persistent_workers=False, dataset=dict({data}))\n'
+        f'val_dataloader = {validation}\ntest_dataloader = {validation}'
+    )
+
+
+def pspnet(tiny_scenes, **_):
+    heads = ', '.join(f'{head}=dict(dropout_ratio=0.5)' for head in ('decode_head', 'auxiliary_head'))
+    return f"_base_ = '{tiny_scenes('bn_pspnet')}'\nmodel = dict({heads})"
+
+
+def digits(**_):
+    return f"_base_ = '{REPOSITORY}/configs/bn_resnet20_digits.py'"
+
+
+def maskrcnn(folder, **_):
+    from mmengine.config import Config
+
+    config = Config.fromfile(f'{REPOSITORY}/configs/sw_maskrcnn_streets.py')
+    use_tiny_data(config, folder / 'data')
+    config.model.train_cfg.rpn.sampler.num, config.model.train_cfg.rcnn.sampler.num = 32, 16
+    config.dump(folder / 'whole_config.py')
+    return f"_base_ = '{folder}/whole_config.py'"
+
+
+KINDS = [adaptsegnet, source_only, dacs, pspnet, digits, maskrcnn]
+
+
+@pytest.fixture
+def training(run):
+    """`training(...)` -> a process that trains; a copy of this one, in which all is imported."""
+    started = []
+
+    def begin(config, folder, *words):
+        def work():
+            os.setpgrp()
+            os._exit(run('train', config, '--work-dir', folder, '--check-data', 'none', *words))
+
+        started.append(multiprocessing.get_context('fork').Process(target=work))
+        started[-1].start()
+        return started[-1]
+
+    yield begin
+    for process in started:
+        if process.is_alive():
+            os.kill(process.pid, signal.SIGKILL)
+
+
+UNDISTURBED = {}  # kind -> its folder
+
+
+def undisturbed(kind, training, tmp_path_factory, request):
+    if kind not in UNDISTURBED:
+        folder = tmp_path_factory.mktemp(kind.__name__)
+        given = {name: request.getfixturevalue(name) for name in ('tiny_config', 'tiny_scenes', 'streets')}
+        (folder / 'config.py').write_text(kind(**given, folder=folder) + LENGTH)
+        whole = training(folder / 'config.py', folder / 'whole')
+        whole.join(240)
+        assert whole.exitcode == 0
+        UNDISTURBED[kind] = folder
+    return UNDISTURBED[kind]
+
+
+@pytest.mark.parametrize('number', range(KILLS))
+@pytest.mark.parametrize('kind', KINDS)
+def test_killed_and_resumed_is_undisturbed(kind, number, training, tmp_path_factory, request):
+    source, folder = undisturbed(kind, training, tmp_path_factory, request), tmp_path_factory.mktemp('killed')
+    config, rng = source / 'config.py', random.Random(f'{SEED} {kind.__name__} {number}')
+    killed = training(config, folder / 'cut')
+    reached, end = rng.randrange(1, ITERATIONS - 1), time.monotonic() + 240
+    while not list((folder / 'cut').glob(f'iter_{reached}.pth')) and killed.is_alive():
+        assert time.monotonic() < end
+        time.sleep(0.001)
+    time.sleep(rng.random() * 0.2)
+    os.kill(killed.pid, signal.SIGKILL)
+    killed.join()
+    assert not (folder / 'cut' / f'iter_{ITERATIONS}.pth').is_file() or reached > ITERATIONS - 4
+    resumed = training(config, folder / 'cut', '--resume')
+    resumed.join(240)
+    assert resumed.exitcode == 0
+    one, other = (weights(place / f'iter_{ITERATIONS}.pth') for place in (source / 'whole', folder / 'cut'))
+    assert len(one[0]) > 10 and one[1] and equal(one, other)
