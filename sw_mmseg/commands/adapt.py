@@ -20,6 +20,7 @@ from mmengine.config import DictAction
 
 from sw_mmseg.own_images.adapt import adapt
 from sw_mmseg.own_images.job import FEWEST
+from sw_mmseg.own_images.labelled_data import FEW_SHARE
 from sw_mmseg.own_images.plan import BUDGET, METHODS, NETWORKS
 from sw_mmseg.running import training
 from sw_mmseg.running.command_line import command_text, seed_number
@@ -35,6 +36,18 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument('--out', type=Path, required=True, help='where everything goes')
     parser.add_argument('--classes', metavar='FILE', help='YAML: names, ids, colours; without it every id is a class')
     parser.add_argument('--target-val', nargs=2, metavar=('IMAGES', 'LABELS'), help='to report scores on, nothing else')
+    parser.add_argument(
+        '--target-few',
+        nargs=2,
+        metavar=('IMAGES', 'LABELS'),
+        help='a few labelled target images that every training learns from beside the source; never scored on',
+    )
+    parser.add_argument(
+        '--few-share',
+        type=float,
+        metavar='SHARE',
+        help=f'of the labelled images in training that are those of --target-few, 0 to 1 (default: {FEW_SHARE})',
+    )
     parser.add_argument('--image-suffix', metavar='TEXT', help='end of image names, such as _image (default: found)')
     parser.add_argument('--label-suffix', metavar='TEXT', help='end of label names, such as _label (default: found)')
     parser.add_argument(
@@ -108,6 +121,8 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
         value = getattr(args, name)
         if value is not None and value < least:
             parser.error(f'--{name.replace("_", "-")} must be at least {least}')
+    if args.few_share is not None and (not args.target_few or not 0 < args.few_share < 1):
+        parser.error('--few-share lies between 0 and 1, and needs --target-few')
     if args.bands is not None and (len(args.bands) not in (1, 3) or min(args.bands) < 0):
         parser.error('--bands takes one or three numbers, counted from 0')
     if args.predict != 'all' and not args.predict.isdigit():

@@ -16,8 +16,9 @@ from sw_mmseg.datasets.label_scan import class_shares
 from sw_mmseg.datasets.polygons import draw_polygons, polygon_format
 from sw_mmseg.own_images.bands import refuse_bands
 from sw_mmseg.own_images.class_proposals import found_table
+from sw_mmseg.own_images.few_labels import refuse_scored
 from sw_mmseg.own_images.folders import Checked, Folder, write_check
-from sw_mmseg.own_images.looking import look_at
+from sw_mmseg.own_images.looking import FEW, look_at
 from sw_mmseg.own_images.plan import SMALLEST
 from sw_mmseg.own_images.target_files import refuse_overlap
 from sw_mmseg.running.errors import UserError
@@ -38,16 +39,18 @@ def check(
     skip_bad: bool = False,
     everything: bool = False,
     bands: Sequence[int] | None = None,
+    target_few: Sequence[str] | None = None,
 ) -> Checked:
     """Looks at all folders and leaves what it saw in OUT/check; outlines are drawn into OUT/labels.
 
-    `bands` are those that are red, green and blue, of images with two or more than three.
+    `bands` are those that are red, green and blue, of images with two or more than three; `target_few` are labelled
+    target images that are trained on.
 
     Raises:
         DatasetError, UserError: what keeps these folders from being trained on.
     """
     table = read_class_table(classes) if classes else None
-    check_out(out, [source[0], source[1], target, *(target_val or ())])
+    check_out(out, [source[0], source[1], target, *(target_val or ()), *(target_few or ())])
     refuse_overlap(source, target)
     whole = everything or skip_bad  # what is to be skipped has to be found, wherever it lies
     decode = None if whole or table is None else LOOKED_AT  # without a table the labels are the table
@@ -57,13 +60,20 @@ def check(
     labelled = with_table(labelled, table, said)
     refuse_unknown(labelled, table, classes)
     unlabelled = look_at('target', target, None, suffixes, skip_bad, None if whole else LOOKED_AT, bands=bands)
-    validated = None
-    if target_val:
-        drawn, _, notes = drawn_labels('target-val', target_val, out, names and names[1])
-        validated = look_at('target-val', target_val[0], drawn, suffixes, skip_bad, decode, table, notes, bands)
-        validated = with_table(validated, table, [])
-        refuse_unknown(validated, table, classes)
-    checked = Checked(labelled, unlabelled, validated, table)
+
+    def labelled_target(role: str, folders: Sequence[str] | None) -> Folder | None:
+        if not folders:
+            return None
+        drawn, _, notes = drawn_labels(role, folders, out, names and names[1])
+        folder = look_at(role, folders[0], drawn, suffixes, skip_bad, decode, table, notes, bands)
+        folder = with_table(folder, table, [])
+        refuse_unknown(folder, table, classes)
+        return folder
+
+    few, validated = labelled_target(FEW, target_few), labelled_target('target-val', target_val)
+    if few and validated:
+        refuse_scored(few, validated)
+    checked = Checked(labelled, unlabelled, validated, table, few)
     refuse_small(checked)
     refuse_bands(checked, bands)
     write_check(out / 'check', checked)
@@ -85,7 +95,7 @@ def drawn_labels(
 
 def refuse_small(checked: Checked) -> None:
     """Raises UserError where the images are too small for any network here."""
-    for folder in (checked.source, checked.target):
+    for folder in checked.trained:
         if min(folder.typical_size()) < SMALLEST:
             width, height = folder.typical_size()
             raise UserError(

@@ -1,6 +1,7 @@
 """The config of a training on a user's two folders, made of a shipped one, which has the method.
 
-The user's classes, data, sizes, norm and length are put in. Nothing that reads target labels is left in it.
+The user's classes, data, sizes, norm and length are put in. Nothing that reads
+target labels is left in it but what `--target-few` gives.
 """
 
 from __future__ import annotations
@@ -10,8 +11,8 @@ from pathlib import Path
 
 from mmengine.config import Config, ConfigDict
 
-from sw_mmseg.datasets.label_scan import class_shares
 from sw_mmseg.own_images.folders import Checked, Folder
+from sw_mmseg.own_images.labelled_data import class_weights, several
 from sw_mmseg.own_images.pipelines import common_crop, resizing, still_steps, training_steps
 from sw_mmseg.own_images.plan import Choice, config_file
 from sw_mmseg.running.configs import check_options
@@ -21,7 +22,6 @@ from sw_mmseg.running.norms import set_norm
 from sw_mmseg.running.schedules import schedule_options
 
 __all__ = [
-    'class_weights',
     'has_parent',
     'held_out',
     'make_config',
@@ -34,7 +34,6 @@ __all__ = [
 ]
 
 STREETS_ONLY = {'PseudoLabelAccuracyHook'}  # it reads labels of the target
-HEAVIEST = 5.0  # weight of a class in the loss
 KEPT = {
     'custom_hooks',
     'custom_imports',
@@ -70,7 +69,7 @@ def make_config(choice: Choice, checked: Checked, method: str, options: dict) ->
         if 'num_classes' in node:
             node.num_classes = len(checked.table.classes)
         if 'class_weight' in node:
-            node.class_weight = class_weights(checked)
+            node.class_weight = class_weights(checked, choice.few_share)
     set_norm(config, choice.norm)
     config.model.pop('ignore_rows', None)  # of Cityscapes' camera
     if config.model.get('statistics_from') == 'both':
@@ -106,19 +105,23 @@ def use_data(config: Config, choice: Choice, checked: Checked) -> None:
     crops = choice.source_crop, choice.target_crop
     if config.model.type == 'SelfTraining':  # pastes pixels of one domain into the other's
         crops = (common_crop(checked, choice.short_side, crops),) * 2
-    source, target = zip((checked.source, checked.target), crops)
-    for key, (folder, crop) in {'source': source, 'dataset': source, 'target': target}.items():
+    still = config.model.type == 'ClassBalancedSelfTraining'
+    for key in ('source', 'dataset', 'target'):
         if key in dataset:
             mixed = dataset[key].type == 'ClassMix'
             shipped = (dataset[key].dataset if mixed else dataset[key]).pipeline
-            still = key == 'target' and config.model.type == 'ClassBalancedSelfTraining'
-            steps = (
-                still_steps(folder, choice.short_side)
-                if still
-                else training_steps(folder, choice.short_side, crop, shipped)
-            )
-            data = ConfigDict(**source_of(folder, checked), pipeline=[*steps, shipped[-1]])
-            dataset[key] = ConfigDict(type='ClassMix', dataset=data) if mixed else data
+
+            def prepared(folder: Folder, mixed=mixed, shipped=shipped) -> ConfigDict:
+                crop = crops[0] if folder is checked.source else crops[1]
+                steps = (
+                    still_steps(folder, choice.short_side)
+                    if still and folder is checked.target
+                    else training_steps(folder, choice.short_side, crop, shipped)
+                )
+                data = ConfigDict(**source_of(folder, checked), pipeline=[*steps, shipped[-1]])
+                return ConfigDict(type='ClassMix', dataset=data) if mixed else data
+
+            dataset[key] = prepared(checked.target) if key == 'target' else several(checked, choice.few_share, prepared)
     config.train_dataloader.batch_size = choice.batch
     workers = 1 if choice.network in ('small', 'narrow') else 4
     config.train_dataloader.update(num_workers=workers, persistent_workers=True)
@@ -152,14 +155,6 @@ def held_out(checked: Checked) -> int:
     """One source image in so many is kept apart to test on, at most about fifty; 0: too few to spare any."""
     count = len(checked.source.names)
     return max(10, count // 50) if count >= 40 else 0
-
-
-def class_weights(checked: Checked) -> list[float]:
-    """Inverse root of each class's share of the source's pixels, 1 for a class of mean share, at most `HEAVIEST`; 1 for
-    a class that no label shows. Rare classes are then learnt at all within some hundred iterations."""
-    pixels = class_shares(checked.source.scan, checked.table).pixels
-    shares = pixels / max(1, pixels.sum()) * max(1, (pixels > 0).sum())
-    return [round(min(HEAVIEST, float(share) ** -0.5), 3) if share else 1.0 for share in shares]
 
 
 def test_loader(choice: Choice, checked: Checked, folder: Folder | None) -> ConfigDict:

@@ -24,7 +24,7 @@ SHOWN = 4  # rows of a sheet
 class Folder:
     """A folder of images, with or without labels, as it was found."""
 
-    role: str  # 'source', 'target', 'target-val'
+    role: str  # 'source', 'target', 'target-val', 'target-few'
     images: str
     labels: str | None
     names: tuple[str, ...]  # of the images that are used
@@ -62,11 +62,22 @@ class Checked:
     target: Folder
     target_val: Folder | None
     table: ClassTable
+    few: Folder | None = None  # labelled target images to train on
+
+    @property
+    def labelled(self) -> list[Folder]:
+        """Those whose labels are trained on."""
+        return [folder for folder in (self.source, self.few) if folder]
+
+    @property
+    def trained(self) -> list[Folder]:
+        """Those whose images are trained on."""
+        return [*self.labelled, self.target]
 
     @property
     def folders(self) -> list[Folder]:
         """Those that there are."""
-        return [folder for folder in (self.source, self.target, self.target_val) if folder]
+        return [folder for folder in (self.source, self.target, self.few, self.target_val) if folder]
 
     def overview(self) -> Table:
         """A row a folder."""
@@ -96,13 +107,13 @@ class Checked:
         )
 
     def absent(self) -> list[str]:
-        """Classes that no source label that was read shows."""
-        pixels = class_shares(self.source.scan, self.table).pixels
+        """Classes that no label that was read and is trained on shows."""
+        pixels = sum(class_shares(folder.scan, self.table).pixels for folder in self.labelled)
         return [name for name, count in zip(self.table.names, pixels) if not count]
 
 
 def write_check(folder: Path, checked: Checked) -> None:
-    """check.json, source.png, target.png."""
+    """check.json, source.png, target.png, and target_few.png where some of the target's labels are trained on."""
     folder.mkdir(parents=True, exist_ok=True)
     overview, classes = checked.overview(), checked.class_table()
     write_json(
@@ -115,12 +126,11 @@ def write_check(folder: Path, checked: Checked) -> None:
         },
     )
     names, palette = checked.table.names, checked.table.palette
-    rows = [
-        {'source image': image, 'labels': labels} for image, labels in labelled_pictures(checked.source, checked.table)
-    ]
     targets = [picture(path, checked.target) for path in spread(checked.target.paths, 2 * SHOWN)]
     pairs = [{'target images': left, ' ': right} for left, right in zip(targets[::2], targets[1::2])]
-    sheets = {'source.png': rows, 'target.png': pairs}
+    sheets = {'source.png': _rows('source image', checked.source, checked.table), 'target.png': pairs}
+    if checked.few:
+        sheets['target_few.png'] = _rows('target image', checked.few, checked.table)
     for file, sheet in sheets.items():
         with whole_file(folder / file) as part:
             part.write_bytes(image_bytes(contact_sheet(sheet, names, palette)))
@@ -156,6 +166,10 @@ def spread(items: Sequence, count: int) -> list:
     """`count` of the items, evenly spread."""
     places = np.unique(np.linspace(0, len(items) - 1, min(count, len(items))).round().astype(int))
     return [items[i] for i in places]
+
+
+def _rows(title: str, folder: Folder, table: ClassTable) -> list[dict[str, np.ndarray]]:
+    return [{title: image, 'labels': labels} for image, labels in labelled_pictures(folder, table)]
 
 
 def _percent(part: int, whole: int) -> float:

@@ -49,6 +49,11 @@ def states(out: Path, checked: Checked) -> dict[str, dict[str, State]]:
         'source labels': (checked.source.names, checked.source.label_paths),
         'target images': (checked.target.names, checked.target.paths),
     }
+    if checked.few:
+        parts |= {
+            'labelled target images': (checked.few.names, checked.few.paths),
+            'labels of the target': (checked.few.names, checked.few.label_paths),
+        }
     return {group: dict(zip(names, _states(out, paths))) for group, (names, paths) in parts.items()}
 
 

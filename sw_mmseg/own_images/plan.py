@@ -16,6 +16,7 @@ from sw_mmseg.datasets.label_scan import usable_cores
 from sw_mmseg.models.pretrained import PretrainedError, read_checkpoint
 from sw_mmseg.models.weight_packages import WeightPackageError, read_package
 from sw_mmseg.own_images.folders import Checked, Folder
+from sw_mmseg.own_images.labelled_data import FEW_SHARE
 from sw_mmseg.running.errors import UserError
 from sw_mmseg.running.methods import METHODS as ALL_METHODS
 from sw_mmseg.running.methods import SOURCE_ONLY, STATISTICS
@@ -61,6 +62,7 @@ class Choice:
     batch: int
     iterations: int
     seed: int = 0
+    few_share: float = FEW_SHARE  # of labelled target images, where there are any, in the labelled ones
 
     @property
     def trainings(self) -> tuple[str, ...]:
@@ -118,15 +120,15 @@ def choose(args: argparse.Namespace, checked: Checked) -> tuple[Choice, list[tup
         raise UserError(
             f'--method {method} has no config with the network {network}; there are {", ".join(available(network))}'
         )
-    native = min(min(folder.typical_size()) for folder in (checked.source, checked.target))
+    native = min(min(folder.typical_size()) for folder in checked.trained)
     side = min(args.short_side or SHORT_SIDE[network], native)  # images are never scaled up
     side -= side % 8
     if side < SMALLEST:
         raise UserError(f'the images are {native} pixels on their short side; at least {SMALLEST} are needed')
     crops = [crop_of(folder, side) for folder in (checked.source, checked.target)]
-    choice = Choice(
-        network, norm, method, side, *crops, args.batch_size or BATCH[network], args.iterations or 0, args.seed
-    )
+    few_share = getattr(args, 'few_share', None) or FEW_SHARE
+    batch, iterations = args.batch_size or BATCH[network], args.iterations or 0
+    choice = Choice(network, norm, method, side, *crops, batch, iterations, args.seed, few_share)
     side_reason = (
         'as asked'
         if args.short_side and args.short_side <= native
@@ -142,6 +144,9 @@ def choose(args: argparse.Namespace, checked: Checked) -> tuple[Choice, list[tup
         ('method', method, METHODS[method].description),
         ('short side of images', f'{side} pixels', side_reason),
     ]
+    if checked.few:
+        share = f'{100 * few_share:g} % of the labelled images that every training draws'
+        reasons.append(('labels of the target', f'{len(checked.few.names)} images, trained on', share))
     return choice, reasons
 
 
