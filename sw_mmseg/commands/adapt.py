@@ -1,6 +1,7 @@
 """Make a network trained on your labelled images work on your unlabelled ones.
 
     python tools/adapt.py --source IMAGES LABELS --target IMAGES --out DIR
+    python tools/adapt.py --from FOLDER --target IMAGES --out DIR
 
 Folders may be nested; PNG, JPEG, TIFF, WebP and BMP of any size; labels of 8 or 16 bits, paletted, or colours that
 --classes names. Everything is checked before anything is trained. DIR gets checkpoint.pth, config.py (which
@@ -22,6 +23,7 @@ from sw_mmseg.own_images.adapt import adapt
 from sw_mmseg.own_images.job import FEWEST
 from sw_mmseg.own_images.labelled_data import FEW_SHARE
 from sw_mmseg.own_images.plan import BUDGET, METHODS, NETWORKS
+from sw_mmseg.own_images.source_free import adapt_given
 from sw_mmseg.running import training
 from sw_mmseg.running.command_line import command_text, seed_number
 from sw_mmseg.running.errors import NO_ROOM, UserError
@@ -31,23 +33,7 @@ from sw_mmseg.whitening import NORMS
 def build_parser() -> argparse.ArgumentParser:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('--source', nargs=2, metavar=('IMAGES', 'LABELS'), required=True, help='labelled images')
-    parser.add_argument('--target', metavar='IMAGES', required=True, help='images that it shall work on, unlabelled')
-    parser.add_argument('--out', type=Path, required=True, help='where everything goes')
-    parser.add_argument('--classes', metavar='FILE', help='YAML: names, ids, colours; without it every id is a class')
-    parser.add_argument('--target-val', nargs=2, metavar=('IMAGES', 'LABELS'), help='to report scores on, nothing else')
-    parser.add_argument(
-        '--target-few',
-        nargs=2,
-        metavar=('IMAGES', 'LABELS'),
-        help='a few labelled target images that every training learns from beside the source; never scored on',
-    )
-    parser.add_argument(
-        '--few-share',
-        type=float,
-        metavar='SHARE',
-        help=f'of the labelled images in training that are those of --target-few, 0 to 1 (default: {FEW_SHARE})',
-    )
+    add_folders(parser)
     parser.add_argument('--image-suffix', metavar='TEXT', help='end of image names, such as _image (default: found)')
     parser.add_argument('--label-suffix', metavar='TEXT', help='end of label names, such as _label (default: found)')
     parser.add_argument(
@@ -66,6 +52,35 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument('--traceback', action='store_true', help='show where in the code an error arose')
     parser.set_defaults(local_rank=0)
     return parser
+
+
+def add_folders(parser: argparse.ArgumentParser) -> None:
+    """What is learnt from, what is adapted to, and where everything goes."""
+    parser.add_argument('--source', nargs=2, metavar=('IMAGES', 'LABELS'), help='labelled images')
+    parser.add_argument(
+        '--from',
+        dest='given',
+        nargs='+',
+        metavar='FOLDER',
+        help='in place of --source: a trained network whose source is not at hand; a folder that this tool left, or '
+        'CONFIG CHECKPOINT',
+    )
+    parser.add_argument('--target', metavar='IMAGES', required=True, help='images that it shall work on, unlabelled')
+    parser.add_argument('--out', type=Path, required=True, help='where everything goes')
+    parser.add_argument('--classes', metavar='FILE', help='YAML: names, ids, colours; without it every id is a class')
+    parser.add_argument('--target-val', nargs=2, metavar=('IMAGES', 'LABELS'), help='to report scores on, nothing else')
+    parser.add_argument(
+        '--target-few',
+        nargs=2,
+        metavar=('IMAGES', 'LABELS'),
+        help='a few labelled target images that every training learns from beside the source; never scored on',
+    )
+    parser.add_argument(
+        '--few-share',
+        type=float,
+        metavar='SHARE',
+        help=f'of the labelled images in training that are those of --target-few, 0 to 1 (default: {FEW_SHARE})',
+    )
 
 
 def add_training_options(parser: argparse.ArgumentParser) -> None:
@@ -121,6 +136,11 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
         value = getattr(args, name)
         if value is not None and value < least:
             parser.error(f'--{name.replace("_", "-")} must be at least {least}')
+    if bool(args.source) == bool(args.given) or len(args.given or ()) > 2:
+        parser.error('either --source IMAGES LABELS, or --from with a folder, or with a config and a checkpoint')
+    unread = [name for name in ('network', 'norm', 'target_few') if getattr(args, name) not in (None, 'auto')]
+    if args.given and unread:
+        parser.error(f'--{unread[0].replace("_", "-")} needs --source: with --from the network is what it is')
     if args.few_share is not None and (not args.target_few or not 0 < args.few_share < 1):
         parser.error('--few-share lies between 0 and 1, and needs --target-few')
     if args.bands is not None and (len(args.bands) not in (1, 3) or min(args.bands) < 0):
@@ -134,7 +154,7 @@ def main(args: argparse.Namespace) -> int:
     """The whole tool; a full disk and an interrupt are said in a line."""
     warnings.filterwarnings('ignore')  # of libraries, between the lines of progress
     try:
-        return adapt(args)
+        return adapt_given(args) if args.given else adapt(args)
     except (training.Interrupted, KeyboardInterrupt):
         way_on = (
             'the same command with --resume goes on from here'

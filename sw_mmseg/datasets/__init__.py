@@ -38,6 +38,7 @@ from .positions import Positioned
 from .rare_class import RareClassSampling
 from .sampler import PositionSampler
 from .street_crops import StreetCrops
+from .target_alone import TargetAlone
 from .unlabelled import UnlabelledImages
 
 __all__ = [
@@ -74,6 +75,7 @@ __all__ = [
     'RareClassSampling',
     'RawCityscapesDataset',
     'StreetCrops',
+    'TargetAlone',
     'UnlabelledCamVid',
     'UnlabelledImages',
     'check_dataset',

@@ -97,9 +97,9 @@ def place_of(position: int, shares: Sequence[float]) -> tuple[int, int]:
     others are dealt out among them in the same way.
     """
     for last in range(len(shares) - 1, 0, -1):
-        others = sum(shares[:last]) / sum(shares[: last + 1])
-        before = int(position * others)
-        if int((position + 1) * others) == before:
+        fraction = sum(shares[:last]) / sum(shares[: last + 1])
+        before = int(position * fraction)
+        if int((position + 1) * fraction) == before:
             return last, position - before
         position = before
     return 0, position

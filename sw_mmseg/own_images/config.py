@@ -31,6 +31,7 @@ __all__ = [
     'test_loader',
     'use_data',
     'use_length',
+    'use_options',
 ]
 
 STREETS_ONLY = {'PseudoLabelAccuracyHook'}  # it reads labels of the target
@@ -80,12 +81,17 @@ def make_config(choice: Choice, checked: Checked, method: str, options: dict) ->
     use_length(config, choice.iterations)
     config.randomness = ConfigDict(seed=choice.seed)
     method_options = options if method in choice.trainings else source_only_options(config, options)
-    check_options(config, method_options)
-    try:
-        config.merge_from_dict(method_options)
-    except (KeyError, TypeError, IndexError, AssertionError) as error:
-        raise UserError(f'--cfg-options do not fit {config_file(choice.network, method).name}: {error}') from error
+    use_options(config, method_options, config_file(choice.network, method).name)
     return Config({key: config[key] for key in config if key in KEPT})
+
+
+def use_options(config: Config, options: dict, name: str) -> None:
+    """`--cfg-options` into the config; raises UserError, with the config's `name`, where they do not fit."""
+    check_options(config, options)
+    try:
+        config.merge_from_dict(options)
+    except (KeyError, TypeError, IndexError, AssertionError) as error:
+        raise UserError(f'--cfg-options do not fit {name}: {error}') from error
 
 
 def nodes(node: object) -> Iterator[ConfigDict]:
@@ -135,6 +141,8 @@ def source_of(folder: Folder, checked: Checked, **more) -> dict:
     images = str(Path(folder.images).resolve())
     out = {'leave_out': sorted(folder.leave_out)} if folder.leave_out else {}
     if folder.labels is None:
+        if checked.source is None:  # nothing else says what the classes are called
+            out['metainfo'] = {'classes': list(checked.table.names), 'palette': checked.table.palette}
         return {'type': 'UnlabelledImages', 'data_root': images, **out}
     if folder is checked.source and not more and held_out(checked):
         more = {'hold_out': held_out(checked)}
@@ -153,15 +161,15 @@ def source_of(folder: Folder, checked: Checked, **more) -> dict:
 
 def held_out(checked: Checked) -> int:
     """One source image in so many is kept apart to test on, at most about fifty; 0: too few to spare any."""
-    count = len(checked.source.names)
+    count = len(checked.source.names) if checked.source else 0
     return max(10, count // 50) if count >= 40 else 0
 
 
 def test_loader(choice: Choice, checked: Checked, folder: Folder | None) -> ConfigDict:
     """One image a batch, labels at their own size: of `folder`, or of the source images that were kept apart (of all,
-    where none were)."""
+    where none were; of the target's, without labels, where there is no source)."""
     hold_out_options = {'hold_out': held_out(checked), 'held_out': True} if folder is None and held_out(checked) else {}
-    folder = folder or checked.source
+    folder = folder or checked.source or checked.target
     whites = {one.scan.white for one in (folder, checked.target)} - {None}  # predictions are of the target's images
     bands = dict(zip(('bands', 'bands_of'), checked.target.scan.bands or folder.scan.bands or ()))
     load = {'type': 'LoadImage', **({'white': whites.pop()} if len(whites) == 1 else {}), **bands}

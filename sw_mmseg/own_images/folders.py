@@ -58,7 +58,7 @@ class Folder:
 class Checked:
     """Everything that was found, fit to be trained on."""
 
-    source: Folder
+    source: Folder | None  # None: what is adapted is a trained network
     target: Folder
     target_val: Folder | None
     table: ClassTable
@@ -90,7 +90,7 @@ class Checked:
         shares = {folder.role: class_shares(folder.scan, self.table) for folder in labelled}
         rows = []
         for index, entry in enumerate(self.table.classes):
-            held = ', '.join(map(str, entry.ids if not labelled[0].scan.colors else entry.colors))
+            held = ', '.join(map(str, entry.colors if labelled and labelled[0].scan.colors else entry.ids))
             rows.append((entry.name, held, *(_percent(s.pixels[index], s.total - s.ignored) for s in shares.values())))
         rows.append(
             (
@@ -108,6 +108,8 @@ class Checked:
 
     def absent(self) -> list[str]:
         """Classes that no label that was read and is trained on shows."""
+        if not self.labelled:
+            return []
         pixels = sum(class_shares(folder.scan, self.table).pixels for folder in self.labelled)
         return [name for name, count in zip(self.table.names, pixels) if not count]
 
@@ -128,7 +130,9 @@ def write_check(folder: Path, checked: Checked) -> None:
     names, palette = checked.table.names, checked.table.palette
     targets = [picture(path, checked.target) for path in spread(checked.target.paths, 2 * SHOWN)]
     pairs = [{'target images': left, ' ': right} for left, right in zip(targets[::2], targets[1::2])]
-    sheets = {'source.png': _rows('source image', checked.source, checked.table), 'target.png': pairs}
+    sheets = {'target.png': pairs}
+    if checked.source:
+        sheets['source.png'] = _rows('source image', checked.source, checked.table)
     if checked.few:
         sheets['target_few.png'] = _rows('target image', checked.few, checked.table)
     for file, sheet in sheets.items():

@@ -52,5 +52,7 @@ def class_weights(checked: Checked, few_share: float = FEW_SHARE) -> list[float]
 
 def labelled_text(checked: Checked) -> str:
     """'800 labelled images', and how many of the target."""
+    if checked.source is None:
+        return 'labelled images that are not here'
     text = f'{len(checked.source.names)} labelled images'
     return text if checked.few is None else f'{text} and {len(checked.few.names)} labelled ones of the target'

@@ -42,7 +42,9 @@ def result_table(report: Report) -> Table:
         else 'target unscored: no labels given'
     ]
     counts.append(
-        'source on images kept apart from training'
+        'source unscored: its images are not here'
+        if report.data.source is None
+        else 'source on images kept apart from training'
         if any(o.source for o in report.outcomes)
         else 'source unscored: too few images to keep some apart'
     )

@@ -105,15 +105,15 @@ def test_one_labelled_image_is_enough(folders):
     assert checked.few.names == ('0',) and (folders / 'out/check/target_few.png').is_file()
 
 
-@pytest.mark.parametrize('how', ['copied', 'linked', 'the same folder'])
-def test_images_that_are_scored_on_are_not_trained_on(folders, how):
-    if how == 'the same folder':
+@pytest.mark.parametrize('kind', ['copied', 'linked', 'the same folder'])
+def test_images_that_are_scored_on_are_not_trained_on(folders, kind):
+    if kind == 'the same folder':
         shutil.rmtree(folders / 'val')
         (folders / 'val').symlink_to(folders / 'few')
     else:
         place = folders / 'val/images/sub/other.jpg'
         place.parent.mkdir()
-        copy = shutil.copy if how == 'copied' else lambda source, file: file.symlink_to(source)
+        copy = shutil.copy if kind == 'copied' else lambda source, file: file.symlink_to(source)
         copy(folders / 'few/images/1.jpg', place)
         save(folders / 'val/labels/sub/other.png', np.full((64, 80), 2, np.uint8))
     with pytest.raises(UserError, match=r'--target-few: [12] of 2 images are among those of --target-val'):
