@@ -24,6 +24,7 @@ from sw_mmseg.own_images.job import FEWEST
 from sw_mmseg.own_images.labelled_data import FEW_SHARE
 from sw_mmseg.own_images.plan import BUDGET, METHODS, NETWORKS
 from sw_mmseg.own_images.source_free import adapt_given
+from sw_mmseg.own_images.sources import split_sources
 from sw_mmseg.running import training
 from sw_mmseg.running.command_line import command_text, seed_number
 from sw_mmseg.running.errors import NO_ROOM, UserError
@@ -56,7 +57,21 @@ def build_parser() -> argparse.ArgumentParser:
 
 def add_folders(parser: argparse.ArgumentParser) -> None:
     """What is learnt from, what is adapted to, and where everything goes."""
-    parser.add_argument('--source', nargs=2, metavar=('IMAGES', 'LABELS'), help='labelled images')
+    parser.add_argument(
+        '--source',
+        nargs='+',
+        action='append',
+        metavar='FOLDER',
+        help='labelled images: IMAGES LABELS, and a class table of their own where there are several: '
+        '--source IMAGES LABELS CLASSES.yaml --source IMAGES LABELS CLASSES.yaml; classes are united by name',
+    )
+    parser.add_argument(
+        '--source-share',
+        nargs='+',
+        type=float,
+        metavar='SHARE',
+        help='how often images of each of several sources are drawn, such as 1 1 (default: as sources are large)',
+    )
     parser.add_argument(
         '--from',
         dest='given',
@@ -136,18 +151,31 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
         value = getattr(args, name)
         if value is not None and value < least:
             parser.error(f'--{name.replace("_", "-")} must be at least {least}')
+    if args.bands is not None and (len(args.bands) not in (1, 3) or min(args.bands) < 0):
+        parser.error('--bands takes one or three numbers, counted from 0')
+    if args.predict != 'all' and not args.predict.isdigit():
+        parser.error('--predict takes a number or "all"')
+    parse_sources(parser, args)
+    return args
+
+
+def parse_sources(parser: argparse.ArgumentParser, args: argparse.Namespace) -> None:
+    """What is learnt from: sources, a network, a few labels of the target; ends the process where they do not fit."""
     if bool(args.source) == bool(args.given) or len(args.given or ()) > 2:
         parser.error('either --source IMAGES LABELS, or --from with a folder, or with a config and a checkpoint')
+    if any(len(source) not in (2, 3) for source in args.source or ()):
+        parser.error('--source takes IMAGES LABELS, or IMAGES LABELS CLASSES.yaml')
+    if args.source_share and (len(args.source_share) != len(args.source or ()) or min(args.source_share) <= 0):
+        parser.error('--source-share takes a positive number for each --source')
     unread = [name for name in ('network', 'norm', 'target_few') if getattr(args, name) not in (None, 'auto')]
     if args.given and unread:
         parser.error(f'--{unread[0].replace("_", "-")} needs --source: with --from the network is what it is')
     if args.few_share is not None and (not args.target_few or not 0 < args.few_share < 1):
         parser.error('--few-share lies between 0 and 1, and needs --target-few')
-    if args.bands is not None and (len(args.bands) not in (1, 3) or min(args.bands) < 0):
-        parser.error('--bands takes one or three numbers, counted from 0')
-    if args.predict != 'all' and not args.predict.isdigit():
-        parser.error('--predict takes a number or "all"')
-    return args
+    try:
+        split_sources(args)
+    except UserError as error:
+        parser.error(str(error))
 
 
 def main(args: argparse.Namespace) -> int:

@@ -203,6 +203,7 @@ def adapt(args: argparse.Namespace) -> int:
         args.check == 'all',
         args.bands,
         args.target_few,
+        args.more_sources,
     )
     show_checked(checked, args.out)
     if args.check_only:

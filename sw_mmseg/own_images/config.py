@@ -12,7 +12,7 @@ from pathlib import Path
 from mmengine.config import Config, ConfigDict
 
 from sw_mmseg.own_images.folders import Checked, Folder
-from sw_mmseg.own_images.labelled_data import class_weights, several
+from sw_mmseg.own_images.labelled_data import class_weights, drawn_shares, several
 from sw_mmseg.own_images.pipelines import common_crop, resizing, still_steps, training_steps
 from sw_mmseg.own_images.plan import Choice, config_file
 from sw_mmseg.running.configs import check_options
@@ -66,11 +66,12 @@ KEPT = {
 def make_config(choice: Choice, checked: Checked, method: str, options: dict) -> Config:
     """The config of one training. Raises UserError where `options`, of the command line, do not fit."""
     config = set_network(Config.fromfile(config_file(choice.network, method)), choice.network)
+    shares = drawn_shares(checked, choice.few_share, choice.source_shares)
     for node in nodes(config.model):
         if 'num_classes' in node:
             node.num_classes = len(checked.table.classes)
         if 'class_weight' in node:
-            node.class_weight = class_weights(checked, choice.few_share)
+            node.class_weight = class_weights(checked, shares)
     set_norm(config, choice.norm)
     config.model.pop('ignore_rows', None)  # of Cityscapes' camera
     if config.model.get('statistics_from') == 'both':
@@ -111,6 +112,7 @@ def use_data(config: Config, choice: Choice, checked: Checked) -> None:
     crops = choice.source_crop, choice.target_crop
     if config.model.type == 'SelfTraining':  # pastes pixels of one domain into the other's
         crops = (common_crop(checked, choice.short_side, crops),) * 2
+    shares = drawn_shares(checked, choice.few_share, choice.source_shares)
     still = config.model.type == 'ClassBalancedSelfTraining'
     for key in ('source', 'dataset', 'target'):
         if key in dataset:
@@ -118,7 +120,7 @@ def use_data(config: Config, choice: Choice, checked: Checked) -> None:
             shipped = (dataset[key].dataset if mixed else dataset[key]).pipeline
 
             def prepared(folder: Folder, mixed=mixed, shipped=shipped) -> ConfigDict:
-                crop = crops[0] if folder is checked.source else crops[1]
+                crop = crops[0] if folder in checked.sources else crops[1]
                 steps = (
                     still_steps(folder, choice.short_side)
                     if still and folder is checked.target
@@ -127,7 +129,7 @@ def use_data(config: Config, choice: Choice, checked: Checked) -> None:
                 data = ConfigDict(**source_of(folder, checked), pipeline=[*steps, shipped[-1]])
                 return ConfigDict(type='ClassMix', dataset=data) if mixed else data
 
-            dataset[key] = prepared(checked.target) if key == 'target' else several(checked, choice.few_share, prepared)
+            dataset[key] = prepared(checked.target) if key == 'target' else several(checked, shares, prepared)
     config.train_dataloader.batch_size = choice.batch
     workers = 1 if choice.network in ('small', 'narrow') else 4
     config.train_dataloader.update(num_workers=workers, persistent_workers=True)
@@ -144,8 +146,8 @@ def source_of(folder: Folder, checked: Checked, **more) -> dict:
         if checked.source is None:  # nothing else says what the classes are called
             out['metainfo'] = {'classes': list(checked.table.names), 'palette': checked.table.palette}
         return {'type': 'UnlabelledImages', 'data_root': images, **out}
-    if folder is checked.source and not more and held_out(checked):
-        more = {'hold_out': held_out(checked)}
+    if folder in checked.sources and not more and held_out(folder):
+        more = {'hold_out': held_out(folder)}
     return {
         'type': 'LabelledImages',
         'images': images,
@@ -159,17 +161,18 @@ def source_of(folder: Folder, checked: Checked, **more) -> dict:
     }
 
 
-def held_out(checked: Checked) -> int:
-    """One source image in so many is kept apart to test on, at most about fifty; 0: too few to spare any."""
-    count = len(checked.source.names) if checked.source else 0
+def held_out(folder: Folder) -> int:
+    """One image of a source in so many is kept apart to test on, at most about fifty; 0: too few to spare any."""
+    count = len(folder.names)
     return max(10, count // 50) if count >= 40 else 0
 
 
 def test_loader(choice: Choice, checked: Checked, folder: Folder | None) -> ConfigDict:
-    """One image a batch, labels at their own size: of `folder`, or of the source images that were kept apart (of all,
-    where none were; of the target's, without labels, where there is no source)."""
-    hold_out_options = {'hold_out': held_out(checked), 'held_out': True} if folder is None and held_out(checked) else {}
+    """One image a batch, labels at their own size: of `folder`, of a source's those that were kept apart (all, where
+    none were); of the first source for None, or, without labels, of the target where there is no source."""
     folder = folder or checked.source or checked.target
+    spared = held_out(folder) if folder in checked.sources else 0
+    hold_out_options = {'hold_out': spared, 'held_out': True} if spared else {}
     whites = {one.scan.white for one in (folder, checked.target)} - {None}  # predictions are of the target's images
     bands = dict(zip(('bands', 'bands_of'), checked.target.scan.bands or folder.scan.bands or ()))
     load = {'type': 'LoadImage', **({'white': whites.pop()} if len(whites) == 1 else {}), **bands}

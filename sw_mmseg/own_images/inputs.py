@@ -45,10 +45,10 @@ def changes(out: Path, checked: Checked) -> str:
 def states(out: Path, checked: Checked) -> dict[str, dict[str, State]]:
     """What -> name of the image -> state of the file. Images that only scores are taken on are not among them."""
     parts = {'target images': (checked.target.names, checked.target.paths)}
-    if checked.source:
+    for source in checked.sources:
         parts |= {
-            'source images': (checked.source.names, checked.source.paths),
-            'source labels': (checked.source.names, checked.source.label_paths),
+            f'{source.role} images': (source.names, source.paths),
+            f'{source.role} labels': (source.names, source.label_paths),
         }
     if checked.few:
         parts |= {

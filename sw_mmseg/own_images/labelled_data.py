@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from mmengine.config import ConfigDict
 
-from sw_mmseg.datasets.label_scan import class_shares
 from sw_mmseg.own_images.folders import Checked, Folder
 
 __all__ = ['FEW_SHARE', 'class_weights', 'drawn_shares', 'labelled_text', 'several']
@@ -16,35 +15,37 @@ FEW_SHARE = 0.25  # of the labelled images that training draws, where there are 
 HEAVIEST = 5.0  # weight of a class in the loss
 
 
-def drawn_shares(checked: Checked, few_share: float = FEW_SHARE) -> list[float]:
-    """Share of each folder of `checked.labelled` in what training draws, adding up to 1."""
-    shares = [1.0]
+def drawn_shares(checked: Checked, few_share: float = FEW_SHARE, source_shares: Sequence[float] = ()) -> list[float]:
+    """Share of each folder of `checked.labelled` in what training draws, adding up to 1. Without `source_shares`,
+    which may add up to anything, sources share as they are large."""
+    weights = source_shares or [len(source.names) for source in checked.sources]
+    shares = [round(weight / sum(weights), 6) for weight in weights]
     if checked.few is None:
         return shares
     return [*(round((1 - few_share) * share, 6) for share in shares), few_share]
 
 
-def several(checked: Checked, few_share: float, prepared: Callable[[Folder], ConfigDict]) -> ConfigDict:
+def several(checked: Checked, shares: Sequence[float], prepared: Callable[[Folder], ConfigDict]) -> ConfigDict:
     """The labelled data set of a training: that of the only folder, or all of them by their shares.
 
     Args:
         checked: what was found.
-        few_share: see `drawn_shares`.
+        shares: see `drawn_shares`.
         prepared: the data set of one folder, with its pipeline.
     """
     parts = [prepared(folder) for folder in checked.labelled]
     if len(parts) == 1:
         return parts[0]
-    return ConfigDict(type='LabelledSets', datasets=parts, shares=drawn_shares(checked, few_share))
+    return ConfigDict(type='LabelledSets', datasets=parts, shares=list(shares))
 
 
-def class_weights(checked: Checked, few_share: float = FEW_SHARE) -> list[float]:
+def class_weights(checked: Checked, shares: Sequence[float]) -> list[float]:
     """Inverse root of each class's share of the labelled pixels that training draws, 1 for a class of mean share, at
     most `HEAVIEST`; 1 for a class that no label shows. Rare classes are then learnt at all within some hundred
     iterations."""
     drawn = np.zeros(len(checked.table.classes))
-    for folder, share in zip(checked.labelled, drawn_shares(checked, few_share)):
-        pixels = class_shares(folder.scan, checked.table).pixels
+    for folder, share in zip(checked.labelled, shares):
+        pixels = checked.shares(folder).pixels
         drawn += share * pixels / max(1, pixels.sum())
     drawn *= max(1, (drawn > 0).sum())
     return [round(min(HEAVIEST, float(share) ** -0.5), 3) if share else 1.0 for share in drawn]
@@ -54,5 +55,7 @@ def labelled_text(checked: Checked) -> str:
     """'800 labelled images', and how many of the target."""
     if checked.source is None:
         return 'labelled images that are not here'
-    text = f'{len(checked.source.names)} labelled images'
+    text = f'{sum(len(source.names) for source in checked.sources)} labelled images'
+    if checked.more_sources:
+        text += f' of {len(checked.sources)} sources'
     return text if checked.few is None else f'{text} and {len(checked.few.names)} labelled ones of the target'

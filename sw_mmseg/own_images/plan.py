@@ -16,7 +16,7 @@ from sw_mmseg.datasets.label_scan import usable_cores
 from sw_mmseg.models.pretrained import PretrainedError, read_checkpoint
 from sw_mmseg.models.weight_packages import WeightPackageError, read_package
 from sw_mmseg.own_images.folders import Checked, Folder
-from sw_mmseg.own_images.labelled_data import FEW_SHARE
+from sw_mmseg.own_images.labelled_data import FEW_SHARE, drawn_shares
 from sw_mmseg.running.errors import UserError
 from sw_mmseg.running.methods import METHODS as ALL_METHODS
 from sw_mmseg.running.methods import SOURCE_ONLY, STATISTICS
@@ -46,6 +46,7 @@ WEIGHTS = {'vgg16': 'torchvision://vgg16', 'resnet101': 'torchvision://resnet101
 SHORT_SIDE = {'small': 192, 'narrow': 128, 'vgg16': 512, 'resnet101': 512}  # of images in training, at most
 BATCH = {'small': 6, 'narrow': 2, 'vgg16': 1, 'resnet101': 1}  # of each domain
 BUDGET = {'cpu': 20.0, 'cuda': 120.0}  # minutes of training
+TUPLES = {'source_crop', 'target_crop', 'source_shares'}  # of a choice, lists in JSON
 SMALLEST = 32  # pixels: the networks reduce images by 8, and look further than one cell
 
 
@@ -63,6 +64,7 @@ class Choice:
     iterations: int
     seed: int = 0
     few_share: float = FEW_SHARE  # of labelled target images, where there are any, in the labelled ones
+    source_shares: tuple[float, ...] = ()  # of several sources; without them, as they are large
 
     @property
     def trainings(self) -> tuple[str, ...]:
@@ -72,7 +74,7 @@ class Choice:
     @classmethod
     def from_dict(cls, values: dict) -> Choice:
         """Of what `asdict` and JSON made."""
-        return cls(**{**values, **{key: tuple(values[key]) for key in ('source_crop', 'target_crop')}})
+        return cls(**{**values, **{key: tuple(values[key]) for key in TUPLES & values.keys()}})
 
 
 def title(method: str) -> str:
@@ -128,7 +130,8 @@ def choose(args: argparse.Namespace, checked: Checked) -> tuple[Choice, list[tup
     crops = [crop_of(folder, side) for folder in (checked.source, checked.target)]
     few_share = getattr(args, 'few_share', None) or FEW_SHARE
     batch, iterations = args.batch_size or BATCH[network], args.iterations or 0
-    choice = Choice(network, norm, method, side, *crops, batch, iterations, args.seed, few_share)
+    source_shares = tuple(getattr(args, 'source_share', None) or ())
+    choice = Choice(network, norm, method, side, *crops, batch, iterations, args.seed, few_share, source_shares)
     side_reason = (
         'as asked'
         if args.short_side and args.short_side <= native
@@ -144,6 +147,9 @@ def choose(args: argparse.Namespace, checked: Checked) -> tuple[Choice, list[tup
         ('method', method, METHODS[method].description),
         ('short side of images', f'{side} pixels', side_reason),
     ]
+    if checked.more_sources:
+        shares = ', '.join(f'{100 * share:.3g} %' for share in drawn_shares(checked, few_share, source_shares))
+        reasons.append(('sources', f'{len(checked.sources)}', f'{shares} of what is drawn'))
     if checked.few:
         share = f'{100 * few_share:g} % of the labelled images that every training draws'
         reasons.append(('labels of the target', f'{len(checked.few.names)} images, trained on', share))

@@ -178,11 +178,14 @@ class Examiner:
         """On the source images that no training saw, or on the target images whose labels were given for this."""
         if (self.checked.target_val if domain == 'target-val' else self.checked.source) is None:
             return None
-        loader = test_loader(self.choice, self.checked, self.checked.target_val if domain == 'target-val' else None)
-        if domain == 'source' and not loader.dataset.get('held_out'):
+        folders = [self.checked.target_val] if domain == 'target-val' else self.checked.sources
+        sets = [test_loader(self.choice, self.checked, folder).dataset for folder in folders]
+        sets = [dataset for dataset in sets if domain == 'target-val' or dataset.get('held_out')]
+        if not sets:
             return None
+        dataset = sets[0] if len(sets) == 1 else {'type': 'LabelledSets', 'datasets': sets}
         with quiet(Path(self.config.work_dir) / 'console.log'):
-            return test(model, build_loader(loader.dataset, 1))[0]
+            return test(model, build_loader(dataset, 1))[0]
 
     def estimate(self, model: nn.Module) -> int:
         """Gives the network running statistics of the target; returns how many layers have any."""

@@ -10,7 +10,7 @@ from mmseg.registry import DATASETS
 
 from sw_mmseg.datasets.positions import Position
 from sw_mmseg.own_images import check, config, job, plan
-from sw_mmseg.own_images.labelled_data import class_weights
+from sw_mmseg.own_images.labelled_data import class_weights, drawn_shares
 from sw_mmseg.running.errors import UserError
 from tests.helpers.own_folders import save, write_folders
 
@@ -92,10 +92,11 @@ def test_images_that_are_mixed_have_one_size_in_all_three_folders(folders):
 
 def test_classes_weigh_what_is_drawn(folders):
     # the source shows 3/4 of class 1 and 1/4 of class 2, the few labels class 2 alone
-    assert class_weights(look(folders, few=False)) == [0.816, 1.414]  # (2 · 3/4)^-½, (2 · 1/4)^-½
+    assert class_weights(look(folders, few=False), [1]) == [0.816, 1.414]  # (2 · 3/4)^-½, (2 · 1/4)^-½
+    checked = look(folders)
     # a quarter of what is drawn is of the few: 9/16 and 7/16
-    assert class_weights(look(folders)) == [0.943, 1.069]
-    assert class_weights(look(folders), 0.5) == [1.155, 0.894]  # 3/8, 5/8
+    assert class_weights(checked, drawn_shares(checked)) == [0.943, 1.069]
+    assert class_weights(checked, drawn_shares(checked, 0.5)) == [1.155, 0.894]  # 3/8, 5/8
 
 
 def test_one_labelled_image_is_enough(folders):
