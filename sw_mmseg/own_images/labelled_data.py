@@ -9,7 +9,7 @@ from mmengine.config import ConfigDict
 
 from sw_mmseg.own_images.folders import Checked, Folder
 
-__all__ = ['FEW_SHARE', 'class_weights', 'drawn_shares', 'labelled_text', 'several']
+__all__ = ['FEW_SHARE', 'class_weights', 'drawn_shares', 'labelled_reasons', 'labelled_text', 'several']
 
 FEW_SHARE = 0.25  # of the labelled images that training draws, where there are labels of the target
 HEAVIEST = 5.0  # weight of a class in the loss
@@ -59,3 +59,15 @@ def labelled_text(checked: Checked) -> str:
     if checked.more_sources:
         text += f' of {len(checked.sources)} sources'
     return text if checked.few is None else f'{text} and {len(checked.few.names)} labelled ones of the target'
+
+
+def labelled_reasons(checked: Checked, few_share: float, source_shares: Sequence[float]) -> list[tuple[str, str, str]]:
+    """(name, value, reason) of what is drawn, where there is more than one labelled folder."""
+    reasons = []
+    if checked.more_sources:
+        shares = ', '.join(f'{100 * share:.3g} %' for share in drawn_shares(checked, few_share, source_shares))
+        reasons.append(('sources', f'{len(checked.sources)}', f'{shares} of the labelled images that are drawn'))
+    if checked.few:
+        share = f'{100 * few_share:g} % of the labelled images that every training draws'
+        reasons.append(('labels of the target', f'{len(checked.few.names)} images, trained on', share))
+    return reasons

@@ -16,7 +16,7 @@ from sw_mmseg.datasets.label_scan import usable_cores
 from sw_mmseg.models.pretrained import PretrainedError, read_checkpoint
 from sw_mmseg.models.weight_packages import WeightPackageError, read_package
 from sw_mmseg.own_images.folders import Checked, Folder
-from sw_mmseg.own_images.labelled_data import FEW_SHARE, drawn_shares
+from sw_mmseg.own_images.labelled_data import FEW_SHARE, labelled_reasons
 from sw_mmseg.running.errors import UserError
 from sw_mmseg.running.methods import METHODS as ALL_METHODS
 from sw_mmseg.running.methods import SOURCE_ONLY, STATISTICS
@@ -147,13 +147,7 @@ def choose(args: argparse.Namespace, checked: Checked) -> tuple[Choice, list[tup
         ('method', method, METHODS[method].description),
         ('short side of images', f'{side} pixels', side_reason),
     ]
-    if checked.more_sources:
-        shares = ', '.join(f'{100 * share:.3g} %' for share in drawn_shares(checked, few_share, source_shares))
-        reasons.append(('sources', f'{len(checked.sources)}', f'{shares} of what is drawn'))
-    if checked.few:
-        share = f'{100 * few_share:g} % of the labelled images that every training draws'
-        reasons.append(('labels of the target', f'{len(checked.few.names)} images, trained on', share))
-    return choice, reasons
+    return choice, [*reasons, *labelled_reasons(checked, few_share, source_shares)]
 
 
 def choose_network(device: str, method: str | None = None) -> tuple[str, str]:
