@@ -19,6 +19,7 @@ from pathlib import Path
 import torch
 from mmengine.config import DictAction
 
+from sw_mmseg.datasets.known_tables import KNOWN
 from sw_mmseg.own_images.adapt import adapt
 from sw_mmseg.own_images.job import FEWEST
 from sw_mmseg.own_images.labelled_data import FEW_SHARE
@@ -35,6 +36,7 @@ def build_parser() -> argparse.ArgumentParser:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     add_folders(parser)
+    add_few(parser)
     parser.add_argument('--image-suffix', metavar='TEXT', help='end of image names, such as _image (default: found)')
     parser.add_argument('--label-suffix', metavar='TEXT', help='end of label names, such as _label (default: found)')
     parser.add_argument(
@@ -82,8 +84,16 @@ def add_folders(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument('--target', metavar='IMAGES', required=True, help='images that it shall work on, unlabelled')
     parser.add_argument('--out', type=Path, required=True, help='where everything goes')
-    parser.add_argument('--classes', metavar='FILE', help='YAML: names, ids, colours; without it every id is a class')
+    parser.add_argument(
+        '--classes',
+        metavar='FILE',
+        help=f'YAML: names, ids, colours; or one of {", ".join(KNOWN)}; without it every id is a class',
+    )
     parser.add_argument('--target-val', nargs=2, metavar=('IMAGES', 'LABELS'), help='to report scores on, nothing else')
+
+
+def add_few(parser: argparse.ArgumentParser) -> None:
+    """A few labels of the target."""
     parser.add_argument(
         '--target-few',
         nargs=2,

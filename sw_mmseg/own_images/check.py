@@ -10,7 +10,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from sw_mmseg.datasets import ClassTable, read_class_table
+from sw_mmseg.datasets import ClassTable
+from sw_mmseg.datasets.known_tables import find_class_table
 from sw_mmseg.datasets.label_pixels import share_text, unpack_color
 from sw_mmseg.datasets.label_scan import class_shares
 from sw_mmseg.datasets.polygons import draw_polygons, polygon_format
@@ -52,7 +53,7 @@ def check(
     Raises:
         DatasetError, UserError: what keeps these folders from being trained on.
     """
-    table = read_class_table(classes) if classes else None
+    table = find_class_table(classes) if classes else None
     check_places(out, [source, *more_sources], target, [*(target_val or ()), *(target_few or ())])
     whole = everything or skip_bad  # what is to be skipped has to be found, wherever it lies
     decode = None if whole or table is None else LOOKED_AT  # without a table the labels are the table

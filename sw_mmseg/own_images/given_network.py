@@ -13,6 +13,7 @@ from mmseg.registry import MODELS
 
 from sw_mmseg.adaptation import without_wrappers
 from sw_mmseg.datasets import ClassTable, parse_class_table, read_class_table
+from sw_mmseg.datasets.known_tables import find_class_table
 from sw_mmseg.datasets.labelled_images import as_class_table
 from sw_mmseg.running.checkpoints import fitting, read_weights
 from sw_mmseg.running.configs import build, load_config
@@ -74,7 +75,7 @@ def read_given(words: Sequence[str], classes: str | None) -> GivenNetwork:
             f'{len(table.classes)}'
         )
     if classes:
-        named = read_class_table(classes)
+        named = find_class_table(classes)
         if named.names != table.names:
             raise UserError(
                 f'--classes {classes}: the network of --from has the classes {", ".join(table.names)}, in this order; '

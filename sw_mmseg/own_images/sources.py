@@ -6,9 +6,10 @@ import argparse
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from sw_mmseg.datasets import ClassTable, read_class_table
+from sw_mmseg.datasets import ClassTable
 from sw_mmseg.datasets.class_parsing import distinct_colors
 from sw_mmseg.datasets.class_table import LabelClass
+from sw_mmseg.datasets.known_tables import find_class_table
 from sw_mmseg.own_images.folders import Folder
 from sw_mmseg.running.errors import UserError
 
@@ -66,6 +67,6 @@ def look_at_more(sources: Sequence[Source], look: Callable[[str, Source, ClassTa
     """
     folders = []
     for number, source in enumerate(sources, 2):
-        table = read_class_table(source[2])
+        table = find_class_table(source[2])
         folders.append(replace(look(f'source {number}', source, table), table=table))
     return folders
