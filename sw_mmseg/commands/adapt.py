@@ -6,7 +6,8 @@
 Folders may be nested; PNG, JPEG, TIFF, WebP and BMP of any size; labels of 8 or 16 bits, paletted, or colours that
 --classes names. Everything is checked before anything is trained. DIR gets checkpoint.pth, config.py (which
 tools/train.py trains again), classes.yaml, predictions/ and report.html. Ctrl-C keeps what was trained; the same
-command with --resume goes on. Labels of the target are read only where --target-val gives them, and choose nothing.
+command with --resume goes on. Labels of the target are read only where --target-val gives them, to score on, and
+--target-few, to train on.
 """
 
 from __future__ import annotations
