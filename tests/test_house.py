@@ -45,7 +45,10 @@ MAY_IMPORT = {
         {'torch', 'torchvision', 'numpy', 'matplotlib', 'cv2', 'PIL', 'pycocotools', 'fvcore', 'mmengine', 'mmseg'},
     ),
     'benchmark': ({'whitening'}, {'torch', 'matplotlib'}),
-    'running': ({*LIBRARY, 'plugin'}, {'torch', 'numpy', 'cv2', 'PIL', 'matplotlib', 'rich', 'tqdm', 'h5py', *MM}),
+    'running': (
+        {*LIBRARY, 'plugin'},
+        {'torch', 'numpy', 'cv2', 'PIL', 'matplotlib', 'rich', 'tqdm', 'h5py', 'onnxruntime', *MM},
+    ),
 }
 MAY_IMPORT |= {
     name: (MAY_IMPORT['running'][0] | {'running', 'benchmark'} | more, MAY_IMPORT['running'][1])

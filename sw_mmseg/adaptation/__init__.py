@@ -16,6 +16,7 @@ from sw_mmseg.adaptation.masking import Masking
 from sw_mmseg.adaptation.self_training import SelfTraining
 from sw_mmseg.adaptation.self_training_log import SelfTrainingLog
 from sw_mmseg.adaptation.settings import AdaptationSettings
+from sw_mmseg.adaptation.source_free import SourceFreeLog, SourceFreeSelfTraining
 from sw_mmseg.adaptation.statistics import (
     POLICIES,
     DomainStatistics,
@@ -52,6 +53,8 @@ __all__ = [
     'PseudoLabelError',
     'SelfTraining',
     'SelfTrainingLog',
+    'SourceFreeLog',
+    'SourceFreeSelfTraining',
     'StepLog',
     'TargetLog',
     'WhiteningLog',

@@ -1,11 +1,13 @@
 """Make a network trained on your labelled images work on your unlabelled ones.
 
     python tools/adapt.py --source IMAGES LABELS --target IMAGES --out DIR
+    python tools/adapt.py --from FOLDER --target IMAGES --out DIR
 
 Folders may be nested; PNG, JPEG, TIFF, WebP and BMP of any size; labels of 8 or 16 bits, paletted, or colours that
 --classes names. Everything is checked before anything is trained. DIR gets checkpoint.pth, config.py (which
 tools/train.py trains again), classes.yaml, predictions/ and report.html. Ctrl-C keeps what was trained; the same
-command with --resume goes on. Labels of the target are read only where --target-val gives them, and choose nothing.
+command with --resume goes on. Labels of the target are read only where --target-val gives them, to score on, and
+--target-few, to train on.
 """
 
 from __future__ import annotations
@@ -18,9 +20,13 @@ from pathlib import Path
 import torch
 from mmengine.config import DictAction
 
+from sw_mmseg.datasets.known_tables import KNOWN
 from sw_mmseg.own_images.adapt import adapt
 from sw_mmseg.own_images.job import FEWEST
+from sw_mmseg.own_images.labelled_data import FEW_SHARE
 from sw_mmseg.own_images.plan import BUDGET, METHODS, NETWORKS
+from sw_mmseg.own_images.source_free import adapt_given
+from sw_mmseg.own_images.sources import split_sources
 from sw_mmseg.running import training
 from sw_mmseg.running.command_line import command_text, seed_number
 from sw_mmseg.running.errors import NO_ROOM, UserError
@@ -30,11 +36,8 @@ from sw_mmseg.whitening import NORMS
 def build_parser() -> argparse.ArgumentParser:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('--source', nargs=2, metavar=('IMAGES', 'LABELS'), required=True, help='labelled images')
-    parser.add_argument('--target', metavar='IMAGES', required=True, help='images that it shall work on, unlabelled')
-    parser.add_argument('--out', type=Path, required=True, help='where everything goes')
-    parser.add_argument('--classes', metavar='FILE', help='YAML: names, ids, colours; without it every id is a class')
-    parser.add_argument('--target-val', nargs=2, metavar=('IMAGES', 'LABELS'), help='to report scores on, nothing else')
+    add_folders(parser)
+    add_few(parser)
     parser.add_argument('--image-suffix', metavar='TEXT', help='end of image names, such as _image (default: found)')
     parser.add_argument('--label-suffix', metavar='TEXT', help='end of label names, such as _label (default: found)')
     parser.add_argument(
@@ -53,6 +56,57 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument('--traceback', action='store_true', help='show where in the code an error arose')
     parser.set_defaults(local_rank=0)
     return parser
+
+
+def add_folders(parser: argparse.ArgumentParser) -> None:
+    """What is learnt from, what is adapted to, and where everything goes."""
+    parser.add_argument(
+        '--source',
+        nargs='+',
+        action='append',
+        metavar='FOLDER',
+        help='labelled images: IMAGES LABELS, and a class table of their own where there are several: '
+        '--source IMAGES LABELS CLASSES.yaml --source IMAGES LABELS CLASSES.yaml; classes are united by name',
+    )
+    parser.add_argument(
+        '--source-share',
+        nargs='+',
+        type=float,
+        metavar='SHARE',
+        help='how often images of each of several sources are drawn, such as 1 1 (default: as sources are large)',
+    )
+    parser.add_argument(
+        '--from',
+        dest='given',
+        nargs='+',
+        metavar='FOLDER',
+        help='in place of --source: a trained network whose source is not at hand; a folder that this tool left, or '
+        'CONFIG CHECKPOINT',
+    )
+    parser.add_argument('--target', metavar='IMAGES', required=True, help='images that it shall work on, unlabelled')
+    parser.add_argument('--out', type=Path, required=True, help='where everything goes')
+    parser.add_argument(
+        '--classes',
+        metavar='FILE',
+        help=f'YAML: names, ids, colours; or one of {", ".join(KNOWN)}; without it every id is a class',
+    )
+    parser.add_argument('--target-val', nargs=2, metavar=('IMAGES', 'LABELS'), help='to report scores on, nothing else')
+
+
+def add_few(parser: argparse.ArgumentParser) -> None:
+    """A few labels of the target."""
+    parser.add_argument(
+        '--target-few',
+        nargs=2,
+        metavar=('IMAGES', 'LABELS'),
+        help='a few labelled target images that every training learns from beside the source; never scored on',
+    )
+    parser.add_argument(
+        '--few-share',
+        type=float,
+        metavar='SHARE',
+        help=f'of the labelled images in training that are those of --target-few, 0 to 1 (default: {FEW_SHARE})',
+    )
 
 
 def add_training_options(parser: argparse.ArgumentParser) -> None:
@@ -112,14 +166,34 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
         parser.error('--bands takes one or three numbers, counted from 0')
     if args.predict != 'all' and not args.predict.isdigit():
         parser.error('--predict takes a number or "all"')
+    parse_sources(parser, args)
     return args
+
+
+def parse_sources(parser: argparse.ArgumentParser, args: argparse.Namespace) -> None:
+    """What is learnt from: sources, a network, a few labels of the target; ends the process where they do not fit."""
+    if bool(args.source) == bool(args.given) or len(args.given or ()) > 2:
+        parser.error('either --source IMAGES LABELS, or --from with a folder, or with a config and a checkpoint')
+    if any(len(source) not in (2, 3) for source in args.source or ()):
+        parser.error('--source takes IMAGES LABELS, or IMAGES LABELS CLASSES.yaml')
+    if args.source_share and (len(args.source_share) != len(args.source or ()) or min(args.source_share) <= 0):
+        parser.error('--source-share takes a positive number for each --source')
+    unread = [name for name in ('network', 'norm', 'target_few') if getattr(args, name) not in (None, 'auto')]
+    if args.given and unread:
+        parser.error(f'--{unread[0].replace("_", "-")} needs --source: with --from the network is what it is')
+    if args.few_share is not None and (not args.target_few or not 0 < args.few_share < 1):
+        parser.error('--few-share lies between 0 and 1, and needs --target-few')
+    try:
+        split_sources(args)
+    except UserError as error:
+        parser.error(str(error))
 
 
 def main(args: argparse.Namespace) -> int:
     """The whole tool; a full disk and an interrupt are said in a line."""
     warnings.filterwarnings('ignore')  # of libraries, between the lines of progress
     try:
-        return adapt(args)
+        return adapt_given(args) if args.given else adapt(args)
     except (training.Interrupted, KeyboardInterrupt):
         way_on = (
             'the same command with --resume goes on from here'

@@ -17,6 +17,7 @@ import torch
 from mmseg.registry import MODELS
 from tqdm import tqdm
 
+from sw_mmseg.running.blending import add_blend, blended
 from sw_mmseg.running.checkpoints import load_network
 from sw_mmseg.running.command_line import add_common_arguments
 from sw_mmseg.running.configs import build, load_config
@@ -46,6 +47,7 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument('--opacity', type=float, default=0.55, help='of the colours in the overlay, 0 to 1')
     parser.add_argument('--streets', action='store_true', help='of a checkpoint that train.py --streets wrote')
     parser.add_argument('--device', default='cuda' if torch.cuda.is_available() else 'cpu')
+    add_blend(parser)
     add_overwrite(parser)
     add_common_arguments(parser)
     return parser.parse_args(arguments)
@@ -78,10 +80,11 @@ def main(args: argparse.Namespace) -> int:
         )
     failures = Failures()
     try:
-        for name, file in tqdm(images.items(), unit='image', disable=len(images) == 1):
-            with failures.past():
-                image = read(file)
-                write(segment_pixels(model, pipeline, image, file), image, outputs, name, palette, args.opacity)
+        with blended(model, args.blend):
+            for name, file in tqdm(images.items(), unit='image', disable=len(images) == 1):
+                with failures.past():
+                    image = read(file)
+                    write(segment_pixels(model, pipeline, image, file), image, outputs, name, palette, args.opacity)
     finally:  # a signal keeps what is done
         print(f'{failures.done} segmented, in {args.out}')
     return failures.status('segmented')

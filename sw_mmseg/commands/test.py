@@ -17,6 +17,7 @@ from mmseg.models.segmentors import SegTTAModel
 from sw_mmseg.datasets.check_coco import check_coco, coco_datasets
 from sw_mmseg.engine import ClassIoUMetric
 from sw_mmseg.models.wrappers import unwrap
+from sw_mmseg.running.blending import add_blend, blend_suffix, blended
 from sw_mmseg.running.checkpoints import load_weights
 from sw_mmseg.running.command_line import add_common_arguments
 from sw_mmseg.running.configs import build, load_config
@@ -42,6 +43,7 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
         action='store_true',
         help='average over the image at several scales (tta_scales of the config), each also mirrored',
     )
+    add_blend(parser)
     parser.add_argument('--streets', action='store_true', help='of a checkpoint that train.py --streets wrote')
     return parser.parse_args(arguments)
 
@@ -58,7 +60,7 @@ def main(args: argparse.Namespace) -> int:
     for part in coco_datasets(config.test_dataloader.dataset):
         check_coco(part, decode=1)
     prepare(config, args)
-    name = Path(args.checkpoint).stem + ('_tta' if args.tta else '')
+    name = Path(args.checkpoint).stem + ('_tta' if args.tta else '') + blend_suffix(args.blend)
     outputs = tables(Path(config.work_dir), name, args.overwrite)
     config.load_from, config.resume = None, False
     runner = build('model', lambda: Runner.from_cfg(config))
@@ -71,7 +73,8 @@ def main(args: argparse.Namespace) -> int:
     build('data', lambda: runner.test_dataloader)
     if args.out or args.show_dir:
         prepare_files(runner, args.out, args.show_dir, args.overwrite)
-    metrics = {key: float(value) for key, value in runner.test().items()}
+    with blended(model, args.blend):
+        metrics = {key: float(value) for key, value in runner.test().items()}
     if is_main_process():
         class_scores = [m.class_iou for m in runner.test_evaluator.metrics if isinstance(m, ClassIoUMetric)]
         if args.out:

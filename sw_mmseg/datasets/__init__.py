@@ -5,7 +5,8 @@ file holds), `loading` makes transforms of them; `labels` and `camvid_labels` ha
 `class_mix` disturb images; `gta5`, `cityscapes`, `camvid`, `ade20k` and `unlabelled` know the folders.
 `labelled_images` takes any folders (files by `folder_files`, pairs by `image_pairs`, classes by `class_table`),
 `polygons` draws outlines as label files, and `label_scan` looks at all of them first. `positions` and `sampler` make
-one reproducible stream of them, `domain_pair` joins two, `check` finds what is wrong before training.
+one reproducible stream of them, `labelled_sets` mixes several, `domain_pair` joins two, `check` finds what is wrong
+before training.
 """
 
 from .ade20k import FoldersADE20K
@@ -29,6 +30,7 @@ from .image_file import read_image
 from .image_folders import ImageFolders
 from .label_file import read_label
 from .labelled_images import LabelledImages
+from .labelled_sets import LabelledSets
 from .labels import CLASSES, IGNORE, LABELS, NUM_CLASSES, PALETTE
 from .loading import LoadImage, LoadLabels, with_this_reader
 from .noise import RandomNoise
@@ -36,6 +38,7 @@ from .positions import Positioned
 from .rare_class import RareClassSampling
 from .sampler import PositionSampler
 from .street_crops import StreetCrops
+from .target_alone import TargetAlone
 from .unlabelled import UnlabelledImages
 
 __all__ = [
@@ -62,6 +65,7 @@ __all__ = [
     'GTA5Dataset',
     'ImageFolders',
     'LabelledImages',
+    'LabelledSets',
     'LoadImage',
     'LoadLabels',
     'PositionSampler',
@@ -71,6 +75,7 @@ __all__ = [
     'RareClassSampling',
     'RawCityscapesDataset',
     'StreetCrops',
+    'TargetAlone',
     'UnlabelledCamVid',
     'UnlabelledImages',
     'check_dataset',

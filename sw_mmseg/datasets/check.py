@@ -15,6 +15,7 @@ from .domain_pair import DomainPair
 from .errors import DatasetError
 from .label_file import read_label
 from .label_kinds import LabelKinds, count_label
+from .labelled_sets import LabelledSets
 from .loading import LoadImage, LoadLabels
 from .positions import Positioned
 
@@ -42,6 +43,10 @@ def check_dataset(dataset: dict | Dataset, decode: int | None = 32) -> None:
         return
     while isinstance(dataset, (Positioned, ClassMix)):
         dataset = dataset.dataset
+    if isinstance(dataset, LabelledSets):
+        for part in dataset.datasets:
+            check_dataset(part, decode)
+        return
     if not isinstance(dataset, BaseDataset):
         return
     dataset.full_init()

@@ -113,7 +113,10 @@ def load(dataset: BaseDataset, index: int, seed: int, stream: int, number: int) 
 
 
 def choose(dataset: BaseDataset, stream: int, rare: dict | None) -> Callable[[int, int], int]:
-    """How indices follow from (position, seed): every sample once an epoch, or by rare classes."""
+    """How indices follow from (position, seed): every sample once an epoch, or by rare classes; where the data set is
+    made of several, as it says itself."""
+    if hasattr(dataset, 'sampling'):
+        return dataset.sampling(stream, rare)
     return Order(len(dataset), stream) if rare is None else RareClassSampling(dataset, stream=stream, **rare)
 
 

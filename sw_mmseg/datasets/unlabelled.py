@@ -54,6 +54,10 @@ class UnlabelledImages(BaseSegDataset):
             **arguments,
         )
 
+    @classmethod
+    def get_label_map(cls, new_classes: Sequence[str] | None = None) -> None:
+        """There are no labels that other classes would be made of."""
+
     def load_data_list(self) -> list[dict]:
         """Paths of all pictures. Raises `DatasetError` where there are none, or where a file is an annotation."""
         folder = self.data_prefix['img_path']

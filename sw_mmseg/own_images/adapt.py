@@ -202,6 +202,8 @@ def adapt(args: argparse.Namespace) -> int:
         args.skip_bad,
         args.check == 'all',
         args.bands,
+        args.target_few,
+        args.more_sources,
     )
     show_checked(checked, args.out)
     if args.check_only:

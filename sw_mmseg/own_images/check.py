@@ -10,15 +10,18 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from sw_mmseg.datasets import ClassTable, read_class_table
+from sw_mmseg.datasets import ClassTable
+from sw_mmseg.datasets.known_tables import find_class_table
 from sw_mmseg.datasets.label_pixels import share_text, unpack_color
 from sw_mmseg.datasets.label_scan import class_shares
 from sw_mmseg.datasets.polygons import draw_polygons, polygon_format
 from sw_mmseg.own_images.bands import refuse_bands
 from sw_mmseg.own_images.class_proposals import found_table
+from sw_mmseg.own_images.few_labels import refuse_scored
 from sw_mmseg.own_images.folders import Checked, Folder, write_check
-from sw_mmseg.own_images.looking import look_at
+from sw_mmseg.own_images.looking import FEW, look_at
 from sw_mmseg.own_images.plan import SMALLEST
+from sw_mmseg.own_images.sources import Source, look_at_more, unite
 from sw_mmseg.own_images.target_files import refuse_overlap
 from sw_mmseg.running.errors import UserError
 
@@ -38,32 +41,52 @@ def check(
     skip_bad: bool = False,
     everything: bool = False,
     bands: Sequence[int] | None = None,
+    target_few: Sequence[str] | None = None,
+    more_sources: Sequence[Source] = (),
 ) -> Checked:
     """Looks at all folders and leaves what it saw in OUT/check; outlines are drawn into OUT/labels.
 
-    `bands` are those that are red, green and blue, of images with two or more than three.
+    `bands` are those that are red, green and blue, of images with two or more than three; `target_few` are labelled
+    target images that are trained on, by the class table of the source, as `target_val`; `more_sources` are labelled
+    images with class tables of their own, whose classes are united by name.
 
     Raises:
         DatasetError, UserError: what keeps these folders from being trained on.
     """
-    table = read_class_table(classes) if classes else None
-    check_out(out, [source[0], source[1], target, *(target_val or ())])
-    refuse_overlap(source, target)
+    table = find_class_table(classes) if classes else None
+    check_places(out, [source, *more_sources], target, [*(target_val or ()), *(target_few or ())])
     whole = everything or skip_bad  # what is to be skipped has to be found, wherever it lies
     decode = None if whole or table is None else LOOKED_AT  # without a table the labels are the table
     drawn, names, notes = drawn_labels('source', source, out)
     labelled = look_at('source', source[0], drawn, suffixes, skip_bad, decode, table, notes, bands)
     table, said = (table, []) if table else (names[0], []) if names else found_table(labelled.scan, out)
-    labelled = with_table(labelled, table, said)
     refuse_unknown(labelled, table, classes)
+
+    def look_by(role: str, folders: Sequence[str], table: ClassTable) -> Folder:
+        drawn, _, notes = drawn_labels(role, folders[:2], out, table.names)
+        folder = look_at(role, folders[0], drawn, suffixes, skip_bad, decode, table, notes, bands)
+        refuse_unknown(folder, table, folders[2])
+        return folder
+
+    more = look_at_more(more_sources, look_by)
+    table, *tables = unite([table, *(folder.table for folder in more)]) if more else [table]
+    labelled = with_table(labelled, table, said)
+    more = [with_table(folder, own_table, []) for folder, own_table in zip(more, tables)]
     unlabelled = look_at('target', target, None, suffixes, skip_bad, None if whole else LOOKED_AT, bands=bands)
-    validated = None
-    if target_val:
-        drawn, _, notes = drawn_labels('target-val', target_val, out, names and names[1])
-        validated = look_at('target-val', target_val[0], drawn, suffixes, skip_bad, decode, table, notes, bands)
-        validated = with_table(validated, table, [])
-        refuse_unknown(validated, table, classes)
-    checked = Checked(labelled, unlabelled, validated, table)
+
+    def labelled_target(role: str, folders: Sequence[str] | None) -> Folder | None:
+        if not folders:
+            return None
+        drawn, _, notes = drawn_labels(role, folders, out, names and names[1])
+        folder = look_at(role, folders[0], drawn, suffixes, skip_bad, decode, table, notes, bands)
+        folder = with_table(folder, table, [])
+        refuse_unknown(folder, table, classes)
+        return folder
+
+    few, validated = labelled_target(FEW, target_few), labelled_target('target-val', target_val)
+    if few and validated:
+        refuse_scored(few, validated)
+    checked = Checked(labelled, unlabelled, validated, table, few, tuple(more))
     refuse_small(checked)
     refuse_bands(checked, bands)
     write_check(out / 'check', checked)
@@ -85,13 +108,20 @@ def drawn_labels(
 
 def refuse_small(checked: Checked) -> None:
     """Raises UserError where the images are too small for any network here."""
-    for folder in (checked.source, checked.target):
+    for folder in checked.trained:
         if min(folder.typical_size()) < SMALLEST:
             width, height = folder.typical_size()
             raise UserError(
                 f'{folder.role}: the images of {folder.images} are {width}x{height} pixels; at least '
                 f'{SMALLEST} on the short side are needed'
             )
+
+
+def check_places(out: Path, sources: Sequence[Sequence[str]], target: str, labelled: Sequence[str]) -> None:
+    """Raises UserError where results would lie among what is read, or the target is a source's folder."""
+    check_out(out, [*(folder for source in sources for folder in source[:2]), target, *labelled])
+    for source in sources:
+        refuse_overlap(source, target)
 
 
 def check_out(out: Path, folders: Sequence[str]) -> None:

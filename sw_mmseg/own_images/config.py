@@ -1,6 +1,7 @@
 """The config of a training on a user's two folders, made of a shipped one, which has the method.
 
-The user's classes, data, sizes, norm and length are put in. Nothing that reads target labels is left in it.
+The user's classes, data, sizes, norm and length are put in. Nothing that reads
+target labels is left in it but what `--target-few` gives.
 """
 
 from __future__ import annotations
@@ -10,8 +11,8 @@ from pathlib import Path
 
 from mmengine.config import Config, ConfigDict
 
-from sw_mmseg.datasets.label_scan import class_shares
 from sw_mmseg.own_images.folders import Checked, Folder
+from sw_mmseg.own_images.labelled_data import class_weights, drawn_shares, several
 from sw_mmseg.own_images.pipelines import common_crop, resizing, still_steps, training_steps
 from sw_mmseg.own_images.plan import Choice, config_file
 from sw_mmseg.running.configs import check_options
@@ -21,7 +22,6 @@ from sw_mmseg.running.norms import set_norm
 from sw_mmseg.running.schedules import schedule_options
 
 __all__ = [
-    'class_weights',
     'has_parent',
     'held_out',
     'make_config',
@@ -31,10 +31,10 @@ __all__ = [
     'test_loader',
     'use_data',
     'use_length',
+    'use_options',
 ]
 
 STREETS_ONLY = {'PseudoLabelAccuracyHook'}  # it reads labels of the target
-HEAVIEST = 5.0  # weight of a class in the loss
 KEPT = {
     'custom_hooks',
     'custom_imports',
@@ -66,11 +66,12 @@ KEPT = {
 def make_config(choice: Choice, checked: Checked, method: str, options: dict) -> Config:
     """The config of one training. Raises UserError where `options`, of the command line, do not fit."""
     config = set_network(Config.fromfile(config_file(choice.network, method)), choice.network)
+    shares = drawn_shares(checked, choice.few_share, choice.source_shares)
     for node in nodes(config.model):
         if 'num_classes' in node:
             node.num_classes = len(checked.table.classes)
         if 'class_weight' in node:
-            node.class_weight = class_weights(checked)
+            node.class_weight = class_weights(checked, shares)
     set_norm(config, choice.norm)
     config.model.pop('ignore_rows', None)  # of Cityscapes' camera
     if config.model.get('statistics_from') == 'both':
@@ -81,12 +82,17 @@ def make_config(choice: Choice, checked: Checked, method: str, options: dict) ->
     use_length(config, choice.iterations)
     config.randomness = ConfigDict(seed=choice.seed)
     method_options = options if method in choice.trainings else source_only_options(config, options)
-    check_options(config, method_options)
-    try:
-        config.merge_from_dict(method_options)
-    except (KeyError, TypeError, IndexError, AssertionError) as error:
-        raise UserError(f'--cfg-options do not fit {config_file(choice.network, method).name}: {error}') from error
+    use_options(config, method_options, config_file(choice.network, method).name)
     return Config({key: config[key] for key in config if key in KEPT})
+
+
+def use_options(config: Config, options: dict, name: str) -> None:
+    """`--cfg-options` into the config; raises UserError, with the config's `name`, where they do not fit."""
+    check_options(config, options)
+    try:
+        config.merge_from_dict(options)
+    except (KeyError, TypeError, IndexError, AssertionError) as error:
+        raise UserError(f'--cfg-options do not fit {name}: {error}') from error
 
 
 def nodes(node: object) -> Iterator[ConfigDict]:
@@ -106,19 +112,24 @@ def use_data(config: Config, choice: Choice, checked: Checked) -> None:
     crops = choice.source_crop, choice.target_crop
     if config.model.type == 'SelfTraining':  # pastes pixels of one domain into the other's
         crops = (common_crop(checked, choice.short_side, crops),) * 2
-    source, target = zip((checked.source, checked.target), crops)
-    for key, (folder, crop) in {'source': source, 'dataset': source, 'target': target}.items():
+    shares = drawn_shares(checked, choice.few_share, choice.source_shares)
+    still = config.model.type == 'ClassBalancedSelfTraining'
+    for key in ('source', 'dataset', 'target'):
         if key in dataset:
             mixed = dataset[key].type == 'ClassMix'
             shipped = (dataset[key].dataset if mixed else dataset[key]).pipeline
-            still = key == 'target' and config.model.type == 'ClassBalancedSelfTraining'
-            steps = (
-                still_steps(folder, choice.short_side)
-                if still
-                else training_steps(folder, choice.short_side, crop, shipped)
-            )
-            data = ConfigDict(**source_of(folder, checked), pipeline=[*steps, shipped[-1]])
-            dataset[key] = ConfigDict(type='ClassMix', dataset=data) if mixed else data
+
+            def prepared(folder: Folder, mixed=mixed, shipped=shipped) -> ConfigDict:
+                crop = crops[0] if folder in checked.sources else crops[1]
+                steps = (
+                    still_steps(folder, choice.short_side)
+                    if still and folder is checked.target
+                    else training_steps(folder, choice.short_side, crop, shipped)
+                )
+                data = ConfigDict(**source_of(folder, checked), pipeline=[*steps, shipped[-1]])
+                return ConfigDict(type='ClassMix', dataset=data) if mixed else data
+
+            dataset[key] = prepared(checked.target) if key == 'target' else several(checked, shares, prepared)
     config.train_dataloader.batch_size = choice.batch
     workers = 1 if choice.network in ('small', 'narrow') else 4
     config.train_dataloader.update(num_workers=workers, persistent_workers=True)
@@ -132,9 +143,11 @@ def source_of(folder: Folder, checked: Checked, **more) -> dict:
     images = str(Path(folder.images).resolve())
     out = {'leave_out': sorted(folder.leave_out)} if folder.leave_out else {}
     if folder.labels is None:
+        if checked.source is None:  # nothing else says what the classes are called
+            out['metainfo'] = {'classes': list(checked.table.names), 'palette': checked.table.palette}
         return {'type': 'UnlabelledImages', 'data_root': images, **out}
-    if folder is checked.source and not more and held_out(checked):
-        more = {'hold_out': held_out(checked)}
+    if folder in checked.sources and not more and held_out(folder):
+        more = {'hold_out': held_out(folder)}
     return {
         'type': 'LabelledImages',
         'images': images,
@@ -148,25 +161,18 @@ def source_of(folder: Folder, checked: Checked, **more) -> dict:
     }
 
 
-def held_out(checked: Checked) -> int:
-    """One source image in so many is kept apart to test on, at most about fifty; 0: too few to spare any."""
-    count = len(checked.source.names)
+def held_out(folder: Folder) -> int:
+    """One image of a source in so many is kept apart to test on, at most about fifty; 0: too few to spare any."""
+    count = len(folder.names)
     return max(10, count // 50) if count >= 40 else 0
 
 
-def class_weights(checked: Checked) -> list[float]:
-    """Inverse root of each class's share of the source's pixels, 1 for a class of mean share, at most `HEAVIEST`; 1 for
-    a class that no label shows. Rare classes are then learnt at all within some hundred iterations."""
-    pixels = class_shares(checked.source.scan, checked.table).pixels
-    shares = pixels / max(1, pixels.sum()) * max(1, (pixels > 0).sum())
-    return [round(min(HEAVIEST, float(share) ** -0.5), 3) if share else 1.0 for share in shares]
-
-
 def test_loader(choice: Choice, checked: Checked, folder: Folder | None) -> ConfigDict:
-    """One image a batch, labels at their own size: of `folder`, or of the source images that were kept apart (of all,
-    where none were)."""
-    hold_out_options = {'hold_out': held_out(checked), 'held_out': True} if folder is None and held_out(checked) else {}
-    folder = folder or checked.source
+    """One image a batch, labels at their own size: of `folder`, of a source's those that were kept apart (all, where
+    none were); of the first source for None, or, without labels, of the target where there is no source."""
+    folder = folder or checked.source or checked.target
+    spared = held_out(folder) if folder in checked.sources else 0
+    hold_out_options = {'hold_out': spared, 'held_out': True} if spared else {}
     whites = {one.scan.white for one in (folder, checked.target)} - {None}  # predictions are of the target's images
     bands = dict(zip(('bands', 'bands_of'), checked.target.scan.bands or folder.scan.bands or ()))
     load = {'type': 'LoadImage', **({'white': whites.pop()} if len(whites) == 1 else {}), **bands}

@@ -11,7 +11,7 @@ from mmseg.registry import TRANSFORMS
 
 from sw_mmseg.analysis import Table, contact_sheet, image_bytes
 from sw_mmseg.datasets import ClassTable
-from sw_mmseg.datasets.label_scan import Scan, Size, class_shares
+from sw_mmseg.datasets.label_scan import Scan, Shares, Size, class_shares
 from sw_mmseg.files import whole_file
 from sw_mmseg.running.records import write_json
 
@@ -24,7 +24,7 @@ SHOWN = 4  # rows of a sheet
 class Folder:
     """A folder of images, with or without labels, as it was found."""
 
-    role: str  # 'source', 'target', 'target-val'
+    role: str  # 'source', 'source 2', 'target', 'target-val', 'target-few'
     images: str
     labels: str | None
     names: tuple[str, ...]  # of the images that are used
@@ -58,15 +58,36 @@ class Folder:
 class Checked:
     """Everything that was found, fit to be trained on."""
 
-    source: Folder
+    source: Folder | None  # None: what is adapted is a trained network
     target: Folder
     target_val: Folder | None
     table: ClassTable
+    few: Folder | None = None  # labelled target images to train on
+    more_sources: tuple[Folder, ...] = ()  # beyond the first
+
+    @property
+    def sources(self) -> list[Folder]:
+        """All of them, the first one first."""
+        return [self.source, *self.more_sources] if self.source else []
+
+    @property
+    def labelled(self) -> list[Folder]:
+        """Those whose labels are trained on."""
+        return [*self.sources, *([self.few] if self.few else [])]
+
+    @property
+    def trained(self) -> list[Folder]:
+        """Those whose images are trained on."""
+        return [*self.labelled, self.target]
 
     @property
     def folders(self) -> list[Folder]:
         """Those that there are."""
-        return [folder for folder in (self.source, self.target, self.target_val) if folder]
+        return [*self.sources, *(folder for folder in (self.target, self.few, self.target_val) if folder)]
+
+    def shares(self, folder: Folder) -> Shares:
+        """Pixels of each class in the label files of a folder that were read."""
+        return class_shares(folder.scan, folder.table or self.table)
 
     def overview(self) -> Table:
         """A row a folder."""
@@ -76,10 +97,10 @@ class Checked:
     def class_table(self) -> Table:
         """A row a class: what label files hold for it, and its share of the labelled pixels in percent."""
         labelled = [folder for folder in self.folders if folder.labels]
-        shares = {folder.role: class_shares(folder.scan, self.table) for folder in labelled}
+        shares = {folder.role: self.shares(folder) for folder in labelled}
         rows = []
         for index, entry in enumerate(self.table.classes):
-            held = ', '.join(map(str, entry.ids if not labelled[0].scan.colors else entry.colors))
+            held = ', '.join(map(str, entry.colors if labelled and labelled[0].scan.colors else entry.ids))
             rows.append((entry.name, held, *(_percent(s.pixels[index], s.total - s.ignored) for s in shares.values())))
         rows.append(
             (
@@ -96,13 +117,15 @@ class Checked:
         )
 
     def absent(self) -> list[str]:
-        """Classes that no source label that was read shows."""
-        pixels = class_shares(self.source.scan, self.table).pixels
+        """Classes that no label that was read and is trained on shows."""
+        if not self.labelled:
+            return []
+        pixels = sum(self.shares(folder).pixels for folder in self.labelled)
         return [name for name, count in zip(self.table.names, pixels) if not count]
 
 
 def write_check(folder: Path, checked: Checked) -> None:
-    """check.json, source.png, target.png."""
+    """check.json, source.png, target.png, and target_few.png where some of the target's labels are trained on."""
     folder.mkdir(parents=True, exist_ok=True)
     overview, classes = checked.overview(), checked.class_table()
     write_json(
@@ -115,12 +138,14 @@ def write_check(folder: Path, checked: Checked) -> None:
         },
     )
     names, palette = checked.table.names, checked.table.palette
-    rows = [
-        {'source image': image, 'labels': labels} for image, labels in labelled_pictures(checked.source, checked.table)
-    ]
     targets = [picture(path, checked.target) for path in spread(checked.target.paths, 2 * SHOWN)]
     pairs = [{'target images': left, ' ': right} for left, right in zip(targets[::2], targets[1::2])]
-    sheets = {'source.png': rows, 'target.png': pairs}
+    sheets = {'target.png': pairs}
+    for folder_of_source in checked.sources:
+        name = f'{folder_of_source.role.replace(" ", "_")}.png'
+        sheets[name] = _rows('source image', folder_of_source, checked.table)
+    if checked.few:
+        sheets['target_few.png'] = _rows('target image', checked.few, checked.table)
     for file, sheet in sheets.items():
         with whole_file(folder / file) as part:
             part.write_bytes(image_bytes(contact_sheet(sheet, names, palette)))
@@ -156,6 +181,10 @@ def spread(items: Sequence, count: int) -> list:
     """`count` of the items, evenly spread."""
     places = np.unique(np.linspace(0, len(items) - 1, min(count, len(items))).round().astype(int))
     return [items[i] for i in places]
+
+
+def _rows(title: str, folder: Folder, table: ClassTable) -> list[dict[str, np.ndarray]]:
+    return [{title: image, 'labels': labels} for image, labels in labelled_pictures(folder, table)]
 
 
 def _percent(part: int, whole: int) -> float:

@@ -44,11 +44,17 @@ def changes(out: Path, checked: Checked) -> str:
 
 def states(out: Path, checked: Checked) -> dict[str, dict[str, State]]:
     """What -> name of the image -> state of the file. Images that only scores are taken on are not among them."""
-    parts = {
-        'source images': (checked.source.names, checked.source.paths),
-        'source labels': (checked.source.names, checked.source.label_paths),
-        'target images': (checked.target.names, checked.target.paths),
-    }
+    parts = {'target images': (checked.target.names, checked.target.paths)}
+    for source in checked.sources:
+        parts |= {
+            f'{source.role} images': (source.names, source.paths),
+            f'{source.role} labels': (source.names, source.label_paths),
+        }
+    if checked.few:
+        parts |= {
+            'labelled target images': (checked.few.names, checked.few.paths),
+            'labels of the target': (checked.few.names, checked.few.label_paths),
+        }
     return {group: dict(zip(names, _states(out, paths))) for group, (names, paths) in parts.items()}
 
 

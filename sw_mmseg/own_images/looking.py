@@ -16,8 +16,9 @@ from sw_mmseg.own_images.folders import Folder
 from sw_mmseg.own_images.target_files import label_like, list_target, refuse_doubles
 from sw_mmseg.running.errors import UserError
 
-__all__ = ['left_out_notes', 'look_at', 'refuse_faults']
+__all__ = ['FEW', 'left_out_notes', 'look_at', 'refuse_faults']
 
+FEW = 'target-few'  # role of labelled target images that are trained on; one is enough
 LIMITS = (4, 16)  # pixels of an image's short side, and how many times as long the other may be: see `resizing`
 
 
@@ -113,9 +114,10 @@ def _used(
     leave_out: Sequence[str],
     notes: list[str],
 ) -> Folder:
-    if len(kept) < 2:
+    least = 1 if role == FEW else 2
+    if len(kept) < least:
         raise UserError(
-            f'{role}: {images} has {len(kept)} image that can be used; at least 2 are needed, and some '
+            f'{role}: {images} has {len(kept)} image that can be used; at least {least} are needed, and some '
             'dozens for a result that means anything'
         )
     names, paths, maps = zip(*kept)

@@ -55,7 +55,7 @@ def scaled(folder: Folder, side: int) -> list[tuple[int, int]]:
 
 def common_crop(checked: Checked, side: int, crops: tuple[tuple[int, int], ...]) -> tuple[int, int]:
     """The largest crop that every image of both domains has room for, and that neither domain's crop exceeds."""
-    sizes = [*crops, *scaled(checked.source, side), *scaled(checked.target, side)]
+    sizes = [*crops, *(size for folder in checked.trained for size in scaled(folder, side))]
     return min(h for h, _ in sizes), min(w for _, w in sizes)
 
 

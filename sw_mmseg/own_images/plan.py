@@ -16,6 +16,7 @@ from sw_mmseg.datasets.label_scan import usable_cores
 from sw_mmseg.models.pretrained import PretrainedError, read_checkpoint
 from sw_mmseg.models.weight_packages import WeightPackageError, read_package
 from sw_mmseg.own_images.folders import Checked, Folder
+from sw_mmseg.own_images.labelled_data import FEW_SHARE, labelled_reasons
 from sw_mmseg.running.errors import UserError
 from sw_mmseg.running.methods import METHODS as ALL_METHODS
 from sw_mmseg.running.methods import SOURCE_ONLY, STATISTICS
@@ -45,6 +46,7 @@ WEIGHTS = {'vgg16': 'torchvision://vgg16', 'resnet101': 'torchvision://resnet101
 SHORT_SIDE = {'small': 192, 'narrow': 128, 'vgg16': 512, 'resnet101': 512}  # of images in training, at most
 BATCH = {'small': 6, 'narrow': 2, 'vgg16': 1, 'resnet101': 1}  # of each domain
 BUDGET = {'cpu': 20.0, 'cuda': 120.0}  # minutes of training
+TUPLES = {'source_crop', 'target_crop', 'source_shares'}  # of a choice, lists in JSON
 SMALLEST = 32  # pixels: the networks reduce images by 8, and look further than one cell
 
 
@@ -61,6 +63,8 @@ class Choice:
     batch: int
     iterations: int
     seed: int = 0
+    few_share: float = FEW_SHARE  # of labelled target images, where there are any, in the labelled ones
+    source_shares: tuple[float, ...] = ()  # of several sources; without them, as they are large
 
     @property
     def trainings(self) -> tuple[str, ...]:
@@ -70,7 +74,7 @@ class Choice:
     @classmethod
     def from_dict(cls, values: dict) -> Choice:
         """Of what `asdict` and JSON made."""
-        return cls(**{**values, **{key: tuple(values[key]) for key in ('source_crop', 'target_crop')}})
+        return cls(**{**values, **{key: tuple(values[key]) for key in TUPLES & values.keys()}})
 
 
 def title(method: str) -> str:
@@ -118,15 +122,16 @@ def choose(args: argparse.Namespace, checked: Checked) -> tuple[Choice, list[tup
         raise UserError(
             f'--method {method} has no config with the network {network}; there are {", ".join(available(network))}'
         )
-    native = min(min(folder.typical_size()) for folder in (checked.source, checked.target))
+    native = min(min(folder.typical_size()) for folder in checked.trained)
     side = min(args.short_side or SHORT_SIDE[network], native)  # images are never scaled up
     side -= side % 8
     if side < SMALLEST:
         raise UserError(f'the images are {native} pixels on their short side; at least {SMALLEST} are needed')
     crops = [crop_of(folder, side) for folder in (checked.source, checked.target)]
-    choice = Choice(
-        network, norm, method, side, *crops, args.batch_size or BATCH[network], args.iterations or 0, args.seed
-    )
+    few_share = getattr(args, 'few_share', None) or FEW_SHARE
+    batch, iterations = args.batch_size or BATCH[network], args.iterations or 0
+    source_shares = tuple(getattr(args, 'source_share', None) or ())
+    choice = Choice(network, norm, method, side, *crops, batch, iterations, args.seed, few_share, source_shares)
     side_reason = (
         'as asked'
         if args.short_side and args.short_side <= native
@@ -142,7 +147,7 @@ def choose(args: argparse.Namespace, checked: Checked) -> tuple[Choice, list[tup
         ('method', method, METHODS[method].description),
         ('short side of images', f'{side} pixels', side_reason),
     ]
-    return choice, reasons
+    return choice, [*reasons, *labelled_reasons(checked, few_share, source_shares)]
 
 
 def choose_network(device: str, method: str | None = None) -> tuple[str, str]:

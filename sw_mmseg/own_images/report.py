@@ -11,6 +11,7 @@ from sw_mmseg.analysis import (
     write_report,
 )
 from sw_mmseg.files import whole_file
+from sw_mmseg.own_images.labelled_data import labelled_text
 from sw_mmseg.own_images.report_content import Report, result_table
 from sw_mmseg.own_images.report_sections import sections
 from sw_mmseg.running.records import none_for_nan, write_json
@@ -41,6 +42,7 @@ def write_results(out: Path, report: Report) -> Table:
                 for o in report.outcomes
             ],
             'checkpoint': report.final,
+            'labelled_images': {folder.role: len(folder.names) for folder in report.data.labelled},
             'classes': list(report.data.table.names),
             'commands': list(report.commands),
             'choices': [list(map(str, reason)) for reason in report.reasons],
@@ -49,7 +51,7 @@ def write_results(out: Path, report: Report) -> Table:
     )
     write_text(out / 'results.md', to_markdown(table))
     lead = [
-        f'A network learned from {len(report.data.source.names)} labelled images and was adapted to '
+        f'A network learned from {labelled_text(report.data)} and was adapted to '
         f'{len(report.data.target.names)} unlabelled ones.'
     ]
     write_report(out / 'report.html', TITLE, lead, sections(report, table))

@@ -42,10 +42,14 @@ def result_table(report: Report) -> Table:
         else 'target unscored: no labels given'
     ]
     counts.append(
-        'source on images kept apart from training'
+        'source unscored: its images are not here'
+        if report.data.source is None
+        else 'source on images kept apart from training'
         if any(o.source for o in report.outcomes)
         else 'source unscored: too few images to keep some apart'
     )
+    if report.data.few:
+        counts.append(f'all trained also on {len(report.data.few.names)} labelled target images of --target-few')
     strong = frozenset(i for i, o in enumerate(report.outcomes) if o.name == report.final)
     return Table(
         ('network', 'target mIoU', 'source mIoU', 'running statistics'),

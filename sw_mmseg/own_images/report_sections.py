@@ -158,10 +158,8 @@ def data_section(report: Report) -> Section:
                 'what it is never shown.'
             )
         )
-    sources = {
-        f'source {i}': small(overlay(image, labels, palette))
-        for i, (image, labels) in enumerate(labelled_pictures(data.source, data.table), 1)
-    }
+    labelled = labelled_pictures(data.source, data.table) if data.source else []
+    sources = {f'source {i}': small(overlay(image, labels, palette)) for i, (image, labels) in enumerate(labelled, 1)}
     shown = enumerate(spread(data.target.paths, 4), 1)
     targets = {f'target {i}': small(picture(path, data.target)) for i, path in shown}
     return Section(
@@ -170,7 +168,7 @@ def data_section(report: Report) -> Section:
             to_html(data.overview()),
             to_html(data.class_table()),
             *notes,
-            page.tiles(sources, palette, 'source image under its labels'),
+            *([page.tiles(sources, palette, 'source image under its labels')] if sources else []),
             page.tiles(targets, palette, 'target image'),
         ),
     )

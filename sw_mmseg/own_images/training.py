@@ -16,6 +16,7 @@ from mmengine.config import Config
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 from torch import nn
+from torch.utils.data import DataLoader
 from tqdm import tqdm
 
 from sw_mmseg.adaptation import DisturbedSource, estimate_switches
@@ -175,23 +176,34 @@ class Examiner:
 
     def iou(self, model: nn.Module, domain: str) -> list[float] | None:
         """On the source images that no training saw, or on the target images whose labels were given for this."""
-        if domain == 'target-val' and self.checked.target_val is None:
+        if (self.checked.target_val if domain == 'target-val' else self.checked.source) is None:
             return None
-        loader = test_loader(self.choice, self.checked, self.checked.target_val if domain == 'target-val' else None)
-        if domain == 'source' and not loader.dataset.get('held_out'):
+        folders = [self.checked.target_val] if domain == 'target-val' else self.checked.sources
+        sets = [test_loader(self.choice, self.checked, folder).dataset for folder in folders]
+        sets = [dataset for dataset in sets if domain == 'target-val' or dataset.get('held_out')]
+        if not sets:
             return None
+        dataset = sets[0] if len(sets) == 1 else {'type': 'LabelledSets', 'datasets': sets}
         with quiet(Path(self.config.work_dir) / 'console.log'):
-            return test(model, build_loader(loader.dataset, 1))[0]
+            return test(model, build_loader(dataset, 1))[0]
 
     def estimate(self, model: nn.Module) -> int:
         """Gives the network running statistics of the target; returns how many layers have any."""
-        dataset = unlabelled_images(self.config, self.checked.target.images)
-        dataset |= {k: v for k, v in source_of(self.checked.target, self.checked).items() if k == 'leave_out'}
-        same_size = len(self.checked.target.scan.sizes) == 1
-        batch = min(4, len(self.checked.target.names)) if same_size else 1
-        return estimate(
-            model, build_loader(dataset, batch, seed=0), -(-min(STATISTICS_OF, len(self.checked.target.names)) // batch)
-        )[0]
+        loader, batches = self.target_batches(STATISTICS_OF)
+        return estimate(model, loader, batches)[0]
+
+    def choose_switches(self, model: nn.Module) -> int:
+        """Switches by the target's images, without labels: see `certainty_and_diversity`; returns the steps taken."""
+        loader, batches = self.target_batches(SWITCH_STEPS)
+        return len(estimate_switches(model, itertools.islice(loader, batches)))
+
+    def target_batches(self, images: int) -> tuple[DataLoader, int]:
+        """Target images as the network is tested on them, and how many batches hold so many of them at most."""
+        target = self.checked.target
+        dataset = unlabelled_images(self.config, target.images)
+        dataset |= {k: v for k, v in source_of(target, self.checked).items() if k == 'leave_out'}
+        batch = min(4, len(target.names)) if len(target.scan.sizes) == 1 else 1
+        return build_loader(dataset, batch, seed=0), -(-min(images, len(target.names)) // batch)
 
     def pictures(self) -> list[dict[str, np.ndarray]]:
         """Image and, with target-val, truth of what the report shows."""

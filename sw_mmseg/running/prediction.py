@@ -74,7 +74,9 @@ def names_below(files: Sequence[Path], folder: Path | None = None) -> dict[str, 
 
 def meta_of(dataset: dict) -> dict:
     """Classes and palette of a data set's config; the folders need not be there."""
-    kind = DATASETS.get(dataset['type'])
+    kind, named = DATASETS.get(dataset['type']), dataset.get('metainfo', {})
+    if {'classes', 'palette'} <= named.keys():
+        return dict(named)
     return kind.meta_of(dataset) if hasattr(kind, 'meta_of') else kind.METAINFO
 
 

@@ -37,7 +37,9 @@ ADE20K_BATCH = 4  # half the usual: its 150 maps of logits take most of the time
 
 
 def innermost(dataset: ConfigDict) -> ConfigDict:
-    """The data set that reads files, inside wrappers such as `Positioned` or alone."""
+    """The data set that reads files, inside wrappers such as `Positioned` or alone; the first of several."""
+    if 'datasets' in dataset:
+        return innermost(dataset.datasets[0])
     return innermost(dataset.dataset) if 'dataset' in dataset else dataset
 
 

@@ -120,3 +120,18 @@ def test_a_resume_that_does_not_fit_stops(tiny_config, run, trained, tmp_path, c
     config = tiny_config('bn_adaptsegnet')  # the checkpoint has SW
     assert run('train', config, '--work-dir', tmp_path, '--resume', trained[1], '--check-data', 'none') == 2
     assert 'does not fit the config: it lacks' in capsys.readouterr().err
+
+
+def test_blended_statistics_when_testing_and_predicting(trained, run, tmp_path, streets):
+    config, checkpoint = trained
+    scores = {}
+    for alpha in ('0', '0.5', 'auto'):
+        assert run('test', config, checkpoint, '--work-dir', tmp_path, '--blend', alpha) == 0
+        scores[alpha] = json.loads((tmp_path / f'iter_3_blend{alpha}_metrics.json').read_text())
+    assert run('test', config, checkpoint, '--work-dir', tmp_path) == 0
+    assert scores['0'] == json.loads((tmp_path / 'iter_3_metrics.json').read_text()) != scores['0.5']
+    images = streets / 'cityscapes' / 'leftImg8bit' / 'val'
+    assert run('predict', config, checkpoint, images, tmp_path / 'plain') == 0
+    assert run('predict', config, checkpoint, images, tmp_path / 'blended', '--blend', '1') == 0
+    plain, other = (sorted((tmp_path / name).rglob('*.png')) for name in ('plain', 'blended'))
+    assert any(not np.array_equal(np.array(Image.open(a)), np.array(Image.open(b))) for a, b in zip(plain, other))

@@ -131,9 +131,9 @@ def test_options_reach_both_trainings_where_they_fit(plan):
 
 
 def test_some_source_images_are_kept_apart_where_there_are_many(plan):
-    assert plan.config.held_out(plan.checked) == 0
+    assert plan.config.held_out(plan.checked.source) == 0
     many = plan.plan.replace(plan.checked, source=plan.plan.replace(plan.checked.source, names=('x',) * 1000))
-    assert plan.config.held_out(many) == 20
+    assert plan.config.held_out(many.source) == 20
     choice, _ = plan.plan.choose(plan.args, plan.checked)
     assert plan.config.test_loader(choice, many, None).dataset.held_out is True
     assert plan.config.make_config(choice, many, 'sourceonly', {}).train_dataloader.dataset.dataset.hold_out == 20
