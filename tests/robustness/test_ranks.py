@@ -90,3 +90,9 @@ def test_one_that_is_killed_or_stands_still(rank, tmp_path, hit, number):
     if number == signal.SIGSTOP:  # when it goes on, it finds itself alone
         os.kill(numbers[hit], signal.SIGCONT)
         ends(processes[hit], TIMEOUT + MARGIN)
+
+
+def test_one_that_never_comes_and_one_that_comes_late(rank):
+    for number in range(2):
+        text = ends(rank(number), TIMEOUT + 2 * MARGIN)
+        assert f'process {number} of 2 did not find the others' in text and 'Traceback' not in text
