@@ -195,7 +195,7 @@ def test_classes_weigh_alike_on_the_target_unless_told_otherwise(weighted):
     model = build(target_class_weights=weighted)
     weights = torch.tensor([0.5, 1.0, 2.0, 4.0, 8.0])
     for head in model.heads().values():
-        head.loss_decode.class_weight = weights.tolist()
+        head.loss_decode.class_weight, head.loss_decode.avg_non_ignore = weights.tolist(), False
     generator = torch.Generator().manual_seed(0)
     logits = {name: torch.randn(2, 5, *SIZE, generator=generator) for name in model.heads()}
     labels = torch.randint(5, (2, *SIZE), generator=generator)
@@ -203,9 +203,9 @@ def test_classes_weigh_alike_on_the_target_unless_told_otherwise(weighted):
     losses = model.target_loss(logits, labels).values
     for name, value in losses.items():
         terms = F.cross_entropy(logits[name].double(), labels, ignore_index=255, reduction='none')[labels != 255]
-        if weighted:
-            terms = terms * weights.double()[labels[labels != 255]]
-        torch.testing.assert_close(value.double(), terms.mean(), rtol=1e-5, atol=1e-6)
+        weight = weights.double()[labels[labels != 255]] if weighted else torch.ones_like(terms)
+        expected = (weight * terms).sum() / weight.sum()
+        torch.testing.assert_close(value.double(), expected, rtol=1e-5, atol=1e-6)
 
 
 def test_without_a_kept_label_the_target_teaches_nothing():

@@ -41,7 +41,13 @@ def test_predict_keeps_what_is_done(network, streets, tmp_path, number):
         shutil.copy(file, images / f'{index:04d}.png')
     command = [sys.executable, 'tools/predict.py', *map(str, network), str(images), str(out)]
     process = subprocess.Popen(
-        command, env={**os.environ, 'OMP_NUM_THREADS': '1'}, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+        command,
+        env={**os.environ, 'OMP_NUM_THREADS': '1'},
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        # where the tests run in the background, a shell has told them to ignore Ctrl-C, and children inherit that
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
     )
     end = time.monotonic() + 120
     while len(list(out.glob('0*.png'))) < 5:

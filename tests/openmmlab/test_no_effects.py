@@ -93,6 +93,7 @@ def test_the_snapshot_sees_what_the_plugin_changes():
         'mmengine.config.config.Config._get_cfg_path',
         'mmengine.logging.print_log',
         'mmengine.logging.logger.print_log',
+        'mmengine.runner.runner.default_worker_init_fn',
     }
     expected |= {f'{holder}.efficient_conv_bn_eval_forward' for holder in EVALUATING}
     if TABLE['SyncBN without a GPU'].needed():

@@ -11,7 +11,7 @@ from sw_mmseg.running.schedules import continued_options
 SCHEDULERS = {'LinearLR': LinearLR, 'CosineRestartLR': CosineRestartLR}
 
 
-@pytest.mark.parametrize(('name', 'rounds'), [('bn_cbstsmall_streets', 2), ('bn_adaptsegnetsmall_streets', 1)])
+@pytest.mark.parametrize(('name', 'rounds'), [('bn_cbst_streets2cameras', 2), ('bn_adaptsegnet_streets2cameras', 1)])
 def test_a_training_that_goes_on_has_half_the_rate_and_a_cycle_a_round(name, rounds):
     config = Config.fromfile(shipped_config(name))
     before = config.optim_wrapper.segmentor.optimizer.lr

@@ -1,5 +1,6 @@
 """The demo from end to end, with a handful of images and iterations: stopped, continued, repeated, changed."""
 
+import html
 import json
 import os
 import signal
@@ -103,7 +104,7 @@ def test_demo_from_end_to_end(demo, tmp_path, monkeypatch, capsys):
     assert page_faults(page) == [] and len(page) < 10_000_000
     assert page.count('<img') >= 2 * 5 + 2  # image, truth and three networks of two images; bars and curves
     for row in rows.values():
-        assert f'{row["target_mIoU"]:.1f}' in page and row['command'] in page.replace('&#x27;', "'")
+        assert f'{row["target_mIoU"]:.1f}' in page and row['command'] in html.unescape(page)
     table = (out / 'table.md').read_text()
     assert len([line for line in table.splitlines() if line.startswith('|')]) == 2 + 8
     assert (out / 'predictions.png').stat().st_size > 1000 and (out / 'curve_1.png').is_file()
@@ -185,7 +186,7 @@ def test_a_size_that_is_none_is_refused(demo, capsys):
 def test_sentences_say_what_the_numbers_say():
 
     def row(network, treatment, target, seed=0, kept='target, re-estimated'):
-        return Row(network, treatment, seed, kept, [target, float('nan')], [60.0, 50.0], 10.0, 'command')
+        return Row(network, treatment, seed, kept, [target, float('nan')], [60.0, 50.0], [70.0], 10.0, 'command')
 
     rows = [
         row('bn', 'source only', 12.0, kept='source'),
@@ -195,10 +196,10 @@ def test_sentences_say_what_the_numbers_say():
         row('in', 'target statistics', 36.0, kept='none kept'),
         row('in', 'adversarial', 52.0, kept='none kept'),
     ]
-    lines = report.sentences(rows, 600)
+    lines = report.sentences(rows, 600, 400)
     assert lines[0] == (
         'BN, trained on the source alone: 55.0 mIoU on source images it has not seen, 12.0 on the target. '
-        'With running statistics of target images and no training: 48.0. Adversarial training: 54.0.'
+        'With running statistics of target images and no training: 48.0. Adversarial training from there: 54.0.'
     )
     assert 'keeps no running statistics' in lines[1] and '36.0 on the target' in lines[1]
     assert lines[2] == 'Highest here: BN adversarial (54.0), then IN adversarial (52.0).'
@@ -210,10 +211,12 @@ def test_sentences_say_what_the_numbers_say():
         row('sw', 'switches learnt again', 14.5, kept='source'),
         row('sw', 'target statistics', 14.0),
         row('sw', 'adversarial', 13.5),
+        row('sw', 'self-training', 13.9),
     ]
     assert (
-        'no training: 14.0. With its switches learnt again on source images in other light: 14.5. Adversarial'
-        in (report.sentences([*rows, *learnt], 600)[2])
+        'no training: 14.0. With its switches learnt again on source images in other light: 14.5. '
+        'Adversarial training from there: 13.5. Self-training from there: 13.9.'
+        in report.sentences([*rows, *learnt], 600, 400)[2]
     )
     assert [r[1] for r in report.result_table(learnt, 100).rows] == [r.treatment for r in learnt]
     several = [*rows, *(row(r.network, r.treatment, r.target[0] + 2, seed=1, kept=r.statistics) for r in rows)]
@@ -223,5 +226,5 @@ def test_sentences_say_what_the_numbers_say():
     assert report.result_table(several, 100).strong == {2}
     several[5].target[0] += 0.5  # by 1.25: not set apart
     assert report.result_table(several, 100).strong == {2, 5}
-    noise = report.sentences(several, 600)[3]
+    noise = report.sentences(several, 600, 400)[3]
     assert 'not measured' not in noise and '2 trainings' in noise

@@ -15,9 +15,9 @@ from sw_mmseg.studies.demo.rows import ADVERSARIAL, SELF_TRAINING, SOURCE_ONLY
 __all__ = ['CONFIGS', 'lengths', 'run_of', 'treatments']
 
 CONFIGS = {
-    SOURCE_ONLY: '{}_jittersmall_streets',
-    ADVERSARIAL: '{}_adaptsegnetsmall_streets',
-    SELF_TRAINING: '{}_cbstsmall_streets',
+    SOURCE_ONLY: '{}_jitter_streets2cameras',
+    ADVERSARIAL: '{}_adaptsegnet_streets2cameras',
+    SELF_TRAINING: '{}_cbst_streets2cameras',
 }
 SOURCE_ITERATIONS, ADAPTED_ITERATIONS = 300, 240
 

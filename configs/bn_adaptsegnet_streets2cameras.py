@@ -1,7 +1,7 @@
 # The small network on streets, adapted by AdaptSegNet.
 _base_ = [
-    '_base_/models/small_streets.py',
-    '_base_/datasets/streets_small.py',
+    '_base_/models/small_streets2cameras.py',
+    '_base_/datasets/streets2cameras.py',
     '_base_/adaptation/adaptsegnet.py',
     '_base_/schedules/small.py',
 ]

@@ -1,8 +1,8 @@
 # The demo's starting point: the small network, trained on the source domain of streets alone, light and colours
 # disturbed.
 _base_ = [
-    '_base_/models/small_streets.py',
-    '_base_/datasets/streets_small_sourceonly.py',
+    '_base_/models/small_streets2cameras.py',
+    '_base_/datasets/streets2cameras_sourceonly.py',
     '_base_/adaptation/sourceonly.py',
     '_base_/schedules/small.py',
 ]

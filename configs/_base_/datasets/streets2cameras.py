@@ -1,6 +1,6 @@
 # Adaptation of the small network on streets: disturbed labelled source images beside the target's unlabelled ones
-# (streets_small_sourceonly.py has the rest).
-_base_ = './streets_small_sourceonly.py'
+# (streets2cameras_sourceonly.py has the rest).
+_base_ = './streets2cameras_sourceonly.py'
 target_pipeline = [dict(type='LoadImage'), dict(type='RandomFlip', prob=0.5), dict(type='PackSegInputs')]
 still_pipeline = [
     dict(type='LoadImage'),

@@ -1,4 +1,0 @@
-# PSPNet with SWa, {bw, iw}, at 14 sites of the ResNet-50.
-_base_ = './bn_pspnet_cityscapes.py'
-norm = dict(type='SW')
-model = dict(backbone=dict(site_norm_cfg=norm))
