@@ -29,7 +29,7 @@ LEVELS = {
 def own_network(name):
     if 'gta2cityscapes' in name or name == 'sw_adaptsegnet_folders':
         return 'vgg16'
-    return 'small' if 'camvid' in name else 'narrow'
+    return 'small' if 'camvid' in name or 'streets2cameras' in name else 'narrow'
 
 
 def test_the_network_of_every_config_of_adaptation():
