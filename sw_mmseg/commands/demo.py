@@ -36,7 +36,7 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument('--size', default='256x128', metavar='WxH', help='of the images (default: 256x128)')
     parser.add_argument('--images', type=int, default=800, help='training images of each domain')
     parser.add_argument('--test-images', type=int, default=100, help='images to test on, of each domain')
-    parser.add_argument('--iterations', type=int, help='of each training (default: 300 and 240 more)')
+    parser.add_argument('--iterations', type=int, help='of each training (default: 200 and 120 more)')
     parser.add_argument('--seeds', type=seed_number, nargs='+', default=[0], help='several give mean and deviation')
     parser.add_argument('--rows', nargs='+', choices=tuple(NORMS), default=['bn', 'sw'], help='norms to compare')
     parser.add_argument(
