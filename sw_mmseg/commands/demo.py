@@ -18,10 +18,12 @@ from pathlib import Path
 
 from sw_mmseg.datasets.streets import VARIANTS
 from sw_mmseg.engine.progress import duration
+from sw_mmseg.processes import end_with_launcher
 from sw_mmseg.running import training
 from sw_mmseg.running.command_line import seed_number
 from sw_mmseg.running.errors import UserError
 from sw_mmseg.running.tables import show
+from sw_mmseg.studies.demo import side_by_side
 from sw_mmseg.studies.demo.report import write_results
 from sw_mmseg.studies.demo.study import Demo
 from sw_mmseg.whitening import NORMS
@@ -36,12 +38,14 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument('--size', default='256x128', metavar='WxH', help='of the images (default: 256x128)')
     parser.add_argument('--images', type=int, default=800, help='training images of each domain')
     parser.add_argument('--test-images', type=int, default=100, help='images to test on, of each domain')
-    parser.add_argument('--iterations', type=int, help='of each training (default: 200 and 120 more)')
+    parser.add_argument('--iterations', type=int, help='of each training (default: 300 and 120 more)')
     parser.add_argument('--seeds', type=seed_number, nargs='+', default=[0], help='several give mean and deviation')
     parser.add_argument('--rows', nargs='+', choices=tuple(NORMS), default=['bn', 'sw'], help='norms to compare')
     parser.add_argument(
         '--all', action='store_true', help='adversarial training with every norm, not with the first of --rows alone'
     )
+    parser.add_argument('--jobs', type=int, metavar='N', help='networks to train at once (default: one a core)')
+    parser.add_argument('--only', choices=tuple(NORMS), help=argparse.SUPPRESS)  # rows of one network, no report
     parser.add_argument('--pictures', type=int, default=6, help='test images to show')
     parser.add_argument('--traceback', action='store_true', help='show where in the code an error arose')
     parser.set_defaults(local_rank=0)
@@ -50,7 +54,7 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
 
 def main(args: argparse.Namespace) -> int:
     """Generate, train, test, report."""
-    for name in ('images', 'test_images', 'iterations', 'pictures'):
+    for name in ('images', 'test_images', 'iterations', 'pictures', 'jobs'):
         if (value := getattr(args, name)) is not None and value < 1:
             raise UserError(f'--{name.replace("_", "-")} {value}: must be at least 1')
     warnings.filterwarnings('ignore')  # of libraries, between the lines of progress
@@ -58,6 +62,15 @@ def main(args: argparse.Namespace) -> int:
     begin = time.monotonic()
     demo = Demo(args)
     try:
+        if args.only:
+            end_with_launcher()
+            for seed in args.seeds:
+                demo.rows(args.only, seed)
+            return 0
+        jobs = side_by_side.at_once(args)
+        if jobs > 1 and (status := side_by_side.measure_each(args, jobs)):
+            return status
+        demo.quiet = jobs > 1
         rows = [pair for seed in args.seeds for network in args.rows for pair in demo.rows(network, seed)]
     except (training.Interrupted, KeyboardInterrupt):
         print('\nStopped; the same command goes on from here.', file=sys.stderr)

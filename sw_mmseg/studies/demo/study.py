@@ -44,7 +44,9 @@ class Demo:
 
     def __init__(self, args: argparse.Namespace) -> None:
         self.args, self.done = args, 0
-        self.total = sum(len(trainings.treatments(args, network)) for network in args.rows) * len(args.seeds)
+        self.quiet = False  # of what other processes have announced
+        self.networks = [args.only] if args.only else args.rows
+        self.total = sum(len(trainings.treatments(args, network)) for network in self.networks) * len(args.seeds)
         self.target = self.generate(args.data, 0, args.images, args.images, args.test_images)
         # source images that no training sees: another seed of the same domain
         self.unseen = self.generate(args.work_dir / 'unseen_source', 1, args.test_images, 0, 0)
@@ -52,7 +54,8 @@ class Demo:
     def generate(self, out: Path, seed: int, source: int, target_train: int, target_val: int) -> Path:
         """Streets in `out`; quick when they are there."""
         size = picture_size(self.args.size)
-        print(f'streets in {out}', flush=True)
+        if not self.args.only:
+            print(f'streets in {out}', flush=True)
         with tqdm(unit=' images', leave=False, disable=None) as bar:
 
             def show(done: int, total: int) -> None:
@@ -189,11 +192,12 @@ class Demo:
     def announce(self, run: Run, finished: bool) -> str:
         """Print the equivalent command; count the training."""
         self.done += 1
-        print(
-            f'[{self.done}/{self.total}] {run.label}, seed {run.seed}{": done before" if finished else ""}\n'
-            f'    {run.command()}',
-            flush=True,
-        )
+        if not self.quiet:
+            print(
+                f'[{self.done}/{self.total}] {run.label}, seed {run.seed}{": done before" if finished else ""}\n'
+                f'    {run.command()}',
+                flush=True,
+            )
         return run.command()
 
     def estimation_command(self, run: Run, options: str) -> str:

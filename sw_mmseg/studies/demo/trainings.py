@@ -19,7 +19,7 @@ CONFIGS = {
     ADVERSARIAL: '{}_adaptsegnet_streets2cameras',
     SELF_TRAINING: '{}_cbst_streets2cameras',
 }
-SOURCE_ITERATIONS, ADAPTED_ITERATIONS = 200, 120
+SOURCE_ITERATIONS, ADAPTED_ITERATIONS = 300, 120
 
 
 def treatments(args: argparse.Namespace, network: str) -> list[str]:
