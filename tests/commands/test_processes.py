@@ -181,6 +181,7 @@ def test_processes_save_and_end_when_their_launcher_is_killed(recorded, start, t
     assert Path((tmp_path / 'last_checkpoint').read_text()).is_file()
 
 
+@pytest.mark.slow
 def test_shards_train_as_one_and_leave_a_checkpoint_for_everyone(recorded, trained, start, alone, tmp_path, capsys):
     """FSDP: two processes with half the parameters each, against one on the joined batch; then one goes on."""
     expected = torch.load(trained('sw_pspnet')[1] / 'rank_0.pth')

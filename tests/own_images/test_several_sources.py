@@ -126,6 +126,7 @@ def test_what_a_second_source_has_wrong_is_said_with_its_name(folders, run, caps
         assert text in capsys.readouterr().err
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures('one_thread')
 def test_from_two_sources_to_a_report_and_on(folders, run, capsys):
     words = ['--source', folders / 'source/images', folders / 'source/labels', folders / 'first.yaml']

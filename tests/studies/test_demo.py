@@ -117,6 +117,7 @@ def test_demo_from_end_to_end(demo, tmp_path, monkeypatch, capsys):
     assert StopOnce.trainings == trainings and (out / 'table.md').read_text() == table
 
 
+@pytest.mark.slow
 def test_networks_side_by_side_give_the_same_files(demo, tmp_path, monkeypatch, capfd):
     monkeypatch.setattr(training, 'train', None)  # nothing is trained here, all of it in processes of their own
     assert demo('--iterations', 1, '--jobs', 2) == 0
@@ -128,6 +129,7 @@ def test_networks_side_by_side_give_the_same_files(demo, tmp_path, monkeypatch, 
     assert text.count('[1/3]') == 2 and (out / 'report.html').is_file()
 
 
+@pytest.mark.slow
 def test_a_network_that_fails_ends_the_demo_with_its_status(demo, tmp_path, capfd):
     (tmp_path / 'demo' / 'runs').mkdir(parents=True)
     (tmp_path / 'demo' / 'runs' / 'in_source_only_seed0').write_text('a file where a folder belongs')
