@@ -195,7 +195,6 @@ def test_mixed_precision_and_what_is_missing(tiny, run, tmp_path, capsys, monkey
     assert not (tmp_path / 'work_dirs').exists()
 
 
-@pytest.mark.slow
 def test_two_processes_also_where_none_has_an_object(tiny, drawn, call, unused_port, tmp_path):
     """Of four pictures three have crowds only, so in every second step at least no process has anything to segment."""
     content = json.loads((drawn / 'annotations/groups_game_train.json').read_text())
