@@ -19,7 +19,7 @@ from sw_mmseg.running.checkpoints import load_network
 from sw_mmseg.running.command_line import add_common_arguments
 from sw_mmseg.running.configs import build, load_config
 from sw_mmseg.running.errors import UserError
-from sw_mmseg.running.exporting import FORMATS, compare, deployed, example_images, folded, runner_of, save
+from sw_mmseg.running.exporting import FORMATS, compare, deployed, description, example_images, folded, runner_of, save
 from sw_mmseg.running.outputs import Outputs, add_overwrite
 from sw_mmseg.running.prediction import build_reader, find_images, meta_of
 
@@ -66,9 +66,10 @@ def main(args: argparse.Namespace) -> int:
     if layers:
         print(f'{count} of {layers} switchable layers folded into convolutions (--fold {args.fold:g})')
     args.out.parent.mkdir(parents=True, exist_ok=True)
-    save(network, args.out, kind, build('data set', lambda: meta_of(config.test_dataloader.dataset)))
-    for name in names:
-        outputs.record(name)
+    meta = build('data set', lambda: meta_of(config.test_dataloader.dataset))
+    with outputs.writing(names[0]) as part:
+        save(network, part, kind)
+    outputs.write(names[1], description(kind, meta))
     print(f'{args.out}: {args.out.stat().st_size / 1e6:.1f} MB, {args.out.with_suffix(".json")}')
     run = runner_of(args.out, kind)
     if run is None:

@@ -20,7 +20,17 @@ from sw_mmseg.running.errors import UserError
 from sw_mmseg.whitening import fold_model
 from sw_mmseg.whitening.layer import SwitchWhiten
 
-__all__ = ['FORMATS', 'Difference', 'compare', 'deployed', 'example_images', 'folded', 'runner_of', 'save']
+__all__ = [
+    'FORMATS',
+    'Difference',
+    'compare',
+    'deployed',
+    'description',
+    'example_images',
+    'folded',
+    'runner_of',
+    'save',
+]
 
 FORMATS = {'onnx': '.onnx', 'torchscript': '.pt'}
 OPSET = 17
@@ -79,8 +89,8 @@ def folded(model: DeployedSegmentor, threshold: float) -> tuple[DeployedSegmento
     return model, len(reports), count
 
 
-def save(model: DeployedSegmentor, file: Path, kind: str, meta: dict) -> None:
-    """Writes the file, and FILE.json with classes, palette, and what goes in and out."""
+def save(model: DeployedSegmentor, file: Path, kind: str) -> None:
+    """Writes the file, whatever its name ends with."""
     example = torch.zeros(1, 96, 128, 3, dtype=torch.uint8)
     with torch.no_grad():
         if kind == 'torchscript':
@@ -97,6 +107,10 @@ def save(model: DeployedSegmentor, file: Path, kind: str, meta: dict) -> None:
                 dynamic_axes={'image': sides, 'labels': sides, 'logits': {2: 'height', 3: 'width'}},
                 opset_version=OPSET,
             )
+
+
+def description(kind: str, meta: dict) -> str:
+    """What stands beside the file, as JSON: classes, palette, and what goes in and out."""
     content = {
         'format': kind,
         'classes': list(meta['classes']),
@@ -104,7 +118,7 @@ def save(model: DeployedSegmentor, file: Path, kind: str, meta: dict) -> None:
         'input': 'image: uint8 (1, height, width, 3), RGB, any size',
         'outputs': ['labels: uint8 (1, height, width)', 'logits: float32 (1, classes, height, width)'],
     }
-    file.with_suffix('.json').write_text(json.dumps(content, indent=1) + '\n')
+    return json.dumps(content, indent=1) + '\n'
 
 
 def runner_of(file: Path, kind: str) -> Run | None:

@@ -19,12 +19,7 @@ def schedule_options(config: Config, iterations: int | None) -> dict:
     if iterations is None or iterations == config.train_cfg.max_iters:
         return {}
     old = config.train_cfg.max_iters
-    options = {
-        'train_cfg.max_iters': iterations,
-        'train_cfg.val_interval': iterations,
-        'default_hooks.checkpoint.interval': max(1, iterations // 4),
-        'default_hooks.logger.interval': max(1, min(config.default_hooks.logger.interval, iterations // 20)),
-    }
+    options = _length(config, iterations)
     players = config.param_scheduler
     lists = (
         {f'param_scheduler.{k}': v for k, v in players.items()}
@@ -57,14 +52,21 @@ def continued_options(config: Config, checkpoint: str, iterations: int) -> dict:
     optimizer = config.optim_wrapper.segmentor.optimizer
     options = {
         'load_from': checkpoint,
-        'train_cfg.max_iters': iterations,
-        'train_cfg.val_interval': iterations,
-        'default_hooks.checkpoint.interval': max(1, iterations // 4),
-        'default_hooks.logger.interval': max(1, min(config.default_hooks.logger.interval, iterations // 20)),
+        **_length(config, iterations),
         'optim_wrapper.segmentor.optimizer.lr': RATE * optimizer.lr,
         **{f'param_scheduler.{player}': [up, cycles] for player in config.param_scheduler},
     }
     return options | ({'model.warmup': 0, 'model.round_length': length} if 'round_length' in config.model else {})
+
+
+def _length(config: Config, iterations: int) -> dict:
+    """Options of the loop, its validations, checkpoints and logs."""
+    return {
+        'train_cfg.max_iters': iterations,
+        'train_cfg.val_interval': iterations,
+        'default_hooks.checkpoint.interval': max(1, iterations // 4),
+        'default_hooks.logger.interval': max(1, min(config.default_hooks.logger.interval, iterations // 20)),
+    }
 
 
 def _shorter(schedule: dict, begin: int, ratio: float) -> list[int]:

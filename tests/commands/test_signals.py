@@ -9,27 +9,12 @@ import time
 from pathlib import Path
 
 import pytest
-import torch
 from PIL import Image
 
 import sw_mmseg.plugin  # noqa: F401
 from sw_mmseg.running.outputs import Outputs
 
 pytestmark = pytest.mark.usefixtures('one_thread')
-
-
-@pytest.fixture(scope='module')
-def network(tiny_config, tmp_path_factory):
-    """Config and checkpoint of a network that was not trained."""
-    from mmengine.config import Config
-    from mmengine.registry import DefaultScope
-    from mmseg.registry import MODELS
-
-    path, folder = tiny_config('bn_sourceonly'), tmp_path_factory.mktemp('network')
-    with DefaultScope.overwrite_default_scope('mmseg'):
-        model = MODELS.build(Config.fromfile(path).model)
-    torch.save({'state_dict': model.state_dict()}, folder / 'iter_1.pth')
-    return path, folder / 'iter_1.pth'
 
 
 @pytest.mark.parametrize('number', [signal.SIGTERM, signal.SIGINT])

@@ -4,7 +4,6 @@ import os
 import signal
 
 import pytest
-import torch
 from PIL import Image
 
 import sw_mmseg.plugin  # noqa: F401
@@ -57,20 +56,6 @@ def test_pipes_are_not_opened(read, tmp_path, at_once):
     with pytest.raises((DatasetError, PictureError, OSError), match='a pipe or a device|no picture') as raised:
         read(str(tmp_path / 'x.png'))
     assert str(tmp_path / 'x.png') in str(raised.value)
-
-
-@pytest.fixture(scope='module')
-def network(tiny_config, tmp_path_factory):
-    """Config and checkpoint of a network that was not trained."""
-    from mmengine.config import Config
-    from mmengine.registry import DefaultScope
-    from mmseg.registry import MODELS
-
-    path, folder = tiny_config('bn_sourceonly'), tmp_path_factory.mktemp('network')
-    with DefaultScope.overwrite_default_scope('mmseg'):
-        model = MODELS.build(Config.fromfile(path).model)
-    torch.save({'state_dict': model.state_dict()}, folder / 'iter_1.pth')
-    return path, folder / 'iter_1.pth'
 
 
 def test_predict_on_a_folder_of_strange_files(network, run, tmp_path, capsys, at_once):

@@ -4,53 +4,16 @@ import html
 import json
 import os
 import signal
-from importlib import import_module
 
 import pytest
 
 from sw_mmseg.analysis.report import page_faults
 from sw_mmseg.engine import ProgressHook
 from sw_mmseg.running import records, schedules, training
-from sw_mmseg.running.command_line import run_tool
 from sw_mmseg.running.paths import shipped_config
 from sw_mmseg.studies.demo import report
 from sw_mmseg.studies.demo.rows import Row
 from sw_mmseg.studies.demo.study import Demo
-
-
-@pytest.fixture
-def demo(tmp_path, monkeypatch, one_thread):
-    """`demo(...)` runs the demo in `tmp_path` and returns its exit status."""
-    monkeypatch.chdir(tmp_path)
-    tool = import_module('sw_mmseg.commands.demo')
-
-    def run(*words):
-        words = [
-            '--work-dir',
-            tmp_path / 'demo',
-            '--data',
-            tmp_path / 'data',
-            '--images',
-            4,
-            '--test-images',
-            2,
-            '--size',
-            '64x32',
-            '--rows',
-            'bn',
-            'in',
-            '--all',
-            '--jobs',
-            1,
-            '--pictures',
-            2,
-            *words,
-        ]
-        return run_tool(tool.main, tool.parse_arguments([str(w) for w in words]))
-
-    run.tool = tool
-    return run
-
 
 TREATED = ('source only', 'target statistics', 'adversarial', 'self-training')
 
@@ -115,26 +78,6 @@ def test_demo_from_end_to_end(demo, tmp_path, monkeypatch, capsys):
     trainings = StopOnce.trainings
     assert demo('--iterations', 2) == 0  # all is done: nothing is trained, the same table
     assert StopOnce.trainings == trainings and (out / 'table.md').read_text() == table
-
-
-@pytest.mark.slow
-def test_networks_side_by_side_give_the_same_files(demo, tmp_path, monkeypatch, capfd):
-    monkeypatch.setattr(training, 'train', None)  # nothing is trained here, all of it in processes of their own
-    assert demo('--iterations', 1, '--jobs', 2) == 0
-    out = tmp_path / 'demo'
-    rows = json.loads((out / 'results.json').read_text())['rows']
-    assert [(r['network'], r['treatment']) for r in rows] == [(n, t) for n in ('bn', 'in') for t in TREATED]
-    text = capfd.readouterr().out
-    assert all(f'{n.upper()} self-training: target mIoU' in text for n in ('bn', 'in'))
-    assert text.count('[1/3]') == 2 and (out / 'report.html').is_file()
-
-
-@pytest.mark.slow
-def test_a_network_that_fails_ends_the_demo_with_its_status(demo, tmp_path, capfd):
-    (tmp_path / 'demo' / 'runs').mkdir(parents=True)
-    (tmp_path / 'demo' / 'runs' / 'in_source_only_seed0').write_text('a file where a folder belongs')
-    assert demo('--iterations', 1, '--jobs', 2, '--rows', 'in', 'bn') != 0
-    assert not (tmp_path / 'demo' / 'report.html').exists()
 
 
 def test_switches_learnt_again_are_a_row_and_leave_the_others_alone(demo, tmp_path, monkeypatch, capsys):

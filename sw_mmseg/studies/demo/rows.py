@@ -24,6 +24,7 @@ __all__ = [
     'Row',
     'read_row',
     'row_file',
+    'row_name',
     'write_row',
 ]
 
@@ -50,7 +51,12 @@ class Row:
 
 def row_file(folder: Path, network: str, treatment: str, seed: int) -> Path:
     """Where a row is kept."""
-    return folder / 'rows' / f'{network}_{treatment.replace(" ", "_").replace("-", "_")}_seed{seed}.json'
+    return folder / 'rows' / f'{row_name(network, treatment, seed)}.json'
+
+
+def row_name(network: str, treatment: str, seed: int) -> str:
+    """'bn_source_only_seed0': of a row's file, and of the folder of its training."""
+    return f'{network}_{treatment}_seed{seed}'.replace(' ', '_').replace('-', '_')
 
 
 def read_row(file: Path, mark: str) -> tuple[Row, list[np.ndarray]] | None:

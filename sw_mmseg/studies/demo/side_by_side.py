@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 
 from sw_mmseg.datasets.label_scan import usable_cores
 
@@ -58,24 +58,22 @@ def measure_each(args: argparse.Namespace, jobs: int) -> int:
     with ThreadPoolExecutor(jobs) as pool:
         waiting = [pool.submit(measured, network) for network in args.rows]
         try:
-            return next(filter(None, first_failure(waiting)), 0)
+            return first_failure(waiting)
         except KeyboardInterrupt:
+            for future in waiting:
+                future.cancel()
             stop(running)
             raise
-        finally:
-            pool.shutdown(cancel_futures=True)
 
 
-def first_failure(waiting: Sequence) -> list[int]:
-    """Exit statuses, in order; what waits for its turn after a failure is not begun."""
-    statuses = []
+def first_failure(waiting: Sequence[Future[int]]) -> int:
+    """The first exit status that is none of success, or 0; behind a failure nothing more is begun."""
     for future in waiting:
-        statuses.append(future.result())
-        if statuses[-1]:
+        if status := future.result():
             for other in waiting:
                 other.cancel()
-            break
-    return statuses
+            return status
+    return 0
 
 
 def stop(processes: Sequence[subprocess.Popen]) -> None:

@@ -45,8 +45,8 @@ class Demo:
     def __init__(self, args: argparse.Namespace) -> None:
         self.args, self.done = args, 0
         self.quiet = False  # of what other processes have announced
-        self.networks = [args.only] if args.only else args.rows
-        self.total = sum(len(trainings.treatments(args, network)) for network in self.networks) * len(args.seeds)
+        networks = [args.only] if args.only else args.rows
+        self.total = sum(len(trainings.treatments(args, network)) for network in networks) * len(args.seeds)
         self.target = self.generate(args.data, 0, args.images, args.images, args.test_images)
         # source images that no training sees: another seed of the same domain
         self.unseen = self.generate(args.work_dir / 'unseen_source', 1, args.test_images, 0, 0)

@@ -10,7 +10,7 @@ from mmengine.config import Config
 from sw_mmseg.running import schedules
 from sw_mmseg.running.named_configs import find_named
 from sw_mmseg.running.training import Run
-from sw_mmseg.studies.demo.rows import ADVERSARIAL, SELF_TRAINING, SOURCE_ONLY
+from sw_mmseg.studies.demo.rows import ADVERSARIAL, SELF_TRAINING, SOURCE_ONLY, row_name
 
 __all__ = ['CONFIGS', 'lengths', 'run_of', 'treatments']
 
@@ -44,5 +44,5 @@ def run_of(args: argparse.Namespace, data: Path, network: str, treatment: str, s
         options = schedules.continued_options(config, str(last), adapted)
     for part in ('train_dataloader', 'val_dataloader', 'test_dataloader'):
         options |= schedules.data_options(config[part], str(data), part)
-    name = f'{network}_{treatment.replace(" ", "_").replace("-", "_")}_seed{seed}'
-    return Run(network, treatment, seed, named.path, options, args.work_dir / 'runs' / name, named.norm)
+    folder = args.work_dir / 'runs' / row_name(network, treatment, seed)
+    return Run(network, treatment, seed, named.path, options, folder, named.norm)
