@@ -57,6 +57,7 @@ def study(tmp_path, monkeypatch, one_thread):
     return run
 
 
+@pytest.mark.slow
 def test_study_from_end_to_end(study, tmp_path, capsys):
     images = tmp_path / 'docs' / 'images'
     images.mkdir(parents=True)
