@@ -188,3 +188,5 @@ def test_sentences_say_what_the_numbers_say():
     assert report.result_table(several, 100).rows[0][2] == '13.0 ± 1.4'  # 12 and 14: deviation sqrt(2)
     # the deviation pooled over six rows is sqrt(2), so 15 comparisons tell 6.6 points from none: 49 is 6 below 55
     assert report.result_table(several, 100).strong == {1, 2, 5}
+    noise = report.sentences(several, 600, 400)[3]
+    assert 'not measured' not in noise and '2 trainings' in noise
