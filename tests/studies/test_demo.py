@@ -170,7 +170,14 @@ def test_sentences_say_what_the_numbers_say():
     assert lines[2] == 'Highest here: BN adversarial (54.0), then IN adversarial (52.0).'
     assert 'not measured' in lines[3]
     table = report.result_table(rows, 100)
-    assert [r[2] for r in table.rows] == [12.0, 48.0, 54.0, 36.0, 36.0, 52.0] and not table.strong  # one seed tells nothing
+    assert [r[2] for r in table.rows] == [
+        12.0,
+        48.0,
+        54.0,
+        36.0,
+        36.0,
+        52.0,
+    ] and not table.strong  # one seed tells nothing
     learnt = [
         row('sw', 'source only', 13.0, kept='source'),
         row('sw', 'switches learnt again', 14.5, kept='source'),
