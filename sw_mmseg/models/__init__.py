@@ -15,6 +15,9 @@ from sw_mmseg.models.pretrained import ImageNetPretrained, PretrainedError, load
 from sw_mmseg.models.segmentor import MultiLevelSegmentor
 from sw_mmseg.models.sites import place_sites, switch_sites
 from sw_mmseg.models.sync_batchnorm import SyncBatchNorm
+from sw_mmseg.models.timm_features import TimmFeatures
+from sw_mmseg.models.token_pyramid import TokenPyramid
+from sw_mmseg.models.tuning import merge_lora
 from sw_mmseg.models.vgg import VGG16DeepLab
 
 __all__ = [
@@ -32,8 +35,11 @@ __all__ = [
     'OutputDiscriminator',
     'PretrainedError',
     'SyncBatchNorm',
+    'TimmFeatures',
+    'TokenPyramid',
     'VGG16DeepLab',
     'load_pretrained',
+    'merge_lora',
     'norms',
     'place_sites',
     'read_checkpoint',

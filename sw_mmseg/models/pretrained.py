@@ -1,11 +1,12 @@
 """ImageNet weights, loaded so that a run either starts from them or says loudly that it does not.
 
 `init_cfg=dict(type='ImageNetPretrained', checkpoint='torchvision://vgg16')` on a backbone; or `package://NAME`
-(`weight_packages.py`), `open-mmlab://NAME`, `mmcls://NAME`, an `https://` address, or the path of a file of the same
-form: with BatchNorm or with SW, a backbone alone, a whole model of the OpenMMLab family, or a checkpoint of a training,
-this package's own included. mmengine's own `Pretrained` loads whatever matches and goes on; here the share of the
-backbone's parameters that the file filled is logged, and below `minimum` the run stops. Parameters that such a file
-cannot hold (switches, a norm that VGG16 never had, fc6 and fc7) are left out of the count and listed.
+(`weight_packages.py`), `timm://NAME` (`timm_weights.py`), `open-mmlab://NAME`, `mmcls://NAME`, an `https://` address, or
+the path of a file of the same form, of torch or `.safetensors`: with BatchNorm or with SW, a backbone alone, a whole
+model of the OpenMMLab family, or a checkpoint of a training, this package's own included. mmengine's own `Pretrained`
+loads whatever matches and goes on; here the share of the backbone's parameters that the file filled is logged, and
+below `minimum` the run stops. Parameters that such a file cannot hold (switches, a norm that VGG16 never had, fc6 and
+fc7) are left out of the count and listed.
 """
 
 import logging
@@ -21,6 +22,7 @@ from mmengine.runner.checkpoint import CheckpointLoader
 from torch import Tensor, nn
 
 from sw_mmseg.models.from_batchnorm import start_as_batchnorm, switching_layers
+from sw_mmseg.models.timm_weights import TIMM, TimmWeightsError, read_timm
 from sw_mmseg.models.weight_packages import SCHEME, MissingPackageError, WeightPackageError, read_package
 from sw_mmseg.models.weights_file import backbone_weights, read_tensors
 
@@ -46,16 +48,16 @@ def advice(checkpoint: str) -> str:
 
 
 def read_checkpoint(checkpoint: str) -> dict[str, Tensor]:
-    """The state dict behind `torchvision://NAME` (its first ImageNet weights), `package://NAME`, an address that
-    mmengine knows, or a path.
+    """The state dict behind `torchvision://NAME` (its first ImageNet weights), `package://NAME`, `timm://NAME`, an
+    address that mmengine knows, or a path.
 
     Raises:
         PretrainedError: unknown name, failed download, missing or unreadable file; says what to do instead.
     """
     if checkpoint.startswith(TORCHVISION):
         state = _from_torchvision(checkpoint)
-    elif checkpoint.startswith(SCHEME):
-        state = _from_package(checkpoint)
+    elif checkpoint.startswith((SCHEME, TIMM)):
+        state = _from_library(checkpoint)
     else:
         state = _from_mmengine(checkpoint) if '://' in checkpoint else _from_file(checkpoint)
     return backbone_weights(state.get('state_dict', state))
@@ -70,10 +72,12 @@ def _from_file(checkpoint: str) -> dict:
         raise PretrainedError(f'not a file of weights: {error} {advice(checkpoint)}') from error
 
 
-def _from_package(checkpoint: str) -> dict:
+def _from_library(checkpoint: str) -> dict:
+    """`package://NAME`, `timm://NAME`."""
+    scheme, read = (TIMM, read_timm) if checkpoint.startswith(TIMM) else (SCHEME, read_package)
     try:
-        return read_package(checkpoint[len(SCHEME) :])
-    except WeightPackageError as error:
+        return read(checkpoint[len(scheme) :])
+    except (WeightPackageError, TimmWeightsError) as error:
         raise PretrainedError(f'{error} {advice(checkpoint)}') from error
 
 

@@ -68,6 +68,8 @@ def read_tensors(path: str) -> dict[str, Tensor]:
         ValueError: there are none.
         RuntimeError, EOFError, pickle.UnpicklingError: no file of torch.
     """
+    if path.endswith('.safetensors'):
+        return _read_safetensors(path)
     content = torch.load(path, map_location='cpu', weights_only=False, pickle_module=_Pickle)
     while isinstance(content, Mapping):
         tensors = {key: value for key, value in content.items() if isinstance(value, Tensor)}
@@ -75,6 +77,18 @@ def read_tensors(path: str) -> dict[str, Tensor]:
             return tensors
         content = next((content[key] for key in CONTAINERS if isinstance(content.get(key), Mapping)), None)
     raise ValueError('it holds no weights')
+
+
+def _read_safetensors(path: str) -> dict[str, Tensor]:
+    try:
+        from safetensors import SafetensorError
+        from safetensors.torch import load_file
+    except ImportError as error:
+        raise ValueError('reading it needs the package safetensors: pip install safetensors') from error
+    try:
+        return load_file(path)
+    except SafetensorError as error:
+        raise ValueError(str(error)) from error
 
 
 def backbone_weights(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
