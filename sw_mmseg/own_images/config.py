@@ -14,7 +14,7 @@ from mmengine.config import Config, ConfigDict
 from sw_mmseg.own_images.folders import Checked, Folder
 from sw_mmseg.own_images.labelled_data import class_weights, drawn_shares, several
 from sw_mmseg.own_images.pipelines import common_crop, resizing, still_steps, training_steps
-from sw_mmseg.own_images.plan import Choice, config_file
+from sw_mmseg.own_images.plan import NO_SITES, Choice, config_file
 from sw_mmseg.running.configs import check_options
 from sw_mmseg.running.errors import UserError
 from sw_mmseg.running.networks import set_network
@@ -72,7 +72,8 @@ def make_config(choice: Choice, checked: Checked, method: str, options: dict) ->
             node.num_classes = len(checked.table.classes)
         if 'class_weight' in node:
             node.class_weight = class_weights(checked, shares)
-    set_norm(config, choice.norm)
+    if choice.norm != NO_SITES:
+        set_norm(config, choice.norm)
     config.model.pop('ignore_rows', None)  # of Cityscapes' camera
     if config.model.get('statistics_from') == 'both':
         config.model.statistics_from = 'target'  # predictions meet target images only

@@ -20,12 +20,14 @@ from sw_mmseg.own_images.labelled_data import FEW_SHARE, labelled_reasons
 from sw_mmseg.running.errors import UserError
 from sw_mmseg.running.methods import METHODS as ALL_METHODS
 from sw_mmseg.running.methods import SOURCE_ONLY, STATISTICS
+from sw_mmseg.running.network_table import find_network
 from sw_mmseg.running.paths import shipped_config
 
 __all__ = [
     'BUDGET',
     'METHODS',
     'NETWORKS',
+    'NO_SITES',
     'SMALLEST',
     'Choice',
     'available',
@@ -45,6 +47,8 @@ NETWORKS = {'small': 'streets2camvid', 'narrow': 'streets', 'vgg16': 'gta2citysc
 WEIGHTS = {'vgg16': 'torchvision://vgg16', 'resnet101': 'torchvision://resnet101'}
 SHORT_SIDE = {'small': 192, 'narrow': 128, 'vgg16': 512, 'resnet101': 512}  # of images in training, at most
 BATCH = {'small': 6, 'narrow': 2, 'vgg16': 1, 'resnet101': 1}  # of each domain
+STRONG_SIDE, STRONG_BATCH = {'cpu': 192, 'cuda': 512}, 2  # of other networks
+NO_SITES = 'none'
 BUDGET = {'cpu': 20.0, 'cuda': 120.0}  # minutes of training
 TUPLES = {'source_crop', 'target_crop', 'source_shares'}  # of a choice, lists in JSON
 SMALLEST = 32  # pixels: the networks reduce images by 8, and look further than one cell
@@ -85,7 +89,7 @@ def title(method: str) -> str:
 def config_file(network: str, method: str) -> Path:
     """The shipped config of a method; `set_network` puts the network in."""
     method = SOURCE_ONLY if method == STATISTICS else method
-    return shipped_config(f'bn_{method}_{NETWORKS[network]}')
+    return shipped_config(f'bn_{method}_{NETWORKS.get(network, NETWORKS["small"])}')
 
 
 def available(network: str) -> list[str]:
@@ -94,14 +98,17 @@ def available(network: str) -> list[str]:
 
 
 def default_method(network: str) -> str:
-    """What did best on photographs with the small network (docs/photographs.md); the paper's trainer with others."""
-    return 'cbst' if network == 'small' else 'adaptsegnet'
+    """What did best on photographs with the small network (docs/photographs.md), also for strong ones, with which
+    methods are not compared; the paper's trainer with the paper's networks."""
+    return 'adaptsegnet' if network in NETWORKS and network != 'small' else 'cbst'
 
 
 def default_norm(network: str) -> tuple[str, str]:
     """The norm at the sites, and why."""
     if network == 'small':
         return 'bn', 'the norm that the network was pretrained with'
+    if network not in NETWORKS:
+        return NO_SITES, 'its layers keep their own norm, and its decoder has BN'
     return 'sw', 'at the sites of the paper'
 
 
@@ -113,9 +120,11 @@ def choose(args: argparse.Namespace, checked: Checked) -> tuple[Choice, list[tup
     """
     device = 'cuda' if torch.cuda.is_available() else 'cpu'
     network, network_reason = (
-        (args.network, 'as asked') if args.network != 'auto' else choose_network(device, args.method)
+        (args.network, _asked(args.network)) if args.network != 'auto' else choose_network(device, args.method)
     )
     method, (norm, norm_reason) = args.method or default_method(network), default_norm(network)
+    if args.norm and norm == NO_SITES:
+        raise UserError(f'--norm {args.norm}: the network {network} has no sites; those with sites are {", ".join(NETWORKS)}')
     if args.norm:
         norm, norm_reason = args.norm, 'as asked'
     if method not in available(network):
@@ -123,13 +132,13 @@ def choose(args: argparse.Namespace, checked: Checked) -> tuple[Choice, list[tup
             f'--method {method} has no config with the network {network}; there are {", ".join(available(network))}'
         )
     native = min(min(folder.typical_size()) for folder in checked.trained)
-    side = min(args.short_side or SHORT_SIDE[network], native)  # images are never scaled up
+    side = min(args.short_side or SHORT_SIDE.get(network, STRONG_SIDE[device]), native)  # images are never scaled up
     side -= side % 8
     if side < SMALLEST:
         raise UserError(f'the images are {native} pixels on their short side; at least {SMALLEST} are needed')
     crops = [crop_of(folder, side) for folder in (checked.source, checked.target)]
     few_share = getattr(args, 'few_share', None) or FEW_SHARE
-    batch, iterations = args.batch_size or BATCH[network], args.iterations or 0
+    batch, iterations = args.batch_size or BATCH.get(network, STRONG_BATCH), args.iterations or 0
     source_shares = tuple(getattr(args, 'source_share', None) or ())
     choice = Choice(network, norm, method, side, *crops, batch, iterations, args.seed, few_share, source_shares)
     side_reason = (
@@ -167,6 +176,17 @@ def choose_network(device: str, method: str | None = None) -> tuple[str, str]:
         return 'narrow', (
             f'{missing}; ImageNet weights of VGG16 cannot be reached: VGG16 DeepLab-v2, a quarter as wide, from scratch'
         )
+
+
+def _asked(word: str) -> str:
+    network = find_network(word)
+    learns = {
+        None: '',
+        'lora': f'; frozen but for LoRA of rank {network.rank}',
+        'rein': f'; frozen but for tokens of rank {network.rank} behind each block',
+        'frozen': '; frozen, the decoder alone learns',
+    }[network.tuning]
+    return f'as asked{"" if network.timm_name is None else f": {network.timm_name} of timm"}{learns}'
 
 
 def _missing_for_small() -> str | None:

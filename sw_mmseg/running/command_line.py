@@ -19,7 +19,7 @@ from mmengine.config import DictAction
 from sw_mmseg.openmmlab import trusting
 from sw_mmseg.processes import end_with_launcher
 from sw_mmseg.running.errors import NO_ROOM, UserError, is_user_error
-from sw_mmseg.running.networks import NETWORKS
+from sw_mmseg.running.network_table import NetworkError, find_network, network_words
 from sw_mmseg.whitening import NORMS
 
 __all__ = [
@@ -27,6 +27,7 @@ __all__ = [
     'add_common_arguments',
     'add_trust_argument',
     'command_text',
+    'network_word',
     'picture_size',
     'run_tool',
     'seed_number',
@@ -59,14 +60,22 @@ def add_common_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         '--network',
-        choices=tuple(NETWORKS),
+        type=network_word,
         metavar='NETWORK',
-        help=f"network of domain adaptation, in place of the config's: {', '.join(NETWORKS)}",
+        help=f"network of domain adaptation, in place of the config's: {network_words()}",
     )
     parser.add_argument('--launcher', choices=LAUNCHERS, default='none', help='how several processes were started')
     parser.add_argument('--local_rank', '--local-rank', type=int, default=0, help=argparse.SUPPRESS)
     add_trust_argument(parser)
     parser.add_argument('--traceback', action='store_true', help='show where in the code an error arose')
+
+
+def network_word(word: str) -> str:
+    """A word of `--network`, as argparse reads it."""
+    try:
+        return find_network(word).word
+    except NetworkError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
 
 
 def add_trust_argument(parser: argparse.ArgumentParser) -> None:

@@ -17,7 +17,7 @@ from typing import NamedTuple
 from mmengine.config import Config
 
 from sw_mmseg.running.errors import UserError
-from sw_mmseg.running.networks import NETWORKS, NetworkError, name_with_network, network_of, set_network
+from sw_mmseg.running.networks import NETWORKS, STRONG, NetworkError, name_with_network, network_of, set_network
 from sw_mmseg.running.norms import name_with_norm, set_norm
 from sw_mmseg.running.paths import CONFIGS, shipped_config
 from sw_mmseg.whitening import NORMS
@@ -126,7 +126,7 @@ def _with_other_norms(name: str) -> NamedConfig | None:
 def _with_other_networks(name: str) -> Iterator[tuple[str, str]]:
     """Names that, with a network of the table put in, are called `name`; and the network."""
     norm, *words = name.split('_')
-    for network in NETWORKS.values():
+    for network in (*NETWORKS.values(), *STRONG.values()):
         if len(words) > 1 and words[0].endswith(network.suffix):
             yield '_'.join([norm, words[0].removesuffix(network.suffix), *words[1:]]), network.word
 

@@ -7,6 +7,8 @@ follows with it, as in the settings of the methods' authors:
                      segmentation loss weighs a tenth and whose other losses a fifth of the main one's (AdaptSegNet's
                      "multi level"). Self-training has one classifier, as DACS does.
     learning rates   new classifiers of ResNet-101 learn ten times as fast as its pretrained layers (DeepLab-v2)
+    optimiser        transformers and networks of timm are trained by DAFormer's AdamW, the decoder ten times as fast;
+                     what LoRA or tokens add to a frozen one five times as fast (a choice that is not measured)
     ISW              which norms it whitens
 
 Data, schedule, the other settings of the optimiser, the number of classes and the norm at the sites stay.
@@ -16,72 +18,32 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterator
-from functools import cache
 from pathlib import Path
-from typing import NamedTuple
 
 from mmengine.config import Config, ConfigDict
 
-from sw_mmseg.running.errors import UserError
+from sw_mmseg.running.network_table import NETWORKS, STRONG, Network, NetworkError, find_network, word_of_timm
 from sw_mmseg.running.norms import norm_entry, norm_of, put_norm, set_norm
-from sw_mmseg.running.paths import CONFIGS
 from sw_mmseg.whitening import NORMS
 
-__all__ = ['NETWORKS', 'Network', 'NetworkError', 'find_network', 'name_with_network', 'network_of', 'set_network']
+__all__ = [
+    'NETWORKS',
+    'STRONG',
+    'Network',
+    'NetworkError',
+    'find_network',
+    'name_with_network',
+    'network_of',
+    'set_network',
+]
 
 MAIN, SECOND = HEADS = ('decode_head', 'auxiliary_head')
 SECOND_SEG, SECOND_TARGET = 10, 5  # the main head's weights are so many times the second's
 ONE_CLASSIFIER = ('SelfTraining', 'ClassBalancedSelfTraining')
-IDENTITY = ('type', 'of', 'depth', 'variant', 'width')  # what tells one backbone from another
-
-
-class NetworkError(UserError):
-    """No such network, or a config whose network cannot be replaced."""
-
-
-class Network(NamedTuple):
-    """A network of the table.
-
-    Args:
-        word: its name for `--network`.
-        suffix: what stands behind the method in the name of a config that has it in place of its own.
-        base: file of configs/_base_/models that defines `segmentor` and `data_preprocessor`.
-        classifier_rate: learning rate of its classifiers, in that of the other layers.
-        whitened: norms of its backbone that ISW whitens.
-    """
-
-    word: str
-    suffix: str
-    base: str
-    classifier_rate: float
-    whitened: tuple[str, ...]
-
-    def variables(self) -> ConfigDict:
-        """What the base file defines; a copy."""
-        return copy.deepcopy(_variables(self.base))
-
-
-_TABLE = (
-    Network('narrow', 'narrow', 'deeplabv2_vgg16_narrow', 1.0, ('norm1', 'norm2', 'norm3')),
-    Network('vgg16', 'vgg16', 'deeplabv2_vgg16', 1.0, ('norm1', 'norm2', 'norm3')),
-    # the last site of SW in the stem and in each of the first stages
-    Network('resnet101', '101', 'deeplabv2_r101', 10.0, ('bn1', 'layer1.2.bn2', 'layer2.3.bn2')),
-    Network('small', 'small', 'small', 1.0, ('blocks.0.0.bn2', 'blocks.1.1.bn3', 'blocks.2.1.bn3')),
-)
-NETWORKS = {network.word: network for network in _TABLE}
-
-
-@cache
-def _variables(base: str) -> ConfigDict:
-    config = Config.fromfile(CONFIGS / '_base_' / 'models' / f'{base}.py')
-    return ConfigDict({key: config[key] for key in config})
-
-
-def find_network(word: str) -> Network:
-    """The network of that name. Raises NetworkError where there is none."""
-    if word not in NETWORKS:
-        raise NetworkError(f'no network {word!r}: one of {", ".join(NETWORKS)}')
-    return NETWORKS[word]
+IDENTITY = ('type', 'of', 'depth', 'variant', 'width', 'num_layers')  # what tells one backbone from another
+# DAFormer's optimiser, for networks without sites; what is added to a frozen one learns faster
+OPTIMIZER = {'type': 'AdamW', 'lr': 6e-5, 'betas': (0.9, 0.999), 'weight_decay': 0.01}
+TUNED_RATE = 5.0
 
 
 def network_of(config: Config) -> str:
@@ -90,12 +52,15 @@ def network_of(config: Config) -> str:
     Raises:
         NetworkError: it is none of the table.
     """
-    identity = _identity(_segmentor_of(config))
-    for network in NETWORKS.values():
-        if identity == _identity(_variables(network.base).segmentor):
+    segmentor = _segmentor_of(config)
+    identity = _identity(segmentor)
+    if identity and segmentor.backbone.type == 'TimmFeatures':
+        return word_of_timm(segmentor.backbone)
+    for network in (*NETWORKS.values(), *STRONG.values()):
+        if network.timm_name is None and identity == _identity(network.variables().segmentor):
             return network.word
     raise NetworkError(
-        f'the network of {_name(config)} is none of {", ".join(NETWORKS)}: --network is for the configs '
+        f'the network of {_name(config)} is none of {", ".join((*NETWORKS, *STRONG))}: --network is for the configs '
         'of domain adaptation on these, such as configs/bn_adaptsegnet_gta2cityscapes.py'
     )
 
@@ -115,22 +80,29 @@ def set_network(config: Config, word: str) -> Config:
     Raises:
         NetworkError: no such network, the config's is none of the table, or it was changed by hand.
     """
-    network, before = find_network(word), NETWORKS[network_of(config)]
-    if network is before:
+    network, before = find_network(word), find_network(network_of(config))
+    if network.word == before.word:
         return config
+    if before.strong and not network.strong:
+        raise NetworkError(
+            f'{_name(config)} has the optimiser of {before.word}, which {word} would not learn with: put {word} into '
+            'the shipped config of the method'
+        )
     variables, old = network.variables(), before.variables()
     for segmentor in (variables.segmentor, old.segmentor):
         _set_classes(segmentor, _segmentor_of(config)[MAIN])
     _check_unchanged(config, _adjusted(old.segmentor, config), old.data_preprocessor, before)
-    norm, entry = norm_of(config), norm_entry(config)
-    usual = entry == norm_entry(set_norm(config, norm))  # without options of its own
+    norm = None if network.strong else norm_of(config)
+    entry = None if norm is None else norm_entry(config)
+    usual = norm is None or entry == norm_entry(set_norm(config, norm))  # without options of its own
 
     _put(config, network, _adjusted(variables.segmentor, config), variables.data_preprocessor)
     for key in old:
         config.pop(key, None)
     for key, value in variables.items():
         config[key] = value  # `update` would merge
-    set_norm(config, norm)
+    if norm is not None:
+        set_norm(config, norm)
     if not usual:
         put_norm(config, entry)
     return config
@@ -192,8 +164,13 @@ def _put(config: Config, network: Network, segmentor: ConfigDict, data_preproces
     heads = [head for head in HEADS if segmentor.get(head)]
     _set_levels(config.model, heads)
     if config.model.type == 'InstanceSelectiveWhitening':
+        if network.strong:
+            raise NetworkError(f'ISW whitens the norms of a convolutional network, and {network.word} has none for it')
         config.model.layers = list(network.whitened)
-    _set_rates(config.optim_wrapper, heads, network.classifier_rate)
+    new_parts = [*heads, *(['neck'] if segmentor.get('neck') else [])]
+    _set_rates(config.optim_wrapper, new_parts, network.classifier_rate)
+    if network.strong:
+        _set_optimizer(config.optim_wrapper, network)
 
 
 def _set_levels(model: ConfigDict, heads: list[str]) -> None:
@@ -216,7 +193,11 @@ def _set_rates(optim_wrapper: ConfigDict, heads: list[str], rate: float) -> None
     """Learning rates of the classifiers; those of other parameters stay."""
     optimizer = optim_wrapper.get('segmentor', optim_wrapper)
     paramwise = optimizer.setdefault('paramwise_cfg', ConfigDict())
-    keys = {key: value for key, value in paramwise.get('custom_keys', {}).items() if key not in HEADS}
+    keys = {
+        key: value
+        for key, value in paramwise.get('custom_keys', {}).items()
+        if key not in (*HEADS, 'neck', 'backbone')
+    }
     if rate != 1:
         keys |= {head: ConfigDict(lr_mult=rate) for head in heads}
     paramwise.custom_keys = ConfigDict(keys)
@@ -224,6 +205,14 @@ def _set_rates(optim_wrapper: ConfigDict, heads: list[str], rate: float) -> None
         del paramwise['custom_keys']
     if not paramwise:
         del optimizer['paramwise_cfg']
+
+
+def _set_optimizer(optim_wrapper: ConfigDict, network: Network) -> None:
+    section = optim_wrapper.get('segmentor', optim_wrapper)
+    section.optimizer = ConfigDict(OPTIMIZER)
+    section.paramwise_cfg.norm_decay_mult = 0.0
+    if network.tuning is not None:
+        section.paramwise_cfg.custom_keys.backbone = ConfigDict(lr_mult=TUNED_RATE)
 
 
 def _check_unchanged(config: Config, segmentor: ConfigDict, data_preprocessor: ConfigDict, network: Network) -> None:

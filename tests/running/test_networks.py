@@ -45,7 +45,7 @@ def test_the_network_of_every_config_of_adaptation():
     [
         'bn_fcn_ade20k',
         'sw_pspnet_streets',
-        'mitb5_mic_gta2cityscapes',
+        'convnext_daformer_gta2cityscapes',
         'bn_style_coco',
         'bn_resnet20_digits',
         'sw_maskrcnn_streets',
@@ -134,8 +134,8 @@ def test_names(tmp_path, monkeypatch):
 
 
 def test_mistakes():
-    with pytest.raises(NetworkError, match="no network 'resnet50': one of narrow, vgg16, resnet101, small"):
-        find_network('resnet50')
+    with pytest.raises(NetworkError, match="no network 'resnet51': one of narrow, vgg16, resnet101, small, mit-b2"):
+        find_network('resnet51')
     with pytest.raises(UserError, match='it is configs/bn_fda_gta2cityscapes.py --network resnet101'):
         find_config('configs/bn_fda101_gta2cityscapes.py')
     with pytest.raises(UserError, match='no config bn_fcn101_ade20k; did you mean configs/bn_fcn_ade20k.py'):
