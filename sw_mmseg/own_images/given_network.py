@@ -92,7 +92,8 @@ def _segmentor(config: Config, file: str) -> ConfigDict:
         raise UserError(f'--from {file}: its model is no segmentor with a backbone and a head')
     for key in ('data_preprocessor', 'pretrained', 'init_cfg'):
         segmentor.pop(key, None)
-    segmentor.backbone.init_cfg = None  # its weights come with the checkpoint
+    if not segmentor.backbone.get('tuning'):  # of a frozen network the checkpoint holds what was learnt alone
+        segmentor.backbone.init_cfg = None
     segmentor.backbone.pop('pretrained', None)
     if segmentor.type == 'EncoderDecoder':
         segmentor.type = 'MultiLevelSegmentor'

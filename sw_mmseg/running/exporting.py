@@ -15,6 +15,7 @@ from mmseg.models.segmentors import EncoderDecoder
 from torch import nn
 
 from sw_mmseg.models.deployed import DeployedSegmentor, LooksAt
+from sw_mmseg.models.tuning import merge_lora
 from sw_mmseg.models.wrappers import unwrap
 from sw_mmseg.running.errors import UserError
 from sw_mmseg.whitening import fold_model
@@ -57,6 +58,7 @@ def deployed(config: Config, model: nn.Module) -> DeployedSegmentor:
             'the config predicts in windows (test_cfg mode slide), which no exported graph does: export it with '
             '--cfg-options for mode=whole, and compare its scores first'
         )
+    merge_lora(segmentor)
     settings = config.model.data_preprocessor
     mean, std = settings.get('mean') or [0.0] * 3, settings.get('std') or [1.0] * 3
     return DeployedSegmentor(
