@@ -91,16 +91,23 @@ def add_folders(parser: argparse.ArgumentParser) -> None:
         metavar='FILE',
         help=f'YAML: names, ids, colours; or one of {", ".join(KNOWN)}; without it every id is a class',
     )
-    parser.add_argument('--target-val', nargs=2, metavar=('IMAGES', 'LABELS'), help='to report scores on, nothing else')
+    parser.add_argument(
+        '--target-val',
+        nargs='+',
+        metavar='FOLDER',
+        help='IMAGES LABELS to report scores on, nothing else; a third word is a class table of their own, such as '
+        "cityscapes, whose classes are mapped onto the source's by name",
+    )
 
 
 def add_few(parser: argparse.ArgumentParser) -> None:
     """A few labels of the target."""
     parser.add_argument(
         '--target-few',
-        nargs=2,
-        metavar=('IMAGES', 'LABELS'),
-        help='a few labelled target images that every training learns from beside the source; never scored on',
+        nargs='+',
+        metavar='FOLDER',
+        help='IMAGES LABELS [CLASSES]: a few labelled target images that every training learns from beside the source; '
+        'never scored on',
     )
     parser.add_argument(
         '--few-share',
@@ -178,6 +185,9 @@ def parse_sources(parser: argparse.ArgumentParser, args: argparse.Namespace) -> 
         parser.error('either --source IMAGES LABELS, or --from with a folder, or with a config and a checkpoint')
     if any(len(source) not in (2, 3) for source in args.source or ()):
         parser.error('--source takes IMAGES LABELS, or IMAGES LABELS CLASSES.yaml')
+    for name in ('target_val', 'target_few'):
+        if len(getattr(args, name) or (1, 2)) not in (2, 3) or (args.given and len(getattr(args, name) or ()) == 3):
+            parser.error(f'--{name.replace("_", "-")} takes IMAGES LABELS, and with --source a class table behind them')
     if args.source_share and (len(args.source_share) != len(args.source or ()) or min(args.source_share) <= 0):
         parser.error('--source-share takes a positive number for each --source')
     unread = [name for name in ('network', 'norm', 'target_few') if getattr(args, name) not in (None, 'auto')]

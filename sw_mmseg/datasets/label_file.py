@@ -22,6 +22,7 @@ from .raster_file import read_raster
 __all__ = ['NUMPY', 'VOID', 'LabelFile', 'read_label']
 
 NUMPY = ('.npy', '.npz')
+MOST_TAG = 63  # of a simulator's ids in one band; the darkest red of common palettes is 64
 VOID = -1  # the id of pixels that a file declares to be without data
 
 
@@ -114,6 +115,11 @@ def _of_bands(path: str, values: np.ndarray, head: Head | None) -> LabelFile:
 def _of_colours(values: np.ndarray, notes: list[str]) -> LabelFile:
     if (values[..., :1] == values[..., 1:]).all():
         return LabelFile('grey', values[..., 0], notes=tuple(notes))
+    for band, name in ((0, 'red'), (2, 'blue')):
+        ids = values[..., band]
+        if ids.max() <= MOST_TAG and not np.delete(values, band, axis=2).any():
+            note = f'colours of small {name} values alone: class ids are taken from the {name} band, as CARLA writes them'
+            return LabelFile('grey', ids, notes=(*notes, note))
     return LabelFile('colours', values, notes=tuple(notes))
 
 

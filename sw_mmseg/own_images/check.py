@@ -12,6 +12,7 @@ from pathlib import Path
 
 from sw_mmseg.datasets import ClassTable
 from sw_mmseg.datasets.known_tables import find_class_table
+from sw_mmseg.datasets.label_definitions import find_definitions
 from sw_mmseg.datasets.label_pixels import share_text, unpack_color
 from sw_mmseg.datasets.label_scan import class_shares
 from sw_mmseg.datasets.polygons import draw_polygons, polygon_format
@@ -21,7 +22,7 @@ from sw_mmseg.own_images.few_labels import refuse_scored
 from sw_mmseg.own_images.folders import Checked, Folder, write_check
 from sw_mmseg.own_images.looking import FEW, look_at
 from sw_mmseg.own_images.plan import SMALLEST
-from sw_mmseg.own_images.sources import Source, look_at_more, unite
+from sw_mmseg.own_images.sources import Source, look_at_more, mapped, unite
 from sw_mmseg.own_images.target_files import refuse_overlap
 from sw_mmseg.running.errors import UserError
 
@@ -47,19 +48,20 @@ def check(
     """Looks at all folders and leaves what it saw in OUT/check; outlines are drawn into OUT/labels.
 
     `bands` are those that are red, green and blue, of images with two or more than three; `target_few` are labelled
-    target images that are trained on, by the class table of the source, as `target_val`; `more_sources` are labelled
+    target images that are trained on, by the class table of the source or one of their own, whose classes are mapped
+    onto the source's by name, as `target_val`; `more_sources` are labelled
     images with class tables of their own, whose classes are united by name.
 
     Raises:
         DatasetError, UserError: what keeps these folders from being trained on.
     """
     table = find_class_table(classes) if classes else None
-    check_places(out, [source, *more_sources], target, [*(target_val or ()), *(target_few or ())])
+    check_places(out, [source, *more_sources], target, [*(target_val or ())[:2], *(target_few or ())[:2]])
     whole = everything or skip_bad  # what is to be skipped has to be found, wherever it lies
     decode = None if whole or table is None else LOOKED_AT  # without a table the labels are the table
     drawn, names, notes = drawn_labels('source', source, out)
     labelled = look_at('source', source[0], drawn, suffixes, skip_bad, decode, table, notes, bands)
-    table, said = (table, []) if table else (names[0], []) if names else found_table(labelled.scan, out)
+    table, said = (table, []) if table else (names[0], []) if names else _table_of(labelled, out)
     refuse_unknown(labelled, table, classes)
 
     def look_by(role: str, folders: Sequence[str], table: ClassTable) -> Folder:
@@ -77,10 +79,14 @@ def check(
     def labelled_target(role: str, folders: Sequence[str] | None) -> Folder | None:
         if not folders:
             return None
-        drawn, _, notes = drawn_labels(role, folders, out, names and names[1])
-        folder = look_at(role, folders[0], drawn, suffixes, skip_bad, decode, table, notes, bands)
-        folder = with_table(folder, table, [])
-        refuse_unknown(folder, table, classes)
+        drawn, _, notes = drawn_labels(role, folders[:2], out, names and names[1])
+        own = folders[2] if len(folders) == 3 else None
+        its_table, dropped = mapped(find_class_table(own), table) if own else (table, [])
+        if dropped:
+            notes = [*notes, f'classes of {own} that the source has not are ignored: {", ".join(dropped)}']
+        folder = look_at(role, folders[0], drawn, suffixes, skip_bad, decode, its_table, notes, bands)
+        folder = with_table(folder, its_table, [])
+        refuse_unknown(folder, its_table, own or classes)
         return folder
 
     few, validated = labelled_target(FEW, target_few), labelled_target('target-val', target_val)
@@ -91,6 +97,12 @@ def check(
     refuse_bands(checked, bands)
     write_check(out / 'check', checked)
     return checked
+
+
+def _table_of(labelled: Folder, out: Path) -> tuple[ClassTable, list[str]]:
+    """Without a class table: what a simulator left beside the labels, or every id that they hold."""
+    defined = find_definitions(str(labelled.labels))
+    return (defined[0], [defined[1]]) if defined else found_table(labelled.scan, out)
 
 
 def drawn_labels(

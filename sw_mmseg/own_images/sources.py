@@ -13,7 +13,7 @@ from sw_mmseg.datasets.known_tables import find_class_table
 from sw_mmseg.own_images.folders import Folder
 from sw_mmseg.running.errors import UserError
 
-__all__ = ['Source', 'look_at_more', 'split_sources', 'unite']
+__all__ = ['Source', 'look_at_more', 'mapped', 'split_sources', 'unite']
 
 Source = tuple[str, str, str]  # images, labels, class table
 
@@ -56,6 +56,29 @@ def _extended(table: ClassTable, names: Sequence[str], fresh: dict[str, tuple[in
     entries = {entry.name: entry for entry in table.classes}
     absent = {name: LabelClass(name, (), (fresh[name],), fresh[name]) for name in names if name not in entries}
     return replace(table, classes=tuple(entries.get(name) or absent[name] for name in names))
+
+
+def mapped(table: ClassTable, onto: ClassTable) -> tuple[ClassTable, list[str]]:
+    """A table whose classes are those of `onto`, in its order, by name; and the classes that `onto` has not, whose ids
+    and colours are ignored.
+
+    Raises:
+        UserError: no name is in both.
+    """
+    dropped = [entry for entry in table.classes if entry.name not in onto.names]
+    if len(dropped) == len(table.classes):
+        raise UserError(
+            f'the class tables have no name in common: {", ".join(table.names[:6])} and {", ".join(onto.names[:6])}'
+        )
+    ignore = (*table.ignore, *(value for entry in dropped for value in entry.ids))
+    colors = (*table.ignore_colors, *(color for entry in dropped for color in entry.colors))
+    kept = replace(
+        table,
+        classes=tuple(entry for entry in table.classes if entry.name in onto.names),
+        ignore=tuple(dict.fromkeys(ignore)),
+        ignore_colors=tuple(dict.fromkeys(colors)),
+    )
+    return unite([onto, kept])[1], [entry.name for entry in dropped]
 
 
 def look_at_more(sources: Sequence[Source], look: Callable[[str, Source, ClassTable], Folder]) -> list[Folder]:

@@ -53,7 +53,7 @@ def test_a_file_goes_before_a_name_and_other_words_are_refused(tmp_path, monkeyp
     assert find_class_table('gta5').names == CLASSES
     (tmp_path / 'gta5').write_text('classes:\n  one: 1\n  two: 2\n')
     assert find_class_table('gta5').names == ('one', 'two')
-    with pytest.raises(DatasetError, match=r'no class table carla: .*synthia'):
-        find_class_table('carla')
+    with pytest.raises(DatasetError, match=r'no class table carlo: .*synthia'):
+        find_class_table('carlo')
     with pytest.raises(DatasetError, match=r'missing\.yaml'):
         find_class_table('missing.yaml')
