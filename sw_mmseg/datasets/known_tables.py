@@ -124,9 +124,7 @@ def known_table(name: str) -> ClassTable:
         ids, void = _STREETS[name]
         names, palette = CLASSES, PALETTE
     rows = [
-        {'name': label, 'ids': ids[label], 'color': list(color)}
-        for label, color in zip(names, palette)
-        if label in ids
+        {'name': label, 'ids': ids[label], 'color': list(color)} for label, color in zip(names, palette) if label in ids
     ]
     black = [] if name == 'camvid' else [[0, 0, 0]]  # of files that hold colours
     return parse_class_table({'classes': rows, 'ignore': [*dict.fromkeys(void), *black]}, name)

@@ -118,7 +118,9 @@ def _of_colours(values: np.ndarray, notes: list[str]) -> LabelFile:
     for band, name in ((0, 'red'), (2, 'blue')):
         ids = values[..., band]
         if ids.max() <= MOST_TAG and not np.delete(values, band, axis=2).any():
-            note = f'colours of small {name} values alone: class ids are taken from the {name} band, as CARLA writes them'
+            note = (
+                f'colours of small {name} values alone: class ids are taken from the {name} band, as CARLA writes them'
+            )
             return LabelFile('grey', ids, notes=(*notes, note))
     return LabelFile('colours', values, notes=tuple(notes))
 

@@ -1,8 +1,8 @@
 """ImageNet weights, loaded so that a run either starts from them or says loudly that it does not.
 
 `init_cfg=dict(type='ImageNetPretrained', checkpoint='torchvision://vgg16')` on a backbone; or `package://NAME`
-(`weight_packages.py`), `timm://NAME` (`timm_weights.py`), `open-mmlab://NAME`, `mmcls://NAME`, an `https://` address, or
-the path of a file of the same form, of torch or `.safetensors`: with BatchNorm or with SW, a backbone alone, a whole
+(`weight_packages.py`), `timm://NAME` (`timm_weights.py`), `open-mmlab://NAME`, `mmcls://NAME`, an `https://` address,
+or the path of a file of the same form, of torch or `.safetensors`: with BatchNorm or with SW, a backbone alone, a whole
 model of the OpenMMLab family, or a checkpoint of a training, this package's own included. mmengine's own `Pretrained`
 loads whatever matches and goes on; here the share of the backbone's parameters that the file filled is logged, and
 below `minimum` the run stops. Parameters that such a file cannot hold (switches, a norm that VGG16 never had, fc6 and

@@ -1,5 +1,4 @@
-"""Weights of timm's networks: `timm://NAME`, from timm's cache or the hub, and which file to put where without either.
-"""
+"""Weights of timm's networks: `timm://NAME`, from timm's cache or the hub, or which file to put where."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tuning a frozen vision transformer with few parameters: LoRA in its linear layers, or learnt tokens behind its blocks.
+"""Tuning a frozen vision transformer with few parameters: LoRA in its linear layers, or tokens behind its blocks.
 
     LoRA (Hu et al., 2022)    y = W x + b + s · B A x, with A (r, in) and B (out, r); B starts at zero
     tokens (Rein, Wei et al., CVPR 2024, Sec. 3)
@@ -18,6 +18,7 @@ by name; and it has nothing of Rein's kind for images. Here a tuned layer keeps 
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -108,7 +109,8 @@ class _AddTokens:
     def __init__(self, tokens: ReinTokens, block: int, prefix: int) -> None:
         self.tokens, self.block, self.prefix = tokens, block, prefix
 
-    def __call__(self, module: nn.Module, inputs: tuple, output: Tensor) -> Tensor:
+    def __call__(self, *call: Any) -> Tensor:
+        output = call[-1]  # behind the block and what went in
         patches = output[:, self.prefix :]
         return torch.cat([output[:, : self.prefix], patches + self.tokens(patches, self.block)], dim=1)
 

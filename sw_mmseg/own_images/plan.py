@@ -124,7 +124,9 @@ def choose(args: argparse.Namespace, checked: Checked) -> tuple[Choice, list[tup
     )
     method, (norm, norm_reason) = args.method or default_method(network), default_norm(network)
     if args.norm and norm == NO_SITES:
-        raise UserError(f'--norm {args.norm}: the network {network} has no sites; those with sites are {", ".join(NETWORKS)}')
+        raise UserError(
+            f'--norm {args.norm}: the network {network} has no sites; those with sites are {", ".join(NETWORKS)}'
+        )
     if args.norm:
         norm, norm_reason = args.norm, 'as asked'
     if method not in available(network):

@@ -1,11 +1,11 @@
 """Networks that `--network` knows: the paper's and the small one, strong ones of today, and any other of timm.
 
-    vgg16                 by its word in the table
-    dinov2-b              a network of timm under a short name
-    resnet50d.a1_in1k     any network of timm, with the name of its weights or with timm's default ones
-    dinov2-b+lora         frozen but for LoRA of rank 16 in its linear layers; +lora8: of rank 8
-    dinov2-b+rein         frozen but for learnt tokens behind its blocks, of rank 16
-    dinov2-b+frozen       frozen; the decoder alone learns
+vgg16                 by its word in the table
+dinov2-b              a network of timm under a short name
+resnet50d.a1_in1k     any network of timm, with the name of its weights or with timm's default ones
+dinov2-b+lora         frozen but for LoRA of rank 16 in its linear layers; +lora8: of rank 8
+dinov2-b+rein         frozen but for learnt tokens behind its blocks, of rank 16
+dinov2-b+frozen       frozen; the decoder alone learns
 """
 
 from __future__ import annotations

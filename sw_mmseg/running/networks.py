@@ -194,9 +194,7 @@ def _set_rates(optim_wrapper: ConfigDict, heads: list[str], rate: float) -> None
     optimizer = optim_wrapper.get('segmentor', optim_wrapper)
     paramwise = optimizer.setdefault('paramwise_cfg', ConfigDict())
     keys = {
-        key: value
-        for key, value in paramwise.get('custom_keys', {}).items()
-        if key not in (*HEADS, 'neck', 'backbone')
+        key: value for key, value in paramwise.get('custom_keys', {}).items() if key not in (*HEADS, 'neck', 'backbone')
     }
     if rate != 1:
         keys |= {head: ConfigDict(lr_mult=rate) for head in heads}

@@ -1,5 +1,4 @@
-"""tools/adapt.py with a frozen transformer that LoRA tunes: from folders to a small checkpoint, a file, and on from it.
-"""
+"""tools/adapt.py with a frozen transformer that LoRA tunes: from folders to a small checkpoint and a file."""
 
 import json
 

@@ -1,5 +1,5 @@
-# A network of timm with a light pyramid decoder at a quarter of the image's size. `--network NAME` puts in its name, its
-# weights, the normalisation that they were trained with and the channels of its maps; of a plain transformer, whose
+# A network of timm with a light pyramid decoder at a quarter of the image's size. `--network NAME` puts in its name,
+# its weights, the normalisation that they were trained with and the channels of its maps; of a plain transformer, whose
 # maps have one size, also a neck that makes four of it.
 data_preprocessor = dict(
     type='DomainPreprocessor',
