@@ -32,7 +32,7 @@ MAY_IMPORT = {
             *MM - {'mmpretrain'},
         },
     ),
-    'models': ({'whitening'}, {'torch', 'torchvision', 'timm', 'numpy', *MM}),
+    'models': ({'whitening'}, {'torch', 'torchvision', 'timm', 'safetensors', 'numpy', *MM}),
     'losses': (set(), {'torch', 'mmengine', 'mmseg'}),
     'adaptation': ({'models', 'losses', 'openmmlab'}, {'torch', 'typing_extensions', 'mmengine', 'mmseg'}),
     'stylization': ({'whitening', 'datasets', 'models', 'losses'}, {'torch', 'numpy', 'PIL', 'cv2', 'mmengine'}),

@@ -135,7 +135,7 @@ class TimmFeatures(BaseModule):
             state.pop(f'{prefix}net.{name}', None)
         return state
 
-    def _load_from_state_dict(self, state_dict: dict, prefix: str, *rest: Any) -> None:
+    def _load_from_state_dict(self, state_dict: dict, prefix: str, *arguments: Any) -> None:
         key = f'{prefix}{DIGEST}'
         if self.tuning is not None and key in state_dict:
             if not self.frozen_sha256.any():
@@ -147,7 +147,7 @@ class TimmFeatures(BaseModule):
                 )
         for name, value in self._frozen_tensors():  # children are loaded from the same dict
             state_dict.setdefault(f'{prefix}net.{name}', value.detach())
-        super()._load_from_state_dict(state_dict, prefix, *rest)
+        super()._load_from_state_dict(state_dict, prefix, *arguments)
 
     def __deepcopy__(self, memo: dict) -> TimmFeatures:
         for _, value in self._frozen_tensors():
@@ -204,10 +204,10 @@ def _timm_names(net: nn.Module, state: Mapping[str, Tensor]) -> dict[str, Tensor
     state = dict(state)
     if translate is not None and hasattr(net, 'forward_intermediates'):
         state = dict(translate(state, net))
-    own = net.state_dict()
+    names = net.state_dict().keys()
     # a list of features calls the parts of the stages `stages_0`
     return {
-        next((name for name in (key, key.replace('.', '_', 1)) if name in own), key): value
+        next((name for name in (key, key.replace('.', '_', 1)) if name in names), key): value
         for key, value in state.items()
     }
 

@@ -22,7 +22,7 @@ from sw_mmseg.own_images.few_labels import refuse_scored
 from sw_mmseg.own_images.folders import Checked, Folder, write_check
 from sw_mmseg.own_images.looking import FEW, look_at
 from sw_mmseg.own_images.plan import SMALLEST
-from sw_mmseg.own_images.sources import Source, look_at_more, mapped, unite
+from sw_mmseg.own_images.sources import Source, look_at_more, target_table, unite
 from sw_mmseg.own_images.target_files import refuse_overlap
 from sw_mmseg.running.errors import UserError
 
@@ -80,13 +80,10 @@ def check(
         if not folders:
             return None
         drawn, _, notes = drawn_labels(role, folders[:2], out, names and names[1])
-        own = folders[2] if len(folders) == 3 else None
-        its_table, dropped = mapped(find_class_table(own), table) if own else (table, [])
-        if dropped:
-            notes = [*notes, f'classes of {own} that the source has not are ignored: {", ".join(dropped)}']
-        folder = look_at(role, folders[0], drawn, suffixes, skip_bad, decode, its_table, notes, bands)
-        folder = with_table(folder, its_table, [])
-        refuse_unknown(folder, its_table, own or classes)
+        mapped_table, said = target_table(folders, table)
+        folder = look_at(role, folders[0], drawn, suffixes, skip_bad, decode, mapped_table, [*notes, *said], bands)
+        folder = with_table(folder, mapped_table, [])
+        refuse_unknown(folder, mapped_table, classes if len(folders) == 2 else folders[2])
         return folder
 
     few, validated = labelled_target(FEW, target_few), labelled_target('target-val', target_val)

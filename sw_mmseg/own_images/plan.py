@@ -122,13 +122,7 @@ def choose(args: argparse.Namespace, checked: Checked) -> tuple[Choice, list[tup
     network, network_reason = (
         (args.network, _asked(args.network)) if args.network != 'auto' else choose_network(device, args.method)
     )
-    method, (norm, norm_reason) = args.method or default_method(network), default_norm(network)
-    if args.norm and norm == NO_SITES:
-        raise UserError(
-            f'--norm {args.norm}: the network {network} has no sites; those with sites are {", ".join(NETWORKS)}'
-        )
-    if args.norm:
-        norm, norm_reason = args.norm, 'as asked'
+    method, (norm, norm_reason) = args.method or default_method(network), _chosen_norm(args.norm, network)
     if method not in available(network):
         raise UserError(
             f'--method {method} has no config with the network {network}; there are {", ".join(available(network))}'
@@ -178,6 +172,14 @@ def choose_network(device: str, method: str | None = None) -> tuple[str, str]:
         return 'narrow', (
             f'{missing}; ImageNet weights of VGG16 cannot be reached: VGG16 DeepLab-v2, a quarter as wide, from scratch'
         )
+
+
+def _chosen_norm(asked: str | None, network: str) -> tuple[str, str]:
+    norm, reason = default_norm(network)
+    if asked and norm == NO_SITES:
+        sites = ', '.join(NETWORKS)
+        raise UserError(f'--norm {asked}: the network {network} has no sites; those with sites are {sites}')
+    return (asked, 'as asked') if asked else (norm, reason)
 
 
 def _asked(word: str) -> str:

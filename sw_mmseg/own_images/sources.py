@@ -13,7 +13,7 @@ from sw_mmseg.datasets.known_tables import find_class_table
 from sw_mmseg.own_images.folders import Folder
 from sw_mmseg.running.errors import UserError
 
-__all__ = ['Source', 'look_at_more', 'mapped', 'split_sources', 'unite']
+__all__ = ['Source', 'look_at_more', 'mapped', 'split_sources', 'target_table', 'unite']
 
 Source = tuple[str, str, str]  # images, labels, class table
 
@@ -79,6 +79,16 @@ def mapped(table: ClassTable, onto: ClassTable) -> tuple[ClassTable, list[str]]:
         ignore_colors=tuple(dict.fromkeys(colors)),
     )
     return unite([onto, kept])[1], [entry.name for entry in dropped]
+
+
+def target_table(folders: Sequence[str], table: ClassTable) -> tuple[ClassTable, list[str]]:
+    """The table by which the labels of IMAGES LABELS [CLASSES] are read: the source's, or CLASSES mapped onto it; and
+    what there is to say."""
+    if len(folders) == 2:
+        return table, []
+    mapped_table, dropped = mapped(find_class_table(folders[2]), table)
+    text = f'classes of {folders[2]} that the source has not are ignored: {", ".join(dropped)}'
+    return mapped_table, [text] if dropped else []
 
 
 def look_at_more(sources: Sequence[Source], look: Callable[[str, Source, ClassTable], Folder]) -> list[Folder]:

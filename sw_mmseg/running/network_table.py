@@ -15,16 +15,14 @@ import re
 from functools import cache
 from typing import NamedTuple
 
-import torch
 from mmengine.config import Config, ConfigDict
 
-from sw_mmseg.models.timm_features import build_timm
+from sw_mmseg.models.timm_names import Looks, full_timm_name, looks_of_timm
 from sw_mmseg.running.errors import UserError
 from sw_mmseg.running.paths import CONFIGS
 
 __all__ = ['NETWORKS', 'STRONG', 'Network', 'NetworkError', 'find_network', 'network_words', 'word_of_timm']
 
-IMAGENET = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 TUNED = re.compile(r'(?P<name>.+)\+(?P<tuning>lora|rein|frozen)(?P<rank>[1-9]\d*)?')
 RANK, LEVELS, PYRAMID = 16, 4, 128
 
@@ -110,7 +108,7 @@ def find_network(word: str) -> Network:
         return network._replace(word=word, suffix=f'-{word}', tuning=match['tuning'], rank=rank)
     if word in NETWORKS or word in STRONG:
         return NETWORKS.get(word) or STRONG[word]
-    name = _known_to_timm(word)
+    name = full_timm_name(word)
     if name is None:
         raise NetworkError(f'no network {word!r}: one of {network_words()}')
     return Network(word, f'-{word}', 'timm', 10.0, (), name)
@@ -125,20 +123,6 @@ def word_of_timm(backbone: ConfigDict) -> str:
     return f'{word}+{tuning}{"" if rank == RANK else rank}'
 
 
-def _known_to_timm(word: str) -> str | None:
-    """The full name with that of the weights; None where timm is not installed or has no such network."""
-    try:
-        import timm
-    except ImportError:
-        return None
-    if not timm.is_model(word.partition('.')[0]):
-        return None
-    if '.' in word:
-        return word if word in timm.list_pretrained(f'{word.partition(".")[0]}*') else None
-    tag = (timm.get_pretrained_cfg(word, allow_unregistered=True) or timm.models.PretrainedCfg()).tag
-    return f'{word}.{tag}' if tag else word
-
-
 @cache
 def _variables(base: str) -> ConfigDict:
     config = Config.fromfile(CONFIGS / '_base_' / 'models' / f'{base}.py')
@@ -146,18 +130,11 @@ def _variables(base: str) -> ConfigDict:
 
 
 @cache
-def _looks(name: str) -> tuple[tuple[int, ...], bool, tuple[float, ...], tuple[float, ...]]:
-    """Channels of the maps, whether these are tokens, mean and deviation that its weights expect, 0 to 1."""
-    import timm
-
+def _looks(name: str) -> Looks:
     try:
-        with torch.device('meta'):
-            _, channels, tokens = build_timm(name)
+        return looks_of_timm(name)
     except ValueError as error:
         raise NetworkError(f'--network {name}: {error}') from error
-    settings = timm.get_pretrained_cfg(name, allow_unregistered=True)
-    mean, std = (settings.mean, settings.std) if settings is not None else IMAGENET
-    return channels, tokens, tuple(mean), tuple(std)
 
 
 def _put_timm(variables: ConfigDict, name: str) -> None:
