@@ -8,6 +8,7 @@ activation so small that it hardly counts.
 
 from __future__ import annotations
 
+import functools
 import statistics
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -33,9 +34,10 @@ Cost = tuple[int, int, float, float]  # kernels, operations, µs, ratio
 @contextmanager
 def replaced() -> Iterator[list[str]]:
     """Layers compute on the Triton path, on whatever device, and start nothing: the names of kernels are collected."""
-    from sw_mmseg.whitening import running
+    from sw_mmseg.whitening import layer, running
     from sw_mmseg.whitening.autograd import computation
     from sw_mmseg.whitening.backends.triton import backend
+    from sw_mmseg.whitening.backends.triton import layer as recipes
     from sw_mmseg.whitening.backends.triton import launch as starting
 
     started: list[str] = []
@@ -43,8 +45,21 @@ def replaced() -> Iterator[list[str]]:
     def start(kernel: Any, *_: object) -> None:
         started.append(kernel.__name__)
 
+    class Compiled:
+        """What Triton would have compiled."""
+
+        def __init__(self, kernel: Any, *_: object) -> None:
+            self.name = kernel.__name__
+            started.append(self.name)
+
+        def __getitem__(self, _: object) -> Callable[..., None]:
+            return lambda *_: started.append(self.name)
+
     with (
         mock.patch.object(starting, '_start', start),
+        mock.patch.object(starting, 'compiled_for', Compiled),
+        mock.patch.object(recipes, '_recipe', functools.cache(recipes._recipe.__wrapped__)),
+        mock.patch.object(layer, 'backend_of', lambda *_: backend),
         mock.patch.object(computation, 'select', lambda *_: backend),
         mock.patch.object(running, 'select', lambda *_: backend),
     ):
