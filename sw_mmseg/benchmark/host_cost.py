@@ -9,7 +9,6 @@ activation so small that it hardly counts.
 from __future__ import annotations
 
 import functools
-import statistics
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -19,7 +18,7 @@ import torch
 from torch import Tensor, nn
 from torch.autograd.profiler import profile
 
-from sw_mmseg.benchmark.measure import in_turn, markdown, median_ratio
+from sw_mmseg.benchmark.measure import compared, markdown
 from sw_mmseg.benchmark.norms import BASELINE, NORMS
 
 __all__ = ['Cost', 'measured', 'operations', 'replaced', 'steps', 'table']
@@ -105,14 +104,12 @@ def measured(rounds: int, repeats: int) -> dict[str, dict[str, Cost]]:
         results: dict[str, dict[str, Cost]] = {}
         for call in calls[BASELINE]:
             work = {name: calls[name][call] for name in LAYERS}
-            times = in_turn(work, 'cpu', rounds, 3, repeats)
             results[call] = {}
-            for name, values in times.items():
+            for name, result in compared(work, BASELINE, 'cpu', rounds, 3, repeats).items():
                 started.clear()
                 work[name]()
                 kernels = len(started)
-                ratio = median_ratio(values, times[BASELINE])
-                results[call][name] = (kernels, operations(work[name]), statistics.median(values) * 1e3, ratio)
+                results[call][name] = (kernels, operations(work[name]), result.time * 1e3, result.ratio)
     return results
 
 
