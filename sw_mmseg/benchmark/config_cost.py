@@ -88,7 +88,9 @@ class Adaptation(nn.Module):
         ]
         source, other = (logits.softmax(1) for logits in maps)
         deceived = _domain_loss(self.discriminator(other), 0.0)
-        told = [_domain_loss(self.discriminator(part.detach()), domain) for part, domain in ((source, 0.0), (other, 1.0))]
+        told = [
+            _domain_loss(self.discriminator(part.detach()), domain) for part, domain in ((source, 0.0), (other, 1.0))
+        ]
         return F.cross_entropy(maps[0], labels) + 0.001 * deceived + sum(told) / 2
 
 

@@ -30,8 +30,9 @@ def record(step: Step, inputs: tuple[Tensor, ...]) -> tuple[Replay, Tensor]:
 class GraphedStep:
     """`step(*inputs)`, which returns one tensor, in the same order of calls and with the same results.
 
-    The first `warmup` calls run as they are, in a stream of their own, since kernels are compiled and an optimiser makes
-    its state there; the next one records. Inputs of another size than the first run as they are, and on a CPU all do.
+    The first `warmup` calls run as they are, in a stream of their own, since kernels are compiled and an optimiser
+    makes its state there; the next one records. Inputs of another size than the first run as they are, and on a CPU all
+    do.
     The result is overwritten by the next call.
     """
 

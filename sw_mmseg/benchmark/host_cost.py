@@ -36,8 +36,8 @@ def replaced() -> Iterator[list[str]]:
     from sw_mmseg.whitening import layer, running
     from sw_mmseg.whitening.autograd import computation
     from sw_mmseg.whitening.backends.triton import backend
-    from sw_mmseg.whitening.backends.triton import layer as recipes
     from sw_mmseg.whitening.backends.triton import launch as starting
+    from sw_mmseg.whitening.backends.triton import layer as recipes
 
     started: list[str] = []
 

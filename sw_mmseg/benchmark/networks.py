@@ -132,9 +132,7 @@ class FCN(nn.Module):
         third, fourth = self.backbone.out_channels
         hidden = scaled(512, width)
         self.first, self.second = (nn.Sequential(*_block(size, hidden, 3)) for size in (fourth, hidden))
-        self.head = nn.Sequential(
-            *_block(fourth + hidden, hidden, 3), nn.Dropout2d(0.1), nn.Conv2d(hidden, classes, 1)
-        )
+        self.head = nn.Sequential(*_block(fourth + hidden, hidden, 3), nn.Dropout2d(0.1), nn.Conv2d(hidden, classes, 1))
         self.auxiliary = nn.Sequential(
             *_block(third, hidden // 2, 3), nn.Dropout2d(0.1), nn.Conv2d(hidden // 2, classes, 1)
         )

@@ -16,7 +16,7 @@ from torch import Tensor, fx, nn
 from torch.nn import init
 from torch.nn.modules.batchnorm import _BatchNorm  # private, and what isinstance lists elsewhere look for
 
-from .autograd import Memory, Running, backend_of, resolve_group, whiten, whiten_whole
+from .autograd import Memory, backend_of, resolve_group, whiten, whiten_whole
 from .checkpoint import adapt_state_dict
 from .checks import (
     NO_RUNNING_VAR,

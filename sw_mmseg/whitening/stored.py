@@ -3,8 +3,10 @@ as long to find as what is in a dictionary, and would be most of a small layer's
 
 from __future__ import annotations
 
+import functools
 from typing import TYPE_CHECKING
 
+import torch
 from torch import Tensor
 
 from .autograd import Running
@@ -43,7 +45,7 @@ def running_of(layer: SwitchWhiten) -> Running | None:
 
 def nothing_whitened(input: Tensor, parameters: Parameters) -> Tensor:
     """No samples, no statistics: the input, connected to the parameters so that their gradients are zero."""
-    total = sum(parameter.sum() for parameter in parameters if parameter is not None)
+    total = functools.reduce(torch.add, (parameter.sum() for parameter in parameters if parameter is not None))
     return input + 0 * total.to(input.dtype)
 
 

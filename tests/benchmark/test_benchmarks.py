@@ -106,7 +106,6 @@ def test_a_run_whose_ratio_and_times_disagree_is_repeated_and_never_given(monkey
     assert next(runs, None) is None
 
 
-
 def test_slopes_are_exponents(bench):
     assert growth.fit_slope([1, 2, 4, 8], [3.0, 12.0, 48.0, 192.0]) == pytest.approx(2)
 

@@ -24,7 +24,9 @@ def test_what_is_right_passes(one_thread, monkeypatch, tmp_path):
     assert len(rows) == 3 and all('passed' in row and 'equal' in row for row in rows)
 
 
-@pytest.mark.parametrize('fault, name, repeats', [(lambda: 1.001, 'dbias', True), (lambda: torch.rand(()), 'dbias', False)])
+@pytest.mark.parametrize(
+    'fault, name, repeats', [(lambda: 1.001, 'dbias', True), (lambda: torch.rand(()), 'dbias', False)]
+)
 def test_what_is_wrong_fails(fault, name, repeats, monkeypatch):
     """A gradient of β that is off by a thousandth, or each time by another factor."""
     right = function.backward

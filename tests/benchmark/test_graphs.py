@@ -14,7 +14,16 @@ from sw_mmseg.whitening import SwitchWhiten2d
 
 ALL = ('bw', 'iw', 'bn', 'in', 'ln')
 # what makes a host wait for its GPU, or read from the host while a graph replays
-WAITS = {'_local_scalar_dense', 'is_nonzero', 'equal', 'nonzero', 'masked_select', 'unique_dim', '_unique2', 'lift_fresh'}
+WAITS = {
+    '_local_scalar_dense',
+    'is_nonzero',
+    'equal',
+    'nonzero',
+    'masked_select',
+    'unique_dim',
+    '_unique2',
+    'lift_fresh',
+}
 DEVICES = ['cpu', *(['cuda'] if torch.cuda.is_available() else [])]
 
 
@@ -24,7 +33,8 @@ class Recordable(TorchDispatchMode):
     def __torch_dispatch__(self, function, types, args=(), kwargs=None):
         name = function._schema.name.removeprefix('aten::')
         moves = name == '_to_copy' and (kwargs or {}).get('device') is not None
-        masks = name in ('index', 'index_put_') and any(index is not None and index.dtype is torch.bool for index in args[1])
+        indices = args[1] if name in ('index', 'index_put_') else ()
+        masks = any(index is not None and index.dtype is torch.bool for index in indices)
         assert name not in WAITS and not moves and not masks, f'{name} cannot be recorded'
         return function(*args, **(kwargs or {}))
 

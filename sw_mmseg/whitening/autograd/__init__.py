@@ -1,8 +1,9 @@
 """Equations 5 and 6 over a whole layer, with their gradient by hand.
 
 Reading order: computation (forward and backward as functions), function (the autograd function around them, and which
-way a call takes), whole (both in few kernels, on a GPU), memory (what evaluation need not compute anew), operators (the same two functions where
-`torch.compile` must not look inside), synchronize (several processes), precision (full fp32 inside).
+way a call takes), whole (both in few kernels, on a GPU), memory (what evaluation need not compute anew), operators (the
+same two functions where `torch.compile` must not look inside), synchronize (several processes), precision (full fp32
+inside).
 """
 
 from .computation import State, backward, forward

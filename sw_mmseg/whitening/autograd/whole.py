@@ -3,8 +3,8 @@
 A small network waits for its host, so that a layer should ask little of it. `computation` has steps between which
 processes add up, and results for each; here a recipe knows from sizes and options what to start, small results share a
 buffer, and the running statistics move inside the last kernel of the forward. That makes this the one autograd
-function that writes to buffers: they are no part of the graph, and nothing that the backward reads is among them, except
-in evaluation, where they stand still.
+function that writes to buffers: they are no part of the graph, and nothing that the backward reads is among them,
+except in evaluation, where they stand still.
 """
 
 from __future__ import annotations
@@ -115,6 +115,5 @@ def _run(x: Tensor, parameters: Parameters, buffers: tuple[Tensor | None, ...], 
 
 def _fits(running: Running) -> bool:
     """Whether the kernels can read and write the buffers; what they only read has to be fp32."""
-    mean, cov, momentum = running.mean, running.cov, running.momentum
-    types = (torch.float32,) if momentum is None else _MOVED
-    return mean.dtype in types and cov.dtype in types and mean.is_contiguous() and cov.is_contiguous()
+    types = (torch.float32,) if running.momentum is None else _MOVED
+    return all(moment.dtype in types and moment.is_contiguous() for moment in running[:2])

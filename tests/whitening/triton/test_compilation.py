@@ -95,7 +95,11 @@ def test_compiles(compiled, monkeypatch, capability, d, groups, length, dtype, l
 
 @pytest.mark.parametrize(
     'capability, d, groups, length, dtype, words',
-    [(90, 16, 4, 4096, torch.float32, SWA), (80, 20, 3, 50, torch.bfloat16, SWB), (90, 1, 6, 49, torch.float16, ('bn',))],
+    [
+        (90, 16, 4, 4096, torch.float32, SWA),
+        (80, 20, 3, 50, torch.bfloat16, SWB),
+        (90, 1, 6, 49, torch.float16, ('bn',)),
+    ],
 )
 def test_the_kernels_of_a_whole_layer_compile(compiled, monkeypatch, capability, d, groups, length, dtype, words):
     """And what a program takes its ticket with both publishes what it wrote and sees what others did."""

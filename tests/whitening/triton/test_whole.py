@@ -1,4 +1,4 @@
-"""A layer in few kernels against torch in fp64: output, gradients, running statistics; `conftest` says where it runs."""
+"""A layer in few kernels against torch in fp64: output, gradients, running statistics; `conftest` says where."""
 
 from typing import NamedTuple
 
@@ -158,5 +158,5 @@ def test_what_takes_other_steps(device):
     for other in (settings._replace(inverse_sqrt='eigh'), settings._replace(group=object())):
         assert whiten_whole(x, parameters, moved, other, triton_backend) is None
     assert whiten_whole(x[:0], parameters, moved, settings, triton_backend) is None
-    assert whiten_whole(x, parameters, moved._replace(cov=moved.cov.double()), settings, triton_backend) is None
-    assert whiten_whole(x, parameters, moved._replace(cov=moved.cov.half(), momentum=None), settings, triton_backend) is None
+    for buffers in (moved._replace(cov=moved.cov.double()), moved._replace(cov=moved.cov.half(), momentum=None)):
+        assert whiten_whole(x, parameters, buffers, settings, triton_backend) is None

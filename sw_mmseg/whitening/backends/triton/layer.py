@@ -22,7 +22,7 @@ from .layer_forward import apply_kernel, mix_kernel
 from .mix_to_affine import WORDS
 from .newton import square_of
 from .passes import combine_kernel, gradient_kernel, moments_kernel
-from .start import ALIGNMENT, Place, Start, addresses_of, room
+from .start import Place, Start, placed, run
 from .tiles import Plan, plan_of, processors_of
 
 __all__ = ['Call', 'Recipe', 'recipe_of']
@@ -68,7 +68,7 @@ class Recipe:
         self.positions, self.square = logit_positions(words), square_of(d)
         self.parts = max(2048 // self.square['ROWS'] ** 2, 1)
         m, full = self.m, self.image or self.pools
-        self.saved, self.saved_size = _placed('work', {
+        self.saved, self.saved_size = placed('work', {
             'sample_mean': n * c * full, 'sample_cov': n * c * d * full, 'batch_mean': c, 'batch_cov': c * d,
             'mean': m * c, 'cov': m * c * d, 'root': m * c * d, 'matrix': m * c * d, 'vector': m * c, 'layer': 2 * n,
             'tickets': self.g + 1,
@@ -87,7 +87,7 @@ class Recipe:
         work = x.new_empty(self.saved_size, dtype=torch.float32)
         starts, size = self._forward
         scratch = x.new_empty(size, dtype=torch.float32) if size else None
-        _run(starts, (x, y, work, scratch, *parameters, *running))
+        run(starts, (x, y, work, scratch, *parameters, *running))
         return y, work
 
     def backward(self, dy: Tensor, x: Tensor, work: Tensor, parameters: Sequence[Tensor | None],
@@ -103,7 +103,7 @@ class Recipe:
         grads = [None if parameter is None else torch.empty_like(parameter) for parameter in parameters]
         weight, _, mean_logits, cov_logits = parameters
         buffers = (x, dy, dx, work, scratch, weight, mean_logits, cov_logits, *running, *grads)
-        _run([*sums, last] if needs_x else sums, buffers)
+        run([*sums, last] if needs_x else sums, buffers)
         return dx, *grads
 
     @functools.cached_property
@@ -112,7 +112,7 @@ class Recipe:
         call, plan, at, d = self.call, self.plan, self.saved, self.d
         mean, cov = at['sample_mean'], at['sample_cov']
         count = call.n * self.g * plan.chunks * d if self.joined else 0
-        parts, size = _placed('scratch', {'mean': count, 'cov': count * d})
+        parts, size = placed('scratch', {'mean': count, 'cov': count * d})
         starts = []
         if self.image or self.pools:
             into = (parts['mean'], parts['cov']) if self.joined else (mean, cov)
@@ -156,15 +156,14 @@ class Recipe:
         call, plan, d, g, m = self.call, self.plan, self.d, self.g, self.m
         c, n, chunks = call.c, call.n, plan.chunks
         joined = self.joined and not self.image
-        at, size = _placed('scratch', {
+        at, size = placed('scratch', {
             'total': n * c * chunks, 'product': n * c * d * chunks, 'to_weights': m * c, 'to_biases': m * c,
             'to_means': m * c, 'to_covs': m * c * d, 'to_ratios': 2 * m * g * WORDS.value, 'quadratic': m * c * d,
             'vector': m * c, 'sums': 2 * m * g, 'common': c * d, 'common_vector': c,
             'joined_total': n * c * joined, 'joined_product': n * c * d * joined,
         })
         sums = [at['total'], at['product']]
-        arguments = [Place('dy'), Place('x'), self.shift, self.step, *sums]
-        starts = [self._pass(gradient_kernel, _BACKWARD, arguments)]
+        starts = [self._pass(gradient_kernel, _BACKWARD, [Place('dy'), Place('x'), self.shift, self.step, *sums])]
         if joined:
             whole = [at['joined_total'], at['joined_product']]
             starts.append(self._join(_BACKWARD, [*sums, *whole], False))
@@ -240,23 +239,3 @@ def _recipe(call: Call, processors: int) -> Recipe:
     """The same again for equal calls."""
     return Recipe(call, plan_of(call.n, call.c, call.settings.group_size, call.length, call.last,
                                 call.dtype.itemsize, processors))
-
-
-def _run(starts: Sequence[Start], buffers: Sequence[Tensor | None]) -> None:
-    """Each on the device of the buffers."""
-    addresses = addresses_of(buffers)
-    aligned = True
-    for address in addresses:
-        if address % ALIGNMENT:
-            aligned = False
-    for start in starts:
-        start(buffers, addresses, aligned)
-
-
-def _placed(buffer: str, sizes: dict[str, int]) -> tuple[dict[str, Place], int]:
-    """Aligned places for so many elements, and how many these are in all."""
-    places, total = {}, 0
-    for name, size in sizes.items():
-        places[name] = Place(buffer, total)
-        total += room(size)
-    return places, total

@@ -32,21 +32,13 @@ def mix_kernel(mean_logits, cov_logits, sample_mean, sample_cov, batch_mean, bat
     program = tl.program_id(0)
     group = program % groups
     offsets, mask, unit = square(program, D, ROWS)
-    of_group, _, _ = square(group, D, ROWS)
     row = tl.arange(0, ROWS)
     inside, at = row < D, program * D + row
     IMAGE: tl.constexpr = IW >= 0 or IN >= 0 or LN >= 0
-    origin, of_batch = tl.zeros((ROWS,), tl.float32), tl.zeros((ROWS,), tl.float32)
-    batch, sample = tl.zeros((ROWS, ROWS), tl.float32), tl.zeros((ROWS, ROWS), tl.float32)
+    origin, sample = tl.zeros((ROWS,), tl.float32), tl.zeros((ROWS, ROWS), tl.float32)
     of_layer, layer_var = 0.0, 0.0
-    if POOL:
-        of_batch, batch = pooled(sample_mean, sample_cov, group, groups, samples, D, ROWS, PARTS)
-        if program < groups:
-            tl.store(batch_mean + at, of_batch, mask=inside)
-            tl.store(batch_cov + offsets, batch, mask=mask)
-    elif BW >= 0 or BN >= 0:
-        of_batch += tl.load(batch_mean + group * D + row, mask=inside, other=0.0)
-        batch += tl.load(batch_cov + of_group, mask=mask, other=0.0)
+    of_batch, batch = _batch_moments(sample_mean, sample_cov, batch_mean, batch_cov, program, samples, groups, POOL,
+                                     BW >= 0 or BN >= 0, D, ROWS, PARTS)
     if IMAGE:
         origin += tl.load(sample_mean + at, mask=inside, other=0.0)
     if IW >= 0 or IN >= 0:
@@ -72,6 +64,24 @@ def mix_kernel(mean_logits, cov_logits, sample_mean, sample_cov, batch_mean, bat
         tl.store(tickets + group, 0)
     if program == 0:
         tl.store(tickets + groups, 0)
+
+
+@triton.jit
+def _batch_moments(sample_mean, sample_cov, batch_mean, batch_cov, program, samples, groups, POOL: tl.constexpr,
+                   NAMED: tl.constexpr, D: tl.constexpr, ROWS: tl.constexpr, PARTS: tl.constexpr):
+    """Of a program's group, pooled and stored by the first of its programs, or loaded where Ω names them; else 0."""
+    group, row = program % groups, tl.arange(0, ROWS)
+    offsets, mask, _ = square(group, D, ROWS)
+    mean, cov = tl.zeros((ROWS,), tl.float32), tl.zeros((ROWS, ROWS), tl.float32)
+    if POOL:
+        mean, cov = pooled(sample_mean, sample_cov, group, groups, samples, D, ROWS, PARTS)
+        if program < groups:
+            tl.store(batch_mean + group * D + row, mean, mask=row < D)
+            tl.store(batch_cov + offsets, cov, mask=mask)
+    elif NAMED:
+        mean += tl.load(batch_mean + group * D + row, mask=row < D, other=0.0)
+        cov += tl.load(batch_cov + offsets, mask=mask, other=0.0)
+    return mean, cov
 
 
 @triton.jit

@@ -14,9 +14,9 @@ from torch import Tensor
 
 from . import launch as launching
 
-__all__ = ['ALIGNMENT', 'Place', 'Start', 'addresses_of', 'room']
+__all__ = ['Place', 'Start', 'addresses_of', 'placed', 'run']
 
-ALIGNMENT = 16  # bytes, of every place in an aligned buffer; Triton compiles wider loads for such pointers
+_ALIGNMENT = 16  # bytes, of every place in an aligned buffer; Triton compiles wider loads for such pointers
 
 
 class Place(NamedTuple):
@@ -27,7 +27,7 @@ class Place(NamedTuple):
     dtype: torch.dtype | None = None  # where it is not the buffer's
 
 
-def room(count: int) -> int:
+def _room(count: int) -> int:
     """Elements of 4 bytes to set aside for `count`, so that the next place is aligned."""
     return -(-count // 32) * 32
 
@@ -38,14 +38,16 @@ def addresses_of(buffers: Sequence[Tensor | None]) -> list[int]:
 
 
 class Start:
-    """A kernel with its sizes. `arguments` are places in the buffers of a call, which have `names`, numbers and None."""
+    """A kernel with its sizes. `arguments` are places in the buffers of a call, by their `names`, numbers and None."""
 
     def __init__(self, kernel: Any, names: Sequence[str], programs: int, arguments: Sequence[Place | float | None],
                  **constants: Any) -> None:
         self._kernel, self._programs, self._constants = kernel, programs, constants
         self._names, self._arguments = names, arguments
-        self._places = [(names.index(argument.buffer), 4 * argument.offset) if isinstance(argument, Place)
-                        else (-1, argument) for argument in arguments]
+        self._places: list[tuple[int, Any]] = [
+            (names.index(argument.buffer), 4 * argument.offset) if isinstance(argument, Place) else (-1, argument)
+            for argument in arguments
+        ]
         self._run: Any = None  # the compiled kernel, of aligned buffers
         self._constant_values: tuple[Any, ...] = ()
 
@@ -72,3 +74,23 @@ class Start:
             return buffer
         part = buffer[place.offset:]
         return part if place.dtype is None else part.view(place.dtype)
+
+
+def run(starts: Sequence[Start], buffers: Sequence[Tensor | None]) -> None:
+    """Each on the device of the buffers."""
+    addresses = addresses_of(buffers)
+    aligned = True
+    for address in addresses:
+        if address % _ALIGNMENT:
+            aligned = False
+    for start in starts:
+        start(buffers, addresses, aligned)
+
+
+def placed(buffer: str, sizes: dict[str, int]) -> tuple[dict[str, Place], int]:
+    """Aligned places for so many elements, and how many these are in all."""
+    places, total = {}, 0
+    for name, size in sizes.items():
+        places[name] = Place(buffer, total)
+        total += _room(size)
+    return places, total
