@@ -27,6 +27,17 @@ from sw_mmseg.benchmark.network_step import (
 )
 
 
+def add_execution(parser: argparse.ArgumentParser) -> None:
+    """How the step is run."""
+    parser.add_argument('--amp', choices=['bfloat16'], help='autocast to this type')
+    parser.add_argument('--channels-last', action='store_true')
+    parser.add_argument('--compile', action='store_true', help='torch.compile the network')
+    parser.add_argument(
+        '--compile-mode', choices=['default', 'reduce-overhead'], default='default', help='the latter uses CUDA graphs'
+    )
+    parser.add_argument('--graph', action='store_true', help='record the whole step as one CUDA graph and replay it')
+
+
 def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -54,13 +65,7 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     )
     parser.add_argument('--width', type=float, default=1.0, help='factor on the channels')
     parser.add_argument('--size', type=int, nargs=3, metavar=('BATCH', 'H', 'W'), help='instead of the known sizes')
-    parser.add_argument('--amp', choices=['bfloat16'], help='autocast to this type')
-    parser.add_argument('--channels-last', action='store_true')
-    parser.add_argument('--compile', action='store_true', help='torch.compile the network')
-    parser.add_argument(
-        '--compile-mode', choices=['default', 'reduce-overhead'], default='default', help='the latter uses CUDA graphs'
-    )
-    parser.add_argument('--graph', action='store_true', help='record the whole step as one CUDA graph and replay it')
+    add_execution(parser)
     parser.add_argument('--threads', type=int, default=2, help='CPU threads')
     parser.add_argument('--markdown', type=Path, help='also write the tables to this file')
     args = parser.parse_args(arguments)

@@ -126,8 +126,8 @@ def test_whichever_program_comes_last_finishes_the_sums(case, monkeypatch, devic
     values, moved = computed(case, *drawing)
     if INTERPRETED:
         reverse_programs(monkeypatch)
-    others, moved_too = computed(case, *drawing)
-    for value, other in zip((*values, *moved[:4]), (*others, *moved_too[:4])):
+    again, moved_again = computed(case, *drawing)
+    for value, other in zip((*values, *moved[:4]), (*again, *moved_again[:4])):
         assert torch.equal(value, other)
 
 

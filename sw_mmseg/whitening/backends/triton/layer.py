@@ -191,11 +191,11 @@ class Recipe:
 
     def _input_gradient(self, at: dict[str, Place]) -> Start:
         saved, words = self.saved, self.call.settings.statistics
-        own = self.image and not {'iw', 'in'}.isdisjoint(words)
+        from_image = self.image and not {'iw', 'in'}.isdisjoint(words)
         arguments = [
             Place('dx'), Place('dy'), Place('x') if self.image or self.pools else None, Place('mean_logits'),
-            Place('cov_logits'), saved['matrix'], at['quadratic'] if own else None, at['vector'] if own else None,
-            self.shift, at['common'] if self.pools else None, at['common_vector'] if self.pools else None,
+            Place('cov_logits'), saved['matrix'], at['quadratic'] if from_image else None,
+            at['vector'] if from_image else None, self.shift, at['common'] if self.pools else None, at['common_vector'] if self.pools else None,
             saved['batch_mean'], saved['layer'], at['sums'], self.step,
         ]
         return self._pass(input_gradient_kernel, _BACKWARD, arguments, COUNT=len(words), IMAGE=self.image,
@@ -220,8 +220,8 @@ class Recipe:
 
     def _given(self, parameter: str, buffer: str | None = None) -> Place | None:
         """A buffer that is there where γ or β is."""
-        there = self.call.types[('weight', 'bias').index(parameter)] is not None
-        return Place(buffer or parameter) if there else None
+        dtype = self.call.types[('weight', 'bias').index(parameter)]
+        return None if dtype is None else Place(buffer or parameter)
 
 
 def recipe_of(x: Tensor, parameters: Sequence[Tensor | None], running: Sequence[Tensor | None], settings: Settings,

@@ -59,13 +59,8 @@ def unmix_kernel(mean_logits, cov_logits, totals, products, sample_mean, sample_
                                           program, groups, BW, IW, BN, IN, LN, D, ROWS)
     tl.store(to_ratios + 2 * program * WORDS + tl.arange(0, WORDS), of_mean)
     tl.store(to_ratios + (2 * program + 1) * WORDS + tl.arange(0, WORDS), of_cov)
-    if IW >= 0 or IN >= 0:  # B and c as far as they come from this sample
-        of_cov = factor(ratios_of(cov_logits, COUNT), IW, IN, unit) * to_cov
-        tl.store(quadratics + offsets, (of_cov + tl.trans(of_cov)) / length, mask=mask)
-        tl.store(vectors + at, two(ratios_of(mean_logits, COUNT), IW, IN) * to_mean / length, mask=inside)
-    if LN >= 0:
-        tl.store(sums + 2 * program, tl.sum(to_mean, 0))
-        tl.store(sums + 2 * program + 1, inner(to_cov, unit))
+    _store_of_image(mean_logits, cov_logits, to_mean, to_cov, quadratics, vectors, sums, program, length, COUNT, IW, IN,
+                    LN, D, ROWS)
     if _is_last(tickets + group, samples):
         _finish_group(mean_logits, cov_logits, weight, to_weights, to_biases, to_means, to_covs, common, common_vector,
                       to_weight, to_bias, share / length, samples, group, groups, SOURCES, COUNT, BW, BN, D, ROWS,
@@ -73,6 +68,23 @@ def unmix_kernel(mean_logits, cov_logits, totals, products, sample_mean, sample_
         if _is_last(tickets + groups, groups):
             finish_logits(mean_logits, cov_logits, to_ratios, to_mean_logits, to_cov_logits, samples * groups, COUNT,
                           MATRICES)
+
+
+@triton.jit
+def _store_of_image(mean_logits, cov_logits, to_mean, to_cov, quadratics, vectors, sums, program, length,
+                    COUNT: tl.constexpr, IW: tl.constexpr, IN: tl.constexpr, LN: tl.constexpr, D: tl.constexpr,
+                    ROWS: tl.constexpr):
+    """B and c as far as they come from a program's sample alone, and what its group adds for 'ln'."""
+    offsets, mask, unit = square(program, D, ROWS)
+    row = tl.arange(0, ROWS)
+    if IW >= 0 or IN >= 0:
+        of_cov = factor(ratios_of(cov_logits, COUNT), IW, IN, unit) * to_cov
+        tl.store(quadratics + offsets, (of_cov + tl.trans(of_cov)) / length, mask=mask)
+        of_mean = two(ratios_of(mean_logits, COUNT), IW, IN) * to_mean
+        tl.store(vectors + program * D + row, of_mean / length, mask=row < D)
+    if LN >= 0:
+        tl.store(sums + 2 * program, tl.sum(to_mean, 0))
+        tl.store(sums + 2 * program + 1, inner(to_cov, unit))
 
 
 @triton.jit
@@ -117,8 +129,8 @@ def _finish_group(mean_logits, cov_logits, weight, to_weights, to_biases, to_mea
         to_cov = tl.zeros((ROWS, ROWS), tl.float32)
         for begin in range(0, samples, PARTS):
             part = begin + tl.arange(0, PARTS)
-            parts, there = squares(part * groups + group, part < samples, D, ROWS)
-            to_cov += tl.sum(tl.load(to_covs + parts, mask=there, other=0.0, cache_modifier='.cg'), 0)
+            squared, valid = squares(part * groups + group, part < samples, D, ROWS)
+            to_cov += tl.sum(tl.load(to_covs + squared, mask=valid, other=0.0, cache_modifier='.cg'), 0)
         to_cov *= factor(ratios_of(cov_logits, COUNT), BW, BN, unit)
         tl.store(common + offsets, share * (to_cov + tl.trans(to_cov)), mask=mask)
         tl.store(common_vector + at, share * two(ratios_of(mean_logits, COUNT), BW, BN) * to_mean, mask=inside)

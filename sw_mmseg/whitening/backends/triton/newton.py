@@ -78,10 +78,10 @@ def square(program, D: tl.constexpr, ROWS: tl.constexpr):
 
 
 @triton.jit
-def squares(index, there, D: tl.constexpr, ROWS: tl.constexpr):
-    """Offsets and mask (PARTS, ROWS, ROWS) of several matrices, of which those that are `there` are loaded."""
+def squares(index, valid, D: tl.constexpr, ROWS: tl.constexpr):
+    """Offsets and mask (PARTS, ROWS, ROWS) of several matrices, of which the `valid` ones are loaded."""
     row, column = tl.arange(0, ROWS)[None, :, None], tl.arange(0, ROWS)[None, None, :]
-    mask = there[:, None, None] & (row < D) & (column < D)
+    mask = valid[:, None, None] & (row < D) & (column < D)
     return index.to(tl.int64)[:, None, None] * D * D + row * D + column, mask
 
 
