@@ -97,7 +97,7 @@ def test_compiles(compiled, monkeypatch, capability, d, groups, length, dtype, l
     'capability, d, groups, length, dtype, words',
     [
         (90, 16, 4, 4096, torch.float32, SWA),
-        (80, 20, 3, 50, torch.bfloat16, SWB),
+        pytest.param(80, 20, 3, 50, torch.bfloat16, SWB, marks=pytest.mark.slow),
         (90, 1, 6, 49, torch.float16, ('bn',)),
     ],
 )

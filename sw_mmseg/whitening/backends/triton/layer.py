@@ -195,7 +195,8 @@ class Recipe:
         arguments = [
             Place('dx'), Place('dy'), Place('x') if self.image or self.pools else None, Place('mean_logits'),
             Place('cov_logits'), saved['matrix'], at['quadratic'] if from_image else None,
-            at['vector'] if from_image else None, self.shift, at['common'] if self.pools else None, at['common_vector'] if self.pools else None,
+            at['vector'] if from_image else None, self.shift, at['common'] if self.pools else None,
+            at['common_vector'] if self.pools else None,
             saved['batch_mean'], saved['layer'], at['sums'], self.step,
         ]
         return self._pass(input_gradient_kernel, _BACKWARD, arguments, COUNT=len(words), IMAGE=self.image,
