@@ -8,7 +8,7 @@ activation so small that it hardly counts.
 
 from __future__ import annotations
 
-import statistics
+import functools
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -18,7 +18,7 @@ import torch
 from torch import Tensor, nn
 from torch.autograd.profiler import profile
 
-from sw_mmseg.benchmark.measure import in_turn, markdown, median_ratio
+from sw_mmseg.benchmark.measure import compared, markdown
 from sw_mmseg.benchmark.norms import BASELINE, NORMS
 
 __all__ = ['Cost', 'measured', 'operations', 'replaced', 'steps', 'table']
@@ -33,18 +33,32 @@ Cost = tuple[int, int, float, float]  # kernels, operations, µs, ratio
 @contextmanager
 def replaced() -> Iterator[list[str]]:
     """Layers compute on the Triton path, on whatever device, and start nothing: the names of kernels are collected."""
-    from sw_mmseg.whitening import running
+    from sw_mmseg.whitening import layer, running
     from sw_mmseg.whitening.autograd import computation
     from sw_mmseg.whitening.backends.triton import backend
     from sw_mmseg.whitening.backends.triton import launch as starting
+    from sw_mmseg.whitening.backends.triton import layer as recipes
 
     started: list[str] = []
 
     def start(kernel: Any, *_: object) -> None:
         started.append(kernel.__name__)
 
+    class Compiled:
+        """What Triton would have compiled."""
+
+        def __init__(self, kernel: Any, *_: object) -> None:
+            self.name = kernel.__name__
+            started.append(self.name)
+
+        def __getitem__(self, _: object) -> Callable[..., None]:
+            return lambda *_: started.append(self.name)
+
     with (
         mock.patch.object(starting, '_start', start),
+        mock.patch.object(starting, 'compiled_for', Compiled),
+        mock.patch.object(recipes, '_recipe', functools.cache(recipes._recipe.__wrapped__)),
+        mock.patch.object(layer, 'backend_of', lambda *_: backend),
         mock.patch.object(computation, 'select', lambda *_: backend),
         mock.patch.object(running, 'select', lambda *_: backend),
     ):
@@ -90,14 +104,12 @@ def measured(rounds: int, repeats: int) -> dict[str, dict[str, Cost]]:
         results: dict[str, dict[str, Cost]] = {}
         for call in calls[BASELINE]:
             work = {name: calls[name][call] for name in LAYERS}
-            times = in_turn(work, 'cpu', rounds, 3, repeats)
             results[call] = {}
-            for name, values in times.items():
+            for name, result in compared(work, BASELINE, 'cpu', rounds, 3, repeats).items():
                 started.clear()
                 work[name]()
                 kernels = len(started)
-                ratio = median_ratio(values, times[BASELINE])
-                results[call][name] = (kernels, operations(work[name]), statistics.median(values) * 1e3, ratio)
+                results[call][name] = (kernels, operations(work[name]), result.time * 1e3, result.ratio)
     return results
 
 

@@ -10,7 +10,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-from sw_mmseg.benchmark.measure import in_turn, median_ratio
+from sw_mmseg.benchmark.measure import compared, in_turn
 from sw_mmseg.benchmark.norms import BASELINE, NORMS
 
 __all__ = ['layer_rows', 'missing', 'pass_rows', 'sweep', 'time_layers', 'time_passes', 'title']
@@ -111,9 +111,8 @@ def time_layers(shape: tuple[int, ...], dtype: torch.dtype, args: argparse.Names
     kinds = [{name: graphed(steps) for name, steps in calls.items()}, eager]
     results: dict[str, tuple] = dict.fromkeys(layers, ())
     for work in kinds:
-        times = in_turn(work, 'cuda', args.rounds, 3)
-        for name, values in times.items():
-            results[name] += (statistics.median(values) / len(several), median_ratio(values, times[BASELINE]))
+        for name, result in compared(work, BASELINE, 'cuda', args.rounds, 3).items():
+            results[name] += (result.time / len(several), result.ratio)
     return results
 
 

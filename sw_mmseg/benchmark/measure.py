@@ -1,7 +1,9 @@
 """What the benchmarks share: timing in turn, peak memory, where a table was measured, Markdown. Needs torch alone.
 
 Candidates are timed in turn, round after round, in alternating order, so that a machine that slows down slows all of
-them; a ratio is the median over rounds of a candidate's time divided by the baseline's of the same round.
+them; a ratio is the median over rounds of a candidate's time divided by the baseline's of the same round. Where it
+differs by more than a tenth from the ratio of the two median times, a few rounds say something else than the others:
+such a run is repeated, and after ATTEMPTS of them its numbers are NaN.
 
 Peak memory is that of torch's allocators: on a GPU what the caching allocator had handed out, on a CPU the running sum
 of the allocations and releases that torch's profiler records. What a library takes for itself without asking torch,
@@ -10,19 +12,23 @@ such as scratch of a matrix product, is in neither.
 
 import argparse
 import gc
+import math
 import os
 import platform
 import statistics
 import time
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import torch
 from torch.autograd.profiler import profile
 
 __all__ = [
     'MIB',
+    'Compared',
     'check_common',
+    'compared',
     'digits',
     'environment',
     'in_turn',
@@ -35,6 +41,7 @@ __all__ = [
 ]
 
 MIB = 2**20
+ATTEMPTS, TOLERANCE = 3, 0.1
 os.environ.setdefault('KINETO_LOG_LEVEL', '5')  # the profiler else reports that a machine has no GPU
 
 
@@ -89,6 +96,41 @@ def in_turn(
 def median_ratio(times: Sequence[float], baseline: Sequence[float]) -> float:
     """The median over rounds of a candidate's time by the baseline's."""
     return statistics.median(duration / base for duration, base in zip(times, baseline, strict=True))
+
+
+class Compared(NamedTuple):
+    """Of a candidate: median milliseconds, the median ratio to the baseline, and the milliseconds of every round."""
+
+    time: float
+    ratio: float
+    times: list[float]
+
+
+def compared(
+    work: dict[str, Callable[[], object]],
+    baseline: str,
+    device: str,
+    rounds: int,
+    warmup: int,
+    repeats: int = 1,
+    progress: Callable[[int], None] | None = None,
+) -> dict[str, Compared]:
+    """`in_turn`, again until each ratio agrees with the times; time and ratio are NaN of what never did."""
+    results: dict[str, Compared] = {}
+    for _ in range(ATTEMPTS):
+        times = in_turn(work, device, rounds, warmup, repeats, progress)
+        base = statistics.median(times[baseline])
+        results = {
+            name: Compared(statistics.median(values), median_ratio(values, times[baseline]), values)
+            for name, values in times.items()
+        }
+        unsteady = [name for name, result in results.items() if abs(result.ratio * base / result.time - 1) > TOLERANCE]
+        if not unsteady:
+            return results
+    return {
+        name: Compared(math.nan, math.nan, result.times) if name in unsteady else result
+        for name, result in results.items()
+    }
 
 
 def peak_mib(build: Callable[[], Callable[[], object]], device: str) -> float:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import gc
 import math
-import statistics
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import NamedTuple
@@ -13,7 +12,8 @@ from typing import NamedTuple
 import torch
 from torch import nn
 
-from sw_mmseg.benchmark.measure import in_turn, markdown, median_ratio, peak_mib
+from sw_mmseg.benchmark.graphs import GraphedStep
+from sw_mmseg.benchmark.measure import compared, markdown, peak_mib
 from sw_mmseg.benchmark.networks import Classifier, PSPNet, VGG16DeepLab, put_norm
 from sw_mmseg.benchmark.norms import NORMS
 
@@ -83,7 +83,7 @@ def build_step(workload: Workload, norm: str, args: argparse.Namespace) -> Calla
     size = (batch, height, width) if workload.dense else (batch,)
     labels = torch.randint(workload.classes, size).to(args.device)
     optimiser = torch.optim.SGD(network.parameters(), lr=1e-4, momentum=0.9, weight_decay=1e-4)
-    forward = torch.compile(network) if args.compile else network
+    forward = torch.compile(network, mode=args.compile_mode) if args.compile else network
     kind, dtype = torch.device(args.device).type, getattr(torch, args.amp) if args.amp else None
 
     def step() -> torch.Tensor:
@@ -94,7 +94,7 @@ def build_step(workload: Workload, norm: str, args: argparse.Namespace) -> Calla
         optimiser.step()
         return loss.detach()
 
-    return step
+    return GraphedStep(step, args.device) if args.graph else step
 
 
 def measure(workload: Workload, args: argparse.Namespace) -> dict[str, Result]:
@@ -106,8 +106,9 @@ def measure(workload: Workload, args: argparse.Namespace) -> dict[str, Result]:
         memory[norm] = peak_mib(lambda norm=norm: build_step(workload, norm, args), args.device)
     steps = {norm: build_step(workload, norm, args) for norm in args.norms}
     total = args.warmup + args.rounds
-    times = in_turn(
+    times = compared(
         steps,
+        BASELINE,
         args.device,
         args.rounds,
         args.warmup,
@@ -117,11 +118,9 @@ def measure(workload: Workload, args: argparse.Namespace) -> dict[str, Result]:
     for norm, step in steps.items():
         if not math.isfinite(float(step())):
             raise SystemExit(f'{workload.title} with {norm}: the loss is not finite, so its times mean nothing')
-        ratios = sorted(duration / base for duration, base in zip(times[norm], times[BASELINE]))
+        ratios = sorted(duration / base for duration, base in zip(times[norm].times, times[BASELINE].times))
         quartiles = (ratios[len(ratios) // 4], ratios[-1 - len(ratios) // 4])
-        results[norm] = Result(
-            statistics.median(times[norm]), median_ratio(times[norm], times[BASELINE]), quartiles, memory[norm]
-        )
+        results[norm] = Result(times[norm].time, times[norm].ratio, quartiles, memory[norm])
     return results
 
 

@@ -8,6 +8,7 @@ factor on every channel count, rounded to multiples of 16, the group size of whi
 Departure: PSPNet's ResNet has the usual 7x7 stem, where its authors' has three 3x3 convolutions.
 """
 
+import functools
 from collections.abc import Callable
 
 import torch
@@ -16,7 +17,7 @@ from torch import Tensor, nn
 
 from sw_mmseg.whitening import every, place_norm
 
-__all__ = ['Bottleneck', 'Classifier', 'PSPNet', 'ResNet50', 'VGG16DeepLab', 'put_norm', 'scaled']
+__all__ = ['Bottleneck', 'Classifier', 'FCN', 'PSPNet', 'ResNet50', 'VGG16DeepLab', 'put_norm', 'scaled']
 
 VGG_GROUPS = ((64, 2), (128, 2), (256, 3), (512, 3), (512, 3))
 
@@ -52,16 +53,17 @@ class Bottleneck(nn.Module):
 
 
 class ResNet50(nn.Module):
-    """Images to the maps of its last two stages; `dilated` keeps both at an eighth of the image."""
+    """Images to the maps of its last two stages; `dilated` keeps both at an eighth of the image. 23 for the third of
+    the `depths` makes a ResNet101."""
 
-    def __init__(self, width: float = 1.0, dilated: bool = False) -> None:
+    def __init__(self, width: float = 1.0, dilated: bool = False, depths: tuple[int, ...] = (3, 4, 6, 3)) -> None:
         super().__init__()
         stem = scaled(64, width)
         self.conv1 = nn.Conv2d(3, stem, 7, 2, 3, bias=False)
         self.bn1 = nn.BatchNorm2d(stem)
         in_channels = stem
         strides, dilations = ((1, 2, 1, 1), (1, 1, 2, 4)) if dilated else ((1, 2, 2, 2), (1, 1, 1, 1))
-        for stage, (blocks, stride, dilation) in enumerate(zip((3, 4, 6, 3), strides, dilations)):
+        for stage, (blocks, stride, dilation) in enumerate(zip(depths, strides, dilations)):
             channels, layers = scaled(64 * 2**stage, width), []
             for block in range(blocks):
                 layers.append(Bottleneck(in_channels, channels, stride if block == 0 else 1, dilation))
@@ -79,9 +81,9 @@ class ResNet50(nn.Module):
 class Classifier(nn.Module):
     """ResNet50 and a linear layer. Labels (N,)."""
 
-    def __init__(self, width: float = 1.0, classes: int = 1000) -> None:
+    def __init__(self, width: float = 1.0, classes: int = 1000, depths: tuple[int, ...] = (3, 4, 6, 3)) -> None:
         super().__init__()
-        self.backbone = ResNet50(width)
+        self.backbone = ResNet50(width, depths=depths)
         self.fc = nn.Linear(self.backbone.out_channels[1], classes)
 
     def forward(self, images: Tensor, labels: Tensor) -> Tensor:
@@ -92,9 +94,15 @@ class Classifier(nn.Module):
 class PSPNet(nn.Module):
     """Dilated ResNet50, pyramid pooling, and the auxiliary head at 0.4. Labels (N, H, W), as large as the images."""
 
-    def __init__(self, width: float = 1.0, classes: int = 19, bins: tuple[int, ...] = (1, 2, 3, 6)) -> None:
+    def __init__(
+        self,
+        width: float = 1.0,
+        classes: int = 19,
+        bins: tuple[int, ...] = (1, 2, 3, 6),
+        depths: tuple[int, ...] = (3, 4, 6, 3),
+    ) -> None:
         super().__init__()
-        self.backbone = ResNet50(width, dilated=True)
+        self.backbone = ResNet50(width, True, depths)
         third, fourth = self.backbone.out_channels
         hidden = scaled(512, width)
         self.pyramid = nn.ModuleList(
@@ -112,6 +120,27 @@ class PSPNet(nn.Module):
         third, fourth = self.backbone(images)
         pooled = [F.interpolate(branch(fourth), fourth.shape[2:], mode='bilinear') for branch in self.pyramid]
         logits = self.head(torch.cat([fourth, *pooled], 1))
+        return _pixel_loss(logits, labels) + 0.4 * _pixel_loss(self.auxiliary(third), labels)
+
+
+class FCN(nn.Module):
+    """Dilated ResNet50, two 3x3 convolutions of whose 512 channels the classes are made, and the auxiliary head."""
+
+    def __init__(self, width: float = 1.0, classes: int = 19) -> None:
+        super().__init__()
+        self.backbone = ResNet50(width, dilated=True)
+        third, fourth = self.backbone.out_channels
+        hidden = scaled(512, width)
+        self.first, self.second = (nn.Sequential(*_block(size, hidden, 3)) for size in (fourth, hidden))
+        self.head = nn.Sequential(*_block(fourth + hidden, hidden, 3), nn.Dropout2d(0.1), nn.Conv2d(hidden, classes, 1))
+        self.auxiliary = nn.Sequential(
+            *_block(third, hidden // 2, 3), nn.Dropout2d(0.1), nn.Conv2d(hidden // 2, classes, 1)
+        )
+
+    def forward(self, images: Tensor, labels: Tensor) -> Tensor:
+        """As `PSPNet.forward`."""
+        third, fourth = self.backbone(images)
+        logits = self.head(torch.cat([fourth, self.second(self.first(fourth))], 1))
         return _pixel_loss(logits, labels) + 0.4 * _pixel_loss(self.auxiliary(third), labels)
 
 
@@ -134,6 +163,10 @@ class VGG16DeepLab(nn.Module):
 
     def forward(self, images: Tensor, labels: Tensor) -> Tensor:
         """The cross entropy of N×3×H×W images with N×H×W labels."""
+        return _pixel_loss(self.logits(images), labels)
+
+    def logits(self, images: Tensor) -> Tensor:
+        """N×classes at an eighth of the size."""
         x = images
         for group, (_, size) in enumerate(VGG_GROUPS, 1):
             x = getattr(self, f'norm{group}')(getattr(self, f'conv{group}_1')(x))
@@ -142,7 +175,7 @@ class VGG16DeepLab(nn.Module):
             x = F.relu(x, inplace=True)
             x = F.max_pool2d(x, 2) if group <= 3 else x
         x = F.relu(self.fc7(F.relu(self.fc6(x), inplace=True)), inplace=True)
-        return _pixel_loss(sum(classifier(x) for classifier in self.classifiers), labels)
+        return functools.reduce(torch.add, (classifier(x) for classifier in self.classifiers))
 
 
 def put_norm(network: nn.Module, make_norm: Callable[[int], nn.Module], k: int | None) -> int:

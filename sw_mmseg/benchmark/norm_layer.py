@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import statistics
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
@@ -12,10 +11,9 @@ from torch import Tensor, nn
 
 from sw_mmseg.benchmark.measure import (
     MIB,
+    compared,
     digits,
-    in_turn,
     markdown,
-    median_ratio,
     peak_mib,
 )
 from sw_mmseg.benchmark.norms import BASELINE, NORMS
@@ -101,14 +99,13 @@ def measure(shape: Shape, mode: str, dtype: str, args: argparse.Namespace) -> di
     x, grad = make_input(shape, dtype, args)
     layers = {name: make_layer(name, shape[1], dtype, args.device) for name in args.norms}
     steps = {name: make_step(layer, x, grad, mode) for name, layer in layers.items()}
-    times = in_turn(steps, args.device, args.rounds, WARMUP, args.repeats)
+    times = compared(steps, BASELINE, args.device, args.rounds, WARMUP, args.repeats)
     table = {}
     for name, layer in layers.items():
         x.grad = None
         peak = peak_mib(lambda name=name: steps[name], args.device)
         saved = saved_mib(layer, x) if mode == 'train' else 0.0
-        ratio = median_ratio(times[name], times[BASELINE])
-        table[name] = Cell(statistics.median(times[name]), ratio, peak, saved)
+        table[name] = Cell(times[name].time, times[name].ratio, peak, saved)
     return table
 
 

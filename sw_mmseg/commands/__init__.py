@@ -15,7 +15,10 @@ __all__ = ['main', 'names', 'run']
 
 FOLDER = Path(__file__).parent
 # they run where nothing but torch is installed
-TORCH_ALONE = tuple(f'benchmark {name}' for name in ('host_cost', 'kernels', 'network_step', 'newton', 'norm_layer'))
+TORCH_ALONE = tuple(
+    f'benchmark {name}'
+    for name in ('config_cost', 'equality', 'host_cost', 'kernels', 'network_step', 'newton', 'norm_layer')
+)
 
 
 def names() -> list[str]:

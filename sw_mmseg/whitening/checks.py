@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 import torch.distributed as dist
@@ -82,7 +83,9 @@ def check_no_transform(layer: SwitchWhiten, group: dist.ProcessGroup | None) -> 
 
 def check_enough_pixels(layer: SwitchWhiten, input: Tensor, group: dist.ProcessGroup | None) -> None:
     """One value has no variance: its normalised value is β, whatever it was. torch's norms refuse that too."""
-    pixels = input[0, 0].numel() if input.shape[0] else 0
+    pixels = math.prod(input.shape[2:]) if input.shape[0] else 0
+    if pixels > 1:
+        return
     if pixels == 1 and set(layer.statistics) <= {'iw', 'in'}:
         shortage = 'one pixel an image'
     elif pixels * input.shape[0] == 1 and group is None and set(layer.statistics) <= BATCH | {'iw', 'in'}:

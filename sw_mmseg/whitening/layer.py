@@ -16,7 +16,7 @@ from torch import Tensor, fx, nn
 from torch.nn import init
 from torch.nn.modules.batchnorm import _BatchNorm  # private, and what isinstance lists elsewhere look for
 
-from .autograd import Memory, resolve_group, whiten
+from .autograd import Memory, backend_of, resolve_group, whiten, whiten_whole
 from .checkpoint import adapt_state_dict
 from .checks import (
     NO_RUNNING_VAR,
@@ -29,6 +29,7 @@ from .checks import (
 from .diagnosis import Diagnosis, diagnose
 from .maths import BATCH, INSTANCE, WHITENING, Moments, Parameters, Settings, compute_dtype, validate_statistics
 from .running import keep_precision, register_running, reset_running, track
+from .stored import learned_of, nothing_whitened, running_of
 from .tracing import as_leaf
 
 __all__ = ['SwitchWhiten', 'SwitchWhiten1d', 'SwitchWhiten2d', 'SwitchWhiten3d']
@@ -133,17 +134,24 @@ class SwitchWhiten(_BatchNorm):
         """Evaluation takes the running statistics as those of the batch; training takes the input's, and moves them.
         Which way through torch the computation goes, `whiten` says."""
         check_input(self, input)
-        if not self.training:
+        of_batch = not BATCH.isdisjoint(self.statistics)
+        given = not self.training and (self._buffers['running_mean'] is not None or not of_batch)
+        group = resolve_group(self.sync, self.process_group) if self.training and of_batch else None
+        if not given:
+            if input.shape[0] == 0 and group is None:
+                return nothing_whitened(input, self.learned())
+            check_enough_pixels(self, input, group)
+            check_no_transform(self, group)
+        settings, parameters = self.settings(group), self.learned()
+        backend = backend_of(input, self.group_size)
+        if backend is not None and self.momentum is not None:
+            output = whiten_whole(input, parameters, running_of(self), settings, backend)
+            if output is not None:
+                return output
+        if given:
             running = self.running_moments(compute_dtype(input))
-            if running is not None or BATCH.isdisjoint(self.statistics):
-                return whiten(input, self.learned(), running, self.settings(), self._memory_for(running)).output
-        pooled = self.training and not BATCH.isdisjoint(self.statistics)
-        group = resolve_group(self.sync, self.process_group) if pooled else None
-        if input.shape[0] == 0 and group is None:
-            return self._empty(input)
-        check_enough_pixels(self, input, group)
-        check_no_transform(self, group)
-        whitened = whiten(input, self.learned(), None, self.settings(group))
+            return whiten(input, parameters, running, settings, self._memory_for(running)).output
+        whitened = whiten(input, parameters, None, settings)
         if self.training and self.track_running_stats:  # others switch it off for a while
             track(self, whitened)
         return whitened.output
@@ -163,7 +171,7 @@ class SwitchWhiten(_BatchNorm):
 
     def learned(self) -> Parameters:
         """Weight, bias and the logits of both mixtures."""
-        return Parameters(self.weight, self.bias, self.mean_logits, self.cov_logits)
+        return learned_of(self)
 
     def settings(self, group: dist.ProcessGroup | None = None) -> Settings:
         """What is chosen rather than learnt."""
@@ -183,13 +191,6 @@ class SwitchWhiten(_BatchNorm):
         if self._memory is None:
             self._memory = Memory()
         return self._memory
-
-    def _empty(self, input: Tensor) -> Tensor:
-        """No samples, no statistics: the input, connected to the parameters so that their gradients are zero."""
-        total = self.mean_logits.sum() + self.cov_logits.sum()
-        if self.affine:
-            total = total + self.weight.sum() + self.bias.sum()
-        return input + 0 * total.to(input.dtype)
 
     def diagnose(self, input: Tensor) -> Diagnosis:
         """Condition, residuals and whiteness on `input`, without gradient or a change of state; see `Diagnosis`."""

@@ -1,5 +1,6 @@
 """The benchmarks: networks and sites are the paper's, measures are counted by hand, and every tool runs shrunk."""
 
+import math
 import subprocess
 import sys
 from importlib import import_module
@@ -90,6 +91,19 @@ def test_candidates_take_turns_and_ratios_are_those_of_rounds(bench):
     # the machine is half as fast in the second round: both ratios are 2 all the same, that of the third is 5
     assert measure.median_ratio([2.0, 4.0, 5.0], [1.0, 2.0, 1.0]) == 2
     assert measure.markdown(['a', 'bb'], [['ccc', 'd']]) == '| a   | bb |\n|-----|----|\n| ccc | d  |\n'
+
+
+def test_a_run_whose_ratio_and_times_disagree_is_repeated_and_never_given(monkeypatch):
+    steady = {'base': [1.0, 1.0, 5.0], 'other': [2.0, 2.0, 5.0]}
+    wrong = {'base': [1.0, 2.0, 9.0], 'other': [3.0, 2.0, 10.0]}  # medians 3 to 2, ratios 3, 1 and 1.11
+    runs = iter([wrong, steady])
+    monkeypatch.setattr(measure, 'in_turn', lambda *_: next(runs))
+    results = measure.compared({}, 'base', 'cpu', 3, 0)
+    assert results['other'] == (2.0, 2.0, [2.0, 2.0, 5.0]) and next(runs, None) is None
+    runs = iter([wrong] * measure.ATTEMPTS)
+    results = measure.compared({}, 'base', 'cpu', 3, 0)
+    assert math.isnan(results['other'].time) and math.isnan(results['other'].ratio) and results['base'].ratio == 1
+    assert next(runs, None) is None
 
 
 def test_slopes_are_exponents(bench):

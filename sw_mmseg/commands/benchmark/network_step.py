@@ -27,6 +27,17 @@ from sw_mmseg.benchmark.network_step import (
 )
 
 
+def add_execution(parser: argparse.ArgumentParser) -> None:
+    """How the step is run."""
+    parser.add_argument('--amp', choices=['bfloat16'], help='autocast to this type')
+    parser.add_argument('--channels-last', action='store_true')
+    parser.add_argument('--compile', action='store_true', help='torch.compile the network')
+    parser.add_argument(
+        '--compile-mode', choices=['default', 'reduce-overhead'], default='default', help='the latter uses CUDA graphs'
+    )
+    parser.add_argument('--graph', action='store_true', help='record the whole step as one CUDA graph and replay it')
+
+
 def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -54,13 +65,14 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     )
     parser.add_argument('--width', type=float, default=1.0, help='factor on the channels')
     parser.add_argument('--size', type=int, nargs=3, metavar=('BATCH', 'H', 'W'), help='instead of the known sizes')
-    parser.add_argument('--amp', choices=['bfloat16'], help='autocast to this type')
-    parser.add_argument('--channels-last', action='store_true')
-    parser.add_argument('--compile', action='store_true', help='torch.compile the network')
+    add_execution(parser)
     parser.add_argument('--threads', type=int, default=2, help='CPU threads')
     parser.add_argument('--markdown', type=Path, help='also write the tables to this file')
     args = parser.parse_args(arguments)
     check_common(parser, args)
+    if args.graph and (args.compile or not args.device.startswith('cuda')):
+        parser.error('--graph needs --device cuda, and goes without --compile')
+    args.warmup = max(args.warmup, 4) if args.graph else args.warmup  # of which the third records
     on_cpu = not args.device.startswith('cuda')
     args.small = on_cpu if args.small is None else args.small
     args.rounds = args.rounds or (5 if on_cpu else 20)
@@ -80,7 +92,8 @@ def main(args: argparse.Namespace) -> int:
     options = [
         f'autocast to {args.amp}' if args.amp else 'float32',
         *(['channels_last'] if args.channels_last else []),
-        *(['torch.compile'] if args.compile else []),
+        *([f'torch.compile ({args.compile_mode})'] if args.compile else []),
+        *(['a CUDA graph'] if args.graph else []),
     ]
     head = f'A training step, {", ".join(options)}, {environment(args.device)}, {args.rounds} rounds.\n'
     write('\n'.join([head, *parts, render_table_5(measured, args)]), args.markdown)

@@ -26,14 +26,7 @@ from sw_mmseg.studies.demo import rows as demo_rows
 from sw_mmseg.studies.demo import trainings
 from sw_mmseg.studies.demo.charts import label, shown_networks
 from sw_mmseg.studies.demo.report import Results
-from sw_mmseg.studies.demo.rows import (
-    ADVERSARIAL,
-    SOURCE_ONLY,
-    STATISTICS,
-    SWITCHES,
-    TREATMENTS,
-    Row,
-)
+from sw_mmseg.studies.demo.rows import ADVERSARIAL, SOURCE_ONLY, STATISTICS, SWITCHES, TREATMENTS, Row
 
 __all__ = ['Demo']
 

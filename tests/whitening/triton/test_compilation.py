@@ -93,6 +93,42 @@ def test_compiles(compiled, monkeypatch, capability, d, groups, length, dtype, l
         assert 'tf32' in compiled[name][0].asm['ptx']  # not fused multiply-adds
 
 
+@pytest.mark.parametrize(
+    'capability, d, groups, length, dtype, words',
+    [
+        (90, 16, 4, 4096, torch.float32, SWA),
+        pytest.param(80, 20, 3, 50, torch.bfloat16, SWB, marks=pytest.mark.slow),
+        (90, 1, 6, 49, torch.float16, ('bn',)),
+    ],
+)
+def test_the_kernels_of_a_whole_layer_compile(compiled, monkeypatch, capability, d, groups, length, dtype, words):
+    """And what a program takes its ticket with both publishes what it wrote and sees what others did."""
+    from triton.backends.compiler import GPUTarget
+    from triton.runtime import driver
+
+    from sw_mmseg.whitening.autograd import Running, whiten_whole
+    from sw_mmseg.whitening.backends.triton import backend, layer
+    from sw_mmseg.whitening.maths import Parameters, Settings
+
+    driver.active.target = GPUTarget('cuda', capability, 32)
+    monkeypatch.setattr(layer, 'processors_of', lambda _: 132)
+    x = torch.zeros(2, groups * d, length, 1, dtype=dtype, requires_grad=True)
+    parameters = [torch.zeros(size, requires_grad=True) for size in (groups * d, groups * d, len(words), len(words))]
+    buffers = torch.zeros(groups * d), torch.zeros(groups, d, d), *torch.tensor([0, 0])
+    settings = Settings(words, d, 1e-5, 'newton', 5)
+    y = whiten_whole(x, Parameters(*parameters), Running(*buffers, 0.1), settings, backend)
+    y.backward(torch.zeros_like(y))
+    kernels = ['moments_kernel', 'mix_kernel', 'apply_kernel', 'gradient_kernel', 'unmix_kernel',
+               'input_gradient_kernel']  # fmt: skip
+    assert [name for name in compiled if name != 'combine_kernel'] == kernels
+    for kernel in (kernel for several in compiled.values() for kernel in several):
+        assert kernel.metadata.shared <= SMALLEST_SHARED_MEMORY, kernel.name
+        assert kernel.asm['cubin']
+    ptx = compiled['unmix_kernel'][0].asm['ptx']
+    assert ptx.count('atom.global.gpu.acq_rel') == 2
+    assert 'tf32' in compiled['apply_kernel'][0].asm['ptx'] or d == 1
+
+
 def test_a_second_call_finds_its_kernel_and_passes_all_that_triton_would(compiled, monkeypatch):
     """A kernel is found again only where Triton would take the same: not for other types, alignments or integers."""
     import triton
@@ -135,6 +171,38 @@ def test_a_second_call_finds_its_kernel_and_passes_all_that_triton_would(compile
         launch(**other)
         assert len(asked) == before + 1, other
     assert started[0][0] is asked[0] and len(started) == 1
+
+
+def test_a_start_gives_a_kernel_the_addresses_of_its_places(monkeypatch):
+    """Those of the views that the first start makes; views alone where a buffer is not aligned."""
+    from sw_mmseg.whitening.backends.triton import launch as launching
+    from sw_mmseg.whitening.backends.triton import start as starting
+
+    asked, started, generic = [], [], []
+
+    class Compiled:
+        def __getitem__(self, grid):
+            return lambda *values: started.append((grid, values))
+
+    def compiled_for(kernel, programs, arguments, constants):
+        asked.append([value.data_ptr() if isinstance(value, torch.Tensor) else value for value in arguments])
+        assert arguments[1].dtype is torch.int32 and constants == {'D': 4, 'num_warps': 1}
+        return Compiled()
+
+    class Kernel:
+        arg_names = ('first', 'second', 'third', 'size', 'eps', 'D')
+
+    monkeypatch.setattr(launching, 'compiled_for', compiled_for)
+    monkeypatch.setattr(launching, 'launch', lambda *arguments, **_: generic.append(arguments))
+    places = [starting.Place('b'), starting.Place('a', 32, torch.int32), None, 7, 0.5]
+    start = starting.Start(Kernel, ('a', 'b'), 3, places, D=4, num_warps=1)
+    for _ in range(2):
+        buffers = torch.zeros(64), torch.zeros(8)
+        start(buffers, starting.addresses_of(buffers), True)
+    assert len(asked) == 1 and started[0][0] == (3, 1, 1)
+    assert started[0][1] == (buffers[1].data_ptr(), buffers[0].data_ptr() + 128, None, 7, 0.5, 4)
+    start((buffers[0], buffers[1][1:]), [], False)
+    assert len(started) == 1 and generic[0][2].data_ptr() == buffers[1].data_ptr() + 4
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason='runs where there is a CUDA device')

@@ -76,7 +76,7 @@ def test_terms_that_are_not_there(d, device):
 @pytest.mark.parametrize('d', [1, 16])
 def test_chunks_of_pixels_are_joined(d, last, monkeypatch, device):
     """Many programs a sample, of values whose chunks differ in mean and spread."""
-    monkeypatch.setattr(triton_tiles, '_processors', lambda device: 100)
+    monkeypatch.setattr(triton_tiles, 'processors_of', lambda device: 100)
     case = (1, 2, d, (63, 17), F, last)
     x, dy = draw(case), draw(case)
     ramp = torch.linspace(0, 5, x[0, 0].numel()).view(1, 1, *x.shape[2:])

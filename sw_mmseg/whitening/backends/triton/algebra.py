@@ -18,7 +18,7 @@ from .mix_to_affine_backward import affine_backward_kernel, finish_kernel, input
 from .newton import square_of
 from .passes import combine_kernel
 
-__all__ = ['input_matrices', 'mix_to_affine', 'mix_to_affine_backward', 'pool']
+__all__ = ['input_matrices', 'logit_positions', 'mix_to_affine', 'mix_to_affine_backward', 'newton_steps', 'pool']
 
 _PARTS, _MATRICES = 16, 256  # samples, and matrices of all samples, that a program adds up at once
 
@@ -46,8 +46,8 @@ def mix_to_affine(sample: Moments | None, batch: Moments | None, shift: Tensor |
     if m:
         moments = _dense(*(sample or (None, None)), *(batch or (None, None)))
         launch(affine_kernel, m * g, *logits, *moments, _layer_moments(sample, words), weight, bias, shift, mean, cov,
-               root, matrix, vector if rows == m else None, settings.eps, g, ITERATIONS=_steps(settings),
-               COUNT=len(words), **_positions(words), **square_of(d))
+               root, matrix, vector if rows == m else None, settings.eps, g, ITERATIONS=newton_steps(settings),
+               COUNT=len(words), **logit_positions(words), **square_of(d))
     if rows != m and rows:
         launch(vector_kernel, rows * g, matrix, mean, shift, bias, vector, g, **square_of(d))
     return Affine(mean, root, (cov,) if d > 1 else (), matrix, vector)
@@ -66,13 +66,13 @@ def mix_to_affine_backward(total: Tensor, product: Tensor, sample: Moments | Non
     to_weight, to_bias = (None if parameter is None else total.new_empty(g * d) for parameter in (weight, bias))
     of_batch = None if BATCH.isdisjoint(words) else Moments(total.new_empty(1, g, d), total.new_empty(1, g, d, d))
     to_mean_logits, to_cov_logits = total.new_empty(len(words)), total.new_empty(len(words))
-    at = _positions(words)
+    at = logit_positions(words)
     if m:
         moments = _dense(total, product, *(sample or (None, None)), *(batch or (None, None)))
         shift = shift if shift is None else shift.contiguous()
         launch(affine_backward_kernel, m * g, *moments, _layer_moments(sample, words), weight, shift, affine.mean,
                *(affine.factors or (None,)), affine.root, affine.matrix, *parts, *mixed, ratios, g,
-               n if m == 1 else 1, ITERATIONS=_steps(settings), **at, **square_of(d))
+               n if m == 1 else 1, ITERATIONS=newton_steps(settings), **at, **square_of(d))
     launch(finish_kernel, g * d + 1, *parameters[2:], *parts, *mixed, ratios, to_weight, to_bias,
            *(of_batch or (None, None)), to_mean_logits, to_cov_logits, m, g, COUNT=len(words), BW=at['BW'],
            BN=at['BN'], D=d, WIDTH=triton.next_power_of_2(d), PARTS=_PARTS, MATRICES=_MATRICES, num_warps=2)
@@ -88,7 +88,7 @@ def input_matrices(mixed: Moments, of_batch: Moments | None, sample: Moments, ba
     quadratic, vector = torch.empty_like(sample.cov), torch.empty_like(sample.mean)
     if n == 0:
         return quadratic, vector
-    at = _positions(words)
+    at = logit_positions(words)
     batch_mean = None if batch is None else batch.mean
     share_value, share_at = (0.0, share) if isinstance(share, Tensor) else (share, None)
     sums = _over_channels(mixed, moments=False) if 'ln' in words else None
@@ -98,13 +98,13 @@ def input_matrices(mixed: Moments, of_batch: Moments | None, sample: Moments, ba
     return quadratic, vector
 
 
-def _steps(settings: Settings) -> int:
+def newton_steps(settings: Settings) -> int:
     """Of Newton's iteration, which starts at the root of a 1×1 matrix."""
     return settings.iterations if settings.group_size > 1 else 1
 
 
 @functools.cache
-def _positions(words: tuple[str, ...]) -> dict[str, int]:
+def logit_positions(words: tuple[str, ...]) -> dict[str, int]:
     """Where the logit of each word stands, −1 for those that Ω does not name."""
     return {word.upper(): words.index(word) if word in words else -1 for word in STATISTICS}
 

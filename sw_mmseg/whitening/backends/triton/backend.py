@@ -22,12 +22,13 @@ from .. import torch_backend
 from ..base import Algebra, Counters, has_plain_memory
 from . import algebra as triton_algebra
 from .launch import launch
+from .layer import recipe_of
 from .newton import newton, newton_backward
 from .passes import combine_kernel, gradient_kernel, moments_kernel, track_kernel, transform_kernel
 from .tiles import Plan, plan_for
 
-__all__ = ['algebra', 'apply', 'apply_gradient', 'gradient_sums', 'newton', 'newton_backward', 'sample_moments',
-           'shift', 'supported', 'track']
+__all__ = ['algebra', 'apply', 'apply_gradient', 'gradient_sums', 'newton', 'newton_backward', 'recipe_of',
+           'sample_moments', 'shift', 'supported', 'track']
 
 _LOGGER = logging.getLogger(__name__)
 _DTYPES = (torch.float32, torch.bfloat16, torch.float16)

@@ -6,12 +6,13 @@ tensors, integers themselves, and the constants. What is found is started with a
 as they are, where it asks the driver about a tensor.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 import triton
 from torch import Tensor, cuda
 
-__all__ = ['launch']
+__all__ = ['compiled_for', 'launch']
 
 _COMPILED: dict[tuple[Any, ...], tuple[Any, tuple[Any, ...]]] = {}
 _ALIGNMENT = 16  # bytes; Triton compiles wider loads for pointers that are multiples of it
@@ -55,8 +56,14 @@ def _start(kernel: triton.JITFunction, programs: int, arguments: tuple[Any, ...]
     if compiled is not None:  # private: the call of a compiled kernel, which triton's own launcher ends in
         compiled[(programs, 1, 1)](*values, *at_compilation)
         return
-    compiled = kernel[(programs,)](*arguments, **constants)
-    if compiled is not None:  # the interpreter compiles nothing
+    compiled = compiled_for(kernel, programs, arguments, constants)
+    if compiled is not None:
         if len(_COMPILED) >= _CACHED:
             _COMPILED.clear()
         _COMPILED[key] = compiled, tuple(constants[name] for name in kernel.arg_names[len(arguments):])
+
+
+def compiled_for(kernel: triton.JITFunction, programs: int, arguments: Sequence[Any], constants: dict[str, Any]) -> Any:
+    """Starts the kernel through Triton, and returns what was compiled: None in the interpreter, which compiles
+    nothing."""
+    return kernel[(programs,)](*arguments, **constants)

@@ -9,7 +9,8 @@ import triton.language as tl
 
 from .newton import newton_root, square
 
-__all__ = ['WORDS', 'factor', 'affine_kernel', 'layer_kernel', 'offset_of', 'one', 'ratios_of', 'two', 'vector_kernel']
+__all__ = ['WORDS', 'affine_kernel', 'factor', 'layer_kernel', 'layer_sums', 'mixed', 'offset_of', 'one', 'ratios_of',
+           'scaled', 'store_vector', 'two', 'vector_kernel']
 
 WORDS = tl.constexpr(8)  # room for the logits of one mixture
 
@@ -17,7 +18,15 @@ WORDS = tl.constexpr(8)  # room for the logits of one mixture
 @triton.jit
 def layer_kernel(vectors, matrices, results, channels, D: tl.constexpr, MOMENTS: tl.constexpr):
     """Of a sample's (C,) and the diagonals of its (G, D, D): their sums, or with MOMENTS μ_ln and σ_ln."""
-    sample = tl.program_id(0).to(tl.int64) * channels
+    first, second = layer_sums(vectors, matrices, tl.program_id(0), channels, D, MOMENTS)
+    tl.store(results + 2 * tl.program_id(0), first)
+    tl.store(results + 2 * tl.program_id(0) + 1, second)
+
+
+@triton.jit
+def layer_sums(vectors, matrices, index, channels, D: tl.constexpr, MOMENTS: tl.constexpr):
+    """What `layer_kernel` stores of the sample `index`."""
+    sample = index.to(tl.int64) * channels
     total = tl.zeros((1024,), tl.float32)
     for begin in range(0, channels, 1024):
         channel = begin + tl.arange(0, 1024)
@@ -36,8 +45,7 @@ def layer_kernel(vectors, matrices, results, channels, D: tl.constexpr, MOMENTS:
     second = tl.sum(total, 0)
     if MOMENTS:
         second /= channels
-    tl.store(results + 2 * tl.program_id(0), first)
-    tl.store(results + 2 * tl.program_id(0) + 1, second)
+    return first, second
 
 
 @triton.jit
@@ -51,33 +59,65 @@ def affine_kernel(mean_logits, cov_logits, sample_mean, sample_cov, batch_mean, 
     offsets, mask, unit = square(program, D, ROWS)
     row = tl.arange(0, ROWS)
     inside, at = row < D, program * D + row
-    of_mean, of_cov = ratios_of(mean_logits, COUNT), ratios_of(cov_logits, COUNT)
-    mean, cov = tl.zeros((ROWS,), tl.float32), eps * unit
     IMAGE: tl.constexpr = IW >= 0 or IN >= 0 or LN >= 0
+    origin, of_batch = tl.zeros((ROWS,), tl.float32), tl.zeros((ROWS,), tl.float32)
+    batch, sample = tl.zeros((ROWS, ROWS), tl.float32), tl.zeros((ROWS, ROWS), tl.float32)
+    of_layer, layer_var = 0.0, 0.0
     if IMAGE:  # μ̂ is as seen from the image's mean
-        origin = tl.load(sample_mean + at, mask=inside, other=0.0)
+        origin += tl.load(sample_mean + at, mask=inside, other=0.0)
     if BW >= 0 or BN >= 0:
         of_group, _, _ = square(group, D, ROWS)
-        mean += tl.load(batch_mean + group * D + row, mask=inside, other=0.0)
-        if IMAGE:
-            mean = two(of_mean, BW, BN) * (mean - origin)
-        cov += factor(of_cov, BW, BN, unit) * tl.load(batch_cov + of_group, mask=mask, other=0.0)
+        of_batch += tl.load(batch_mean + group * D + row, mask=inside, other=0.0)
+        batch += tl.load(batch_cov + of_group, mask=mask, other=0.0)
     if IW >= 0 or IN >= 0:
-        cov += factor(of_cov, IW, IN, unit) * tl.load(sample_cov + offsets, mask=mask, other=0.0)
+        sample += tl.load(sample_cov + offsets, mask=mask, other=0.0)
     if LN >= 0:
-        mean += tl.where(inside, one(of_mean, LN) * (tl.load(layer + 2 * (program // groups)) - origin), 0.0)
-        cov += one(of_cov, LN) * tl.load(layer + 2 * (program // groups) + 1) * unit
+        of_layer += tl.load(layer + 2 * (program // groups))
+        layer_var += tl.load(layer + 2 * (program // groups) + 1)
+    mean, cov = mixed(mean_logits, cov_logits, origin, of_batch, batch, sample, of_layer, layer_var, unit, inside, eps,
+                      COUNT, BW, IW, BN, IN, LN)
     root = newton_root(cov, unit, ITERATIONS)
-    matrix = root
-    if weight is not None:
-        matrix = root * tl.load(weight + group * D + row, mask=inside, other=0.0).to(tl.float32)[:, None]
+    matrix = scaled(root, weight, group, D, ROWS)
     tl.store(means + at, mean, mask=inside)
     tl.store(covs + offsets, cov, mask=mask)
     tl.store(roots + offsets, root, mask=mask)
     tl.store(matrices + offsets, matrix, mask=mask)
     if vectors is not None:
         mean += offset_of(program, sample_mean, shift, IMAGE, D, ROWS)
-        _store_vector(vectors, program, matrix, mean, bias, group, D, ROWS)
+        store_vector(vectors, program, matrix, mean, bias, group, D, ROWS)
+
+
+@triton.jit
+def mixed(mean_logits, cov_logits, origin, of_batch, batch, sample, of_layer, layer_var, unit, inside, eps,
+          COUNT: tl.constexpr, BW: tl.constexpr, IW: tl.constexpr, BN: tl.constexpr, IN: tl.constexpr,
+          LN: tl.constexpr):
+    """μ̂ and Σ̂ from means `of_batch` and `of_layer` and covariances; those of the image are `origin` and `sample`.
+
+    Where Ω has statistics of the image, μ̂ is as seen from the image's mean.
+    """
+    of_mean, of_cov = ratios_of(mean_logits, COUNT), ratios_of(cov_logits, COUNT)
+    mean, cov = tl.zeros_like(origin), eps * unit
+    if BW >= 0 or BN >= 0:
+        if IW >= 0 or IN >= 0 or LN >= 0:
+            mean += two(of_mean, BW, BN) * (of_batch - origin)
+        else:
+            mean += of_batch
+        cov += factor(of_cov, BW, BN, unit) * batch
+    if IW >= 0 or IN >= 0:
+        cov += factor(of_cov, IW, IN, unit) * sample
+    if LN >= 0:
+        mean += tl.where(inside, one(of_mean, LN) * (of_layer - origin), 0.0)
+        cov += one(of_cov, LN) * layer_var * unit
+    return mean, cov
+
+
+@triton.jit
+def scaled(matrix, weight, group, D: tl.constexpr, ROWS: tl.constexpr):
+    """γ times the rows of a group's matrix."""
+    if weight is not None:
+        row = tl.arange(0, ROWS)
+        matrix *= tl.load(weight + group * D + row, mask=row < D, other=0.0).to(tl.float32)[:, None]
+    return matrix
 
 
 @triton.jit
@@ -89,7 +129,7 @@ def vector_kernel(matrices, means, shift, bias, vectors, groups, D: tl.constexpr
     mean = tl.load(means + group * D + row, mask=row < D, other=0.0)
     matrix = tl.load(matrices + offsets, mask=mask, other=0.0)
     mean += offset_of(tl.program_id(0), None, shift, False, D, ROWS)
-    _store_vector(vectors, tl.program_id(0), matrix, mean, bias, group, D, ROWS)
+    store_vector(vectors, tl.program_id(0), matrix, mean, bias, group, D, ROWS)
 
 
 @triton.jit
@@ -132,7 +172,7 @@ def offset_of(index, sample_mean, shift, IMAGE: tl.constexpr, D: tl.constexpr, R
 
 
 @triton.jit
-def _store_vector(vectors, program, matrix, offset, bias, group, D: tl.constexpr, ROWS: tl.constexpr):
+def store_vector(vectors, program, matrix, offset, bias, group, D: tl.constexpr, ROWS: tl.constexpr):
     row = tl.arange(0, ROWS)
     vector = -tl.sum(matrix * offset[None, :], 1)
     if bias is not None:

@@ -6,7 +6,7 @@ import triton.language as tl
 from .mix_to_affine import WORDS, factor, offset_of, one, ratios_of, two
 from .newton import inner, newton_gradient, square
 
-__all__ = ['finish_kernel', 'affine_backward_kernel', 'input_kernel']
+__all__ = ['affine_backward_kernel', 'finish_kernel', 'finish_logits', 'gradients_of_ratios', 'input_kernel']
 
 
 @triton.jit
@@ -41,7 +41,7 @@ def affine_backward_kernel(totals, products, sample_mean, sample_cov, batch_mean
         to_cov = newton_gradient(0.5 * (product + tl.trans(product)), cov, unit, ITERATIONS)
     tl.store(to_means + at, to_mean, mask=inside)
     tl.store(to_covs + offsets, to_cov, mask=mask)
-    of_mean, of_cov = _gradients_of_ratios(to_mean, to_cov, sample_mean, sample_cov, batch_mean, batch_cov, layer,
+    of_mean, of_cov = gradients_of_ratios(to_mean, to_cov, sample_mean, sample_cov, batch_mean, batch_cov, layer,
                                            program, groups, BW, IW, BN, IN, LN, D, ROWS)
     tl.store(to_ratios + 2 * program * WORDS + tl.arange(0, WORDS), of_mean)
     tl.store(to_ratios + (2 * program + 1) * WORDS + tl.arange(0, WORDS), of_cov)
@@ -64,7 +64,7 @@ def _sums_about(totals, products, sample_mean, shift, mean, program, groups, sam
 
 
 @triton.jit
-def _gradients_of_ratios(to_mean, to_cov, sample_mean, sample_cov, batch_mean, batch_cov, layer, program, groups,
+def gradients_of_ratios(to_mean, to_cov, sample_mean, sample_cov, batch_mean, batch_cov, layer, program, groups,
                          BW: tl.constexpr, IW: tl.constexpr, BN: tl.constexpr, IN: tl.constexpr, LN: tl.constexpr,
                          D: tl.constexpr, ROWS: tl.constexpr):
     """(WORDS,) of the mean's and of the covariance's, as one program sees them.
@@ -105,7 +105,7 @@ def finish_kernel(mean_logits, cov_logits, to_weights, to_biases, to_means, to_c
     """Sums over samples, a program a channel: gradients of γ, β and the batch moments; the last program: of logits."""
     channel, channels = tl.program_id(0), groups * D
     if channel == channels:
-        _finish_logits(mean_logits, cov_logits, to_ratios, to_mean_logits, to_cov_logits, samples * groups, COUNT,
+        finish_logits(mean_logits, cov_logits, to_ratios, to_mean_logits, to_cov_logits, samples * groups, COUNT,
                        MATRICES)
     else:
         of_weight, of_bias, of_mean = 0.0, 0.0, 0.0
@@ -134,7 +134,7 @@ def finish_kernel(mean_logits, cov_logits, to_weights, to_biases, to_means, to_c
 
 
 @triton.jit
-def _finish_logits(mean_logits, cov_logits, to_ratios, to_mean_logits, to_cov_logits, count, COUNT: tl.constexpr,
+def finish_logits(mean_logits, cov_logits, to_ratios, to_mean_logits, to_cov_logits, count, COUNT: tl.constexpr,
                    MATRICES: tl.constexpr):
     word = tl.arange(0, WORDS)
     of_mean, of_cov = tl.zeros((WORDS,), tl.float32), tl.zeros((WORDS,), tl.float32)
@@ -142,8 +142,8 @@ def _finish_logits(mean_logits, cov_logits, to_ratios, to_mean_logits, to_cov_lo
         part = begin + tl.arange(0, MATRICES)
         offsets = (2 * part * WORDS)[:, None] + word[None, :]
         mask = (part < count)[:, None] & (word < WORDS)[None, :]
-        of_mean += tl.sum(tl.load(to_ratios + offsets, mask=mask, other=0.0), 0)
-        of_cov += tl.sum(tl.load(to_ratios + offsets + WORDS, mask=mask, other=0.0), 0)
+        of_mean += tl.sum(tl.load(to_ratios + offsets, mask=mask, other=0.0, cache_modifier='.cg'), 0)
+        of_cov += tl.sum(tl.load(to_ratios + offsets + WORDS, mask=mask, other=0.0, cache_modifier='.cg'), 0)
     mean_ratios, cov_ratios = ratios_of(mean_logits, COUNT), ratios_of(cov_logits, COUNT)
     of_mean = mean_ratios * (of_mean - tl.sum(mean_ratios * of_mean, 0))
     of_cov = cov_ratios * (of_cov - tl.sum(cov_ratios * of_cov, 0))

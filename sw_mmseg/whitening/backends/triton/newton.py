@@ -14,7 +14,8 @@ from torch import Tensor
 
 from .launch import launch
 
-__all__ = ['inner', 'newton', 'newton_backward', 'newton_gradient', 'newton_root', 'square', 'square_of']
+__all__ = ['inner', 'newton', 'newton_backward', 'newton_gradient', 'newton_root', 'square', 'square_of',
+           'squares']
 
 
 def newton(cov: Tensor, iterations: int) -> Tensor:
@@ -74,6 +75,14 @@ def square(program, D: tl.constexpr, ROWS: tl.constexpr):
     row, column = tl.arange(0, ROWS)[:, None], tl.arange(0, ROWS)[None, :]
     mask = (row < D) & (column < D)
     return program.to(tl.int64) * D * D + row * D + column, mask, tl.where(mask & (row == column), 1.0, 0.0)
+
+
+@triton.jit
+def squares(index, valid, D: tl.constexpr, ROWS: tl.constexpr):
+    """Offsets and mask (PARTS, ROWS, ROWS) of several matrices, of which the `valid` ones are loaded."""
+    row, column = tl.arange(0, ROWS)[None, :, None], tl.arange(0, ROWS)[None, None, :]
+    mask = valid[:, None, None] & (row < D) & (column < D)
+    return index.to(tl.int64)[:, None, None] * D * D + row * D + column, mask
 
 
 @triton.jit

@@ -5,7 +5,8 @@ import triton.language as tl
 
 from .tiles import add_product, bounds_of, load_matrix, load_vector, rows_of, split, store_sums, tile_at, to_tf32
 
-__all__ = ['combine_kernel', 'gradient_kernel', 'moments_kernel', 'track_kernel', 'transform_kernel']
+__all__ = ['combine_kernel', 'factors_of', 'gradient_kernel', 'moments_kernel', 'move', 'track_kernel',
+           'transform_kernel', 'vector_or_zeros', 'write']
 
 
 @triton.jit
@@ -87,14 +88,24 @@ def transform_kernel(y, dy, x, first, first_step, second, second_step, shift, sh
     length = units * UNIT
     sample, part, tile, start, stop = bounds_of(program, length, chunk, chunks, tiles)
     channel, valid = rows_of(tile, channels, D, ROWS)
-    constant = _vector_or_zeros(vector, sample * vector_step, channel, valid, channels)
-    about = _vector_or_zeros(shift, sample * shift_step, channel, valid, channels)
+    constant = vector_or_zeros(vector, sample * vector_step, channel, valid, channels)
+    about = vector_or_zeros(shift, sample * shift_step, channel, valid, channels)
+    high, low, second_high, second_low = 0.0, 0.0, 0.0, 0.0
     if dy is not None:
-        high, low = _factors(first, sample * first_step, channel, valid, channels, D, True)
+        high, low = factors_of(first, sample * first_step, channel, valid, channels, D, True)
     if x is not None:
-        second_high, second_low = _factors(second, sample * second_step, channel, valid, channels, D, False)
-        if WHOLE and D > 1:  # x stays whole in TF32 if the shift goes into the constant
-            constant -= tl.sum((second_high + second_low) * about[None, :], 1)
+        second_high, second_low = factors_of(second, sample * second_step, channel, valid, channels, D, False)
+    write(y, dy, x, high, low, second_high, second_low, about, constant, sample, channel, valid, start, stop, channels,
+          length, WHOLE, D, ROWS, BLOCK, LAST, FULL)
+
+
+@triton.jit
+def write(y, dy, x, high, low, second_high, second_low, about, constant, sample, channel, valid, start, stop, channels,
+          length, WHOLE: tl.constexpr, D: tl.constexpr, ROWS: tl.constexpr, BLOCK: tl.constexpr, LAST: tl.constexpr,
+          FULL: tl.constexpr):
+    """The pixels from `start` to `stop` of a tile of y, from matrices in two parts."""
+    if x is not None and WHOLE and D > 1:  # x stays whole in TF32 if the shift goes into the constant
+        constant -= tl.sum((second_high + second_low) * about[None, :], 1)
     for pixel in range(start, stop, BLOCK):
         offsets, mask = tile_at(sample, pixel, channel, valid, channels, length, ROWS, BLOCK, LAST, FULL)
         result = tl.zeros((ROWS, BLOCK), tl.float32)
@@ -110,7 +121,7 @@ def transform_kernel(y, dy, x, first, first_step, second, second_step, shift, sh
 
 
 @triton.jit
-def _factors(matrices, sample, channel, valid, channels, D: tl.constexpr, TRANSPOSED: tl.constexpr):
+def factors_of(matrices, sample, channel, valid, channels, D: tl.constexpr, TRANSPOSED: tl.constexpr):
     """A tile's matrix in two parts, or with D = 1 one factor a row, (ROWS, 1)."""
     if D == 1:
         high = load_vector(matrices, sample, channel, valid, channels)[:, None]
@@ -130,7 +141,7 @@ def _add_factor(total, high, low, block, WHOLE: tl.constexpr, D: tl.constexpr):
 
 
 @triton.jit
-def _vector_or_zeros(vector, sample, channel, valid, channels):
+def vector_or_zeros(vector, sample, channel, valid, channels):
     result = tl.zeros_like(channel).to(tl.float32)
     if vector is not None:
         result += load_vector(vector, sample, channel, valid, channels)
@@ -189,6 +200,14 @@ def track_kernel(running_mean, running_cov, tracked, skipped, mean, cov, factor,
 
     Every program looks at all variances, of which one that is not finite stops them all.
     """
+    move(tl.program_id(0), running_mean, running_cov, tracked, skipped, mean, cov, factor, scale, channels, size, D,
+         BLOCK)
+
+
+@triton.jit
+def move(program, running_mean, running_cov, tracked, skipped, mean, cov, factor, scale, channels, size,
+         D: tl.constexpr, BLOCK: tl.constexpr):
+    """A program of `track_kernel`."""
     faults = tl.zeros((BLOCK,), tl.int32)
     for begin in range(0, channels, BLOCK):
         channel = begin + tl.arange(0, BLOCK)
@@ -196,13 +215,13 @@ def track_kernel(running_mean, running_cov, tracked, skipped, mean, cov, factor,
         faults += tl.where(variance < float('inf'), 0, 1)  # NaN counts
     moved = tl.where(tl.sum(faults, 0) == 0, 1, 0)
     channels, size = channels * moved, size * moved
-    at = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
+    at = program * BLOCK + tl.arange(0, BLOCK)
     old = tl.load(running_cov + at, mask=at < size, other=0.0).to(tl.float32)
     new = old + (scale * tl.load(cov + at, mask=at < size, other=0.0) - old) * factor
     tl.store(running_cov + at, new.to(running_cov.dtype.element_ty), mask=at < size)
     old = tl.load(running_mean + at, mask=at < channels, other=0.0).to(tl.float32)
     new = old + (tl.load(mean + at, mask=at < channels, other=0.0) - old) * factor
     tl.store(running_mean + at, new.to(running_mean.dtype.element_ty), mask=at < channels)
-    if tl.program_id(0) == 0:
+    if program == 0:
         tl.store(tracked, tl.load(tracked) + moved)
         tl.store(skipped, tl.load(skipped) + 1 - moved)

@@ -23,8 +23,8 @@ from torch import Tensor
 
 from ...maths import memory_format
 
-__all__ = ['Plan', 'add_product', 'bounds_of', 'load_matrix', 'load_vector', 'plan_for', 'rows_of',
-           'split', 'store_sums', 'tile_at', 'to_tf32']
+__all__ = ['Plan', 'add_product', 'bounds_of', 'load_matrix', 'load_vector', 'plan_for', 'plan_of', 'processors_of',
+           'rows_of', 'split', 'store_sums', 'tile_at', 'to_tf32']
 
 PROGRAMS = 32  # on a processor of the GPU
 
@@ -80,7 +80,7 @@ def plan_for(x: Tensor, group_size: int) -> Plan:
     n, c = x.shape[:2]
     length = x.numel() // max(n * c, 1)
     last = form is not torch.contiguous_format
-    return plan_of(n, c, group_size, length, last, x.element_size(), _processors(x.device))
+    return plan_of(n, c, group_size, length, last, x.element_size(), processors_of(x.device))
 
 
 @functools.lru_cache(maxsize=1024)
@@ -109,7 +109,8 @@ def tile_for(c: int, d: int, length: int, last: bool, size: int) -> tuple[int, i
 
 
 @functools.lru_cache(maxsize=64)
-def _processors(device: torch.device) -> int:
+def processors_of(device: torch.device) -> int:
+    """How many a GPU has; 1 of a CPU, in the interpreter."""
     return torch.cuda.get_device_properties(device).multi_processor_count if device.type == 'cuda' else 1
 
 

@@ -1,0 +1,162 @@
+"""A layer in few kernels against torch in fp64: output, gradients, running statistics; `conftest` says where."""
+
+from typing import NamedTuple
+
+import pytest
+import torch
+
+from sw_mmseg.whitening.autograd import Running, SwitchWhitenFunction, computation, whiten_whole
+from sw_mmseg.whitening.backends import torch_backend
+from sw_mmseg.whitening.backends.triton import backend as triton_backend
+from sw_mmseg.whitening.backends.triton import layer as recipes
+from sw_mmseg.whitening.maths import Moments, Parameters, Settings
+
+from .cases import B, F, close, small
+from .conftest import INTERPRETED
+
+SWA, SWB = ('bw', 'iw'), ('bw', 'iw', 'bn', 'in', 'ln')
+
+
+class Case(NamedTuple):
+    """N samples of G groups of D channels, and how they are whitened."""
+
+    words: tuple[str, ...]
+    n: int
+    g: int
+    d: int
+    spatial: tuple[int, ...] = (5, 4)
+    last: bool = False
+    given: bool = False  # batch moments
+    affine: bool = True
+    processors: int = 1  # of many, each sample has several chunks
+    dtype: torch.dtype = F
+
+
+CASES = [
+    Case(SWA, 2, 2, 16),
+    Case(SWB, 3, 2, 8, last=True),
+    Case(SWB, 2, 2, 3, given=True),
+    Case(SWA, 2, 2, 16, (20, 15), processors=100),
+    Case(('bw',), 2, 1, 16, (20, 15), True, processors=100),
+    Case(('bw', 'bn'), 3, 3, 5, affine=False),
+    Case(('bn', 'in', 'ln'), 3, 6, 1),
+    Case(('bn',), 2, 3, 1, given=True),
+    Case(('ln',), 2, 6, 1),
+    Case(SWA, 66, 1, 2, (3, 1)),  # too many samples to be pooled by each program
+    Case(SWA, 2, 1, 16, (8, 8), dtype=B),
+]
+
+
+def names(case):
+    words = [word for word, chosen in (('last', case.last), ('given', case.given)) if chosen]
+    return ' '.join(['+'.join(case.words), f'N{case.n} G{case.g} D{case.d}', *words, str(case.dtype)[6:]])
+
+
+def drawn(case):
+    """x, dy, parameters, running moments: the activation has means, and a spread that differs from image to image."""
+    c, shape = case.g * case.d, (case.n, case.g * case.d, *case.spatial)
+    x = torch.randn(shape) * (1 + torch.rand(case.n, c, 1, 1)) + 3 * torch.rand(case.n, c, 1, 1)
+    x = x.to(case.dtype).contiguous(memory_format=torch.channels_last if case.last else torch.contiguous_format)
+    affine = (small(c), small(c)) if case.affine else (None, None)
+    factor = small(case.g, case.d, case.d + 3)
+    running = Moments(small(c), factor @ factor.mT / case.d)
+    return x, torch.randn_like(x), Parameters(*affine, small(len(case.words)), small(len(case.words))), running
+
+
+def copies(tensors, dtype=None):
+    return [None if t is None else t.to(dtype or t.dtype, copy=True).requires_grad_() for t in tensors]
+
+
+def expected(case, x, dy, parameters, running, monkeypatch):
+    """Output and gradients in fp64, and the moments of the batch."""
+    monkeypatch.setattr(computation, 'select', lambda *_: torch_backend)
+    inputs = copies((x, *parameters), torch.float64)
+    given = Moments(running.mean.double().view(1, case.g, case.d), running.cov.double()[None]) if case.given else None
+    y, mean, cov, _ = SwitchWhitenFunction.apply(*inputs, given, Settings(case.words, case.d, 1e-3, 'newton', 5))
+    y.backward(dy.double())
+    return [y.detach(), *(None if tensor is None else tensor.grad for tensor in inputs)], mean, cov
+
+
+def computed(case, x, dy, parameters, running):
+    """Output and gradients of the kernels, and the running statistics after them."""
+    moved = None
+    if not {'bw', 'bn'}.isdisjoint(case.words):
+        counters = torch.tensor([6, 2]).unbind()
+        momentum = None if case.given else 0.1
+        moved = Running(running.mean.clone(), running.cov.clone(), *(one.clone() for one in counters), momentum)
+    inputs = copies((x, *parameters))
+    settings = Settings(case.words, case.d, 1e-3, 'newton', 5)
+    y = whiten_whole(inputs[0], Parameters(*inputs[1:]), moved, settings, triton_backend)
+    y.backward(dy)
+    return [y.detach(), *(None if tensor is None else tensor.grad for tensor in inputs)], moved
+
+
+@pytest.mark.parametrize('case', CASES, ids=names)
+def test_outputs_gradients_and_running_statistics(case, monkeypatch, device):
+    monkeypatch.setattr(recipes, 'processors_of', lambda _: case.processors)
+    x, dy, parameters, running = drawn(case)
+    values, moved = computed(case, x, dy, parameters, running)
+    exact, mean, cov = expected(case, x, dy, parameters, running, monkeypatch)
+    for index, (value, other) in enumerate(zip(values, exact)):
+        assert (value is None) == (other is None)
+        if value is not None:
+            close(value, other, 2e-5 if case.dtype is F else 1e-2 if index < 2 else 2e-3, least=1)
+    assert values[0].stride() == values[1].stride() == x.stride()
+    if moved is None or case.given:
+        return
+    pixels = case.n * x[0, 0].numel()
+    assert (int(moved.tracked), int(moved.skipped)) == (7, 2)
+    close(moved.mean, 0.9 * running.mean.double() + 0.1 * mean, 2e-5 if case.dtype is F else 1e-3)
+    close(moved.cov, 0.9 * running.cov.double() + 0.1 * cov * pixels / (pixels - 1), 2e-5 if case.dtype is F else 1e-3)
+
+
+def reverse_programs(monkeypatch):
+    from triton.runtime.interpreter import InterpreterBuilder
+
+    ordered = InterpreterBuilder.set_grid_idx
+    monkeypatch.setattr(
+        InterpreterBuilder, 'set_grid_idx', lambda self, x, y, z: ordered(self, self.grid_dim[0] - 1 - x, y, z)
+    )
+
+
+@pytest.mark.parametrize('case', CASES[1:2], ids=names)
+def test_whichever_program_comes_last_finishes_the_sums(case, monkeypatch, device):
+    """Programs in reverse order, or on a GPU in whatever order, change no bit."""
+    drawing = drawn(case)
+    values, moved = computed(case, *drawing)
+    if INTERPRETED:
+        reverse_programs(monkeypatch)
+    again, moved_again = computed(case, *drawing)
+    for value, other in zip((*values, *moved[:4]), (*again, *moved_again[:4])):
+        assert torch.equal(value, other)
+
+
+def test_a_second_backward_repeats_the_first(device):
+    x, dy, parameters, running = drawn(CASES[1])
+    leaves = copies((x, *parameters))
+    moved = Running(*running, *torch.tensor([0, 0]), 0.1)
+    settings = Settings(SWB, 8, 1e-3, 'newton', 5)
+    y = whiten_whole(leaves[0], Parameters(*leaves[1:]), moved, settings, triton_backend)
+    first = torch.autograd.grad(y, leaves, dy, retain_graph=True)
+    assert all(torch.equal(one, two) for one, two in zip(first, torch.autograd.grad(y, leaves, dy)))
+
+
+@pytest.mark.parametrize('value', [float('inf'), float('nan')])
+def test_running_statistics_stay_where_moments_are_not_finite(value, device):
+    x, dy, parameters, running = drawn(CASES[0])
+    x[1, 20, 2, 2] = value
+    _, moved = computed(CASES[0], x, dy, parameters, running)
+    assert (int(moved.tracked), int(moved.skipped)) == (6, 3)
+    assert torch.equal(moved.mean, running.mean) and torch.equal(moved.cov, running.cov)
+
+
+def test_what_takes_other_steps(device):
+    """An eigendecomposition, processes to wait for, no pixels, buffers that the kernels cannot write."""
+    x, _, parameters, running = drawn(CASES[0])
+    settings = Settings(SWA, 16, 1e-3, 'newton', 5)
+    moved = Running(*running, *torch.tensor([0, 0]), 0.1)
+    for other in (settings._replace(inverse_sqrt='eigh'), settings._replace(group=object())):
+        assert whiten_whole(x, parameters, moved, other, triton_backend) is None
+    assert whiten_whole(x[:0], parameters, moved, settings, triton_backend) is None
+    for buffers in (moved._replace(cov=moved.cov.double()), moved._replace(cov=moved.cov.half(), momentum=None)):
+        assert whiten_whole(x, parameters, buffers, settings, triton_backend) is None
