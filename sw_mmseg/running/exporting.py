@@ -17,7 +17,8 @@ from torch import nn
 from sw_mmseg.models.deployed import DeployedSegmentor, LooksAt
 from sw_mmseg.models.wrappers import unwrap
 from sw_mmseg.running.errors import UserError
-from sw_mmseg.whitening import fold_model
+from sw_mmseg.running.onnx_function import DOMAIN, add_functions, with_nodes
+from sw_mmseg.whitening import fold_model, for_inference
 from sw_mmseg.whitening.layer import SwitchWhiten
 
 __all__ = [
@@ -85,8 +86,8 @@ def folded(model: DeployedSegmentor, threshold: float) -> tuple[DeployedSegmento
     try:
         model, reports = fold_model(model, threshold, strict=False)
     except ValueError:  # none of them can
-        return model, 0, count
-    return model, len(reports), count
+        reports = []
+    return for_inference(model), len(reports), count
 
 
 def save(model: DeployedSegmentor, file: Path, kind: str) -> None:
@@ -98,7 +99,7 @@ def save(model: DeployedSegmentor, file: Path, kind: str) -> None:
         else:
             sides = {1: 'height', 2: 'width'}
             torch.onnx.export(
-                model,
+                with_nodes(model),
                 (example,),
                 str(file),
                 dynamo=False,  # the newer exporter takes minutes to reason about sizes that may be any
@@ -106,7 +107,9 @@ def save(model: DeployedSegmentor, file: Path, kind: str) -> None:
                 output_names=['labels', 'logits'],
                 dynamic_axes={'image': sides, 'labels': sides, 'logits': {2: 'height', 3: 'width'}},
                 opset_version=OPSET,
+                custom_opsets={DOMAIN: 1},
             )
+            add_functions(file, OPSET)
 
 
 def description(kind: str, meta: dict) -> str:
@@ -130,9 +133,7 @@ def runner_of(file: Path, kind: str) -> Run | None:
         import onnxruntime
     except ImportError:
         return None
-    options = onnxruntime.SessionOptions()
-    options.enable_mem_reuse = False  # it plans buffers for one size, and fails on switchable layers at others
-    session = onnxruntime.InferenceSession(str(file), options, providers=['CPUExecutionProvider'])
+    session = onnxruntime.InferenceSession(str(file), providers=['CPUExecutionProvider'])
     return lambda image: tuple(session.run(None, {'image': image}))
 
 
