@@ -1,7 +1,7 @@
 """A switchable layer as one node of an ONNX graph: a function of the model, which runtimes expand by themselves.
 
-The whole of Equations 2 to 7 stands in the file once for every (D, T), as ONNX's own operators, and each layer is a call
-of it with its constants. Without that a layer takes about sixty nodes, most of them around shapes that the exporter of
+The whole of Equations 2 to 7 stands in the file once for every T, as ONNX's own operators, and each layer is a call of
+it with its constants. Without that a layer takes about sixty nodes, most of them around shapes that the exporter of
 torch asks for. `onnx.inliner.inline_local_functions` makes a graph without functions, where a tool needs one.
 """
 
@@ -139,7 +139,7 @@ def _has_function(layer: InferenceWhiten) -> bool:
 
 def add_functions(file: Path, opset: int) -> None:
     """Writes into the ONNX model `file` the functions that its nodes call."""
-    import onnx
+    import onnx.parser
 
     model = onnx.load(file)
     names = sorted({node.op_type for node in model.graph.node if node.domain == DOMAIN})
