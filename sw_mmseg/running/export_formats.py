@@ -59,8 +59,9 @@ def _save_onnx(model: DeployedSegmentor, example: torch.Tensor, file: Path) -> N
     add_functions(file, OPSET)
 
 
-def runner_of(file: Path, kind: str) -> Run | None:
-    """What runs the file, on the CPU; None where ONNX Runtime is not installed."""
+def runner_of(file: Path, kind: str, threads: int = 0) -> Run | None:
+    """What runs the file, on the CPU; None where ONNX Runtime is not installed. `threads` are those of ONNX Runtime, by
+    default one a core; torch has its own setting."""
     if kind != 'onnx':
         module: nn.Module = (
             torch.jit.load(str(file)) if kind == 'torchscript' else torch.export.load(str(file)).module()
@@ -70,7 +71,9 @@ def runner_of(file: Path, kind: str) -> Run | None:
         import onnxruntime
     except ImportError:
         return None
-    session = onnxruntime.InferenceSession(str(file), providers=['CPUExecutionProvider'])
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    session = onnxruntime.InferenceSession(str(file), options, providers=['CPUExecutionProvider'])
     return lambda image: tuple(session.run(None, {'image': image}))
 
 

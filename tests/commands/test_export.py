@@ -1,6 +1,7 @@
 """export: one file with preprocessing in it, against torch, against mmseg's own prediction, and by the example."""
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -19,6 +20,16 @@ from sw_mmseg.running.exporting import deployed, example_images, mean_iou
 from sw_mmseg.running.prediction import build_pipeline, segment_pixels
 
 REPOSITORY = Path(__file__).resolve().parents[2]
+WITHOUT_TORCH = """
+import sys
+from importlib.machinery import PathFinder
+class Finder(PathFinder):
+    @classmethod
+    def find_spec(cls, name, path=None, target=None):
+        gone = name.partition('.')[0] in ('torch', 'mmseg', 'mmengine', 'mmcv', 'sw_mmseg', 'PIL', 'cv2')
+        return None if gone else super().find_spec(name, path, target)
+sys.meta_path = [Finder if finder is PathFinder else finder for finder in sys.meta_path]
+"""
 PIPELINE = (
     "[dict(type='LoadImage'), dict(type='Resize', scale=(640, 40), keep_ratio=True), "
     "dict(type='LoadLabels'), dict(type='PackSegInputs')]"
@@ -132,7 +143,11 @@ def test_the_example_of_the_docs_reads_an_image_and_writes_labels(network, pictu
     with Image.open(pictures / 'wide.png') as image:
         image.save(tmp_path / 'image.ppm')
         expected = np.asarray(image)
-    subprocess.run([sys.executable, 'example.py'], cwd=tmp_path, check=True, timeout=120)
+    (tmp_path / 'sitecustomize.py').write_text(WITHOUT_TORCH)
+    environment = {**os.environ, 'PYTHONPATH': str(tmp_path)}
+    subprocess.run([sys.executable, 'example.py'], cwd=tmp_path, check=True, timeout=120, env=environment)
+    gone = subprocess.run([sys.executable, '-c', 'import torch'], capture_output=True, env=environment)
+    assert gone.returncode == 1 and b'No module named' in gone.stderr
     labels = np.asarray(Image.open(tmp_path / 'labels.pgm'))
     config = Config.fromfile(network[0])
     model = MODELS.build(config.model).eval()
