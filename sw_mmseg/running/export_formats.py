@@ -11,7 +11,7 @@ from torch import nn
 
 from sw_mmseg.models.deployed import DeployedSegmentor
 from sw_mmseg.running.errors import UserError
-from sw_mmseg.running.onnx_function import DOMAIN, add_functions, with_nodes
+from sw_mmseg.running.onnx_function import DOMAIN, add_functions, has_nodes, with_nodes
 from sw_mmseg.whitening.inference import InferenceWhiten
 
 __all__ = ['FORMATS', 'Run', 'quantized', 'runner_of', 'save']
@@ -45,8 +45,9 @@ def _save_onnx(model: DeployedSegmentor, example: torch.Tensor, file: Path) -> N
                 "export to TorchScript, or set inverse_sqrt='newton' and iterations=15 in the config, which is close"
             )
     sides = {1: 'height', 2: 'width'}
+    model = with_nodes(model)
     torch.onnx.export(
-        with_nodes(model),
+        model,
         (example,),
         str(file),
         dynamo=False,  # the newer exporter takes minutes to reason about sizes that may be any
@@ -54,7 +55,7 @@ def _save_onnx(model: DeployedSegmentor, example: torch.Tensor, file: Path) -> N
         output_names=['labels', 'logits'],
         dynamic_axes={'image': sides, 'labels': sides, 'logits': {2: 'height', 3: 'width'}},
         opset_version=OPSET,
-        custom_opsets={DOMAIN: 1},
+        custom_opsets={DOMAIN: 1} if has_nodes(model) else None,
     )
     add_functions(file, OPSET)
 
@@ -63,10 +64,9 @@ def runner_of(file: Path, kind: str, threads: int = 0) -> Run | None:
     """What runs the file, on the CPU; None where ONNX Runtime is not installed. `threads` are those of ONNX Runtime, by
     default one a core; torch has its own setting."""
     if kind != 'onnx':
-        module: nn.Module = (
-            torch.jit.load(str(file)) if kind == 'torchscript' else torch.export.load(str(file)).module()
+        return _runner_in_torch(
+            torch.jit.load(str(file)) if kind == 'torchscript' else torch.export.load(file).module()
         )
-        return lambda image: tuple(output.numpy() for output in module(torch.from_numpy(image)))
     try:
         import onnxruntime
     except ImportError:
@@ -75,6 +75,15 @@ def runner_of(file: Path, kind: str, threads: int = 0) -> Run | None:
     options.intra_op_num_threads = threads
     session = onnxruntime.InferenceSession(str(file), options, providers=['CPUExecutionProvider'])
     return lambda image: tuple(session.run(None, {'image': image}))
+
+
+def _runner_in_torch(module: nn.Module) -> Run:
+    @torch.no_grad()
+    def run(image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        labels, logits = module(torch.from_numpy(image))
+        return labels.numpy(), logits.numpy()
+
+    return run
 
 
 def quantized(file: Path, out: Path, images: Iterable[np.ndarray]) -> None:

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from sw_mmseg.whitening.inference import InferenceWhiten
 
-__all__ = ['DOMAIN', 'add_functions', 'with_nodes']
+__all__ = ['DOMAIN', 'add_functions', 'has_nodes', 'with_nodes']
 
 DOMAIN = 'sw_mmseg'
 INPUTS = 'x, shape, sample_ratio, batch_cov, batch_ratio, batch_mean, weight, bias, start'
@@ -130,6 +130,11 @@ def with_nodes(model: nn.Module) -> nn.Module:
             parent, _, child = name.rpartition('.')
             setattr(model.get_submodule(parent), child, _Node(layer))
     return model
+
+
+def has_nodes(model: nn.Module) -> bool:
+    """Whether there is one in what `with_nodes` gave."""
+    return any(isinstance(module, _Node) for module in model.modules())
 
 
 def _has_function(layer: InferenceWhiten) -> bool:

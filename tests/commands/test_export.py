@@ -16,6 +16,7 @@ from mmseg.registry import MODELS
 from PIL import Image
 
 from sw_mmseg.models.deployed import LooksAt
+from sw_mmseg.running.export_formats import runner_of
 from sw_mmseg.running.exporting import deployed, example_images, mean_iou
 from sw_mmseg.running.prediction import build_pipeline, segment_pixels
 
@@ -77,6 +78,8 @@ def test_the_file_gives_what_the_network_gives(network, pictures, run, tmp_path,
     assert 'at 70x110: largest difference' in printed and 'at 90x60: largest difference' in printed
     meta = json.loads(out.with_suffix('.json').read_text())
     assert len(meta['classes']) == len(meta['palette']) == 19
+    labels, logits = runner_of(out, {'pt': 'torchscript'}.get(ending, ending))(np.zeros((1, 45, 50, 3), np.uint8))
+    assert labels.shape == (1, 45, 50) and logits.shape == (1, 19, 45, 50)
     assert run('export', config, checkpoint, out) == 0  # its own files may be written again
     out.with_suffix('.json').unlink()
     (tmp_path / 'other.json').write_text('{}')
