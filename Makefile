@@ -21,8 +21,9 @@ TORCHES ?= 2.7.0 2.11.0
 
 .PHONY: demo test test-slow test-robustness test-matrix test-upstream lint types format setup clean
 
+# PHOTOS=FOLDER shows the network on photographs of yours too, before and after.
 demo: $(INSTALLED)
-	$(PY) tools/demo.py
+	$(PY) tools/demo.py $(if $(PHOTOS),--photos '$(PHOTOS)')
 
 # Two workers of one thread: several threads a worker would wait for each other.
 test: lint

@@ -42,7 +42,19 @@ MAY_IMPORT = {
     ),
     'analysis': (
         {'whitening'},
-        {'torch', 'torchvision', 'numpy', 'matplotlib', 'cv2', 'PIL', 'pycocotools', 'fvcore', 'mmengine', 'mmseg'},
+        {
+            'torch',
+            'torchvision',
+            'numpy',
+            'scipy',
+            'matplotlib',
+            'cv2',
+            'PIL',
+            'pycocotools',
+            'fvcore',
+            'mmengine',
+            'mmseg',
+        },
     ),
     'benchmark': ({'whitening'}, {'torch', 'matplotlib'}),
     'running': (

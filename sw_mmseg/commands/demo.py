@@ -24,6 +24,7 @@ from sw_mmseg.running.command_line import seed_number
 from sw_mmseg.running.errors import UserError
 from sw_mmseg.running.tables import show
 from sw_mmseg.studies.demo import side_by_side
+from sw_mmseg.studies.demo.photographs import looked_at, photograph_sheets
 from sw_mmseg.studies.demo.report import write_results
 from sw_mmseg.studies.demo.study import Demo
 from sw_mmseg.whitening import NORMS
@@ -46,6 +47,9 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     )
     parser.add_argument('--jobs', type=int, metavar='N', help='networks to train at once (default: one a core)')
     parser.add_argument('--only', choices=tuple(NORMS), help=argparse.SUPPRESS)  # rows of one network, no report
+    parser.add_argument(
+        '--photos', type=Path, metavar='FOLDER', help='photographs of yours: a second target, shown before and after'
+    )
     parser.add_argument('--pictures', type=int, default=6, help='test images to show')
     parser.add_argument('--traceback', action='store_true', help='show where in the code an error arose')
     parser.set_defaults(local_rank=0)
@@ -60,6 +64,8 @@ def main(args: argparse.Namespace) -> int:
     warnings.filterwarnings('ignore')  # of libraries, between the lines of progress
     gc.freeze()  # data sets collect garbage when built: what was imported need not be searched each time
     begin = time.monotonic()
+    if args.photos:
+        looked_at(args.photos)
     demo = Demo(args)
     try:
         if args.only:
@@ -72,10 +78,11 @@ def main(args: argparse.Namespace) -> int:
             return status
         demo.quiet = jobs > 1
         rows = [pair for seed in args.seeds for network in args.rows for pair in demo.rows(network, seed)]
+        photographs = photograph_sheets(demo, args.photos) if args.photos else []
     except (training.Interrupted, KeyboardInterrupt):
         print('\nStopped; the same command goes on from here.', file=sys.stderr)
         return 130
-    table = write_results(args.work_dir, demo.results(rows))
+    table = write_results(args.work_dir, demo.results(rows, photographs))
     show(table)
     print(f'Took {duration(time.monotonic() - begin)}. Open {args.work_dir}/report.html')
     return 0

@@ -17,7 +17,7 @@ from sw_mmseg.running.outputs import Outputs
 pytestmark = pytest.mark.usefixtures('one_thread')
 
 
-@pytest.mark.parametrize('number', [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize('number', [signal.SIGTERM, pytest.param(signal.SIGINT, marks=pytest.mark.slow)])
 def test_predict_keeps_what_is_done(network, streets, tmp_path, number):
     images, out = tmp_path / 'images', tmp_path / 'out'
     images.mkdir()

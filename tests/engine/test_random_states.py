@@ -39,7 +39,7 @@ def dropped(tiny_scenes, tmp_path):
 
 
 @pytest.mark.parametrize('options', [[], ['train_dataloader.num_workers=1', 'val_dataloader.num_workers=1']])
-@pytest.mark.parametrize('number', [1, 2])
+@pytest.mark.parametrize('number', [1, pytest.param(2, marks=pytest.mark.slow)])
 def test_pspnet_drops_what_it_would_have_dropped(dropped, run, tmp_path, number, options):
     """From a checkpoint behind which the undisturbed run validates, and from one where it does not."""
     options = ['--check-data', 'none', *(['--cfg-options', *options] if options else [])]

@@ -85,14 +85,14 @@ def test_the_demo_needs_less_than_half_of_the_packages():
 def test_the_demo_runs_with_its_packages_alone(tmp_path):
     """Modules of all other packages of this environment cannot be imported."""
     owners = importlib.metadata.packages_distributions()
-    there = packages_of('weights') | {'sw-mmseg', 'pip', 'setuptools', 'opencv-python-headless'}
-    others = {
+    needed = packages_of('weights') | {'sw-mmseg', 'pip', 'setuptools', 'opencv-python-headless'}
+    foreign = {
         module
         for module, names in owners.items()
-        if not there & {name.lower().replace('_', '-') for name in names} and module not in sys.stdlib_module_names
+        if not needed & {name.lower().replace('_', '-') for name in names} and module not in sys.stdlib_module_names
     }
-    assert {'gradio', 'onnx', 'mmdet', 'mmpretrain', 'pytest'} <= others and 'mmseg' not in others
-    (tmp_path / 'sitecustomize.py').write_text(BLOCKED.format(names=sorted(others)))
+    assert {'gradio', 'onnx', 'mmdet', 'mmpretrain', 'pytest'} <= foreign and 'mmseg' not in foreign
+    (tmp_path / 'sitecustomize.py').write_text(BLOCKED.format(names=sorted(foreign)))
     words = [sys.executable, ROOT / 'tools/demo.py', '--work-dir', 'demo', '--data', 'demo/data', *TINY]
     path = os.pathsep.join([str(tmp_path), str(ROOT)])
     subprocess.run(words, cwd=tmp_path, check=True, env={**os.environ, 'PYTHONPATH': path}, timeout=500)

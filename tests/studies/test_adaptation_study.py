@@ -57,10 +57,11 @@ def study(tmp_path, monkeypatch, one_thread):
     return run
 
 
+@pytest.mark.slow
 def test_study_from_end_to_end(study, tmp_path, capsys):
     images = tmp_path / 'docs' / 'images'
     images.mkdir(parents=True)
-    marks = ('study, varied', 'choice', 'cost')
+    marks = ('study, varied', 'comparisons', 'choice', 'cost')
     (tmp_path / 'docs/adaptation.md').write_text(
         ''.join(f'<!-- {mark}: by a tool -->\nold\n<!-- end of {mark} -->\n' for mark in marks)
     )

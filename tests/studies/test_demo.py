@@ -170,7 +170,14 @@ def test_sentences_say_what_the_numbers_say():
     assert lines[2] == 'Highest here: BN adversarial (54.0), then IN adversarial (52.0).'
     assert 'not measured' in lines[3]
     table = report.result_table(rows, 100)
-    assert [r[2] for r in table.rows] == [12.0, 48.0, 54.0, 36.0, 36.0, 52.0] and table.strong == {2}
+    assert [r[2] for r in table.rows] == [
+        12.0,
+        48.0,
+        54.0,
+        36.0,
+        36.0,
+        52.0,
+    ] and not table.strong  # one seed tells nothing
     learnt = [
         row('sw', 'source only', 13.0, kept='source'),
         row('sw', 'switches learnt again', 14.5, kept='source'),
@@ -186,10 +193,7 @@ def test_sentences_say_what_the_numbers_say():
     assert [r[1] for r in report.result_table(learnt, 100).rows] == [r.treatment for r in learnt]
     several = [*rows, *(row(r.network, r.treatment, r.target[0] + 2, seed=1, kept=r.statistics) for r in rows)]
     assert report.result_table(several, 100).rows[0][2] == '13.0 ± 1.4'  # 12 and 14: deviation sqrt(2)
-    assert report.result_table(several, 100).strong == {2}  # 55 leads 53 by more than 1.4
-    several[5].target[0] += 1  # now by 1.5, with deviations of 1.4 and 0.7
-    assert report.result_table(several, 100).strong == {2}
-    several[5].target[0] += 0.5  # by 1.25: not set apart
-    assert report.result_table(several, 100).strong == {2, 5}
+    # the deviation pooled over six rows is sqrt(2), so 15 comparisons tell 6.6 points from none: 49 is 6 below 55
+    assert report.result_table(several, 100).strong == {1, 2, 5}
     noise = report.sentences(several, 600, 400)[3]
     assert 'not measured' not in noise and '2 trainings' in noise

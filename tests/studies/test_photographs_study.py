@@ -51,7 +51,7 @@ def test_study_from_end_to_end(study, tmp_path, capsys):
         assert 0 < record['processor_seconds'] and record['device'].startswith('1 thread of')
         assert record['command'].startswith(f'tools/train.py configs/bn_{record["method"]}_streets2camvid.py')
     page = (tmp_path / 'page').read_text()
-    assert 'class-balanced self-training (CBST)' in page and 'pedestrian' in page and 'old' not in page
+    assert 'class-balanced self-training (CBST)' in page and 'pedestrian' in page and '\nold\n' not in page
     # what is done is not measured again, and records of the repository are gone on from
     (tmp_path / 'out').rename(tmp_path / 'elsewhere')
     assert study('--methods', 'jitter', 'cbst') == 0
@@ -125,6 +125,14 @@ def test_tables_and_the_share_of_the_way_that_is_closed():
     assert report.class_table(groups).rows[0] == ('road', 10.0, 22.0, 30.0)
     assert report.setting_table(results).rows[0][:5] == ('strong', 'source only, jitter', 'streets2camvid', 0, 600)
     assert 'goes 60 %' in report.section(results)
+    compared = report.comparison_table(groups)
+    assert [row[0].split(',')[0] for row in compared.rows] == [
+        'class-balanced self-training (CBST)',
+        'target labels (oracle)',
+    ]
+    # s = sqrt(2) of one degree of freedom; t(0.9875, 1) = 25.45; a mean of two against one: sqrt(1/2 + 1)
+    assert compared.rows[0][1] == '+12.0 (−32.1 to 56.1)'
+    assert report.comparison_table(report.grouped(results[:1], 'streets2camvid')) is None
 
 
 def test_processor_time_adds_up_over_calls(tmp_path):

@@ -39,6 +39,7 @@ def study(tmp_path, monkeypatch, one_thread):
     return run
 
 
+@pytest.mark.slow
 def test_study_from_end_to_end(study, tmp_path, capsys):
     (tmp_path / 'docs').write_text('# How\n\n<!-- study: made by a tool -->\nold\n<!-- end of study -->\n\nAfter\n')
     (tmp_path / 'readme').write_text('<!-- scene parsing tables: x -->\n<!-- end of scene parsing tables -->\n')

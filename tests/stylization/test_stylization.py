@@ -54,7 +54,8 @@ def test_instance_whitening_whitens_and_instance_norm_does_not(eps):
     ('name', 'norm'),
     [
         *((name, None) for name in CONFIGS),
-        *((f'bn_style_{data}', norm) for norm in NORMS for data in ('coco', 'streets') if norm not in ('bn', 'sw')),
+        *(('bn_style_streets', norm) for norm in NORMS if norm not in ('bn', 'sw')),
+        *(pytest.param('bn_style_coco', norm, marks=pytest.mark.slow) for norm in NORMS if norm not in ('bn', 'sw')),
     ],
 )
 def test_config_steps(name, norm, tmp_path):

@@ -25,6 +25,7 @@ from sw_mmseg.studies.adaptation.groups import (
     last,
     usual_length,
 )
+from sw_mmseg.studies.adaptation.planned import planned_table
 from sw_mmseg.studies.adaptation.side_tables import (
     choice_table,
     cost_table,
@@ -126,6 +127,7 @@ def write(folder: Path, every: Sequence[Result]) -> list[str]:
         texts += [f'## {target or "target"}', *sections(every, target)]
         names.append(f'{target or "target"}.png')
         (folder / names[-1]).write_bytes(plot(results, target))
+    texts += ['## Comparisons', to_markdown(planned_table(every))]
     choice = choice_table(results)
     texts += ['## Choosing a checkpoint without labels', to_markdown(choice)] if choice else []
     texts += ['## Cost', to_markdown(cost_table(results, targets[0]))]
@@ -143,6 +145,7 @@ def fill_docs(docs: Path, every: Sequence[Result]) -> None:
         target_results = [r for r in results if r.target == target]
         about = measured([r for r in target_results if not r.variation] or target_results)
         fill(docs / 'adaptation.md', f'study, {target}', '\n\n'.join([image, about, *sections(every, target)]))
+    fill(docs / 'adaptation.md', 'comparisons', to_markdown(planned_table(every)))
     choice = choice_table(results)
     fill(docs / 'adaptation.md', 'choice', to_markdown(choice) if choice else 'No training kept several checkpoints.')
     fill(docs / 'adaptation.md', 'cost', to_markdown(cost_table(results, targets_of(results)[0])))

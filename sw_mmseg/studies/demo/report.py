@@ -45,6 +45,7 @@ class Results:
     adapted_iterations: int
     variant: str
     test_images: int
+    photographs: Sequence[dict] = ()  # of the user: 'photograph', then label maps by network
 
 
 def sections(results: Results, table: Table, charts: list) -> list[Section]:
@@ -68,6 +69,7 @@ def sections(results: Results, table: Table, charts: list) -> list[Section]:
                 *(page.tiles(p, palette, f'target image {i + 1}') for i, p in enumerate(results.pictures)),
             ),
         ),
+        *photograph_section(results),
         Section('Classes', (page.side_by_side([bars, by_class]),)),
         Section('Adversarial training', (page.side_by_side(curves), page.paragraph(f'Seed {rows[0].seed}.', 'muted'))),
         *([Section('What the switches chose', chosen)] if chosen else []),
@@ -75,8 +77,18 @@ def sections(results: Results, table: Table, charts: list) -> list[Section]:
     ]
 
 
+def photograph_section(results: Results) -> list[Section]:
+    """The user's photographs before and after, if there are any."""
+    if not results.photographs:
+        return []
+    words = page.paragraph('Nobody labelled these photographs, so there is no score: judge for yourself.', 'muted')
+    tiles = [page.tiles(p, results.palette, f'photograph {i + 1}') for i, p in enumerate(results.photographs)]
+    return [Section('Your photographs', (words, *tiles))]
+
+
 def write_results(folder: Path, results: Results) -> Table:
-    """results.json, table.md, predictions.png, curve_N.png and report.html in `folder`; returns the table."""
+    """results.json, table.md, predictions.png, photographs.png, curve_N.png and report.html in `folder`; returns the
+    table."""
     rows = results.rows
     table = result_table(rows, results.test_images)
     write_json(
@@ -103,6 +115,9 @@ def write_results(folder: Path, results: Results) -> Table:
     (folder / 'table.md').write_text(to_markdown(table))
     sheet = contact_sheet(results.pictures[:4], results.classes, results.palette)
     (folder / 'predictions.png').write_bytes(image_bytes(sheet))
+    if results.photographs:
+        sheet = contact_sheet(results.photographs, results.classes, results.palette)
+        (folder / 'photographs.png').write_bytes(image_bytes(sheet))
     charts = curve_figures(rows, results.curve_folders)
     for index, (_, _, draw) in enumerate(charts, 1):
         (folder / f'curve_{index}.png').write_bytes(figure_png(draw, LIGHT))

@@ -6,10 +6,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from sw_mmseg.analysis import (
-    Table,
-    mean_std,
-)
+from sw_mmseg.analysis import Table, mean_std
+from sw_mmseg.analysis.comparisons import leaders
 from sw_mmseg.running.scoring import miou
 from sw_mmseg.studies.demo.rows import (
     ADVERSARIAL,
@@ -21,7 +19,7 @@ from sw_mmseg.studies.demo.rows import (
     Row,
 )
 
-__all__ = ['grouped', 'leaders', 'result_table', 'sentences']
+__all__ = ['grouped', 'result_table', 'sentences']
 
 
 def grouped(rows: Sequence[Row]) -> dict[tuple[str, str], list[Row]]:
@@ -56,20 +54,7 @@ def result_table(rows: Sequence[Row], images: int) -> Table:
         ('network', 'treatment', 'target, 19 classes', 'target, 7 categories', 'source', 'statistics', 'seconds'),
         tuple(cells),
         f'mIoU in percent over {images} target images that no training saw, after the last iteration.{spread}',
-        strong=leaders(list(groups.values())),
-    )
-
-
-def leaders(groups: Sequence[Sequence[Row]]) -> frozenset[int]:
-    """The group with the highest mean target mIoU, and those that its or their values deviation does not set apart."""
-    scores = [[miou(row.target) for row in group] for group in groups]
-    means = [np.mean(values) for values in scores]
-    deviations = [np.std(values, ddof=1) if len(values) > 1 else 0.0 for values in scores]
-    best = int(np.argmax(means))
-    return frozenset(
-        index
-        for index, (mean, deviation) in enumerate(zip(means, deviations))
-        if means[best] - mean <= max(deviations[best], deviation)
+        strong=leaders([[miou(row.target) for row in group] for group in groups.values()]),
     )
 
 
@@ -104,7 +89,8 @@ def sentences(rows: Sequence[Row], iterations: int, adapted_iterations: int) -> 
         'Each row is one training with one seed. How far seeds lie apart was not measured, so small differences '
         'between rows mean nothing; --seeds 0 1 2 measures it.'
         if seeds == 1
-        else f'Each row is {seeds} trainings; differences within the deviations mean nothing.'
+        else f'Each row is {seeds} trainings. In bold: the highest mean, and every row that {seeds} seeds do not '
+        'tell from it (95 % intervals of all differences, with a pooled deviation).'
     )
     lines.append(
         f'{noise} {iterations} iterations on the source and {adapted_iterations} more on both domains, on drawn '

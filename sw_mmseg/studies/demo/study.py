@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
 
@@ -224,7 +225,7 @@ class Demo:
             sheets.append(sheet)
         return sheets
 
-    def results(self, rows: list[tuple[Row, list]]) -> Results:
+    def results(self, rows: list[tuple[Row, list]], photographs: Sequence[dict] = ()) -> Results:
         """What the report shows."""
         args, meta = self.args, self.tests['target'].dataset.metainfo
         folders = {
@@ -247,4 +248,5 @@ class Demo:
             *trainings.lengths(args),
             args.variant,
             len(self.tests['target'].dataset),
+            photographs,
         )

@@ -5,12 +5,13 @@ from __future__ import annotations
 import statistics
 from collections.abc import Sequence
 
+from sw_mmseg.analysis.comparisons import differences
 from sw_mmseg.analysis.tables import Table, mean_std, to_markdown
 from sw_mmseg.running import records
 from sw_mmseg.running.methods import METHODS
 from sw_mmseg.studies.photographs.cells import DATA, Result
 
-__all__ = ['class_table', 'grouped', 'main_table', 'section', 'setting_table', 'share_closed']
+__all__ = ['class_table', 'comparison_table', 'grouped', 'main_table', 'section', 'setting_table', 'share_closed']
 
 TITLES = {'streets2camvid': 'Drawn streets to photographs', 'camvid_day2dusk': 'Photographs by day to dusk'}
 START, CEILING = 'jitter', 'oracle'  # source only, disturbed; target labels
@@ -71,6 +72,21 @@ def share_closed(groups: Groups, method: str = 'cbst', norm: str = 'bn') -> floa
     return 100 * (score - start) / (ceiling - start) if ceiling > start else None
 
 
+def comparison_table(groups: Groups) -> Table | None:
+    """Every row against the source-only one of the same length, by test mIoU and by the rule of
+    `analysis.comparisons`; None where there is none to compare with."""
+    keys = [key for key in groups if key[0] != START and (START, 'bn', key[2]) in groups]
+    if not keys:
+        return None
+    scores = {key: [r.miou() for r in group] for key, group in groups.items()}
+    steps = differences([(scores[key], scores[START, 'bn', key[2]]) for key in keys], list(scores.values()))
+    rows = [
+        (f'{METHODS[method].row}, {norm.upper()}, {length}', f'**{step}**' if step.clear else str(step))
+        for (method, norm, length), step in zip(keys, steps)
+    ]
+    return Table(('minus source only, BN, of the same length', 'test mIoU'), tuple(rows))
+
+
 def setting_table(results: Sequence[Result]) -> Table | None:
     """Every setting that was tried, with the validation mIoU by which settings were chosen."""
     tried = [r for r in results if r.setting]
@@ -102,6 +118,9 @@ def section(results: Sequence[Result]) -> str:
             'minutes are what the training kept one core busy.',
             to_markdown(main_table(groups)),
         ]
+        compared = comparison_table(groups)
+        if compared is not None:
+            parts += ['Differences, in bold where [clear](claims.md#the-rule):', to_markdown(compared)]
         closed = share_closed(groups)
         if closed is not None:
             parts.append(f'Of the way from source only with jitter to target labels, CBST goes {closed:.0f} %.')
