@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from .conversion import foreign_hooks, parts_after
 from .layer import SwitchWhiten
-from .maths import BATCH, INSTANCE, Parameters, compute_dtype, inverse_sqrt
+from .maths import BATCH, INSTANCE, compute_dtype, inverse_sqrt
 
 __all__ = ['InferenceWhiten', 'for_inference']
 
@@ -159,8 +159,7 @@ def _constants(layer: SwitchWhiten) -> dict[str, Tensor]:
     words, size = layer.statistics, layer.group_size
     groups = layer.num_features // size
     device = layer.mean_logits.device
-    learned = Parameters(*(None if tensor is None else tensor.double() for tensor in layer.learned()))
-    of_mean, of_cov = (dict(zip(words, logits.softmax(0))) for logits in (learned.mean_logits, learned.cov_logits))
+    of_mean, of_cov = (dict(zip(words, logits.double().softmax(0))) for logits in (layer.mean_logits, layer.cov_logits))
     zero = torch.zeros((), dtype=torch.float64, device=device)
     identity = torch.eye(size, dtype=torch.float64, device=device)
     running = layer.running_moments(torch.float64)
@@ -177,6 +176,6 @@ def _constants(layer: SwitchWhiten) -> dict[str, Tensor]:
         'batch_ratio': of_mean.get('bw', zero) + of_mean.get('bn', zero),
         'batch_mean': batch_mean,
         'layer_ratios': torch.stack([of_mean.get('ln', zero), of_cov.get('ln', zero)]),
-        'weight': ones if learned.weight is None else learned.weight.view_as(ones),
-        'bias': 0 * ones if learned.bias is None else learned.bias.view_as(ones),
+        'weight': layer.weight.double().view_as(ones) if layer.affine else ones,
+        'bias': layer.bias.double().view_as(ones) if layer.affine else 0 * ones,
     }
