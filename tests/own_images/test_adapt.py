@@ -10,7 +10,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from mmseg.apis import MMSegInferencer, inference_model, init_model
 from PIL import Image
 
 from sw_mmseg.analysis.report import page_faults
@@ -137,16 +136,6 @@ def test_checkpoint_and_config_serve_the_other_tools(adapted, user_data, run, tm
     for path in predictions(adapted):
         same = tmp_path / 'again' / path.relative_to(adapted / 'predictions')
         np.testing.assert_array_equal(np.asarray(Image.open(path)), np.asarray(Image.open(same)))
-
-
-def test_mmsegs_own_functions_take_them(adapted, user_data):
-    files = str(adapted / 'config.py'), str(adapted / 'checkpoint.pth')
-    model, inferencer = init_model(*files, device='cpu'), MMSegInferencer(*files, device='cpu')
-    assert tuple(model.dataset_meta['classes']) == CLASSES
-    for path in predictions(adapted):
-        ids, image = np.asarray(Image.open(path)), user_data / 'target/photos' / path.parent.name / f'{path.stem}.jpg'
-        np.testing.assert_array_equal(inference_model(model, str(image)).pred_sem_seg.data[0].numpy(), ids)
-        np.testing.assert_array_equal(inferencer(str(image))['predictions'], ids)
 
 
 def test_the_config_trains_the_same_network_again(adapted, run, tmp_path):
