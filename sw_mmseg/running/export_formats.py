@@ -29,8 +29,7 @@ def save(model: DeployedSegmentor, file: Path, kind: str, size: tuple[int, int] 
         if kind == 'torchscript':
             torch.jit.trace(model, (example,), check_trace=False).save(str(file))
         elif kind == 'torch-export':
-            # with sizes that may be any, torch stops at poolings that round up (sizes must be multiples), or at the
-            # size at which the network looks, which is computed from the image's
+            # with sizes that may be any, torch refuses VGG16's poolings: sizes would have to be multiples of 8
             with file.open('wb') as stream:
                 torch.export.save(torch.export.export(model.for_size(size), (example,)), stream)
         else:
