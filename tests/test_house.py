@@ -59,7 +59,7 @@ MAY_IMPORT = {
     'benchmark': ({'whitening'}, {'torch', 'matplotlib'}),
     'running': (
         {*LIBRARY, 'plugin'},
-        {'torch', 'numpy', 'cv2', 'PIL', 'matplotlib', 'rich', 'tqdm', 'h5py', 'onnxruntime', *MM},
+        {'torch', 'numpy', 'cv2', 'PIL', 'matplotlib', 'rich', 'tqdm', 'h5py', 'onnx', 'onnxruntime', *MM},
     ),
 }
 MAY_IMPORT |= {

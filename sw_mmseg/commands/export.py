@@ -3,23 +3,38 @@
 The file takes an image (1, height, width, 3), uint8, RGB, of any size, and gives labels (1, height, width) and logits;
 scaling and normalisation are in it. OUT.json, beside it, has the names and colours of classes. Switchable layers become
 part of their convolutions where --fold allows. What the file gives is compared with what the network gives here, at two
-sizes; an ONNX file needs ONNX Runtime for that (pip install '.[export]').
+sizes; an ONNX file needs ONNX Runtime for that (pip install '.[export]'). A program of torch.export (.pt2) takes images
+of one size, which --size says.
 """
 
 from __future__ import annotations
 
 import argparse
 import itertools
+import re
 import warnings
+from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
+import torch
+from mmengine.config import Config
 from mmseg.registry import MODELS
 
 from sw_mmseg.running.checkpoints import load_network
 from sw_mmseg.running.command_line import add_common_arguments
 from sw_mmseg.running.configs import build, load_config
 from sw_mmseg.running.errors import UserError
-from sw_mmseg.running.exporting import FORMATS, compare, deployed, description, example_images, folded, runner_of, save
+from sw_mmseg.running.export_formats import FORMATS, SIZE, Run, quantized, runner_of, save
+from sw_mmseg.running.exporting import (
+    compare,
+    deployed,
+    description,
+    example_images,
+    labelled_images,
+    made_ready,
+    mean_iou,
+)
 from sw_mmseg.running.outputs import Outputs, add_overwrite
 from sw_mmseg.running.prediction import build_reader, find_images, meta_of
 
@@ -33,7 +48,7 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument('config', help='the config the network was trained with')
     parser.add_argument('checkpoint', help='a .pth file of its work directory')
     parser.add_argument('out', type=Path, help='the file to write, such as network.onnx')
-    parser.add_argument('--format', choices=tuple(FORMATS), help="(default: by OUT's ending, .onnx or .pt)")
+    parser.add_argument('--format', choices=tuple(FORMATS), help="(default: by OUT's ending: .onnx, .pt or .pt2)")
     parser.add_argument('--images', type=Path, metavar='DIR', help='of real images, to compare on (default: noise)')
     parser.add_argument(
         '--fold',
@@ -41,6 +56,13 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
         default=0.0,
         metavar='R',
         help='leave out image statistics whose ratios sum to at most R, 0 to 1, and fold those layers (default: 0)',
+    )
+    parser.add_argument('--size', type=_size, metavar='WxH', help='of the images of a .pt2 file, such as 1024x512')
+    parser.add_argument(
+        '--int8', action='store_true', help='also write OUT with .int8 in its name: ONNX, ranges taken from --images'
+    )
+    parser.add_argument(
+        '--score', action='store_true', help="mean IoU of each file on the config's test set, beside the network's"
     )
     add_overwrite(parser)
     add_common_arguments(parser)
@@ -50,42 +72,99 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     return args
 
 
-def main(args: argparse.Namespace) -> int:
-    """Parse, export, compare. Exit status 1 where the file differs from the network."""
-    warnings.filterwarnings('ignore')  # of tracers, on every branch that they pass
+def _size(text: str) -> tuple[int, int]:
+    match = re.fullmatch(r'([1-9]\d*)x([1-9]\d*)', text)
+    if not match:
+        raise argparse.ArgumentTypeError(f"'{text}' is no size: give width and height, such as 1024x512")
+    return int(match[1]), int(match[2])
+
+
+def _kind(args: argparse.Namespace) -> str:
+    """The format, after a look at the options that go with it."""
     kind = args.format or next((name for name, ending in FORMATS.items() if args.out.suffix == ending), None)
     if kind is None:
         raise UserError(f'{args.out}: give --format, or a name that ends with {" or ".join(FORMATS.values())}')
-    names = (args.out.name, args.out.with_suffix('.json').name)
+    if (kind == 'torch-export') != (args.size is not None):
+        raise UserError('--size WxH goes with torch-export, whose programs take images of one size; no other needs it')
+    if args.int8 and (kind != 'onnx' or args.images is None):
+        raise UserError('--int8 is for ONNX, and takes the ranges of values from --images')
+    return kind
+
+
+def main(args: argparse.Namespace) -> int:
+    """Parse, export, compare. Exit status 1 where the file differs from the network."""
+    warnings.filterwarnings('ignore')  # of tracers, on every branch that they pass
+    kind = _kind(args)
+    names = [args.out.name, args.out.with_suffix('.json').name]
+    names += [args.out.with_suffix('.int8.onnx').name] if args.int8 else []
     outputs = Outputs(args.out.parent, 'export', args.overwrite)
     outputs.refuse_existing(names)
     config = load_config(args.config, args.cfg_options, args.work_dir, norm=args.norm, network=args.network)
     args.device = 'cpu'
     whole = deployed(config, load_network(MODELS, config, args))
-    network, count, layers = folded(whole, args.fold)
+    network, count, layers = made_ready(whole, args.fold)
     if layers:
         print(f'{count} of {layers} switchable layers folded into convolutions (--fold {args.fold:g})')
+    images = _images(args, config)
     args.out.parent.mkdir(parents=True, exist_ok=True)
     meta = build('data set', lambda: meta_of(config.test_dataloader.dataset))
     with outputs.writing(names[0]) as part:
-        save(network, part, kind)
-    outputs.write(names[1], description(kind, meta))
+        save(network, part, kind, args.size or SIZE)
+    outputs.write(names[1], description(kind, meta, args.size))
     print(f'{args.out}: {args.out.stat().st_size / 1e6:.1f} MB, {args.out.with_suffix(".json")}')
-    run = runner_of(args.out, kind)
-    if run is None:
+    if args.int8:
+        with outputs.writing(names[2]) as part:
+            quantized(args.out, part, (image[None] for image in images))
+    files = {file: runner_of(args.out.parent / file, kind) for file in (names[0], *names[2:])}
+    runs = {file: run for file, run in files.items() if run is not None}
+    if not runs:
         print("not compared: ONNX Runtime is not installed (pip install '.[export]')")
         return 0
+    worst = {file: _compared(file, run, whole, _examples(args, images)) for file, run in runs.items()}
+    if args.score:
+        _score(runs, whole, config)
+    if worst[names[0]] > WORST and args.fold == 0:
+        print(f'the file does not give what the network gives: logits differ by {worst[names[0]]:.1e}')
+        return 1
+    return 0
+
+
+def _images(args: argparse.Namespace, config: Config) -> list[np.ndarray]:
+    """(H, W, 3) uint8, RGB."""
     files = itertools.islice(find_images(args.images).values(), LOOKED_AT) if args.images else ()
     read = build('pipeline', lambda: build_reader(config.test_dataloader.dataset.pipeline))
-    images = example_images([read(file)[..., ::-1] for file in files])
+    return [np.ascontiguousarray(read(file)[..., ::-1]) for file in files]
+
+
+def _examples(args: argparse.Namespace, images: list[np.ndarray]) -> list[np.ndarray]:
+    """(1, H, W, 3): two sizes, or for a file that takes one size what is of that size, noise if nothing is."""
+    if args.size is None:
+        return example_images(images)
+    shape = (args.size[1], args.size[0], 3)
+    fitting = [image[None] for image in images if image.shape == shape]
+    return fitting[:2] or [np.random.default_rng(0).integers(0, 256, (1, *shape), np.uint8)]
+
+
+def _compared(name: str, run: Run, whole: torch.nn.Module, images: Sequence[np.ndarray]) -> float:
+    """Prints a line for each image; the largest difference of all."""
     worst = 0.0
     for d in compare(run, whole, images):
         worst = max(worst, d.logits)
         print(
-            f'{d.size[0]}x{d.size[1]}: largest difference of logits {d.logits:.1e}, {100 * d.labels:.3f} % of the '
-            f'labels; {d.seconds:.3f} s, {d.seconds_here:.3f} s in torch'
+            f'{name} at {d.size[0]}x{d.size[1]}: largest difference of logits {d.logits:.1e}, {100 * d.labels:.3f} % '
+            f'of the labels; {d.seconds:.3f} s, {d.seconds_here:.3f} s in torch'
         )
-    if worst > WORST and args.fold == 0:
-        print(f'the file does not give what the network gives: logits differ by {worst:.1e}')
-        return 1
-    return 0
+    return worst
+
+
+def _score(runs: dict[str, Run], whole: torch.nn.Module, config: Config) -> None:
+    """Prints the mean IoU of the network, then of each file."""
+
+    def here(image: np.ndarray) -> tuple[np.ndarray, ...]:
+        with torch.no_grad():
+            return tuple(output.numpy() for output in whole(torch.from_numpy(image)))
+
+    dataset = config.test_dataloader.dataset
+    classes = len(build('data set', lambda: meta_of(dataset))['classes'])
+    for name, run in {'torch': here, **runs}.items():
+        print(f'{name}: {mean_iou(run, labelled_images(dataset), classes):.2f} mIoU')

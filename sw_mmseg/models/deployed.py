@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from typing import NamedTuple
 
 import torch
@@ -64,14 +65,22 @@ class DeployedSegmentor(nn.Module):
         self.backbone, self.decode_head = segmentor.backbone, segmentor.decode_head
         self.neck = getattr(segmentor, 'neck', None)
         self.align_corners, self.rgb, self.looks_at = bool(segmentor.align_corners), rgb, looks_at
+        self.scaled_size: list[int] | None = None  # in place of what `looks_at` computes
         self.register_buffer('mean', torch.tensor(mean, dtype=torch.float32).view(1, 3, 1, 1))
         self.register_buffer('std', torch.tensor(std, dtype=torch.float32).view(1, 3, 1, 1))
+
+    def for_size(self, size: tuple[int, int]) -> DeployedSegmentor:
+        """A copy for images of this width and height alone, in which no size is computed."""
+        model = copy.deepcopy(self)
+        if self.looks_at is not None:
+            model.scaled_size = [int(side) for side in self.looks_at.size(torch.empty(1, size[1], size[0], 3))]
+        return model
 
     def forward(self, image: Tensor) -> tuple[Tensor, Tensor]:
         """Labels and logits."""
         pixels = image.permute(0, 3, 1, 2).float()  # 1 3 H W
         if self.looks_at is not None:
-            size = self.looks_at.size(image)
+            size = self.scaled_size or self.looks_at.size(image)
             pixels = F.interpolate(pixels, size, mode='bilinear', align_corners=False).round()
         pixels = ((pixels if self.rgb else pixels.flip(1)) - self.mean) / self.std
         features = self.backbone(pixels)

@@ -4,38 +4,35 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterator, Sequence
-from pathlib import Path
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
 import torch
 from mmengine.config import Config
 from mmseg.models.segmentors import EncoderDecoder
+from mmseg.registry import DATASETS
 from torch import nn
 
 from sw_mmseg.models.deployed import DeployedSegmentor, LooksAt
 from sw_mmseg.models.tuning import merge_lora
 from sw_mmseg.models.wrappers import unwrap
+from sw_mmseg.running.data_sets import reads_labels
 from sw_mmseg.running.errors import UserError
-from sw_mmseg.whitening import fold_model
+from sw_mmseg.running.export_formats import Run
+from sw_mmseg.whitening import fold_model, for_inference
 from sw_mmseg.whitening.layer import SwitchWhiten
 
 __all__ = [
-    'FORMATS',
     'Difference',
     'compare',
     'deployed',
     'description',
     'example_images',
-    'folded',
-    'runner_of',
-    'save',
+    'labelled_images',
+    'made_ready',
+    'mean_iou',
 ]
-
-FORMATS = {'onnx': '.onnx', 'torchscript': '.pt'}
-OPSET = 17
-Run = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]  # image (1, H, W, 3) -> labels, logits
 
 
 class Difference(NamedTuple):
@@ -78,64 +75,34 @@ def _looks_at(config: Config) -> LooksAt | None:
     return LooksAt(int(long), int(short), keep_ratio)
 
 
-def folded(model: DeployedSegmentor, threshold: float) -> tuple[DeployedSegmentor, int, int]:
-    """The module with switchable layers in its convolutions, where their image ratios add up to `threshold` at most;
-    how many were folded, and how many there are."""
+def made_ready(model: DeployedSegmentor, threshold: float) -> tuple[DeployedSegmentor, int, int]:
+    """The module as every format takes it, and how many of how many switchable layers were folded.
+
+    Switchable layers whose image ratios add up to `threshold` at most become part of convolutions, the others
+    `InferenceWhiten`. This is the one place where a network is changed for export.
+    """
     count = sum(isinstance(module, SwitchWhiten) for module in model.modules())
     if not count:
         return model, 0, 0
     try:
         model, reports = fold_model(model, threshold, strict=False)
     except ValueError:  # none of them can
-        return model, 0, count
-    return model, len(reports), count
+        reports = []
+    return for_inference(model), len(reports), count
 
 
-def save(model: DeployedSegmentor, file: Path, kind: str) -> None:
-    """Writes the file, whatever its name ends with."""
-    example = torch.zeros(1, 96, 128, 3, dtype=torch.uint8)
-    with torch.no_grad():
-        if kind == 'torchscript':
-            torch.jit.trace(model, (example,), check_trace=False).save(str(file))
-        else:
-            sides = {1: 'height', 2: 'width'}
-            torch.onnx.export(
-                model,
-                (example,),
-                str(file),
-                dynamo=False,  # the newer exporter takes minutes to reason about sizes that may be any
-                input_names=['image'],
-                output_names=['labels', 'logits'],
-                dynamic_axes={'image': sides, 'labels': sides, 'logits': {2: 'height', 3: 'width'}},
-                opset_version=OPSET,
-            )
-
-
-def description(kind: str, meta: dict) -> str:
-    """What stands beside the file, as JSON: classes, palette, and what goes in and out."""
+def description(kind: str, meta: dict, size: tuple[int, int] | None = None) -> str:
+    """What stands beside the file, as JSON: classes, palette, and what goes in and out; `size`, width and height, where
+    the file takes no other."""
+    height, width = ('height', 'width') if size is None else (size[1], size[0])
     content = {
         'format': kind,
         'classes': list(meta['classes']),
         'palette': [list(color) for color in meta['palette']],
-        'input': 'image: uint8 (1, height, width, 3), RGB, any size',
-        'outputs': ['labels: uint8 (1, height, width)', 'logits: float32 (1, classes, height, width)'],
+        'input': f'image: uint8 (1, {height}, {width}, 3), RGB' + (', any size' if size is None else ''),
+        'outputs': [f'labels: uint8 (1, {height}, {width})', f'logits: float32 (1, classes, {height}, {width})'],
     }
     return json.dumps(content, indent=1) + '\n'
-
-
-def runner_of(file: Path, kind: str) -> Run | None:
-    """What runs the file, on the CPU; None where ONNX Runtime is not installed."""
-    if kind == 'torchscript':
-        module = torch.jit.load(str(file))
-        return lambda image: tuple(output.numpy() for output in module(torch.from_numpy(image)))
-    try:
-        import onnxruntime
-    except ImportError:
-        return None
-    options = onnxruntime.SessionOptions()
-    options.enable_mem_reuse = False  # it plans buffers for one size, and fails on switchable layers at others
-    session = onnxruntime.InferenceSession(str(file), options, providers=['CPUExecutionProvider'])
-    return lambda image: tuple(session.run(None, {'image': image}))
 
 
 def example_images(images: Sequence[np.ndarray]) -> list[np.ndarray]:
@@ -165,3 +132,24 @@ def compare(run: Run, model: nn.Module, images: Sequence[np.ndarray]) -> Iterato
             middle - start,
             end - middle,
         )
+
+
+def labelled_images(dataset: dict) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Every image (1, H, W, 3) uint8, RGB, of a data set's config, and its labels (H, W), 255 where there is none."""
+    steps = [step for step in dataset['pipeline'] if 'LoadImage' in str(step['type']) or reads_labels(step)]
+    built = DATASETS.build({**dataset, 'pipeline': steps})
+    for index in range(len(built)):
+        item = built[index]
+        yield np.ascontiguousarray(item['img'][None, ..., ::-1]), item['gt_seg_map']
+
+
+def mean_iou(run: Run, data: Iterable[tuple[np.ndarray, np.ndarray]], classes: int) -> float:
+    """Of the labels that `run` gives, in percent, over the classes that occur in them or in `data`."""
+    counts = np.zeros((classes, classes), np.int64)
+    for image, labels in data:
+        predicted = run(image)[0][0].astype(np.int64)
+        known = labels < classes
+        pairs = labels[known].astype(np.int64) * classes + predicted[known]
+        counts += np.bincount(pairs, minlength=classes**2).reshape(classes, classes)
+    union = counts.sum(0) + counts.sum(1) - counts.diagonal()
+    return float(100 * (counts.diagonal()[union > 0] / union[union > 0]).mean())

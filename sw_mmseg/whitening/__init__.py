@@ -4,7 +4,8 @@ Shapes in this package: N samples, C channels, H×W or * pixels; C = G·D, with 
 
 Reading order: `maths` (the equations, forward and backward), `autograd` (over a whole layer, with a gradient), `layer`
 and `presets`, which is all of it in torch; then `backends`, which make it fast; then what uses it: `conversion` and
-`placement` (into a model), `diagnosis` (does it whiten?), `folding` (into a convolution), `checkpoint`, `counting`.
+`placement` (into a model), `diagnosis` (does it whiten?), `folding` (into a convolution), `inference`
+(in a graph), `checkpoint`, `counting`.
 """
 
 from .autograd import switch_whiten
@@ -12,6 +13,7 @@ from .backends import choose_backend, using_backend
 from .conversion import convert, convert_sync_batchnorm, largest_group_size, replace_norm
 from .diagnosis import Diagnosis
 from .folding import FoldReport, fold, fold_into, fold_model
+from .inference import for_inference
 from .layer import SwitchWhiten1d, SwitchWhiten2d, SwitchWhiten3d
 from .maths import STATISTICS
 from .norm_table import NORMS, NORMS_BY_TITLE, Norm
@@ -43,6 +45,7 @@ __all__ = [
     'fold',
     'fold_into',
     'fold_model',
+    'for_inference',
     'largest_group_size',
     'place_norm',
     'replace_norm',

@@ -1,11 +1,14 @@
 """export: one file with preprocessing in it, against torch, against mmseg's own prediction, and by the example."""
 
 import json
+import os
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
 import torch
 from mmengine.config import Config
@@ -13,10 +16,21 @@ from mmseg.registry import MODELS
 from PIL import Image
 
 from sw_mmseg.models.deployed import LooksAt
-from sw_mmseg.running.exporting import deployed, example_images
+from sw_mmseg.running.export_formats import runner_of
+from sw_mmseg.running.exporting import deployed, example_images, mean_iou
 from sw_mmseg.running.prediction import build_pipeline, segment_pixels
 
 REPOSITORY = Path(__file__).resolve().parents[2]
+WITHOUT_TORCH = """
+import sys
+from importlib.machinery import PathFinder
+class Finder(PathFinder):
+    @classmethod
+    def find_spec(cls, name, path=None, target=None):
+        gone = name.partition('.')[0] in ('torch', 'mmseg', 'mmengine', 'mmcv', 'sw_mmseg', 'PIL', 'cv2')
+        return None if gone else super().find_spec(name, path, target)
+sys.meta_path = [Finder if finder is PathFinder else finder for finder in sys.meta_path]
+"""
 PIPELINE = (
     "[dict(type='LoadImage'), dict(type='Resize', scale=(640, 40), keep_ratio=True), "
     "dict(type='LoadLabels'), dict(type='PackSegInputs')]"
@@ -61,9 +75,11 @@ def test_the_file_gives_what_the_network_gives(network, pictures, run, tmp_path,
     out = tmp_path / 'sub' / f'network.{ending}'
     assert run('export', config, checkpoint, out, '--images', pictures) == 0
     printed = capsys.readouterr().out
-    assert '70x110: largest difference' in printed and '90x60: largest difference' in printed
+    assert 'at 70x110: largest difference' in printed and 'at 90x60: largest difference' in printed
     meta = json.loads(out.with_suffix('.json').read_text())
     assert len(meta['classes']) == len(meta['palette']) == 19
+    labels, logits = runner_of(out, {'pt': 'torchscript'}.get(ending, ending))(np.zeros((1, 45, 50, 3), np.uint8))
+    assert labels.shape == (1, 45, 50) and logits.shape == (1, 19, 45, 50)
     assert run('export', config, checkpoint, out) == 0  # its own files may be written again
     out.with_suffix('.json').unlink()
     (tmp_path / 'other.json').write_text('{}')
@@ -130,7 +146,11 @@ def test_the_example_of_the_docs_reads_an_image_and_writes_labels(network, pictu
     with Image.open(pictures / 'wide.png') as image:
         image.save(tmp_path / 'image.ppm')
         expected = np.asarray(image)
-    subprocess.run([sys.executable, 'example.py'], cwd=tmp_path, check=True, timeout=120)
+    (tmp_path / 'sitecustomize.py').write_text(WITHOUT_TORCH)
+    environment = {**os.environ, 'PYTHONPATH': str(tmp_path)}
+    subprocess.run([sys.executable, 'example.py'], cwd=tmp_path, check=True, timeout=120, env=environment)
+    gone = subprocess.run([sys.executable, '-c', 'import torch'], capture_output=True, env=environment)
+    assert gone.returncode == 1 and b'No module named' in gone.stderr
     labels = np.asarray(Image.open(tmp_path / 'labels.pgm'))
     config = Config.fromfile(network[0])
     model = MODELS.build(config.model).eval()
@@ -138,6 +158,42 @@ def test_the_example_of_the_docs_reads_an_image_and_writes_labels(network, pictu
     with torch.no_grad():
         here = deployed(config, model)(torch.from_numpy(expected.copy())[None])[0][0].numpy()
     assert labels.shape == here.shape and (labels == here).mean() > 0.999
+
+
+@pytest.mark.slow
+def test_a_program_of_torch_export_takes_one_size(network, pictures, run, tmp_path, capsys):
+    out = tmp_path / 'network.pt2'
+    assert run('export', *network, out) == 2
+    assert '--size WxH goes with torch-export' in capsys.readouterr().err
+    assert run('export', *network, out, '--size', '90x60', '--images', pictures) == 0
+    printed = capsys.readouterr().out
+    assert 'network.pt2 at 90x60: largest difference' in printed and '70x110' not in printed
+    assert '(1, 60, 90, 3)' in json.loads(out.with_suffix('.json').read_text())['input']
+    with torch.no_grad():
+        labels, _ = torch.export.load(out).module()(torch.zeros(1, 60, 90, 3, dtype=torch.uint8))
+    assert labels.shape == (1, 60, 90)
+
+
+def test_int8_stands_beside_fp32_with_its_score(network, pictures, run, tmp_path, capsys):
+    out = tmp_path / 'network.onnx'
+    assert run('export', *network, out, '--int8') == 2
+    assert 'ranges of values from --images' in capsys.readouterr().err
+    assert run('export', *network, out, '--int8', '--images', pictures, '--score') == 0
+    printed = capsys.readouterr().out
+    scores = dict(re.findall(r'^(\S+): ([\d.]+) mIoU$', printed, re.MULTILINE))
+    assert set(scores) == {'torch', 'network.onnx', 'network.int8.onnx'}
+    assert abs(float(scores['torch']) - float(scores['network.onnx'])) < 0.1
+    kinds = [node.op_type for node in onnx.load(tmp_path / 'network.int8.onnx').graph.node]
+    assert kinds.count('QuantizeLinear') > 5 and 'If' not in kinds
+    assert 'network.int8.onnx at 90x60: largest difference' in printed
+
+
+def test_mean_iou_is_what_a_hand_counts():
+    labels = np.array([[0, 0, 1], [1, 255, 1]])
+    predicted = np.array([[0, 1, 1], [1, 0, 0]], np.uint8)
+    # class 0: 1 of 3, class 1: 2 of 4, class 2 is nowhere
+    score = mean_iou(lambda _: (predicted[None], None), [(None, labels)], 3)
+    assert score == pytest.approx(100 * (1 / 3 + 1 / 2) / 2)
 
 
 def test_what_cannot_be_exported_is_said(network, run, tmp_path, capsys):

@@ -39,3 +39,47 @@ def test_the_changelog_has_the_version_that_the_package_has():
     headings = re.findall(r'^## \[(.+?)\]', (ROOT / 'CHANGELOG.md').read_text(), re.MULTILINE)
     assert headings[0] == 'Unreleased'
     assert headings[1] == sw_mmseg.__version__
+
+
+def versions_of_python() -> set[str]:
+    """Those that the package says it runs on."""
+    return set(re.findall(r'Python :: (3\.\d+)', (ROOT / 'setup.cfg').read_text()))
+
+
+def test_the_workflow_tests_every_python_that_the_package_names():
+    workflow = yaml.safe_load((ROOT / '.github/workflows/test.yml').read_text())
+    job = workflow['jobs']['test']
+    matrix = job['strategy']['matrix']
+    assert set(matrix['python']) == versions_of_python() and matrix['untried'] == [False]
+    assert matrix['include'] == [{'python': '3.13', 'untried': True}]
+    assert job['continue-on-error'] == '${{ matrix.untried }}'
+    assert job['steps'][-1]['run'] == 'make test PYTHON=python${{ matrix.python }}'
+    for every in workflow['jobs'].values():
+        for step in every['steps']:
+            assert ('uses' in step) != ('run' in step)
+
+
+def test_forms_for_issues_have_what_github_asks_for():
+    """A form has a name, a description and a body; each field an id of its own and a label, a choice its options."""
+    forms = sorted((ROOT / '.github/ISSUE_TEMPLATE').glob('*.yml'))
+    assert [form.stem for form in forms] == ['bug', 'config', 'idea', 'score']
+    for form in forms:
+        content = yaml.safe_load(form.read_text())
+        if form.stem == 'config':
+            assert content == {'blank_issues_enabled': True}
+            continue
+        assert {'name', 'description', 'body'} <= content.keys()
+        assert len({field['id'] for field in content['body']}) == len(content['body'])
+        for field in content['body']:
+            assert field['type'] in {'input', 'textarea', 'dropdown'} and field['attributes']['label']
+            assert field['type'] != 'dropdown' or field['attributes']['options']
+
+
+def test_the_dockerfile_copies_what_is_there_and_says_that_it_is_untried():
+    text = (ROOT / 'Dockerfile').read_text()
+    assert 'UNTRIED' in text.split('FROM')[0]
+    ignored = (ROOT / '.dockerignore').read_text().split()
+    sources = [name for line in re.findall(r'^COPY (.+) \S+$', text, re.MULTILINE) for name in line.split()]
+    assert sources and all((ROOT / name).exists() and f'!{name}' in ignored for name in sources)
+    extras = re.search(r'^ARG EXTRAS=(.*)$', text, re.MULTILINE)[1].split(',')
+    assert all(re.search(rf'^{extra} =$', (ROOT / 'setup.cfg').read_text(), re.MULTILINE) for extra in extras)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 import tarfile
 import zipfile
 from pathlib import Path
@@ -62,6 +64,12 @@ def test_the_sdist_holds_the_same_as_files_and_nothing_else(built):
     assert package == expected_files()
     remainder = {name for name in names - package if not name.startswith('sw_mmseg.egg-info/')}
     assert remainder == {'LICENSE', 'MANIFEST.in', 'PKG-INFO', 'README.md', 'pyproject.toml', 'setup.cfg'}
+
+
+def test_an_index_would_take_both(built):
+    words = [sys.executable, '-m', 'twine', 'check', '--strict', *sorted(map(str, built.iterdir()))]
+    checked = subprocess.run(words, capture_output=True, text=True)
+    assert checked.returncode == 0 and checked.stdout.count('PASSED') == 2, checked.stdout + checked.stderr
 
 
 @pytest.mark.parametrize('kind', ['installed', 'editable'])

@@ -1,0 +1,116 @@
+"""The formats of exported networks: how a file is written, what runs it here, and int8 in place of fp32."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import nn
+
+from sw_mmseg.models.deployed import DeployedSegmentor
+from sw_mmseg.running.errors import UserError
+from sw_mmseg.running.onnx_function import DOMAIN, add_functions, has_nodes, with_nodes
+from sw_mmseg.whitening.inference import InferenceWhiten
+
+__all__ = ['FORMATS', 'Run', 'quantized', 'runner_of', 'save']
+
+FORMATS = {'onnx': '.onnx', 'torchscript': '.pt', 'torch-export': '.pt2'}
+OPSET = 17
+SIZE = (128, 96)  # of the image that a tracer sees, width and height, where any other works as well
+Run = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]  # image (1, H, W, 3) -> labels, logits
+
+
+def save(model: DeployedSegmentor, file: Path, kind: str, size: tuple[int, int] = SIZE) -> None:
+    """Writes the file, whatever its name ends with. `size` is the one that a program of torch.export is for."""
+    example = torch.zeros(1, size[1], size[0], 3, dtype=torch.uint8)
+    with torch.no_grad():
+        if kind == 'torchscript':
+            torch.jit.trace(model, (example,), check_trace=False).save(str(file))
+        elif kind == 'torch-export':
+            # with sizes that may be any, torch refuses VGG16's poolings: sizes would have to be multiples of 8
+            with file.open('wb') as stream:
+                torch.export.save(torch.export.export(model.for_size(size), (example,)), stream)
+        else:
+            _save_onnx(model, example, file)
+
+
+def _save_onnx(model: DeployedSegmentor, example: torch.Tensor, file: Path) -> None:
+    for name, module in model.named_modules():
+        if isinstance(module, InferenceWhiten) and module.group_size > 1 and module.inverse_sqrt != 'newton':
+            raise UserError(
+                f'{name} takes its inverse square root by {module.inverse_sqrt}, which no ONNX operator computes: '
+                "export to TorchScript, or set inverse_sqrt='newton' and iterations=15 in the config, which is close"
+            )
+    sides = {1: 'height', 2: 'width'}
+    model = with_nodes(model)
+    torch.onnx.export(
+        model,
+        (example,),
+        str(file),
+        dynamo=False,  # the newer exporter takes minutes to reason about sizes that may be any
+        input_names=['image'],
+        output_names=['labels', 'logits'],
+        dynamic_axes={'image': sides, 'labels': sides, 'logits': {2: 'height', 3: 'width'}},
+        opset_version=OPSET,
+        custom_opsets={DOMAIN: 1} if has_nodes(model) else None,
+    )
+    add_functions(file, OPSET)
+
+
+def runner_of(file: Path, kind: str, threads: int = 0) -> Run | None:
+    """What runs the file, on the CPU; None where ONNX Runtime is not installed. `threads` are those of ONNX Runtime, by
+    default one a core; torch has its own setting."""
+    if kind != 'onnx':
+        return _runner_in_torch(
+            torch.jit.load(str(file)) if kind == 'torchscript' else torch.export.load(file).module()
+        )
+    try:
+        import onnxruntime
+    except ImportError:
+        return None
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    session = onnxruntime.InferenceSession(str(file), options, providers=['CPUExecutionProvider'])
+    return lambda image: tuple(session.run(None, {'image': image}))
+
+
+def _runner_in_torch(module: nn.Module) -> Run:
+    @torch.no_grad()
+    def run(image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        labels, logits = module(torch.from_numpy(image))
+        return labels.numpy(), logits.numpy()
+
+    return run
+
+
+def quantized(file: Path, out: Path, images: Iterable[np.ndarray]) -> None:
+    """Writes the ONNX model `file` with convolutions in int8, whose ranges come from `images` (1, H, W, 3); switchable
+    layers stay in fp32. Raises UserError where ONNX Runtime is not installed."""
+    try:
+        import onnx.inliner
+        from onnxruntime import quantization
+    except ImportError as error:
+        raise UserError("--int8 needs ONNX Runtime: pip install '.[export]'") from error
+
+    class Images(quantization.CalibrationDataReader):
+        """One image at a time, as ONNX Runtime asks for them."""
+
+        def __init__(self) -> None:
+            self._images = iter(images)
+
+        def get_next(self) -> dict[str, np.ndarray] | None:
+            """The next input, or None at the end."""
+            image = next(self._images, None)
+            return None if image is None else {'image': image}
+
+    flat = onnx.inliner.inline_local_functions(onnx.load(file))  # the quantiser does not look into functions
+    quantization.quantize_static(
+        flat,
+        str(out),
+        Images(),
+        op_types_to_quantize=['Conv'],
+        per_channel=True,
+        weight_type=quantization.QuantType.QInt8,
+    )
