@@ -1,0 +1,47 @@
+"""Make the weights that come with the package: `publish_weights.py`, in a checkout.
+
+Trains what has not been trained (half an hour on two CPU cores), packs the networks into sw_mmseg/weights_to_try in
+half precision, measures what was packed, and writes manifest.json there and the table of docs/model_cards.md. Networks
+that `make demo` has trained are taken with --work-dir work_dirs/demo.
+"""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import replace
+from pathlib import Path
+
+from sw_mmseg.datasets.streets import generate_streets
+from sw_mmseg.running.paths import DOCS
+from sw_mmseg.running.ready_weights import FOLDER, ready_models
+from sw_mmseg.studies.documents import fill
+from sw_mmseg.studies.weights import publish
+from sw_mmseg.studies.weights.recipes import NAMES, recipes
+
+
+def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
+    """The command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument(
+        '--models', nargs='+', default=list(NAMES), metavar='NAME', help=f'which to make (default: {", ".join(NAMES)})'
+    )
+    parser.add_argument('--data', type=Path, default=Path('data/streets'), help='where streets are, or will be')
+    parser.add_argument('--work-dir', type=Path, default=Path('work_dirs/weights_to_try'))
+    parser.add_argument('--out', type=Path, default=FOLDER, help='of the packed weights and their manifest')
+    parser.add_argument('--traceback', action='store_true', help='show where in the code an error arose')
+    parser.set_defaults(local_rank=0)
+    return parser.parse_args(arguments)
+
+
+def main(args: argparse.Namespace) -> int:
+    """Train, pack, measure, write down."""
+    streets = generate_streets(args.data)
+    for recipe in recipes(args.models, streets, args.work_dir):
+        publish.train(recipe)
+        model = publish.publish(recipe, args.out)
+        model = replace(model, scores=publish.measure(model, streets, args.work_dir))
+        publish.write_manifest([model], args.out)
+        print(f'{model.name}: {model.file.stat().st_size / 1e6:.1f} MB, {model.scores or "no score"}', flush=True)
+    if args.out.resolve() == FOLDER.resolve() and (DOCS / 'model_cards.md').is_file():
+        fill(DOCS / 'model_cards.md', 'weights', publish.cards(list(ready_models().values())))
+    return 0
