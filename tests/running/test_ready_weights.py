@@ -27,7 +27,7 @@ def trained(tmp_path_factory):
     config = load_config('configs/bn_jitter_streets2cameras.py', {}, norm='sw')
     torch.manual_seed(0)
     state = MODELS.build(config.model).state_dict()
-    (recipe,) = recipes(['streets'], folder / 'data', folder / 'runs')
+    (recipe,) = recipes(['streets_sw'], folder / 'data', folder / 'runs')
     recipe.checkpoint.parent.mkdir(parents=True)
     inside = {f'segmentor.{key}': value for key, value in state.items()}
     torch.save({'state_dict': {**inside, 'teacher.weight': torch.ones(3)}}, recipe.checkpoint)
@@ -44,7 +44,7 @@ def own_folder(trained, monkeypatch):
 
 def test_published_weights_are_the_trained_ones_to_the_rounding_of_half_precision(trained):
     state, folder = trained
-    network, _ = ready_weights.load_ready('streets', folder=folder)
+    network, _ = ready_weights.load_ready('streets_sw', folder=folder)
     loaded = network.state_dict()
     assert loaded.keys() == state.keys()
     for key, value in loaded.items():
@@ -69,30 +69,30 @@ def test_what_predicts_is_published_and_nothing_else(trained):
 def test_a_file_that_is_not_the_published_one_is_refused(trained, tmp_path, content):
     _, folder = trained
     (tmp_path / 'manifest.json').write_bytes((folder / 'manifest.json').read_bytes())
-    (tmp_path / 'streets.pth.xz').write_bytes(content)
-    model = ready_weights.find_model('streets', tmp_path)
-    cached = ready_weights.checkpoint_of(ready_weights.find_model('streets', folder))
+    (tmp_path / 'streets_sw.pth.xz').write_bytes(content)
+    model = ready_weights.find_model('streets_sw', tmp_path)
+    cached = ready_weights.checkpoint_of(ready_weights.find_model('streets_sw', folder))
     cached.write_bytes(b'damaged')  # what lies in the cache is not believed either
-    with pytest.raises(UserError, match=r'streets\.pth\.xz is (damaged|not the file).*nstall the package again'):
+    with pytest.raises(UserError, match=r'streets_sw\.pth\.xz is (damaged|not the file).*nstall the package again'):
         ready_weights.checkpoint_of(model)
-    assert ready_weights.checkpoint_of(ready_weights.find_model('streets', folder)).stat().st_size == model.bytes
+    assert ready_weights.checkpoint_of(ready_weights.find_model('streets_sw', folder)).stat().st_size == model.bytes
 
 
 def test_predict_takes_a_model_by_its_name(own_folder, tmp_path):
     Image.fromarray(np.full((64, 96, 3), 90, np.uint8)).save(tmp_path / 'one.png')
     words = [str(tmp_path / 'one.png'), str(tmp_path / 'out')]
-    assert predict.main(predict.parse_arguments(['--model', 'streets', *words])) == 0
+    assert predict.main(predict.parse_arguments(['--model', 'streets_sw', *words])) == 0
     labels = np.array(Image.open(tmp_path / 'out/one.png'))
     assert labels.shape == (64, 96) and labels.max() < 19
-    with pytest.raises(UserError, match="no model 'street' comes with the package; did you mean streets"):
-        predict.main(predict.parse_arguments(['--model=street', *words]))
+    with pytest.raises(UserError, match="no model 'streets' comes with the package; did you mean streets_sw"):
+        predict.main(predict.parse_arguments(['--model=streets', *words]))
     with pytest.raises(UserError, match='leave --norm and --network out'):
-        predict.main(predict.parse_arguments(['--model', 'streets', '--norm', 'bn', *words]))
+        predict.main(predict.parse_arguments(['--model', 'streets_sw', '--norm', 'bn', *words]))
 
 
 def test_a_model_of_another_kind_names_the_command_that_takes_it(own_folder, tmp_path):
-    with pytest.raises(UserError, match=r'--model streets is the demo.*segments images, .*predict.* --model streets'):
-        stylize.main(stylize.parse_arguments(['--model', 'streets', 'in.png', str(tmp_path)]))
+    with pytest.raises(UserError, match=r'--model streets_sw is the demo.*segments images, .*predict.* --model streets_sw'):
+        stylize.main(stylize.parse_arguments(['--model', 'streets_sw', 'in.png', str(tmp_path)]))
 
 
 def test_without_a_model_commands_ask_for_their_files(capsys):
@@ -112,7 +112,7 @@ def test_the_package_has_what_its_manifest_says():
 
 
 def test_a_recipe_trains_as_the_demo_does(tmp_path):
-    streets: Recipe = recipes(['streets'], tmp_path, tmp_path)[0]
+    streets: Recipe = recipes(['streets_sw'], tmp_path, tmp_path)[0]
     assert [run.treatment for run in streets.runs] == ['source only', 'self-training']
     assert f'load_from={streets.runs[0].folder}/iter_300.pth' in streets.runs[1].command()
     assert streets.checkpoint.name == 'iter_120.pth' and '--norm sw' in streets.runs[1].command()

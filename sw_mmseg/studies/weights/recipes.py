@@ -17,7 +17,7 @@ __all__ = ['NAMES', 'Recipe', 'recipes']
 SEED = 0
 STREETS = 'bn_jitter_streets2cameras'  # builds the network of the demo, whichever method trained it
 ITERATIONS = {'sw_resnet20_digits': 240, 'sw_style_streets': 240}
-NAMES = ('streets', 'streets_bn', 'streets_source', 'digits', 'style')
+NAMES = ('streets', 'streets_sw', 'streets_source', 'digits', 'style')
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ def _recipe(name: str, data: Path, work_dir: Path) -> Recipe:
     if name == 'style':
         return _single(name, STYLE, 'a style network with SW for drawn strokes', 'sw_style_streets', work_dir)
     args = argparse.Namespace(iterations=None, work_dir=work_dir)
-    network = 'sw' if name == 'streets' else 'bn'
+    network = 'sw' if name == 'streets_sw' else 'bn'
     treatments = [SOURCE_ONLY] if name == 'streets_source' else [SOURCE_ONLY, SELF_TRAINING]
     runs = tuple(trainings.run_of(args, data, network, treatment, SEED) for treatment in treatments)
     summary = f'the demo\'s small network with {network.upper()}, ' + (
