@@ -22,7 +22,7 @@ TORCHES ?= 2.7.0 2.11.0
 
 # PHOTOS=FOLDER shows the network on photographs of yours too, before and after.
 demo: $(STAMP)
-	$(PY) tools/demo.py $(if $(PHOTOS),--photos '$(PHOTOS)')
+	$(PY) tools/demo.py $(if $(QUICK),--quick) $(if $(PHOTOS),--photos '$(PHOTOS)')
 
 # Two workers of one thread: several threads a worker would wait for each other.
 test: lint

@@ -80,9 +80,9 @@ def _segmentation(networks: Sequence[Network]) -> None:
             mean = gr.Slider(0, 1, 0.5, label='else: share of the image in the means')
             cov = gr.Slider(0, 1, 0.5, label='else: share of the image in the covariances')
     settings = [file, moment, alpha, learnt, mean, cov]
-    with gr.Row():
-        shown = [gr.Image(label=network.title, interactive=False, format='png') for network in networks]
     button = gr.Button('Segment', variant='primary', elem_id='segment')
+    with gr.Row():
+        shown = [_picture(network.title) for network in networks]
     _on([button.click, file.upload, moment.release, alpha.release], _partial(compare, networks), settings, shown)
     _on([learnt.input, mean.release, cov.release], _partial(compare, networks), settings, shown)
     white = next((network for network in networks if white_layers(network.model)), None)
@@ -91,10 +91,10 @@ def _segmentation(networks: Sequence[Network]) -> None:
     gr.Markdown('## What whitening does to a feature\nCorrelations of the channels that go into a layer and come out.')
     names = list(white_layers(white.model))
     layer = gr.Dropdown(names, value=names[0], label=f'layer of {white.title}')
-    with gr.Row():
-        pictures = [gr.Image(label=label, interactive=False, format='png') for label in ('before', 'after')]
-    words = gr.Markdown()
     look = gr.Button('Look', elem_id='look')
+    with gr.Row():
+        pictures = [_picture(label) for label in ('before', 'after')]
+    words = gr.Markdown()
     inputs = [file, moment, layer, learnt, mean, cov]
     _on([look.click, layer.input], _partial(whiten, white), inputs, [*pictures, words])
 
@@ -106,10 +106,15 @@ def _style(network: StyleNetwork | None) -> None:
     file = gr.File(label='an image or a short video', elem_id='style_upload')
     moment = gr.Slider(0, 1, 0, label='moment of a video, 0 (first frame) to 1 (last)')
     alpha = gr.Slider(0, 1, 1, label='share of the style')
-    picture = gr.Image(label='stylised', interactive=False, format='png')
     button = gr.Button('Stylise', variant='primary')
+    picture = _picture('stylised')
     events = [button.click, file.upload, moment.release, alpha.release]
     _on(events, _partial(stylise, network), [file, moment, alpha], picture)
+
+
+def _picture(label: str) -> gr.Image:
+    """Without the button that would publish it elsewhere."""
+    return gr.Image(label=label, interactive=False, format='png', buttons=['download', 'fullscreen'])
 
 
 def _on(events: Sequence[Callable], function: Callable, inputs: list, outputs: Any) -> None:

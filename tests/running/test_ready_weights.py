@@ -108,7 +108,7 @@ def test_the_package_has_what_its_manifest_says():
     assert sum(model.file.stat().st_size for model in models.values()) <= publish.LIMIT
     for model in models.values():
         assert ready_weights.checkpoint_of(model).stat().st_size == model.bytes
-        assert model.commands and all(command.startswith('tools/train.py configs/') for command in model.commands)
+        assert model.commands[-1].startswith('tools/train.py configs/')
 
 
 def test_a_recipe_trains_as_the_demo_does(tmp_path):

@@ -11,7 +11,9 @@ import argparse
 from dataclasses import replace
 from pathlib import Path
 
+from sw_mmseg.datasets.label_scan import usable_cores
 from sw_mmseg.datasets.streets import generate_streets
+from sw_mmseg.running.errors import UserError
 from sw_mmseg.running.paths import DOCS
 from sw_mmseg.running.ready_weights import FOLDER, ready_models
 from sw_mmseg.studies.documents import fill
@@ -26,6 +28,8 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
         '--models', nargs='+', default=list(NAMES), metavar='NAME', help=f'which to make (default: {", ".join(NAMES)})'
     )
     parser.add_argument('--data', type=Path, default=Path('data/streets'), help='where streets are, or will be')
+    parser.add_argument('--images', type=int, default=800, help='training images of each domain, as of the demo')
+    parser.add_argument('--test-images', type=int, default=100, help='of the target')
     parser.add_argument('--work-dir', type=Path, default=Path('work_dirs/weights_to_try'))
     parser.add_argument('--out', type=Path, default=FOLDER, help='of the packed weights and their manifest')
     parser.add_argument('--traceback', action='store_true', help='show where in the code an error arose')
@@ -35,10 +39,19 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
 
 def main(args: argparse.Namespace) -> int:
     """Train, pack, measure, write down."""
-    streets = generate_streets(args.data)
+    try:
+        streets = generate_streets(
+            args.data, source=args.images, target_train=args.images, target_val=args.test_images, workers=usable_cores()
+        )
+    except FileExistsError as error:
+        raise UserError(f'{error} (--data DIR takes another folder)') from error
+    draw = (
+        f'tools/dataset_converters/streets.py {args.data} --variant varied --size 256x128 --source {args.images} '
+        f'--target-train {args.images} --target-val {args.test_images}'
+    )
     for recipe in recipes(args.models, streets, args.work_dir):
         publish.train(recipe)
-        model = publish.publish(recipe, args.out)
+        model = publish.publish(recipe, args.out, draw)
         model = replace(model, scores=publish.measure(model, streets, args.work_dir))
         publish.write_manifest([model], args.out)
         print(f'{model.name}: {model.file.stat().st_size / 1e6:.1f} MB, {model.scores or "no score"}', flush=True)

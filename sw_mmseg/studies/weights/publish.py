@@ -53,8 +53,11 @@ def train(recipe: Recipe) -> None:
                 raise UserError(f'{run.command()} failed; what it says stands above')
 
 
-def publish(recipe: Recipe, folder: Path) -> ReadyModel:
-    """Pack the network of a finished training into `folder`; its scores are still missing."""
+def publish(recipe: Recipe, folder: Path, draw: str = '') -> ReadyModel:
+    """Pack the network of a finished training into `folder`; its scores are still missing.
+
+    `draw` is the command that draws the streets, of networks that are trained on them.
+    """
     small, digest, length = packed(halved(network_of(read_weights(str(recipe.checkpoint)))))
     model = ReadyModel(
         recipe.name,
@@ -65,7 +68,7 @@ def publish(recipe: Recipe, folder: Path) -> ReadyModel:
         digest,
         length,
         recipe.runs[0].seed,
-        [run.command() for run in recipe.runs],
+        [*([draw] if draw and recipe.task != CLASSIFICATION else []), *(run.command() for run in recipe.runs)],
         folder=folder,
     )
     with whole_file(model.file) as part:
