@@ -20,7 +20,7 @@ from sw_mmseg.running.prediction import build_pipeline, meta_of, segment_pixels
 from sw_mmseg.running.ready_weights import load_ready, ready_models
 from sw_mmseg.whitening.layer import SwitchWhiten
 
-__all__ = ['SHOWN', 'Network', 'Switches', 'ready_networks', 'switched', 'white_layers']
+__all__ = ['LEARNT', 'SHOWN', 'Network', 'Switches', 'ready_networks', 'switched', 'white_layers']
 
 SHOWN = {  # weights that come with the package -> title on the page
     'streets_source': 'source only',
@@ -39,6 +39,9 @@ class Switches:
     cov: float | None = None
 
 
+LEARNT = Switches()
+
+
 class Network:
     """A segmentor with its pipeline, classes and palette."""
 
@@ -48,7 +51,7 @@ class Network:
         self.meta: dict[str, Any] = build('data set', lambda: meta_of(dataset))
         self.pipeline = build('pipeline', lambda: build_pipeline(dataset.pipeline, from_file=False))
 
-    def labels(self, image: np.ndarray, alpha: float = 0.0, switches: Switches = Switches()) -> np.ndarray:
+    def labels(self, image: np.ndarray, alpha: float = 0.0, switches: Switches = LEARNT) -> np.ndarray:
         """H×W train ids of H×W×3 RGB pixels.
 
         Args:
@@ -61,7 +64,7 @@ class Network:
                 stack.enter_context(blended(self.model, alpha))
             return segment_pixels(self.model, self.pipeline, np.ascontiguousarray(image[..., ::-1]))
 
-    def picture(self, image: np.ndarray, alpha: float = 0.0, switches: Switches = Switches()) -> np.ndarray:
+    def picture(self, image: np.ndarray, alpha: float = 0.0, switches: Switches = LEARNT) -> np.ndarray:
         """The image under the colours of its classes, H×(W + legend)×3 RGB."""
         labels, palette = self.labels(image, alpha, switches), self.meta['palette']
         return with_legend(overlay(image, labels, palette), labels, self.meta['classes'], palette)
@@ -79,7 +82,7 @@ def white_layers(model: nn.Module) -> dict[str, SwitchWhiten]:
 
 @contextmanager
 def switched(model: nn.Module, switches: Switches) -> Iterator[None]:
-    """Inside, every SW layer with statistics of images and of batches mixes them by these shares; outside, as learnt."""
+    """Inside, every SW layer with statistics of images and of batches mixes them by these shares."""
     kept = []
     try:
         for layer in white_layers(model).values():

@@ -13,16 +13,16 @@ from typing import Any
 os.environ['GRADIO_ANALYTICS_ENABLED'] = 'False'  # read when gradio is imported
 os.environ.setdefault('HF_HUB_OFFLINE', '1')
 
-import gradio as gr  # noqa: E402
-import numpy as np  # noqa: E402
-import torch  # noqa: E402
+import gradio as gr
+import numpy as np
+import torch
 
-from sw_mmseg.app.networks import Network, Switches, white_layers  # noqa: E402
-from sw_mmseg.app.uploads import MOST_BYTES, read_upload  # noqa: E402
-from sw_mmseg.app.whitened import before_and_after, heat_map, off_diagonal  # noqa: E402
-from sw_mmseg.running.errors import UserError  # noqa: E402
-from sw_mmseg.running.style_files import mixed  # noqa: E402
-from sw_mmseg.stylization import StyleNetwork, WholePicture  # noqa: E402
+from sw_mmseg.app.networks import Network, Switches, white_layers
+from sw_mmseg.app.uploads import MOST_BYTES, read_upload
+from sw_mmseg.app.whitened import before_and_after, heat_map, off_diagonal
+from sw_mmseg.running.errors import UserError
+from sw_mmseg.running.style_files import mixed
+from sw_mmseg.stylization import StyleNetwork, WholePicture
 
 __all__ = ['ADDRESS', 'build_page', 'compare', 'launch', 'stylise', 'whiten']
 

@@ -7,7 +7,7 @@ import torch
 from matplotlib import colormaps
 from torch import Tensor
 
-from sw_mmseg.app.networks import Network, Switches, white_layers
+from sw_mmseg.app.networks import LEARNT, Network, Switches, white_layers
 from sw_mmseg.running.errors import UserError
 
 __all__ = ['before_and_after', 'correlations', 'heat_map', 'off_diagonal']
@@ -16,7 +16,7 @@ SHOWN_SIDE = 384  # pixels of a heat map
 
 
 def before_and_after(
-    network: Network, name: str, image: np.ndarray, switches: Switches = Switches()
+    network: Network, name: str, image: np.ndarray, switches: Switches = LEARNT
 ) -> tuple[np.ndarray, np.ndarray]:
     """Correlations (C, C) of the channels that go into a whitening layer, and of what comes out of it.
 
@@ -48,8 +48,8 @@ def correlations(feature: Tensor) -> np.ndarray:
 def off_diagonal(matrix: np.ndarray, group: int) -> float:
     """Mean |correlation| of two channels of one group."""
     blocks = [matrix[i : i + group, i : i + group] for i in range(0, len(matrix), group)]
-    others = ~np.eye(group, dtype=bool)
-    return float(np.mean([np.abs(block[others]).mean() for block in blocks])) if group > 1 else 0.0
+    pairs = ~np.eye(group, dtype=bool)
+    return float(np.mean([np.abs(block[pairs]).mean() for block in blocks])) if group > 1 else 0.0
 
 
 def heat_map(matrix: np.ndarray) -> np.ndarray:

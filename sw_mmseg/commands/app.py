@@ -1,9 +1,9 @@
 """A page to play with, in your browser: `sw-mmseg app`. It needs the extra: pip install 'sw_mmseg[app]'.
 
-Drop an image or a short video: networks trained on drawn streets label it side by side, from weights that come with the
-package (docs/model_cards.md), and one of yours with --config and --checkpoint. Sliders mix statistics and switches; a
-picture shows what whitening does to a feature; a second tab transfers a style. The page is served to this machine alone,
-and nothing leaves it. Ctrl-C ends it.
+Drop an image or a short video: networks trained on drawn streets label it side by side, from weights that come with
+the package (docs/model_cards.md), and one of yours with --config and --checkpoint. Sliders mix statistics and switches;
+a picture shows what whitening does to a feature; a second tab transfers a style. The page is served to this machine
+alone, and nothing leaves it. Ctrl-C ends it.
 """
 
 from __future__ import annotations

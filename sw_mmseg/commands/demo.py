@@ -52,7 +52,9 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
         '--photos', type=Path, metavar='FOLDER', help='photographs of yours: a second target, shown before and after'
     )
     parser.add_argument(
-        '--quick', action='store_true', help='train nothing: score the weights that come with the package, in two minutes'
+        '--quick',
+        action='store_true',
+        help='train nothing: score the weights that come with the package, in two minutes',
     )
     parser.add_argument('--pictures', type=int, default=6, help='test images to show')
     parser.add_argument('--traceback', action='store_true', help='show where in the code an error arose')

@@ -51,7 +51,7 @@ def main(args: argparse.Namespace) -> int:
 
 def tell(findings: list[Finding], machine: bool = False) -> int:
     """Print findings, those of the machine behind them where torch can be imported. Returns the exit status."""
-    if machine and not any(finding.state == BROKEN and finding.what == 'torch' for finding in findings):
+    if machine and not any(finding.state == BROKEN and finding.subject == 'torch' for finding in findings):
         findings = [*findings, *examine_machine()]
     print('\n'.join(lines(findings)))
     broken = sum(finding.state == BROKEN for finding in findings)

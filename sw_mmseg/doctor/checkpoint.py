@@ -100,7 +100,9 @@ def _classes(config: Config, checkpoint: dict) -> list[Finding]:
     trained = (checkpoint.get('meta') or {}).get('dataset_meta') or {}
     names = tuple(trained.get('classes') or ())
     loader = config.get('test_dataloader')
-    meta = build('data set', lambda: meta_of(loader.dataset)) if loader and config.get('default_scope') == 'mmseg' else {}
+    meta = (
+        build('data set', lambda: meta_of(loader.dataset)) if loader and config.get('default_scope') == 'mmseg' else {}
+    )
     expected = tuple(meta.get('classes', ()))
     if not names:
         return [Finding(NOTE, 'classes', 'the checkpoint does not name any')] if expected else []

@@ -38,14 +38,14 @@ def examine_config_data(config: Config, decode: int | None = 32) -> list[Finding
         loader = config.get(name)
         if not loader:
             continue
-        what = name.removesuffix('_dataloader')
+        subject = name.removesuffix('_dataloader')
         try:
             dataset = build('data', lambda loader=loader: DATASETS.build(loader.dataset))
             check_dataset(dataset, decode)
         except (DatasetError, UserError, FileNotFoundError) as error:
-            findings.append(Finding(BROKEN, what, ' '.join(str(error).split())))
+            findings.append(Finding(BROKEN, subject, ' '.join(str(error).split())))
             continue
-        findings += [_described(f'{what}{side}', part) for side, part in _parts(dataset)]
+        findings += [_described(f'{subject}{side}', part) for side, part in _parts(dataset)]
     return findings or [Finding(BROKEN, 'data', 'the config has no data')]
 
 
@@ -63,7 +63,7 @@ def _parts(dataset: Dataset) -> Iterator[tuple[str, BaseDataset]]:
         yield from _parts(dataset.dataset)
 
 
-def _described(what: str, dataset: BaseDataset) -> Finding:
+def _described(subject: str, dataset: BaseDataset) -> Finding:
     """Counts, sizes and classes of a data set that was found sound."""
     chosen = np.unique(np.linspace(0, len(dataset) - 1, min(len(dataset), LOOKED_AT)).astype(int))
     samples = [dataset.get_data_info(int(index)) for index in chosen]
@@ -76,7 +76,7 @@ def _described(what: str, dataset: BaseDataset) -> Finding:
         text += f', {", ".join(size for size, _ in sizes.most_common(3))}{more}'
     if labelled and (classes := dataset.metainfo.get('classes')):
         text += f', {len(classes)} classes'
-    return Finding(FINE, what, text)
+    return Finding(FINE, subject, text)
 
 
 def examine_folders(words: Sequence[str], classes: str | None, out: Path, everything: bool = False) -> list[Finding]:
@@ -106,7 +106,8 @@ def examine_folders(words: Sequence[str], classes: str | None, out: Path, everyt
         Finding(
             FINE,
             folder.role,
-            f'{len(folder.names)} images, {folder.sizes()}' + (f', {len(table.names)} classes' if folder.labels else ''),
+            f'{len(folder.names)} images, {folder.sizes()}'
+            + (f', {len(table.names)} classes' if folder.labels else ''),
         )
         for folder in folders
     ]

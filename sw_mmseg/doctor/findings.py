@@ -15,23 +15,23 @@ class Finding(NamedTuple):
 
     Attributes:
         state: FINE; NOTE, works, but not as well as it could; BROKEN.
-        what: the thing that was looked at.
+        subject: the thing that was looked at.
         text: what it is like.
         mend: a command that mends it, or ''.
     """
 
     state: str
-    what: str
+    subject: str
     text: str
     mend: str = ''
 
 
 def lines(findings: Sequence[Finding]) -> list[str]:
     """One line each, and one below it for what mends it."""
-    width = max((len(finding.what) for finding in findings), default=0)
+    width = max((len(finding.subject) for finding in findings), default=0)
     texts = []
     for finding in findings:
-        texts.append(f'{finding.state:6}  {finding.what:{width}}  {finding.text}')
+        texts.append(f'{finding.state:6}  {finding.subject:{width}}  {finding.text}')
         if finding.mend:
             texts.append(f'{"":6}  {"":{width}}  mend it: {finding.mend}')
     return texts

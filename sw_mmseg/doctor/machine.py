@@ -34,7 +34,9 @@ def examine_machine() -> list[Finding]:
     ]
     free = shutil.disk_usage(tempfile.gettempdir()).free
     if free < 1 << 30:
-        findings.append(Finding(NOTE, 'disk', f'{free / 1e6:.0f} MB free in {tempfile.gettempdir()}', 'export TMPDIR=DIR'))
+        findings.append(
+            Finding(NOTE, 'disk', f'{free / 1e6:.0f} MB free in {tempfile.gettempdir()}', 'export TMPDIR=DIR')
+        )
     return [*findings, *_kernels('cpu'), *(_kernels('cuda') if torch.cuda.is_available() else [])]
 
 
@@ -45,28 +47,37 @@ def judge_gpu(usable: bool, cuda: str | None, present: bool, name: str = '') -> 
         return Finding(FINE, 'GPU', f'{name}, CUDA {cuda}')
     if present and cuda is None:
         return Finding(
-            BROKEN, 'GPU', 'there is one, but this torch is built for CPUs alone', f'pip install --force-reinstall {pins}'
+            BROKEN,
+            'GPU',
+            'there is one, but this torch is built for CPUs alone',
+            f'pip install --force-reinstall {pins}',
         )
     if present:
         return Finding(
-            BROKEN, 'GPU', f'there is one, but torch, built for CUDA {cuda}, cannot use it: its driver may be too old',
-            'nvidia-smi  # what the driver supports'
+            BROKEN,
+            'GPU',
+            f'there is one, but torch, built for CUDA {cuda}, cannot use it: its driver may be too old',
+            'nvidia-smi  # what the driver supports',
         )
     return Finding(FINE, 'GPU', 'none: everything runs on the CPU, trainings of full size take weeks')
 
 
 def judge_kernels(device: str, chosen: str, forced: str | None, compiler: list[str] | None) -> Finding:
     """Of the backend that whitening takes on a device, SW_MMSEG_KERNELS, and the C compiler."""
-    what, text = f'whitening on {device}', f'computes with {KERNELS[chosen]}'
+    subject, text = f'whitening on {device}', f'computes with {KERNELS[chosen]}'
     if chosen != 'torch_backend':
-        return Finding(FINE, what, text + (f', compiled by {" ".join(compiler or [])}' if chosen == 'cpu' else ''))
+        return Finding(FINE, subject, text + (f', compiled by {" ".join(compiler or [])}' if chosen == 'cpu' else ''))
     if forced == 'torch':
-        return Finding(NOTE, what, f'{text}, as SW_MMSEG_KERNELS=torch says; it is slower', 'unset SW_MMSEG_KERNELS')
+        return Finding(NOTE, subject, f'{text}, as SW_MMSEG_KERNELS=torch says; it is slower', 'unset SW_MMSEG_KERNELS')
     if device == 'cpu' and compiler is None:
-        return Finding(NOTE, what, f'{text}, which is slower: there is no C compiler', 'sudo apt install gcc')
+        return Finding(NOTE, subject, f'{text}, which is slower: there is no C compiler', 'sudo apt install gcc')
     if device == 'cpu':
-        return Finding(NOTE, what, f'{text}, which is slower: the C code was not built', 'sudo apt install gcc libc6-dev')
-    return Finding(NOTE, what, f'{text}, which is slower: there is no Triton', f'pip install triton  # {sys.platform}')
+        return Finding(
+            NOTE, subject, f'{text}, which is slower: the C code was not built', 'sudo apt install gcc libc6-dev'
+        )
+    return Finding(
+        NOTE, subject, f'{text}, which is slower: there is no Triton', f'pip install triton  # {sys.platform}'
+    )
 
 
 def _kernels(device: str) -> list[Finding]:
@@ -86,5 +97,5 @@ def _kernels(device: str) -> list[Finding]:
             return [Finding(BROKEN, f'whitening on {device}', str(error), f'unset {VARIABLE}')]
     chosen = next(part for part in reversed(backend.__name__.split('.')) if part in KERNELS)
     finding = judge_kernels(device, chosen, os.environ.get(VARIABLE), compiler())
-    notes = [Finding(NOTE, finding.what, str(warning.message).splitlines()[0]) for warning in said]
+    notes = [Finding(NOTE, finding.subject, str(warning.message).splitlines()[0]) for warning in said]
     return [finding, *notes]

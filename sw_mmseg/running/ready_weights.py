@@ -51,9 +51,9 @@ class ReadyModel:
 
     Attributes:
         task: one of `SEGMENTATION`, `CLASSIFICATION`, `STYLE`.
-        config, norm: what builds the network: the name of a shipped config, and the norm at its sites, None for its own.
+        config, norm: what builds the network: a shipped config's name, and the norm at its sites, None for its own.
         sha256, bytes: of the unpacked checkpoint.
-        seed, commands: how it was trained.
+        seed, command: what makes the same again.
         scores: what was measured of the published weights, by name.
     """
 
@@ -65,7 +65,7 @@ class ReadyModel:
     sha256: str
     bytes: int
     seed: int
-    commands: list[str]
+    command: str
     scores: dict[str, float] = field(default_factory=dict)
     folder: Path = FOLDER
 
@@ -92,8 +92,8 @@ def find_model(name: str, folder: Path = FOLDER) -> ReadyModel:
         near = difflib.get_close_matches(name, models, n=1)
         raise UserError(
             f'no model {name!r} comes with the package'
-            + (f'; did you mean {near[0]}?' if near else '')
-            + f' There are: {", ".join(models)}'
+            + (f'; did you mean {near[0]}?' if near else '.')
+            + f' There are: {", ".join(models) or "none"}'
         )
     return models[name]
 
@@ -164,9 +164,7 @@ def use_model(args: argparse.Namespace, task: str, folder: Path = FOLDER) -> Non
     model = find_model(args.model, folder)
     if model.task != task:
         names = [other.name for other in ready_models(folder).values() if other.task == task]
-        raise UserError(
-            f'--model {model.name} is {model.summary}: {_command_for(model)}. Here: {", ".join(names)}'
-        )
+        raise UserError(f'--model {model.name} is {model.summary}: {_command_for(model)}. Here: {", ".join(names)}')
     if getattr(args, 'norm', None) or getattr(args, 'network', None):
         raise UserError(f'--model {model.name} has its norm and its network: leave --norm and --network out')
     args.config, args.norm, args.checkpoint = f'configs/{model.config}.py', model.norm, str(checkpoint_of(model))

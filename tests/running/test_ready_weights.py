@@ -22,7 +22,7 @@ from sw_mmseg.studies.weights.recipes import NAMES, Recipe, recipes
 
 @pytest.fixture(scope='module')
 def trained(tmp_path_factory):
-    """A network's weights, as an adaptation model would hold them, and the manifest's folder that it was packed into."""
+    """A network's weights, as an adaptation model would hold them, and the folder that it was packed into."""
     folder = tmp_path_factory.mktemp('weights')
     config = load_config('configs/bn_jitter_streets2cameras.py', {}, norm='sw')
     torch.manual_seed(0)
@@ -31,7 +31,7 @@ def trained(tmp_path_factory):
     recipe.checkpoint.parent.mkdir(parents=True)
     inside = {f'segmentor.{key}': value for key, value in state.items()}
     torch.save({'state_dict': {**inside, 'teacher.weight': torch.ones(3)}}, recipe.checkpoint)
-    publish.write_manifest([publish.publish(recipe, folder)], folder)
+    publish.write_manifest([publish.publish(recipe, folder, 'a command')], folder)
     return state, folder
 
 
@@ -91,7 +91,9 @@ def test_predict_takes_a_model_by_its_name(own_folder, tmp_path):
 
 
 def test_a_model_of_another_kind_names_the_command_that_takes_it(own_folder, tmp_path):
-    with pytest.raises(UserError, match=r'--model streets_sw is the demo.*segments images, .*predict.* --model streets_sw'):
+    with pytest.raises(
+        UserError, match=r'--model streets_sw is the demo.*segments images, .*predict.* --model streets_sw'
+    ):
         stylize.main(stylize.parse_arguments(['--model', 'streets_sw', 'in.png', str(tmp_path)]))
 
 
@@ -108,7 +110,7 @@ def test_the_package_has_what_its_manifest_says():
     assert sum(model.file.stat().st_size for model in models.values()) <= publish.LIMIT
     for model in models.values():
         assert ready_weights.checkpoint_of(model).stat().st_size == model.bytes
-        assert model.commands[-1].startswith('tools/train.py configs/')
+        assert model.command.startswith(f'tools/model_converters/publish_weights.py --models {model.name}')
 
 
 def test_a_recipe_trains_as_the_demo_does(tmp_path):

@@ -20,6 +20,8 @@ from sw_mmseg.studies.documents import fill
 from sw_mmseg.studies.weights import publish
 from sw_mmseg.studies.weights.recipes import NAMES, recipes
 
+SIZES = (800, 100)  # training images of each domain, and test images of the target
+
 
 def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     """The command line."""
@@ -28,13 +30,21 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
         '--models', nargs='+', default=list(NAMES), metavar='NAME', help=f'which to make (default: {", ".join(NAMES)})'
     )
     parser.add_argument('--data', type=Path, default=Path('data/streets'), help='where streets are, or will be')
-    parser.add_argument('--images', type=int, default=800, help='training images of each domain, as of the demo')
-    parser.add_argument('--test-images', type=int, default=100, help='of the target')
+    parser.add_argument('--images', type=int, default=SIZES[0], help='training images of each domain, as of the demo')
+    parser.add_argument('--test-images', type=int, default=SIZES[1], help='of the target')
     parser.add_argument('--work-dir', type=Path, default=Path('work_dirs/weights_to_try'))
     parser.add_argument('--out', type=Path, default=FOLDER, help='of the packed weights and their manifest')
     parser.add_argument('--traceback', action='store_true', help='show where in the code an error arose')
     parser.set_defaults(local_rank=0)
     return parser.parse_args(arguments)
+
+
+def command_of(name: str, args: argparse.Namespace) -> str:
+    """What makes one of the models again, and measures it."""
+    sizes = (
+        f' --images {args.images} --test-images {args.test_images}' if (args.images, args.test_images) != SIZES else ''
+    )
+    return f'tools/model_converters/publish_weights.py --models {name}{sizes}'
 
 
 def main(args: argparse.Namespace) -> int:
@@ -45,13 +55,10 @@ def main(args: argparse.Namespace) -> int:
         )
     except FileExistsError as error:
         raise UserError(f'{error} (--data DIR takes another folder)') from error
-    draw = (
-        f'tools/dataset_converters/streets.py {args.data} --variant varied --size 256x128 --source {args.images} '
-        f'--target-train {args.images} --target-val {args.test_images}'
-    )
     for recipe in recipes(args.models, streets, args.work_dir):
         publish.train(recipe)
-        model = publish.publish(recipe, args.out, draw)
+        model = publish.publish(recipe, args.out, command_of(recipe.name, args))
+        publish.write_manifest([model], args.out)
         model = replace(model, scores=publish.measure(model, streets, args.work_dir))
         publish.write_manifest([model], args.out)
         print(f'{model.name}: {model.file.stat().st_size / 1e6:.1f} MB, {model.scores or "no score"}', flush=True)

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json
-import shlex
-import subprocess
-import sys
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -15,8 +12,10 @@ from mmengine.runner import Runner
 
 from sw_mmseg.analysis import Table, to_markdown
 from sw_mmseg.files import whole_file
+from sw_mmseg.running import records, training
 from sw_mmseg.running.checkpoints import read_weights
 from sw_mmseg.running.configs import load_config
+from sw_mmseg.running.data_sets import test_loaders
 from sw_mmseg.running.errors import UserError
 from sw_mmseg.running.ready_weights import (
     CLASSIFICATION,
@@ -26,10 +25,9 @@ from sw_mmseg.running.ready_weights import (
     load_ready,
     ready_models,
 )
-from sw_mmseg.running.data_sets import test_loaders
 from sw_mmseg.running.schedules import data_options
 from sw_mmseg.running.scoring import miou, test
-from sw_mmseg.running.training import Run, quiet
+from sw_mmseg.running.training import quiet
 from sw_mmseg.studies.weights.packing import halved, network_of, packed
 from sw_mmseg.studies.weights.recipes import NAMES, Recipe
 
@@ -42,21 +40,21 @@ def train(recipe: Recipe) -> None:
     """Those of its trainings that have not left their last checkpoint yet; one that was stopped goes on.
 
     Raises:
-        UserError: a training failed.
+        Interrupted: a signal stopped it.
     """
     for run, iterations in zip(recipe.runs, recipe.iterations):
-        if not (run.folder / f'iter_{iterations}.pth').is_file():
-            words = [sys.executable, '-m', 'sw_mmseg', 'train', *_words(run)]
-            if any(run.folder.glob('iter_*.pth')):
-                words.append('--resume')
-            if subprocess.run(words).returncode:
-                raise UserError(f'{run.command()} failed; what it says stands above')
+        if (run.folder / f'iter_{iterations}.pth').is_file():
+            continue
+        config = load_config(run.config, {}, str(run.folder), norm=run.norm)
+        config.merge_from_dict(run.options)
+        config.randomness = {'seed': run.seed}
+        training.train(run, config, records.fingerprint(config), f'    {recipe.name}: {run.label}')
 
 
-def publish(recipe: Recipe, folder: Path, draw: str = '') -> ReadyModel:
+def publish(recipe: Recipe, folder: Path, command: str) -> ReadyModel:
     """Pack the network of a finished training into `folder`; its scores are still missing.
 
-    `draw` is the command that draws the streets, of networks that are trained on them.
+    `command` is what makes the same again.
     """
     small, digest, length = packed(halved(network_of(read_weights(str(recipe.checkpoint)))))
     model = ReadyModel(
@@ -68,7 +66,7 @@ def publish(recipe: Recipe, folder: Path, draw: str = '') -> ReadyModel:
         digest,
         length,
         recipe.runs[0].seed,
-        [*([draw] if draw and recipe.task != CLASSIFICATION else []), *(run.command() for run in recipe.runs)],
+        command,
         folder=folder,
     )
     with whole_file(model.file) as part:
@@ -125,17 +123,10 @@ def cards(models: Sequence[ReadyModel]) -> str:
         for model in models
     )
     table = Table(('name', 'what it is', 'MB', 'measured, in percent', 'seed'), rows)
-    trainings = [
-        f'`{model.name}`:\n\n```bash\n' + '\n'.join(model.commands) + '\n```\n' for model in models
-    ]
-    return '\n'.join([to_markdown(table), 'Trained by', '', *trainings])
+    commands = [f'`{model.name}`:\n\n```bash\n{model.command}\n```\n' for model in models]
+    return '\n'.join([to_markdown(table), 'Made, and measured, by', '', *commands])
 
 
 def _runner(config: Config) -> Runner:
     config.launcher = 'none'
     return Runner.from_cfg(config)
-
-
-def _words(run: Run) -> list[str]:
-    """The words of the run's command behind tools/train.py."""
-    return shlex.split(run.command())[1:]

@@ -56,14 +56,16 @@ def recipes(names: list[str], data: Path, work_dir: Path) -> list[Recipe]:
 
 def _recipe(name: str, data: Path, work_dir: Path) -> Recipe:
     if name == 'digits':
-        return _single(name, CLASSIFICATION, "ResNet-20 with SW on scikit-learn's digits", 'sw_resnet20_digits', work_dir)
+        return _single(
+            name, CLASSIFICATION, "ResNet-20 with SW on scikit-learn's digits", 'sw_resnet20_digits', work_dir
+        )
     if name == 'style':
         return _single(name, STYLE, 'a style network with SW for drawn strokes', 'sw_style_streets', work_dir)
     args = argparse.Namespace(iterations=None, work_dir=work_dir)
     network = 'sw' if name == 'streets_sw' else 'bn'
     treatments = [SOURCE_ONLY] if name == 'streets_source' else [SOURCE_ONLY, SELF_TRAINING]
     runs = tuple(trainings.run_of(args, data, network, treatment, SEED) for treatment in treatments)
-    summary = f'the demo\'s small network with {network.upper()}, ' + (
+    summary = f"the demo's small network with {network.upper()}, " + (
         'self-trained on unlabelled target images' if len(runs) > 1 else 'trained on the source alone'
     )
     norm = None if network == 'bn' else network
