@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import lzma
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+import yaml
 from mmseg.registry import MODELS
 from PIL import Image
 
@@ -14,6 +16,7 @@ from sw_mmseg.commands import predict, stylize
 from sw_mmseg.running import ready_weights
 from sw_mmseg.running.configs import load_config
 from sw_mmseg.running.errors import UserError
+from sw_mmseg.running.paths import CONFIGS
 from sw_mmseg.running.ready_weights import ready_models
 from sw_mmseg.studies.weights import publish
 from sw_mmseg.studies.weights.packing import halved, network_of
@@ -111,6 +114,17 @@ def test_the_package_has_what_its_manifest_says():
     for model in models.values():
         assert ready_weights.checkpoint_of(model).stat().st_size == model.bytes
         assert model.command.startswith(f'tools/model_converters/publish_weights.py --models {model.name}')
+
+
+def test_the_metafile_names_the_weights_that_there_are():
+    rows = yaml.safe_load((CONFIGS / 'metafile.yml').read_text())['Models']
+    named = {row['Weights'].rpartition('/')[2]: row['Name'] for row in rows if 'Weights' in row}
+    models = {model.file.name: model for model in ready_models().values()}
+    assert set(named) <= set(models)
+    for file, model in models.items():
+        (recipe,) = recipes([model.name], CONFIGS, CONFIGS)
+        if recipe.norm is None:  # another norm of a config has no row of its own
+            assert named[file] == Path(recipe.runs[-1].config).stem
 
 
 def test_a_recipe_trains_as_the_demo_does(tmp_path):
