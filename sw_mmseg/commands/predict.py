@@ -36,7 +36,7 @@ from sw_mmseg.running.prediction import (
     segment_pixels,
     write,
 )
-from sw_mmseg.running.ready_weights import SEGMENTATION, add_model, says_model, use_model
+from sw_mmseg.running.ready_weights import SEGMENTATION, add_model, at_training_size, says_model, use_model
 from sw_mmseg.running.streets import use_streets
 
 
@@ -70,6 +70,8 @@ def main(args: argparse.Namespace) -> int:
     outputs = Outputs(args.out, 'predict', args.overwrite)
     outputs.refuse_existing((file for name in images for file in files_of(name)), images.values())
     config = load_config(args.config, args.cfg_options, args.work_dir, norm=args.norm, network=args.network)
+    if args.model:
+        at_training_size(config)
     if args.streets:
         use_streets(config)
     if config.get('default_scope') == 'mmdet':

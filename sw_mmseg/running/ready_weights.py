@@ -15,7 +15,7 @@ import lzma
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from mmengine.config import Config
+from mmengine.config import Config, ConfigDict
 from mmseg.registry import MODELS
 from torch import nn
 
@@ -33,6 +33,7 @@ __all__ = [
     'STYLE',
     'ReadyModel',
     'add_model',
+    'at_training_size',
     'checkpoint_of',
     'find_model',
     'load_ready',
@@ -42,6 +43,7 @@ __all__ = [
 ]
 
 FOLDER = PACKAGE / 'weights_to_try'
+SHORT_SIDE = 128  # pixels of the streets that segmentation networks were trained on
 SEGMENTATION, CLASSIFICATION, STYLE = 'segmentation', 'classification', 'style'
 
 
@@ -132,7 +134,17 @@ def load_ready(name: str, device: str = 'cpu', folder: Path = FOLDER) -> tuple[n
     args = argparse.Namespace(model=name, device=device, norm=None, network=None)
     use_model(args, SEGMENTATION, folder)
     config = load_config(args.config, {}, norm=args.norm)
-    return load_network(MODELS, config, args), config
+    return load_network(MODELS, config, args), at_training_size(config)
+
+
+def at_training_size(config: Config) -> Config:
+    """A config of streets, of whose images the short side is brought to that of the training before they are looked at;
+    predictions have the image's own size again. In place."""
+    resize = {'type': 'Resize', 'scale': (4 * SHORT_SIDE, SHORT_SIDE), 'keep_ratio': True}
+    pipeline = config.test_dataloader.dataset.pipeline
+    after = next(index for index, step in enumerate(pipeline, 1) if 'LoadImage' in step['type'])
+    pipeline.insert(after, ConfigDict(resize))  # before labels are read: those keep their size
+    return config
 
 
 def says_model(arguments: list[str] | None) -> bool:

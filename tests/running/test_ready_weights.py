@@ -17,6 +17,7 @@ from sw_mmseg.running import ready_weights
 from sw_mmseg.running.configs import load_config
 from sw_mmseg.running.errors import UserError
 from sw_mmseg.running.paths import CONFIGS
+from sw_mmseg.running.prediction import build_pipeline, segment_pixels
 from sw_mmseg.running.ready_weights import ready_models
 from sw_mmseg.studies.weights import publish
 from sw_mmseg.studies.weights.packing import halved, network_of
@@ -91,6 +92,16 @@ def test_predict_takes_a_model_by_its_name(own_folder, tmp_path):
         predict.main(predict.parse_arguments(['--model=streets', *words]))
     with pytest.raises(UserError, match='leave --norm and --network out'):
         predict.main(predict.parse_arguments(['--model', 'streets_sw', '--norm', 'bn', *words]))
+
+
+def test_images_are_looked_at_as_large_as_in_training(trained):
+    network, config = ready_weights.load_ready('streets_sw', folder=trained[1])
+    pipeline = build_pipeline(config.test_dataloader.dataset.pipeline, from_file=False)
+    small, large = np.zeros((128, 256, 3), np.uint8), np.zeros((300, 900, 3), np.uint8)
+    for image, shape in ((small, (3, 128, 256)), (large, (3, 128, 384))):
+        sample = {'img': image, 'img_shape': image.shape[:2], 'ori_shape': image.shape[:2]}
+        assert tuple(pipeline(sample)['inputs'].shape) == shape
+    assert segment_pixels(network, pipeline, large).shape == (300, 900)
 
 
 def test_a_model_of_another_kind_names_the_command_that_takes_it(own_folder, tmp_path):
