@@ -15,6 +15,7 @@ from sw_mmseg.running.prediction import meta_of
 from sw_mmseg.running.ready_weights import SEGMENTATION, ReadyModel, load_ready, ready_models
 from sw_mmseg.running.schedules import data_options
 from sw_mmseg.running.scoring import miou, test
+from sw_mmseg.running.training import quiet
 
 __all__ = ['IMAGES', 'quick']
 
@@ -42,7 +43,9 @@ def quick(work_dir: Path, variant: str, size: tuple[int, int], pictures: int, im
     shown = sorted({round((index + 0.5) * images / pictures - 0.5) for index in range(min(pictures, images))})
     rows, sheets = [], [{} for _ in shown]
     for model in models:
-        rows.append((model.name, model.summary, *_scores(model, folder, shown, sheets)))
+        with quiet(work_dir / 'console.log'):
+            scores = _scores(model, folder, shown, sheets)
+        rows.append((model.name, model.summary, *scores))
     with whole_file(work_dir / 'quick.png') as part:
         part.write_bytes(image_bytes(contact_sheet(sheets, *_legend(models))))
     caption = f'mIoU of 19 classes in percent over {images} images of each domain that no training saw.'
