@@ -19,11 +19,11 @@ MATRIX := .matrix
 PYTHONS ?= python3.10 python3.12 python3.13
 TORCHES ?= 2.7.0 2.11.0
 
-.PHONY: demo test test-slow test-robustness test-matrix test-upstream lint types format setup clean
+.PHONY: demo test test-slow test-robustness test-browser test-matrix test-upstream lint types format setup clean
 
-# PHOTOS=FOLDER shows the network on photographs of yours too, before and after.
+# PHOTOS=FOLDER shows the network on photographs of yours too, before and after; QUICK=1 trains nothing.
 demo: $(INSTALLED)
-	$(PY) tools/demo.py $(if $(PHOTOS),--photos '$(PHOTOS)')
+	$(PY) tools/demo.py $(if $(QUICK),--quick) $(if $(PHOTOS),--photos '$(PHOTOS)')
 
 # Two workers of one thread: several threads a worker would wait for each other.
 test: lint
@@ -36,6 +36,10 @@ test-slow: $(DEVELOPED)
 # Kills, damaged files, lost processes and long runs; SW_MMSEG_KILLS, SW_MMSEG_ITERATIONS say how many and how long.
 test-robustness: $(DEVELOPED)
 	OMP_NUM_THREADS=1 $(PY) -m pytest -m robustness
+
+# The page to play with, in headless Chromium, which Debian's package `chromium` brings.
+test-browser: $(DEVELOPED)
+	OMP_NUM_THREADS=1 $(PY) -m pytest -m browser
 
 # The fast tests with each Python of PYTHONS and each torch of TORCHES, in environments of their own under .matrix: five
 # minutes to set one up, and 14 for the tests. It goes on past what fails, and ends with a line for each.

@@ -66,6 +66,8 @@ MAY_IMPORT |= {
     name: (MAY_IMPORT['running'][0] | {'running', 'benchmark'} | more, MAY_IMPORT['running'][1])
     for name, more in (('own_images', set()), ('reporting', set()), ('studies', {'own_images', 'reporting'}))
 }
+MAY_IMPORT['app'] = (MAY_IMPORT['running'][0] | {'running'}, MAY_IMPORT['running'][1] | {'gradio'})
+MAY_IMPORT['doctor'] = (MAY_IMPORT['running'][0] | {'running', 'own_images'}, MAY_IMPORT['running'][1] | {'packaging'})
 # private names of torch and OpenMMLab outside the seam: classes that all BatchNorms and all norms share, what tells
 # whether a call is traced, and what mmengine counts operations by
 PRIVATE = {

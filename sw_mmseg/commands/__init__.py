@@ -20,6 +20,9 @@ TORCH_ALONE = tuple(
     for name in ('config_cost', 'equality', 'host_cost', 'kernels', 'network_step', 'newton', 'norm_layer')
 )
 
+# and this one where an import may be what is broken
+BY_THEMSELVES = (*TORCH_ALONE, 'doctor')
+
 
 def names() -> list[str]:
     """Of all commands: 'train', 'analysis cost'."""
@@ -29,12 +32,12 @@ def names() -> list[str]:
 
 def run(name: str, arguments: list[str] | None = None) -> int:
     """Run a command with these words, those of the process where there are none. Returns the exit status."""
-    if name not in TORCH_ALONE:
+    if name not in BY_THEMSELVES:
         from sw_mmseg.running.start import start
 
         start()
     module = importlib.import_module(f'{__name__}.{name.replace(" ", ".")}')
-    if name in TORCH_ALONE:
+    if name in BY_THEMSELVES:
         return module.main(module.parse_arguments(arguments))
     from sw_mmseg.running.command_line import run_tool
 

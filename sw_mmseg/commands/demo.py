@@ -20,11 +20,12 @@ from sw_mmseg.datasets.streets import VARIANTS
 from sw_mmseg.engine.progress import duration
 from sw_mmseg.processes import end_with_launcher
 from sw_mmseg.running import training
-from sw_mmseg.running.command_line import seed_number
+from sw_mmseg.running.command_line import picture_size, seed_number
 from sw_mmseg.running.errors import UserError
 from sw_mmseg.running.tables import show
 from sw_mmseg.studies.demo import side_by_side
 from sw_mmseg.studies.demo.photographs import looked_at, photograph_sheets
+from sw_mmseg.studies.demo.quick import quick
 from sw_mmseg.studies.demo.report import write_results
 from sw_mmseg.studies.demo.study import Demo
 from sw_mmseg.whitening import NORMS
@@ -50,6 +51,11 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         '--photos', type=Path, metavar='FOLDER', help='photographs of yours: a second target, shown before and after'
     )
+    parser.add_argument(
+        '--quick',
+        action='store_true',
+        help='train nothing: score the weights that come with the package, in two minutes',
+    )
     parser.add_argument('--pictures', type=int, default=6, help='test images to show')
     parser.add_argument('--traceback', action='store_true', help='show where in the code an error arose')
     parser.set_defaults(local_rank=0)
@@ -64,6 +70,10 @@ def main(args: argparse.Namespace) -> int:
     warnings.filterwarnings('ignore')  # of libraries, between the lines of progress
     gc.freeze()  # data sets collect garbage when built: what was imported need not be searched each time
     begin = time.monotonic()
+    if args.quick:
+        show(quick(args.work_dir, args.variant, picture_size(args.size), args.pictures))
+        print(f'Took {duration(time.monotonic() - begin)}. Open {args.work_dir}/quick.png')
+        return 0
     if args.photos:
         looked_at(args.photos)
     demo = Demo(args)

@@ -1,5 +1,7 @@
 """Segment your own images: `tools/predict.py CONFIG CHECKPOINT INPUT OUT`, INPUT an image or a folder of images.
 
+`tools/predict.py --model streets INPUT OUT` takes weights that come with the package (docs/model_cards.md).
+
 For each image NAME, OUT holds NAME.png, whose pixel values are train ids and whose palette shows them in colour, and
 NAME_overlay.jpg, the same laid over the image. Sub-folders are kept, linked folders are entered.
 
@@ -34,19 +36,22 @@ from sw_mmseg.running.prediction import (
     segment_pixels,
     write,
 )
+from sw_mmseg.running.ready_weights import SEGMENTATION, add_model, at_training_size, says_model, use_model
 from sw_mmseg.running.streets import use_streets
 
 
 def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('config', help='the config the network was trained with')
-    parser.add_argument('checkpoint', help='a .pth file of its work directory')
+    if not says_model(arguments):
+        parser.add_argument('config', help='the config the network was trained with')
+        parser.add_argument('checkpoint', help='a .pth file of its work directory')
     parser.add_argument('input', type=Path, help='an image, or a folder of images')
     parser.add_argument('out', type=Path, help='a folder')
     parser.add_argument('--opacity', type=float, default=0.55, help='of the colours in the overlay, 0 to 1')
     parser.add_argument('--streets', action='store_true', help='of a checkpoint that train.py --streets wrote')
     parser.add_argument('--device', default='cuda' if torch.cuda.is_available() else 'cpu')
+    add_model(parser, SEGMENTATION, 'CONFIG CHECKPOINT')
     add_blend(parser)
     add_overwrite(parser)
     add_common_arguments(parser)
@@ -55,6 +60,8 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
 
 def main(args: argparse.Namespace) -> int:
     """Parse, segment, write."""
+    if args.model:
+        use_model(args, SEGMENTATION)
     if not args.input.exists():
         raise UserError(f'no image or folder {args.input}')
     images = find_images(args.input)
@@ -63,6 +70,8 @@ def main(args: argparse.Namespace) -> int:
     outputs = Outputs(args.out, 'predict', args.overwrite)
     outputs.refuse_existing((file for name in images for file in files_of(name)), images.values())
     config = load_config(args.config, args.cfg_options, args.work_dir, norm=args.norm, network=args.network)
+    if args.model:
+        at_training_size(config)
     if args.streets:
         use_streets(config)
     if config.get('default_scope') == 'mmdet':

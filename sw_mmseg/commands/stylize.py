@@ -1,5 +1,7 @@
 """Stylise a picture, a folder of pictures or a video: `tools/stylize.py CHECKPOINT INPUT OUT`.
 
+`tools/stylize.py --model style INPUT OUT` takes weights that come with the package (docs/model_cards.md).
+
 OUT is a folder, or, for one picture or video, a file if it has a suffix. Pictures of any size: what memory cannot hold
 whole is computed in tiles that share the statistics of the whole picture, and shows no seams. Load only checkpoints
 that you trust: they are Python pickles. Exit status: 0, 1 where some pictures could not be read, 2 where nothing was
@@ -15,6 +17,7 @@ import torch
 
 from sw_mmseg.running.errors import UserError
 from sw_mmseg.running.outputs import Outputs, add_overwrite, refuse_among_inputs
+from sw_mmseg.running.ready_weights import STYLE, add_model, says_model, use_model
 from sw_mmseg.running.style_files import (
     VIDEOS,
     free_bytes,
@@ -34,7 +37,8 @@ MAPS = 6  # of the first width and the picture's size that are alive at once, wi
 def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('checkpoint', help='a .pth file that tools/train.py wrote with a *_style_*.py config')
+    if not says_model(arguments):
+        parser.add_argument('checkpoint', help='a .pth file that tools/train.py wrote with a *_style_*.py config')
     parser.add_argument('input', type=Path, help=f'a picture, a folder of pictures, or a video ({", ".join(VIDEOS)})')
     parser.add_argument('out', type=Path, help='a folder; or a file such as out.png, out.mp4')
     parser.add_argument('--alpha', type=float, default=1.0, help='share of the style, 0 (content) to 1 (default)')
@@ -51,6 +55,7 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
         help="of a video, how much of the earlier frames' statistics stays, 0 (default) to below 1: "
         '0.9 keeps colours from flickering; a cut fades',
     )
+    add_model(parser, STYLE, 'CHECKPOINT')
     add_overwrite(parser)
     parser.add_argument('--device', default='cuda' if torch.cuda.is_available() else 'cpu')
     parser.add_argument('--traceback', action='store_true', help='show where in the code an error arose')
@@ -88,6 +93,8 @@ def engine(network: StyleNetwork, args: argparse.Namespace, pixels: int) -> Whol
 
 def main(args: argparse.Namespace) -> int:
     """Load, stylise, write."""
+    if args.model:
+        use_model(args, STYLE)
     check(args)
     network = load_network(args.checkpoint)
 

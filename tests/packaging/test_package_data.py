@@ -52,7 +52,9 @@ def test_every_config_and_every_tool_is_packed(packed, folder):
 def test_every_file_of_the_package_is_packed(packed):
     folder = ROOT / 'sw_mmseg'
     files = {f'sw_mmseg/{name}' for name in source_files(folder) if not name.startswith('.mim/')}
-    assert {Path(name).suffix for name in files} <= {'.py', '.c', '.h', '.typed'}, 'a kind of file without a pattern'
+    assert {Path(name).suffix for name in files} <= {'.py', '.c', '.h', '.typed', '.json', '.xz'}, (
+        'a kind of file without a pattern'
+    )
     assert files <= packed
     assert {'sw_mmseg/py.typed', 'sw_mmseg/.mim/model-index.yml'} <= packed
 

@@ -1,0 +1,75 @@
+"""The demo without its trainings: the networks that come with the package, scored on a few newly drawn images."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from sw_mmseg.analysis import Table, contact_sheet, image_bytes
+from sw_mmseg.datasets.label_scan import usable_cores
+from sw_mmseg.datasets.streets import generate_streets
+from sw_mmseg.files import whole_file
+from sw_mmseg.running.data_sets import test_loaders
+from sw_mmseg.running.errors import UserError
+from sw_mmseg.running.prediction import meta_of
+from sw_mmseg.running.ready_weights import SEGMENTATION, ReadyModel, load_ready, ready_models
+from sw_mmseg.running.schedules import data_options
+from sw_mmseg.running.scoring import miou, test
+from sw_mmseg.running.training import quiet
+
+__all__ = ['IMAGES', 'quick']
+
+IMAGES = 20  # of each domain
+SEED = 2  # of the drawing: 0 is that of the trainings, 1 that of their unseen source images
+
+
+def quick(work_dir: Path, variant: str, size: tuple[int, int], pictures: int, images: int = IMAGES) -> Table:
+    """Scores of each network on both domains; `work_dir` gets quick.png and the images that were drawn.
+
+    Args:
+        variant, size: of the streets, see `generate_streets`.
+        pictures: how many target images quick.png shows.
+
+    Raises:
+        UserError: no network comes with the package, or other images lie where the new ones should.
+    """
+    models = [model for model in ready_models().values() if model.task == SEGMENTATION]
+    if not models:
+        raise UserError('no network comes with this package; without --quick the demo trains some')
+    try:
+        folder = generate_streets(work_dir / 'quick', variant, size, images, 0, images, SEED, usable_cores())
+    except (FileExistsError, ValueError) as error:
+        raise UserError(f'{error} (--work-dir DIR lets the demo use another folder)') from error
+    shown = sorted({round((index + 0.5) * images / pictures - 0.5) for index in range(min(pictures, images))})
+    rows, sheets = [], [{} for _ in shown]
+    for model in models:
+        with quiet(work_dir / 'console.log'):
+            scores = _scores(model, folder, shown, sheets)
+        rows.append((model.name, model.summary, *scores))
+    with whole_file(work_dir / 'quick.png') as part:
+        part.write_bytes(image_bytes(contact_sheet(sheets, *_legend(models))))
+    caption = f'mIoU of 19 classes in percent over {images} images of each domain that no training saw.'
+    return Table(('model', 'what it is', 'target', 'source'), tuple(rows), caption)
+
+
+def _scores(model: ReadyModel, folder: Path, shown: Sequence[int], sheets: list[dict]) -> tuple[float, float]:
+    """mIoU on target and source; what the network sees in the images to show is added to `sheets`."""
+    network, config = load_ready(model.name)
+    config.merge_from_dict(data_options(config.test_dataloader, str(folder), 'test_dataloader'))
+    loaders = test_loaders(config, folder / 'gta5')
+    target, labels = test(network, loaders['target'], shown)
+    source, _ = test(network, loaders['source'])
+    for index, sheet, seen in zip(shown, sheets, labels):
+        if not sheet:
+            packed = loaders['target'].dataset[index]
+            sheet['image'] = packed['inputs'].numpy()[::-1].transpose(1, 2, 0)  # BGR to RGB
+            sheet['truth'] = packed['data_samples'].gt_sem_seg.data.squeeze().numpy().astype('uint8')
+        sheet[model.name] = seen
+    return miou(target), miou(source)
+
+
+def _legend(models: Sequence[ReadyModel]) -> tuple[Sequence[str], Sequence[Sequence[int]]]:
+    """Classes and palette, which are the same for all."""
+    _, config = load_ready(models[0].name)
+    meta = meta_of(config.test_dataloader.dataset)
+    return meta['classes'], meta['palette']

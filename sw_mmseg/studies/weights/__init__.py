@@ -1,0 +1,3 @@
+"""The weights that come with the package: how they are trained, packed and measured."""
+
+__all__ = []
