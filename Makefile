@@ -18,7 +18,7 @@ MATRIX := .matrix
 PYTHONS ?= python3.10 python3.12 python3.13
 TORCHES ?= 2.7.0 2.11.0
 
-.PHONY: demo test test-slow test-robustness test-matrix test-upstream lint types format setup clean
+.PHONY: demo test test-slow test-robustness test-matrix test-upstream docs lint types format setup clean
 
 # PHOTOS=FOLDER shows the network on photographs of yours too, before and after.
 demo: $(STAMP)
@@ -69,6 +69,10 @@ lint: $(STAMP)
 types: $(STAMP)
 	$(PY) -m mypy
 
+# The documentation site, into site/; a warning ends it.
+docs: $(STAMP)
+	NO_MKDOCS_2_WARNING=1 $(PY) -m mkdocs build --strict
+
 format: $(STAMP)
 	$(PY) -m ruff format .
 
@@ -91,4 +95,4 @@ $(UPSTREAM)/.installed: setup.cfg requirements/constraints.txt requirements/cons
 	@touch $@
 
 clean:
-	rm -rf $(VENV) $(UPSTREAM) $(MATRIX) work_dirs build dist *.egg-info
+	rm -rf $(VENV) $(UPSTREAM) $(MATRIX) work_dirs site build dist *.egg-info
