@@ -83,7 +83,9 @@ def _in_repository(uri: str) -> str:
 def _content(path: str) -> str:
     if not (ROOT / path).is_dir():
         return (ROOT / path).read_text(encoding='utf-8')
-    names = sorted(file.relative_to(ROOT / path).as_posix() for file in (ROOT / path).rglob('*.*') if file.suffix != '.pyc')
+    names = sorted(
+        file.relative_to(ROOT / path).as_posix() for file in (ROOT / path).rglob('*.*') if file.suffix != '.pyc'
+    )
     return '\n'.join([f'# {path}', '', *(f'* `{name}`' for name in names), ''])
 
 

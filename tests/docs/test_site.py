@@ -38,7 +38,12 @@ def site(tmp_path_factory):
     folder = tmp_path_factory.mktemp('site')
     command = [sys.executable, '-m', 'mkdocs', 'build', '--strict', '--quiet', '--site-dir', str(folder)]
     done = subprocess.run(
-        command, cwd=REPOSITORY, capture_output=True, text=True, timeout=400, env=os.environ | {'NO_MKDOCS_2_WARNING': '1'}
+        command,
+        cwd=REPOSITORY,
+        capture_output=True,
+        text=True,
+        timeout=400,
+        env=os.environ | {'NO_MKDOCS_2_WARNING': '1'},
     )
     assert done.returncode == 0, done.stdout + done.stderr
     return folder
@@ -95,7 +100,11 @@ def test_the_api_pages_have_every_public_name(pages, site):
         ('docs/layer.md', '[a](../README.md)', '[a](repository/README.md)'),
         ('docs/guides/paper.md', '[a](../../configs/README.md#x)', '[a](../repository/configs/README.md#x)'),
         ('docs/speed.md', '[a](../configs/bn_fcn_ade20k.py)', '[a](repository/configs/bn_fcn_ade20k.py.txt)'),
-        ('configs/README.md', '[a](../docs/layer.md) [b](bn_fcn_ade20k.py)', '[a](../../layer.md) [b](bn_fcn_ade20k.py.txt)'),
+        (
+            'configs/README.md',
+            '[a](../docs/layer.md) [b](bn_fcn_ade20k.py)',
+            '[a](../../layer.md) [b](bn_fcn_ade20k.py.txt)',
+        ),
         ('README.md', '[t](tools) ![p](docs/images/demo.png)', '[t](tools/README.md) ![p](../images/demo.png)'),
         ('docs/layer.md', '[a](https://x.org/README.md) [b](#fold)', '[a](https://x.org/README.md) [b](#fold)'),
         ('docs/layer.md', '```python\nmodel[0](images)\n```\n', '```python\nmodel[0](images)\n```\n'),

@@ -1,0 +1,120 @@
+"""Every command that a document tells to type: its tool, flags, configs, make targets and extras are those there are."""
+
+from __future__ import annotations
+
+import configparser
+import importlib
+import re
+
+import pytest
+
+from sw_mmseg.commands import names
+from tests.helpers.documents import GUIDES, PAGES, commands, inline_commands, name
+from tests.helpers.source_files import REPOSITORY
+
+PYTHON = re.compile(r'(\.venv/bin/)?python3?(\.\d+)?')
+DISTRIBUTED = {'dist_train': ('train', 2), 'dist_test': ('test', 3), 'slurm_train': ('train', 4)}
+OTHERS = {'cd', 'echo', 'export', 'git', 'source', 'wait', 'wget'}  # what they do is not of this project
+WRITTEN = {'N': '1', 'cuda': 'cpu'}  # a word that stands for any number; a device that is not everywhere
+
+
+def parse(command, words):
+    """The command's own parser takes the words, and every config among them is a file."""
+    module = importlib.import_module(f'sw_mmseg.commands.{command.replace(" ", ".")}')
+    module.parse_arguments([WRITTEN.get(word, word) for word in words])
+    for word in words:
+        if re.fullmatch(r'configs/\S+\.py', word):
+            assert (REPOSITORY / word).is_file(), f'no config {word}'
+
+
+def check_tool(path, words):
+    """tools/NAME.py or tools/NAME.sh with these words."""
+    assert (REPOSITORY / path).is_file(), f'no {path}'
+    command = ' '.join(path.removeprefix('tools/').rpartition('.')[0].split('/'))
+    if words and command in DISTRIBUTED:
+        command, places = DISTRIBUTED[command]
+        assert len(words) >= places, f'{path} takes {places} words'
+        config = next(word for word in words if word == 'CONFIG' or word.startswith('configs/'))
+        checkpoint = [words[1]] if command == 'test' else []
+        words = [config, *checkpoint, *words[places:]]
+    if words:
+        parse(command, words)
+
+
+def check_make(words):
+    text = (REPOSITORY / 'Makefile').read_text()
+    for word in words:
+        if '=' not in word:
+            assert re.search(rf'^{re.escape(word)}( .*)?:', text, re.MULTILINE), f'no target {word}'
+
+
+def check_pip(words):
+    """Extras of this project exist; what else is installed, with which options, is pip's."""
+    setup = configparser.ConfigParser()
+    setup.read(REPOSITORY / 'setup.cfg')
+    for word in words:
+        for extra in re.findall(r'^\.\[(.+)\]$', word):
+            assert set(extra.split(',')) <= set(setup['options.extras_require']), f'no extra {extra}'
+
+
+def check(words):
+    while words and re.fullmatch(r'\w+=\S*', words[0]):  # environment
+        words = words[1:]
+    if not words:
+        return None
+    program, *rest = words
+    if PYTHON.fullmatch(program) and rest[:1] == ['-m']:
+        module, *rest = rest[1:]
+        if module == 'sw_mmseg':
+            program = 'sw-mmseg'
+        else:
+            return check_pip(rest) if module == 'pip' else importlib.import_module(module)
+    if PYTHON.fullmatch(program):
+        if rest[:1] == ['-c']:
+            return compile(rest[1], 'command', 'exec')
+        return check_tool(rest[0], rest[1:]) if rest else None
+    if program.startswith('tools/'):
+        return check_tool(program, rest)
+    if program == 'sw-mmseg':
+        if rest in ([], ['--help']):
+            return None
+        command = next(' '.join(rest[:count]) for count in (2, 1) if ' '.join(rest[:count]) in names())
+        return parse(command, rest[len(command.split()) :]) if len(rest) > len(command.split()) else None
+    if program in ('make', 'pip'):
+        return {'make': check_make, 'pip': check_pip}[program](rest)
+    assert program in OTHERS or program.startswith('.venv/bin/'), f'{program} is no program of this project'
+    return None
+
+
+@pytest.mark.parametrize('page', PAGES, ids=name)
+def test_commands_are_those_there_are(page, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for words in [*commands(page), *inline_commands(page)]:
+        try:
+            check(words)
+        except SystemExit as error:
+            raise AssertionError(f'{" ".join(words)}: its parser refuses it') from error
+        except (AssertionError, ImportError, StopIteration) as error:
+            raise AssertionError(f'{" ".join(words)}: {error}') from error
+
+
+def test_there_are_commands():
+    assert sum(len(list(commands(page))) for page in GUIDES) > 40
+    assert sum(len([*commands(page), *inline_commands(page)]) for page in PAGES) > 150
+
+
+@pytest.mark.parametrize(
+    'words',
+    [
+        ['python', 'tools/trian.py', 'configs/bn_fcn_ade20k.py'],
+        ['python', 'tools/train.py', 'configs/bn_fcn_ade20k.py', '--nrom', 'sw'],
+        ['tools/dist_train.sh', 'configs/nothing.py', '4'],
+        ['make', 'demmo'],
+        ['pip', 'install', '.[wieghts]'],
+        ['conda', 'install', 'x'],
+    ],
+    ids=' '.join,
+)
+def test_what_is_not_there_is_seen(words, capsys):
+    with pytest.raises((AssertionError, SystemExit)):
+        check(words)
