@@ -2,8 +2,8 @@
 
 Markdown links in this repository are relative paths, right in a checkout: `../configs/README.md`, `../sw_mmseg/…`. The
 site has docs/ alone as its root. This hook of mkdocs finds such links in every page, puts each linked file under
-`repository/` of the site, a Markdown file as a page and any other as plain text, and turns the link to it. So no address
-of a host is needed. A link to a folder leads to its README.md, or to a list of its files.
+`repository/` of the site, a Markdown file as a page and any other as plain text, and turns the link to it. So no
+address of a host is needed. A link to a folder leads to its README.md, or to a list of its files.
 """
 
 from __future__ import annotations
@@ -101,6 +101,6 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
     return files
 
 
-def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Files) -> str:
+def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Files) -> str:  # noqa: ARG001  mkdocs calls it so
     """The page with its links turned."""
     return turned(markdown, _in_repository(page.file.src_uri))

@@ -1,4 +1,4 @@
-"""Every command that a document tells to type: its tool, flags, configs, make targets and extras are those there are."""
+"""Every command that a document tells to type: its tool, flags, configs, make targets and extras exist."""
 
 from __future__ import annotations
 
@@ -57,33 +57,42 @@ def check_pip(words):
             assert set(extra.split(',')) <= set(setup['options.extras_require']), f'no extra {extra}'
 
 
+def check_entry(words):
+    """sw-mmseg NAME, and what follows."""
+    if words in ([], ['--help']):
+        return
+    command = next(' '.join(words[:count]) for count in (2, 1) if ' '.join(words[:count]) in names())
+    if len(words) > len(command.split()):
+        parse(command, words[len(command.split()) :])
+
+
+def check_python(words):
+    """A tool, a module or a line of code."""
+    if words[:1] == ['-m']:
+        CHECKS.get(words[1].replace('_', '-'), lambda _: importlib.import_module(words[1]))(words[2:])
+    elif words[:1] == ['-c']:
+        compile(words[1], 'command', 'exec')
+    elif words:
+        check_tool(words[0], words[1:])
+
+
+CHECKS = {'sw-mmseg': check_entry, 'make': check_make, 'pip': check_pip}
+
+
 def check(words):
     while words and re.fullmatch(r'\w+=\S*', words[0]):  # environment
         words = words[1:]
     if not words:
-        return None
+        return
     program, *rest = words
-    if PYTHON.fullmatch(program) and rest[:1] == ['-m']:
-        module, *rest = rest[1:]
-        if module == 'sw_mmseg':
-            program = 'sw-mmseg'
-        else:
-            return check_pip(rest) if module == 'pip' else importlib.import_module(module)
     if PYTHON.fullmatch(program):
-        if rest[:1] == ['-c']:
-            return compile(rest[1], 'command', 'exec')
-        return check_tool(rest[0], rest[1:]) if rest else None
-    if program.startswith('tools/'):
-        return check_tool(program, rest)
-    if program == 'sw-mmseg':
-        if rest in ([], ['--help']):
-            return None
-        command = next(' '.join(rest[:count]) for count in (2, 1) if ' '.join(rest[:count]) in names())
-        return parse(command, rest[len(command.split()) :]) if len(rest) > len(command.split()) else None
-    if program in ('make', 'pip'):
-        return {'make': check_make, 'pip': check_pip}[program](rest)
-    assert program in OTHERS or program.startswith('.venv/bin/'), f'{program} is no program of this project'
-    return None
+        check_python(rest)
+    elif program.startswith('tools/'):
+        check_tool(program, rest)
+    elif program in CHECKS:
+        CHECKS[program](rest)
+    else:
+        assert program in OTHERS or program.startswith('.venv/bin/'), f'{program} is no program of this project'
 
 
 @pytest.mark.parametrize('page', PAGES, ids=name)

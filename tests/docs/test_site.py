@@ -1,4 +1,4 @@
-"""The documentation site: built without a warning; every link, anchor and picture of the built pages leads somewhere."""
+"""The documentation site: built without a warning; every link, anchor and picture of its pages leads somewhere."""
 
 from __future__ import annotations
 
@@ -37,14 +37,8 @@ class Links(HTMLParser):
 def site(tmp_path_factory):
     folder = tmp_path_factory.mktemp('site')
     command = [sys.executable, '-m', 'mkdocs', 'build', '--strict', '--quiet', '--site-dir', str(folder)]
-    done = subprocess.run(
-        command,
-        cwd=REPOSITORY,
-        capture_output=True,
-        text=True,
-        timeout=400,
-        env=os.environ | {'NO_MKDOCS_2_WARNING': '1'},
-    )
+    quiet = os.environ | {'NO_MKDOCS_2_WARNING': '1'}
+    done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, timeout=400, env=quiet)
     assert done.returncode == 0, done.stdout + done.stderr
     return folder
 

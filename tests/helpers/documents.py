@@ -34,7 +34,7 @@ def blocks(page: Path, language: str) -> list[str]:
 def commands(page: Path) -> Iterator[list[str]]:
     """The commands of a page's shell blocks, words of each; comments are left out, lines that go on are joined."""
     for block in blocks(page, 'bash'):
-        for line in block.replace('\\\n', ' ').splitlines():
+        for line in re.sub(r'\$\(.*?\)', 'WORDS', block.replace('\\\n', ' '), flags=re.DOTALL).splitlines():
             words = shlex.split(line, comments=True)
             yield from _separate(words)
 
