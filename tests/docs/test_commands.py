@@ -96,12 +96,14 @@ def check(words):
 
 
 @pytest.mark.parametrize('page', PAGES, ids=name)
-def test_commands_are_those_there_are(page, tmp_path, monkeypatch):
+def test_commands_are_those_there_are(page, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     for words in [*commands(page), *inline_commands(page)]:
         try:
             check(words)
         except SystemExit as error:
+            if 'has no results' in capsys.readouterr().err:  # of a folder that the command before it fills
+                continue
             raise AssertionError(f'{" ".join(words)}: its parser refuses it') from error
         except (AssertionError, ImportError, StopIteration) as error:
             raise AssertionError(f'{" ".join(words)}: {error}') from error
