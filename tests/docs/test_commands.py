@@ -84,13 +84,13 @@ def check(words):
         words = words[1:]
     if not words:
         return
-    program, *rest = words
+    program, *arguments = words
     if PYTHON.fullmatch(program):
-        check_python(rest)
+        check_python(arguments)
     elif program.startswith('tools/'):
-        check_tool(program, rest)
+        check_tool(program, arguments)
     elif program in CHECKS:
-        CHECKS[program](rest)
+        CHECKS[program](arguments)
     else:
         assert program in OTHERS or program.startswith('.venv/bin/'), f'{program} is no program of this project'
 
