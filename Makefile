@@ -19,7 +19,7 @@ MATRIX := .matrix
 PYTHONS ?= python3.10 python3.12 python3.13
 TORCHES ?= 2.7.0 2.11.0
 
-.PHONY: demo test test-slow test-robustness test-browser test-matrix test-upstream lint types format setup clean
+.PHONY: demo test test-slow test-robustness test-browser test-matrix test-upstream docs lint types format setup clean
 
 # PHOTOS=FOLDER shows the network on photographs of yours too, before and after; QUICK=1 trains nothing.
 demo: $(INSTALLED)
@@ -74,6 +74,10 @@ lint: $(DEVELOPED)
 types: $(DEVELOPED)
 	$(PY) -m mypy
 
+# The documentation site, into site/; a warning ends it.
+docs: $(DEVELOPED)
+	NO_MKDOCS_2_WARNING=1 $(PY) -m mkdocs build --strict
+
 format: $(DEVELOPED)
 	$(PY) -m ruff format .
 
@@ -102,4 +106,4 @@ $(UPSTREAM)/.installed: setup.cfg requirements/constraints.txt requirements/cons
 	@touch $@
 
 clean:
-	rm -rf $(VENV) $(UPSTREAM) $(MATRIX) work_dirs build dist *.egg-info
+	rm -rf $(VENV) $(UPSTREAM) $(MATRIX) work_dirs site build dist *.egg-info

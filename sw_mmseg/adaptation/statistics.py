@@ -32,6 +32,7 @@ from sw_mmseg.domains import DOMAINS
 __all__ = ['POLICIES', 'DomainStatistics', 'frozen_statistics', 'paused_statistics', 'running_layers']
 
 POLICIES = ('source', 'target', 'both', 'separate', 'frozen')
+"""Whose images move running statistics: the words of `statistics_from`."""
 
 
 def running_layers(model: nn.Module) -> dict[str, _BatchNorm]:

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from sw_mmseg.analysis.domain_distance import Discrepancy, covariance_distance, mmd
 from sw_mmseg.analysis.features import LayerFeatures
 from sw_mmseg.analysis.importance import short_names
-from sw_mmseg.analysis.style import LIGHT, Theme, legend_above, line_axes
+from sw_mmseg.analysis.style import LIGHT, Theme, legend_above, line_axes, series_colours
 from sw_mmseg.analysis.tables import Table
 
 __all__ = ['PARTS', 'LayerDistance', 'distance_table', 'layer_distances', 'plot_distances']
@@ -98,8 +98,9 @@ def plot_distances(
     """
     _check(networks)
     figure, axes = line_axes(theme, title, height=3.2)
-    for index, (label, distances) in enumerate(networks.items()):
-        colour, places = theme.cycle[index % len(theme.cycle)], range(1, len(distances) + 1)
+    colours = series_colours(networks, theme)
+    for label, distances in networks.items():
+        colour, places = colours[label], range(1, len(distances) + 1)
         axes.plot(
             places,
             [value_of(d, part) for d in distances],

@@ -2,6 +2,7 @@
 
 import math
 from pathlib import Path
+from typing import Any
 
 import matplotlib
 
@@ -14,6 +15,9 @@ from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 
 from sw_mmseg.benchmark.growth import Growth
 from sw_mmseg.benchmark.norms import BASELINE
+from sw_mmseg.whitening import NORMS_BY_TITLE
+
+TITLES = {'BatchNorm2d': 'BN', 'GroupNorm': 'GN', 'InstanceNorm2d': 'IN', 'LayerNorm': 'LN'}  # torch's -> the table's
 
 
 def draw(results: dict, growths: list[Growth], caption: str, path: Path) -> None:
@@ -36,6 +40,12 @@ def draw(results: dict, growths: list[Growth], caption: str, path: Path) -> None
     plt.close(figure)
 
 
+def _look(name: str) -> dict[str, Any]:
+    """A norm's colour, as in every plot; a variant of it, such as 'SWa eigh', is paler."""
+    title, *variant = name.split()
+    return {'color': NORMS_BY_TITLE[TITLES.get(title, title)].colour, 'alpha': 0.55 if variant else 1.0}
+
+
 def _bars(axis: Axes, tables: dict) -> None:
     """Ratios to the baseline: a cluster a shape, a bar a norm."""
     shapes, norms = list(tables), [name for name in next(iter(tables.values())) if name != BASELINE]
@@ -43,7 +53,7 @@ def _bars(axis: Axes, tables: dict) -> None:
     for index, name in enumerate(norms):
         places = [place + (index - (len(norms) - 1) / 2) * width for place in range(len(shapes))]
         heights = [tables[shape][name].ratio - 1 for shape in shapes]
-        axis.bar(places, heights, width, bottom=1, label=name, color=f'C{index}')
+        axis.bar(places, heights, width, bottom=1, label=name, **_look(name))
     _plain_log(axis)
     axis.axhline(1.0, color='black', linewidth=1)
     axis.set_xticks(range(len(shapes)), ['×'.join(map(str, shape)) for shape in shapes], fontsize='small')
@@ -52,9 +62,9 @@ def _bars(axis: Axes, tables: dict) -> None:
 
 
 def _lines(axis: Axes, growth: Growth) -> None:
-    for index, (name, times) in enumerate(growth.times.items()):
+    for name, times in growth.times.items():
         label = f'{name}, slope {growth.slopes[name]:.2f}'
-        axis.loglog(growth.sizes, times, marker='o', label=label, color=f'C{index}')
+        axis.loglog(growth.sizes, times, marker='o', label=label, **_look(name))
     axis.set_xticks(growth.sizes, [str(size) for size in growth.sizes])
     axis.set_xticks([], minor=True)
     _plain_log(axis)

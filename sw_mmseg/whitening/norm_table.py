@@ -78,4 +78,6 @@ _ROWS = (
     Norm('swb', 'SWb', 'SWb', '#d55e00', PRESETS['SWb'], FullSwitchWhiten2d, switchable=True),
 )
 NORMS: dict[str, Norm] = {norm.word: norm for norm in _ROWS}
+"""Short name, as behind `--norm`, -> row."""
 NORMS_BY_TITLE: dict[str, Norm] = {norm.title: norm for norm in _ROWS}
+"""Name in tables and plots -> row."""

@@ -24,6 +24,7 @@ PRESETS = {
     'IN': ('in',),
     'LN': ('ln',),
 }
+"""The paper's name of a norm -> Ω, the words of its statistics."""
 
 
 class FullSwitchWhiten2d(SwitchWhiten2d, nn.BatchNorm2d, _BatchNorm):

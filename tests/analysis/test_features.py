@@ -95,6 +95,8 @@ def test_tables_and_plots(distances):
     figure = plot_distances({'BN': distances, 'SW': distances})
     line = figure.axes[0].get_lines()[0]
     assert list(line.get_ydata()) == [d.features.value for d in distances]
+    colours = {line.get_label(): line.get_color() for line in figure.axes[0].get_lines()}
+    assert colours['BN'] == '#a3a8af' and colours['SW'] == '#0072b2'  # those of the table of norms
     assert plot_distances({'BN': distances}, 'covariance').axes[0].get_lines()[0].get_ydata()[0] == (
         distances[0].covariance
     )

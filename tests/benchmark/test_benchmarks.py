@@ -238,3 +238,11 @@ print('alone')
 def test_they_need_torch_alone():
     done = subprocess.run([sys.executable, '-W', 'ignore', '-c', ALONE], cwd=REPOSITORY, capture_output=True, text=True)
     assert done.stdout.strip() == 'alone', done.stderr
+
+
+def test_bars_and_lines_have_the_colours_of_the_norms():
+    from sw_mmseg.benchmark import norms, plots
+
+    looks = {name: plots._look(name) for name in norms.NORMS}
+    assert looks['BatchNorm2d']['color'] == '#a3a8af' and looks['SWa'] == {'color': '#0072b2', 'alpha': 1.0}
+    assert looks['SWa eigh'] == {'color': '#0072b2', 'alpha': 0.55}

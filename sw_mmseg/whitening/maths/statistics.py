@@ -13,6 +13,7 @@ from collections.abc import Iterable
 __all__ = ['BATCH', 'INSTANCE', 'STATISTICS', 'WHITENING', 'validate_statistics']
 
 STATISTICS = ('bw', 'iw', 'bn', 'in', 'ln')
+"""Every word that Ω may hold."""
 WHITENING = frozenset({'bw', 'iw'})  # need the whole covariance matrix
 BATCH = frozenset({'bw', 'bn'})  # need running statistics for evaluation
 INSTANCE = frozenset({'iw', 'in', 'ln'})  # belong to one image, in training and in evaluation

@@ -1,0 +1,1 @@
+"""Tests of the documentation: the site, its links, and what guides tell to type."""
