@@ -18,7 +18,6 @@ import warnings
 from pathlib import Path
 
 import torch
-from mmengine.config import DictAction
 
 from sw_mmseg.datasets.known_tables import KNOWN
 from sw_mmseg.own_images.adapt import adapt
@@ -31,6 +30,7 @@ from sw_mmseg.running import training
 from sw_mmseg.running.command_line import command_text, network_word, seed_number
 from sw_mmseg.running.errors import NO_ROOM, UserError
 from sw_mmseg.running.network_table import network_words
+from sw_mmseg.running.option_words import OptionAction
 from sw_mmseg.whitening import NORMS
 
 
@@ -154,7 +154,7 @@ def add_training_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         '--cfg-options',
         nargs='+',
-        action=DictAction,
+        action=OptionAction,
         default={},
         metavar='KEY=VALUE',
         help='settings of the config to change, e.g. train_dataloader.num_workers=4',

@@ -9,7 +9,7 @@ from functools import partial
 
 import numpy as np
 import torch
-from mmengine.config import Config, DictAction
+from mmengine.config import Config
 from mmengine.registry import DATASETS
 from torch.utils.data import Dataset
 from tqdm import tqdm
@@ -22,6 +22,7 @@ from sw_mmseg.running.command_line import seed_number
 from sw_mmseg.running.configs import build
 from sw_mmseg.running.data_sets import reads_labels, unlabelled_images
 from sw_mmseg.running.errors import UserError
+from sw_mmseg.running.option_words import OptionAction
 from sw_mmseg.running.streets import innermost
 
 __all__ = [
@@ -62,7 +63,7 @@ def add_network_arguments(parser: argparse.ArgumentParser, images: int) -> None:
     parser.add_argument(
         '--cfg-options',
         nargs='+',
-        action=DictAction,
+        action=OptionAction,
         default={},
         metavar='KEY=VALUE',
         help='settings of the config to change',

@@ -14,12 +14,11 @@ import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from mmengine.config import DictAction
-
 from sw_mmseg.openmmlab import trusting
 from sw_mmseg.processes import end_with_launcher
 from sw_mmseg.running.errors import NO_ROOM, UserError, is_user_error
 from sw_mmseg.running.network_table import NetworkError, find_network, network_words
+from sw_mmseg.running.option_words import OptionAction
 from sw_mmseg.whitening import NORMS
 
 __all__ = [
@@ -46,7 +45,7 @@ def add_common_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         '--cfg-options',
         nargs='+',
-        action=DictAction,
+        action=OptionAction,
         default={},
         metavar='KEY=VALUE',
         help='settings of the config to change, e.g. train_dataloader.batch_size=4',

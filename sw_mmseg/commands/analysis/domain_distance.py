@@ -14,8 +14,6 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from mmengine.config import DictAction
-
 from sw_mmseg.analysis.domain_layers import PARTS, LayerDistance, distance_table, plot_distances
 from sw_mmseg.analysis.style import LIGHT, figure_png
 from sw_mmseg.analysis.tables import to_csv, to_markdown
@@ -25,6 +23,7 @@ from sw_mmseg.running import paths
 from sw_mmseg.running.command_line import add_trust_argument, seed_number
 from sw_mmseg.running.configs import load_config
 from sw_mmseg.running.errors import UserError
+from sw_mmseg.running.option_words import OptionAction
 from sw_mmseg.running.outputs import Outputs, add_overwrite
 from sw_mmseg.studies.documents import fill_with_pictures
 
@@ -46,7 +45,7 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         '--cfg-options',
         nargs='+',
-        action=DictAction,
+        action=OptionAction,
         default={},
         metavar='KEY=VALUE',
         help='settings of every config to change',

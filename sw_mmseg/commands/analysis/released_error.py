@@ -11,7 +11,6 @@ import pickle
 from pathlib import Path
 
 import torch
-from mmengine.config import DictAction
 from mmengine.runner import Runner
 
 from sw_mmseg.analysis import Table, to_markdown
@@ -19,6 +18,7 @@ from sw_mmseg.models.released import EXPECTED_ERROR
 from sw_mmseg.running.checkpoints import load_weights
 from sw_mmseg.running.configs import build, load_config
 from sw_mmseg.running.errors import UserError
+from sw_mmseg.running.option_words import OptionAction
 
 CONFIGS = {
     arch: f'configs/sw_{arch}{"" if arch.startswith("densenet") else "released"}_imagenet.py' for arch in EXPECTED_ERROR
@@ -36,7 +36,7 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         '--cfg-options',
         nargs='+',
-        action=DictAction,
+        action=OptionAction,
         default={},
         metavar='KEY=VALUE',
         help='settings of the config to change',
