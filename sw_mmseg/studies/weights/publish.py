@@ -33,7 +33,7 @@ from sw_mmseg.studies.weights.recipes import NAMES, Recipe
 
 __all__ = ['LIMIT', 'cards', 'measure', 'publish', 'train', 'write_manifest']
 
-LIMIT = 15_000_000  # bytes of all packed weights together
+LIMIT = 15 * 2**20  # bytes of all packed weights together
 
 
 def train(recipe: Recipe) -> None:
@@ -102,7 +102,7 @@ def write_manifest(models: Sequence[ReadyModel], folder: Path) -> None:
     entries = {**(ready_models(folder) if (folder / 'manifest.json').is_file() else {}), **{m.name: m for m in models}}
     total = sum(model.file.stat().st_size for model in entries.values())
     if total > LIMIT:
-        raise UserError(f'the weights take {total / 1e6:.1f} MB together, more than {LIMIT / 1e6:.0f}')
+        raise UserError(f'the weights take {total / 2**20:.1f} MiB together, more than {LIMIT // 2**20}')
     ordered = [asdict(entries[name]) for name in NAMES if name in entries]
     for entry in ordered:
         del entry['folder']
