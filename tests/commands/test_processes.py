@@ -82,7 +82,7 @@ def trained(recorded, start, alone, tmp_path_factory):
     return train
 
 
-@pytest.mark.parametrize('name', METHODS)
+@pytest.mark.parametrize('name', [pytest.param(METHODS[0], marks=pytest.mark.slow), METHODS[1]])
 def test_two_processes_train_as_one_on_the_joined_batch(name, trained):
     two, one = trained(name)
     first, second = (torch.load(two / f'rank_{rank}.pth') for rank in range(2))

@@ -104,6 +104,7 @@ def kept(file):
     return state['param_schedulers'], [state['optimizer'][player]['param_groups'] for player in PLAYERS]
 
 
+@pytest.mark.slow
 def test_a_longer_run_has_the_rates_of_a_run_of_that_length(config_of, runs, resumable, capsys):
     """Without a word on schedules: those that ended with the training end with it again."""
     assert train(config_of(6), resumable, 'train_cfg.max_iters=10') == 0

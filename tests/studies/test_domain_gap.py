@@ -59,6 +59,7 @@ def test_parts_are_the_whole_step(back):
     assert all(kinds[f'+ {part}'].layout == start.layout for part in gap.LOOKS)
 
 
+@pytest.mark.slow
 def test_tables_of_networks(tool, trained, tmp_path, monkeypatch, capsys):
     docs = tmp_path / 'docs'
     (docs / 'images').mkdir(parents=True)

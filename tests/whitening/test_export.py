@@ -76,6 +76,7 @@ def test_onnx_runtime_agrees(to_onnx):
         torch.testing.assert_close(exported(x), model(x).detach(), **EXACT)
 
 
+@pytest.mark.slow
 def test_eigh_has_no_onnx_operator_and_iterations_replace_it(to_onnx):
     """Fifteen iterations are as good as the decomposition where covariances are well conditioned."""
     model = network(norms('eigh')[0])
