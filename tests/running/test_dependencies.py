@@ -4,6 +4,7 @@ import ast
 
 import pytest
 
+import sw_mmseg.plugin  # noqa: F401
 from sw_mmseg.running import dependencies as module
 from sw_mmseg.running.dependencies import ALL, dependencies, digest_of_code, registered_modules, types_in
 
