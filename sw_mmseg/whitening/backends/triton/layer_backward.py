@@ -9,9 +9,9 @@ sees is complete.
 import triton
 import triton.language as tl
 
-from .mix_to_affine import WORDS, factor, one, ratios_of, scaled, two
-from .mix_to_affine_backward import finish_logits, gradients_of_ratios
-from .newton import inner, newton_gradient, square, squares
+from .mix_to_affine import factor, one, ratios_of, scaled, two
+from .mix_to_affine_backward import finish_logits, store_moment_gradients
+from .newton import inner, square, squares
 from .passes import factors_of, vector_or_zeros, write
 from .tiles import bounds_of, load_matrix, load_vector, rows_of, split
 
@@ -46,19 +46,9 @@ def unmix_kernel(mean_logits, cov_logits, totals, products, sample_mean, sample_
         tl.store(to_weights + at, tl.sum(root * product, 1), mask=inside)
     product = scaled(product, weight, group, D, ROWS)
     tl.store(to_biases + at, total, mask=inside)
-    matrix = tl.load(matrices + offsets, mask=mask, other=0.0)
-    to_mean = -tl.sum(matrix * total[:, None], 0)
-    if D == 1:  # the derivative of 1 / √σ²
-        to_cov = -0.5 * product * root * root * root
-    else:
-        cov = tl.load(covs + offsets, mask=mask, other=0.0)
-        to_cov = newton_gradient(0.5 * (product + tl.trans(product)), cov, unit, ITERATIONS)
-    tl.store(to_means + at, to_mean, mask=inside)
-    tl.store(to_covs + offsets, to_cov, mask=mask)
-    of_mean, of_cov = gradients_of_ratios(to_mean, to_cov, sample_mean, sample_cov, batch_mean, batch_cov, layer,
-                                          program, groups, BW, IW, BN, IN, LN, D, ROWS)
-    tl.store(to_ratios + 2 * program * WORDS + tl.arange(0, WORDS), of_mean)
-    tl.store(to_ratios + (2 * program + 1) * WORDS + tl.arange(0, WORDS), of_cov)
+    to_mean, to_cov = store_moment_gradients(total, product, root, matrices, covs, to_means, to_covs, to_ratios,
+                                             sample_mean, sample_cov, batch_mean, batch_cov, layer, program, groups,
+                                             ITERATIONS, BW, IW, BN, IN, LN, D, ROWS)
     _store_of_image(mean_logits, cov_logits, to_mean, to_cov, quadratics, vectors, sums, program, length, COUNT, IW, IN,
                     LN, D, ROWS)
     if _is_last(tickets + group, samples):

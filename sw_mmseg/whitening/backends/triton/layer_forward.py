@@ -11,8 +11,8 @@ what `Affine.mean` says, or zero.
 import triton
 import triton.language as tl
 
-from .mix_to_affine import layer_sums, mixed, scaled, store_vector
-from .newton import newton_root, square, squares
+from .mix_to_affine import layer_sums, mixed, store_affine, store_vector
+from .newton import square, squares
 from .passes import factors_of, move, vector_or_zeros, write
 from .tiles import bounds_of, rows_of
 
@@ -50,12 +50,7 @@ def mix_kernel(mean_logits, cov_logits, sample_mean, sample_cov, batch_mean, bat
             tl.store(layer + 2 * (program // groups) + 1, layer_var)
     mean, cov = mixed(mean_logits, cov_logits, origin, of_batch, batch, sample, of_layer, layer_var, unit, inside, eps,
                       COUNT, BW, IW, BN, IN, LN)
-    root = newton_root(cov, unit, ITERATIONS)
-    matrix = scaled(root, weight, group, D, ROWS)
-    tl.store(means + at, mean, mask=inside)
-    tl.store(covs + offsets, cov, mask=mask)
-    tl.store(roots + offsets, root, mask=mask)
-    tl.store(matrices + offsets, matrix, mask=mask)
+    matrix = store_affine(means, covs, roots, matrices, mean, cov, weight, program, group, ITERATIONS, D, ROWS)
     if IMAGE:
         store_vector(vectors, program, matrix, mean, bias, group, D, ROWS)
     else:

@@ -10,7 +10,7 @@ import triton.language as tl
 from .newton import newton_root, square
 
 __all__ = ['WORDS', 'affine_kernel', 'factor', 'layer_kernel', 'layer_sums', 'mixed', 'offset_of', 'one', 'ratios_of',
-           'scaled', 'store_vector', 'two', 'vector_kernel']
+           'scaled', 'store_affine', 'store_vector', 'two', 'vector_kernel']
 
 WORDS = tl.constexpr(8)  # room for the logits of one mixture
 
@@ -76,12 +76,7 @@ def affine_kernel(mean_logits, cov_logits, sample_mean, sample_cov, batch_mean, 
         layer_var += tl.load(layer + 2 * (program // groups) + 1)
     mean, cov = mixed(mean_logits, cov_logits, origin, of_batch, batch, sample, of_layer, layer_var, unit, inside, eps,
                       COUNT, BW, IW, BN, IN, LN)
-    root = newton_root(cov, unit, ITERATIONS)
-    matrix = scaled(root, weight, group, D, ROWS)
-    tl.store(means + at, mean, mask=inside)
-    tl.store(covs + offsets, cov, mask=mask)
-    tl.store(roots + offsets, root, mask=mask)
-    tl.store(matrices + offsets, matrix, mask=mask)
+    matrix = store_affine(means, covs, roots, matrices, mean, cov, weight, program, group, ITERATIONS, D, ROWS)
     if vectors is not None:
         mean += offset_of(program, sample_mean, shift, IMAGE, D, ROWS)
         store_vector(vectors, program, matrix, mean, bias, group, D, ROWS)
@@ -109,6 +104,21 @@ def mixed(mean_logits, cov_logits, origin, of_batch, batch, sample, of_layer, la
         mean += tl.where(inside, one(of_mean, LN) * (of_layer - origin), 0.0)
         cov += one(of_cov, LN) * layer_var * unit
     return mean, cov
+
+
+@triton.jit
+def store_affine(means, covs, roots, matrices, mean, cov, weight, program, group, ITERATIONS: tl.constexpr,
+                 D: tl.constexpr, ROWS: tl.constexpr):
+    """Stores μ̂, Σ̂, its inverse square root and A of a program, and gives A."""
+    offsets, mask, unit = square(program, D, ROWS)
+    row = tl.arange(0, ROWS)
+    root = newton_root(cov, unit, ITERATIONS)
+    matrix = scaled(root, weight, group, D, ROWS)
+    tl.store(means + program * D + row, mean, mask=row < D)
+    tl.store(covs + offsets, cov, mask=mask)
+    tl.store(roots + offsets, root, mask=mask)
+    tl.store(matrices + offsets, matrix, mask=mask)
+    return matrix
 
 
 @triton.jit

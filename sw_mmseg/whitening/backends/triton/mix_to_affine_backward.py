@@ -6,7 +6,8 @@ import triton.language as tl
 from .mix_to_affine import WORDS, factor, offset_of, one, ratios_of, two
 from .newton import inner, newton_gradient, square
 
-__all__ = ['affine_backward_kernel', 'finish_kernel', 'finish_logits', 'gradients_of_ratios', 'input_kernel']
+__all__ = ['affine_backward_kernel', 'finish_kernel', 'finish_logits', 'gradients_of_ratios', 'input_kernel',
+           'store_moment_gradients']
 
 
 @triton.jit
@@ -32,19 +33,35 @@ def affine_backward_kernel(totals, products, sample_mean, sample_cov, batch_mean
         product *= tl.load(weight + group * D + row, mask=inside, other=0.0).to(tl.float32)[:, None]
     if to_bias is not None:
         tl.store(to_bias + at, total, mask=inside)
+    store_moment_gradients(total, product, root, matrices, covs, to_means, to_covs, to_ratios, sample_mean, sample_cov,
+                           batch_mean, batch_cov, layer, program, groups, ITERATIONS, BW, IW, BN, IN, LN, D, ROWS)
+
+
+@triton.jit
+def store_moment_gradients(total, product, root, matrices, covs, to_means, to_covs, to_ratios, sample_mean, sample_cov,
+                           batch_mean, batch_cov, layer, program, groups, ITERATIONS: tl.constexpr, BW: tl.constexpr,
+                           IW: tl.constexpr, BN: tl.constexpr, IN: tl.constexpr, LN: tl.constexpr, D: tl.constexpr,
+                           ROWS: tl.constexpr):
+    """Stores a program's gradients of μ̂, Σ̂ and the ratios, and gives the first two.
+
+    `total` and `product` are Σ dy and Σ dy (x − μ̂)ᵀ, the latter times γ.
+    """
+    offsets, mask, unit = square(program, D, ROWS)
+    row = tl.arange(0, ROWS)
     matrix = tl.load(matrices + offsets, mask=mask, other=0.0)
     to_mean = -tl.sum(matrix * total[:, None], 0)
-    if covs is None:  # single channels: the derivative of 1 / √σ²
+    if D == 1:  # the derivative of 1 / √σ²
         to_cov = -0.5 * product * root * root * root
     else:
         cov = tl.load(covs + offsets, mask=mask, other=0.0)
         to_cov = newton_gradient(0.5 * (product + tl.trans(product)), cov, unit, ITERATIONS)
-    tl.store(to_means + at, to_mean, mask=inside)
+    tl.store(to_means + program * D + row, to_mean, mask=row < D)
     tl.store(to_covs + offsets, to_cov, mask=mask)
     of_mean, of_cov = gradients_of_ratios(to_mean, to_cov, sample_mean, sample_cov, batch_mean, batch_cov, layer,
                                            program, groups, BW, IW, BN, IN, LN, D, ROWS)
     tl.store(to_ratios + 2 * program * WORDS + tl.arange(0, WORDS), of_mean)
     tl.store(to_ratios + (2 * program + 1) * WORDS + tl.arange(0, WORDS), of_cov)
+    return to_mean, to_cov
 
 
 @triton.jit
