@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import argparse
 import itertools
-import re
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
@@ -22,10 +21,10 @@ from mmengine.config import Config
 from mmseg.registry import MODELS
 
 from sw_mmseg.running.checkpoints import load_network
-from sw_mmseg.running.command_line import add_common_arguments
+from sw_mmseg.running.command_line import add_common_arguments, size_word
 from sw_mmseg.running.configs import build, load_config
 from sw_mmseg.running.errors import UserError
-from sw_mmseg.running.export_formats import FORMATS, SIZE, Run, quantized, runner_of, save
+from sw_mmseg.running.export_formats import FORMATS, SIZE, Run, quantized, runner_of, save, torch_runner
 from sw_mmseg.running.exporting import (
     compare,
     deployed,
@@ -57,7 +56,7 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
         metavar='R',
         help='leave out image statistics whose ratios sum to at most R, 0 to 1, and fold those layers (default: 0)',
     )
-    parser.add_argument('--size', type=_size, metavar='WxH', help='of the images of a .pt2 file, such as 1024x512')
+    parser.add_argument('--size', type=size_word, metavar='WxH', help='of the images of a .pt2 file, such as 1024x512')
     parser.add_argument(
         '--int8', action='store_true', help='also write OUT with .int8 in its name: ONNX, ranges taken from --images'
     )
@@ -70,13 +69,6 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     if not 0 <= args.fold < 1:
         parser.error('--fold is a sum of ratios, at least 0 and less than 1')
     return args
-
-
-def _size(text: str) -> tuple[int, int]:
-    match = re.fullmatch(r'([1-9]\d*)x([1-9]\d*)', text)
-    if not match:
-        raise argparse.ArgumentTypeError(f"'{text}' is no size: give width and height, such as 1024x512")
-    return int(match[1]), int(match[2])
 
 
 def _kind(args: argparse.Namespace) -> str:
@@ -159,12 +151,7 @@ def _compared(name: str, run: Run, whole: torch.nn.Module, images: Sequence[np.n
 
 def _score(runs: dict[str, Run], whole: torch.nn.Module, config: Config) -> None:
     """Prints the mean IoU of the network, then of each file."""
-
-    def here(image: np.ndarray) -> tuple[np.ndarray, ...]:
-        with torch.no_grad():
-            return tuple(output.numpy() for output in whole(torch.from_numpy(image)))
-
     dataset = config.test_dataloader.dataset
     classes = len(build('data set', lambda: meta_of(dataset))['classes'])
-    for name, run in {'torch': here, **runs}.items():
+    for name, run in {'torch': torch_runner(whole), **runs}.items():
         print(f'{name}: {mean_iou(run, labelled_images(dataset), classes):.2f} mIoU')

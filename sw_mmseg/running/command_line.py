@@ -7,6 +7,7 @@ import atexit
 import contextlib
 import io
 import os
+import re
 import shlex
 import signal
 import sys
@@ -30,6 +31,7 @@ __all__ = [
     'picture_size',
     'run_tool',
     'seed_number',
+    'size_word',
 ]
 
 LAUNCHERS = ('none', 'pytorch', 'slurm', 'mpi')
@@ -177,6 +179,14 @@ def seed_number(text: str) -> int:
     if not 0 <= number < 2**32:
         raise argparse.ArgumentTypeError(f'{text} is no seed: give a whole number from 0 to {2**32 - 1}')
     return number
+
+
+def size_word(text: str) -> tuple[int, int]:
+    """Width and height of a word WxH, as argparse reads it."""
+    match = re.fullmatch(r'([1-9]\d*)x([1-9]\d*)', text)
+    if not match:
+        raise argparse.ArgumentTypeError(f"'{text}' is no size: give width and height, such as 1024x512")
+    return int(match[1]), int(match[2])
 
 
 def picture_size(text: str) -> tuple[int, int]:

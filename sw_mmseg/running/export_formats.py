@@ -11,10 +11,10 @@ from torch import nn
 
 from sw_mmseg.models.deployed import DeployedSegmentor
 from sw_mmseg.running.errors import UserError
-from sw_mmseg.running.onnx_function import DOMAIN, add_functions, has_nodes, with_nodes
+from sw_mmseg.running.onnx_function import DOMAIN, add_functions, has_function, has_nodes, with_nodes
 from sw_mmseg.whitening.inference import InferenceWhiten
 
-__all__ = ['FORMATS', 'Run', 'quantized', 'runner_of', 'save']
+__all__ = ['FORMATS', 'Run', 'quantized', 'runner_of', 'save', 'torch_runner']
 
 FORMATS = {'onnx': '.onnx', 'torchscript': '.pt', 'torch-export': '.pt2'}
 OPSET = 17
@@ -38,7 +38,7 @@ def save(model: DeployedSegmentor, file: Path, kind: str, size: tuple[int, int] 
 
 def _save_onnx(model: DeployedSegmentor, example: torch.Tensor, file: Path) -> None:
     for name, module in model.named_modules():
-        if isinstance(module, InferenceWhiten) and module.group_size > 1 and module.inverse_sqrt != 'newton':
+        if isinstance(module, InferenceWhiten) and not has_function(module):
             raise UserError(
                 f'{name} takes its inverse square root by {module.inverse_sqrt}, which no ONNX operator computes: '
                 "export to TorchScript, or set inverse_sqrt='newton' and iterations=15 in the config, which is close"
@@ -63,9 +63,7 @@ def runner_of(file: Path, kind: str, threads: int = 0) -> Run | None:
     """What runs the file, on the CPU; None where ONNX Runtime is not installed. `threads` are those of ONNX Runtime, by
     default one a core; torch has its own setting."""
     if kind != 'onnx':
-        return _runner_in_torch(
-            torch.jit.load(str(file)) if kind == 'torchscript' else torch.export.load(file).module()
-        )
+        return torch_runner(torch.jit.load(str(file)) if kind == 'torchscript' else torch.export.load(file).module())
     try:
         import onnxruntime
     except ImportError:
@@ -76,7 +74,9 @@ def runner_of(file: Path, kind: str, threads: int = 0) -> Run | None:
     return lambda image: tuple(session.run(None, {'image': image}))
 
 
-def _runner_in_torch(module: nn.Module) -> Run:
+def torch_runner(module: nn.Module) -> Run:
+    """A module with its preprocessing as what runs a file."""
+
     @torch.no_grad()
     def run(image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         labels, logits = module(torch.from_numpy(image))

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from sw_mmseg.whitening.inference import InferenceWhiten
 
-__all__ = ['DOMAIN', 'add_functions', 'has_nodes', 'with_nodes']
+__all__ = ['DOMAIN', 'add_functions', 'has_function', 'has_nodes', 'with_nodes']
 
 DOMAIN = 'sw_mmseg'
 INPUTS = 'x, shape, sample_ratio, batch_cov, batch_ratio, batch_mean, weight, bias, start'
@@ -126,7 +126,7 @@ def with_nodes(model: nn.Module) -> nn.Module:
     model = copy.deepcopy(model)
     layers = {name: module for name, module in model.named_modules() if isinstance(module, InferenceWhiten)}
     for name, layer in layers.items():
-        if 'ln' not in layer.words and layer.weight.dtype == torch.float32 and _has_function(layer):
+        if 'ln' not in layer.words and layer.weight.dtype == torch.float32 and has_function(layer):
             parent, _, child = name.rpartition('.')
             setattr(model.get_submodule(parent), child, _Node(layer))
     return model
@@ -137,8 +137,8 @@ def has_nodes(model: nn.Module) -> bool:
     return any(isinstance(module, _Node) for module in model.modules())
 
 
-def _has_function(layer: InferenceWhiten) -> bool:
-    """An eigendecomposition has no operator in ONNX."""
+def has_function(layer: InferenceWhiten) -> bool:
+    """Whether operators of ONNX compute it: an eigendecomposition has none."""
     return layer.group_size == 1 or layer.inverse_sqrt == 'newton'
 
 

@@ -23,21 +23,14 @@ from mmseg.registry import MODELS
 
 from sw_mmseg.benchmark.measure import check_common, digits, environment, in_turn, markdown, median_ratio, write
 from sw_mmseg.running.checkpoints import load_network
-from sw_mmseg.running.command_line import add_common_arguments
+from sw_mmseg.running.command_line import add_common_arguments, size_word
 from sw_mmseg.running.configs import build, load_config
 from sw_mmseg.running.errors import UserError
-from sw_mmseg.running.export_formats import Run, quantized, runner_of, save
+from sw_mmseg.running.export_formats import Run, quantized, runner_of, save, torch_runner
 from sw_mmseg.running.exporting import deployed, made_ready
 
 BASELINE = 'torch'
 FILES = {'TorchScript': 'torchscript', 'ONNX': 'onnx', 'ONNX, folded': 'onnx', 'ONNX, int8': 'onnx'}
-
-
-def _size(text: str) -> tuple[int, int]:
-    match = re.fullmatch(r'([1-9]\d*)x([1-9]\d*)', text)
-    if not match:
-        raise argparse.ArgumentTypeError(f"'{text}' is no size: give width and height, such as 1024x512")
-    return int(match[1]), int(match[2])
 
 
 def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
@@ -45,7 +38,7 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('config', help='the config the network was trained with')
     parser.add_argument('checkpoint', nargs='?', help='a .pth file of its work directory (default: random weights)')
-    parser.add_argument('--size', type=_size, default=(1024, 512), metavar='WxH', help='(default: 1024x512)')
+    parser.add_argument('--size', type=size_word, default=(1024, 512), metavar='WxH', help='(default: 1024x512)')
     parser.add_argument('--fold', type=float, default=0.05, metavar='R', help='as of export (default: 0.05)')
     parser.add_argument('--rounds', type=int, default=10, help='each row once a round (default: 10)')
     parser.add_argument('--warmup', type=int, default=2, help='rounds before that')
@@ -122,13 +115,7 @@ def _runner(row: str, folder: Path, args: argparse.Namespace) -> Run:
         run = runner_of(folder / row, FILES[row], args.threads)
         assert run is not None  # main has imported ONNX Runtime
         return run
-    network = _network(args)
-
-    def here(image: np.ndarray) -> tuple[np.ndarray, ...]:
-        with torch.no_grad():
-            return tuple(output.numpy() for output in network(torch.from_numpy(image)))
-
-    return here
+    return torch_runner(_network(args))
 
 
 def _peak_mib(row: str, folder: Path, args: argparse.Namespace, image: np.ndarray) -> float:
