@@ -74,8 +74,7 @@ def main(args: argparse.Namespace) -> int:
         show(quick(args.work_dir, args.variant, picture_size(args.size), args.pictures))
         print(f'Took {duration(time.monotonic() - begin)}. Open {args.work_dir}/quick.png')
         return 0
-    if args.photos:
-        looked_at(args.photos)
+    photographs = looked_at(args.photos) if args.photos else None
     demo = Demo(args)
     try:
         if args.only:
@@ -88,11 +87,11 @@ def main(args: argparse.Namespace) -> int:
             return status
         demo.quiet = jobs > 1
         rows = [pair for seed in args.seeds for network in args.rows for pair in demo.rows(network, seed)]
-        photographs = photograph_sheets(demo, args.photos) if args.photos else []
+        sheets = photograph_sheets(demo, photographs) if photographs is not None else []
     except (training.Interrupted, KeyboardInterrupt):
         print('\nStopped; the same command goes on from here.', file=sys.stderr)
         return 130
-    table = write_results(args.work_dir, demo.results(rows, photographs))
+    table = write_results(args.work_dir, demo.results(rows, sheets))
     show(table)
     print(f'Took {duration(time.monotonic() - begin)}. Open {args.work_dir}/report.html')
     return 0

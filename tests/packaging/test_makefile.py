@@ -13,21 +13,9 @@ from pathlib import Path
 import pytest
 from packaging.requirements import Requirement
 
+from tests.helpers.tiny_demo import TINY_DEMO
+
 ROOT = Path(__file__).resolve().parents[2]
-TINY = [
-    '--size',
-    '64x32',
-    '--images',
-    '4',
-    '--test-images',
-    '2',
-    '--rows',
-    'bn',
-    '--pictures',
-    '2',
-    '--iterations',
-    '2',
-]
 BLOCKED = """
 import sys
 from importlib.machinery import PathFinder
@@ -93,7 +81,7 @@ def test_the_demo_runs_with_its_packages_alone(tmp_path):
     }
     assert {'gradio', 'onnx', 'mmdet', 'mmpretrain', 'pytest'} <= foreign and 'mmseg' not in foreign
     (tmp_path / 'sitecustomize.py').write_text(BLOCKED.format(names=sorted(foreign)))
-    words = [sys.executable, ROOT / 'tools/demo.py', '--work-dir', 'demo', '--data', 'demo/data', *TINY]
+    words = [sys.executable, ROOT / 'tools/demo.py', '--work-dir', 'demo', '--data', 'demo/data', *TINY_DEMO]
     path = os.pathsep.join([str(tmp_path), str(ROOT)])
     subprocess.run(words, cwd=tmp_path, check=True, env={**os.environ, 'PYTHONPATH': path}, timeout=500)
     assert (tmp_path / 'demo/report.html').stat().st_size > 0

@@ -14,6 +14,7 @@ import pytest
 from PIL import Image
 
 from tests.helpers.own_folders import write_folders
+from tests.helpers.tiny_demo import TINY_DEMO
 
 pytestmark = pytest.mark.slow
 
@@ -126,18 +127,7 @@ def test_the_demo_runs_from_an_empty_folder(installed):
         'demo',
         '--data',
         'demo/data',
-        '--size',
-        '64x32',
-        '--images',
-        '4',
-        '--test-images',
-        '2',
-        '--rows',
-        'bn',
-        '--pictures',
-        '2',
-        '--iterations',
-        '2',
+        *TINY_DEMO,
     )
     assert (installed.empty / 'demo/report.html').stat().st_size > 0
 

@@ -81,25 +81,7 @@ def test_demo_from_end_to_end(demo, tmp_path, monkeypatch, capsys):
 
 
 def test_switches_learnt_again_are_a_row_and_leave_the_others_alone(demo, tmp_path, monkeypatch, capsys):
-    args = [
-        '--work-dir',
-        tmp_path / 'demo',
-        '--data',
-        tmp_path / 'data',
-        '--images',
-        4,
-        '--test-images',
-        2,
-        '--size',
-        '64x32',
-        '--rows',
-        'sw',
-        '--iterations',
-        1,
-        '--pictures',
-        1,
-    ]
-    args = demo.tool.parse_arguments([str(a) for a in args])
+    args = demo.tool.parse_arguments(demo.words('--rows', 'sw', '--iterations', 1, '--pictures', 1))
     made = Demo(args)
     run = made.run('sw', 'source only', 0)
     rows = {row.treatment: row for row, _ in made.source_rows(run)}

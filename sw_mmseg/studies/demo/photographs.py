@@ -12,6 +12,7 @@ from mmengine.config import Config
 from mmseg.registry import MODELS
 from torch.utils.data import DataLoader
 
+from sw_mmseg.adaptation.target_labelling import spread
 from sw_mmseg.datasets.errors import DatasetError
 from sw_mmseg.datasets.image_file import read_image
 from sw_mmseg.datasets.unlabelled import UnlabelledImages
@@ -20,7 +21,8 @@ from sw_mmseg.running.checkpoints import load_weights
 from sw_mmseg.running.command_line import picture_size
 from sw_mmseg.running.errors import UserError
 from sw_mmseg.running.training import Run
-from sw_mmseg.studies.demo.rows import SELF_TRAINING, SOURCE_ONLY
+from sw_mmseg.studies.demo.rows import SELF_TRAINING, SOURCE_ONLY, row_name
+from sw_mmseg.studies.demo.samples import image_of
 from sw_mmseg.studies.demo.study import Demo
 
 __all__ = ['AFTER', 'BEFORE', 'looked_at', 'photograph_sheets']
@@ -39,16 +41,17 @@ def looked_at(folder: Path) -> UnlabelledImages:
         raise UserError(f'--photos {folder}: {error}') from error
 
 
-def photograph_sheets(demo: Demo, folder: Path) -> list[dict[str, np.ndarray]]:
+def photograph_sheets(demo: Demo, photographs: UnlabelledImages) -> list[dict[str, np.ndarray]]:
     """Image, and label maps before and after, one dict a photograph to show."""
-    args, photographs = demo.args, looked_at(folder)
+    args = demo.args
     network, seed = args.rows[0], args.seeds[0]
     start = demo.run(network, SOURCE_ONLY, seed)
     run = photograph_run(demo, demo.run(network, SELF_TRAINING, seed), photographs)
     config = demo.config(run)
-    files = [(name, Path(name).stat().st_size) for name in (item['img_path'] for item in photographs.load_data_list())]
+    paths = [Path(photographs.get_data_info(index)['img_path']) for index in range(len(photographs))]
+    files = [(str(path), path.stat().st_size) for path in paths]
     mark = demo.mark(config, f'{demo.mark(demo.config(start))}{files}')
-    print(f'{run.label} on {len(photographs)} photographs of {folder}\n    {run.command()}', flush=True)
+    print(f'{run.label} on {len(photographs)} photographs of {args.photos}\n    {run.command()}', flush=True)
     after, _ = training.train(run, config, mark, f'    {run.label}')
     before = MODELS.build(demo.config(start).model)
     load_weights(before, start.folder / f'iter_{demo.config(start).train_cfg.max_iters}.pth')
@@ -68,7 +71,7 @@ def photograph_run(demo: Demo, run: Run, photographs: UnlabelledImages) -> Run:
         {'type': 'Resize', 'scale': size, 'keep_ratio': False},
         {'type': 'PackSegInputs'},
     ]
-    return replace(run, options=options, folder=run.folder.with_name(f'{run.network}_photographs_seed{run.seed}'))
+    return replace(run, options=options, folder=run.folder.with_name(row_name(run.network, 'photographs', run.seed)))
 
 
 def size_like(shape: tuple[int, int], size: tuple[int, int]) -> tuple[int, int]:
@@ -83,13 +86,12 @@ def size_like(shape: tuple[int, int], size: tuple[int, int]) -> tuple[int, int]:
 def shown(config: Config, networks: dict[str, torch.nn.Module], count: int) -> list[dict[str, np.ndarray]]:
     """Photographs, evenly spread, as they are trained on, and what each network makes of them."""
     loader: DataLoader = data_sets.build_loader(config.train_dataloader.dataset.target, 1)
-    places = sorted({round(place) for place in np.linspace(0, len(loader.dataset) - 1, count)})
     sheets = []
-    for place in places:
+    for place in spread(len(loader.dataset), count):
         packed = loader.dataset[place]
         sample = packed['data_samples']
         sample.set_metainfo({'ori_shape': sample.img_shape})  # label maps of the size that is shown
-        sheet = {'photograph': packed['inputs'].numpy()[::-1].transpose(1, 2, 0)}  # BGR to RGB
+        sheet = {'photograph': image_of(packed)}
         for name, model in networks.items():
             model.eval()
             batch = {'inputs': [packed['inputs']], 'data_samples': [sample]}

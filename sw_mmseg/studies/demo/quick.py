@@ -11,11 +11,11 @@ from sw_mmseg.datasets.streets import generate_streets
 from sw_mmseg.files import whole_file
 from sw_mmseg.running.data_sets import test_loaders
 from sw_mmseg.running.errors import UserError
-from sw_mmseg.running.prediction import meta_of
 from sw_mmseg.running.ready_weights import SEGMENTATION, ReadyModel, load_ready, ready_models
 from sw_mmseg.running.schedules import data_options
 from sw_mmseg.running.scoring import miou, test
 from sw_mmseg.running.training import quiet
+from sw_mmseg.studies.demo.samples import labelled_sheet, places
 
 __all__ = ['IMAGES', 'quick']
 
@@ -40,20 +40,22 @@ def quick(work_dir: Path, variant: str, size: tuple[int, int], pictures: int, im
         folder = generate_streets(work_dir / 'quick', variant, size, images, 0, images, SEED, usable_cores())
     except (FileExistsError, ValueError) as error:
         raise UserError(f'{error} (--work-dir DIR lets the demo use another folder)') from error
-    shown = sorted({round((index + 0.5) * images / pictures - 0.5) for index in range(min(pictures, images))})
+    shown = places(pictures, images)
     rows, sheets = [], [{} for _ in shown]
+    meta: dict = {}
     for model in models:
         with quiet(work_dir / 'console.log'):
-            scores = _scores(model, folder, shown, sheets)
+            *scores, meta = _scores(model, folder, shown, sheets)
         rows.append((model.name, model.summary, *scores))
     with whole_file(work_dir / 'quick.png') as part:
-        part.write_bytes(image_bytes(contact_sheet(sheets, *_legend(models))))
+        part.write_bytes(image_bytes(contact_sheet(sheets, meta['classes'], meta['palette'])))
     caption = f'mIoU of 19 classes in percent over {images} images of each domain that no training saw.'
     return Table(('model', 'what it is', 'target', 'source'), tuple(rows), caption)
 
 
-def _scores(model: ReadyModel, folder: Path, shown: Sequence[int], sheets: list[dict]) -> tuple[float, float]:
-    """mIoU on target and source; what the network sees in the images to show is added to `sheets`."""
+def _scores(model: ReadyModel, folder: Path, shown: Sequence[int], sheets: list[dict]) -> tuple[float, float, dict]:
+    """mIoU on target and source, and what the data set says of its classes, the same for all models; what the network
+    sees in the images to show is added to `sheets`."""
     network, config = load_ready(model.name)
     config.merge_from_dict(data_options(config.test_dataloader, str(folder), 'test_dataloader'))
     loaders = test_loaders(config, folder / 'gta5')
@@ -61,15 +63,6 @@ def _scores(model: ReadyModel, folder: Path, shown: Sequence[int], sheets: list[
     source, _ = test(network, loaders['source'])
     for index, sheet, seen in zip(shown, sheets, labels):
         if not sheet:
-            packed = loaders['target'].dataset[index]
-            sheet['image'] = packed['inputs'].numpy()[::-1].transpose(1, 2, 0)  # BGR to RGB
-            sheet['truth'] = packed['data_samples'].gt_sem_seg.data.squeeze().numpy().astype('uint8')
+            sheet |= labelled_sheet(loaders['target'].dataset[index])
         sheet[model.name] = seen
-    return miou(target), miou(source)
-
-
-def _legend(models: Sequence[ReadyModel]) -> tuple[Sequence[str], Sequence[Sequence[int]]]:
-    """Classes and palette, which are the same for all."""
-    _, config = load_ready(models[0].name)
-    meta = meta_of(config.test_dataloader.dataset)
-    return meta['classes'], meta['palette']
+    return miou(target), miou(source), loaders['target'].dataset.metainfo

@@ -27,6 +27,7 @@ from sw_mmseg.studies.demo import trainings
 from sw_mmseg.studies.demo.charts import label, shown_networks
 from sw_mmseg.studies.demo.report import Results
 from sw_mmseg.studies.demo.rows import ADVERSARIAL, SOURCE_ONLY, STATISTICS, SWITCHES, TREATMENTS, Row
+from sw_mmseg.studies.demo.samples import labelled_sheet, places
 
 __all__ = ['Demo']
 
@@ -88,8 +89,7 @@ class Demo:
     @cached_property
     def shown(self) -> list[int]:
         """Test images to show, evenly spread."""
-        count = min(self.args.pictures, len(self.tests['target'].dataset))
-        return [round((i + 0.5) * len(self.tests['target'].dataset) / count - 0.5) for i in range(count)]
+        return places(self.args.pictures, len(self.tests['target'].dataset))
 
     def rows(self, network: str, seed: int) -> list[tuple[Row, list]]:
         """The rows of one network, each with its predictions for the images to show."""
@@ -209,11 +209,7 @@ class Demo:
         seed = rows[0][0].seed
         sheets = []
         for position, index in enumerate(self.shown):
-            packed = self.tests['target'].dataset[index]
-            sheet = {
-                'image': packed['inputs'].numpy()[::-1].transpose(1, 2, 0),  # BGR to RGB
-                'truth': packed['data_samples'].gt_sem_seg.data.squeeze().numpy().astype('uint8'),
-            }
+            sheet = labelled_sheet(self.tests['target'].dataset[index])
             sheet |= {label(row): kept[position] for row, kept in rows if row.seed == seed and label(row) in chosen}
             sheets.append(sheet)
         return sheets
