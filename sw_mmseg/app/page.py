@@ -17,7 +17,7 @@ import gradio as gr
 import numpy as np
 import torch
 
-from sw_mmseg.app.networks import Network, Switches, white_layers
+from sw_mmseg.app.networks import LEARNT, Network, Switches, white_layers
 from sw_mmseg.app.uploads import MOST_BYTES, read_upload
 from sw_mmseg.app.whitened import before_and_after, heat_map, off_diagonal
 from sw_mmseg.running.errors import UserError
@@ -35,7 +35,7 @@ def compare(
 ) -> Pictures:
     """What each network sees in a dropped file."""
     image = read_upload(file, moment)
-    switches = Switches() if learnt else Switches(mean, cov)
+    switches = LEARNT if learnt else Switches(mean, cov)
     return [network.picture(image, alpha, switches) for network in networks]
 
 
@@ -43,7 +43,7 @@ def whiten(
     network: Network, file: str | None, moment: float, layer: str, learnt: bool, mean: float, cov: float
 ) -> tuple[np.ndarray, np.ndarray, str]:
     """Correlations before and after a layer as pictures, and what they show in words."""
-    switches = Switches() if learnt else Switches(mean, cov)
+    switches = LEARNT if learnt else Switches(mean, cov)
     before, after = before_and_after(network, layer, read_upload(file, moment), switches)
     group = white_layers(network.model)[layer].group_size
     text = (
@@ -83,8 +83,8 @@ def _segmentation(networks: Sequence[Network]) -> None:
     button = gr.Button('Segment', variant='primary', elem_id='segment')
     with gr.Row():
         shown = [_picture(network.title) for network in networks]
-    _on([button.click, file.upload, moment.release, alpha.release], _partial(compare, networks), settings, shown)
-    _on([learnt.input, mean.release, cov.release], _partial(compare, networks), settings, shown)
+    moved = [moment.release, alpha.release, learnt.input, mean.release, cov.release]
+    _on([button.click, file.upload, *moved], _partial(compare, networks), settings, shown)
     white = next((network for network in networks if white_layers(network.model)), None)
     if white is None:
         return
