@@ -2,12 +2,13 @@
 
 Markdown links in this repository are relative paths, right in a checkout: `../configs/README.md`, `../sw_mmseg/…`. The
 site has docs/ alone as its root. This hook of mkdocs finds such links in every page, puts each linked file under
-`repository/` of the site, a Markdown file as a page and any other as plain text, and turns the link to it. So no
-address of a host is needed. A link to a folder leads to its README.md, or to a list of its files.
+`repository/` of the site, a Markdown file or a notebook as a page and any other as plain text, and turns the link to
+it. So no address of a host is needed. A link to a folder leads to its README.md, or to a list of its files.
 """
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path, PurePosixPath
 from posixpath import normpath, relpath
@@ -21,7 +22,8 @@ __all__ = ['on_files', 'on_page_markdown', 'site_path', 'turned']
 
 ROOT = Path(__file__).resolve().parent.parent
 OUTSIDE = 'repository'  # the folder of the site that holds what lies outside docs/
-PAGES = ('README.md', 'CONTRIBUTING.md', 'CHANGELOG.md', 'configs/README.md', 'data/README.md')
+NOTEBOOKS = ('notebooks/layer.ipynb', 'notebooks/two_folders.ipynb')
+PAGES = ('README.md', 'CONTRIBUTING.md', 'CHANGELOG.md', 'configs/README.md', 'data/README.md', *NOTEBOOKS)
 FENCE = re.compile(r'(^(?:```|~~~).*?^(?:```|~~~)[^\S\n]*$)', re.MULTILINE | re.DOTALL)
 LINK = re.compile(r'(?<=\]\()([^)\s]+)(?=[)\s])')
 
@@ -34,6 +36,8 @@ def site_path(path: str) -> str:
     inside = PurePosixPath(path)
     if (ROOT / inside).is_dir():
         inside /= 'README.md'
+    if inside.suffix == '.ipynb':
+        inside = inside.with_suffix('.md')
     if inside.parts[0] == 'docs':
         return str(PurePosixPath(*inside.parts[1:]))
     plain = inside.suffix in ('', '.py', '.ini')  # browsers show text, and offer other files for download
@@ -80,7 +84,19 @@ def _in_repository(uri: str) -> str:
     return uri.removeprefix(f'{OUTSIDE}/') if uri.startswith(f'{OUTSIDE}/') else f'docs/{uri}'
 
 
+def _notebook(path: Path) -> str:
+    """A notebook as Markdown: its texts, and its code without what it printed."""
+    cells = json.loads(path.read_text(encoding='utf-8'))['cells']
+    texts = [(cell['cell_type'], ''.join(cell['source'])) for cell in cells]
+    title, *parts = [text if kind == 'markdown' else f'```python\n{text}\n```' for kind, text in texts]
+    title, _, opening = title.partition('\n\n')
+    said = f'This page is `{path.parent.name}/{path.name}`, a notebook to run in a checkout.'
+    return '\n\n'.join([title, said, opening, *parts, ''])
+
+
 def _content(path: str) -> str:
+    if path in NOTEBOOKS:
+        return _notebook(ROOT / path)
     if not (ROOT / path).is_dir():
         return (ROOT / path).read_text(encoding='utf-8')
     names = sorted(

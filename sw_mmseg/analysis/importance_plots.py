@@ -17,14 +17,14 @@ from matplotlib.patches import Patch
 from sw_mmseg.analysis.curves import Curve
 from sw_mmseg.analysis.importance import KINDS, Layer, choice, short_names, words_of
 from sw_mmseg.analysis.style import LIGHT, WIDTH_INCHES, Theme, line_axes
-from sw_mmseg.whitening import STATISTICS
+from sw_mmseg.whitening import NORMS, STATISTICS
 
 __all__ = ['plot_network', 'plot_ratio_curves', 'plot_tasks']
 
 
-def shade(word: str, theme: Theme) -> str:
-    """The colour of a statistic, the same in every picture."""
-    return theme.cycle[STATISTICS.index(word)]
+def shade(word: str) -> str:
+    """The colour of a statistic, the same in every picture: that of the norm of this statistic alone."""
+    return NORMS[word].colour
 
 
 def plot_ratio_curves(layers: Mapping[str, Layer], kind: str, title: str = '', theme: Theme = LIGHT) -> Figure:
@@ -49,7 +49,7 @@ def plot_ratio_curves(layers: Mapping[str, Layer], kind: str, title: str = '', t
         axes.tick_params(labelbottom=True)
         axes.set_xlabel('iteration', color=theme.muted, fontsize=8.5)
     figure.supylabel(KINDS[kind], color=theme.muted, fontsize=10)
-    lines = [Line2D([], [], color=shade(word, theme), label=word) for word in words_of(layers)]
+    lines = [Line2D([], [], color=shade(word), label=word) for word in words_of(layers)]
     figure.legend(handles=lines, loc='outside lower center', ncols=5, frameon=False, labelcolor=theme.ink, fontsize=9)
     if title:
         figure.suptitle(title, color=theme.ink, fontsize=11, fontweight='bold', x=0.02, ha='left')
@@ -59,7 +59,7 @@ def plot_ratio_curves(layers: Mapping[str, Layer], kind: str, title: str = '', t
 def _frame(axes: Axes, curves: Mapping[str, Curve], name: str, theme: Theme) -> None:
     axes.set_facecolor(theme.page)
     for word, (steps, values) in curves.items():
-        axes.plot(steps, values, color=shade(word, theme), linewidth=1.6)
+        axes.plot(steps, values, color=shade(word), linewidth=1.6)
     axes.axhline(1 / len(curves), color=theme.muted, linestyle=':', linewidth=0.9)
     axes.set_ylim(0, 1)
     axes.set_title(name, color=theme.ink, fontsize=8.5, loc='left', pad=3)
@@ -90,7 +90,7 @@ def plot_network(layers: Mapping[str, Layer], title: str = '', theme: Theme = LI
     frames['mean'].set_yticks(range(len(layers)), [names[layer] for layer in layers], color=theme.ink, fontsize=8.5)
     for row, kinds in enumerate(layers.values()):
         chosen = choice(kinds['cov'])
-        colour = theme.muted if chosen == 'even' else shade(chosen, theme)
+        colour = theme.muted if chosen == 'even' else shade(chosen)
         frames['mean'].plot([-0.04], [row], marker='s', markersize=6, color=colour, clip_on=False)
     frames['mean'].tick_params(axis='y', pad=12)
     _word_legend(figure, layers, theme)
@@ -122,7 +122,7 @@ def plot_tasks(tasks: Mapping[str, Mapping[str, float]], title: str = '', theme:
 def _stack(axes: Axes, row: int, shares: Mapping[str, float], theme: Theme) -> None:
     left = 0.0
     for word, share in sorted(shares.items(), key=lambda item: STATISTICS.index(item[0])):
-        axes.barh(row, share, 0.72, left, color=shade(word, theme), edgecolor=theme.page, linewidth=0.6)
+        axes.barh(row, share, 0.72, left, color=shade(word), edgecolor=theme.page, linewidth=0.6)
         if share >= 0.16:
             axes.text(
                 left + share / 2,
@@ -149,7 +149,7 @@ def _bar_axes(axes: Axes, rows: int, theme: Theme) -> None:
 
 
 def _word_legend(figure: Figure, layers: Mapping[str, Layer], theme: Theme) -> None:
-    keys = [Patch(color=shade(word, theme), label=word) for word in words_of(layers)]
+    keys = [Patch(color=shade(word), label=word) for word in words_of(layers)]
     figure.legend(
         handles=keys,
         loc='outside lower center',

@@ -19,6 +19,7 @@ __all__ = ['colour', 'contact_sheet', 'image_bytes', 'overlay']
 
 Palette = Sequence[Sequence[int]]
 VOID = 255
+READABLE_WIDTH = 900  # pixels that a page shows; texts of a wider sheet grow with it
 
 
 def colour(labels: np.ndarray, palette: Palette, void: tuple[int, int, int] = (0, 0, 0)) -> np.ndarray:
@@ -77,10 +78,11 @@ def contact_sheet(
     titles = list(rows[0])
     height, width = next(iter(rows[0].values())).shape[:2]
     tile = (round(tile_width * height / width), tile_width)
-    head, line = 34, 24
     shown = _classes_that_occur(rows, len(classes))
     sheet_width = len(titles) * (tile[1] + gap) + gap
-    per_line = max(1, sheet_width // 170)
+    scale = max(1.0, sheet_width / READABLE_WIDTH)
+    head, line = round(34 * scale), round(24 * scale)
+    per_line = max(1, int(sheet_width / (170 * scale)))
     legend = 16 + line * -(-len(shown) // per_line)
     sheet_height = head + len(rows) * (tile[0] + gap) + legend
     figure = Figure(figsize=(sheet_width / 100, sheet_height / 100), dpi=100, facecolor=theme.page)
@@ -97,14 +99,16 @@ def contact_sheet(
             ha='center',
             va='center',
             color=theme.ink,
-            fontsize=11,
+            fontsize=11 * scale,
         )
     if shown:
-        _draw_legend(figure, [(classes[i], palette[i]) for i in shown], per_line, theme)
+        _draw_legend(figure, [(classes[i], palette[i]) for i in shown], per_line, theme, 10 * scale)
     return _rasterise(figure)
 
 
-def _draw_legend(figure: Figure, colours: Sequence[tuple[str, Sequence[int]]], per_line: int, theme: Theme) -> None:
+def _draw_legend(
+    figure: Figure, colours: Sequence[tuple[str, Sequence[int]]], per_line: int, theme: Theme, size: float
+) -> None:
     keys = [Patch(color=np.asarray(rgb) / 255, label=name) for name, rgb in colours]
     figure.legend(
         handles=keys,
@@ -112,7 +116,7 @@ def _draw_legend(figure: Figure, colours: Sequence[tuple[str, Sequence[int]]], p
         ncols=min(per_line, len(keys)),
         frameon=False,
         labelcolor=theme.ink,
-        fontsize=10,
+        fontsize=size,
         handlelength=1.2,
         handleheight=1.0,
         borderaxespad=0.3,

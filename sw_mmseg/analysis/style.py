@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from matplotlib.axes import Axes
 from matplotlib.colors import to_hex, to_rgb
 from matplotlib.figure import Figure
+from numpy import array_split
 
 from sw_mmseg.whitening import NORMS
 
@@ -89,10 +90,14 @@ def line_axes(theme: Theme, title: str = '', height: float = 3.0) -> tuple[Figur
 def legend_above(axes: Axes, theme: Theme, centre: float) -> int:
     """A legend above the axes, on as few lines as its texts allow; returns how many. `centre` in widths of the axes."""
     labels = axes.get_legend_handles_labels()[1]
-    widest = max(len(label) for label in labels) + 10  # of about 56 characters a line, ten for the sample of the line
-    columns = max(1, min(len(labels), 56 // widest))
+    columns = next(count for count in range(len(labels), 0, -1) if count == 1 or _characters(labels, count) <= 56)
     axes.legend(loc='lower center', bbox_to_anchor=(centre, 1.0), ncols=columns, frameon=False, labelcolor=theme.ink)
     return -(-len(labels) // columns)
+
+
+def _characters(labels: list[str], columns: int) -> int:
+    """Width of a legend: each column as wide as its longest label, and ten for the sample of the line."""
+    return sum(max(map(len, labels[part[0] : part[-1] + 1])) + 10 for part in array_split(range(len(labels)), columns))
 
 
 def figure_png(draw: Callable[[Theme], Figure], theme: Theme, dpi: int = 150) -> bytes:

@@ -53,3 +53,13 @@ def test_sheet_holds_each_tile_at_its_place():
 def test_sheet_wants_the_same_columns_in_every_row():
     with pytest.raises(ValueError, match='same column titles'):
         contact_sheet([{'image': np.zeros((2, 2, 3), np.uint8)}, {'truth': LABELS}], ('a', 'b'), PALETTE)
+
+
+@pytest.mark.parametrize('columns', [1, 3, 5])
+def test_titles_of_a_sheet_are_readable_on_a_page(columns):
+    """Capital letters are at least 8 pixels high when the sheet is shown 900 pixels wide."""
+    image = np.zeros((4, 8, 3), np.uint8)
+    sheet = contact_sheet([{'H' * (column + 1): image for column in range(columns)}], (), ())
+    ink = (sheet < 128).all(2).any(1)
+    letters = int(np.argmin(ink[np.argmax(ink) :]))  # rows of the first run of ink
+    assert letters * min(1, 900 / sheet.shape[1]) >= 8

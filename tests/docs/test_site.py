@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import runpy
 import subprocess
@@ -74,6 +75,17 @@ def test_files_outside_the_docs_are_part_of_it(site):
     text = (site / 'repository/configs/sw_adaptsegnet_gta2cityscapes.py.txt').read_text()
     assert text == (REPOSITORY / 'configs/sw_adaptsegnet_gta2cityscapes.py').read_text()
     assert (site / 'repository/data/index.html').is_file() and (site / 'repository/CONTRIBUTING/index.html').is_file()
+
+
+def test_notebooks_are_pages_that_the_navigation_lists(site):
+    notebooks = sorted((REPOSITORY / 'notebooks').glob('*.ipynb'))
+    assert [f'notebooks/{file.name}' for file in notebooks] == list(HOOK['NOTEBOOKS'])
+    home = (site / 'index.html').read_text()
+    for file in notebooks:
+        assert f'repository/notebooks/{file.stem}/' in home
+        page = (site / f'repository/notebooks/{file.stem}/index.html').read_text()
+        code = [cell for cell in json.loads(file.read_text())['cells'] if cell['cell_type'] == 'code']
+        assert page.count('language-python') == len(code) > 3
 
 
 def test_the_api_pages_have_every_public_name(pages, site):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import yaml
 import sw_mmseg
 
 ROOT = Path(__file__).resolve().parents[2]
+INSTRUCTIONS = {'FROM', 'ARG', 'RUN', 'WORKDIR', 'COPY', 'USER', 'ENTRYPOINT', 'CMD'}
 
 
 def test_the_citation_has_what_its_format_asks_for():
@@ -83,3 +85,34 @@ def test_the_dockerfile_copies_what_is_there_and_says_that_it_is_untried():
     assert sources and all((ROOT / name).exists() and f'!{name}' in ignored for name in sources)
     extras = re.search(r'^ARG EXTRAS=(.*)$', text, re.MULTILINE)[1].split(',')
     assert all(re.search(rf'^{extra} =$', (ROOT / 'setup.cfg').read_text(), re.MULTILINE) for extra in extras)
+
+
+def instructions() -> list[tuple[str, str]]:
+    """Those of the Dockerfile, in their order, with what follows each; lines that go on are joined."""
+    text = re.sub(r'^#.*\n', '', (ROOT / 'Dockerfile').read_text(), flags=re.MULTILINE)
+    lines = [line for line in re.sub(r'\s*\\\n\s*', ' ', text).splitlines() if line.strip()]
+    return [(line.split(maxsplit=1)[0], line.split(maxsplit=1)[1]) for line in lines]
+
+
+def test_the_dockerfile_is_one_and_has_no_habit_that_linters_warn_of():
+    """Docker's reference: the instructions, a base first, arrays in JSON. The others are rules of hadolint."""
+    parts = instructions()
+    names = [name for name, _ in parts]
+    assert names[0] == 'FROM' and set(names) <= INSTRUCTIONS
+    assert names.count('FROM') == names.count('ENTRYPOINT') == names.count('CMD') == 1
+    assert re.fullmatch(r'[a-z]+:\d[\w.-]*', parts[0][1]), 'a base without a version'
+    for name, words in parts:
+        if name in ('ENTRYPOINT', 'CMD'):
+            assert all(isinstance(word, str) for word in json.loads(words))
+        if name == 'WORKDIR':
+            assert words.startswith('/')
+        if name == 'RUN':
+            assert words.count('"') % 2 == words.count("'") % 2 == 0
+            assert 'sudo' not in words
+            assert words.count('pip install') == words.count('pip install --no-cache-dir')
+        if 'apt-get install' in words:
+            assert 'apt-get update &&' in words and '--no-install-recommends' in words and '/var/lib/apt/lists' in words
+    assert [words for name, words in parts if name == 'USER'][-1] != 'root'
+    declared = {words.partition('=')[0] for name, words in parts if name == 'ARG'}
+    used = {match for name, words in parts for match in re.findall(r'\$(\w+)', words)}
+    assert used == declared and used

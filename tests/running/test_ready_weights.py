@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import lzma
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +21,7 @@ from sw_mmseg.running.paths import CONFIGS
 from sw_mmseg.running.prediction import build_pipeline, segment_pixels
 from sw_mmseg.running.ready_weights import ready_models
 from sw_mmseg.studies.weights import publish
-from sw_mmseg.studies.weights.packing import halved, network_of
+from sw_mmseg.studies.weights.packing import halved, network_of, packed
 from sw_mmseg.studies.weights.recipes import NAMES, Recipe, recipes
 
 
@@ -58,8 +59,33 @@ def test_published_weights_are_the_trained_ones_to_the_rounding_of_half_precisio
             assert np.array_equal(before, after), key
             continue
         rows = before.reshape(len(before), -1) if before.ndim else before.reshape(1, 1)
-        step = np.spacing(np.abs(rows).max(1).astype(np.float16)).astype(np.float64)
+        step = 2 * np.spacing(np.abs(rows).max(1).astype(np.float16)).astype(np.float64)
         assert (np.abs(rows - after.reshape(rows.shape)) <= 1.001 * step[:, None] / 2 + 1e-8).all(), key
+
+
+def test_weights_that_are_published_are_packed_anew_without_a_training(tmp_path):
+    """As packing the training itself does; scores of the older file are not taken along."""
+    torch.manual_seed(0)
+    state = {'a.weight': torch.randn(8, 4, 3, 3), 'a.bias': torch.randn(8), 'b.running_mean': torch.randn(8)}
+    (recipe,) = recipes(['streets_sw'], tmp_path / 'data', tmp_path / 'runs')
+    recipe.checkpoint.parent.mkdir(parents=True)
+    torch.save({'state_dict': state}, recipe.checkpoint)
+    expected = publish.publish(recipe, tmp_path, 'a command')
+    content = expected.file.read_bytes()
+    small, digest, length = packed(state)  # in single precision
+    fine = replace(expected, sha256=digest, bytes=length, scores={'target mIoU': 1.0})
+    fine.file.write_bytes(small)
+    again = publish.repack(fine, tmp_path)
+    assert again == expected and again.file.read_bytes() == content != small
+
+
+def test_weights_that_are_too_large_together_are_refused(trained, monkeypatch):
+    size = ready_weights.find_model('streets_sw', trained[1]).file.stat().st_size
+    monkeypatch.setattr(publish, 'LIMIT', size)
+    publish.check_size(trained[1])
+    monkeypatch.setattr(publish, 'LIMIT', size - 1)
+    with pytest.raises(UserError, match=f'take {size:,} bytes together, more than {size - 1:,}'):
+        publish.check_size(trained[1])
 
 
 def test_what_predicts_is_published_and_nothing_else(trained):
@@ -121,10 +147,10 @@ def test_the_package_has_what_its_manifest_says():
     models = ready_models()
     assert set(models) <= set(NAMES)
     assert {file.name for file in ready_weights.FOLDER.glob('*.xz')} == {model.file.name for model in models.values()}
-    assert sum(model.file.stat().st_size for model in models.values()) <= publish.LIMIT
+    assert sum(model.file.stat().st_size for model in models.values()) <= 14_500_000 == publish.LIMIT
     for model in models.values():
         assert ready_weights.checkpoint_of(model).stat().st_size == model.bytes
-        assert model.command.startswith(f'tools/model_converters/publish_weights.py --models {model.name}')
+        assert model.command.startswith(f'python tools/model_converters/publish_weights.py --models {model.name}')
 
 
 def test_the_metafile_names_the_weights_that_there_are():

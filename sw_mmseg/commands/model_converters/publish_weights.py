@@ -2,7 +2,8 @@
 
 Trains what has not been trained (half an hour on two CPU cores), packs the networks into sw_mmseg/weights_to_try in
 half precision, measures what was packed, and writes manifest.json there and the table of docs/model_cards.md. Networks
-that `make demo` has trained are taken with --work-dir work_dirs/demo.
+that `make demo` has trained are taken with --work-dir work_dirs/demo. With --repack nothing is trained: published
+networks are packed and measured again.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from sw_mmseg.datasets.label_scan import usable_cores
 from sw_mmseg.datasets.streets import generate_streets
 from sw_mmseg.running.errors import UserError
 from sw_mmseg.running.paths import DOCS
-from sw_mmseg.running.ready_weights import FOLDER, ready_models
+from sw_mmseg.running.ready_weights import FOLDER, find_model, ready_models
 from sw_mmseg.studies.documents import fill
 from sw_mmseg.studies.weights import publish
 from sw_mmseg.studies.weights.recipes import NAMES, recipes
@@ -34,6 +35,7 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument('--test-images', type=int, default=SIZES[1], help='of the target')
     parser.add_argument('--work-dir', type=Path, default=Path('work_dirs/weights_to_try'))
     parser.add_argument('--out', type=Path, default=FOLDER, help='of the packed weights and their manifest')
+    parser.add_argument('--repack', action='store_true', help='take the networks that are published, and train nothing')
     parser.add_argument('--traceback', action='store_true', help='show where in the code an error arose')
     parser.set_defaults(local_rank=0)
     return parser.parse_args(arguments)
@@ -44,7 +46,7 @@ def command_of(name: str, args: argparse.Namespace) -> str:
     sizes = (
         f' --images {args.images} --test-images {args.test_images}' if (args.images, args.test_images) != SIZES else ''
     )
-    return f'tools/model_converters/publish_weights.py --models {name}{sizes}'
+    return f'python tools/model_converters/publish_weights.py --models {name}{sizes}'
 
 
 def main(args: argparse.Namespace) -> int:
@@ -56,12 +58,16 @@ def main(args: argparse.Namespace) -> int:
     except FileExistsError as error:
         raise UserError(f'{error} (--data DIR takes another folder)') from error
     for recipe in recipes(args.models, streets, args.work_dir):
-        publish.train(recipe)
-        model = publish.publish(recipe, args.out, command_of(recipe.name, args))
+        if args.repack:
+            model = publish.repack(find_model(recipe.name), args.out)
+        else:
+            publish.train(recipe)
+            model = publish.publish(recipe, args.out, command_of(recipe.name, args))
         publish.write_manifest([model], args.out)
         model = replace(model, scores=publish.measure(model, streets, args.work_dir))
         publish.write_manifest([model], args.out)
         print(f'{model.name}: {model.file.stat().st_size / 1e6:.1f} MB, {model.scores or "no score"}', flush=True)
     if args.out.resolve() == FOLDER.resolve() and (DOCS / 'model_cards.md').is_file():
         fill(DOCS / 'model_cards.md', 'weights', publish.cards(list(ready_models().values())))
+    publish.check_size(args.out)
     return 0

@@ -1,10 +1,13 @@
-"""Train what is not trained yet, pack it, measure what was packed, and write it down in the manifest and the cards."""
+"""Train what is not trained yet, pack it, measure what was packed, and write it down in the manifest and the cards.
+
+What is published already can be packed again without its trainings, where only the packing has changed.
+"""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 from mmengine.config import Config
@@ -31,9 +34,9 @@ from sw_mmseg.running.training import quiet
 from sw_mmseg.studies.weights.packing import halved, network_of, packed
 from sw_mmseg.studies.weights.recipes import NAMES, Recipe
 
-__all__ = ['LIMIT', 'cards', 'measure', 'publish', 'train', 'write_manifest']
+__all__ = ['LIMIT', 'cards', 'check_size', 'measure', 'publish', 'repack', 'train', 'write_manifest']
 
-LIMIT = 15 * 2**20  # bytes of all packed weights together
+LIMIT = 14_500_000  # bytes of all packed weights together
 
 
 def train(recipe: Recipe) -> None:
@@ -56,22 +59,36 @@ def publish(recipe: Recipe, folder: Path, command: str) -> ReadyModel:
 
     `command` is what makes the same again.
     """
-    small, digest, length = packed(halved(network_of(read_weights(str(recipe.checkpoint)))))
     model = ReadyModel(
         recipe.name,
         recipe.task,
         recipe.summary,
         recipe.config,
         recipe.norm,
-        digest,
-        length,
+        '',
+        0,
         recipe.runs[0].seed,
         command,
         folder=folder,
     )
+    return _written(model, recipe.checkpoint)
+
+
+def repack(model: ReadyModel, folder: Path) -> ReadyModel:
+    """Pack a published network anew into `folder`; its scores are still missing.
+
+    Raises:
+        UserError: the published file is missing or damaged.
+    """
+    return _written(replace(model, scores={}, folder=folder), checkpoint_of(model))
+
+
+def _written(model: ReadyModel, checkpoint: Path) -> ReadyModel:
+    """The model whose packed file, written here, holds the network of a checkpoint."""
+    small, digest, length = packed(halved(network_of(read_weights(str(checkpoint)))))
     with whole_file(model.file) as part:
         part.write_bytes(small)
-    return model
+    return replace(model, sha256=digest, bytes=length)
 
 
 def measure(model: ReadyModel, data: Path, work_dir: Path) -> dict[str, float]:
@@ -94,20 +111,24 @@ def measure(model: ReadyModel, data: Path, work_dir: Path) -> dict[str, float]:
 
 
 def write_manifest(models: Sequence[ReadyModel], folder: Path) -> None:
-    """Replaces the entries of these models; others stay.
-
-    Raises:
-        UserError: all packed weights together are larger than a package should bring.
-    """
+    """Replaces the entries of these models; others stay."""
     entries = {**(ready_models(folder) if (folder / 'manifest.json').is_file() else {}), **{m.name: m for m in models}}
-    total = sum(model.file.stat().st_size for model in entries.values())
-    if total > LIMIT:
-        raise UserError(f'the weights take {total / 2**20:.1f} MiB together, more than {LIMIT // 2**20}')
     ordered = [asdict(entries[name]) for name in NAMES if name in entries]
     for entry in ordered:
         del entry['folder']
     with whole_file(folder / 'manifest.json') as part:
         part.write_text(json.dumps({'models': ordered}, indent=1) + '\n')
+
+
+def check_size(folder: Path) -> None:
+    """All packed weights of a folder together.
+
+    Raises:
+        UserError: they are larger than a package should bring.
+    """
+    total = sum(model.file.stat().st_size for model in ready_models(folder).values())
+    if total > LIMIT:
+        raise UserError(f'the weights in {folder} take {total:,} bytes together, more than {LIMIT:,}')
 
 
 def cards(models: Sequence[ReadyModel]) -> str:
