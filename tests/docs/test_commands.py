@@ -9,7 +9,8 @@ import re
 import pytest
 
 from sw_mmseg.commands import names
-from tests.helpers.documents import GUIDES, PAGES, commands, inline_commands, name
+from tests.helpers.documents import GUIDES, PAGES, blocks, commands, inline_commands, name
+from tests.helpers.guide_runs import NOT_RUN, small, stands_for
 from tests.helpers.source_files import REPOSITORY
 
 PYTHON = re.compile(r'(\.venv/bin/)?python3?(\.\d+)?')
@@ -107,6 +108,24 @@ def test_commands_are_those_there_are(page, tmp_path, monkeypatch, capsys):
             raise AssertionError(f'{" ".join(words)}: its parser refuses it') from error
         except (AssertionError, ImportError, StopIteration) as error:
             raise AssertionError(f'{" ".join(words)}: {error}') from error
+
+
+def test_what_guides_type_is_made_small_by_options_that_there_are(tmp_path, monkeypatch):
+    """As tests/packaging/test_typed_guides.py runs it; what it leaves out is still in a guide."""
+    monkeypatch.chdir(tmp_path)
+    typed = {' '.join(words): words for page in GUIDES for words in commands(page)}
+    assert set(NOT_RUN) <= set(typed)
+    run = [words for text, words in typed.items() if text not in NOT_RUN]
+    assert len(run) > 25
+    for words in run:
+        check(small(stands_for(words, tmp_path / 'folders', tmp_path / 'trained')))
+
+
+def test_python_tools_are_started_with_python():
+    """They are no programs by themselves."""
+    for page in PAGES:
+        for block in blocks(page, 'bash'):
+            assert not re.findall(r'^\s*(?:\w+=\S+ )*tools/\S+\.py', block, re.MULTILINE), name(page)
 
 
 def test_there_are_commands():
