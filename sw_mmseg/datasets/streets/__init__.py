@@ -7,9 +7,10 @@ pixels), `look` and `materials` (one picture's settings and colours), `render` a
 """
 
 from .ade20k import write_ade20k
-from .domains import VARIANTS, Domain, Layout, Look
+from .domains import VARIANTS
 from .generate import draw_sample, generate_streets
 from .layouts import Sample
+from .ranges import Domain, Layout, Look
 from .scene import draw_scene
 from .shapes import Scene
 

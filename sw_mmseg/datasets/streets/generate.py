@@ -20,9 +20,10 @@ import numpy as np
 
 from sw_mmseg.processes import end_with_parent
 
-from .domains import VARIANTS, Domain, domain_of
+from .domains import VARIANTS, domain_of
 from .layouts import Sample, cityscapes_paths, gta5_paths, link_sample, write_atomically, write_sample
 from .look import draw_shot
+from .ranges import Domain
 from .raster import rasterise
 from .render import render
 from .scene import draw_scene
