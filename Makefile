@@ -27,7 +27,7 @@ demo: $(INSTALLED)
 
 # Two workers of one thread: several threads a worker would wait for each other.
 test: lint
-	OMP_NUM_THREADS=1 $(PY) -m pytest -n 2 --dist loadfile
+	OMP_NUM_THREADS=1 $(PY) -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 # What takes minutes: long trainings, and the wheel and the sdist, built and installed.
 test-slow: $(DEVELOPED)
@@ -53,7 +53,7 @@ test-matrix:
 	    { $$env/bin/python -m pip install --quiet --constraint $$env.txt "torch==$$torch" torchvision --editable '.[dev]' \
 	      && $$env/bin/python -m pip install --quiet --constraint $$env.txt --no-deps --force-reinstall \
 	         opencv-python-headless \
-	      && OMP_NUM_THREADS=1 $$env/bin/python -m pytest -n 2 --dist loadfile; } \
+	      && OMP_NUM_THREADS=1 $$env/bin/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder; } \
 	    && echo "passed $$env" >> $(MATRIX)/results || echo "failed $$env" >> $(MATRIX)/results; \
 	done; done
 	@cat $(MATRIX)/results; ! grep -q '^failed' $(MATRIX)/results

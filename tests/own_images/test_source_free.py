@@ -41,6 +41,7 @@ def words(root, out, *more):
     return ['--from', root / 'first', '--target', root / 'target', '--out', out, '--predict', 2, *more]
 
 
+@pytest.mark.slow
 def test_from_a_folder_of_the_tool_to_a_report_without_any_source(trained, run, tmp_path, capsys):
     out, val = tmp_path / 'out', trained / 'val'
     more = ['--iterations', 8, '--target-val', val / 'images', val / 'labels']
