@@ -30,7 +30,10 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     )
     parser.add_argument('out', nargs='?', default='data/streets', help='folder for the data set')
     parser.add_argument(
-        '--variant', choices=tuple(VARIANTS), default='varied', help='how target pictures differ among each other'
+        '--variant',
+        choices=tuple(VARIANTS),
+        default='varied',
+        help='how target pictures differ among each other; broad: a source for photographs',
     )
     parser.add_argument('--size', type=parse_size, default='256x128', help='width x height of the pictures')
     parser.add_argument('--source', type=int, default=800, help='labelled source pictures')

@@ -5,13 +5,13 @@ and camera are drawn from; both are drawn anew for every image. Materials' colou
 palette. GAME stands where GTA5 stands: one sunny season in one renderer, wide American streets, palms, much sky, few
 people. CAMERA stands where Cityscapes stands: dense European streets through a real lens. Its pictures differ among
 each other (`varied`) in hour, weather, exposure and white balance, or hardly (`homogeneous`), at the same mean gap; or
-every other picture is of either kind (`mixed`).
+every other picture is of either kind (`mixed`). The variant `broad` has another source, for photographs (`broad.py`).
 """
 
 from .broad import BROAD
 from .ranges import Domain, Layout, Look
 
-__all__ = ['VARIANTS', 'domain_of']
+__all__ = ['TARGETS', 'VARIANTS', 'domain_of']
 
 _GAME_STREET = Layout(
     camera_height=(1.3, 2.2),
@@ -159,6 +159,7 @@ VARIANTS = {
     'mixed': (GAME, CAMERA_VARIED, CAMERA_HOMOGENEOUS),
     'broad': (BROAD, CAMERA_VARIED),
 }
+TARGETS = tuple(name for name, (source, *_) in VARIANTS.items() if source is GAME)  # variants of one source
 
 
 def domain_of(variant: str, split: str, index: int) -> Domain:

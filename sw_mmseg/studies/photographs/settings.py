@@ -20,11 +20,13 @@ class Setting:
         segmentor: options of the segmentor, keys from there on.
         strong: whether labelled images go through the configs' `strong_pipeline`, with class mix.
         streets: the variant of streets that the labelled images are of; None is the configs'.
+        title: what the tables call it, beside the method; None: its rows stand apart, a training each.
     """
 
     segmentor: dict[str, object] = field(default_factory=dict)
     strong: bool = False
     streets: str | None = None
+    title: str | None = None
 
     def options(self, config: Config) -> dict[str, object]:
         """As `--cfg-options` of a config."""
@@ -42,7 +44,7 @@ class Setting:
 
 UNWEIGHTED = {'decode_head.loss_decode': {'type': 'CrossEntropyLoss', 'avg_non_ignore': True, '_delete_': True}}
 SETTINGS = {
-    'game': Setting(streets='varied'),  # streets in the look of one game, as they are for drawn targets
+    'game': Setting(streets='varied', title='game-like streets'),
     'unweighted': Setting(UNWEIGHTED),
     'strong': Setting(strong=True),
     'strongunweighted': Setting(UNWEIGHTED, strong=True),
