@@ -13,7 +13,7 @@ from sw_mmseg.own_images.pipelines import still_steps
 from sw_mmseg.own_images.plan import Choice
 from sw_mmseg.running.paths import CONFIGS
 
-__all__ = ['source_free_config']
+__all__ = ['source_free_config', 'source_free_training']
 
 SHARES = (0.5, 0.65)  # of the surest pixels of each class; a round each
 RATE = 0.5  # of the learning rate of the given network's training, at the start of each round
@@ -27,10 +27,18 @@ def source_free_config(choice: Choice, checked: Checked, given: GivenNetwork, st
     Raises:
         UserError: the options do not fit.
     """
+    config = source_free_training(given, choice.iterations, choice.seed, start)
+    _use_data(config, choice, checked)
+    use_options(config, options, '--from')
+    return config
+
+
+def source_free_training(given: GivenNetwork, iterations: int, seed: int, start: Path) -> Config:
+    """The config but for its data."""
     config = Config({key: given.config[key] for key in given.config if key in KEPT})
     shipped = Config.fromfile(AUGMENTATION)
-    rounds = min(len(SHARES), choice.iterations)
-    length = -(-choice.iterations // rounds)
+    rounds = min(len(SHARES), iterations)
+    length = -(-iterations // rounds)
     config.model = ConfigDict(
         type='SourceFreeSelfTraining',
         segmentor=ConfigDict(given.segmentor, init_cfg=dict(type='Pretrained', checkpoint=str(start.resolve()))),
@@ -43,19 +51,16 @@ def source_free_config(choice: Choice, checked: Checked, given: GivenNetwork, st
         statistics_images=0,
         statistics_from='target',
     )
-    _use_optimizer(config, given, length, rounds, choice.iterations)
+    _use_optimizer(config, given, length, rounds, iterations)
     config.model_wrapper_cfg = ConfigDict(type='MMSeparateDistributedDataParallel')
-    config.custom_hooks = _hooks(given, choice.iterations)
-    config.train_cfg = ConfigDict(
-        type='IterBasedTrainLoop', max_iters=choice.iterations, val_interval=choice.iterations
-    )
+    config.custom_hooks = _hooks(given, iterations)
+    config.train_cfg = ConfigDict(type='IterBasedTrainLoop', max_iters=iterations, val_interval=iterations)
     config.default_hooks.checkpoint = ConfigDict(
-        config.default_hooks.checkpoint, interval=max(1, choice.iterations // 4), max_keep_ckpts=2
+        config.default_hooks.checkpoint, interval=max(1, iterations // 4), max_keep_ckpts=2
     )
-    config.default_hooks.logger = ConfigDict(type='LoggerHook', interval=max(1, min(20, choice.iterations // 20)))
-    config.load_from, config.resume, config.randomness = None, False, ConfigDict(seed=choice.seed)
-    _use_data(config, choice, checked)
-    use_options(config, options, '--from')
+    config.default_hooks.logger = ConfigDict(type='LoggerHook', interval=max(1, min(20, iterations // 20)))
+    config.load_from, config.resume, config.randomness = None, False, ConfigDict(seed=seed)
+    config.val_dataloader = config.val_cfg = config.val_evaluator = None
     return config
 
 
@@ -101,7 +106,6 @@ def _use_data(config: Config, choice: Choice, checked: Checked) -> None:
         sampler=ConfigDict(type='PositionSampler'),
         dataset=ConfigDict(type='TargetAlone', target=target, classes=checked.table.to_dict()),
     )
-    config.val_dataloader = config.val_cfg = config.val_evaluator = None
     config.test_dataloader = test_loader(choice, checked, checked.target_val)
     config.test_cfg = ConfigDict(type='TestLoop')
     config.test_evaluator = ConfigDict(type='IoUMetric', iou_metrics=['mIoU'])
