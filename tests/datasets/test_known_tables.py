@@ -42,12 +42,12 @@ def test_synthia_by_the_mapping_that_its_users_share(tmp_path):
 
 
 OLD_CARLA = (
-    'unlabeled building fence other person pole road road sidewalk vegetation car wall sign sky ground bridge rail_track '
-    'guard_rail light static dynamic water terrain'
+    'unlabeled building fence other person pole road road sidewalk vegetation car wall sign sky ground bridge '
+    'rail_track guard_rail light static dynamic water terrain'
 )  # CityScapesPalette.h before 0.9.14, and SHIFT's table; road lines and roads are road, vehicles cars
 TAGS = {
-    'carla': 'unlabeled road sidewalk building wall fence pole light sign vegetation terrain sky person rider car truck '
-    'bus train motorcycle bicycle static dynamic other water road ground bridge rail_track guard_rail',
+    'carla': 'unlabeled road sidewalk building wall fence pole light sign vegetation terrain sky person rider car '
+    'truck bus train motorcycle bicycle static dynamic other water road ground bridge rail_track guard_rail',
     'carla-old': OLD_CARLA,
     'shift': OLD_CARLA,
     'viper': 'unlabeled ambiguous sky road sidewalk rail_track terrain vegetation vegetation building infrastructure '
