@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 from mmengine.config import Config
+from mmseg.apis import MMSegInferencer, inference_model, init_model
 from mmseg.registry import DATASETS
 
 from sw_mmseg.datasets import read_class_table
@@ -149,6 +150,17 @@ def test_what_does_not_fit_is_said_before_anything_is_trained(trained, run, tmp_
     more = [tmp_path / word if word.endswith('.yaml') else word for word in more]
     assert run('adapt', *words(trained, tmp_path / 'out', '--iterations', 8, *more)) == 2
     assert text in capsys.readouterr().err and not (tmp_path / 'out/runs').exists()
+
+
+def test_mmsegs_functions_take_the_config_and_the_checkpoint_that_are_left(trained):
+    files = [str(trained / 'first' / name) for name in ('config.py', 'checkpoint.pth')]
+    image = str(next((trained / 'target').iterdir()))
+    model = init_model(*files, device='cpu')
+    assert list(model.dataset_meta['classes']) == ['class 1', 'class 2']
+    labels = inference_model(model, image).pred_sem_seg.data[0].numpy()
+    assert labels.shape == (64, 80) and np.array_equal(
+        MMSegInferencer(*files, device='cpu')(image)['predictions'], labels
+    )
 
 
 def test_a_folder_without_a_network_and_a_checkpoint_that_does_not_fit(trained, run, tmp_path, capsys):

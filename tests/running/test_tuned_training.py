@@ -79,7 +79,7 @@ def test_an_exported_transformer_takes_any_size(tmp_path, word, kind):
     resize.update(scale=(640, 40), keep_ratio=True)
     model = MODELS.build(config.model).eval()
     model.init_weights()
-    for name, parameter in model.named_parameters():
+    for parameter in model.parameters():
         if parameter.requires_grad and parameter.dim() > 1:
             parameter.normal_(std=0.1)
     unmerged = copy.deepcopy(model)
