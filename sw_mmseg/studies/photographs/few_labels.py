@@ -15,7 +15,7 @@ from mmengine.config import Config, ConfigDict
 from sw_mmseg.own_images.labelled_data import FEW_SHARE
 from sw_mmseg.running import records, scoring, training
 from sw_mmseg.studies.photographs import runs
-from sw_mmseg.studies.photographs.cells import DATA, Cell
+from sw_mmseg.studies.photographs.cells import DATA, PARTS, Cell
 from sw_mmseg.studies.photographs.trained import as_measured
 from sw_mmseg.studies.photographs.trials import Extent, Measured, Trial
 
@@ -77,5 +77,6 @@ def measure(trial: Trial, work_dir: Path) -> Measured:
     with runs.processor_time(run.folder / 'processor.json') as processor:
         model, _ = training.train(run, config, mark, f'    {trial.name}')
     with training.quiet(run.folder / 'console.log'):
-        scores = runs.part_scores(model, config)
+        by_kind = runs.part_scores(model, config)
+    scores = {part: {kind: parts[part] for kind, parts in by_kind.items()} for part in PARTS}
     return Measured(scores, processor['seconds'], scoring.switch_ratios(model))
