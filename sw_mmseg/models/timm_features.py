@@ -26,7 +26,7 @@ from torch import Tensor, nn
 
 from sw_mmseg.models.pretrained import PretrainedError, load_pretrained, read_checkpoint
 from sw_mmseg.models.timm_positions import positions_at
-from sw_mmseg.models.tuning import add_lora, add_tokens
+from sw_mmseg.models.tuning import add_lora, add_tokens, merge_lora
 
 __all__ = ['TUNINGS', 'TimmFeatures', 'build_timm']
 
@@ -88,8 +88,8 @@ class TimmFeatures(BaseModule):
             maps = self.net(x) if not hasattr(self.net, 'forward_intermediates') else self._intermediates(x)
             return tuple(maps)
         patch = _pair(self.net.patch_embed.patch_size)
-        # sizes as tensors where a tracer looks on
-        whole = [-(-side // length) * length for side, length in zip(x.shape[-2:], patch)]
+        # sizes as tensors where a tracer looks on; ONNX divides negative ones otherwise than Python
+        whole = [(side + length - 1) // length * length for side, length in zip(x.shape[-2:], patch)]
         if torch.jit.is_tracing() or whole != list(x.shape[-2:]):
             x = F.interpolate(x, whole, mode='bilinear', align_corners=False)
         if torch.jit.is_tracing():
@@ -119,6 +119,14 @@ class TimmFeatures(BaseModule):
         load_pretrained(self.net, state, settings.get('minimum', 0.9), checkpoint)
         if self.tuning is not None:
             self.frozen_sha256.copy_(self._digest())
+
+    def merge(self) -> int:
+        """Makes a tuned network a whole one, in place: LoRA is merged, and state dicts leave nothing out any more.
+        Returns how many layers there were to merge."""
+        if self.tuning is not None:
+            self.tuning, self._frozen = None, frozenset()
+            del self.frozen_sha256
+        return merge_lora(self.net)
 
     def _frozen_tensors(self) -> Iterator[tuple[str, Tensor]]:
         tensors = {**dict(self.net.named_parameters()), **dict(self.net.named_buffers())}
