@@ -58,7 +58,7 @@ def deployed(config: Config, model: nn.Module) -> DeployedSegmentor:
             'the config predicts in windows (test_cfg mode slide), which no exported graph does: export it with '
             '--cfg-options for mode=whole, and compare its scores first'
         )
-    for module in segmentor.modules():
+    for module in list(segmentor.modules()):
         if isinstance(module, TimmFeatures):
             module.merge()
     settings = config.model.data_preprocessor
