@@ -192,8 +192,8 @@ def parse_sources(parser: argparse.ArgumentParser, args: argparse.Namespace) -> 
         parser.error('--source-share takes a positive number for each --source')
     unread = [name for name in ('network', 'norm', 'few_share') if getattr(args, name) not in (None, 'auto')]
     if args.given and unread:
-        why = 'labelled images are half of every batch' if unread[0] == 'few_share' else 'the network is what it is'
-        parser.error(f'--{unread[0].replace("_", "-")} needs --source: with --from {why}')
+        reason = 'labelled images are half of every batch' if unread[0] == 'few_share' else 'the network is what it is'
+        parser.error(f'--{unread[0].replace("_", "-")} needs --source: with --from {reason}')
     if args.few_share is not None and (not args.target_few or not 0 < args.few_share < 1):
         parser.error('--few-share lies between 0 and 1, and needs --target-few')
     try:
