@@ -1,8 +1,8 @@
 """Makes a whole streets data set: every picture from (seed, domain, split, index) alone, so in any order, in any number
 of processes, and again after an interruption, the same bytes come out.
 
-Variants beside each other share what they have in common: pictures of the same source, and the targets of a mixed set. Such
-files are hard links, so that they take their place on disk once.
+Variants beside each other share what they have in common: pictures of the same source, and the targets of a mixed set.
+Such files are hard links, so that they take their place on disk once.
 """
 
 import json

@@ -21,7 +21,7 @@ Groups = dict[Key, list[Result]]
 
 
 def grouped(results: Sequence[Result], data: str) -> Groups:
-    """(method, norm, iterations, setting) -> its seeds, in the order of the methods; of settings, those with a title."""
+    """(method, norm, iterations, setting) -> its seeds, in the order of the methods; only settings with a title."""
     groups: Groups = {}
     for r in sorted(results, key=lambda r: (list(METHODS).index(r.method), r.setting, r.norm, r.iterations, r.seed)):
         if r.data == data and (not r.setting or SETTINGS[r.setting].title):
