@@ -9,7 +9,7 @@ from torch import nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from sw_mmseg.benchmark import host_cost
-from sw_mmseg.benchmark.graphs import GraphedStep
+from sw_mmseg.whitening.graphs import GraphedStep
 from sw_mmseg.whitening import SwitchWhiten2d
 
 ALL = ('bw', 'iw', 'bn', 'in', 'ln')
