@@ -55,7 +55,7 @@ def test_a_step_on_the_triton_path_can_be_recorded(words, momentum):
             started.clear()
             with Recordable():
                 work()
-            assert len(started) >= 2
+            assert started
 
 
 @pytest.mark.parametrize('words', [('bw', 'iw'), ALL])
