@@ -59,8 +59,8 @@ def drawn(case):
     return x, parameters, None if {'bw', 'bn'}.isdisjoint(case.words) else running
 
 
-def settings_of(case, **others):
-    return Settings(case.words, case.d, 1e-3, 'newton', 5)._replace(**others)
+def settings_of(case):
+    return Settings(case.words, case.d, 1e-3, 'newton', 5)
 
 
 def exact(case, x, parameters, running, settings=None):

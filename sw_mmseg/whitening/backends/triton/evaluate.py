@@ -104,10 +104,10 @@ def _kept_root(kept_covs, kept_roots, cov, tile, first, channel, valid, ITERATIO
     at = (tile * ROWS + row) * ROWS + column
     kept = tl.load(kept_covs + at, cache_modifier='.cg')
     root = tl.load(kept_roots + at, cache_modifier='.cg')
-    there = root == root  # no NaN
-    faults = tl.sum(tl.sum(tl.where(there & (kept == cov), 0, 1), 1), 0)
+    valid_roots = root == root  # no NaN
+    faults = tl.sum(tl.sum(tl.where(valid_roots & (kept == cov), 0, 1), 1), 0)
     if faults != 0:
-        values = tl.sum(tl.sum(tl.where(there, 1, 0), 1), 0)
+        values = tl.sum(tl.sum(tl.where(valid_roots, 1, 0), 1), 0)
         root = roots_of(cov, channel, valid, ITERATIONS, D, ROWS)
         if first:
             if values == 0:
