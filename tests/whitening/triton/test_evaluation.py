@@ -72,9 +72,9 @@ def exact(case, x, parameters, running, settings=None):
     return forward(x.double(), wide, given, settings or settings_of(case), torch_backend)[0]
 
 
-def check(case, y, x, *rest):
+def check(case, y, x, *arguments):
     assert y.stride() == x.stride() and y.data_ptr() != x.data_ptr()
-    close(y, exact(case, x, *rest), 2e-5 if case.dtype is F else 1e-2, least=1)
+    close(y, exact(case, x, *arguments), 2e-5 if case.dtype is F else 1e-2, least=1)
 
 
 @pytest.mark.parametrize('case', CASES, ids=names)
