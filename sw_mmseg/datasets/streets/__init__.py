@@ -1,9 +1,10 @@
 """Streets: procedural road scenes in two domains, a stand-in for GTA5 and Cityscapes that needs no download.
 
 Reading order: `ranges` and `domains` (the domains as data; `broad` is a source for photographs), `scene` (a street
-without colours, drawn from `shapes` through a `camera`; its parts are in `scenery`, `roadside`, `traffic`, `vehicles`, `solids` and `figures`), `raster` (shapes to
-pixels), `look` and `materials` (one picture's settings and colours), `render` and `effects` (the picture), `layouts`
-(files), `generate`; `ade20k` writes the same pictures in another layout.
+without colours, drawn from `shapes` through a `camera`; its parts are in `scenery`, `roadside`, `traffic`, `vehicles`,
+`solids` and `figures`), `raster` (shapes to pixels), `look` and `materials` (one picture's settings and colours),
+`render` and `effects` (the picture), `layouts` (files), `generate`; `ade20k` writes the same pictures in another
+layout.
 """
 
 from .ade20k import write_ade20k
