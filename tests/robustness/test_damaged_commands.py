@@ -1,0 +1,32 @@
+"""Every command on damaged files: what it cannot use is named in a line, and it neither ends in a traceback, hangs nor
+takes a gigabyte more.
+
+`SW_MMSEG_DAMAGE` says how many of each command (4).
+"""
+
+import os
+
+import pytest
+
+from tests.robustness.commands import prepared
+from tests.robustness.mutations import Watched, mutation
+
+pytestmark = [pytest.mark.robustness, pytest.mark.usefixtures('one_thread', 'short_trainings')]
+NUMBER = int(os.environ.get('SW_MMSEG_DAMAGE', '4'))
+SECONDS = 60  # a call, of which almost all take one
+ENDS = (0, 1, 2, 130)
+
+
+def test_commands_say_what_is_damaged(tiny_config, streets, tmp_path, monkeypatch):
+    readers = prepared(tmp_path, tiny_config('bn_sourceonly'), streets, monkeypatch)
+    for name, (content, read) in readers.items():
+        (tmp_path / name).write_bytes(content)
+        assert read(tmp_path / name) in ENDS, name
+    watched, texts = Watched(tmp_path, readers, SECONDS), {}
+    try:
+        for number in range(NUMBER * len(readers)):
+            if text := watched.read(number):
+                texts[number] = f'{mutation(number, readers)[0]}: {text}'
+    finally:
+        watched.end()
+    assert texts == {}
