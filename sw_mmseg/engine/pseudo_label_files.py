@@ -93,7 +93,7 @@ class PseudoLabelFiles:
         try:
             with Image.open(path) as picture:
                 return torch.from_numpy(np.array(picture)).long()
-        except OSError as error:
+        except (OSError, SyntaxError, ValueError) as error:  # Pillow raises all three
             raise PseudoLabelError(
                 f'the pseudo-labels {path} cannot be read ({error}). All processes must see the folder of the run'
             ) from error

