@@ -83,11 +83,12 @@ def mutation(number, readers=READERS):
 
 def work(folder, readers, jobs, results):
     (folder / 'image.png').write_bytes(IMAGES['png'])
+    whole = {}
     for name, (content, read) in readers.items():  # whole files are read, and everything is imported
         (folder / name).write_bytes(content)
-        read(folder / name) if name != '.written_by_sw_mmseg' else None
+        whole[name] = read(folder / name) if name != '.written_by_sw_mmseg' else None
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    results.send('ready')
+    results.send({name: status for name, status in whole.items() if isinstance(status, int)})
     while (number := jobs.recv()) is not None:
         name, content = mutation(number, readers)
         (folder / name).write_bytes(content)
@@ -108,6 +109,7 @@ class Watched:
 
     def __init__(self, folder: Path, readers: dict = READERS, seconds: float = SECONDS) -> None:
         self.folder, self.readers, self.seconds, self.process = folder, readers, seconds, None
+        self.whole = {}  # of commands, the exit status where nothing is damaged
 
     def read(self, number: int) -> str | None:
         """What went wrong with a mutation, None if nothing did."""
@@ -118,8 +120,9 @@ class Watched:
             self.process.start()
             jobs.close()
             results.close()
-            if not self.results.poll(600) or self.results.recv() != 'ready':
-                raise RuntimeError('whole files were not read')
+            if not self.results.poll(600):
+                raise RuntimeError('whole files are not read')
+            self.whole = self.results.recv()
         begin = time.monotonic()
         self.jobs.send(number)
         try:
