@@ -13,6 +13,7 @@ import torch
 from mmengine.config import Config
 from mmengine.registry import DefaultScope
 from mmseg.registry import MODELS
+from PIL import Image
 
 from sw_mmseg.own_images import adapt
 from sw_mmseg.running.command_line import run_tool
@@ -123,6 +124,12 @@ def hed():
     return stream.getvalue()
 
 
+def ids():
+    stream = io.BytesIO()
+    Image.fromarray(np.full((24, 40), 7, np.uint8)).save(stream, 'PNG')
+    return stream.getvalue()
+
+
 def zipped(members):
     stream = io.BytesIO()
     with zipfile.ZipFile(stream, 'w', zipfile.ZIP_DEFLATED) as file:
@@ -146,6 +153,8 @@ def tree(folder, streets):
     for name in ('adapt_image', 'adapt_label', 'adapt_target', 'adapt_begun', 'adapt_table'):
         (folder / name / 't.yaml').write_text('classes:\n  road: [1]\n  car: [2]\n')
     shutil.copytree(streets, folder / 'varied')
+    (folder / 'yolo').mkdir()
+    (folder / 'yolo/data.yaml').write_text('names: [car, bus]\n')
     instances = folder / 'instances'
     for split in ('train', 'val'):
         for part, end, pixels in (('leftImg8bit', 'leftImg8bit', 'RGB'), ('gtFine', 'gtFine_instanceIds', 'L')):
@@ -188,7 +197,7 @@ def prepared(folder, config, streets, monkeypatch):
         for part, end, kind, mode in (('images', 'jpg', 'JPEG', 'RGB'), ('annotations', 'png', 'PNG', 'L'))
         for number in (1, 2)
     }
-    city = {'gtFine/train/a/a_0_0_gtFine_labelIds.png': encoded('PNG', 'L'), 'leftImg8bit/train/a/b.png': IMAGES['png']}
+    city = {'gtFine/train/a/a_0_0_gtFine_labelIds.png': ids(), 'leftImg8bit/train/a/b.png': IMAGES['png']}
     scores = {'mIoU': 50.0, 'IoU': {'road': 50.0, 'car': None}}
     made = {
         'style.pth': style(),
@@ -223,7 +232,12 @@ def placed(folder, case):
     if kind not in ('IMAGE', 'LABEL'):
         return folder / case
     parts = {'IMAGE': ('leftImg8bit/val', 'images'), 'LABEL': ('gtFine/val', 'labels')}[kind]
-    return next(file for part in parts for file in sorted((folder / start / part).rglob('*.png')))
+    return next(
+        file
+        for part in parts
+        for file in sorted((folder / start / part).rglob('*.png'))
+        if 'instanceIds' not in file.name
+    )
 
 
 def fresh(out, words):

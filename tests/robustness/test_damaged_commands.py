@@ -20,7 +20,7 @@ WHOLE |= dict.fromkeys(('begun/adapt.json', 'noted/check/inputs.json'), 130)
 
 
 def test_commands_say_what_is_damaged(tiny_config, streets, tmp_path, monkeypatch):
-    readers = prepared(tmp_path, tiny_config('bn_sourceonly'), streets, monkeypatch)
+    readers = prepared(tmp_path, tiny_config('sw_sourceonly'), streets, monkeypatch)
     watched, texts = Watched(tmp_path, readers, SECONDS), {}
     try:
         for number in range(NUMBER * len(readers)):
