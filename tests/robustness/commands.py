@@ -140,7 +140,8 @@ def zipped(members):
 
 def tree(folder, streets):
     """Folders of images and labels, and what else the damaged file is read together with."""
-    for name in ('drawing', *(case.split('/')[0] for case in CASES if '/image.' in case and 'json' not in case)):
+    pictures = [case.split('/')[0] for case in CASES if '/image.' in case and not case.endswith(('json', 'txt'))]
+    for name in ('drawing', *pictures):
         (folder / name).mkdir(exist_ok=True)
         (folder / name / ('image.png' if name == 'drawing' else 'other.png')).write_bytes(IMAGES['png'])
     for case in CASES:
