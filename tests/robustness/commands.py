@@ -36,7 +36,7 @@ CASES = {
     'doctor.pth': 'doctor checkpoint {c} {f}/doctor.pth',
     'resume.pth': 'train {c} --work-dir {o}/e --resume {f}/resume.pth --check-data none --cfg-options ' + OPTIONS,
     'load.pth': 'train {c} --work-dir {o}/g --check-data none --cfg-options load_from={f}/load.pth ' + OPTIONS,
-    'ratios.pth': 'analysis.importance_ratios {c} {f}/ratios.pth --out {o}/h --overwrite',
+    'ratios.pth': 'analysis.importance_ratios {f}/ratios.pth --out {o}/h --overwrite',
     'style.pth': 'stylize {f}/style.pth {f}/image.png {o}/i --overwrite',
     'released.pth': 'model_converters.switchable_whitening {f}/released.pth {o}/j.pth --overwrite',
     'hed.h5': 'model_converters.hed_vgg16 {o}/k.pth --from {f}/hed.h5 --overwrite',
