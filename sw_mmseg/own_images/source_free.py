@@ -28,7 +28,7 @@ from sw_mmseg.own_images.check_target import check_target
 from sw_mmseg.own_images.folders import Checked
 from sw_mmseg.own_images.given_network import GivenNetwork, read_given
 from sw_mmseg.own_images.inputs import changes, write_inputs
-from sw_mmseg.own_images.job import FEWEST, TRIAL, resumed, settings
+from sw_mmseg.own_images.job import FEWEST, TRIAL, resumed, settings, write_state
 from sw_mmseg.own_images.plan import BATCH, BUDGET, SMALLEST, Choice, crop_of
 from sw_mmseg.own_images.report import write_results, write_text
 from sw_mmseg.own_images.report_content import Report
@@ -39,7 +39,6 @@ from sw_mmseg.running import training
 from sw_mmseg.running.command_line import command_text
 from sw_mmseg.running.errors import UserError
 from sw_mmseg.running.methods import STATISTICS
-from sw_mmseg.running.records import write_json
 from sw_mmseg.running.rehearsal import rehearse
 from sw_mmseg.running.tables import show
 
@@ -111,7 +110,7 @@ def begin(args: argparse.Namespace, checked: Checked, given: GivenNetwork) -> di
     write_class_table(checked.table, args.out / 'classes.yaml')
     write_inputs(args.out, checked)
     state = {'arguments': settings(args), 'command': args.command, 'choice': asdict(choice), 'reasons': reasons}
-    write_json(args.out / 'adapt.json', state)
+    write_state(args.out, state)
     return state
 
 

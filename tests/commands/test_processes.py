@@ -142,6 +142,8 @@ def test_a_killed_process_ends_the_run_and_another_number_goes_on(name, recorded
     assert time.monotonic() - killed < 90 and pair.returncode != 0
     assert 'process 0 of 2 lost another one at iteration' in output and 'the same command with --resume' in output
     assert 'Signal 9 (SIGKILL)' in output
+    assert 'Goes on with 2 processes from a checkpoint that 1 wrote' in output
+    assert 'A step takes 2 x 1 images' in output
     last = Path((tmp_path / 'last_checkpoint').read_text())
     iterations = int(last.stem.removeprefix('iter_'))
     assert iterations >= 5

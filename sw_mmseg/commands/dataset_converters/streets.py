@@ -12,6 +12,7 @@ from tqdm import tqdm
 
 from sw_mmseg.datasets.streets import VARIANTS, generate_streets, write_ade20k
 from sw_mmseg.running.command_line import seed_number
+from sw_mmseg.running.errors import UserError
 
 
 def parse_size(text: str) -> tuple[int, int]:
@@ -70,7 +71,7 @@ def main(args: argparse.Namespace) -> int:
             if args.ade20k:
                 write_ade20k(root)
         except (FileExistsError, ValueError) as error:
-            sys.exit(str(error))
+            raise UserError(str(error)) from error
         except KeyboardInterrupt:
             sys.exit('stopped; the same command goes on from here')
     print(f'streets are in {root}')

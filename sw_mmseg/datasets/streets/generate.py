@@ -18,6 +18,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from sw_mmseg.files import read_json
 from sw_mmseg.processes import end_with_parent
 
 from .domains import VARIANTS, domain_of
@@ -100,7 +101,7 @@ def _check_manifest(root: Path, options: dict, overwrite: bool) -> None:
             shutil.rmtree(root / name, ignore_errors=True)
         path.unlink(missing_ok=True)
     if path.exists():
-        manifest = json.loads(path.read_text())
+        manifest = read_json(path, way_out='make the streets anew with --overwrite')
         different = [
             f'{key} {manifest.get(key)!r}, not {value!r}'
             for key, value in options.items()
@@ -125,7 +126,7 @@ def _twins(root: Path, options: dict) -> tuple[str, ...]:
     for variant in VARIANTS:
         path = root.with_name(variant) / MANIFEST
         if variant != options['variant'] and path.is_file():
-            manifest = json.loads(path.read_text())
+            manifest = read_json(path)
             if all(manifest.get(key) == options[key] for key in ('version', 'size', 'seed')):
                 twins.append(variant)
     return tuple(twins)
