@@ -2,4 +2,6 @@
 _base_ = './bn_resnet50_imagenet.py'
 optim_wrapper = dict(type='Bfloat16OptimWrapper')
 custom_hooks = [*_base_.custom_hooks, dict(type='ChannelsLastHook')]
-compile = True  # dict(mode='reduce-overhead') adds CUDA graphs; which of the two is faster is unmeasured
+# dict(mode='reduce-overhead') adds CUDA graphs, and CUDAGraphHook records the step without compiling (docs/speed.md);
+# which of them is fastest is unmeasured
+compile = True

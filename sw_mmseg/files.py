@@ -1,17 +1,23 @@
-"""Files that are there whole or not at all, whatever stops the program that writes them, and where to keep those that
-can be made anew."""
+"""Files that are there whole or not at all, whatever stops the program that writes them; the reader of JSON files; and
+where to keep what can be made anew."""
 
 from __future__ import annotations
 
 import contextlib
 import errno
+import json
 import os
 import stat
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
-__all__ = ['cache_folder', 'refuse_special', 'whole_file']
+__all__ = ['DamagedFileError', 'cache_folder', 'parsed_json', 'read_json', 'refuse_special', 'whole_file']
+
+
+class DamagedFileError(ValueError):
+    """A file that this package wrote, and that was cut short or changed since; the text names it."""
 
 
 @contextlib.contextmanager
@@ -48,6 +54,36 @@ def refuse_special(path: str | Path) -> None:
         return
     if not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):
         raise OSError(errno.EINVAL, 'it is a pipe or a device, and no file', str(path))
+
+
+def read_json(file: str | Path, *keys: str, way_out: str = 'delete it, and it is made anew') -> dict[str, Any]:
+    """The object in a JSON file of this package's own.
+
+    Args:
+        keys: that it has to have.
+        way_out: what helps where the file is damaged.
+
+    Raises:
+        DamagedFileError: it is no JSON, no object, or lacks a key.
+        OSError: it cannot be opened.
+    """
+    refuse_special(file)
+    return parsed_json(Path(file).read_bytes(), str(file), *keys, way_out=way_out)
+
+
+def parsed_json(text: str | bytes, place: str, *keys: str, way_out: str = '') -> dict[str, Any]:
+    """The object in a text, as `read_json` gives it; `place` says where the text stands."""
+    end = f': {way_out}' if way_out else ''
+    try:
+        content = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise DamagedFileError(f'{place} is not JSON, so it is damaged ({error}){end}') from error
+    if not isinstance(content, dict):
+        raise DamagedFileError(f'{place} is damaged: it holds no names and values{end}')
+    lost = [key for key in keys if key not in content]
+    if lost:
+        raise DamagedFileError(f'{place} is damaged: it has no {lost[0]!r}{end}')
+    return content
 
 
 def cache_folder() -> Path:

@@ -37,7 +37,7 @@ MAY_IMPORT = {
     'adaptation': ({'models', 'losses', 'openmmlab'}, {'torch', 'typing_extensions', 'mmengine', 'mmseg'}),
     'stylization': ({'whitening', 'datasets', 'models', 'losses'}, {'torch', 'numpy', 'PIL', 'cv2', 'mmengine'}),
     'engine': (
-        {'adaptation', 'models', 'openmmlab'},
+        {'whitening', 'adaptation', 'models', 'openmmlab'},
         {'torch', 'numpy', 'cv2', 'PIL', 'rich', 'tqdm', 'mmengine', 'mmcv', 'mmseg'},
     ),
     'analysis': (

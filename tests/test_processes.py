@@ -47,7 +47,7 @@ def until(condition, seconds, fault):
 
 
 @pytest.mark.skipif(not os.path.isdir('/proc/self/task'), reason='children are counted in /proc')
-@pytest.mark.parametrize('text', [POOL, LOADER], ids=['pool', 'loader'])
+@pytest.mark.parametrize('text', [pytest.param(POOL, marks=pytest.mark.slow), LOADER], ids=['pool', 'loader'])
 def test_workers_end_with_a_process_that_is_killed(text, tmp_path):
     process = subprocess.Popen(
         [sys.executable, '-c', text.format(folder=tmp_path) if text is POOL else text],

@@ -7,13 +7,14 @@ never part of the run that finished: they are dropped. No counterpart in the pap
 
 from __future__ import annotations
 
-import json
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from matplotlib.figure import Figure
 
 from sw_mmseg.analysis.style import LIGHT, Theme, legend_above, line_axes, series_colours
+from sw_mmseg.files import DamagedFileError, parsed_json
 
 __all__ = ['plot_curves', 'read_scalars', 'smooth']
 
@@ -41,7 +42,7 @@ def read_scalars(work_dir: str | Path) -> dict[str, Curve]:
 
     Raises:
         FileNotFoundError: nothing was logged there.
-        ValueError: a line, other than a last one cut short by a kill, is not JSON.
+        DamagedFileError: a line, other than a last one cut short by a kill, is not JSON, or its step no number.
     """
     points: dict[str, dict[int, float]] = {}
     for file in scalar_files(Path(work_dir)):
@@ -60,15 +61,17 @@ def read_scalars(work_dir: str | Path) -> dict[str, Curve]:
 
 def _records(file: Path) -> list[tuple[int, dict[str, float]]]:
     records = []
-    lines = file.read_text().splitlines()
+    lines = file.read_text(errors='replace').splitlines()
     for number, line in enumerate(lines, 1):
         try:
-            record = json.loads(line)
-        except json.JSONDecodeError as error:
+            record = parsed_json(line, f'{file}:{number}')
+        except DamagedFileError:
             if number == len(lines):
                 break
-            raise ValueError(f'{file}:{number} is not JSON: {error}') from error
+            raise
         step = record.pop('step', record.pop('iter', None))
+        if step is not None and not (isinstance(step, int) or isinstance(step, float) and math.isfinite(step)):
+            raise DamagedFileError(f'{file}:{number} is damaged: {step!r} is no step')
         numbers = {k: float(v) for k, v in record.items() if isinstance(v, (int, float)) and k != 'iter'}
         if step is not None:
             records.append((int(step), numbers))

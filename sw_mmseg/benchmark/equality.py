@@ -82,14 +82,16 @@ def checks(device: str) -> Iterator[tuple[Case, Outcome]]:
 
 
 def _step(layer: SwitchWhiten2d, x: Tensor, dy: Tensor) -> dict[str, Tensor]:
-    """Everything that a step gives, by name; the layer's buffers move."""
+    """Everything that a step and evaluations after it give, by name; the layer's buffers move."""
     x = x.clone(memory_format=torch.preserve_format).requires_grad_()
     y = layer(x)
     y.backward(dy)
     assert x.grad is not None
     results = {'y': y.detach(), 'dx': x.grad}
     results |= {f'd{name}': value.grad for name, value in layer.named_parameters() if value.grad is not None}
-    return results | {name: value.clone() for name, value in layer.named_buffers() if name.startswith('running')}
+    results |= {name: value.clone() for name, value in layer.named_buffers() if name.startswith('running')}
+    with torch.no_grad():  # the second time with what the first kept
+        return results | {f'evaluation {turn}': layer.eval()(x) for turn in (1, 2)}
 
 
 def _error(value: Tensor, exact: Tensor) -> float:

@@ -23,7 +23,7 @@ from sw_mmseg.benchmark.norms import BASELINE, NORMS
 
 __all__ = ['Cost', 'measured', 'operations', 'replaced', 'steps', 'table']
 
-LAYERS = (BASELINE, 'SWa', 'SWb')
+LAYERS = (BASELINE, 'SWa', 'SWb', 'BW')
 SHAPE = (2, 32, 4, 4)
 HEADER = ['call', 'norm', 'kernels', 'operations of torch', 'µs (ratio to BatchNorm2d)']
 Work = Callable[[], object]

@@ -12,10 +12,10 @@ from typing import NamedTuple
 import torch
 from torch import nn
 
-from sw_mmseg.benchmark.graphs import GraphedStep
 from sw_mmseg.benchmark.measure import compared, markdown, peak_mib
 from sw_mmseg.benchmark.networks import Classifier, PSPNet, VGG16DeepLab, put_norm
 from sw_mmseg.benchmark.norms import NORMS
+from sw_mmseg.whitening.graphs import GraphedStep
 
 __all__ = [
     'BASELINE',

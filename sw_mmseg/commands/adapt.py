@@ -106,8 +106,8 @@ def add_few(parser: argparse.ArgumentParser) -> None:
         '--target-few',
         nargs='+',
         metavar='FOLDER',
-        help='IMAGES LABELS [CLASSES]: a few labelled target images that every training learns from beside the source; '
-        'never scored on',
+        help='IMAGES LABELS [CLASSES]: a few labelled target images that every training learns from beside the source, '
+        'or, with --from, self-training in its place; never scored on',
     )
     parser.add_argument(
         '--few-share',
@@ -190,9 +190,10 @@ def parse_sources(parser: argparse.ArgumentParser, args: argparse.Namespace) -> 
             parser.error(f'--{name.replace("_", "-")} takes IMAGES LABELS, and with --source a class table behind them')
     if args.source_share and (len(args.source_share) != len(args.source or ()) or min(args.source_share) <= 0):
         parser.error('--source-share takes a positive number for each --source')
-    unread = [name for name in ('network', 'norm', 'target_few') if getattr(args, name) not in (None, 'auto')]
+    unread = [name for name in ('network', 'norm', 'few_share') if getattr(args, name) not in (None, 'auto')]
     if args.given and unread:
-        parser.error(f'--{unread[0].replace("_", "-")} needs --source: with --from the network is what it is')
+        reason = 'labelled images are half of every batch' if unread[0] == 'few_share' else 'the network is what it is'
+        parser.error(f'--{unread[0].replace("_", "-")} needs --source: with --from {reason}')
     if args.few_share is not None and (not args.target_few or not 0 < args.few_share < 1):
         parser.error('--few-share lies between 0 and 1, and needs --target-few')
     try:

@@ -12,6 +12,7 @@ import argparse
 from pathlib import Path
 
 from sw_mmseg.analysis import write_report
+from sw_mmseg.files import DamagedFileError
 from sw_mmseg.reporting.report import sections
 from sw_mmseg.reporting.runs import open_runs
 from sw_mmseg.running.command_line import add_trust_argument
@@ -67,6 +68,8 @@ def main(args: argparse.Namespace) -> int:
     title = args.title or ('Report on ' + (runs[0].label if len(runs) == 1 else f'{len(runs)} runs'))
     try:
         size = write_report(out, title, [], sections(runs, args))
+    except DamagedFileError:
+        raise
     except ValueError as error:
         raise UserError(f'{error} (--pictures {max(0, args.pictures - 1)}, or fewer runs)') from error
     outputs.record(out.name)

@@ -54,9 +54,9 @@ class LabelledScenes(BaseSegDataset):
     def way_out(self) -> str:
         """How the folders must look and where they come from; streets are made, not downloaded."""
         parts = Path(self.data_root).parts
-        if 'streets' not in parts:
+        place = next((number for number, part in enumerate(parts, 1) if part in ('streets', 'streets_camvid')), None)
+        if place is None:
             return self.LAYOUT
-        place = parts.index('streets') + 1
         out, variant = Path(*parts[:place]), ''.join(parts[place : place + 1])
-        option = f' --variant {variant}' if variant in ('homogeneous', 'mixed') else ''
+        option = f' --variant {variant}' if variant in ('homogeneous', 'mixed', 'broad') else ''
         return f'Make the streets with: python tools/dataset_converters/streets.py {out}{option}{self.STREETS_OPTION}'

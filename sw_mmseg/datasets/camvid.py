@@ -95,6 +95,8 @@ class GTA5AsCamVid(GTA5Dataset):
         data_root, split, label_ids, arguments: of `GTA5Dataset`.
     """
 
+    STREETS_OPTION = ' --size 480x360 --source 1200 --target-train 1 --target-val 1'
+
     def __init__(self, data_root: str, split: str | None = None, label_ids: str = 'raw', **arguments) -> None:
         if 'metainfo' in arguments:
             raise TypeError('GTA5AsCamVid has the classes of CamVid; it takes no `metainfo`')

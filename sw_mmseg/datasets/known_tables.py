@@ -1,10 +1,7 @@
 """Class tables of data sets that many have, by name: `--classes cityscapes`.
 
-The 19 classes of Cityscapes under their names, whatever numbers a data set gives them, so that sources unite. SYNTHIA's
-numbers are those of the readme of SYNTHIA-RAND-CITYSCAPES; CARLA's are those of its CityScapesPalette.h since version
-0.9.14, `carla-old` those of the versions before, which SHIFT has as well. VIPER's and UrbanSyn's are from memory of
-their documents: look at DIR/check/source.png. Virtual KITTI 2 has colours. A table has those of the 19 classes that
-its data set has.
+The 19 classes of Cityscapes under their names, whatever numbers a data set gives them, so that sources unite. A table
+has those of the 19 classes that its data set has. docs/formats.md says what each was checked against.
 """
 
 from __future__ import annotations

@@ -1,7 +1,10 @@
-"""Optimisers of two-player training, half precision, sharding, class IoU; hooks: health, ratios, pictures, progress."""
+"""Optimisers of two-player training, half precision, sharding, class IoU; hooks: health, ratios, pictures, progress,
+CUDA graphs.
+"""
 
 from sw_mmseg.engine.bfloat16 import Bfloat16OptimWrapper
 from sw_mmseg.engine.class_iou import ClassIoUMetric
+from sw_mmseg.engine.cuda_graph import CUDAGraphHook
 from sw_mmseg.engine.freeze_ratios import FreezeRatiosHook
 from sw_mmseg.engine.health import DiscriminatorHealthHook, HealthHook, NonFiniteLossError
 from sw_mmseg.engine.interrupt import InterruptHook
@@ -22,6 +25,7 @@ from sw_mmseg.engine.sharded import ShardedRunner
 __all__ = [
     'AdaptSegNetConstructor',
     'Bfloat16OptimWrapper',
+    'CUDAGraphHook',
     'ChannelsLastHook',
     'ClassIoUMetric',
     'DiscriminatorHealthHook',

@@ -19,11 +19,12 @@ from PIL import Image
 from torch import Tensor
 
 from sw_mmseg.adaptation import PseudoLabelError
-from sw_mmseg.files import whole_file
+from sw_mmseg.files import read_json, whole_file
 
 __all__ = ['PseudoLabelFiles']
 
 MANIFEST = 'round.json'
+ANEW = 'delete it, and the round is labelled again'
 
 
 class PseudoLabelFiles:
@@ -62,7 +63,7 @@ class PseudoLabelFiles:
     def manifest(self, number: int) -> dict | None:
         """What `finish` wrote; None for a round that is not whole."""
         path = self._place(number) / MANIFEST
-        return json.loads(path.read_text(encoding='utf-8')) if path.is_file() else None
+        return read_json(path, way_out=ANEW) if path.is_file() else None
 
     def check(self, number: int, thresholds: Sequence[int]) -> None:
         """That a round is the one of these thresholds, and of this target.
@@ -92,7 +93,7 @@ class PseudoLabelFiles:
         try:
             with Image.open(path) as picture:
                 return torch.from_numpy(np.array(picture)).long()
-        except OSError as error:
+        except (OSError, SyntaxError, ValueError) as error:  # Pillow raises all three
             raise PseudoLabelError(
                 f'the pseudo-labels {path} cannot be read ({error}). All processes must see the folder of the run'
             ) from error

@@ -15,7 +15,13 @@ import torch
 from mmengine.dist import all_gather_object, get_rank, get_world_size
 from mmengine.runner import Runner
 
-__all__ = ['random_states', 'recall_random_states', 'remember_random_states', 'set_random_states']
+__all__ = [
+    'other_number_of_processes',
+    'random_states',
+    'recall_random_states',
+    'remember_random_states',
+    'set_random_states',
+]
 
 KEY = 'random_states'
 
@@ -59,3 +65,20 @@ def recall_random_states(runner: Runner) -> dict[str, Any] | None:
         return None
     states = runner.message_hub.runtime_info.get(KEY)
     return states[get_rank()] if states and len(states) == get_world_size() else None
+
+
+def other_number_of_processes(runner: Runner) -> str | None:
+    """What differs where another number of processes wrote the checkpoint that `runner` goes on from; None where the
+    number is the same, and in a fresh run."""
+    states = runner.message_hub.runtime_info.get(KEY) if runner.iter else None
+    now, before = get_world_size(), len(states or [])
+    if not before or before == now:
+        return None
+    batch = getattr(runner.train_dataloader, 'batch_size', None)
+    images = f'A step takes {now} x {batch} images, at the learning rate of the config. ' if batch else ''
+    return (
+        f'Goes on with {now} process{"es" if now > 1 else ""} from a checkpoint that {before} wrote. Weights, '
+        f'optimisers, schedules and counters are those of the checkpoint. {images}The order of the data is that of a '
+        f'run of {now} at this iteration. What is drawn at random is drawn anew: the run is not to the bit the one '
+        'that was left.'
+    )

@@ -14,6 +14,7 @@ from mmengine.registry import HOOKS
 from mmengine.runner import EpochBasedTrainLoop, Runner
 
 from sw_mmseg.engine.random_states import (
+    other_number_of_processes,
     random_states,
     recall_random_states,
     remember_random_states,
@@ -57,12 +58,14 @@ class SafeCheckpointHook(CheckpointHook):
     _before_val: dict[str, Any] | None = None
 
     def before_train(self, runner: Runner) -> None:
-        """Also clears away what a killed run was writing."""
+        """Also clears away what a killed run was writing, and says where another number of processes goes on."""
         super().before_train(runner)
         if is_main_process():
             for part in Path(runner.work_dir).glob('.*.part.pth'):
                 part.unlink(missing_ok=True)
         self._saved = recall_random_states(runner)
+        if is_main_process() and (text := other_number_of_processes(runner)):
+            runner.logger.warning(text)
 
     def before_train_epoch(self, runner: Runner) -> None:
         """Puts random states back where the loader starts with the epoch."""

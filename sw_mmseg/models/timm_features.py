@@ -25,7 +25,8 @@ from mmseg.registry import MODELS
 from torch import Tensor, nn
 
 from sw_mmseg.models.pretrained import PretrainedError, load_pretrained, read_checkpoint
-from sw_mmseg.models.tuning import add_lora, add_tokens
+from sw_mmseg.models.timm_positions import positions_at
+from sw_mmseg.models.tuning import add_lora, add_tokens, merge_lora
 
 __all__ = ['TUNINGS', 'TimmFeatures', 'build_timm']
 
@@ -87,10 +88,13 @@ class TimmFeatures(BaseModule):
             maps = self.net(x) if not hasattr(self.net, 'forward_intermediates') else self._intermediates(x)
             return tuple(maps)
         patch = _pair(self.net.patch_embed.patch_size)
-        # sizes as tensors where a tracer looks on
-        whole = [-(-side // length) * length for side, length in zip(x.shape[-2:], patch)]
+        # sizes as tensors where a tracer looks on; ONNX divides negative ones otherwise than Python
+        whole = [(side + length - 1) // length * length for side, length in zip(x.shape[-2:], patch)]
         if torch.jit.is_tracing() or whole != list(x.shape[-2:]):
             x = F.interpolate(x, whole, mode='bilinear', align_corners=False)
+        if torch.jit.is_tracing():
+            with positions_at(self.net, whole):
+                return tuple(self._intermediates(x))
         return tuple(self._intermediates(x))
 
     def _intermediates(self, x: Tensor) -> list[Tensor]:
@@ -115,6 +119,14 @@ class TimmFeatures(BaseModule):
         load_pretrained(self.net, state, settings.get('minimum', 0.9), checkpoint)
         if self.tuning is not None:
             self.frozen_sha256.copy_(self._digest())
+
+    def merge(self) -> int:
+        """Makes a tuned network a whole one, in place: LoRA is merged, and state dicts leave nothing out any more.
+        Returns how many layers there were to merge."""
+        if self.tuning is not None:
+            self.tuning, self._frozen = None, frozenset()
+            del self.frozen_sha256
+        return merge_lora(self.net)
 
     def _frozen_tensors(self) -> Iterator[tuple[str, Tensor]]:
         tensors = {**dict(self.net.named_parameters()), **dict(self.net.named_buffers())}
@@ -171,15 +183,10 @@ def build_timm(model_name: str, drop_path_rate: float = 0.0) -> tuple[nn.Module,
         raise ImportError(f'{model_name} is built by timm: pip install timm') from error
     if not timm.is_model(model_name.partition('.')[0]):
         raise ValueError(f'timm {timm.__version__} has no network {model_name!r}')
-    options = {'drop_path_rate': drop_path_rate} if drop_path_rate else {}
-    try:
-        net = timm.create_model(model_name, strict_img_size=False, **options)  # of those with windows
-    except TypeError:
+    options, tokens, intermediates = _looked_at(model_name)
+    options |= {'drop_path_rate': drop_path_rate} if drop_path_rate else {}
+    if intermediates:
         net = timm.create_model(model_name, **options)
-    tokens = hasattr(net, 'num_prefix_tokens') and hasattr(net, 'patch_embed')
-    if tokens:
-        net = timm.create_model(model_name, dynamic_img_size=True, num_classes=0, **options)
-    if hasattr(net, 'forward_intermediates'):
         net.reset_classifier(0)
         infos = [net.feature_info[index] for index in _indices(net)]
         return net, tuple(info['num_chs'] for info in infos), tokens
@@ -188,6 +195,32 @@ def build_timm(model_name: str, drop_path_rate: float = 0.0) -> tuple[nn.Module,
     except (RuntimeError, AttributeError, TypeError, NotImplementedError) as error:
         raise ValueError(f'{model_name} gives neither feature maps nor tokens: {error}') from error
     return net, tuple(net.feature_info.channels()), False
+
+
+def _looked_at(model_name: str) -> tuple[dict[str, Any], bool, bool]:
+    """How a network of timm is to be created, whether it gives tokens, and whether it gives its intermediate maps: as
+    one without memory shows, or, where it needs numbers to be built, a whole one."""
+    try:
+        with torch.device('meta'):
+            net, options = _of_any_size(model_name)
+    except (RuntimeError, NotImplementedError):
+        net, options = _of_any_size(model_name)
+    intermediates = hasattr(net, 'forward_intermediates')
+    tokens = hasattr(net, 'num_prefix_tokens') and hasattr(net, 'patch_embed')
+    if tokens:
+        options = {'dynamic_img_size': True, 'num_classes': 0}
+    return (options if intermediates else {}), tokens, intermediates
+
+
+def _of_any_size(model_name: str) -> tuple[nn.Module, dict[str, Any]]:
+    """A network, and the options by which those with windows take images of any size."""
+    import timm
+
+    options = {'strict_img_size': False}
+    try:
+        return timm.create_model(model_name, **options), options
+    except TypeError:
+        return timm.create_model(model_name), {}
 
 
 def _indices(net: nn.Module) -> list[int]:

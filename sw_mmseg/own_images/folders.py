@@ -117,8 +117,8 @@ class Checked:
         )
 
     def absent(self) -> list[str]:
-        """Classes that no label that was read and is trained on shows."""
-        if not self.labelled:
+        """Classes that no label that was read and is trained on shows; none where a trained network knows them."""
+        if not self.sources:
             return []
         pixels = sum(self.shares(folder).pixels for folder in self.labelled)
         return [name for name, count in zip(self.table.names, pixels) if not count]

@@ -20,7 +20,7 @@ from sw_mmseg.running.configs import build, load_config
 from sw_mmseg.running.errors import UserError
 from sw_mmseg.running.prediction import meta_of
 
-__all__ = ['GivenNetwork', 'read_given']
+__all__ = ['GivenNetwork', 'read_given', 'segmentor_of']
 
 PART = 'segmentor.'  # of an adaptation model
 FILES = ('config.py', 'checkpoint.pth', 'classes.yaml')  # in a folder of tools/adapt.py
@@ -65,7 +65,7 @@ def read_given(words: Sequence[str], classes: str | None) -> GivenNetwork:
             )
     config_file, checkpoint = (folder / FILES[0], folder / FILES[1]) if len(words) == 1 else words
     config = load_config(str(config_file), {})
-    segmentor = _segmentor(config, str(config_file))
+    segmentor = segmentor_of(config, str(config_file))
     network = build('model', lambda: MODELS.build(segmentor))
     weights = fitting(network, _part(read_weights(str(checkpoint))), str(checkpoint))
     table = read_class_table(folder / FILES[2]) if len(words) == 1 else _table(config)
@@ -85,7 +85,9 @@ def read_given(words: Sequence[str], classes: str | None) -> GivenNetwork:
     return GivenNetwork(config, segmentor, weights, table, _side(config))
 
 
-def _segmentor(config: Config, file: str) -> ConfigDict:
+def segmentor_of(config: Config, file: str) -> ConfigDict:
+    """The network of a training's config, without what would load other weights. Raises UserError, which names `file`,
+    where there is none."""
     model = config.get('model', ConfigDict())
     segmentor = copy.deepcopy(model.get('segmentor') or model)
     if 'decode_head' not in segmentor or 'backbone' not in segmentor:

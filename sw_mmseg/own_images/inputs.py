@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Iterable
 from pathlib import Path
 
+from sw_mmseg.files import read_json
 from sw_mmseg.own_images.folders import Checked
 from sw_mmseg.running.records import write_json
 
@@ -26,9 +26,9 @@ def changes(out: Path, checked: Checked) -> str:
     file = out / FILE
     if not file.is_file():
         return ''
-    before, texts = json.loads(file.read_text()), []
+    before, texts = read_json(file, way_out='begin a new run with another --out'), []
     for group, now in states(out, checked).items():
-        then = before.get(group, {})
+        then = before[group] if isinstance(before.get(group), dict) else {}
         kinds = {
             'came': sorted(now.keys() - then.keys()),
             'went': sorted(then.keys() - now.keys()),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -10,6 +11,7 @@ from pathlib import Path
 from mmengine.config import Config
 
 from sw_mmseg.datasets import write_class_table
+from sw_mmseg.files import DamagedFileError, read_json
 from sw_mmseg.own_images.config import make_config
 from sw_mmseg.own_images.folders import Checked
 from sw_mmseg.own_images.inputs import write_inputs
@@ -22,8 +24,20 @@ from sw_mmseg.running.methods import SOURCE_ONLY
 from sw_mmseg.running.records import write_json
 from sw_mmseg.running.rehearsal import rehearse
 
-__all__ = ['FEWEST', 'begin', 'changed_config', 'config_texts', 'configs', 'resumed', 'settings', 'timed', 'trained']
+__all__ = [
+    'FEWEST',
+    'begin',
+    'changed_config',
+    'config_texts',
+    'configs',
+    'resumed',
+    'settings',
+    'timed',
+    'trained',
+    'write_state',
+]
 
+FILE, DIGEST = 'adapt.json', 'digest'
 FEWEST = 8  # iterations
 TRIAL = 1000  # iterations, until a measurement says how many
 # what --resume may change
@@ -67,8 +81,17 @@ def begin(args: argparse.Namespace, checked: Checked) -> dict:
         write_text(file, head + text)
     write_class_table(checked.table, args.out / 'classes.yaml')
     write_inputs(args.out, checked)
-    write_json(args.out / 'adapt.json', state)
+    write_state(args.out, state)
     return state
+
+
+def write_state(out: Path, state: dict) -> None:
+    """OUT/adapt.json, with a digest, so that `resumed` sees whether it is as it was written."""
+    write_json(out / FILE, {**state, DIGEST: _digest(state)})
+
+
+def _digest(state: dict) -> str:
+    return hashlib.sha256(json.dumps(state, sort_keys=True).encode()).hexdigest()[:16]
 
 
 def timed(
@@ -109,11 +132,14 @@ def configs(choice: Choice, checked: Checked, methods: list[str], args: argparse
 
 
 def resumed(args: argparse.Namespace) -> dict:
-    """The run in OUT. Raises UserError: there is none, or it was another one."""
-    file = args.out / 'adapt.json'
+    """The run in OUT. Raises UserError, DamagedFileError: there is none, it was another, or its file was changed."""
+    file = args.out / FILE
     if not file.is_file():
         raise UserError(f'--resume: no run in {args.out}; start it without --resume')
-    state = json.loads(file.read_text())
+    way_out = 'it cannot go on; begin a new run with another --out'
+    state = read_json(file, DIGEST, way_out=way_out)
+    if state.pop(DIGEST) != _digest(state):
+        raise DamagedFileError(f'{file} is damaged, or was changed: {way_out}')
     now = settings(args)
     changed = [key for key, value in state['arguments'].items() if now.get(key) != value]
     if changed:

@@ -54,7 +54,8 @@ def class_weights(checked: Checked, shares: Sequence[float]) -> list[float]:
 def labelled_text(checked: Checked) -> str:
     """'800 labelled images', and how many of the target."""
     if checked.source is None:
-        return 'labelled images that are not here'
+        text = 'labelled images that are not here'
+        return text if checked.few is None else f'{text} and {len(checked.few.names)} labelled ones of the target'
     text = f'{sum(len(source.names) for source in checked.sources)} labelled images'
     if checked.more_sources:
         text += f' of {len(checked.sources)} sources'

@@ -49,7 +49,8 @@ def result_table(report: Report) -> Table:
         else 'source unscored: too few images to keep some apart'
     )
     if report.data.few:
-        counts.append(f'all trained also on {len(report.data.few.names)} labelled target images of --target-few')
+        networks = 'all' if report.data.source else 'the last one'
+        counts.append(f'{networks} trained also on {len(report.data.few.names)} labelled target images of --target-few')
     strong = frozenset(i for i, o in enumerate(report.outcomes) if o.name == report.final)
     return Table(
         ('network', 'target mIoU', 'source mIoU', 'running statistics'),

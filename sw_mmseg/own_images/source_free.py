@@ -2,7 +2,8 @@
 
 The network as it was given stands first; then the same with running statistics of the target; then, where it has
 switches, with switches that the target's images chose (certainty and diversity, without labels); then self-training
-without a source, which starts at the network as it was given.
+without a source, which starts at the network as it was given. Labels of a few target images, where there are any,
+join that self-training alone.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ from sw_mmseg.own_images.check_target import check_target
 from sw_mmseg.own_images.folders import Checked
 from sw_mmseg.own_images.given_network import GivenNetwork, read_given
 from sw_mmseg.own_images.inputs import changes, write_inputs
-from sw_mmseg.own_images.job import FEWEST, TRIAL, resumed, settings
+from sw_mmseg.own_images.job import FEWEST, TRIAL, resumed, settings, write_state
 from sw_mmseg.own_images.plan import BATCH, BUDGET, SMALLEST, Choice, crop_of
 from sw_mmseg.own_images.report import write_results, write_text
 from sw_mmseg.own_images.report_content import Report
@@ -38,7 +39,6 @@ from sw_mmseg.running import training
 from sw_mmseg.running.command_line import command_text
 from sw_mmseg.running.errors import UserError
 from sw_mmseg.running.methods import STATISTICS
-from sw_mmseg.running.records import write_json
 from sw_mmseg.running.rehearsal import rehearse
 from sw_mmseg.running.tables import show
 
@@ -46,7 +46,7 @@ __all__ = ['METHODS', 'adapt_given']
 
 METHODS = ('cbst', STATISTICS)  # without a source there is nothing else to learn from
 GIVEN, WITH_STATISTICS, WITH_SWITCHES = 'as given', 'target statistics', 'target statistics and switches'
-TRAINED = 'self-training without source'
+TRAINED, TRAINED_FEW = 'self-training without source', 'self-training and a few labels'
 SIDE = 512  # of images, at most, where the given config says nothing
 START = 'start.pth'
 LOOKS = 1.5  # a step on labels that are there costs as much as on those made in it, less a forward pass
@@ -78,7 +78,7 @@ def adapt_given(args: argparse.Namespace) -> int:
         outcomes,
         final,
         [tuple(reason) for reason in state['reasons']],
-        {TRAINED: args.out / 'runs' / choice.method} if choice.method != STATISTICS else {},
+        {trained_name(checked): args.out / 'runs' / choice.method} if choice.method != STATISTICS else {},
         examiner.pictures(),
         commands(args, state, choice),
     )
@@ -100,6 +100,7 @@ def begin(args: argparse.Namespace, checked: Checked, given: GivenNetwork) -> di
         choice, seconds = fit(choice, lambda trial: seconds_an_iteration(make(trial)))
         budget = args.budget or BUDGET['cuda' if torch.cuda.is_available() else 'cpu']
         labelling = 2 * len(checked.target.names) * seconds / choice.batch / LOOKS
+        seconds *= 2 if checked.few else 1  # timed before the first round, on the labelled ones alone
         choice = replace(choice, iterations=max(FEWEST, int((60 * budget - labelling) / seconds)))
         basis = f'{seconds:.2f} s an iteration, {budget:g} minutes'
     if choice.method != STATISTICS:
@@ -109,7 +110,7 @@ def begin(args: argparse.Namespace, checked: Checked, given: GivenNetwork) -> di
     write_class_table(checked.table, args.out / 'classes.yaml')
     write_inputs(args.out, checked)
     state = {'arguments': settings(args), 'command': args.command, 'choice': asdict(choice), 'reasons': reasons}
-    write_json(args.out / 'adapt.json', state)
+    write_state(args.out, state)
     return state
 
 
@@ -124,6 +125,8 @@ def choose(
     method = args.method or 'cbst'
     if method not in METHODS:
         raise UserError(f'--method {method} needs the source; with --from there are {", ".join(METHODS)}')
+    if method == STATISTICS and checked.few:
+        raise UserError('--method statistics trains nothing, and reads no label: leave out --target-few')
     native = min(checked.target.typical_size())
     side = min(args.short_side or given.side or SIDE, native) // 8 * 8
     if side < SMALLEST:
@@ -137,6 +140,9 @@ def choose(
         ('short side of images', f'{side} pixels', 'as asked' if args.short_side else 'as the network was trained'),
         ('batch', f'{batch} images', 'as asked' if args.batch_size else 'as the network was trained'),
     ]
+    if checked.few:
+        few = f'{len(checked.few.names)} images, trained on'
+        reasons.append(('labels of the target', few, f'{batch} beside {batch} unlabelled ones in every iteration'))
     return choice, reasons
 
 
@@ -156,10 +162,16 @@ def train(
         outcomes.append(examiner.outcome(WITH_SWITCHES, model, 'target, re-estimated; switches by the target'))
     if choice.method != STATISTICS:
         run = training.Run('given', choice.method, choice.seed, '', {}, Path(config.work_dir))
-        model, _ = training.train(run, config, 'adapt', f'    {TRAINED}')
-        outcomes.append(examiner.outcome(TRAINED, model, 'target' if running_layers(model) else 'none kept'))
+        name = trained_name(checked)
+        model, _ = training.train(run, config, 'adapt', f'    {name}')
+        outcomes.append(examiner.outcome(name, model, 'target' if running_layers(model) else 'none kept'))
     _write(args, model, config, examiner)
     return examiner, outcomes, outcomes[-1].name
+
+
+def trained_name(checked: Checked) -> str:
+    """What the trained network is called."""
+    return TRAINED_FEW if checked.few else TRAINED
 
 
 def _write(args: argparse.Namespace, model: nn.Module, config: Config, examiner: Examiner) -> None:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 
 from sw_mmseg.analysis import Section, Table, environment, page, per_class_table, plot_class_bars, plot_curves, to_html
 from sw_mmseg.analysis.domain_layers import PARTS, LayerDistance, distance_table, plot_distances
+from sw_mmseg.files import DamagedFileError, read_json
 from sw_mmseg.reporting.runs import Run
 from sw_mmseg.running.checkpoints import read_checkpoint
 from sw_mmseg.running.command_line import command_text
@@ -127,18 +127,18 @@ def stored_classes(run: Run) -> dict[str, float] | None:
     """IoU by class that tools/test.py, or a study, left beside the run's checkpoint; NaN for an absent class."""
     file = run.folder / f'{run.checkpoint.stem}_metrics.json' if run.checkpoint else None
     study = study_result(run)
-    content = json.loads(file.read_text()).get('IoU') if file and file.is_file() else (study or {}).get('class_iou')
-    return (
-        {name: float('nan') if value is None else float(value) for name, value in content.items()}
-        if content
-        else (None)
-    )
+    content = read_json(file).get('IoU') if file and file.is_file() else (study or {}).get('class_iou')
+    if not content:
+        return None
+    if not isinstance(content, dict) or not all(isinstance(v, int | float | None) for v in content.values()):
+        raise DamagedFileError(f'{file} is damaged: its IoU is no number a class; measure again with tools/test.py')
+    return {name: float('nan') if value is None else float(value) for name, value in content.items()}
 
 
 def study_result(run: Run) -> dict | None:
     """What a study measured of the run in this folder."""
     file = run.folder.resolve().parent.parent / 'results' / f'{run.folder.resolve().name}.json'
-    return json.loads(file.read_text()) if file.is_file() else None
+    return read_json(file) if file.is_file() else None
 
 
 def domains(distances: dict[str, list[LayerDistance]]) -> Section:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import lzma
+import struct
 import zipfile
+import zlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -10,9 +13,22 @@ from typing import NamedTuple
 from tqdm import tqdm
 
 from sw_mmseg.files import whole_file
-from sw_mmseg.running.errors import UserError
+from sw_mmseg.running.errors import NO_ROOM, UserError
 
-__all__ = ['Pair', 'report', 'unpack']
+__all__ = ['DAMAGED', 'Pair', 'report', 'unpack']
+
+# what zipfile raises of a damaged archive, and of one that is encrypted or compressed in a way it does not know
+DAMAGED = (
+    zipfile.BadZipFile,
+    EOFError,
+    NotImplementedError,
+    OSError,
+    RuntimeError,
+    ValueError,
+    lzma.LZMAError,
+    struct.error,
+    zlib.error,
+)
 
 
 class Pair(NamedTuple):
@@ -41,7 +57,9 @@ def unpack(archives: Sequence[Path], out: Path, criterion: Callable[[str], bool]
                 members = [m for m in file.infolist() if not m.is_dir() and criterion(m.filename)]
                 for member in tqdm(members, desc=archive.name, unit=' files', disable=None):
                     written += _extract(file, member, out)
-        except (zipfile.BadZipFile, EOFError) as error:
+        except DAMAGED as error:
+            if isinstance(error, OSError) and (error.errno in NO_ROOM or isinstance(error, NotADirectoryError)):
+                raise
             raise UserError(
                 f'{archive} is no whole zip file ({error}): download it again; what was unpacked stays, '
                 'and the same command goes on from there'

@@ -17,6 +17,7 @@ def is_user_error(error: Exception) -> bool:
     """Whether the text of an error says all there is to know."""
     from sw_mmseg.datasets import DatasetError
     from sw_mmseg.engine import NonFiniteLossError
+    from sw_mmseg.files import DamagedFileError
     from sw_mmseg.models.pretrained import PretrainedError
     from sw_mmseg.openmmlab import CheckpointError
     from sw_mmseg.stylization import PictureError
@@ -28,6 +29,7 @@ def is_user_error(error: Exception) -> bool:
         (
             UserError,
             CheckpointError,
+            DamagedFileError,
             DatasetError,
             NonFiniteLossError,
             PictureError,

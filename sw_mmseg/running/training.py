@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import shlex
 import shutil
 import time
@@ -15,6 +14,7 @@ from mmengine.config import Config
 from mmengine.runner import Runner
 
 from sw_mmseg.engine import InterruptHook, ProgressHook
+from sw_mmseg.files import read_json
 from sw_mmseg.models.wrappers import unwrap
 from sw_mmseg.running import records
 from sw_mmseg.running.named_configs import option_words
@@ -83,7 +83,7 @@ def train(run: Run, config: Config, mark: str, label: str) -> tuple[torch.nn.Mod
         Interrupted: a signal stopped it.
     """
     state = run.folder / 'demo_run.json'
-    before = json.loads(state.read_text()) if state.is_file() else {}
+    before = read_json(state, way_out=f'begin anew without {run.folder}') if state.is_file() else {}
     if before.get('fingerprint') != mark:
         shutil.rmtree(run.folder, ignore_errors=True)
         before = {'fingerprint': mark, 'seconds': 0.0}

@@ -27,9 +27,9 @@ from .checks import (
     fitting_group_size,
 )
 from .diagnosis import Diagnosis, diagnose
-from .maths import BATCH, INSTANCE, WHITENING, Moments, Parameters, Settings, compute_dtype, validate_statistics
+from .maths import BATCH, WHITENING, Moments, Parameters, Settings, compute_dtype, validate_statistics
 from .running import keep_precision, register_running, reset_running, track
-from .stored import learned_of, nothing_whitened, running_of
+from .stored import learned_of, memory_of, nothing_whitened, running_of
 from .tracing import as_leaf
 
 __all__ = ['SwitchWhiten', 'SwitchWhiten1d', 'SwitchWhiten2d', 'SwitchWhiten3d']
@@ -144,13 +144,14 @@ class SwitchWhiten(_BatchNorm):
             check_no_transform(self, group)
         settings, parameters = self.settings(group), self.learned()
         backend = backend_of(input, self.group_size)
-        if backend is not None and self.momentum is not None:
-            output = whiten_whole(input, parameters, running_of(self), settings, backend)
+        if backend is not None and (given or self.momentum is not None):
+            memory = memory_of(self) if given else None
+            output = whiten_whole(input, parameters, running_of(self), settings, backend, memory)
             if output is not None:
                 return output
         if given:
             running = self.running_moments(compute_dtype(input))
-            return whiten(input, parameters, running, settings, self._memory_for(running)).output
+            return whiten(input, parameters, running, settings, memory_of(self)).output
         whitened = whiten(input, parameters, None, settings)
         if self.training and self.track_running_stats:  # others switch it off for a while
             track(self, whitened)
@@ -183,14 +184,6 @@ class SwitchWhiten(_BatchNorm):
             return None
         mean = self.running_mean.to(dtype).view(1, -1, self.group_size)
         return Moments(mean, self.running_cov.to(dtype).unsqueeze(0))
-
-    def _memory_for(self, running: Moments | None) -> Memory | None:
-        """Where the map of evaluation may be kept: with batch statistics alone it does not depend on the input."""
-        if running is None or not INSTANCE.isdisjoint(self.statistics):
-            return None
-        if self._memory is None:
-            self._memory = Memory()
-        return self._memory
 
     def diagnose(self, input: Tensor) -> Diagnosis:
         """Condition, residuals and whiteness on `input`, without gradient or a change of state; see `Diagnosis`."""

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from .autograd import Running
-from .maths import Parameters
+from .autograd import Memory, Running
+from .maths import INSTANCE, Parameters
 
 if TYPE_CHECKING:
     from .layer import SwitchWhiten
 
-__all__ = ['learned_of', 'nothing_whitened', 'running_of']
+__all__ = ['learned_of', 'memory_of', 'nothing_whitened', 'running_of']
 
 
 def learned_of(layer: SwitchWhiten) -> Parameters:
@@ -41,6 +41,15 @@ def running_of(layer: SwitchWhiten) -> Running | None:
     if not layer.track_running_stats or layer.momentum is None:  # others switch tracking off for a while
         return None
     return Running(mean, cov, tracked, skipped, float(layer.momentum))
+
+
+def memory_of(layer: SwitchWhiten) -> Memory | None:
+    """Where the map of evaluation may be kept: with batch statistics alone it does not depend on the input."""
+    if layer._buffers['running_mean'] is None or not INSTANCE.isdisjoint(layer.statistics):
+        return None
+    if layer._memory is None:
+        layer._memory = Memory()
+    return layer._memory
 
 
 def nothing_whitened(input: Tensor, parameters: Parameters) -> Tensor:

@@ -233,6 +233,7 @@ def test_two_processes_also_where_none_has_an_object(tiny, drawn, call, unused_p
     assert any('coco/bbox_mAP' in line for line in scalars)
 
 
+@pytest.mark.slow
 def test_the_study_trains_scores_skips_and_writes(drawn, run, tmp_path, capsys):
     words = ['--norms', 'gn', 'sw', '--seeds', 0, '--iterations', 2, '--data', drawn, '--work-dir', tmp_path]
     assert run('analysis detection_study', *words) == 0

@@ -100,6 +100,7 @@ def test_two_processes_train_as_one_on_the_joined_batch(name, trained):
             assert (a[key] + b[key]) / 2 == pytest.approx(value, rel=1e-4), key
 
 
+@pytest.mark.slow
 def test_an_evaluation_that_does_not_divide_evenly_counts_each_picture_once(recorded, trained, start, alone, tmp_path):
     """Three pictures, two processes: one of them gets a picture twice to fill up."""
     checkpoint = trained('sw_pspnet')[0] / 'iter_3.pth'
@@ -141,6 +142,8 @@ def test_a_killed_process_ends_the_run_and_another_number_goes_on(name, recorded
     assert time.monotonic() - killed < 90 and pair.returncode != 0
     assert 'process 0 of 2 lost another one at iteration' in output and 'the same command with --resume' in output
     assert 'Signal 9 (SIGKILL)' in output
+    assert 'Goes on with 2 processes from a checkpoint that 1 wrote' in output
+    assert 'A step takes 2 x 1 images' in output
     last = Path((tmp_path / 'last_checkpoint').read_text())
     iterations = int(last.stem.removeprefix('iter_'))
     assert iterations >= 5
@@ -168,6 +171,7 @@ def test_a_killed_process_ends_the_run_and_another_number_goes_on(name, recorded
     assert 0 < max(moved) < 0.1  # a step away
 
 
+@pytest.mark.slow
 def test_processes_save_and_end_when_their_launcher_is_killed(recorded, start, tmp_path):
     endless = ['--cfg-options', 'train_cfg.max_iters=100000', 'train_cfg.val_interval=100000']
     endless.append('default_hooks.checkpoint.interval=100000')

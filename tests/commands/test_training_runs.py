@@ -100,6 +100,7 @@ def test_mixed_precision_trains_on_a_processor(name, tiny_config, run, tmp_path)
     assert all(v.dtype in (torch.float32, torch.int64) and v.isfinite().all() for v in state.values()) and state
 
 
+@pytest.mark.slow
 def test_two_processes_train_and_one_tests_what_they_saved(tiny_config, call, run, tmp_path, unused_port):
     config = tiny_config('sw_adaptsegnet')
     done = call(

@@ -41,6 +41,33 @@ def test_synthia_by_the_mapping_that_its_users_share(tmp_path):
     assert read('synthia', np.arange(23, dtype=np.uint8)[None], tmp_path)[0].tolist() == shared
 
 
+OLD_CARLA = (
+    'unlabeled building fence other person pole road road sidewalk vegetation car wall sign sky ground bridge '
+    'rail_track guard_rail light static dynamic water terrain'
+)  # CityScapesPalette.h before 0.9.14, and SHIFT's table; road lines and roads are road, vehicles cars
+TAGS = {
+    'carla': 'unlabeled road sidewalk building wall fence pole light sign vegetation terrain sky person rider car '
+    'truck bus train motorcycle bicycle static dynamic other water road ground bridge rail_track guard_rail',
+    'carla-old': OLD_CARLA,
+    'shift': OLD_CARLA,
+    'viper': 'unlabeled ambiguous sky road sidewalk rail_track terrain vegetation vegetation building infrastructure '
+    'fence billboard light sign mobile_barrier fire_hydrant chair trash trash_can person animal bicycle motorcycle car '
+    'car bus truck trailer train plane boat',
+    'urbansyn': 'road sidewalk building wall fence pole light sign vegetation terrain sky person rider car truck bus '
+    'train motorcycle bicycle unlabeled',
+}  # in the order of their ids, as the sources in docs/formats.md have them
+
+
+@pytest.mark.parametrize('name', TAGS)
+def test_ids_are_those_of_the_sources(name, tmp_path):
+    short = [label.removeprefix('traffic ') for label in CLASSES]
+    tags = TAGS[name].split()
+    values = read(name, np.arange(len(tags), dtype=np.uint8)[None], tmp_path)[0]
+    names = [short.index(tag) if tag in short else 255 for tag in tags]
+    classes = known_table(name).names
+    assert [CLASSES.index(classes[value]) if value != 255 else 255 for value in values] == names
+
+
 def test_all_are_tables_of_configs_and_unite_by_name():
     for name in KNOWN:
         table = known_table(name)

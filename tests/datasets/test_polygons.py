@@ -141,6 +141,9 @@ def test_yolo(images, tmp_path):
     table, files, _ = drawn(images, tmp_path / 'l')
     assert table.names == ('background', 'car', 'road')
     np.testing.assert_array_equal(files['a'], 2 * rectangle(2, 3, 9, 8))
+    write(tmp_path / 'data.yaml', 'names: {first: car}\n')
+    with pytest.raises(DatasetError, match='data.yaml: names must have numbers'):
+        drawn(images, tmp_path / 'l')
 
 
 def test_outlines_beside_their_images(images):

@@ -1,12 +1,18 @@
 """What is drawn at random is drawn again after a resume: dropout, and whatever asks torch, numpy or Python."""
 
 import random
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
 
-from sw_mmseg.engine.random_states import random_states, set_random_states
+from sw_mmseg.engine.random_states import (
+    other_number_of_processes,
+    random_states,
+    recall_random_states,
+    set_random_states,
+)
 from sw_mmseg.openmmlab import load_local_checkpoint
 from tests.helpers.weights import equal, weights
 
@@ -53,3 +59,17 @@ def test_pspnet_drops_what_it_would_have_dropped(dropped, run, tmp_path, number,
         for name in ('rest', 'whole')
     ]
     assert len(states[0]) == 1 and equal(*states)
+
+
+@pytest.mark.parametrize('before, now, words', [(2, 1, '1 process from a checkpoint that 2 wrote'), (1, 4, '4 x 3')])
+def test_another_number_of_processes_is_said_and_draws_anew(monkeypatch, before, now, words):
+    monkeypatch.setattr('sw_mmseg.engine.random_states.get_world_size', lambda: now)
+    info = {'random_states': [random_states()] * before}
+    runner = SimpleNamespace(
+        iter=5, message_hub=SimpleNamespace(runtime_info=info), train_dataloader=SimpleNamespace(batch_size=3)
+    )
+    assert words in other_number_of_processes(runner) and recall_random_states(runner) is None
+    info['random_states'] = [random_states()] * now
+    assert other_number_of_processes(runner) is None and recall_random_states(runner) is not None
+    runner.iter = 0
+    assert other_number_of_processes(runner) is None

@@ -14,7 +14,7 @@ PHOTOGRAPHS = {
 
 def write_camvid(root):
     """Streets of 64x48, and noise in the layout of CamVid whose labels are stripes."""
-    generate_streets(root / 'streets_camvid', size=(64, 48), source=4, target_train=0, target_val=0)
+    generate_streets(root / 'streets_camvid', 'broad', size=(64, 48), source=4, target_train=0, target_val=0)
     rng = np.random.default_rng(0)
     for split, names in PHOTOGRAPHS.items():
         for name in names:

@@ -134,13 +134,13 @@ def run():
 
     def call(name, *words):
         command = importlib.import_module(f'sw_mmseg.commands.{name.replace(" ", ".")}')
-        _forget_runs()
+        forget_runs()
         return run_tool(command.main, command.parse_arguments([str(w) for w in words]))
 
     return call
 
 
-def _forget_runs():
+def forget_runs():
     """mmengine knows loggers and pictures by a run's name, which ends with the second it began: two runs of a second in
     one process would write into the first one's folder, and a tool's process has only one."""
     from mmengine.logging import MessageHub, MMLogger

@@ -117,7 +117,9 @@ ODD = {
 
 
 @pytest.mark.parametrize('fault', ODD)
-@pytest.mark.parametrize('norm', ['SyncBN', 'SN', 'GN'])
+@pytest.mark.parametrize(
+    'norm', [pytest.param('SyncBN', marks=pytest.mark.slow), 'SN', pytest.param('GN', marks=pytest.mark.slow)]
+)
 def test_odd_batches_leave_everything_finite(fault, norm):
     model = build(MASK_RCNN, dict(type=norm, **(dict(num_groups=4) if norm == 'GN' else {})))
     data = images(**ODD[fault])

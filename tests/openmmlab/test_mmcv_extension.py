@@ -60,6 +60,7 @@ def test_mmdet_gets_it_where_it_was_imported_first():
 
 
 @served
+@pytest.mark.slow
 def test_a_compiled_extension_comes_first(tmp_path):
     (tmp_path / '_ext.py').write_text('def __getattr__(name):\n    return lambda *args, **kwargs: "compiled"\n')
     lines = python(f"""

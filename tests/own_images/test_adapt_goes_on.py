@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from sw_mmseg.own_images import written
+from sw_mmseg.own_images import job, written
 from sw_mmseg.running import training
 from tests.helpers.own_folders import save, write_folders
 
@@ -58,9 +58,11 @@ def copied(finished, tmp_path):
     """A copy of both, as a run that began there."""
     root = tmp_path / 'copy'
     shutil.copytree(finished, root)
-    for file in ('adapt.json', 'config.py'):
-        path = root / 'out' / file
-        path.write_text(path.read_text().replace(str(finished), str(root)))
+    config, state = root / 'out/config.py', (root / 'out/adapt.json').read_text()
+    config.write_text(config.read_text().replace(str(finished), str(root)))
+    state = json.loads(state.replace(str(finished), str(root)))
+    del state['digest']
+    job.write_state(root / 'out', state)
     return root
 
 
@@ -93,6 +95,18 @@ def test_resume_goes_on_with_the_same_files_alone(copied, run, capsys, change, t
     error = capsys.readouterr().err
     assert text in error and 'begin a new run with another --out' in error
     assert (copied / 'out/report.html').read_bytes() == before
+
+
+def test_a_run_whose_state_was_changed_does_not_go_on(copied, run, capsys):
+    file = copied / 'out/adapt.json'
+    whole = file.read_text()
+    changed = [whole.replace('"iterations": 8', '"iterations": 9'), whole[:-9], '[]', '{}']
+    assert whole not in changed
+    for text in changed:
+        file.write_text(text)
+        assert run(*resume(copied)) == 2
+        error = capsys.readouterr().err
+        assert str(file) in error and 'begin a new run with another --out' in error
 
 
 def test_predictions_that_an_interrupt_left_are_kept(copied, run, monkeypatch, capsys):

@@ -36,6 +36,7 @@ def test_from_folders_to_a_small_checkpoint_a_file_and_on_without_the_source(run
     assert run('adapt', '--from', out, *words, '--out', tmp_path / 'on') == 0
 
 
+@pytest.mark.slow
 def test_a_norm_has_no_place_in_it(run, tmp_path, capsys):
     root = write_folders(tmp_path)
     source = ['--source', root / 'source/images', root / 'source/labels', '--target', root / 'target']

@@ -7,6 +7,8 @@ import numpy as np
 import pytest
 import torch
 from mmengine.config import Config
+from mmseg.apis import MMSegInferencer, inference_model, init_model
+from mmseg.registry import DATASETS
 
 from sw_mmseg.datasets import read_class_table
 from tests.helpers.own_folders import save, write_folders
@@ -24,6 +26,8 @@ def trained(tmp_path_factory):
     for n in range(2):
         save(root / f'val/images/{n}.png', rng.integers(0, 255, (64, 80, 3), np.uint8))
         save(root / f'val/labels/{n}.png', np.full((64, 80), 1 + n, np.uint8))
+    save(root / 'few/images/0.png', rng.integers(0, 255, (64, 80, 3), np.uint8))
+    save(root / 'few/labels/0.png', np.full((64, 80), 2, np.uint8))
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
@@ -41,6 +45,7 @@ def words(root, out, *more):
     return ['--from', root / 'first', '--target', root / 'target', '--out', out, '--predict', 2, *more]
 
 
+@pytest.mark.slow
 def test_from_a_folder_of_the_tool_to_a_report_without_any_source(trained, run, tmp_path, capsys):
     out, val = tmp_path / 'out', trained / 'val'
     more = ['--iterations', 8, '--target-val', val / 'images', val / 'labels']
@@ -80,6 +85,37 @@ def test_from_a_folder_of_the_tool_to_a_report_without_any_source(trained, run, 
     assert run('adapt', '--from', out, *more) == 0
 
 
+def test_a_few_labels_stand_in_the_source_s_place(trained, run, tmp_path, capsys):
+    out, val, few = tmp_path / 'out', trained / 'val', trained / 'few'
+    more = ['--target-val', val / 'images', val / 'labels', '--target-few', few / 'images', few / 'labels']
+    assert run('adapt', *words(trained, out, '--iterations', 8, *more)) == 0
+    assert 'labels of the target: 1 images, trained on' in capsys.readouterr().out
+    results = json.loads((out / 'results.json').read_text())
+    assert results['checkpoint'] == results['networks'][-1]['name'] == 'self-training and a few labels'
+    assert results['labelled_images'] == {'target-few': 1}
+    assert 'the last one trained also on 1 labelled target images' in (out / 'results.md').read_text()
+    assert (out / 'check/target_few.png').is_file() and (out / 'runs/cbst/pseudo_labels/round_2').is_dir()
+    # half of each batch is labelled, by the files of --target-few alone
+    config = Config.fromfile(out / 'config.py')
+    dataset = DATASETS.build(config.train_dataloader.dataset)
+    pairs = [dataset.at(position, 0) for position in range(4)]
+    assert {pair['source']['data_samples'].img_path for pair in pairs} == {str((few / 'images/0.png').resolve())}
+    assert all((pair['source']['data_samples'].gt_sem_seg.data == 1).all() for pair in pairs)
+    assert len({pair['target']['data_samples'].img_path for pair in pairs}) == 4
+
+
+def test_labels_that_nothing_learns_from_or_that_are_scored_on_are_refused(trained, run, tmp_path, capsys):
+    val, out = trained / 'val', tmp_path / 'out'
+    more = ['--target-few', val / 'images', val / 'labels']
+    assert run('adapt', *words(trained, out, *more, '--method', 'statistics')) == 2
+    assert 'leave out --target-few' in capsys.readouterr().err
+    assert run('adapt', *words(trained, out, *more, '--target-val', val / 'images', val / 'labels')) == 2
+    assert '--target-few: 2 of 2 images are among those of --target-val' in capsys.readouterr().err
+    with pytest.raises(SystemExit):
+        run('adapt', *words(trained, out, *more, '--few-share', 0.5))
+    assert 'half of every batch' in capsys.readouterr().err
+
+
 def test_statistics_alone_train_nothing_and_name_classes_without_labels(trained, run, tmp_path):
     out, given = tmp_path / 'out', [trained / 'first/config.py', trained / 'first/checkpoint.pth']
     more = ['--target', trained / 'target', '--out', out, '--predict', 0, '--keep-switches']
@@ -110,6 +146,17 @@ def test_what_does_not_fit_is_said_before_anything_is_trained(trained, run, tmp_
     more = [tmp_path / word if word.endswith('.yaml') else word for word in more]
     assert run('adapt', *words(trained, tmp_path / 'out', '--iterations', 8, *more)) == 2
     assert text in capsys.readouterr().err and not (tmp_path / 'out/runs').exists()
+
+
+def test_mmsegs_functions_take_the_config_and_the_checkpoint_that_are_left(trained):
+    files = [str(trained / 'first' / name) for name in ('config.py', 'checkpoint.pth')]
+    image = str(next((trained / 'target').iterdir()))
+    model = init_model(*files, device='cpu')
+    assert list(model.dataset_meta['classes']) == ['class 1', 'class 2']
+    labels = inference_model(model, image).pred_sem_seg.data[0].numpy()
+    assert labels.shape == (64, 80) and np.array_equal(
+        MMSegInferencer(*files, device='cpu')(image)['predictions'], labels
+    )
 
 
 def test_a_folder_without_a_network_and_a_checkpoint_that_does_not_fit(trained, run, tmp_path, capsys):

@@ -41,6 +41,7 @@ def pairs(tiny_config, runs):
     return {name: (tiny_config(f'{name}_adaptsegnet'), runs[name] / 'iter_4.pth') for name in ('sw', 'bn')}
 
 
+@pytest.mark.slow
 def test_importance_ratios_of_several_tasks(runs, run, tmp_path):
     assert run('analysis importance_ratios', runs['sw'], runs['psp'], runs['sw'] / 'iter_4.pth', '--out', tmp_path) == 0
     page = (tmp_path / 'importance_ratios.md').read_text()

@@ -53,6 +53,8 @@ def value(content, rng):
     except ValueError:
         return head(content, rng)
     place = nest
+    if not isinstance(nest, (dict, list)) or not nest:
+        return head(content, rng)
     while True:
         keys = list(place) if isinstance(place, dict) else list(range(len(place)))
         key = rng.choice(keys)
@@ -69,30 +71,33 @@ def value(content, rng):
 WAYS = [bit, head, cut, word, repeat, foreign, value, value]
 
 
-def mutation(number):
+def mutation(number, readers=READERS):
     """The name of a reader, and the damaged content of its file; of every number always the same."""
     rng = random.Random(number)
-    name = list(READERS)[number % len(READERS)]
-    content = READERS[name][0]
+    name = list(readers)[number % len(readers)]
+    content = readers[name][0]
     for _ in range(rng.choice((1, 1, 1, 2, 4))):
         content = rng.choice(WAYS)(content, rng) or content
     return name, content
 
 
-def work(folder, jobs, results):
+def work(folder, readers, jobs, results):
     (folder / 'image.png').write_bytes(IMAGES['png'])
-    for name, (content, read) in READERS.items():  # whole files are read, and everything is imported
+    whole = {}
+    for name, (content, read) in readers.items():  # whole files are read, and everything is imported
         (folder / name).write_bytes(content)
-        read(folder / name) if name != '.written_by_sw_mmseg' else None
+        whole[name] = read(folder / name) if name != '.written_by_sw_mmseg' else None
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    results.send({name: status for name, status in whole.items() if isinstance(status, int)})
     while (number := jobs.recv()) is not None:
-        name, content = mutation(number)
+        name, content = mutation(number, readers)
         (folder / name).write_bytes(content)
         try:
-            READERS[name][1](folder / name)
+            readers[name][1](folder / name)
             text = None
         except Exception as error:
             text = None if is_user_error(error) and str(error).strip() else f'{type(error).__name__}: {error}'
+        (folder / name).write_bytes(readers[name][0])
         more = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) * 1024
         results.send(text or (f'{more / GIB:.1f} GiB more' if more > GIB else None))
         if more > GIB:
@@ -102,25 +107,29 @@ def work(folder, jobs, results):
 class Watched:
     """A process that reads damaged files; one that hangs, dies or takes too much is replaced."""
 
-    def __init__(self, folder: Path) -> None:
-        self.folder, self.process = folder, None
+    def __init__(self, folder: Path, readers: dict = READERS, seconds: float = SECONDS) -> None:
+        self.folder, self.readers, self.seconds, self.process = folder, readers, seconds, None
+        self.whole = {}  # of commands, the exit status where nothing is damaged
 
     def read(self, number: int) -> str | None:
         """What went wrong with a mutation, None if nothing did."""
         if self.process is None or not self.process.is_alive():
             context = multiprocessing.get_context('fork')
             (jobs, self.jobs), (self.results, results) = context.Pipe(False), context.Pipe(False)
-            self.process = context.Process(target=work, args=(self.folder, jobs, results), daemon=True)
+            self.process = context.Process(target=work, args=(self.folder, self.readers, jobs, results), daemon=True)
             self.process.start()
             jobs.close()
             results.close()
+            if not self.results.poll(600):
+                raise RuntimeError('whole files are not read')
+            self.whole = self.results.recv()
         begin = time.monotonic()
         self.jobs.send(number)
         try:
-            if self.results.poll(SECONDS + 20):
+            if self.results.poll(self.seconds + 20):
                 text = self.results.recv()
                 seconds = time.monotonic() - begin
-                text = text or (f'{seconds:.0f} s' if seconds > SECONDS else None)
+                text = text or (f'{seconds:.0f} s' if seconds > self.seconds else None)
                 if text is None or not text.endswith('more'):
                     return text
             else:

@@ -1,7 +1,9 @@
 """Every reader of files from elsewhere: a whole file of each kind, and what reads it."""
 
+import base64
 import io
 import json
+import shutil
 import zipfile
 
 import cv2
@@ -55,10 +57,18 @@ def coco():
     return json.dumps({'images': images, 'annotations': objects, 'categories': [{'id': 1, 'name': 'car'}]}).encode()
 
 
+def mask():
+    """As labelme writes the part of a picture that an object covers."""
+    stream = io.BytesIO()
+    Image.fromarray(np.ones((6, 6), bool)).save(stream, 'PNG')
+    return base64.b64encode(stream.getvalue()).decode()
+
+
 def labelme():
     shapes = [
         {'label': 'car', 'shape_type': 'polygon', 'points': [[1, 1], [9, 1], [9, 9]]},
         {'label': 'bus', 'shape_type': 'circle', 'points': [[9, 9], [12, 9]]},
+        {'label': 'cat', 'shape_type': 'mask', 'points': [[3, 3], [8, 8]], 'mask': mask()},
     ]
     return json.dumps({'imageHeight': 24, 'imageWidth': 40, 'shapes': shapes}).encode()
 
@@ -81,6 +91,12 @@ def array():
     stream = io.BytesIO()
     np.save(stream, pixels(1))
     return stream.getvalue()
+
+
+def anew(path):
+    """Into an empty folder, or members that lie there would not be read."""
+    shutil.rmtree(path.parent / 'out', ignore_errors=True)
+    unpack([path], path.parent / 'out')
 
 
 def read_record(path):
@@ -124,7 +140,7 @@ READERS = {
         lambda path: read_yolo(str(path), 'image', str(path.parent / 'image.png'), {0: 'car'}),
     ),
     'classes.yaml': (TABLE, read_class_table),
-    'archive.zip': (archive(), lambda path: unpack([path], path.parent / 'out')),
+    'archive.zip': (archive(), anew),
     'checkpoint.pth': (checkpoint(), lambda path: load_local_checkpoint(str(path))),
     'old.pth': (
         checkpoint(_use_new_zipfile_serialization=False),

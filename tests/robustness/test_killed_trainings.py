@@ -8,15 +8,13 @@ import os
 import random
 import signal
 import time
-from pathlib import Path
 
 import pytest
 
-from tests.helpers.tiny_detection import use_tiny_data
 from tests.helpers.weights import equal, weights
+from tests.robustness.trainings import KINDS
 
 pytestmark = [pytest.mark.robustness, pytest.mark.usefixtures('one_thread', 'short_trainings')]
-REPOSITORY = Path(__file__).resolve().parents[2]
 KILLS = int(os.environ.get('SW_MMSEG_KILLS', '3'))
 SEED = int(os.environ.get('SW_MMSEG_SEED', '0'))
 ITERATIONS = 10
@@ -24,47 +22,6 @@ LENGTH = f"""
 train_cfg = dict(max_iters={ITERATIONS}, val_interval=4)
 default_hooks = dict(checkpoint=dict(interval=1, max_keep_ckpts=1))
 """
-
-
-def adaptsegnet(tiny_config, **_):
-    return f"_base_ = '{tiny_config('sw_adaptsegnet')}'"
-
-
-def source_only(tiny_config, **_):
-    return f"_base_ = '{tiny_config('bn_sourceonly')}'"
-
-
-def dacs(streets, **_):
-    data = f"source=dict(data_root='{streets}/gta5'), target=dict(data_root='{streets}/cityscapes')"
-    validation = f"dict(num_workers=0, persistent_workers=False, dataset=dict(data_root='{streets}/cityscapes'))"
-    return (
-        f"_base_ = '{REPOSITORY}/configs/bn_dacs_streets.py'\n"
-        'model = dict(segmentor=dict(backbone=dict(width=0.0625), decode_head=dict(in_channels=64)))\n'
-        f'train_dataloader = dict(num_workers=0, persistent_workers=False, dataset=dict({data}))\n'
-        f'val_dataloader = {validation}\ntest_dataloader = {validation}'
-    )
-
-
-def pspnet(tiny_scenes, **_):
-    heads = ', '.join(f'{head}=dict(dropout_ratio=0.5)' for head in ('decode_head', 'auxiliary_head'))
-    return f"_base_ = '{tiny_scenes('bn_pspnet')}'\nmodel = dict({heads})"
-
-
-def digits(**_):
-    return f"_base_ = '{REPOSITORY}/configs/bn_resnet20_digits.py'"
-
-
-def maskrcnn(folder, **_):
-    from mmengine.config import Config
-
-    config = Config.fromfile(f'{REPOSITORY}/configs/sw_maskrcnn_streets.py')
-    use_tiny_data(config, folder / 'data')
-    config.model.train_cfg.rpn.sampler.num, config.model.train_cfg.rcnn.sampler.num = 32, 16
-    config.dump(folder / 'whole_config.py')
-    return f"_base_ = '{folder}/whole_config.py'"
-
-
-KINDS = [adaptsegnet, source_only, dacs, pspnet, digits, maskrcnn]
 
 
 @pytest.fixture

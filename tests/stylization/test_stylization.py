@@ -54,7 +54,12 @@ def test_instance_whitening_whitens_and_instance_norm_does_not(eps):
     ('name', 'norm'),
     [
         *((name, None) for name in CONFIGS),
-        *(('bn_style_streets', norm) for norm in NORMS if norm not in ('bn', 'sw')),
+        ('bn_style_streets', 'iw'),
+        *(
+            pytest.param('bn_style_streets', norm, marks=pytest.mark.slow)
+            for norm in NORMS
+            if norm not in ('bn', 'sw', 'iw')
+        ),
         *(pytest.param('bn_style_coco', norm, marks=pytest.mark.slow) for norm in NORMS if norm not in ('bn', 'sw')),
     ],
 )

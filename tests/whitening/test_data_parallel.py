@@ -18,8 +18,10 @@ from .helpers.reference import SUBSETS, moments
 
 WITH_BATCH = [statistics for statistics in SUBSETS if {'bw', 'bn'} & set(statistics)]
 ACCUMULATED = [PRESETS['SWa'], PRESETS['SWb'], PRESETS['SN'], ('bw',), ('bn',)]
-SIZES = {2: ((3, 1), (2, 2)), 3: ((2, 0, 3), (1, 2, 1))}  # samples a process, in two successive batches
-WIDTHS = (4, 2, 7)  # of the images of each process where they differ
+# samples a process, in two successive batches
+SIZES = {2: ((3, 1), (2, 2)), 3: ((2, 0, 3), (1, 2, 1)), 4: ((2, 0, 3, 1), (1, 2, 1, 2))}
+WORLDS = [2, 3, pytest.param(4, marks=pytest.mark.robustness)]
+WIDTHS = (4, 2, 7, 3)  # of the images of each process where they differ
 DOUBLE = dict(dtype=torch.float64)
 EXACT = dict(rtol=1e-10, atol=1e-10)
 
@@ -130,7 +132,7 @@ def worker(rank, world, path, results):
     dist.destroy_process_group()
 
 
-@pytest.fixture(scope='module', params=SIZES)
+@pytest.fixture(scope='module', params=WORLDS)
 def ranks(request, tmp_path_factory):
     folder = tmp_path_factory.mktemp('ranks')
     results = os.path.join(folder, 'rank')

@@ -39,7 +39,7 @@ def dynamic():
     )
 
 
-@pytest.mark.parametrize('strict', [False, True], ids=['', 'strict'])
+@pytest.mark.parametrize('strict', [False, pytest.param(True, marks=pytest.mark.slow)], ids=['', 'strict'])
 def test_torch_export(strict, tmp_path):
     model = network(*norms('newton'), norms('eigh')[0])
     program = torch.export.export(model, (torch.randn(SHAPES[0]),), dynamic_shapes=dynamic(), strict=strict)

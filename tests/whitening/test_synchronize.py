@@ -58,7 +58,7 @@ def joined(world):
     return torch.randn(shape, dtype=torch.float64) + 2, torch.randn(shape, dtype=torch.float64)
 
 
-@pytest.mark.parametrize('world', SIZES)
+@pytest.mark.parametrize('world', [2, pytest.param(3, marks=pytest.mark.slow)])
 def test_processes_equal_one_on_the_joined_batch(world, tmp_path):
     results = os.path.join(tmp_path, 'rank')
     mp.spawn(worker, args=(world, os.path.join(tmp_path, 'store'), results), nprocs=world)

@@ -57,8 +57,8 @@ def loss_curve(norm, dtype=None, steps=100):
     'options',
     [
         dict(statistics=PRESETS['SWa']),
-        dict(statistics=PRESETS['SWb']),
-        dict(statistics=PRESETS['SWa'], inverse_sqrt='eigh'),
+        pytest.param(dict(statistics=PRESETS['SWb']), marks=pytest.mark.slow),
+        pytest.param(dict(statistics=PRESETS['SWa'], inverse_sqrt='eigh'), marks=pytest.mark.slow),
     ],
     ids=['SWa', 'SWb', 'eigh'],
 )

@@ -1,8 +1,8 @@
 # Drawn streets to photographs: train on streets with CamVid's classes, look at CamVid's validation photographs, score
 # on its test photographs. Both are of 480x360 pixels; networks see 256x192, and predictions are brought up to the
 # labels' size.
-# Make the source with `python tools/dataset_converters/streets.py data/streets_camvid --size 480x360 --source 1200
-# --target-train 1 --target-val 1`; data/README.md says where CamVid is.
+# Make the source with `python tools/dataset_converters/streets.py data/streets_camvid --variant broad --size 480x360
+# --source 1200 --target-train 1 --target-val 1`; data/README.md says where CamVid is.
 _base_ = './disturbances.py'
 size = (256, 192)
 batch_size = 6
@@ -39,7 +39,7 @@ val_pipeline = [
 ]
 test_pipeline = val_pipeline  # for mmseg's inference_model
 
-source = dict(type='GTA5AsCamVid', data_root='data/streets_camvid/varied/gta5', pipeline=source_pipeline)
+source = dict(type='GTA5AsCamVid', data_root='data/streets_camvid/broad/gta5', pipeline=source_pipeline)
 disturbed_source = dict(source, pipeline=disturbed_pipeline)
 rare_class_sampling = dict(temperature=0.05)
 train_dataloader = dict(

@@ -18,7 +18,7 @@ import sys
 import time
 from pathlib import Path
 
-from sw_mmseg.datasets.streets import VARIANTS
+from sw_mmseg.datasets.streets import TARGETS
 from sw_mmseg.engine.progress import duration
 from sw_mmseg.running import records, training
 from sw_mmseg.running.command_line import seed_number
@@ -43,7 +43,7 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument('--norms', nargs='+', choices=tuple(NORMS), default=list(STUDIED))
     parser.add_argument('--network', choices=tuple(NETWORKS), help="of all rows, in place of the configs'")
     parser.add_argument('--seeds', type=seed_number, nargs='+', default=[0, 1, 2])
-    parser.add_argument('--targets', nargs='+', default=['varied'], help=f'of streets: {", ".join(VARIANTS)}')
+    parser.add_argument('--targets', nargs='+', default=['varied'], help=f'of streets: {", ".join(TARGETS)}')
     parser.add_argument(
         '--variations',
         nargs='+',

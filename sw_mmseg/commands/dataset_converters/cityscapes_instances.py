@@ -12,10 +12,10 @@ import json
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
 from tqdm import tqdm
 
 from sw_mmseg.datasets.instances import CocoFile
+from sw_mmseg.datasets.label_file import read_label
 from sw_mmseg.running.errors import UserError
 from sw_mmseg.running.outputs import Outputs, add_overwrite
 
@@ -35,6 +35,18 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     add_overwrite(parser)
     parser.set_defaults(local_rank=0, traceback=False)
     return parser.parse_args(arguments)
+
+
+def instance_ids(path: Path) -> np.ndarray:
+    """The numbers of classes and instances, as they are in the file.
+
+    Raises:
+        UserError, DatasetError: it is damaged, or holds colours.
+    """
+    label = read_label(str(path))
+    if label.kind != 'ids':
+        raise UserError(f'{path} holds {label.kind}, no numbers of instances: unpack gtFine_trainvaltest.zip again')
+    return label.values
 
 
 def convert(root: Path, split: str, overwrite: bool = False) -> tuple[Path, int, int]:
@@ -63,7 +75,7 @@ def convert(root: Path, split: str, overwrite: bool = False) -> tuple[Path, int,
                 f'{root}/leftImg8bit/{split}/{picture} is missing. Unpack leftImg8bit_trainvaltest.zip: '
                 'python tools/dataset_converters/cityscapes.py leftImg8bit_trainvaltest.zip'
             )
-        file.add(picture, np.array(Image.open(path)))
+        file.add(picture, instance_ids(path))
     outputs.write(name, json.dumps(file.content))
     return outputs.folder / name, len(file.content['images']), len(file.content['annotations'])
 

@@ -12,6 +12,7 @@ from tqdm import tqdm
 
 from sw_mmseg.datasets.streets import VARIANTS, generate_streets, write_ade20k
 from sw_mmseg.running.command_line import seed_number
+from sw_mmseg.running.errors import UserError
 
 
 def parse_size(text: str) -> tuple[int, int]:
@@ -30,7 +31,10 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     )
     parser.add_argument('out', nargs='?', default='data/streets', help='folder for the data set')
     parser.add_argument(
-        '--variant', choices=tuple(VARIANTS), default='varied', help='how target pictures differ among each other'
+        '--variant',
+        choices=tuple(VARIANTS),
+        default='varied',
+        help='how target pictures differ among each other; broad: a source for photographs',
     )
     parser.add_argument('--size', type=parse_size, default='256x128', help='width x height of the pictures')
     parser.add_argument('--source', type=int, default=800, help='labelled source pictures')
@@ -67,7 +71,7 @@ def main(args: argparse.Namespace) -> int:
             if args.ade20k:
                 write_ade20k(root)
         except (FileExistsError, ValueError) as error:
-            sys.exit(str(error))
+            raise UserError(str(error)) from error
         except KeyboardInterrupt:
             sys.exit('stopped; the same command goes on from here')
     print(f'streets are in {root}')

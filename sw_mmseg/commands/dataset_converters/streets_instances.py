@@ -8,7 +8,6 @@ eight classes, or people and vehicles. Stop it at will: the next call goes on wh
 from __future__ import annotations
 
 import argparse
-import json
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -19,6 +18,7 @@ from sw_mmseg.commands.dataset_converters.streets import parse_size
 from sw_mmseg.datasets.streets import VARIANTS, generate_streets
 from sw_mmseg.datasets.streets.generate import MANIFEST
 from sw_mmseg.datasets.streets.instances import write_instances
+from sw_mmseg.files import read_json
 from sw_mmseg.running.command_line import seed_number
 from sw_mmseg.running.errors import UserError
 
@@ -65,8 +65,8 @@ def pictures(args: argparse.Namespace) -> dict:
     """What pictures there are to be: those of the folder's manifest, or, where there is none, those asked for."""
     manifest = args.out / args.variant / MANIFEST
     if manifest.is_file() and not args.overwrite:
-        record = json.loads(manifest.read_text())
         keys = ('source', 'target_train', 'target_val', 'seed')
+        record = read_json(manifest, 'size', *keys, way_out='make the streets anew with --overwrite')
         return {'size': tuple(record['size']), **{key: record[key] for key in keys}}
     return {
         'size': args.size,

@@ -18,6 +18,19 @@ from .drawing import Drawing, Shape
 
 __all__ = ['NOTHING', 'read_labelme']
 
+# what JSON of any form, and Pillow of the mask in it, may raise
+DAMAGED = (
+    ArithmeticError,
+    AttributeError,
+    Image.DecompressionBombError,
+    LookupError,
+    MemoryError,
+    OSError,
+    RecursionError,
+    SyntaxError,
+    TypeError,
+    ValueError,
+)
 NOTHING, VOID = '_background_', '__ignore__'  # labelme's own names
 
 
@@ -48,7 +61,7 @@ def read_labelme(path: str, name: str, image: str) -> tuple[Drawing, Counter[str
                 shapes.append(shape)
     except DatasetError:
         raise
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+    except DAMAGED as error:
         raise DatasetError(f'label file {path} cannot be read as labelme writes it ({error!r})') from error
     return Drawing(name, int(width), int(height), tuple(shapes)), left_out
 

@@ -5,82 +5,13 @@ and camera are drawn from; both are drawn anew for every image. Materials' colou
 palette. GAME stands where GTA5 stands: one sunny season in one renderer, wide American streets, palms, much sky, few
 people. CAMERA stands where Cityscapes stands: dense European streets through a real lens. Its pictures differ among
 each other (`varied`) in hour, weather, exposure and white balance, or hardly (`homogeneous`), at the same mean gap; or
-every other picture is of either kind (`mixed`).
+every other picture is of either kind (`mixed`). The variant `broad` has another source, for photographs (`broad.py`).
 """
 
-from dataclasses import dataclass
+from .broad import BROAD
+from .ranges import Domain, Layout, Look
 
-__all__ = ['VARIANTS', 'Domain', 'Layout', 'Look', 'domain_of']
-
-Range = tuple[float, float]
-
-
-@dataclass(frozen=True)
-class Layout:
-    """Ranges (low, high) are uniform; `*_per_10m` are expected numbers for ten metres of street and side."""
-
-    camera_height: Range  # metres above the street
-    focal: Range  # image heights; 2.2 is Cityscapes' lens, 1.2 a game's wide view
-    horizon: Range  # from the image's top, in image heights
-    curvature: Range  # 1/m; 0.001 bends the street by 1.25 m at 50 m
-    lanes: tuple[int, int]  # each way
-    lane_width: Range  # metres
-    sidewalk: Range  # metres
-    verge: float  # probability of a strip of grass behind the sidewalk
-    setback: Range  # metres between sidewalk and buildings
-    building_height: Range  # metres
-    building_length: Range  # metres along the street
-    segments: dict[str, float]  # weights of what lines the street: building, park, wall, fence, open
-    crossing: float  # probability of a side street
-    parked_per_10m: float
-    traffic_per_10m: float  # a lane
-    vehicles: dict[str, float]  # weights of sedan, hatchback, suv, van, truck, bus, caravan in traffic
-    tram: float  # probability of tracks with a tram
-    people_per_10m: float  # a sidewalk
-    riders: float  # expected number a scene
-    motorcyclist: float  # share of riders on a motorcycle
-    parked_bicycles_per_10m: float
-    parked_motorcycles_per_10m: float
-    trees_per_10m: float
-    palms: float  # share of palms among street trees
-    pole_spacing: Range  # metres
-    signs: float  # probability of a sign on a pole
-    lights: float  # probability of traffic lights at a junction or crossing
-    street_furniture_per_10m: float  # void: bins, boxes
-    bonnet: float  # probability that the ego vehicle's bonnet is seen
-    skyline: Range  # height in metres of what closes the street, 120 m ahead
-
-
-@dataclass(frozen=True)
-class Look:
-    """Ranges (low, high), uniform unless said otherwise; amounts are for pixel values in 0..1."""
-
-    palette: str  # of `materials.PALETTES`
-    sun_elevation: Range  # degrees; under 12 the light turns warm, under 4 it is dusk and windows are lit
-    overcast: Range  # 0 clear sky and hard shadows, 1 none
-    visibility: Range  # metres until haze hides 95 percent, log-uniform
-    rain: float  # probability of rain: streaks, a wet and mirroring street
-    drops: float  # probability of drops on the lens, when it rains
-    exposure: Range  # stops
-    contrast: Range  # slope around middle grey
-    saturation: Range  # 1 leaves colours as they are
-    warmth: Range  # white balance: red times 1 + w, blue times 1 - w
-    tint: Range  # green times 1 + t
-    texture: Range  # factor on the materials' texture
-    blur: Range  # standard deviation, thousandths of the image's height
-    sharpen: Range  # amount of unsharp masking, a game's crispness
-    noise: Range  # standard deviation of the sensor's noise
-    vignette: Range  # darkening in the corners
-    swatch_spread: Range  # factor on how far an object's colour strays inside its material's range
-
-
-@dataclass(frozen=True)
-class Domain:
-    """A kind of picture: where, and how taken."""
-
-    layout: Layout
-    look: Look
-
+__all__ = ['TARGETS', 'VARIANTS', 'domain_of']
 
 _GAME_STREET = Layout(
     camera_height=(1.3, 2.2),
@@ -99,6 +30,7 @@ _GAME_STREET = Layout(
     parked_per_10m=0.35,
     traffic_per_10m=0.12,
     vehicles=dict(sedan=0.38, hatchback=0.1, suv=0.2, van=0.1, truck=0.13, bus=0.06, caravan=0.02),
+    edge_lines=1.0,
     tram=0.05,
     people_per_10m=0.26,
     riders=0.28,
@@ -107,6 +39,7 @@ _GAME_STREET = Layout(
     parked_motorcycles_per_10m=0.035,
     trees_per_10m=0.22,
     palms=0.4,
+    bare=0.0,
     pole_spacing=(14.0, 26.0),
     signs=0.45,
     lights=0.75,
@@ -132,6 +65,7 @@ _CAMERA_STREET = Layout(
     parked_per_10m=0.85,
     traffic_per_10m=0.13,
     vehicles=dict(sedan=0.28, hatchback=0.4, suv=0.12, van=0.1, truck=0.05, bus=0.045, caravan=0.015),
+    edge_lines=1.0,
     tram=0.05,
     people_per_10m=0.55,
     riders=0.45,
@@ -140,6 +74,7 @@ _CAMERA_STREET = Layout(
     parked_motorcycles_per_10m=0.04,
     trees_per_10m=0.6,
     palms=0.0,
+    bare=0.0,
     pole_spacing=(12.0, 24.0),
     signs=0.65,
     lights=0.75,
@@ -222,7 +157,9 @@ VARIANTS = {
     'varied': (GAME, CAMERA_VARIED),
     'homogeneous': (GAME, CAMERA_HOMOGENEOUS),
     'mixed': (GAME, CAMERA_VARIED, CAMERA_HOMOGENEOUS),
+    'broad': (BROAD, CAMERA_VARIED),
 }
+TARGETS = tuple(name for name, (source, *_) in VARIANTS.items() if source is GAME)  # variants of one source
 
 
 def domain_of(variant: str, split: str, index: int) -> Domain:

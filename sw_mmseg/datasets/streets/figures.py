@@ -9,7 +9,19 @@ from functools import cache
 
 import numpy as np
 
-__all__ = ['bar', 'bicycle', 'blob', 'disc', 'motorcycle', 'palm', 'person', 'rider', 'tree', 'unit_circle']
+__all__ = [
+    'bar',
+    'bare_tree',
+    'bicycle',
+    'blob',
+    'disc',
+    'motorcycle',
+    'palm',
+    'person',
+    'rider',
+    'tree',
+    'unit_circle',
+]
 
 Part = tuple[str, list[np.ndarray]]
 
@@ -140,6 +152,25 @@ def tree(rng: np.random.Generator, height: float, slender: float) -> list[Part]:
         crown = blob(rng, x, y, radius * scale, height * 0.26 * scale)
         parts.append(('leaf' if i % 2 else 'leaf shade', [crown]))
     return parts
+
+
+def _branches(rng: np.random.Generator, x: float, y: float, angle: float, length: float, width: float, levels: int):
+    """Bars of a branch and of those that it divides into."""
+    tip = (x + length * math.cos(angle), y + length * math.sin(angle))
+    bars = [bar(x, y, *tip, width)]
+    if levels:
+        for turn in rng.uniform(-0.75, 0.75, 3):
+            bars += _branches(rng, *tip, angle + turn, length * rng.uniform(0.55, 0.85), width * 0.6, levels - 1)
+    return bars
+
+
+def bare_tree(rng: np.random.Generator, height: float, slender: float) -> list[Part]:
+    """A tree without leaves: a crown of twigs, through which one sees, around a trunk that divides three times."""
+    radius, middle = height * (0.36 - 0.2 * slender), height * 0.64
+    crown = blob(rng, 0.0, middle, radius, height * 0.36)
+    width = 0.1 + 0.02 * height
+    branches = _branches(rng, 0.0, 0.0, math.pi / 2 + rng.uniform(-0.06, 0.06), height * 0.34, width, 3)
+    return [('twigs', [crown]), *(('trunk', [branch]) for branch in branches)]
 
 
 def palm(rng: np.random.Generator, height: float) -> list[Part]:

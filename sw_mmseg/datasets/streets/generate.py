@@ -1,8 +1,8 @@
 """Makes a whole streets data set: every picture from (seed, domain, split, index) alone, so in any order, in any number
 of processes, and again after an interruption, the same bytes come out.
 
-Variants beside each other share what they have in common: every source picture, and the targets of a mixed set. Such
-files are hard links, so that they take their place on disk once.
+Variants beside each other share what they have in common: pictures of the same source, and the targets of a mixed set.
+Such files are hard links, so that they take their place on disk once.
 """
 
 import json
@@ -18,11 +18,13 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from sw_mmseg.files import read_json
 from sw_mmseg.processes import end_with_parent
 
-from .domains import VARIANTS, Domain, domain_of
+from .domains import VARIANTS, domain_of
 from .layouts import Sample, cityscapes_paths, gta5_paths, link_sample, write_atomically, write_sample
 from .look import draw_shot
+from .ranges import Domain
 from .raster import rasterise
 from .render import render
 from .scene import draw_scene
@@ -99,7 +101,7 @@ def _check_manifest(root: Path, options: dict, overwrite: bool) -> None:
             shutil.rmtree(root / name, ignore_errors=True)
         path.unlink(missing_ok=True)
     if path.exists():
-        manifest = json.loads(path.read_text())
+        manifest = read_json(path, way_out='make the streets anew with --overwrite')
         different = [
             f'{key} {manifest.get(key)!r}, not {value!r}'
             for key, value in options.items()
@@ -124,7 +126,7 @@ def _twins(root: Path, options: dict) -> tuple[str, ...]:
     for variant in VARIANTS:
         path = root.with_name(variant) / MANIFEST
         if variant != options['variant'] and path.is_file():
-            manifest = json.loads(path.read_text())
+            manifest = read_json(path)
             if all(manifest.get(key) == options[key] for key in ('version', 'size', 'seed')):
                 twins.append(variant)
     return tuple(twins)

@@ -13,6 +13,8 @@ from pathlib import Path
 
 import numpy as np
 
+from sw_mmseg.files import read_json
+
 from ..errors import DatasetError
 from ..instances import CITYSCAPES, GROUPS, CocoFile
 from .domains import domain_of
@@ -87,7 +89,7 @@ def _manifest(root: Path) -> dict:
     path = root / MANIFEST
     if not path.is_file():
         raise DatasetError(f'no streets in {root}: it has no {MANIFEST}. Make them with: {MAKE} {root.parent}')
-    options = json.loads(path.read_text())
+    options = read_json(path, 'version', way_out=f'make them anew with: {MAKE} {root.parent} --overwrite')
     if options['version'] != VERSION:
         raise DatasetError(
             f'the streets in {root} are of version {options["version"]}, this program draws version {VERSION}: make '

@@ -5,8 +5,8 @@ from functools import cache
 
 import numpy as np
 
-from .domains import Look
 from .materials import PALETTES
+from .ranges import Look
 from .shapes import Scene
 
 __all__ = ['Shot', 'draw_shot', 'hsv_to_rgb', 'material_colors', 'swatch_traits']

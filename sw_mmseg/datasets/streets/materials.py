@@ -181,4 +181,30 @@ _CAMERA = {
     'bonnet': Material((hsv(0, 360, 0.0, 0.08, 0.25, 0.6),), 0.0),
 }
 
-PALETTES = {'game': _GAME, 'camera': _CAMERA}
+
+def _either(first: Material, second: Material, colors: tuple = ()) -> Material:
+    """A material with the colours of both and more, and the mean of their textures."""
+    grain, scale = (first.grain + second.grain) / 2, (first.scale + second.scale) / 2
+    return Material((*first.colors, *second.colors, *colors), grain, scale, first.glow)
+
+
+_MORE = {  # colours that neither domain has and photographs do
+    'sky': (hsv(0, 360, 0.0, 0.04, 0.92, 1.0), hsv(0, 360, 0.0, 0.04, 0.92, 1.0), hsv(205, 225, 0.02, 0.5, 0.8, 1.0)),
+    'asphalt': (hsv(0, 360, 0.0, 0.08, 0.18, 0.62), hsv(200, 250, 0.02, 0.12, 0.2, 0.5)),
+    'paving': (hsv(0, 360, 0.0, 0.10, 0.2, 0.7),) * 3,
+    'kerb': (hsv(0, 360, 0.0, 0.10, 0.25, 0.75),) * 2,
+    'parking': (hsv(0, 360, 0.0, 0.08, 0.18, 0.62),),
+    'grass': (hsv(55, 100, 0.2, 0.55, 0.2, 0.5),) * 2,
+    'facade': (hsv(0, 60, 0.0, 0.4, 0.15, 0.8), hsv(10, 40, 0.2, 0.6, 0.2, 0.7), hsv(0, 360, 0.0, 0.1, 0.7, 1.0)),
+    'shop': (hsv(0, 360, 0.0, 0.9, 0.05, 0.9),) * 2,
+    'fence': (hsv(0, 360, 0.0, 0.3, 0.05, 0.5),),
+    'leaf': (hsv(60, 140, 0.15, 0.6, 0.08, 0.4), hsv(25, 60, 0.2, 0.5, 0.15, 0.4)),
+    'leaf shade': (hsv(60, 140, 0.15, 0.6, 0.04, 0.25), hsv(25, 60, 0.2, 0.5, 0.08, 0.25)),
+    'paint': (hsv(0, 360, 0.0, 0.12, 0.08, 0.85),) * 3 + (hsv(0, 360, 0.3, 0.9, 0.1, 0.6),) * 3,
+    'shirt': (hsv(0, 360, 0.0, 0.6, 0.05, 0.5),),
+    'trousers': (hsv(0, 360, 0.0, 0.4, 0.05, 0.4),),
+}
+_BROAD = {name: _either(_GAME[name], _CAMERA[name], _MORE.get(name, ())) for name in _GAME}
+_BROAD['twigs'] = Material((hsv(10, 50, 0.05, 0.35, 0.10, 0.42),), 0.3, 0.3)
+
+PALETTES = {'game': _GAME, 'camera': _CAMERA, 'broad': _BROAD}

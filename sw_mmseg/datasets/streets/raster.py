@@ -7,7 +7,8 @@ import cv2
 import numpy as np
 
 from ..labels import ID, LABELS
-from .shapes import GROUND, SIDE, Scene
+from .noise import sample
+from .shapes import GROUND, SIDE, TWIGS, Scene
 
 __all__ = ['Raster', 'rasterise']
 
@@ -18,11 +19,13 @@ _HAS_INSTANCES = np.array([label.has_instances for label in LABELS])
 
 @dataclass
 class Raster:
-    """`index` (h, w) int32: 0 is sky, i + 1 the i-th shape of `scene`. `h` is `scale` times the picture's height."""
+    """`index` (h, w) int32, what each pixel shows: 0 is sky, i + 1 the i-th shape of `scene`. `owner` (h, w) is the
+    shape whose class it has; the two differ between twigs. `h` is `scale` times the picture's height."""
 
     scene: Scene
     index: np.ndarray
     scale: int
+    owner: np.ndarray
 
     def _per_shape(self, values: list, sky: float, dtype: type) -> np.ndarray:
         return np.array([sky, *values], dtype)
@@ -38,7 +41,7 @@ class Raster:
         return self._per_shape([shape.pattern for shape in self.scene.shapes], 0, np.int8)
 
     def _centres(self) -> np.ndarray:
-        return self.index[self.scale // 2 :: self.scale, self.scale // 2 :: self.scale]
+        return self.owner[self.scale // 2 :: self.scale, self.scale // 2 :: self.scale]
 
     def label_map(self) -> np.ndarray:
         """Raw label ids (H, W) uint8."""
@@ -97,7 +100,8 @@ class Raster:
 def rasterise(scene: Scene, width: int, height: int, scale: int = 2) -> Raster:
     """Paints the shapes at `scale` times the size; later shapes cover earlier ones."""
     rows, columns = height * scale, width * scale
-    index = np.zeros((rows, columns), np.int32)
+    owner = np.zeros((rows, columns), np.int32)
+    index = owner  # another array as soon as one sees through a shape
     contours = [contour for shape in scene.shapes for contour in shape.contours]
     origin = np.array((columns / 2 - 0.5, -0.5))  # OpenCV counts from the first pixel's middle
     pixels = (np.clip(np.concatenate(contours), -30.0, 30.0) * rows + origin) * (1 << _SHIFT)
@@ -108,5 +112,25 @@ def rasterise(scene: Scene, width: int, height: int, scale: int = 2) -> Raster:
         for contour in shape.contours:
             outlines.append(pixels[end : end + len(contour)])
             end += len(contour)
-        cv2.fillPoly(index, outlines, i + 1, lineType=cv2.LINE_8, shift=_SHIFT)
-    return Raster(scene, index, scale)
+        if shape.pattern == TWIGS:
+            index = owner.copy() if index is owner else index
+            _fill_twigs(index, outlines, i + 1)
+        elif index is not owner:
+            cv2.fillPoly(index, outlines, i + 1, lineType=cv2.LINE_8, shift=_SHIFT)
+        cv2.fillPoly(owner, outlines, i + 1, lineType=cv2.LINE_8, shift=_SHIFT)
+    return Raster(scene, index, scale, owner)
+
+
+def _fill_twigs(index: np.ndarray, outlines: list[np.ndarray], number: int) -> None:
+    """Fills a crown but for its gaps, which are streaks of the noise and lie closer towards the crown's edge."""
+    mask = np.zeros(index.shape, np.uint8)
+    cv2.fillPoly(mask, outlines, 255, lineType=cv2.LINE_8, shift=_SHIFT)
+    rows, columns = np.nonzero(mask)
+    if not len(rows):
+        return
+    noise = sample(
+        columns * np.float32(7.3) + np.float32(number * 61), rows * np.float32(3.1) + np.float32(number * 17)
+    )
+    coarse = sample(columns * np.float32(0.6) + np.float32(number * 29), rows * np.float32(0.6))
+    twig = noise + np.float32(0.5) * coarse > np.float32(0.15)
+    index[rows[twig], columns[twig]] = number

@@ -4,38 +4,17 @@ Colours are float32 RGB, 1.0 is white, planes first: (3, h, w) at the raster's (
 averaged down. `tone` (h, w) gathers everything that only brightens or darkens, so that the planes are scaled once.
 """
 
-from functools import lru_cache
-
 import cv2
 import numpy as np
 
 from ..labels import ID
 from . import effects
 from .look import Shot, material_colors, swatch_traits
+from .noise import TILE, sample
 from .raster import Raster
 from .shapes import BARS, BRICKS, GROUND, WINDOWS
 
 __all__ = ['render']
-
-_TILE = 512  # pixels of the noise tile; 16 times a material's `scale` in metres
-
-
-@lru_cache(maxsize=1)
-def _noise_tile() -> np.ndarray:
-    """A tile (512, 512) float32 of fractal noise that repeats seamlessly, zero mean, about unit deviation."""
-    rng = np.random.default_rng(20190422)
-    tile = np.zeros((_TILE, _TILE), np.float32)
-    for cells, weight in ((16, 1.0), (64, 0.8), (256, 0.7)):
-        coarse = np.pad(rng.standard_normal((cells, cells)).astype(np.float32), 2, mode='wrap')
-        step = _TILE // cells
-        fine = cv2.resize(coarse, None, fx=step, fy=step, interpolation=cv2.INTER_LINEAR)
-        tile += weight * fine[2 * step : 2 * step + _TILE, 2 * step : 2 * step + _TILE]
-    return np.clip((tile - tile.mean()) / tile.std(), -2.2, 2.2)
-
-
-def _sample(u: np.ndarray, v: np.ndarray) -> np.ndarray:
-    """The noise tile at (u, v), in tile pixels."""
-    return _noise_tile().ravel()[((v.astype(np.int32) & (_TILE - 1)) * _TILE) + (u.astype(np.int32) & (_TILE - 1))]
 
 
 def _light(shot: Shot) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -67,9 +46,9 @@ def _shape_colors(raster: Raster, shot: Shot, rng: np.random.Generator) -> tuple
 def _texture(raster: Raster, traits: np.ndarray, shot: Shot) -> np.ndarray:
     """Tone (h, w) of the grain, in the surface's own metres; it fades where a pixel covers more than a blob."""
     u, v = raster.surface
-    step = (_TILE / 16.0 / traits[:, 1]).astype(np.float32)[raster.index]
+    step = (TILE / 16.0 / traits[:, 1]).astype(np.float32)[raster.index]
     grain = (traits[:, 0] * shot.texture).astype(np.float32)[raster.index]
-    noise = _sample(u * step + (raster.index & 63) * np.float32(37), v * step)
+    noise = sample(u * step + (raster.index & 63) * np.float32(37), v * step)
     noise *= grain
     noise *= np.minimum(np.float32(1.0), np.float32(24.0) / raster.depth)
     noise += 1
@@ -86,7 +65,7 @@ def _windows(picture: np.ndarray, raster: Raster, shot: Shot, rng: np.random.Gen
     cell_u, cell_v = np.floor(u), np.floor(v)
     pane = (np.abs(u - cell_u - 0.5) < 0.27) & (np.abs(v - cell_v - 0.5) < 0.29) & (cell_v >= 0)
     pixels = pixels[pane]
-    chance = _sample(cell_u[pane] * 37 + shapes[pane] * 11, cell_v[pane] * 53)
+    chance = sample(cell_u[pane] * 37 + shapes[pane] * 11, cell_v[pane] * 53)
     _, sun, sky = _light(shot)
     glass = (0.22 * (sky + 0.4 * sun)).astype(np.float32)[:, None] * (1.0 + np.float32(0.35) * chance)
     if shot.sun_elevation < 6.0:
@@ -113,6 +92,8 @@ def _road(picture: np.ndarray, raster: Raster, shot: Shot, rng: np.random.Genera
     near, far = scene.crossing
     painted = np.zeros(len(pixels), bool)
     for line in scene.markings:
+        if not line.width:
+            continue
         on = np.flatnonzero(np.abs(lateral - np.float32(line.lateral)) < line.width / 2 + np.float32(0.0006) * depth)
         along = depth[on]
         dash = (along % line.period < line.dash) if line.period else True
@@ -125,7 +106,7 @@ def _road(picture: np.ndarray, raster: Raster, shot: Shot, rng: np.random.Genera
     white = material_colors(['marking'], shot, rng)[0] * (sun + sky) * rng.uniform(0.7, 0.95)
     picture[:, pixels[painted]] = white.astype(np.float32)[:, None]
     if shot.raining:
-        streaks = _sample(lateral * 20, depth * 4)
+        streaks = sample(lateral * 20, depth * 4)
         shine = (
             np.float32(0.62) * (1 - np.exp(depth / np.float32(-14.0))) * (np.float32(0.8) + np.float32(0.2) * streaks)
         )
@@ -172,6 +153,6 @@ def render(raster: Raster, shot: Shot, rng: np.random.Generator) -> np.ndarray:
     _patterns(tone, raster)
     _shadows(tone, raster, shot)
     picture *= tone
-    heaven = effects.sky(raster, shot, material_colors(['sky'], shot, rng)[0], _light(shot)[2], rng, _sample)
+    heaven = effects.sky(raster, shot, material_colors(['sky'], shot, rng)[0], _light(shot)[2], rng, sample)
     picture = effects.haze(picture.reshape(3, rows, columns), raster, shot, heaven)
     return effects.develop(np.ascontiguousarray(picture.transpose(1, 2, 0)), shot, rng)

@@ -3,8 +3,8 @@
 import numpy as np
 
 from ..labels import ID
-from .figures import bar, blob, disc, palm, tree
-from .shapes import FRONT, Scene, Shape
+from .figures import bar, bare_tree, blob, disc, palm, tree
+from .shapes import FRONT, PLAIN, TWIGS, Scene, Shape
 
 __all__ = ['bushes', 'figure', 'plant', 'pole', 'sign', 'traffic_light']
 
@@ -26,16 +26,22 @@ def figure(
             swatches[material] = scene.swatch(material)
         outlines = [scene.camera.upright(contour * scale, lateral, depth) for contour in contours]
         part_label = (labels or {}).get(material, label)
-        scene.shapes.append(Shape(outlines, part_label, swatches[material], FRONT, depth, instance=instance))
+        pattern = TWIGS if material == 'twigs' else PLAIN
+        shape = Shape(outlines, part_label, swatches[material], FRONT, depth, instance=instance, pattern=pattern)
+        scene.shapes.append(shape)
 
 
-def plant(scene: Scene, lateral: float, depth: float, rng: np.random.Generator, palms: float = 0.0) -> None:
-    """A tree or palm, with its shadow."""
+def plant(
+    scene: Scene, lateral: float, depth: float, rng: np.random.Generator, palms: float = 0.0, bare: float = 0.0
+) -> None:
+    """A tree or palm, with its shadow; `palms` and `bare` are the shares of palms and of trees without leaves."""
     if rng.random() < palms:
         parts, height = palm(rng, rng.uniform(6.0, 10.0)), 6.0
     else:
         height = rng.uniform(5.0, 12.0)
-        parts = tree(rng, height, rng.uniform(0.0, 0.8))
+        slender = rng.uniform(0.0, 0.8)
+        leafless = bare > 0 and rng.random() < bare
+        parts = bare_tree(rng, height, slender) if leafless else tree(rng, height, slender)
     figure(scene, parts, lateral, depth, ID['vegetation'])
     scene.shadows.append((disc(lateral, depth, height * 0.22), height * 0.6))
 

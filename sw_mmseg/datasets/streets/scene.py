@@ -9,8 +9,8 @@ import numpy as np
 from ..labels import ID
 from . import roadside, scenery, traffic
 from .camera import NEAR, Camera
-from .domains import Layout
 from .figures import bar
+from .ranges import Layout
 from .scenery import FAR, Street
 from .shapes import BARS, BRICKS, FRONT, PLAIN, WINDOWS, Queue, Scene, Shape
 
@@ -28,7 +28,7 @@ def draw_scene(layout: Layout, seed: int | np.random.SeedSequence) -> Scene:
         scene.crossing = (near, near + rng.uniform(6.0, 11.0))
     tram = bool(rng.random() < layout.tram)
     _skyline(scene, layout, rng)
-    scenery.ground(scene, street, rng, tram)
+    scenery.ground(scene, street, layout, rng, tram)
     queue = Queue()
     _frontage(scene, street, layout, rng, queue)
     queue.paint()
@@ -89,11 +89,11 @@ def _segment(
     back = far if near < 12 else near + 6
     if kind != 'open' and rng.random() < 0.7:
         for depth in sorted(rng.uniform(max(near, 4.0), max(far, 6.0), 3), reverse=True):
-            roadside.plant(scene, x + side * rng.uniform(3, 9), depth, rng, layout.palms * 0.5)
+            roadside.plant(scene, x + side * rng.uniform(3, 9), depth, rng, layout.palms * 0.5, layout.bare)
     if kind == 'park':
         scenery.strip(scene, *sorted((x, x + side * 40)), ID['terrain'], scene.swatch('grass'), max(near, NEAR), far)
         for depth in np.linspace(far, max(near, 5.0), 4):
-            roadside.plant(scene, x + side * rng.uniform(1.5, 12), depth, rng, layout.palms * 0.5)
+            roadside.plant(scene, x + side * rng.uniform(1.5, 12), depth, rng, layout.palms * 0.5, layout.bare)
     elif kind == 'open':
         scenery.strip(scene, *sorted((x, x + side * 40)), ID['terrain'], scene.swatch('grass'), max(near, NEAR), far)
         roadside.bushes(scene, *sorted((x + side * 8, x + side * 60)), back + 8, rng.uniform(1.5, 5.0), rng)
@@ -110,7 +110,7 @@ def _furniture(scene: Scene, street: Street, layout: Layout, rng: np.random.Gene
     for side, kerb, walk in zip((-1, 1), street.kerbs, street.walks):
         at = kerb + side * 0.5
         for depth in traffic.spots(rng, 5.0, 90.0, layout.trees_per_10m * rng.choice((0.0, 1.0, 1.6)), 4.0):
-            queue.add(depth, roadside.plant, scene, at + scene.axis(depth), depth, rng, layout.palms)
+            queue.add(depth, roadside.plant, scene, at + scene.axis(depth), depth, rng, layout.palms, layout.bare)
         depth = rng.uniform(4.0, 16.0)
         while depth < 90.0:
             x = at + scene.axis(depth)

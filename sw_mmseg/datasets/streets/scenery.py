@@ -10,7 +10,7 @@ import numpy as np
 
 from ..labels import ID
 from .camera import NEAR, Camera
-from .domains import Layout
+from .ranges import Layout
 from .shapes import FRONT, GROUND, SIDE, UP, WINDOWS, Marking, Scene, Shape
 
 __all__ = ['FAR', 'Street', 'block', 'building', 'draw_street', 'ground', 'side_face', 'strip']
@@ -57,7 +57,7 @@ def strip(
     scene.shapes.append(Shape([np.concatenate((a, b[::-1]))], label, swatch, GROUND, 0.0, UP))
 
 
-def ground(scene: Scene, street: Street, rng: np.random.Generator, tram: bool) -> None:
+def ground(scene: Scene, street: Street, layout: Layout, rng: np.random.Generator, tram: bool) -> None:
     """Everything flat: wide ground, grass, sidewalks with kerbs, parking, the road, its markings and tracks."""
     base = 'terrain' if rng.random() < 0.5 else 'ground'
     strip(scene, -400, 400, ID[base], scene.swatch('grass' if base == 'terrain' else 'ground'))
@@ -74,11 +74,12 @@ def ground(scene: Scene, street: Street, rng: np.random.Generator, tram: bool) -
     strip(scene, *street.kerbs, ID['road'], asphalt)
     if street.kerbs[1] - street.lanes[0] > 1.8:
         strip(scene, street.lanes[0], street.kerbs[1], ID['parking'], scene.swatch('parking'))
+    lined = layout.edge_lines == 1 or rng.random() < layout.edge_lines
     for i, edge in enumerate(street.lanes):
         middle = abs(edge - street.lanes[len(street.lanes) // 2]) < 0.1
         border = i in (0, len(street.lanes) - 1)
         dash, period = (0.0, 0.0) if border or (middle and rng.random() < 0.5) else (4.0, 9.0)
-        scene.markings.append(Marking(edge, 0.16, dash, period))
+        scene.markings.append(Marking(edge, 0.16 if lined or not border else 0.0, dash, period))
     if tram:
         rail = scene.swatch('rail')
         middle = street.lanes[-1] + 1.7

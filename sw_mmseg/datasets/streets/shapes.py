@@ -12,12 +12,27 @@ import numpy as np
 
 from .camera import Camera
 
-__all__ = ['BARS', 'BRICKS', 'FRONT', 'GROUND', 'PLAIN', 'SIDE', 'UP', 'WINDOWS', 'Marking', 'Queue', 'Scene', 'Shape']
+__all__ = [
+    'BARS',
+    'BRICKS',
+    'FRONT',
+    'GROUND',
+    'PLAIN',
+    'SIDE',
+    'TWIGS',
+    'UP',
+    'WINDOWS',
+    'Marking',
+    'Queue',
+    'Scene',
+    'Shape',
+]
 
 # The plane a shape lies in: how the renderer finds the distance of each of its pixels.
 GROUND, SIDE, FRONT = 0, 1, 2  # Y = 0; X = offset; Z = offset
 UP, TOWARDS = (0.0, 1.0, 0.0), (0.0, 0.0, -1.0)
 PLAIN, WINDOWS, BARS, BRICKS = range(4)  # patterns that the renderer draws in a shape's own metres
+TWIGS = 4  # a pattern that what is behind shows through, though all of the outline has the shape's class
 
 
 class Shape(NamedTuple):
@@ -37,7 +52,8 @@ class Shape(NamedTuple):
 
 
 class Marking(NamedTuple):
-    """A painted line along the street, metres: lateral position, width, length of a dash and period (0: unbroken)."""
+    """A line along the street, metres: lateral position, width (0: not painted), length of a dash and period (0:
+    unbroken)."""
 
     lateral: float
     width: float

@@ -6,8 +6,8 @@ Every function decides where things stand and leaves the drawing to the queue, w
 import numpy as np
 
 from ..labels import ID
-from .domains import Layout
 from .figures import bicycle, motorcycle, person, rider
+from .ranges import Layout
 from .roadside import figure
 from .scenery import Street
 from .shapes import Queue, Scene

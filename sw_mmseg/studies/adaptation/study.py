@@ -12,7 +12,7 @@ from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
 from pathlib import Path
 
 from sw_mmseg.datasets.label_scan import usable_cores
-from sw_mmseg.datasets.streets import VARIANTS
+from sw_mmseg.datasets.streets import TARGETS
 from sw_mmseg.processes import end_with_parent
 from sw_mmseg.running import records
 from sw_mmseg.running.errors import UserError
@@ -24,9 +24,9 @@ __all__ = ['plan', 'stored', 'work']
 
 def plan(args: argparse.Namespace) -> list[Cell]:
     """All cells, seed by seed, so that a study that is stopped has every row."""
-    wrong = [target for target in args.targets if args.data == 'streets' and target not in VARIANTS]
+    wrong = [target for target in args.targets if args.data == 'streets' and target not in TARGETS]
     if wrong:
-        raise UserError(f'--targets {" ".join(wrong)}: streets has {", ".join(VARIANTS)}')
+        raise UserError(f'--targets {" ".join(wrong)}: streets has {", ".join(TARGETS)}')
     targets = args.targets if args.data == 'streets' else ['']
     lengths = {method: own_length(method, args.data, args.iterations) for method in args.methods}
     planned = [

@@ -10,28 +10,35 @@ from sw_mmseg.analysis.tables import Table, mean_std, to_markdown
 from sw_mmseg.running import records
 from sw_mmseg.running.methods import METHODS
 from sw_mmseg.studies.photographs.cells import DATA, Result
+from sw_mmseg.studies.photographs.settings import SETTINGS
 
 __all__ = ['class_table', 'comparison_table', 'grouped', 'main_table', 'section', 'setting_table', 'share_closed']
 
 TITLES = {'streets2camvid': 'Drawn streets to photographs', 'camvid_day2dusk': 'Photographs by day to dusk'}
 START, CEILING = 'jitter', 'oracle'  # source only, disturbed; target labels
-Groups = dict[tuple[str, str, int], list[Result]]
+Key = tuple[str, str, int, str]
+Groups = dict[Key, list[Result]]
 
 
 def grouped(results: Sequence[Result], data: str) -> Groups:
-    """(method, norm, iterations) -> its seeds, in the order of the methods; with the configs' settings."""
+    """(method, norm, iterations, setting) -> its seeds, in the order of the methods; only settings with a title."""
     groups: Groups = {}
-    for result in sorted(results, key=lambda r: (list(METHODS).index(r.method), r.norm, r.iterations, r.seed)):
-        if result.data == data and not result.setting:
-            groups.setdefault((result.method, result.norm, result.iterations), []).append(result)
+    for r in sorted(results, key=lambda r: (list(METHODS).index(r.method), r.setting, r.norm, r.iterations, r.seed)):
+        if r.data == data and (not r.setting or SETTINGS[r.setting].title):
+            groups.setdefault((r.method, r.norm, r.iterations, r.setting), []).append(r)
     return groups
+
+
+def _named(name: str, setting: str) -> str:
+    """A method's name, with its setting's title."""
+    return f'{name}, {SETTINGS[setting].title}' if setting else name
 
 
 def main_table(groups: Groups) -> Table:
     """A row a method, norm and length: test mIoU with either statistics, and what it took."""
     rows = [
         (
-            METHODS[method].row,
+            _named(METHODS[method].row, setting),
             norm.upper(),
             iterations,
             len(group),
@@ -39,7 +46,7 @@ def main_table(groups: Groups) -> Table:
             mean_std([r.miou('val') for r in group]),
             statistics.mean(r.processor_seconds for r in group) / 60,
         )
-        for (method, norm, iterations), group in groups.items()
+        for (method, norm, iterations, setting), group in groups.items()
     ]
     return Table(
         ('method', 'norm', 'iterations', 'seeds', 'test', 'test, re-estimated', 'validation', 'minutes'), tuple(rows)
@@ -49,10 +56,10 @@ def main_table(groups: Groups) -> Table:
 def class_table(groups: Groups) -> Table:
     """IoU of every class on the test part, mean over seeds."""
     columns = {
-        f'{METHODS[method].title}, {norm.upper()}, {iterations}': [
+        f'{_named(METHODS[method].title, setting)}, {norm.upper()}, {iterations}': [
             statistics.mean(r.scores['test']['trained'][index] for r in group) for index in range(len(group[0].classes))
         ]
-        for (method, norm, iterations), group in groups.items()
+        for (method, norm, iterations, setting), group in groups.items()
     }
     classes = next(iter(groups.values()))[0].classes
     return Table(
@@ -64,8 +71,8 @@ def class_table(groups: Groups) -> Table:
 def share_closed(groups: Groups, method: str = 'cbst', norm: str = 'bn') -> float | None:
     """Percent of the way from source only to target labels that a method goes, means over seeds, all of one length (the
     method's longest); None where a row is missing."""
-    length = max((iterations for name, other, iterations in groups if (name, other) == (method, norm)), default=0)
-    rows = [groups.get((name, norm, length)) for name in (START, method, CEILING)]
+    length = max((key[2] for key in groups if (key[0], key[1], key[3]) == (method, norm, '')), default=0)
+    rows = [groups.get((name, norm, length, '')) for name in (START, method, CEILING)]
     if None in rows:
         return None
     start, score, ceiling = (statistics.mean(r.miou() for r in row or []) for row in rows)
@@ -75,21 +82,25 @@ def share_closed(groups: Groups, method: str = 'cbst', norm: str = 'bn') -> floa
 def comparison_table(groups: Groups) -> Table | None:
     """Every row against the source-only one of the same length, by test mIoU and by the rule of
     `analysis.comparisons`; None where there is none to compare with."""
-    keys = [key for key in groups if key[0] != START and (START, 'bn', key[2]) in groups]
+    starts = {key: (START, 'bn', key[2], key[3]) for key in groups}
+    keys = [key for key, start in starts.items() if key != start and start in groups]
     if not keys:
         return None
     scores = {key: [r.miou() for r in group] for key, group in groups.items()}
-    steps = differences([(scores[key], scores[START, 'bn', key[2]]) for key in keys], list(scores.values()))
+    steps = differences([(scores[key], scores[starts[key]]) for key in keys], list(scores.values()))
     rows = [
-        (f'{METHODS[method].row}, {norm.upper()}, {length}', f'**{step}**' if step.clear else str(step))
-        for (method, norm, length), step in zip(keys, steps)
+        (
+            f'{_named(METHODS[method].row, setting)}, {norm.upper()}, {length}',
+            f'**{step}**' if step.clear else str(step),
+        )
+        for (method, norm, length, setting), step in zip(keys, steps)
     ]
     return Table(('minus source only, BN, of the same length', 'test mIoU'), tuple(rows))
 
 
 def setting_table(results: Sequence[Result]) -> Table | None:
     """Every setting that was tried, with the validation mIoU by which settings were chosen."""
-    tried = [r for r in results if r.setting]
+    tried = [r for r in results if r.setting and not SETTINGS[r.setting].title]
     rows = [
         (
             r.setting,

@@ -19,18 +19,24 @@ class Setting:
     Args:
         segmentor: options of the segmentor, keys from there on.
         strong: whether labelled images go through the configs' `strong_pipeline`, with class mix.
+        streets: the variant of streets that the labelled images are of; None is the configs'.
+        title: what the tables call it, beside the method; None: its rows stand apart, a training each.
     """
 
     segmentor: dict[str, object] = field(default_factory=dict)
     strong: bool = False
+    streets: str | None = None
+    title: str | None = None
 
     def options(self, config: Config) -> dict[str, object]:
         """As `--cfg-options` of a config."""
         prefix = 'model.segmentor' if 'segmentor' in config.model else 'model'
         options = {f'{prefix}.{key}': value for key, value in self.segmentor.items()}
+        dataset = config.train_dataloader.dataset
+        key = 'source' if 'source' in dataset else 'dataset'
+        if self.streets:
+            options[f'train_dataloader.dataset.{key}.data_root'] = f'data/streets_camvid/{self.streets}/gta5'
         if self.strong:
-            dataset = config.train_dataloader.dataset
-            key = 'source' if 'source' in dataset else 'dataset'
             labelled = {**dataset[key].to_dict(), 'pipeline': config.strong_pipeline}
             options[f'train_dataloader.dataset.{key}'] = {'type': 'ClassMix', 'dataset': labelled, '_delete_': True}
         return options
@@ -38,6 +44,7 @@ class Setting:
 
 UNWEIGHTED = {'decode_head.loss_decode': {'type': 'CrossEntropyLoss', 'avg_non_ignore': True, '_delete_': True}}
 SETTINGS = {
+    'game': Setting(streets='varied', title='game-like streets'),
     'unweighted': Setting(UNWEIGHTED),
     'strong': Setting(strong=True),
     'strongunweighted': Setting(UNWEIGHTED, strong=True),

@@ -1,8 +1,9 @@
-"""The map of a layer with batch statistics alone, kept from one call in evaluation to the next on a CPU.
+"""The map of a layer with batch statistics alone, kept from one call in evaluation to the next.
 
 It depends on parameters, running statistics and settings, so it is taken again only where all of these hold what they
 held: compared are values, which are few beside an activation's, and not versions, which writing through `.data` leaves
-as they were. On a GPU comparing would wait for the device; there nothing is kept.
+as they were, and so does the replay of a CUDA graph. On a GPU the kernel compares that uses the map, since its host
+would have to wait; here it only has room.
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ class Memory:
 
     def __init__(self) -> None:
         self._kept: _Kept | None = None
+        self._rooms: dict[tuple[torch.device, int], Tensor] = {}
 
     def __reduce__(self) -> tuple[type[Memory], tuple[()]]:
         return Memory, ()
@@ -48,6 +50,17 @@ class Memory:
         if _compares(batch):
             tensors = [None if tensor is None else tensor.detach().clone() for tensor in (*parameters, *batch)]
             self._kept = _Kept(_context(settings, backend), tensors, affine)
+
+    def room(self, device: torch.device, iterations: int, size: int) -> Tensor:
+        """`size` values for a kernel of a GPU to keep what it likes in, all NaN at first; the same for each device and
+        number of iterations. It is never given up, since recorded graphs have its address."""
+        room = self._rooms.get((device, iterations))
+        if room is None:
+            room = torch.full((size,), float('nan'), device=device)
+            if device.type == 'cuda' and torch.cuda.is_current_stream_capturing():
+                return room  # filled by each replay, and by nothing before
+            self._rooms[device, iterations] = room
+        return room
 
 
 def _context(settings: Settings, backend: object) -> tuple[Any, ...]:

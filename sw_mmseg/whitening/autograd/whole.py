@@ -1,4 +1,5 @@
-"""The computation on a GPU where nothing has to happen between its kernels: three forward, three backward.
+"""The computation on a GPU where nothing has to happen between its kernels: three forward, three backward, and without
+a backward one or two.
 
 A small network waits for its host, so that a layer should ask little of it. `computation` has steps between which
 processes add up, and results for each; here a recipe knows from sizes and options what to start, small results share a
@@ -19,6 +20,7 @@ from torch.autograd.function import once_differentiable
 from ..backends import select
 from ..maths import Parameters, Settings, dense
 from ..tracing import is_exported
+from .memory import Memory
 
 __all__ = ['Running', 'WholeFunction', 'backend_of', 'whiten_whole']
 
@@ -45,11 +47,17 @@ def backend_of(x: Tensor, group_size: int) -> ModuleType | None:
 
 
 def whiten_whole(
-    x: Tensor, parameters: Parameters, running: Running | None, settings: Settings, backend: Any
+    x: Tensor,
+    parameters: Parameters,
+    running: Running | None,
+    settings: Settings,
+    backend: Any,
+    memory: Memory | None = None,
 ) -> Tensor | None:
     """SW of x (N, C, *) on a `backend_of` it; None where it needs the steps of `computation`.
 
     `running` without a momentum are the batch moments; otherwise those are of x, and move `running` if it is there.
+    Where no gradient is wanted, `memory` may keep what does not depend on x.
     """
     if settings.group is not None or x.numel() == 0:
         return None
@@ -63,8 +71,8 @@ def whiten_whole(
     recipe = backend.recipe_of(x, parameters, buffers, settings, momentum)
     if x.is_cuda and x.get_device() != torch.cuda.current_device():
         with torch.cuda.device(x.get_device()):
-            return _run(x, parameters, buffers, recipe)
-    return _run(x, parameters, buffers, recipe)
+            return _run(x, parameters, buffers, recipe, memory)
+    return _run(x, parameters, buffers, recipe, memory)
 
 
 class WholeFunction(torch.autograd.Function):
@@ -107,10 +115,18 @@ class WholeFunction(torch.autograd.Function):
         return *grads, None, None, None, None, None
 
 
-def _run(x: Tensor, parameters: Parameters, buffers: tuple[Tensor | None, ...], recipe: Any) -> Tensor:
-    if torch.is_grad_enabled():
+def _run(
+    x: Tensor, parameters: Parameters, buffers: tuple[Tensor | None, ...], recipe: Any, memory: Memory | None
+) -> Tensor:
+    if torch.is_grad_enabled() and any(tensor is not None and tensor.requires_grad for tensor in (x, *parameters)):
         return WholeFunction.apply(x, *parameters, *buffers, recipe)
-    return recipe.forward(x, parameters, buffers)[0]
+    evaluation = recipe.evaluation
+    if evaluation is None:
+        return recipe.forward(x, parameters, buffers)[0]
+    kept = None
+    if evaluation.keeps:
+        kept = (memory or Memory()).room(x.device, recipe.call.settings.iterations, evaluation.keeps)
+    return evaluation(x, parameters, buffers, kept)
 
 
 def _fits(running: Running) -> bool:

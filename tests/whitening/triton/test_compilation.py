@@ -118,15 +118,45 @@ def test_the_kernels_of_a_whole_layer_compile(compiled, monkeypatch, capability,
     settings = Settings(words, d, 1e-5, 'newton', 5)
     y = whiten_whole(x, Parameters(*parameters), Running(*buffers, 0.1), settings, backend)
     y.backward(torch.zeros_like(y))
-    kernels = ['moments_kernel', 'mix_kernel', 'apply_kernel', 'gradient_kernel', 'unmix_kernel',
+    kernels = ['gather_moments_kernel', 'mix_kernel', 'apply_kernel', 'gather_gradients_kernel', 'unmix_kernel',
                'input_gradient_kernel']  # fmt: skip
-    assert [name for name in compiled if name != 'combine_kernel'] == kernels
+    assert list(compiled) == kernels
     for kernel in (kernel for several in compiled.values() for kernel in several):
         assert kernel.metadata.shared <= SMALLEST_SHARED_MEMORY, kernel.name
         assert kernel.asm['cubin']
-    ptx = compiled['unmix_kernel'][0].asm['ptx']
-    assert ptx.count('atom.global.gpu.acq_rel') == 2
+    tickets = {'unmix_kernel': 2} | dict.fromkeys(
+        ['gather_moments_kernel', 'gather_gradients_kernel'], 2 * (length > 64)
+    )
+    for name, count in tickets.items():
+        assert compiled[name][0].asm['ptx'].count('atom.global.gpu.acq_rel') == count, name
     assert 'tf32' in compiled['apply_kernel'][0].asm['ptx'] or d == 1
+
+
+@pytest.mark.parametrize(
+    'capability, d, groups, length, dtype, words',
+    [
+        (90, 16, 4, 4096, torch.float32, ('bw',)),
+        pytest.param(86, 64, 2, 4096, torch.float32, ('bw',), marks=pytest.mark.slow),
+        pytest.param(80, 20, 3, 50, torch.bfloat16, SWB, marks=pytest.mark.slow),
+    ],
+)
+def test_the_kernels_of_an_evaluation_compile(compiled, monkeypatch, capability, d, groups, length, dtype, words):
+    from triton.backends.compiler import GPUTarget
+    from triton.runtime import driver
+
+    from sw_mmseg.whitening.autograd import Memory, Running, whiten_whole
+    from sw_mmseg.whitening.backends.triton import backend
+    from sw_mmseg.whitening.maths import Parameters, Settings
+
+    driver.active.target = GPUTarget('cuda', capability, 32)
+    parameters = Parameters(*map(torch.zeros, (groups * d, groups * d, len(words), len(words))))
+    running = Running(torch.zeros(groups * d), torch.zeros(groups, d, d), *torch.tensor([0, 0]), None)
+    x = torch.zeros(2, groups * d, length, 1, dtype=dtype)
+    whiten_whole(x, parameters, running, Settings(words, d, 1e-5, 'newton', 5), backend, Memory())
+    assert list(compiled) == [*(['gather_moments_kernel'] if 'iw' in words else []), 'evaluate_kernel']
+    for kernel in (kernel for several in compiled.values() for kernel in several):
+        assert kernel.metadata.shared <= SMALLEST_SHARED_MEMORY, kernel.name
+        assert kernel.asm['cubin']
 
 
 def test_a_second_call_finds_its_kernel_and_passes_all_that_triton_would(compiled, monkeypatch):

@@ -1,4 +1,4 @@
-"""A layer in few kernels against torch in fp64: output, gradients, running statistics; `conftest` says where."""
+"""A layer in six kernels against torch in fp64: output, gradients, running statistics; `conftest` says where."""
 
 from typing import NamedTuple
 
@@ -8,6 +8,7 @@ import torch
 from sw_mmseg.whitening.autograd import Running, SwitchWhitenFunction, computation, whiten_whole
 from sw_mmseg.whitening.backends import torch_backend
 from sw_mmseg.whitening.backends.triton import backend as triton_backend
+from sw_mmseg.whitening.backends.triton import call, tickets
 from sw_mmseg.whitening.backends.triton import layer as recipes
 from sw_mmseg.whitening.maths import Moments, Parameters, Settings
 
@@ -30,6 +31,8 @@ class Case(NamedTuple):
     affine: bool = True
     processors: int = 1  # of many, each sample has several chunks
     dtype: torch.dtype = F
+    bunch: int = 32  # chunks that one program joins
+    pooled: int = 64  # samples that each program of `mix_kernel` pools
 
 
 CASES = [
@@ -42,6 +45,10 @@ CASES = [
     Case(('bn', 'in', 'ln'), 3, 6, 1),
     Case(('bn',), 2, 3, 1, given=True),
     Case(('ln',), 2, 6, 1),
+    Case(SWA, 2, 3, 5, (20, 15), processors=100, bunch=2),
+    Case(('bw',), 2, 1, 16, (20, 15), processors=100, bunch=2, pooled=0),
+    Case(('bn', 'in'), 2, 32, 1, (20, 15), True, processors=100, bunch=2),
+    Case(SWB, 3, 2, 3, (20, 15), processors=100, pooled=1),
     Case(SWA, 66, 1, 2, (3, 1)),  # too many samples to be pooled by each program
     Case(SWA, 2, 1, 16, (8, 8), dtype=B),
 ]
@@ -49,7 +56,16 @@ CASES = [
 
 def names(case):
     words = [word for word, chosen in (('last', case.last), ('given', case.given)) if chosen]
-    return ' '.join(['+'.join(case.words), f'N{case.n} G{case.g} D{case.d}', *words, str(case.dtype)[6:]])
+    joins = [f'bunches of {case.bunch}'] if case.bunch < 32 else []
+    return ' '.join(['+'.join(case.words), f'N{case.n} G{case.g} D{case.d}', *words, *joins, str(case.dtype)[6:]])
+
+
+def set_up(case, monkeypatch):
+    """A GPU of so many processors, and the limits of the case."""
+    monkeypatch.setattr(recipes, 'processors_of', lambda _: case.processors)
+    monkeypatch.setattr(recipes, '_POOLED', case.pooled)
+    monkeypatch.setattr(call, 'BUNCH', case.bunch)
+    recipes._recipe.cache_clear()
 
 
 def drawn(case):
@@ -93,7 +109,7 @@ def computed(case, x, dy, parameters, running):
 
 @pytest.mark.parametrize('case', CASES, ids=names)
 def test_outputs_gradients_and_running_statistics(case, monkeypatch, device):
-    monkeypatch.setattr(recipes, 'processors_of', lambda _: case.processors)
+    set_up(case, monkeypatch)
     x, dy, parameters, running = drawn(case)
     values, moved = computed(case, x, dy, parameters, running)
     exact, mean, cov = expected(case, x, dy, parameters, running, monkeypatch)
@@ -102,6 +118,7 @@ def test_outputs_gradients_and_running_statistics(case, monkeypatch, device):
         if value is not None:
             close(value, other, 2e-5 if case.dtype is F else 1e-2 if index < 2 else 2e-3, least=1)
     assert values[0].stride() == values[1].stride() == x.stride()
+    assert not any(counters.any() for counters in tickets._COUNTERS.values())
     if moved is None or case.given:
         return
     pixels = case.n * x[0, 0].numel()
@@ -119,9 +136,12 @@ def reverse_programs(monkeypatch):
     )
 
 
-@pytest.mark.parametrize('case', CASES[1:2], ids=names)
+@pytest.mark.parametrize(
+    'case', [CASES[1], Case(SWA, 2, 1, 16, (20, 15), processors=100, bunch=2, pooled=0)], ids=names
+)
 def test_whichever_program_comes_last_finishes_the_sums(case, monkeypatch, device):
     """Programs in reverse order, or on a GPU in whatever order, change no bit."""
+    set_up(case, monkeypatch)
     drawing = drawn(case)
     values, moved = computed(case, *drawing)
     if INTERPRETED:

@@ -1,15 +1,14 @@
 """A whole layer in three kernels forward and three backward: what is known before a call, from its sizes and options.
 
-An activation whose samples take several programs a group needs one kernel more forward, which joins their chunks; so
-does a batch of many samples, whose moments are pooled once. Small results share two buffers: `work`, which the backward
-needs, and `scratch`, which lasts for a call.
+Chunks of a sample's pixels are joined by the pass that makes their sums, and so is a batch of many samples; one of few
+is pooled by the next kernel. Small results share two buffers: `work`, which the backward needs, and `scratch`, which
+lasts for a call.
 """
 
 from __future__ import annotations
 
 import functools
 from collections.abc import Sequence
-from typing import NamedTuple
 
 import torch
 import triton
@@ -17,42 +16,26 @@ from torch import Tensor
 
 from ...maths import BATCH, INSTANCE, Settings, memory_format
 from .algebra import logit_positions, newton_steps
+from .call import Call, Pieces, passing
+from .evaluation import Evaluation
 from .layer_backward import input_gradient_kernel, unmix_kernel
 from .layer_forward import apply_kernel, mix_kernel
 from .mix_to_affine import WORDS
 from .newton import square_of
-from .passes import combine_kernel, gradient_kernel, moments_kernel
 from .start import Place, Start, placed, run
+from .tickets import tickets_for
 from .tiles import Plan, plan_of, processors_of
 
-__all__ = ['Call', 'Recipe', 'recipe_of']
+__all__ = ['Recipe', 'recipe_of']
 
 # The buffers of a call.
-_FORWARD = ('x', 'y', 'work', 'scratch', 'weight', 'bias', 'mean_logits', 'cov_logits', 'running_mean', 'running_cov',
-            'tracked', 'skipped')
-_BACKWARD = ('x', 'dy', 'dx', 'work', 'scratch', 'weight', 'mean_logits', 'cov_logits', 'running_mean', 'running_cov',
-             'to_weight', 'to_bias', 'to_mean_logits', 'to_cov_logits')
+_FORWARD = ('x', 'y', 'work', 'scratch', 'tickets', 'weight', 'bias', 'mean_logits', 'cov_logits', 'running_mean',
+            'running_cov', 'tracked', 'skipped')
+_BACKWARD = ('x', 'dy', 'dx', 'work', 'scratch', 'tickets', 'weight', 'mean_logits', 'cov_logits', 'running_mean',
+             'running_cov', 'to_weight', 'to_bias', 'to_mean_logits', 'to_cov_logits')
 _TRACKED = 1024  # values that a program of the running statistics moves
-_ADDED = 16  # chunks or samples that a program of `combine_kernel` adds up at once
 _MATRICES = 256  # ratios of as many matrices
-_POOLED = 64  # samples that each program pools by itself
-_Numbers = Sequence['Place | float | None']
-
-
-class Call(NamedTuple):
-    """What a recipe depends on. `given` says that the batch moments are the running ones, and a momentum that those
-    are moved; `types` are the dtypes of γ, β, both logits and the running statistics, None for what is absent."""
-
-    n: int
-    c: int
-    length: int
-    last: bool
-    dtype: torch.dtype
-    device: torch.device
-    settings: Settings
-    given: bool
-    momentum: float | None
-    types: tuple[torch.dtype | None, ...]
+_POOLED = 64  # samples that each program of `mix_kernel` pools by itself
 
 
 class Recipe:
@@ -78,7 +61,8 @@ class Recipe:
         # A pass subtracts the image's mean, or where Ω has batch statistics alone, the batch's.
         self.shift = self.saved['sample_mean' if self.image else 'batch_mean']
         self.step = int(self.image)
-        self.joined = plan.chunks > 1
+        self.pieces = Pieces(call, plan)
+        self.tickets = self.pieces.tickets(self.pools and not self.inside) if full else 0
 
     def forward(self, x: Tensor, parameters: Sequence[Tensor | None], running: Sequence[Tensor | None]
                 ) -> tuple[Tensor, Tensor]:
@@ -87,8 +71,14 @@ class Recipe:
         work = x.new_empty(self.saved_size, dtype=torch.float32)
         starts, size = self._forward
         scratch = x.new_empty(size, dtype=torch.float32) if size else None
-        run(starts, (x, y, work, scratch, *parameters, *running))
+        tickets = tickets_for(x.device, self.tickets) if self.tickets else None
+        run(starts, (x, y, work, scratch, tickets, *parameters, *running))
         return y, work
+
+    @functools.cached_property
+    def evaluation(self) -> Evaluation | None:
+        """In fewer kernels what `forward` does, where no gradient is wanted and no statistics move; else None."""
+        return None if self.pools or self.call.momentum is not None else Evaluation(self.call, self.plan)
 
     def backward(self, dy: Tensor, x: Tensor, work: Tensor, parameters: Sequence[Tensor | None],
                  running: Sequence[Tensor | None], needs_x: bool) -> tuple[Tensor | None, ...]:
@@ -102,29 +92,22 @@ class Recipe:
         scratch = x.new_empty(self._backward[1], dtype=torch.float32)
         grads = [None if parameter is None else torch.empty_like(parameter) for parameter in parameters]
         weight, _, mean_logits, cov_logits = parameters
-        buffers = (x, dy, dx, work, scratch, weight, mean_logits, cov_logits, *running, *grads)
+        tickets = tickets_for(x.device, self._backward[2]) if self._backward[2] else None
+        buffers = (x, dy, dx, work, scratch, tickets, weight, mean_logits, cov_logits, *running, *grads)
         run([*sums, last] if needs_x else sums, buffers)
         return dx, *grads
 
     @functools.cached_property
     def _forward(self) -> tuple[list[Start], int]:
         """All that is started, and the elements of `scratch`."""
-        call, plan, at, d = self.call, self.plan, self.saved, self.d
-        mean, cov = at['sample_mean'], at['sample_cov']
-        count = call.n * self.g * plan.chunks * d if self.joined else 0
-        parts, size = placed('scratch', {'mean': count, 'cov': count * d})
+        at, gathers = self.saved, self.image or self.pools
+        parts, size = placed('scratch', self.pieces.sizes if gathers else {})
         starts = []
-        if self.image or self.pools:
-            into = (parts['mean'], parts['cov']) if self.joined else (mean, cov)
-            starts.append(self._pass(moments_kernel, _FORWARD, [Place('x'), *into]))
-            if self.joined:
-                starts.append(self._join(_FORWARD, [*into, mean, cov], True))
-        if self.pools and not self.inside:
-            numbers = [call.n, 1, call.n, 1, self.g]
-            starts.append(self._combine(_FORWARD, call.c, [mean, cov, at['batch_mean'], at['batch_cov'], *numbers],
-                                        True))
+        if gathers:
+            sample, batch = [at['sample_mean'], at['sample_cov']], [at['batch_mean'], at['batch_cov']]
+            starts.append(self.pieces.moments(_FORWARD, parts, sample, batch, self.pools and not self.inside))
         starts += [self._mix(), self._apply()]
-        return starts, size * bool(count)
+        return starts, size
 
     def _mix(self) -> Start:
         call, at, words = self.call, self.saved, self.call.settings.statistics
@@ -148,35 +131,27 @@ class Recipe:
         pixels = call.n * call.length
         numbers = [float(call.momentum or 0.0), pixels / max(pixels - 1, 1), size, self.step, self.step, plan.programs]
         arguments = [Place('y'), Place('x'), at['matrix'], self.shift, at['vector'], *moved, *numbers]
-        return self._pass(apply_kernel, _FORWARD, arguments, beyond, TRACKED=_TRACKED)
+        return passing(apply_kernel, _FORWARD, call, plan, arguments, beyond, TRACKED=_TRACKED)
 
     @functools.cached_property
-    def _backward(self) -> tuple[list[Start], int]:
-        """All that is started, of which the last makes dx, and the elements of `scratch`."""
-        call, plan, d, g, m = self.call, self.plan, self.d, self.g, self.m
-        c, n, chunks = call.c, call.n, plan.chunks
-        joined = self.joined and not self.image
+    def _backward(self) -> tuple[list[Start], int, int]:
+        """All that is started, of which the last makes dx, the elements of `scratch`, and the tickets."""
+        call, d, g, m, c = self.call, self.d, self.g, self.m, self.call.c
         at, size = placed('scratch', {
-            'total': n * c * chunks, 'product': n * c * d * chunks, 'to_weights': m * c, 'to_biases': m * c,
-            'to_means': m * c, 'to_covs': m * c * d, 'to_ratios': 2 * m * g * WORDS.value, 'quadratic': m * c * d,
-            'vector': m * c, 'sums': 2 * m * g, 'common': c * d, 'common_vector': c,
-            'joined_total': n * c * joined, 'joined_product': n * c * d * joined,
+            'total': call.n * c, 'product': call.n * c * d, 'to_weights': m * c, 'to_biases': m * c, 'to_means': m * c,
+            'to_covs': m * c * d, 'to_ratios': 2 * m * g * WORDS.value, 'quadratic': m * c * d, 'vector': m * c,
+            'sums': 2 * m * g, 'common': c * d, 'common_vector': c, **self.pieces.sizes,
         })
         sums = [at['total'], at['product']]
-        starts = [self._pass(gradient_kernel, _BACKWARD, [Place('dy'), Place('x'), self.shift, self.step, *sums])]
-        if joined:
-            whole = [at['joined_total'], at['joined_product']]
-            starts.append(self._join(_BACKWARD, [*sums, *whole], False))
-            sums = whole
-        starts += [self._unmix(at, sums), self._input_gradient(at)]
-        return starts, size
+        starts = [self.pieces.gradients(_BACKWARD, at, self.shift, self.step, sums), self._unmix(at, sums),
+                  self._input_gradient(at)]
+        return starts, size, self.pieces.tickets(False)
 
     def _unmix(self, at: dict[str, Place], sums: list[Place]) -> Start:
         call, saved, words = self.call, self.saved, self.call.settings.statistics
         names = ('to_weights', 'to_biases', 'to_means', 'to_covs', 'to_ratios', 'quadratic', 'vector', 'sums',
                  'common', 'common_vector')
-        chunks = self.plan.chunks
-        parts = [chunks, chunks, 1] if self.image else [call.n, 1, self.g]
+        parts = [1, 1, 1] if self.image else [call.n, 1, self.g]
         arguments = [
             Place('mean_logits'), Place('cov_logits'), *sums, saved['sample_mean'], saved['sample_cov'],
             saved['batch_mean'], saved['batch_cov'], saved['layer'], self._given('weight'), saved['mean'],
@@ -199,25 +174,8 @@ class Recipe:
             at['common_vector'] if self.pools else None,
             saved['batch_mean'], saved['layer'], at['sums'], self.step,
         ]
-        return self._pass(input_gradient_kernel, _BACKWARD, arguments, COUNT=len(words), IMAGE=self.image,
-                          LN=self.positions['LN'], GROUPS=triton.next_power_of_2(self.g))
-
-    def _pass(self, kernel: triton.JITFunction, buffers: Sequence[str], arguments: _Numbers, beyond: int = 0,
-              **constants: int) -> Start:
-        """A pass over the activation, with some programs more."""
-        plan = self.plan
-        return Start(kernel, buffers, plan.programs + beyond, [*arguments, *plan.sizes],
-                     WHOLE=self.call.dtype.itemsize == 2, **constants, **plan.constants)
-
-    def _join(self, buffers: Sequence[str], places: list[Place], moments: bool) -> Start:
-        """The chunks of each sample, as `backend` joins them."""
-        plan, call = self.plan, self.call
-        numbers = [plan.length, plan.chunk, plan.chunks, plan.chunks, 1]
-        return self._combine(buffers, call.n * call.c, [*places, *numbers], moments)
-
-    def _combine(self, buffers: Sequence[str], programs: int, arguments: _Numbers, moments: bool) -> Start:
-        return Start(combine_kernel, buffers, programs, arguments, D=self.d, WIDTH=triton.next_power_of_2(self.d),
-                     PARTS=_ADDED, MOMENTS=moments, num_warps=1)
+        return passing(input_gradient_kernel, _BACKWARD, self.call, self.plan, arguments, COUNT=len(words),
+                       IMAGE=self.image, LN=self.positions['LN'], GROUPS=triton.next_power_of_2(self.g))
 
     def _given(self, parameter: str, buffer: str | None = None) -> Place | None:
         """A buffer that is there where γ or β is."""

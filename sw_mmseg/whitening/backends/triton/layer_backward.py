@@ -1,9 +1,6 @@
-"""The backward of a whole layer in three kernels: `gradient_kernel`, `unmix_kernel`, `input_gradient_kernel`.
+"""The backward of a whole layer in three kernels: `gather_gradients_kernel`, `unmix_kernel`, `input_gradient_kernel`.
 
-Sums over samples and groups are made by whichever program of `unmix_kernel` comes last: each takes a ticket when it has
-written its part, and the one with the last number adds up all parts, in a fixed order, so that equal inputs give equal
-results. A ticket is an atomic addition with acquire and release semantics behind a barrier, so that what its holder
-sees is complete.
+Sums over samples and groups are made by whichever program of `unmix_kernel` comes last, as `tickets` has it.
 """
 
 import triton
@@ -13,6 +10,7 @@ from .mix_to_affine import factor, one, ratios_of, scaled, two
 from .mix_to_affine_backward import finish_logits, store_moment_gradients
 from .newton import inner, square, squares
 from .passes import factors_of, vector_or_zeros, write
+from .tickets import is_last
 from .tiles import bounds_of, load_matrix, load_vector, rows_of, split
 
 __all__ = ['input_gradient_kernel', 'unmix_kernel']
@@ -51,11 +49,11 @@ def unmix_kernel(mean_logits, cov_logits, totals, products, sample_mean, sample_
                                              ITERATIONS, BW, IW, BN, IN, LN, D, ROWS)
     _store_of_image(mean_logits, cov_logits, to_mean, to_cov, quadratics, vectors, sums, program, length, COUNT, IW, IN,
                     LN, D, ROWS)
-    if _is_last(tickets + group, samples):
+    if is_last(tickets + group, samples):
         _finish_group(mean_logits, cov_logits, weight, to_weights, to_biases, to_means, to_covs, common, common_vector,
                       to_weight, to_bias, share / length, samples, group, groups, SOURCES, COUNT, BW, BN, D, ROWS,
                       PARTS)
-        if _is_last(tickets + groups, groups):
+        if is_last(tickets + groups, groups):
             finish_logits(mean_logits, cov_logits, to_ratios, to_mean_logits, to_cov_logits, samples * groups, COUNT,
                           MATRICES)
 
@@ -75,16 +73,6 @@ def _store_of_image(mean_logits, cov_logits, to_mean, to_cov, quadratics, vector
     if LN >= 0:
         tl.store(sums + 2 * program, tl.sum(to_mean, 0))
         tl.store(sums + 2 * program + 1, inner(to_cov, unit))
-
-
-@triton.jit
-def _is_last(ticket, count):
-    """Whether this is the last of `count` programs to ask; then the ticket is at zero again."""
-    tl.debug_barrier()  # all threads have written what belongs to the part
-    last = tl.atomic_add(ticket, 1, sem='acq_rel') == count - 1
-    if last:
-        tl.store(ticket, 0)
-    return last
 
 
 @triton.jit

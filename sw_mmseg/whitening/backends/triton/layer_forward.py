@@ -1,8 +1,8 @@
-"""The forward of a whole layer in three kernels: moments of the samples, `mix_kernel`, `apply_kernel`.
+"""The forward of a whole layer in three kernels: `gather_moments_kernel`, `mix_kernel`, `apply_kernel`.
 
 Between processes, and in an eigendecomposition, the algebra stops halfway; there `algebra` and `passes` do the same in
-more kernels. Here each program of `mix_kernel` pools the batch moments of its group by itself, since a few samples are
-read faster than a kernel is started, and `apply_kernel` has a few programs more, which move the running statistics.
+more kernels. Here each program of `mix_kernel` pools the batch moments of its group by itself, where samples are few,
+and `apply_kernel` has a few programs more, which move the running statistics.
 
 The passes subtract the image's mean where Ω has statistics of the image, else that of the batch: seen from there, μ̂ is
 what `Affine.mean` says, or zero.

@@ -5,8 +5,8 @@ import triton.language as tl
 
 from .tiles import add_product, bounds_of, load_matrix, load_vector, rows_of, split, store_sums, tile_at, to_tf32
 
-__all__ = ['combine_kernel', 'factors_of', 'gradient_kernel', 'moments_kernel', 'move', 'track_kernel',
-           'transform_kernel', 'vector_or_zeros', 'write']
+__all__ = ['combine_kernel', 'factors_of', 'gradient_kernel', 'gradients_of', 'moments_kernel', 'moments_of', 'move',
+           'track_kernel', 'transform_kernel', 'vector_or_zeros', 'write']
 
 
 @triton.jit
@@ -17,6 +17,14 @@ def moments_kernel(x, means, covs, channels, units, chunk, chunks, tiles, WHOLE:
     length = units * UNIT
     sample, part, tile, start, stop = bounds_of(tl.program_id(0), length, chunk, chunks, tiles)
     channel, valid = rows_of(tile, channels, D, ROWS)
+    mean, cov = moments_of(x, sample, channel, valid, start, stop, channels, length, WHOLE, D, ROWS, BLOCK, LAST, FULL)
+    store_sums(means, covs, mean, cov, sample, part, channel, valid, channels, chunks, D)
+
+
+@triton.jit
+def moments_of(x, sample, channel, valid, start, stop, channels, length, WHOLE: tl.constexpr, D: tl.constexpr,
+               ROWS: tl.constexpr, BLOCK: tl.constexpr, LAST: tl.constexpr, FULL: tl.constexpr):
+    """Mean (ROWS,) and biased covariance (ROWS, ROWS), with D = 1 (ROWS,), of the pixels from `start` to `stop`."""
     offsets, mask = tile_at(sample, start, channel, valid, channels, length, ROWS, BLOCK, LAST, FULL)
     first = tl.load(x + offsets, mask=mask, other=0.0).to(tl.float32)
     about = tl.sum(first, 1) / tl.minimum(length - start, BLOCK)
@@ -43,7 +51,7 @@ def moments_kernel(x, means, covs, channels, units, chunk, chunks, tiles, WHOLE:
         cov = tl.sum(product, 1) / count - mean * mean
     else:
         cov = (product + (cross + tl.trans(cross))) / count - mean[:, None] * mean[None, :]
-    store_sums(means, covs, about + mean, cov, sample, part, channel, valid, channels, chunks, D)
+    return about + mean, cov
 
 
 @triton.jit
@@ -54,6 +62,15 @@ def gradient_kernel(dy, x, shift, shift_step, totals, products, channels, units,
     length = units * UNIT
     sample, part, tile, start, stop = bounds_of(tl.program_id(0), length, chunk, chunks, tiles)
     channel, valid = rows_of(tile, channels, D, ROWS)
+    total, product = gradients_of(dy, x, shift, shift_step, sample, channel, valid, start, stop, channels, length,
+                                  WHOLE, D, ROWS, BLOCK, LAST, FULL)
+    store_sums(totals, products, total, product, sample, part, channel, valid, channels, chunks, D)
+
+
+@triton.jit
+def gradients_of(dy, x, shift, shift_step, sample, channel, valid, start, stop, channels, length, WHOLE: tl.constexpr,
+                 D: tl.constexpr, ROWS: tl.constexpr, BLOCK: tl.constexpr, LAST: tl.constexpr, FULL: tl.constexpr):
+    """Σ dy (ROWS,) and Σ dy (x − shift)ᵀ (ROWS, ROWS), with D = 1 (ROWS,), over the pixels from `start` to `stop`."""
     if shift is not None:
         about = load_vector(shift, sample * shift_step, channel, valid, channels)
     total = tl.zeros((ROWS, BLOCK), tl.float32)
@@ -74,7 +91,7 @@ def gradient_kernel(dy, x, shift, shift_step, totals, products, channels, units,
             product = add_product(product, high, low, tl.trans(block), False)
     if D == 1:
         product = tl.sum(product, 1)
-    store_sums(totals, products, tl.sum(total, 1), product, sample, part, channel, valid, channels, chunks, D)
+    return tl.sum(total, 1), product
 
 
 @triton.jit
