@@ -86,7 +86,7 @@ class Ranks:
         assert code == status if status is not None else code != 0, text[-2000:]
         return text
 
-    def others(self, hit):
+    def peers(self, hit):
         return [number for number in range(self.world) if number != hit]
 
 
@@ -126,7 +126,7 @@ def test_one_that_is_killed_or_stands_still(ranks, world, hit, number):
     numbers = made.at_work()
     os.kill(numbers[hit], number)
     end = time.monotonic() + made.timeout + MARGIN
-    for other in made.others(hit):
+    for other in made.peers(hit):
         text = made.ended(other, end - time.monotonic())
         assert f'process {other} of {world} lost another one' in text and 'Traceback' not in text
     if number == signal.SIGSTOP:  # when it goes on, it finds itself alone
@@ -138,8 +138,8 @@ def test_one_that_is_killed_or_stands_still(ranks, world, hit, number):
 def test_one_that_comes_too_late(ranks, world, hit):
     """By then the others have given up; it gives up as they did, and does not wait for ever."""
     made = ranks(world)
-    made.start(*made.others(hit))
-    for number in made.others(hit):
+    made.start(*made.peers(hit))
+    for number in made.peers(hit):
         text = made.ended(number, made.timeout + 2 * MARGIN)
         assert f'process {number} of {world} did not find the others' in text and 'Traceback' not in text
     made.start(hit)
@@ -150,7 +150,7 @@ def test_one_that_comes_too_late(ranks, world, hit):
 @pytest.mark.parametrize('world, hit', LAST)
 def test_one_that_comes_late_is_waited_for(ranks, world, hit):
     made = ranks(world, iterations=2)
-    made.start(*made.others(hit))
+    made.start(*made.peers(hit))
     time.sleep(8)
     made.start(hit)
     for number in range(world):

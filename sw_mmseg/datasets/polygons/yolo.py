@@ -60,9 +60,7 @@ def yolo_names(folder: str) -> dict[int, str]:
                 try:
                     return {int(number): str(name) for number, name in names.items()}
                 except (TypeError, ValueError) as error:
-                    raise DatasetError(
-                        f'{file}: names must have numbers, as 0: car ({error})'
-                    ) from error
+                    raise DatasetError(f'{file}: names must have numbers, as 0: car ({error})') from error
         file = place / 'classes.txt'
         if file.is_file():
             lines = map(str.strip, file.read_text(encoding='utf-8-sig', errors='replace').splitlines())
