@@ -131,7 +131,13 @@ def test_tables_and_the_share_of_the_way_that_is_closed():
         'target labels (oracle)',
     ]
     # s = sqrt(2) of one degree of freedom; t(0.9875, 1) = 25.45; a mean of two against one: sqrt(1/2 + 1)
-    assert compared.rows[0][1] == '+12.0 (−32.1 to 56.1)'
+    assert compared.rows[0][1:] == ('source only, jitter, BN, 600', '+12.0 (−32.1 to 56.1)')
+    sources = report.grouped([*results, result('jitter', 7.0, setting='game')], 'streets2camvid')
+    assert [row[:2] for row in report.comparison_table(sources).rows][-1] == (
+        'source only, jitter, BN, 600',
+        'source only, jitter, game-like streets, BN, 600',
+    )
+    assert 'source only, jitter, game-like streets' in [row[0] for row in report.main_table(sources).rows]
     assert report.comparison_table(report.grouped(results[:1], 'streets2camvid')) is None
 
 

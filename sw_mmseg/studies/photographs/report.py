@@ -80,22 +80,25 @@ def share_closed(groups: Groups, method: str = 'cbst', norm: str = 'bn') -> floa
 
 
 def comparison_table(groups: Groups) -> Table | None:
-    """Every row against the source-only one of the same length, by test mIoU and by the rule of
-    `analysis.comparisons`; None where there is none to compare with."""
-    starts = {key: (START, 'bn', key[2], key[3]) for key in groups}
-    keys = [key for key, start in starts.items() if key != start and start in groups]
-    if not keys:
+    """Every row against the source-only one of the same length and source, and against the same on another source, by
+    test mIoU and by the rule of `analysis.comparisons`; None where there is none to compare with."""
+    pairs = [(key, (START, 'bn', *key[2:])) for key in groups] + [((*key[:3], ''), key) for key in groups if key[3]]
+    pairs = [(key, other) for key, other in pairs if key != other and {key, other} <= groups.keys()]
+    if not pairs:
         return None
     scores = {key: [r.miou() for r in group] for key, group in groups.items()}
-    steps = differences([(scores[key], scores[starts[key]]) for key in keys], list(scores.values()))
+    steps = differences([(scores[key], scores[other]) for key, other in pairs], list(scores.values()))
     rows = [
-        (
-            f'{_named(METHODS[method].row, setting)}, {norm.upper()}, {length}',
-            f'**{step}**' if step.clear else str(step),
-        )
-        for (method, norm, length, setting), step in zip(keys, steps)
+        (_row_name(key), _row_name(other), f'**{step}**' if step.clear else str(step))
+        for (key, other), step in zip(pairs, steps)
     ]
-    return Table(('minus source only, BN, of the same length', 'test mIoU'), tuple(rows))
+    return Table(('row', 'minus', 'test mIoU'), tuple(rows))
+
+
+def _row_name(key: Key) -> str:
+    """'class-balanced self-training (CBST), BN, 600'."""
+    method, norm, length, setting = key
+    return f'{_named(METHODS[method].row, setting)}, {norm.upper()}, {length}'
 
 
 def setting_table(results: Sequence[Result]) -> Table | None:
