@@ -53,6 +53,7 @@ KEPT = {
     'test_cfg',
     'test_dataloader',
     'test_evaluator',
+    'test_pipeline',
     'train_cfg',
     'train_dataloader',
     'val_cfg',
@@ -136,6 +137,7 @@ def use_data(config: Config, choice: Choice, checked: Checked) -> None:
     config.train_dataloader.update(num_workers=workers, persistent_workers=True)
     config.val_dataloader = config.val_cfg = config.val_evaluator = None  # nothing is chosen by a score
     config.test_dataloader = test_loader(choice, checked, checked.target_val)
+    config.test_pipeline = config.test_dataloader.dataset.pipeline  # for mmseg's inference_model
     config.test_evaluator = ConfigDict(type='IoUMetric', iou_metrics=['mIoU'])
 
 

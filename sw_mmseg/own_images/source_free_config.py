@@ -115,6 +115,7 @@ def _use_data(config: Config, choice: Choice, checked: Checked) -> None:
         else ConfigDict(type='TargetAlone', target=target, classes=checked.table.to_dict()),
     )
     config.test_dataloader = test_loader(choice, checked, checked.target_val)
+    config.test_pipeline = config.test_dataloader.dataset.pipeline  # for mmseg's inference_model
     config.test_cfg = ConfigDict(type='TestLoop')
     config.test_evaluator = ConfigDict(type='IoUMetric', iou_metrics=['mIoU'])
 
