@@ -17,7 +17,7 @@ from tests.helpers.camvid_files import smaller, write_camvid
 def study(tmp_path, monkeypatch, one_thread):
     """`study(...)` -> exit status; images are tiny, and the files to fill are stand-ins."""
     tool, data = import_module('sw_mmseg.commands.analysis.photographs_study'), write_camvid(tmp_path / 'data')
-    for name in ('PAGE', 'KEPT'):
+    for name in ('PAGE', 'KEPT', 'PICTURE'):
         monkeypatch.setattr(tool, name, tmp_path / name.lower())
 
     def small(cell, work_dir):
@@ -40,6 +40,7 @@ def study(tmp_path, monkeypatch, one_thread):
 def test_study_from_end_to_end(study, tmp_path, capsys):
     (tmp_path / 'page').write_text('# Photographs\n\n<!-- study: made by a tool -->\nold\n<!-- end of study -->\n')
     assert study('--methods', 'jitter', 'cbst', '--docs') == 0
+    assert (tmp_path / 'picture').read_bytes()[:3] == b'\xff\xd8\xff'  # a JPEG
     assert '0 of 2 trainings done before' in capsys.readouterr().out
     names = [f'bn_{method}_streets2camvid_4iterations_seed0' for method in ('cbst', 'jitter')]
     records = [json.loads(line) for line in (tmp_path / 'kept').read_text().splitlines()]

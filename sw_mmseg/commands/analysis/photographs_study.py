@@ -17,6 +17,7 @@ import warnings
 from pathlib import Path
 
 from sw_mmseg.engine.progress import duration
+from sw_mmseg.files import whole_file
 from sw_mmseg.running import records, training
 from sw_mmseg.running.command_line import seed_number
 from sw_mmseg.running.errors import UserError
@@ -24,10 +25,12 @@ from sw_mmseg.running.paths import DOCS
 from sw_mmseg.studies.documents import fill
 from sw_mmseg.studies.photographs import report, runs
 from sw_mmseg.studies.photographs.cells import DATA, Cell, configured
+from sw_mmseg.studies.photographs.pictures import source_sheet
 from sw_mmseg.studies.photographs.settings import SETTINGS
 from sw_mmseg.whitening import NORMS
 
 PAGE, KEPT = DOCS / 'photographs.md', DOCS / 'results/camvid.jsonl'
+PICTURE = DOCS / 'images/photographs_sources.jpg'
 METHODS = ('jitter', 'adaptsegnet', 'cbst', 'oracle')
 
 
@@ -98,5 +101,7 @@ def main(args: argparse.Namespace) -> int:
     if args.docs:
         records.keep_results(args.work_dir, KEPT)
         fill(PAGE, 'study', report.section(results))
+        with whole_file(PICTURE) as part:
+            source_sheet().savefig(part, format='jpg', dpi=120, pil_kwargs={'quality': 88})
     print(f'\n{report.section(results)}\nTook {duration(time.monotonic() - begin)}.')
     return 0
