@@ -127,6 +127,7 @@ def free_port():
         return server.getsockname()[1]
 
 
+@pytest.mark.slow
 def test_two_processes_label_what_one_does(tmp_path):
     mp.start_processes(process, (free_port(), str(tmp_path)), nprocs=2, start_method='spawn')
     alone = with_files(build(statistics_images=4), tmp_path / 'alone')

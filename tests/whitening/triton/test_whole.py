@@ -46,10 +46,10 @@ CASES = [
     Case(('bn',), 2, 3, 1, given=True),
     Case(('ln',), 2, 6, 1),
     Case(SWA, 2, 3, 5, (20, 15), processors=100, bunch=2),
-    Case(('bw',), 2, 1, 16, (20, 15), processors=100, bunch=2, pooled=0),
-    Case(('bn', 'in'), 2, 32, 1, (20, 15), True, processors=100, bunch=2),
-    Case(SWB, 3, 2, 3, (20, 15), processors=100, pooled=1),
-    Case(SWA, 66, 1, 2, (3, 1)),  # too many samples to be pooled by each program
+    pytest.param(Case(('bw',), 2, 1, 16, (20, 15), processors=100, bunch=2, pooled=0), marks=pytest.mark.slow),
+    pytest.param(Case(('bn', 'in'), 2, 32, 1, (20, 15), True, processors=100, bunch=2), marks=pytest.mark.slow),
+    pytest.param(Case(SWB, 3, 2, 3, (20, 15), processors=100, pooled=1), marks=pytest.mark.slow),
+    pytest.param(Case(SWA, 66, 1, 2, (3, 1)), marks=pytest.mark.slow),  # too many samples to be pooled by each program
     Case(SWA, 2, 1, 16, (8, 8), dtype=B),
 ]
 
