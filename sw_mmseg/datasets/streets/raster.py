@@ -122,7 +122,7 @@ def rasterise(scene: Scene, width: int, height: int, scale: int = 2) -> Raster:
 
 
 def _fill_twigs(index: np.ndarray, outlines: list[np.ndarray], number: int) -> None:
-    """Fills a crown but for its gaps, which are streaks of the noise and lie closer towards the crown's edge."""
+    """Fills a crown but for its gaps, where fine streaks of the noise and coarse blobs of it are low."""
     mask = np.zeros(index.shape, np.uint8)
     cv2.fillPoly(mask, outlines, 255, lineType=cv2.LINE_8, shift=_SHIFT)
     rows, columns = np.nonzero(mask)

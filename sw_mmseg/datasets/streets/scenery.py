@@ -74,6 +74,7 @@ def ground(scene: Scene, street: Street, layout: Layout, rng: np.random.Generato
     strip(scene, *street.kerbs, ID['road'], asphalt)
     if street.kerbs[1] - street.lanes[0] > 1.8:
         strip(scene, street.lanes[0], street.kerbs[1], ID['parking'], scene.swatch('parking'))
+    # where there is nothing to choose, nothing is drawn at random: those pictures stay what they were
     lined = layout.edge_lines == 1 or rng.random() < layout.edge_lines
     for i, edge in enumerate(street.lanes):
         middle = abs(edge - street.lanes[len(street.lanes) // 2]) < 0.1

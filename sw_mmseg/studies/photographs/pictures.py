@@ -9,7 +9,7 @@ from sw_mmseg.datasets.streets import VARIANTS, draw_sample
 
 __all__ = ['source_sheet']
 
-SOURCES = {'varied': 'streets of one look', 'broad': 'broad streets'}  # variant -> what the page calls its source
+SOURCES = {'varied': 'game-like streets', 'broad': 'broad streets'}  # variant -> what the page calls its source
 SIZE, COLUMNS = (320, 240), 5
 
 
