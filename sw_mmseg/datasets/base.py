@@ -9,6 +9,7 @@ from mmseg.datasets import BaseSegDataset
 from .errors import DatasetError
 from .labels import CLASSES, PALETTE
 from .loading import with_this_reader
+from .streets.domains import DEFAULT, VARIANTS
 
 __all__ = ['LabelledScenes']
 
@@ -58,5 +59,5 @@ class LabelledScenes(BaseSegDataset):
         if place is None:
             return self.LAYOUT
         out, variant = Path(*parts[:place]), ''.join(parts[place : place + 1])
-        option = f' --variant {variant}' if variant in ('homogeneous', 'mixed', 'broad') else ''
+        option = f' --variant {variant}' if variant in VARIANTS and variant != DEFAULT else ''
         return f'Make the streets with: python tools/dataset_converters/streets.py {out}{option}{self.STREETS_OPTION}'

@@ -1,9 +1,11 @@
 """Drawn files in the layouts of streets and of CamVid, and configs made small enough for them."""
 
 import numpy as np
+from mmengine.config import Config
 from PIL import Image
 
 from sw_mmseg.datasets.streets import generate_streets
+from sw_mmseg.studies.photographs.cells import configured
 
 PHOTOGRAPHS = {
     'train': ('0001TP_1', '0001TP_2', '0006R0_3', '0016E5_4'),
@@ -35,3 +37,17 @@ def smaller(node, data):
         sizes = {(256, 192): (64, 48), (192, 256): (48, 64)}
         return sizes[node] if isinstance(node, tuple) and node in sizes else type(node)(smaller(v, data) for v in node)
     return str(data / node.removeprefix('data/')) if isinstance(node, str) and node.startswith('data/') else node
+
+
+def small_configured(data):
+    """`cells.configured` of the study on photographs, from scratch on the files in a folder, two images a batch."""
+
+    def small(cell, work_dir):
+        config, run = configured(cell, work_dir)
+        config = Config(smaller(config.to_dict(), data))
+        for part in ('train_dataloader', 'val_dataloader', 'test_dataloader'):
+            config[part].batch_size = 2
+        config.model.get('segmentor', config.model).backbone.init_cfg = None
+        return config, run
+
+    return small

@@ -5,16 +5,15 @@ from importlib import import_module
 
 import pytest
 import torch
-from mmengine.config import Config
 from mmengine.registry import init_default_scope
 from mmseg.registry import DATASETS, MODELS
 
 from sw_mmseg.own_images.source_free_config import RATE
 from sw_mmseg.running.command_line import run_tool
 from sw_mmseg.studies.photographs import blend, choices, choices_report, few_labels, runs, source_free
-from sw_mmseg.studies.photographs.cells import Cell, configured
+from sw_mmseg.studies.photographs.cells import Cell
 from sw_mmseg.studies.photographs.trials import Extent, Trial, TrialResult
-from tests.helpers.camvid_files import smaller, write_camvid
+from tests.helpers.camvid_files import small_configured, write_camvid
 
 
 @pytest.fixture
@@ -22,15 +21,7 @@ def data(tmp_path, monkeypatch, one_thread):
     """Folder of the drawn files, which every config of the study reads, its images tiny."""
     folder = write_camvid(tmp_path / 'data')
 
-    def small(cell, work_dir):
-        config, run = configured(cell, work_dir)
-        config = Config(smaller(config.to_dict(), folder))
-        for part in ('train_dataloader', 'val_dataloader', 'test_dataloader'):
-            config[part].batch_size = 2
-        config.model.get('segmentor', config.model).backbone.init_cfg = None
-        return config, run
-
-    monkeypatch.setattr(runs, 'configured', small)
+    monkeypatch.setattr(runs, 'configured', small_configured(folder))
     init_default_scope('mmseg')
     return folder
 

@@ -4,13 +4,12 @@ import json
 from importlib import import_module
 
 import pytest
-from mmengine.config import Config
 
 from sw_mmseg.running.command_line import run_tool
 from sw_mmseg.running.errors import UserError
 from sw_mmseg.studies.photographs import report, runs
 from sw_mmseg.studies.photographs.cells import Cell, Result, configured
-from tests.helpers.camvid_files import smaller, write_camvid
+from tests.helpers.camvid_files import small_configured, write_camvid
 
 
 @pytest.fixture
@@ -20,15 +19,7 @@ def study(tmp_path, monkeypatch, one_thread):
     for name in ('PAGE', 'KEPT', 'PICTURE'):
         monkeypatch.setattr(tool, name, tmp_path / name.lower())
 
-    def small(cell, work_dir):
-        config, run = configured(cell, work_dir)
-        config = Config(smaller(config.to_dict(), data))
-        for part in ('train_dataloader', 'val_dataloader', 'test_dataloader'):
-            config[part].batch_size = 2
-        config.model.get('segmentor', config.model).backbone.init_cfg = None
-        return config, run
-
-    monkeypatch.setattr(runs, 'configured', small)
+    monkeypatch.setattr(runs, 'configured', small_configured(data))
 
     def call(*words):
         words = ['--work-dir', tmp_path / 'out', '--iterations', 4, '--seeds', 0, *words]

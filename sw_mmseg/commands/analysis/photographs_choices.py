@@ -14,17 +14,18 @@ from __future__ import annotations
 
 import argparse
 import signal
-import sys
 import time
 import warnings
+from functools import partial
 from pathlib import Path
 
 from sw_mmseg.engine.progress import duration
-from sw_mmseg.running import records, training
+from sw_mmseg.running import records
 from sw_mmseg.running.command_line import seed_number
 from sw_mmseg.running.errors import UserError
 from sw_mmseg.running.paths import DOCS
 from sw_mmseg.studies.documents import fill
+from sw_mmseg.studies.measured_results import measured_results
 from sw_mmseg.studies.photographs import choices, choices_report
 from sw_mmseg.studies.photographs.cells import DATA
 from sw_mmseg.studies.photographs.trials import FOLDER, Extent, Trial, stored
@@ -78,15 +79,10 @@ def main(args: argparse.Namespace) -> int:
     begin, trials = time.monotonic(), planned(args)
     records.take_results(TRAININGS, args.work_dir)
     records.take_results(KEPT, args.work_dir / FOLDER)
-    if not args.report_only:
-        try:
-            measure(trials, args.work_dir)
-        except (training.Interrupted, KeyboardInterrupt):
-            print('\nStopped; the same command goes on from here.', file=sys.stderr)
-            return 130
-    results = stored(args.work_dir)
-    if not results:
-        raise UserError(f'no result in {args.work_dir / FOLDER} yet: leave out --report-only')
+    missing = None if args.report_only else partial(measure, trials, args.work_dir)
+    results = measured_results(missing, partial(stored, args.work_dir), args.work_dir / FOLDER)
+    if results is None:
+        return 130
     if args.docs:
         records.keep_results(args.work_dir / FOLDER, KEPT)
         fill(PAGE, 'choices', choices_report.section(results))

@@ -11,18 +11,19 @@ from __future__ import annotations
 
 import argparse
 import signal
-import sys
 import time
 import warnings
+from functools import partial
 from pathlib import Path
 
 from sw_mmseg.engine.progress import duration
 from sw_mmseg.files import whole_file
-from sw_mmseg.running import records, training
+from sw_mmseg.running import records
 from sw_mmseg.running.command_line import seed_number
 from sw_mmseg.running.errors import UserError
 from sw_mmseg.running.paths import DOCS
 from sw_mmseg.studies.documents import fill
+from sw_mmseg.studies.measured_results import measured_results
 from sw_mmseg.studies.photographs import report, runs
 from sw_mmseg.studies.photographs.cells import DATA, Cell, configured
 from sw_mmseg.studies.photographs.pictures import source_sheet
@@ -89,15 +90,10 @@ def main(args: argparse.Namespace) -> int:
     warnings.filterwarnings('ignore')  # of libraries, between the lines of progress
     begin, cells = time.monotonic(), plan(args)
     records.take_results(KEPT, args.work_dir)
-    if not args.report_only:
-        try:
-            train(cells, args.work_dir)
-        except (training.Interrupted, KeyboardInterrupt):
-            print('\nStopped; the same command goes on from here.', file=sys.stderr)
-            return 130
-    results = runs.stored(args.work_dir)
-    if not results:
-        raise UserError(f'no result in {args.work_dir} yet: leave out --report-only')
+    missing = None if args.report_only else partial(train, cells, args.work_dir)
+    results = measured_results(missing, partial(runs.stored, args.work_dir), args.work_dir)
+    if results is None:
+        return 130
     if args.docs:
         records.keep_results(args.work_dir, KEPT)
         fill(PAGE, 'study', report.section(results))

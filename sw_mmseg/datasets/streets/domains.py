@@ -11,7 +11,7 @@ every other picture is of either kind (`mixed`). The variant `broad` has another
 from .broad import BROAD
 from .ranges import Domain, Layout, Look
 
-__all__ = ['TARGETS', 'VARIANTS', 'domain_of']
+__all__ = ['DEFAULT', 'TARGETS', 'VARIANTS', 'domain_of']
 
 _GAME_STREET = Layout(
     camera_height=(1.3, 2.2),
@@ -159,6 +159,7 @@ VARIANTS = {
     'mixed': (GAME, CAMERA_VARIED, CAMERA_HOMOGENEOUS),
     'broad': (BROAD, CAMERA_VARIED),
 }
+DEFAULT = 'varied'
 TARGETS = tuple(name for name, (source, *_) in VARIANTS.items() if source is GAME)  # variants of one source
 
 

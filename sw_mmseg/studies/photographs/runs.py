@@ -14,13 +14,14 @@ import cv2
 import torch
 from mmengine.config import Config
 from torch import nn
+from torch.utils.data import DataLoader
 
 from sw_mmseg.adaptation import running_layers
 from sw_mmseg.running import data_sets, records, scoring, training
 from sw_mmseg.running.checkpoints import earlier_checkpoints
 from sw_mmseg.studies.photographs.cells import PARTS, Cell, Result, configured
 
-__all__ = ['known_result', 'measure', 'result_file', 'stored']
+__all__ = ['known_result', 'measure', 'result_file', 'stored', 'unlabelled', 'unlabelled_photographs']
 
 CODE = ((__name__, 'measure'),)  # what results depend on, beside the config
 BATCH, STATISTICS_OF = 8, 96  # of photographs on which running statistics are estimated
@@ -110,13 +111,14 @@ def part_scores(model: nn.Module, config: Config) -> dict[str, dict[str, list[fl
     return scores
 
 
-def unlabelled(config: Config):
+def unlabelled(config: Config) -> DataLoader:
     """The target's training photographs without labels, prepared as those that are scored."""
+    return data_sets.build_loader(unlabelled_photographs(config), BATCH, seed=0)
+
+
+def unlabelled_photographs(config: Config) -> dict:
+    """Their data set: whole and as they are."""
     test = config.test_dataloader.dataset
     steps = [step for step in test.pipeline if not data_sets.reads_labels(step)]
     sequences = {'sequences': test.sequences} if test.get('sequences') else {}
-    return data_sets.build_loader(
-        {'type': 'UnlabelledCamVid', 'data_root': test.data_root, 'split': 'train', 'pipeline': steps, **sequences},
-        BATCH,
-        seed=0,
-    )
+    return {'type': 'UnlabelledCamVid', 'data_root': test.data_root, 'split': 'train', 'pipeline': steps, **sequences}

@@ -15,7 +15,7 @@ from sw_mmseg.datasets.known_tables import find_class_table
 from sw_mmseg.files import whole_file
 from sw_mmseg.own_images.given_network import GivenNetwork, segmentor_of
 from sw_mmseg.own_images.source_free_config import source_free_training
-from sw_mmseg.running import data_sets, records, scoring, training
+from sw_mmseg.running import records, scoring, training
 from sw_mmseg.studies.photographs import runs
 from sw_mmseg.studies.photographs.cells import DATA, Cell
 from sw_mmseg.studies.photographs.trained import as_measured, network, photograph_scores
@@ -74,15 +74,7 @@ def configured_run(trial: Trial, work_dir: Path, source: Config, start: Path) ->
         num_workers=0,
         persistent_workers=False,
         sampler=dict(type='PositionSampler'),
-        dataset=dict(type='TargetAlone', target=photographs(source), classes=table.to_dict()),
+        dataset=dict(type='TargetAlone', target=runs.unlabelled_photographs(source), classes=table.to_dict()),
     )
     config.work_dir = str(folder)
     return config, training.Run(trial.cell.norm, trial.part, trial.cell.seed, '', {}, folder)
-
-
-def photographs(source: Config) -> dict:
-    """The target's training photographs, whole and as they are, without labels."""
-    test = source.test_dataloader.dataset
-    steps = [step for step in test.pipeline if not data_sets.reads_labels(step)]
-    sequences = {'sequences': test.sequences} if test.get('sequences') else {}
-    return {'type': 'UnlabelledCamVid', 'data_root': test.data_root, 'split': 'train', 'pipeline': steps, **sequences}
