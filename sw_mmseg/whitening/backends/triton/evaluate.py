@@ -17,7 +17,7 @@ import triton.language as tl
 
 from .mix_to_affine import layer_sums, mixed
 from .passes import vector_or_zeros, write
-from .tiles import add_product, bounds_of, load_matrix, load_vector, rows_of, split
+from .tiles import add_product, bounds_of, load_squares, load_vector, rows_of, split
 
 __all__ = ['evaluate_kernel', 'roots_of']
 
@@ -69,11 +69,11 @@ def _mixed_of_tile(mean_logits, cov_logits, sample_mean, sample_cov, batch_mean,
     of_layer, layer_var = 0.0, 0.0
     if BW >= 0 or BN >= 0:
         of_batch += load_vector(batch_mean, 0, channel, valid, channels)
-        batch += _squares_of_tile(batch_cov, 0, channel, valid, channels, D)
+        batch += load_squares(batch_cov, 0, channel, valid, channels, D)
     if IW >= 0 or IN >= 0 or LN >= 0:
         origin += load_vector(sample_mean, sample, channel, valid, channels)
     if IW >= 0 or IN >= 0:
-        of_image += _squares_of_tile(sample_cov, sample, channel, valid, channels, D)
+        of_image += load_squares(sample_cov, sample, channel, valid, channels, D)
     if LN >= 0:
         of_layer, layer_var = layer_sums(sample_mean, sample_cov, sample, channels, D, True)
     mean, cov = mixed(mean_logits, cov_logits, origin, of_batch, batch, of_image, of_layer, layer_var, unit, valid, eps,
@@ -83,16 +83,6 @@ def _mixed_of_tile(mean_logits, cov_logits, sample_mean, sample_cov, batch_mean,
     else:
         about = of_batch
     return about, mean, cov
-
-
-@triton.jit
-def _squares_of_tile(matrices, sample, channel, valid, channels, D: tl.constexpr):
-    """The matrices of a tile's groups, or with D = 1 one value a row, (ROWS, 1)."""
-    if D == 1:
-        result = load_vector(matrices, sample, channel, valid, channels)[:, None]
-    else:
-        result = load_matrix(matrices, sample, channel, valid, channels, D, False)
-    return result
 
 
 @triton.jit

@@ -8,7 +8,7 @@ last sample's program joins the samples as well, to the moments of the batch.
 import triton
 import triton.language as tl
 
-from .passes import gradients_of, moments_of
+from .passes import gradients_of, moments_of, parts_of
 from .tickets import is_last
 from .tiles import bounds_of, rows_of, store_sums
 
@@ -118,7 +118,7 @@ def _joined(vectors, matrices, at, step, count, unit, whole, channel, valid, MOM
     if MOMENTS:  # means relative to that of the first part, which may be large
         origin += tl.load(vectors + at, mask=valid, other=0.0, cache_modifier='.cg')
     for begin in range(0, count, PARTS):
-        part, weight = _weights(begin, count, unit, whole, PARTS, MOMENTS)
+        part, weight = parts_of(begin, whole, unit, count, PARTS, MOMENTS)
         mask = (part < count)[:, None] & valid[None, :]
         offsets = at[None, :] + (part * step)[:, None]
         values = tl.load(vectors + offsets, mask=mask, other=0.0, cache_modifier='.cg')
@@ -128,7 +128,7 @@ def _joined(vectors, matrices, at, step, count, unit, whole, channel, valid, MOM
     else:
         result = tl.zeros((ROWS, ROWS), tl.float32)
     for begin in range(0, count, PARTS):
-        part, weight = _weights(begin, count, unit, whole, PARTS, MOMENTS)
+        part, weight = parts_of(begin, whole, unit, count, PARTS, MOMENTS)
         mask = (part < count)[:, None] & valid[None, :]
         offsets = at[None, :] + (part * step)[:, None]
         deviation = tl.zeros((PARTS, ROWS), tl.float32)
@@ -146,13 +146,3 @@ def _joined(vectors, matrices, at, step, count, unit, whole, channel, valid, MOM
                              cache_modifier='.cg')
             result += tl.sum(weight[:, None, None] * (values + deviation[:, :, None] * deviation[:, None, :]), 0)
     return origin + mean, result
-
-
-@triton.jit
-def _weights(begin, count, unit, whole, PARTS: tl.constexpr, MOMENTS: tl.constexpr):
-    """The parts from `begin` on, and their weights, of which those of parts that are not there are zero."""
-    part = begin + tl.arange(0, PARTS)
-    weight = tl.where(part < count, 1.0, 0.0)
-    if MOMENTS:
-        weight *= tl.minimum(whole - part * unit, unit) / whole
-    return part, weight

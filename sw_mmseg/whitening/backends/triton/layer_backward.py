@@ -11,7 +11,7 @@ from .mix_to_affine_backward import finish_logits, store_moment_gradients
 from .newton import inner, square, squares
 from .passes import factors_of, vector_or_zeros, write
 from .tickets import is_last
-from .tiles import bounds_of, load_matrix, load_vector, rows_of, split
+from .tiles import bounds_of, load_squares, load_vector, rows_of, split
 
 __all__ = ['input_gradient_kernel', 'unmix_kernel']
 
@@ -144,12 +144,12 @@ def input_gradient_kernel(dx, dy, x, mean_logits, cov_logits, matrices, quadrati
     constant += vector_or_zeros(common_vector, 0, channel, valid, channels)
     second = tl.zeros((ROWS, 1 if D == 1 else ROWS), tl.float32)
     if common is not None:
-        second += _rows_of_matrix(common, 0, channel, valid, channels, D)
+        second += load_squares(common, 0, channel, valid, channels, D)
         if IMAGE:  # the shift is the image's mean, not the batch's
             deviation = about - load_vector(batch_mean, 0, channel, valid, channels)
             constant += tl.sum(second * deviation[:, None], 1) if D == 1 else tl.sum(second * deviation[None, :], 1)
     if quadratics is not None:
-        second += _rows_of_matrix(quadratics, sample, channel, valid, channels, D)
+        second += load_squares(quadratics, sample, channel, valid, channels, D)
     if LN >= 0:
         through_mean, through_var = _through_layer(mean_logits, cov_logits, sums, sample, channels, length, COUNT, LN,
                                                    GROUPS, D)
@@ -163,16 +163,6 @@ def input_gradient_kernel(dx, dy, x, mean_logits, cov_logits, matrices, quadrati
         second_high, second_low = split(second)
     write(dx, dy, x, high, low, second_high, second_low, about, constant, sample, channel, valid, start, stop, channels,
           length, WHOLE, D, ROWS, BLOCK, LAST, FULL)
-
-
-@triton.jit
-def _rows_of_matrix(matrices, sample, channel, valid, channels, D: tl.constexpr):
-    """A tile's matrix, or with D = 1 one factor a row, (ROWS, 1)."""
-    if D == 1:
-        result = load_vector(matrices, sample, channel, valid, channels)[:, None]
-    else:
-        result = load_matrix(matrices, sample, channel, valid, channels, D, False)
-    return result
 
 
 @triton.jit

@@ -6,7 +6,7 @@ import triton.language as tl
 from .tiles import add_product, bounds_of, load_matrix, load_vector, rows_of, split, store_sums, tile_at, to_tf32
 
 __all__ = ['combine_kernel', 'factors_of', 'gradient_kernel', 'gradients_of', 'moments_kernel', 'moments_of', 'move',
-           'track_kernel', 'transform_kernel', 'vector_or_zeros', 'write']
+           'parts_of', 'track_kernel', 'transform_kernel', 'vector_or_zeros', 'write']
 
 
 @triton.jit
@@ -181,14 +181,14 @@ def combine_kernel(vectors, matrices, vector, matrix, length, chunk, chunks, who
         origin += tl.load(vectors + first * D + column, mask=column < D, other=0.0)
     mean = tl.zeros((WIDTH,), tl.float32)
     for begin in range(0, chunks, PARTS):
-        part, weight = _parts_of(begin, length, chunk, chunks, PARTS, MOMENTS)
+        part, weight = parts_of(begin, length, chunk, chunks, PARTS, MOMENTS)
         offsets = (first + part * part_step)[:, None] * D + column[None, :]
         mask = (part < chunks)[:, None] & (column < D)[None, :]
         values = tl.load(vectors + offsets, mask=mask, other=0.0)
         mean += tl.sum(weight[:, None] * (values - origin[None, :]), 0)
     result = tl.zeros((WIDTH,), tl.float32)
     for begin in range(0, chunks, PARTS):
-        part, weight = _parts_of(begin, length, chunk, chunks, PARTS, MOMENTS)
+        part, weight = parts_of(begin, length, chunk, chunks, PARTS, MOMENTS)
         offsets = (first + part * part_step)[:, None] * D + column[None, :]
         mask = (part < chunks)[:, None] & (column < D)[None, :]
         values = tl.load(matrices + (offsets - column[None, :] + row) * D + column[None, :], mask=mask, other=0.0)
@@ -201,7 +201,7 @@ def combine_kernel(vectors, matrices, vector, matrix, length, chunk, chunks, who
 
 
 @triton.jit
-def _parts_of(begin, length, chunk, chunks, PARTS: tl.constexpr, MOMENTS: tl.constexpr):
+def parts_of(begin, length, chunk, chunks, PARTS: tl.constexpr, MOMENTS: tl.constexpr):
     """The parts from `begin` on, and their weights, of which those of parts that are not there are zero."""
     part = begin + tl.arange(0, PARTS)
     weight = tl.where(part < chunks, 1.0, 0.0)

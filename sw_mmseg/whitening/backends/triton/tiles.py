@@ -23,8 +23,8 @@ from torch import Tensor
 
 from ...maths import memory_format
 
-__all__ = ['Plan', 'add_product', 'bounds_of', 'load_matrix', 'load_vector', 'plan_for', 'plan_of', 'processors_of',
-           'rows_of', 'split', 'store_sums', 'tile_at', 'to_tf32']
+__all__ = ['Plan', 'add_product', 'bounds_of', 'load_matrix', 'load_squares', 'load_vector', 'plan_for', 'plan_of',
+           'processors_of', 'rows_of', 'split', 'store_sums', 'tile_at', 'to_tf32']
 
 PROGRAMS = 32  # on a processor of the GPU
 
@@ -163,6 +163,16 @@ def load_matrix(matrix, sample, channel, valid, channels, D: tl.constexpr, TRANS
     offsets = column * D + row % D if TRANSPOSED else row * D + column % D
     mask = valid[:, None] & valid[None, :] & (row // D == column // D)
     return tl.load(matrix + sample * channels * D + offsets, mask=mask, other=0.0)
+
+
+@triton.jit
+def load_squares(matrices, sample, channel, valid, channels, D: tl.constexpr):
+    """`load_matrix`, or with D = 1 one value a row, (ROWS, 1)."""
+    if D == 1:
+        result = load_vector(matrices, sample, channel, valid, channels)[:, None]
+    else:
+        result = load_matrix(matrices, sample, channel, valid, channels, D, False)
+    return result
 
 
 @triton.jit
