@@ -166,7 +166,7 @@ def test_networks_trained_apart_are_compared_by_their_means():
 
 
 def test_plan_goes_seed_by_seed_over_all_parts(tmp_path):
-    extent = Extent((4, 2), 300, ('streets2camvid',), (0, 5))
+    extent = Extent((4, 2), 300, ('streets2camvid',), (0, 5), ('jitter', 'cbst'))
     trials = choices.plan(['few-labels', 'switches'], extent)
     assert [trial.cell.seed for trial in trials] == [4] * 11 + [2] * 11  # 2 methods * 2, and 2 + 5 ways
     assert {trial.cell.data for trial in trials} == {'streets2camvid'}

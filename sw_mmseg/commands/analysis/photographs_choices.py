@@ -28,6 +28,7 @@ from sw_mmseg.studies.documents import fill
 from sw_mmseg.studies.measured_results import measured_results
 from sw_mmseg.studies.photographs import choices, choices_report
 from sw_mmseg.studies.photographs.cells import DATA
+from sw_mmseg.studies.photographs.few_labels import METHODS
 from sw_mmseg.studies.photographs.trials import FOLDER, Extent, Trial, stored
 
 PAGE, KEPT = DOCS / 'choose.md', DOCS / 'results/photographs_choices.jsonl'
@@ -42,6 +43,7 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument('--iterations', type=int, default=300, help='of each training (default: 300)')
     parser.add_argument('--data', nargs='+', choices=DATA, default=list(DATA), help='last words of the configs')
     parser.add_argument('--labels', type=int, nargs='+', default=[0, 5, 20, 100], help='of few-labels: how many')
+    parser.add_argument('--methods', nargs='+', choices=METHODS, default=list(METHODS), help='of few-labels')
     parser.add_argument('--work-dir', type=Path, default=Path('work_dirs/photographs'), help='that of the main study')
     parser.add_argument('--report-only', action='store_true', help='measure nothing')
     parser.add_argument('--docs', action='store_true', help=f'keep the records, fill docs/{PAGE.name}')
@@ -57,7 +59,7 @@ def planned(args: argparse.Namespace) -> list[Trial]:
         raise UserError(f'no part {unknown[0]!r}: one of {", ".join(choices.PARTS)}')
     if args.iterations < 1 or min(args.labels) < 0:
         raise UserError('--iterations must be at least 1, and --labels at least 0')
-    extent = Extent(tuple(args.seeds), args.iterations, tuple(args.data), tuple(args.labels))
+    extent = Extent(tuple(args.seeds), args.iterations, tuple(args.data), tuple(args.labels), tuple(args.methods))
     return choices.plan(args.parts or list(choices.PARTS), extent)
 
 

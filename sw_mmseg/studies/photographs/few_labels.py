@@ -19,7 +19,7 @@ from sw_mmseg.studies.photographs.cells import DATA, PARTS, Cell
 from sw_mmseg.studies.photographs.trained import as_measured
 from sw_mmseg.studies.photographs.trials import Extent, Measured, Trial
 
-__all__ = ['configured_trial', 'measure', 'trials']
+__all__ = ['METHODS', 'configured_trial', 'measure', 'trials']
 
 PART, METHODS = 'few-labels', ('jitter', 'cbst')
 
@@ -32,7 +32,7 @@ def trials(extent: Extent) -> list[Trial]:
         for data in extent.data
         if data == DATA[0]
         for labels in extent.labels
-        for method in METHODS
+        for method in extent.methods
     ]
 
 

@@ -17,12 +17,14 @@ Scores = dict[str, dict[str, list[float]]]  # part of the data -> whose running 
 
 @dataclass(frozen=True)
 class Extent:
-    """Which trials there are: seeds, iterations of each training, data, and numbers of labelled photographs."""
+    """Which trials there are: seeds, iterations of each training, data, and, of few labels, numbers of labelled
+    photographs and methods."""
 
     seeds: tuple[int, ...]
     iterations: int
     data: tuple[str, ...]
     labels: tuple[int, ...]
+    methods: tuple[str, ...]
 
 
 @dataclass(frozen=True)
