@@ -185,7 +185,14 @@ def test_report_shows_what_there_is(runs, run, tmp_path):
         (('analysis whiteness', '{bn_config}', '{bn}/iter_4.pth', '--images', '2'), 'has no SW layer'),
         (('analysis instance_statistics', '{bn_config}', '{bn}/iter_4.pth', '--layer', 'x'), 'it has backbone.norm1'),
         slow(
-            ('report', '{bn}', '{psp}', *'--domain-distance --images 2 --pictures 0 --out {tmp}/r.html'.split()),
+            (
+                'report',
+                '{bn}',
+                '{psp}',
+                *('--domain-distance', '--images', '2', '--pictures', '0'),
+                '--out',
+                '{tmp}/r.html',
+            ),
             'different convolutions',
         ),
     ],
