@@ -15,9 +15,10 @@ from tests.helpers.slow_cases import every_second
 from .cases import FULL, B, F, close, draw, small
 
 
-@pytest.mark.parametrize('d, iterations', every_second(list(itertools.product([2, 5, 16, 20, 64], [1, 2, 5]))))
-def test_newton(d, iterations, device):
+@pytest.mark.parametrize('case', every_second(list(itertools.product([2, 5, 16, 20, 64], [1, 2, 5]))))
+def test_newton(case, device):
     """Against the iteration in fp64, and its gradient by autograd."""
+    d, iterations = case
     factor = torch.randn(2, 3, d, d + 3, dtype=torch.float64)
     cov = (factor @ factor.mT / d).requires_grad_()
     grad = torch.randn(2, 3, d, d, dtype=torch.float64)
