@@ -9,7 +9,7 @@ when the step was recorded, so losses must not depend on it.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import Any
 
 import torch
@@ -19,6 +19,7 @@ from mmengine.structures import BaseDataElement
 from torch import Tensor
 from torch.optim import Optimizer
 
+from sw_mmseg.engine.waits import Waits, WaitsForDevice
 from sw_mmseg.whitening.graphs import GraphedStep, Recorder
 
 __all__ = ['RecordedStep', 'filled', 'tensors_of']
@@ -32,7 +33,8 @@ class RecordedStep:
 
     Raises:
         ValueError: when called, images of another height or width than before.
-        RuntimeError: when called, the step cannot be recorded.
+        RuntimeError: when called, the step cannot be recorded: in the last one of the warm-up, which is looked at
+            operation by operation, or else when it is recorded.
     """
 
     def __init__(
@@ -43,7 +45,8 @@ class RecordedStep:
         warmup: int,
         recorder: Recorder | None = None,
     ) -> None:
-        self._model, self._wrapper = model, wrapper
+        self._model, self._wrapper, self._device, self._warmup = model, wrapper, device, warmup
+        self._steps = 0  # of the warm-up, that have begun
         self._rates = _Rates(wrapper.optimizer, device)
         self._graphed = GraphedStep(self._step, device.type, warmup, recorder)
         self._batch: Any = None
@@ -59,12 +62,12 @@ class RecordedStep:
         state = self._state_of_model()
         if state != self._state:
             self._graphed.forget()
-            self._state = state
+            self._state, self._steps = state, 0
         try:
             with self._rates.on_device():
                 logged = self._graphed(*tensors)
         except RuntimeError as error:
-            if not _is_about_capture(error):
+            if not isinstance(error, WaitsForDevice) and not _is_about_capture(error):
                 raise
             raise RuntimeError(
                 f'CUDAGraphHook: the training step of {type(self._model).__name__} cannot be recorded, since it waits '
@@ -73,8 +76,12 @@ class RecordedStep:
         return {name: value.detach().clone() for name, value in logged.items()}
 
     def _step(self, *tensors: Tensor) -> dict[str, Tensor]:
-        """What is recorded: `tensors` in the batch's places."""
-        batch = filled(self._batch, iter(tensors))
+        """What is recorded; before that it is looked at."""
+        self._steps += 1
+        with Waits(self._device) if self._steps == self._warmup else nullcontext():
+            return self._trained(filled(self._batch, iter(tensors)))
+
+    def _trained(self, batch: Any) -> dict[str, Tensor]:
         with self._wrapper.optim_context(self._model):
             losses = self._model(**batch, mode='loss') if isinstance(batch, dict) else self._model(*batch, mode='loss')
         loss, logged = self._model.parse_losses(losses)

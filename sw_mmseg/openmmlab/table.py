@@ -11,6 +11,7 @@ from sw_mmseg.openmmlab.efficient_eval import EFFICIENT_EVAL
 from sw_mmseg.openmmlab.extension import EXTENSION_CHANGES
 from sw_mmseg.openmmlab.flop_counter import FLOP_COUNTER
 from sw_mmseg.openmmlab.inferencer import INFERENCER
+from sw_mmseg.openmmlab.labelled_pixels import LABELLED_PIXELS
 from sw_mmseg.openmmlab.loader_workers import LOADER_WORKERS
 from sw_mmseg.openmmlab.sync_batchnorm import SYNC_BATCHNORM
 from sw_mmseg.openmmlab.sync_converters import CONVERTERS
@@ -31,4 +32,5 @@ CHANGES: tuple[Change, ...] = (
     INFERENCER,
     EFFICIENT_EVAL,
     FLOP_COUNTER,
+    LABELLED_PIXELS,
 )

@@ -21,6 +21,7 @@ from mmengine.optim import OptimWrapper
 from mmengine.registry import MODELS
 from mmengine.runner import CheckpointLoader, Runner
 from mmseg.apis import MMSegInferencer
+from mmseg.models import losses
 from torch import nn
 
 import sw_mmseg.plugin  # noqa: F401
@@ -28,6 +29,7 @@ from sw_mmseg.openmmlab import CHANGES, accumulate
 from sw_mmseg.openmmlab.sync_converters import HOLDERS
 from sw_mmseg.whitening import SwitchWhiten2d
 from tests.helpers.disks import little_room
+from tests.helpers.recordable import Recordable
 from tests.openmmlab.processes import UPSTREAM, python
 
 TABLE = {change.name: change for change in CHANGES}
@@ -200,6 +202,17 @@ def workers_know_nothing_of_their_parent(unchanged, tmp_path):
     assert loader.worker_init_fn.func is worker_init_fn
 
 
+def mmseg_waits_for_its_gpu(unchanged, tmp_path):
+    unchanged('labelled pixels of mmseg')
+    logits, labels = torch.randn(1, 3, 2, 2), torch.tensor([[[0, 1], [2, 255]]])
+    for work in (
+        lambda: losses.accuracy(logits, labels, ignore_index=255),
+        lambda: losses.cross_entropy(logits, labels, ignore_index=255, avg_non_ignore=True),
+    ):
+        with pytest.raises(AssertionError, match='cannot be recorded'), Recordable():
+            work()
+
+
 WITHOUT = {
     'workers of data loaders': workers_know_nothing_of_their_parent,
     'inferencer of mmseg': the_reader_is_not_found,
@@ -215,4 +228,5 @@ WITHOUT = {
     'backward passes that are parts of an iteration': a_part_of_an_iteration_counts_as_one,
     'efficient_conv_bn_eval': sw_fails_in_efficient_evaluation,
     "mmengine's counter of multiply-adds": the_counter_leaves_products_out,
+    'labelled pixels of mmseg': mmseg_waits_for_its_gpu,
 }

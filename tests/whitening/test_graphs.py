@@ -6,37 +6,14 @@ import importlib.util
 import pytest
 import torch
 from torch import nn
-from torch.utils._python_dispatch import TorchDispatchMode
 
 from sw_mmseg.benchmark import host_cost
 from sw_mmseg.whitening import SwitchWhiten2d
 from sw_mmseg.whitening.graphs import GraphedStep
+from tests.helpers.recordable import Recordable
 
 ALL = ('bw', 'iw', 'bn', 'in', 'ln')
-# what makes a host wait for its GPU, or read from the host while a graph replays
-WAITS = {
-    '_local_scalar_dense',
-    'is_nonzero',
-    'equal',
-    'nonzero',
-    'masked_select',
-    'unique_dim',
-    '_unique2',
-    'lift_fresh',
-}
 DEVICES = ['cpu', *(['cuda'] if torch.cuda.is_available() else [])]
-
-
-class Recordable(TorchDispatchMode):
-    """Refuses operations of torch that a CUDA graph cannot hold."""
-
-    def __torch_dispatch__(self, function, types, args=(), kwargs=None):
-        name = function._schema.name.removeprefix('aten::')
-        moves = name == '_to_copy' and (kwargs or {}).get('device') is not None
-        indices = args[1] if name in ('index', 'index_put_') else ()
-        masks = any(index is not None and index.dtype is torch.bool for index in indices)
-        assert name not in WAITS and not moves and not masks, f'{name} cannot be recorded'
-        return function(*args, **(kwargs or {}))
 
 
 @pytest.mark.parametrize('work', [lambda x: x.sum().item(), lambda x: x[x > 0], lambda x: x.to('meta')])
