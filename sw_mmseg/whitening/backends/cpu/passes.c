@@ -8,7 +8,11 @@
  */
 #include "tiles.h"
 
-enum { CHUNK = 128 * P }; /* pixels that one thread takes at a time: enough to make its partial sums cheap */
+enum {
+    CHUNK = 128 * P, /* pixels that one thread takes at a time: enough to make its partial sums cheap */
+    LINE = 16,       /* floats a cache line */
+    FAR = 1 << 20    /* values of an output that no second-level cache holds */
+};
 
 typedef struct { int64_t n, c, d, l, threads; } shape; /* N, C, D, pixels */
 
@@ -198,14 +202,17 @@ static void transform_item(const view *dy, floats a, const view *x, floats shift
     const float *about = shift.data ? shift.data + it.n * shift.stride + it.channel : NULL;
     const float *matrix = dy ? first_matrix : second_matrix, *other = dy && x ? second_matrix : NULL;
     const row *block = dy ? first : second;
+    int far = !dy && s.n * s.c * s.l > FAR; /* the output's lines come while x is loaded */
     int whole = !y.bf16 && y.sl == 1 && (s.d == 1 || it.rows % TI == 0); /* tiles end where the output's rows do */
     for (int64_t l = it.begin; l < it.end; l += P) {
         int64_t count = least(P, it.end - l), direct = whole && count == P;
         int vectors = (int)(round_up(count, W) / W);
-        if (dy) load(*dy, it.n, it.channel, l, it.rows, count, NULL, first);
-        if (x) load(*x, it.n, it.channel, l, it.rows, count, about, second);
         float *to = direct ? (float *)y.data + it.n * y.sn + it.channel * y.sc + l : (float *)out;
         int64_t stride = direct ? y.sc : P;
+        for (int r = 0; direct && far && r < it.rows; r++)
+            for (int p = 0; p < P; p += LINE) __builtin_prefetch(to + r * stride + p, 1, 2);
+        if (dy) load(*dy, it.n, it.channel, l, it.rows, count, NULL, first);
+        if (x) load(*x, it.n, it.channel, l, it.rows, count, about, second);
         if (s.d == 1) scale_rows(matrix, block, other, second, offset, it.rows, vectors, to, stride);
         else transform_rows(matrix, block, other, second, offset, it.rows, vectors, to, stride);
         if (!direct) store(y, it.n, it.channel, l, it.rows, count, out);

@@ -50,7 +50,7 @@ static inline void accumulate(const float *matrix, const row *x, int i, int v, i
         vec right[TJ];
         for (int q = 0; q < TJ; q++) right[q] = HELD(x[j].v[v + q]);
         for (int p = 0; p < TI; p++) {
-            vec left = HELD((vec){} + matrix[(i + p) * DMAX + j]);
+            vec left = HELD(matrix[(i + p) * DMAX + j] - (vec){}); /* 0 + would be an addition, for −0 */
             for (int q = 0; q < TJ; q++) sum[p][q] += left * right[q];
         }
     }
