@@ -69,7 +69,7 @@ MAY_IMPORT |= {
 MAY_IMPORT['app'] = (MAY_IMPORT['running'][0] | {'running'}, MAY_IMPORT['running'][1] | {'gradio'})
 MAY_IMPORT['doctor'] = (MAY_IMPORT['running'][0] | {'running', 'own_images'}, MAY_IMPORT['running'][1] | {'packaging'})
 # private names of torch and OpenMMLab outside the seam: classes that all BatchNorms and all norms share, what tells
-# whether a call is traced, and what mmengine counts operations by
+# whether a call is traced, what mmengine counts operations by, and what sees every operation of torch
 PRIVATE = {
     'mmengine.analysis.complexity_analysis._DEFAULT_SUPPORTED_FLOP_OPS',
     'torch._C',
@@ -82,6 +82,8 @@ PRIVATE = {
     'torch.nn.modules.batchnorm._NormBase',
     'torch.nn.modules.instancenorm._InstanceNorm',
     'torch.ops.aten._unsafe_view',
+    'torch.utils._python_dispatch.TorchDispatchMode',
+    'torch.utils._pytree.tree_leaves',
 }
 
 
