@@ -1,9 +1,9 @@
 """A trained checkpoint made small: parameters in half precision, xz-compressed, nothing in it but the network.
 
-Each parameter is stored in fp16. Within a row (what makes one output channel) all are rounded to one step, twice the
-one that fp16 has at the row's largest value, r = 2^(⌊log₂ max|w|⌋ − 9): small values keep fewer digits, as they would
-in fixed point, and files are a fifth smaller. Vectors are rows of one value each. Running statistics and counters stay
-as they are.
+Each parameter is stored in fp16. In matrices and kernels, all of a row (what makes one output channel) are rounded to
+one step, 16 times the one that fp16 has at the row's largest value, r = 2^(⌊log₂ max|w|⌋ − 6): small values keep fewer
+digits, as they would in 8-bit fixed point with a scale a row, and files are two fifths smaller. Running statistics and
+counters stay as they are.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from sw_mmseg.adaptation import without_wrappers
 
 __all__ = ['halved', 'network_of', 'packed']
 
-BITS = 9  # of a row's largest value behind its leading one; fp16 has 10
+BITS = 6  # of a row's largest value behind its leading one, as 8-bit integers with a scale a row would have
 PART = 'segmentor.'  # of an adaptation model
 STYLE = 'network.'
 # of 16-bit numbers: an even and an odd byte each have their own probabilities
@@ -60,9 +60,11 @@ def _kept(key: str, value: Tensor) -> bool:
 
 def _rounded(key: str, value: Tensor) -> Tensor:
     value = value.float()
-    largest = value.abs().flatten(1).amax(1) if value.dim() > 1 else value.abs()
+    largest = value.abs().flatten(1).amax(1) if value.dim() > 1 else value.abs()  # of a vector: each
     if not bool((largest <= torch.finfo(torch.float16).max).all()):
         raise ValueError(f'{key} holds values that half precision cannot: up to {float(largest.max()):g}')
+    if value.dim() < 2:
+        return value.half()
     step = torch.exp2(largest.clamp_min(2.0**-14).log2().floor() - BITS)  # below 2^-14 fp16 loses digits
-    step = step.view(-1, *[1] * (value.dim() - 1)) if value.dim() > 1 else step
+    step = step.view(-1, *[1] * (value.dim() - 1))
     return ((value / step).round() * step).half()
