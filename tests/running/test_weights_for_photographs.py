@@ -111,19 +111,8 @@ def test_the_metafile_names_its_config():
 
 def test_its_classes_are_shown_in_the_colours_of_cityscapes():
     shown = [CLASSES[index] for index in camvid_to_cityscapes()]
-    assert shown == [
-        'sky',
-        'building',
-        'pole',
-        'road',
-        'sidewalk',
-        'vegetation',
-        'traffic sign',
-        'fence',
-        'car',
-        'person',
-        'rider',
-    ]
+    names = 'sky, building, pole, road, sidewalk, vegetation, traffic sign, fence, car, person, rider'
+    assert ', '.join(shown) == names
 
 
 @pytest.mark.slow

@@ -33,8 +33,8 @@ from sw_mmseg.running.ready_weights import (
 from sw_mmseg.running.schedules import data_options
 from sw_mmseg.running.scoring import miou, test
 from sw_mmseg.running.training import quiet
-from sw_mmseg.studies.weights.packing import halved, network_of, packed
-from sw_mmseg.studies.weights.recipes import NAMES, Recipe
+from sw_mmseg.studies.weights.packing import BITS, halved, network_of, packed
+from sw_mmseg.studies.weights.recipes import FEWER_BITS, NAMES, Recipe
 
 __all__ = ['LIMIT', 'cards', 'check_size', 'measure', 'publish', 'repack', 'train', 'write_manifest']
 
@@ -90,7 +90,8 @@ def repack(model: ReadyModel, folder: Path) -> ReadyModel:
 
 def _written(model: ReadyModel, checkpoint: Path) -> ReadyModel:
     """The model whose packed file, written here, holds the network of a checkpoint."""
-    small, digest, length = packed(halved(network_of(read_weights(str(checkpoint)))))
+    network = network_of(read_weights(str(checkpoint)))
+    small, digest, length = packed(halved(network, FEWER_BITS.get(model.name, BITS)))
     with whole_file(model.file) as part:
         part.write_bytes(small)
     return replace(model, sha256=digest, bytes=length)

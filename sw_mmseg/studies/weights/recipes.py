@@ -15,12 +15,13 @@ from sw_mmseg.studies.demo import trainings
 from sw_mmseg.studies.demo.rows import SELF_TRAINING, SOURCE_ONLY
 from sw_mmseg.studies.photographs.cells import Cell, configured
 
-__all__ = ['BROAD', 'BROAD_OPTIONS', 'NAMES', 'Recipe', 'draws_broad', 'draws_streets', 'recipes']
+__all__ = ['BROAD', 'BROAD_OPTIONS', 'FEWER_BITS', 'NAMES', 'Recipe', 'draws_broad', 'draws_streets', 'recipes']
 
 SEED = 0
 DEMO = 'bn_jitter_streets2cameras'  # builds the network of the demo, whichever method trained it
 PHOTOGRAPH_CELL = Cell('jitter', 'bn', SEED, iterations=600)  # the source alone
 SIDES = {STREETS: 128, PHOTOGRAPHS: 192}  # pixels of the shorter side in training
+FEWER_BITS = {'photographs': 6}  # see `packing`; with so few `streets` loses half a point
 ITERATIONS = {'sw_resnet20_digits': 240, 'sw_style_streets': 240}
 NAMES = ('photographs', 'streets', 'streets_sw', 'streets_source', 'digits', 'style')
 
