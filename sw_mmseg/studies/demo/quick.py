@@ -64,7 +64,7 @@ def quick_photographs(work_dir: Path, photographs: UnlabelledImages, pictures: i
     """What every network of the package sees in some photographs, as a sheet; returns its file in `work_dir`."""
     places_shown = spread(len(photographs), pictures)
     images = [photograph_pixels(photographs.get_data_info(place)['img_path']) for place in places_shown]
-    sheets: list[dict[str, np.ndarray]] = [{'photograph': image[..., ::-1]} for image in images]
+    sheets = [{'photograph': np.ascontiguousarray(image[..., ::-1])} for image in images]
     for model in ready_models().values():
         if model.task == SEGMENTATION:
             with quiet(work_dir / 'console.log'):
