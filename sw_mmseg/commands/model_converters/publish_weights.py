@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from sw_mmseg.datasets.label_scan import usable_cores
 from sw_mmseg.datasets.streets import generate_streets
@@ -56,7 +57,9 @@ def command_of(name: str, args: argparse.Namespace) -> str:
 def draw(args: argparse.Namespace) -> tuple[Path, Path]:
     """The folders of the demo's streets and of broad ones; what is missing in those that are needed is drawn."""
     workers = usable_cores()
-    demo = dict(variant='varied', source=args.images, target_train=args.images, target_val=args.test_images)
+    demo: dict[str, Any] = dict(
+        variant='varied', source=args.images, target_train=args.images, target_val=args.test_images
+    )
     folders = []
     for option, out, needed, options in (
         ('data', args.data, draws_streets(args.models), demo),

@@ -7,6 +7,7 @@ import argparse
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from sw_mmseg.running.errors import UserError
 from sw_mmseg.running.ready_weights import CLASSIFICATION, PHOTOGRAPHS, SEGMENTATION, STREETS, STYLE
@@ -26,7 +27,7 @@ ITERATIONS = {'sw_resnet20_digits': 240, 'sw_style_streets': 240}
 NAMES = ('photographs', 'streets', 'streets_sw', 'streets_source', 'digits', 'style')
 
 BROAD = Path('data/streets_camvid')  # of the configs of the study on photographs
-BROAD_OPTIONS = dict(variant='broad', size=(480, 360), source=1200, target_train=1, target_val=1)
+BROAD_OPTIONS: dict[str, Any] = dict(variant='broad', size=(480, 360), source=1200, target_train=1, target_val=1)
 # No photograph is needed to train: what the config would look at afterwards is left out.
 UNSEEN = {'val_dataloader': None, 'val_cfg': None, 'val_evaluator': None}
 
