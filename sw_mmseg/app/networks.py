@@ -14,6 +14,8 @@ from torch import nn
 
 from sw_mmseg.analysis import overlay
 from sw_mmseg.analysis.legend import with_legend
+from sw_mmseg.datasets.camvid_labels import CAMVID_CLASSES, camvid_to_cityscapes
+from sw_mmseg.datasets.labels import PALETTE
 from sw_mmseg.running.blending import blended
 from sw_mmseg.running.configs import build
 from sw_mmseg.running.prediction import build_pipeline, meta_of, segment_pixels
@@ -23,9 +25,10 @@ from sw_mmseg.whitening.layer import SwitchWhiten
 __all__ = ['LEARNT', 'SHOWN', 'Network', 'Switches', 'ready_networks', 'switched', 'white_layers']
 
 SHOWN = {  # weights that come with the package -> title on the page
-    'streets_source': 'source only',
-    'streets': 'adapted, BN',
-    'streets_sw': 'adapted, SW',
+    'photographs': 'for photographs of streets',
+    'streets_source': 'drawn streets: source only',
+    'streets': 'drawn streets: adapted, BN',
+    'streets_sw': 'drawn streets: adapted, SW',
 }
 IMAGE = ('iw', 'in')  # statistics of each image
 LEAST = 1e-4  # of a ratio, so that its logarithm is finite
@@ -49,6 +52,8 @@ class Network:
         self.title, self.model = title, model.eval()
         dataset = config.test_dataloader.dataset
         self.meta: dict[str, Any] = build('data set', lambda: meta_of(dataset))
+        if tuple(self.meta['classes']) == CAMVID_CLASSES:  # one colour a class in all pictures of the page
+            self.meta = {**self.meta, 'palette': [PALETTE[index] for index in camvid_to_cityscapes()]}
         self.pipeline = build('pipeline', lambda: build_pipeline(dataset.pipeline, from_file=False))
 
     def labels(self, image: np.ndarray, alpha: float = 0.0, switches: Switches = LEARNT) -> np.ndarray:

@@ -27,6 +27,7 @@ from sw_mmseg.stylization import StyleNetwork, WholePicture
 __all__ = ['ADDRESS', 'build_page', 'compare', 'launch', 'stylise', 'whiten']
 
 ADDRESS = '127.0.0.1'
+A_ROW = 2  # pictures, so that their legends can be read
 Pictures = list[np.ndarray | None]
 
 
@@ -62,7 +63,10 @@ def stylise(network: StyleNetwork, file: str | None, moment: float, alpha: float
 def build_page(networks: Sequence[Network], style: StyleNetwork | None = None) -> gr.Blocks:
     """The page for these networks, and for a style where there is one."""
     with gr.Blocks(title='sw_mmseg', analytics_enabled=False) as page:
-        gr.Markdown('# sw_mmseg\nSmall networks that learnt drawn streets, on an image or a short video of yours.')
+        gr.Markdown(
+            '# sw_mmseg\nSmall networks that learnt drawn streets, on an image or a short video of yours. One is for '
+            'photographs of streets; the others show what adaptation changes, on drawn streets.'
+        )
         with gr.Tab('Segmentation'):
             _segmentation(networks)
         with gr.Tab('Style transfer'):
@@ -81,8 +85,10 @@ def _segmentation(networks: Sequence[Network]) -> None:
             cov = gr.Slider(0, 1, 0.5, label='else: share of the image in the covariances')
     settings = [file, moment, alpha, learnt, mean, cov]
     button = gr.Button('Segment', variant='primary', elem_id='segment')
-    with gr.Row():
-        shown = [_picture(network.title) for network in networks]
+    shown = []
+    for first in range(0, len(networks), A_ROW):
+        with gr.Row():
+            shown += [_picture(network.title) for network in networks[first : first + A_ROW]]
     moved = [moment.release, alpha.release, learnt.input, mean.release, cov.release]
     _on([button.click, file.upload, *moved], _partial(compare, networks), settings, shown)
     white = next((network for network in networks if white_layers(network.model)), None)

@@ -25,7 +25,7 @@ from sw_mmseg.running.errors import UserError
 from sw_mmseg.running.tables import show
 from sw_mmseg.studies.demo import side_by_side
 from sw_mmseg.studies.demo.photographs import looked_at, photograph_sheets
-from sw_mmseg.studies.demo.quick import quick
+from sw_mmseg.studies.demo.quick import quick, quick_photographs
 from sw_mmseg.studies.demo.report import write_results
 from sw_mmseg.studies.demo.study import Demo
 from sw_mmseg.whitening import NORMS
@@ -72,11 +72,14 @@ def main(args: argparse.Namespace) -> int:
     warnings.filterwarnings('ignore')  # of libraries, between the lines of progress
     gc.freeze()  # data sets collect garbage when built: what was imported need not be searched each time
     begin = time.monotonic()
+    photographs = looked_at(args.photos) if args.photos else None
     if args.quick:
         show(quick(args.work_dir, args.variant, args.size, args.pictures))
-        print(f'Took {duration(time.monotonic() - begin)}. Open {args.work_dir}/quick.png')
+        files = [args.work_dir / 'quick.png']
+        if photographs is not None:
+            files.append(quick_photographs(args.work_dir, photographs, args.pictures))
+        print(f'Took {duration(time.monotonic() - begin)}. Open {" and ".join(map(str, files))}')
         return 0
-    photographs = looked_at(args.photos) if args.photos else None
     demo = Demo(args)
     try:
         if args.only:

@@ -1,5 +1,7 @@
 """See what a network sees: `tools/image_demo.py CONFIG CHECKPOINT INPUT OUT`, INPUT an image, a folder or a video.
 
+`tools/image_demo.py --model photographs INPUT OUT` takes weights that come with the package (docs/model_cards.md).
+
 For each image NAME, OUT holds NAME_demo.jpg: the image under the colours of its classes, with a legend that names each
 class and its share, or, where the network detects, under masks, boxes and scores. A video becomes NAME_demo.mp4.
 `tools/predict.py` writes label maps for programs to read, and says what happens to files that cannot be read, that
@@ -21,6 +23,7 @@ from sw_mmseg.running.failures import Failures
 from sw_mmseg.running.outputs import Outputs, add_overwrite, refuse_among_inputs
 from sw_mmseg.running.painting import build_painter, paint_video
 from sw_mmseg.running.prediction import SUFFIXES, find_images
+from sw_mmseg.running.ready_weights import SEGMENTATION, add_model, says_model, use_model
 
 VIDEOS = {'.mp4', '.avi', '.mov', '.mkv', '.webm', '.m4v', '.mpg', '.mpeg'}
 
@@ -28,8 +31,9 @@ VIDEOS = {'.mp4', '.avi', '.mov', '.mkv', '.webm', '.m4v', '.mpg', '.mpeg'}
 def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('config', help='the config the network was trained with')
-    parser.add_argument('checkpoint', help='a .pth file of its work directory')
+    if not says_model(arguments):
+        parser.add_argument('config', help='the config the network was trained with')
+        parser.add_argument('checkpoint', help='a .pth file of its work directory')
     parser.add_argument('input', type=Path, help='an image, a folder of images, or a video')
     parser.add_argument('out', type=Path, help='a folder')
     parser.add_argument('--opacity', type=float, default=0.55, help='of the colours, 0 to 1')
@@ -37,6 +41,7 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument('--every', type=int, default=1, metavar='N', help='of a video, take every N-th frame')
     parser.add_argument('--streets', action='store_true', help='of a checkpoint that train.py --streets wrote')
     parser.add_argument('--device', default='cuda' if torch.cuda.is_available() else 'cpu')
+    add_model(parser, SEGMENTATION, 'CONFIG CHECKPOINT')
     add_overwrite(parser)
     add_common_arguments(parser)
     return parser.parse_args(arguments)
@@ -44,6 +49,8 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
 
 def main(args: argparse.Namespace) -> int:
     """Parse, paint, write."""
+    if args.model:
+        use_model(args, SEGMENTATION)
     if not args.input.exists():
         raise UserError(f'no image, folder or video {args.input}')
     if args.every < 1 or not 0 <= args.opacity <= 1:

@@ -1,6 +1,6 @@
 """Segment your own images: `tools/predict.py CONFIG CHECKPOINT INPUT OUT`, INPUT an image or a folder of images.
 
-`tools/predict.py --model streets INPUT OUT` takes weights that come with the package (docs/model_cards.md).
+`tools/predict.py --model photographs INPUT OUT` takes weights that come with the package (docs/model_cards.md).
 
 For each image NAME, OUT holds NAME.png, whose pixel values are train ids and whose palette shows them in colour, and
 NAME_overlay.jpg, the same laid over the image. Sub-folders are kept, linked folders are entered.
@@ -71,7 +71,7 @@ def main(args: argparse.Namespace) -> int:
     outputs.refuse_existing((file for name in images for file in files_of(name)), images.values())
     config = load_config(args.config, args.cfg_options, args.work_dir, norm=args.norm, network=args.network)
     if args.model:
-        at_training_size(config)
+        at_training_size(config, args.short_side)
     if args.streets:
         use_streets(config)
     if config.get('default_scope') == 'mmdet':

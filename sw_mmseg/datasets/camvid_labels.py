@@ -12,7 +12,14 @@ import numpy as np
 
 from .labels import CLASSES, IGNORE, UNKNOWN
 
-__all__ = ['CAMVID_CLASSES', 'CAMVID_PALETTE', 'VOID', 'camvid_to_train', 'cityscapes_to_camvid']
+__all__ = [
+    'CAMVID_CLASSES',
+    'CAMVID_PALETTE',
+    'VOID',
+    'camvid_to_cityscapes',
+    'camvid_to_train',
+    'cityscapes_to_camvid',
+]
 
 VOID = 11
 
@@ -22,7 +29,7 @@ class CamVidClass(NamedTuple):
 
     name: str
     color: tuple[int, int, int]
-    stands_for: tuple[str, ...]
+    stands_for: tuple[str, ...]  # first the one that shows it among Cityscapes' classes
 
 
 TABLE = (
@@ -32,7 +39,7 @@ TABLE = (
     CamVidClass('road', (128, 64, 128), ('road',)),
     CamVidClass('sidewalk', (0, 0, 192), ('sidewalk',)),
     CamVidClass('tree', (128, 128, 0), ('vegetation', 'terrain')),
-    CamVidClass('sign', (192, 128, 128), ('traffic light', 'traffic sign')),
+    CamVidClass('sign', (192, 128, 128), ('traffic sign', 'traffic light')),
     CamVidClass('fence', (64, 64, 128), ('fence',)),
     CamVidClass('car', (64, 0, 128), ('car', 'truck', 'bus', 'train')),
     CamVidClass('pedestrian', (64, 64, 0), ('person',)),
@@ -54,3 +61,9 @@ def cityscapes_to_camvid() -> dict[int, int]:
     """CamVid's class of each of the 19 train ids, in their order; every one of them has one."""
     owner = {name: number for number, entry in enumerate(TABLE) for name in entry.stands_for}
     return {number: owner[name] for number, name in enumerate(CLASSES)}
+
+
+def camvid_to_cityscapes() -> np.ndarray:
+    """Look-up table (11,) uint8 to the train id that shows a class beside predictions of Cityscapes' 19; a `tree` is
+    shown as vegetation, a `bicyclist` as a rider. For pictures, not for scores."""
+    return np.array([CLASSES.index(entry.stands_for[0]) for entry in TABLE], np.uint8)

@@ -19,6 +19,7 @@ from sw_mmseg.running.checkpoints import load_network
 from sw_mmseg.running.configs import build, load_config
 from sw_mmseg.running.errors import UserError
 from sw_mmseg.running.prediction import build_pipeline, build_reader, meta_of, segment_pixels
+from sw_mmseg.running.ready_weights import at_training_size
 from sw_mmseg.running.streets import use_streets
 
 if TYPE_CHECKING:
@@ -49,6 +50,8 @@ class Painter:
 def build_painter(args: argparse.Namespace) -> Painter | DetectionPainter:
     """What reads images, and paints with the network of a config: of mmseg, or of mmdet."""
     config = load_config(args.config, args.cfg_options, args.work_dir, norm=args.norm, network=args.network)
+    if args.model:
+        at_training_size(config, args.short_side)
     if args.streets:
         use_streets(config)
     if config.get('default_scope') == 'mmdet':

@@ -29,7 +29,9 @@ from sw_mmseg.running.paths import PACKAGE
 __all__ = [
     'CLASSIFICATION',
     'FOLDER',
+    'PHOTOGRAPHS',
     'SEGMENTATION',
+    'STREETS',
     'STYLE',
     'ReadyModel',
     'add_model',
@@ -43,8 +45,8 @@ __all__ = [
 ]
 
 FOLDER = PACKAGE / 'weights_to_try'
-SHORT_SIDE = 128  # pixels of the streets that segmentation networks were trained on
 SEGMENTATION, CLASSIFICATION, STYLE = 'segmentation', 'classification', 'style'
+PHOTOGRAPHS, STREETS = 'photographs', 'drawn streets'
 
 
 @dataclass(frozen=True)
@@ -57,6 +59,8 @@ class ReadyModel:
         sha256, bytes: of the unpacked checkpoint.
         seed, command: what makes the same again.
         scores: what was measured of the published weights, by name.
+        images: of a segmentation network, the kind that it is for: `PHOTOGRAPHS` or `STREETS`.
+        short_side: of a segmentation network, pixels of the shorter side of its training images.
     """
 
     name: str
@@ -69,6 +73,8 @@ class ReadyModel:
     seed: int
     command: str
     scores: dict[str, float] = field(default_factory=dict)
+    images: str = ''
+    short_side: int = 0
     folder: Path = FOLDER
 
     @property
@@ -134,14 +140,15 @@ def load_ready(name: str, device: str = 'cpu', folder: Path = FOLDER) -> tuple[n
     args = argparse.Namespace(model=name, device=device, norm=None, network=None)
     use_model(args, SEGMENTATION, folder)
     config = load_config(args.config, {}, norm=args.norm)
-    return load_network(MODELS, config, args), at_training_size(config)
+    return load_network(MODELS, config, args), at_training_size(config, args.short_side)
 
 
-def at_training_size(config: Config) -> Config:
-    """A config of streets, of whose images the short side is brought to that of the training before they are looked at;
-    predictions have the image's own size again. In place."""
-    resize = {'type': 'Resize', 'scale': (4 * SHORT_SIDE, SHORT_SIDE), 'keep_ratio': True}
+def at_training_size(config: Config, short_side: int) -> Config:
+    """A config of whose images the short side is brought to that of the training before they are looked at, whatever
+    the ratio of the sides; predictions have the image's own size again. In place."""
+    resize = {'type': 'Resize', 'scale': (4 * short_side, short_side), 'keep_ratio': True}
     pipeline = config.test_dataloader.dataset.pipeline
+    pipeline[:] = [step for step in pipeline if step['type'] != 'Resize']
     after = next(index for index, step in enumerate(pipeline, 1) if 'LoadImage' in step['type'])
     pipeline.insert(after, ConfigDict(resize))  # before labels are read: those keep their size
     return config
@@ -168,7 +175,7 @@ def add_model(parser: argparse.ArgumentParser, task: str, instead_of: str) -> No
 
 
 def use_model(args: argparse.Namespace, task: str, folder: Path = FOLDER) -> None:
-    """`--model NAME` becomes `args.config`, `args.norm` and `args.checkpoint`.
+    """`--model NAME` becomes `args.config`, `args.norm`, `args.checkpoint` and `args.short_side`.
 
     Raises:
         UserError: no such model, one of another task, or a norm or network is asked for beside it.
@@ -180,6 +187,7 @@ def use_model(args: argparse.Namespace, task: str, folder: Path = FOLDER) -> Non
     if getattr(args, 'norm', None) or getattr(args, 'network', None):
         raise UserError(f'--model {model.name} has its norm and its network: leave --norm and --network out')
     args.config, args.norm, args.checkpoint = f'configs/{model.config}.py', model.norm, str(checkpoint_of(model))
+    args.short_side = model.short_side
 
 
 def _command_for(model: ReadyModel) -> str:

@@ -6,12 +6,15 @@ import numpy as np
 import pytest
 import torch
 
-from sw_mmseg.app.networks import Switches, switched, white_layers
+from sw_mmseg.app.networks import SHOWN, Network, Switches, switched, white_layers
 from sw_mmseg.app.page import compare, stylise, whiten
 from sw_mmseg.app.uploads import SIDE, fitted, read_upload
 from sw_mmseg.app.whitened import before_and_after, correlations, heat_map, off_diagonal
 from sw_mmseg.commands import app
+from sw_mmseg.datasets.labels import CLASSES, PALETTE
+from sw_mmseg.running.configs import load_config
 from sw_mmseg.running.errors import UserError
+from sw_mmseg.running.ready_weights import SEGMENTATION, ready_models
 
 
 @pytest.mark.parametrize(
@@ -93,3 +96,14 @@ def test_without_gradio_the_command_says_what_to_install(run, monkeypatch, capsy
     monkeypatch.undo()
     assert run('app', '--config', 'x.py') == 2
     assert 'go together' in capsys.readouterr().err
+
+
+def test_every_network_of_the_page_comes_with_the_package_and_shares_its_colours():
+    models = ready_models()
+    assert next(iter(SHOWN)) == 'photographs'  # what visitors drop are photographs
+    assert set(SHOWN) == {name for name, model in models.items() if model.task == SEGMENTATION}
+    config = load_config(f'configs/{models["photographs"].config}.py', {})
+    meta = Network('photographs', torch.nn.Identity(), config).meta
+    assert [meta['palette'][meta['classes'].index(name)] for name in ('road', 'tree')] == [
+        PALETTE[CLASSES.index(name)] for name in ('road', 'vegetation')
+    ]

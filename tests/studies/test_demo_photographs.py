@@ -5,6 +5,7 @@ import pytest
 from PIL import Image
 
 from sw_mmseg.studies.demo.photographs import AFTER, BEFORE, size_like
+from sw_mmseg.studies.demo.ready import READY
 
 
 @pytest.fixture
@@ -28,11 +29,12 @@ def test_they_are_shown_before_and_after(demo, photos, tmp_path, monkeypatch):
     )
     assert demo('--photos', photos, '--rows', 'bn', '--iterations', 2) == 0
     (shown,) = sheets
-    assert [list(sheet) for sheet in shown] == [['photograph', BEFORE, AFTER]] * 2
+    assert [list(sheet) for sheet in shown] == [['photograph', BEFORE, AFTER, READY.format('photographs')]] * 2
     for sheet in shown:
-        assert sheet['photograph'].shape == (32, 64, 3) and sheet[BEFORE].shape == sheet[AFTER].shape == (32, 64)
+        assert [picture.shape for picture in sheet.values()] == [(32, 64, 3), *[(32, 64)] * 3]
     folder = tmp_path / 'demo'
-    assert 'Your photographs' in (folder / 'report.html').read_text()
+    page = (folder / 'report.html').read_text()
+    assert 'Your photographs' in page and 'trained on drawn streets of many towns' in page
     assert Image.open(folder / 'photographs.png').width > 900
     trained = (folder / 'runs/bn_photographs_seed0/iter_2.pth').stat().st_mtime_ns
     assert demo('--photos', photos, '--rows', 'bn', '--iterations', 2) == 0  # done before

@@ -2,8 +2,9 @@
 
 Trains what has not been trained (half an hour on two CPU cores), packs the networks into sw_mmseg/weights_to_try in
 half precision, measures what was packed, and writes manifest.json there and the table of docs/model_cards.md. Networks
-that `make demo` has trained are taken with --work-dir work_dirs/demo. With --repack nothing is trained: published
-networks are packed and measured again.
+that `make demo` or the study on photographs has trained are taken with --work-dir work_dirs/demo or
+work_dirs/photographs. With --repack nothing is trained: published networks are packed and measured again. The score on
+photographs needs CamVid in data/camvid; the training does not.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from __future__ import annotations
 import argparse
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from sw_mmseg.datasets.label_scan import usable_cores
 from sw_mmseg.datasets.streets import generate_streets
@@ -19,7 +21,7 @@ from sw_mmseg.running.paths import DOCS
 from sw_mmseg.running.ready_weights import FOLDER, find_model, ready_models
 from sw_mmseg.studies.documents import fill
 from sw_mmseg.studies.weights import publish
-from sw_mmseg.studies.weights.recipes import NAMES, recipes
+from sw_mmseg.studies.weights.recipes import BROAD, BROAD_OPTIONS, NAMES, draws_broad, draws_streets, recipes
 
 SIZES = (800, 100)  # training images of each domain, and test images of the target
 
@@ -31,6 +33,7 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
         '--models', nargs='+', default=list(NAMES), metavar='NAME', help=f'which to make (default: {", ".join(NAMES)})'
     )
     parser.add_argument('--data', type=Path, default=Path('data/streets'), help='where streets are, or will be')
+    parser.add_argument('--broad-data', type=Path, default=BROAD, help='where broad streets are, or will be')
     parser.add_argument('--images', type=int, default=SIZES[0], help='training images of each domain, as of the demo')
     parser.add_argument('--test-images', type=int, default=SIZES[1], help='of the target')
     parser.add_argument('--work-dir', type=Path, default=Path('work_dirs/weights_to_try'))
@@ -44,20 +47,37 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
 def command_of(name: str, args: argparse.Namespace) -> str:
     """What makes one of the models again, and measures it."""
     sizes = (
-        f' --images {args.images} --test-images {args.test_images}' if (args.images, args.test_images) != SIZES else ''
+        f' --images {args.images} --test-images {args.test_images}'
+        if draws_streets([name]) and (args.images, args.test_images) != SIZES
+        else ''
     )
     return f'python tools/model_converters/publish_weights.py --models {name}{sizes}'
 
 
+def draw(args: argparse.Namespace) -> tuple[Path, Path]:
+    """The folders of the demo's streets and of broad ones; what is missing in those that are needed is drawn."""
+    workers = usable_cores()
+    demo: dict[str, Any] = dict(
+        variant='varied', source=args.images, target_train=args.images, target_val=args.test_images
+    )
+    folders = []
+    for option, out, needed, options in (
+        ('data', args.data, draws_streets(args.models), demo),
+        ('broad-data', args.broad_data, draws_broad(args.models) and not args.repack, BROAD_OPTIONS),
+    ):
+        try:
+            folders.append(
+                generate_streets(out, workers=workers, **options) if needed else out / str(options['variant'])
+            )
+        except FileExistsError as error:
+            raise UserError(f'{error} (--{option} DIR takes another folder)') from error
+    return folders[0], folders[1]
+
+
 def main(args: argparse.Namespace) -> int:
     """Train, pack, measure, write down."""
-    try:
-        streets = generate_streets(
-            args.data, source=args.images, target_train=args.images, target_val=args.test_images, workers=usable_cores()
-        )
-    except FileExistsError as error:
-        raise UserError(f'{error} (--data DIR takes another folder)') from error
-    for recipe in recipes(args.models, streets, args.work_dir):
+    streets, broad = draw(args)
+    for recipe in recipes(args.models, streets, args.work_dir, broad):
         if args.repack:
             model = publish.repack(find_model(recipe.name), args.out)
         else:

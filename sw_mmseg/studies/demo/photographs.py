@@ -1,11 +1,12 @@
 """A user's photographs as the demo's second target: the first network on them, before and after it has trained itself
-on them. There are no labels, so there is no score."""
+on them, beside the network for photographs that comes with the package. There are no labels, so there is no score."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
 
+import cv2
 import numpy as np
 import torch
 from mmengine.config import Config
@@ -20,6 +21,7 @@ from sw_mmseg.running import data_sets, training
 from sw_mmseg.running.checkpoints import load_weights
 from sw_mmseg.running.errors import UserError
 from sw_mmseg.running.training import Run
+from sw_mmseg.studies.demo.ready import READY, for_photographs, photograph_pixels, predictions
 from sw_mmseg.studies.demo.rows import SELF_TRAINING, SOURCE_ONLY, row_name
 from sw_mmseg.studies.demo.samples import image_of
 from sw_mmseg.studies.demo.study import Demo
@@ -41,7 +43,7 @@ def looked_at(folder: Path) -> UnlabelledImages:
 
 
 def photograph_sheets(demo: Demo, photographs: UnlabelledImages) -> list[dict[str, np.ndarray]]:
-    """Image, and label maps before and after, one dict a photograph to show."""
+    """Image, label maps before and after, and that of the package's network, one dict a photograph to show."""
     args = demo.args
     network, seed = args.rows[0], args.seeds[0]
     start = demo.run(network, SOURCE_ONLY, seed)
@@ -54,7 +56,19 @@ def photograph_sheets(demo: Demo, photographs: UnlabelledImages) -> list[dict[st
     after, _ = training.train(run, config, mark, f'    {run.label}')
     before = MODELS.build(demo.config(start).model)
     load_weights(before, start.folder / f'iter_{demo.config(start).train_cfg.max_iters}.pth')
-    return shown(config, {BEFORE: before, AFTER: after}, args.pictures)
+    sheets = shown(config, {BEFORE: before, AFTER: after}, args.pictures)
+    with training.quiet(run.folder / 'console.log'):
+        return with_ready(sheets, [paths[place] for place in spread(len(paths), args.pictures)])
+
+
+def with_ready(sheets: list[dict[str, np.ndarray]], files: list[Path]) -> list[dict[str, np.ndarray]]:
+    """The sheets of these files with what the package's networks for photographs see, which is not trained further."""
+    for model in for_photographs():
+        for sheet, seen in zip(sheets, predictions(model.name, map(photograph_pixels, files))):
+            height, width = sheet['photograph'].shape[:2]
+            title = READY.format(model.name)
+            sheet[title] = cv2.resize(seen, (width, height), interpolation=cv2.INTER_NEAREST)
+    return sheets
 
 
 def photograph_run(demo: Demo, run: Run, photographs: UnlabelledImages) -> Run:

@@ -23,6 +23,7 @@ from sw_mmseg.analysis.style import LIGHT, figure_png
 from sw_mmseg.running.records import none_for_nan, write_json
 from sw_mmseg.running.scoring import miou
 from sw_mmseg.studies.demo.charts import colours, curve_figures, label, shown_networks, switches
+from sw_mmseg.studies.demo.ready import READY
 from sw_mmseg.studies.demo.rows import Row
 from sw_mmseg.studies.demo.sentences import result_table, sentences
 
@@ -81,7 +82,10 @@ def photograph_section(results: Results) -> list[Section]:
     """The user's photographs before and after, if there are any."""
     if not results.photographs:
         return []
-    words = page.paragraph('Nobody labelled these photographs, so there is no score: judge for yourself.', 'muted')
+    text = 'Nobody labelled these photographs, so there is no score: judge for yourself.'
+    if any(title.startswith(READY.format('')) for title in results.photographs[0]):
+        text += ' The last network of each row was trained on drawn streets of many towns, and has not seen them.'
+    words = page.paragraph(text, 'muted')
     tiles = [page.tiles(p, results.palette, f'photograph {i + 1}') for i, p in enumerate(results.photographs)]
     return [Section('Your photographs', (words, *tiles))]
 
