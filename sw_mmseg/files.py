@@ -5,15 +5,26 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import io
 import json
 import os
 import stat
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
-__all__ = ['DamagedFileError', 'cache_folder', 'parsed_json', 'read_json', 'refuse_special', 'whole_file']
+__all__ = [
+    'DamagedFileError',
+    'cache_folder',
+    'parsed_json',
+    'read_json',
+    'refuse_special',
+    'whole_file',
+    'write_encoded',
+]
+
+SPECIAL = 'it is a pipe or a device, and no file'
 
 
 class DamagedFileError(ValueError):
@@ -28,8 +39,10 @@ def whole_file(file: Path) -> Iterator[Path]:
 
     Raises:
         NotADirectoryError: what should be a folder is a file.
-        OSError: the folder or the file cannot be written.
+        OSError: the folder or the file cannot be written; or it is a pipe or a device, which a file would replace.
     """
+    if _is_special(file):
+        raise PermissionError(errno.EPERM, SPECIAL, str(file))
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
     except (FileExistsError, NotADirectoryError) as error:
@@ -42,18 +55,36 @@ def whole_file(file: Path) -> Iterator[Path]:
         part.unlink(missing_ok=True)
 
 
+def write_encoded(file: Path, encode: Callable[[BinaryIO], object]) -> None:
+    """Writes what `encode` writes to a stream, all at once.
+
+    Pillow and torch, given a path, write by themselves, and on a full disk raise errors that do not say so.
+
+    Raises:
+        OSError: the file cannot be written; `errno` says why.
+    """
+    stream = io.BytesIO()
+    encode(stream)
+    file.write_bytes(stream.getbuffer())
+
+
 def refuse_special(path: str | Path) -> None:
     """Before a file of a user's is opened: opening a pipe that nobody writes to would wait for ever.
 
     Raises:
         OSError: it is a pipe, a socket or a device. What is missing, or lies behind a URL, raises nothing here.
     """
+    if _is_special(path):
+        raise OSError(errno.EINVAL, SPECIAL, str(path))
+
+
+def _is_special(path: str | Path) -> bool:
+    """Whether something is there that is neither a file nor a folder."""
     try:
         mode = os.stat(path).st_mode
     except (OSError, ValueError):
-        return
-    if not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):
-        raise OSError(errno.EINVAL, 'it is a pipe or a device, and no file', str(path))
+        return False
+    return not stat.S_ISREG(mode) and not stat.S_ISDIR(mode)
 
 
 def read_json(file: str | Path, *keys: str, way_out: str = 'delete it, and it is made anew') -> dict[str, Any]:

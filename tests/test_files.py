@@ -1,5 +1,7 @@
 """A file that is there whole or not at all."""
 
+import os
+
 import pytest
 
 from sw_mmseg.files import whole_file
@@ -27,3 +29,10 @@ def test_a_file_in_the_place_of_the_folder_is_named(tmp_path):
     (tmp_path / 'data').write_text('')
     with pytest.raises(NotADirectoryError, match='data is a file, not a folder'), whole_file(tmp_path / 'data/x'):
         pass
+
+
+def test_what_is_there_and_no_file_is_not_replaced(tmp_path):
+    os.mkfifo(tmp_path / 'pipe.png')
+    with pytest.raises(PermissionError, match='a pipe or a device'), whole_file(tmp_path / 'pipe.png') as part:
+        part.write_bytes(b'content')
+    assert (tmp_path / 'pipe.png').is_fifo() and len(list(tmp_path.iterdir())) == 1

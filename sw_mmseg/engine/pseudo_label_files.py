@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +20,7 @@ from PIL import Image
 from torch import Tensor
 
 from sw_mmseg.adaptation import PseudoLabelError
-from sw_mmseg.files import read_json, whole_file
+from sw_mmseg.files import read_json, whole_file, write_encoded
 
 __all__ = ['PseudoLabelFiles']
 
@@ -53,7 +54,7 @@ class PseudoLabelFiles:
         picture = Image.fromarray(labels.cpu().numpy().astype(np.uint8))
         picture.putpalette(self.palette)
         with whole_file(self._place(number) / self.names[image_path]) as part:
-            picture.save(part, format='PNG')
+            write_encoded(part, partial(picture.save, format='PNG'))
 
     def finish(self, number: int, manifest: dict) -> None:
         """Declares a round whole; `manifest` says what it is."""

@@ -22,7 +22,7 @@ from torch import nn
 from sw_mmseg.adaptation import running_layers
 from sw_mmseg.adaptation.estimate_switches import switch_logits
 from sw_mmseg.datasets import write_class_table
-from sw_mmseg.files import whole_file
+from sw_mmseg.files import whole_file, write_encoded
 from sw_mmseg.own_images.adapt import PICTURES, refuse_foreign, show_checked
 from sw_mmseg.own_images.check_target import check_target
 from sw_mmseg.own_images.folders import Checked
@@ -90,7 +90,7 @@ def adapt_given(args: argparse.Namespace) -> int:
 def begin(args: argparse.Namespace, checked: Checked, given: GivenNetwork) -> dict:
     """A new run: what was chosen, written to OUT/adapt.json; OUT/start.pth; OUT/config.py."""
     with whole_file(args.out / START) as part:
-        torch.save({'state_dict': given.weights}, part)
+        write_encoded(part, partial(torch.save, {'state_dict': given.weights}))
     choice, reasons = choose(args, checked, given)
     make = partial(source_free_config, checked=checked, given=given, start=args.out / START, options=args.cfg_options)
     rehearse(make(choice))

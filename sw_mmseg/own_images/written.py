@@ -6,6 +6,7 @@ import hashlib
 import os
 import shutil
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -13,7 +14,7 @@ from mmengine.config import Config
 from torch import nn
 from tqdm import tqdm
 
-from sw_mmseg.files import whole_file
+from sw_mmseg.files import whole_file, write_encoded
 from sw_mmseg.own_images.folders import spread
 from sw_mmseg.own_images.training import Examiner
 from sw_mmseg.running.outputs import Outputs
@@ -60,4 +61,4 @@ def write_checkpoint(model: nn.Module, config: Config, file: Path, names: Sequen
     state = {key: value.cpu() for key, value in model.state_dict().items()}
     meta = {'cfg': config.pretty_text, 'dataset_meta': {'classes': list(names)}}
     with whole_file(file) as part:
-        torch.save({'state_dict': state, 'meta': meta}, part)
+        write_encoded(part, partial(torch.save, {'state_dict': state, 'meta': meta}))

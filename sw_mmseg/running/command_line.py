@@ -103,6 +103,7 @@ def run_tool(main: Callable[[argparse.Namespace], int | None], args: argparse.Na
     try:
         with _stopped_by_sigterm(), trusting(getattr(args, 'trust_checkpoint', False)):
             status = main(args) or 0
+        sys.stdout.flush()  # at the end of the interpreter it would be too late to say that it cannot be written
         _leave_processes(status)
         return status
     except KeyboardInterrupt as stop:
@@ -115,7 +116,17 @@ def run_tool(main: Callable[[argparse.Namespace], int | None], args: argparse.Na
         if isinstance(error, OSError) and error.strerror and error.errno in NO_ROOM:
             text = f'{error.filename or "a file"} cannot be written: {error.strerror}'
         print(f'\nerror: {" ".join(text.split())}', file=sys.stderr)
+        _give_up_output()
         return 2
+
+
+def _give_up_output() -> None:
+    """What standard output did not take would be tried again at the end of the interpreter, with a traceback."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        with open(os.devnull, 'w') as nothing:
+            os.dup2(nothing.fileno(), sys.stdout.fileno())
 
 
 class _Terminated(KeyboardInterrupt):

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import errno
 
-__all__ = ['NO_ROOM', 'UserError', 'is_user_error']
+__all__ = ['NO_ROOM', 'UnwritableError', 'UserError', 'is_user_error']
 
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM)  # of a disk, or no right
 
 
 class UserError(Exception):
     """A mistake the user can correct; its text says how."""
+
+
+class UnwritableError(UserError):
+    """A file that cannot be written, as the next one could not be either; its text names the file and says why."""
 
 
 def is_user_error(error: Exception) -> bool:

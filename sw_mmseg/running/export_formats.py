@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import torch
 from torch import nn
 
+from sw_mmseg.files import write_encoded
 from sw_mmseg.models.deployed import DeployedSegmentor
 from sw_mmseg.running.errors import UserError
 from sw_mmseg.running.onnx_function import DOMAIN, add_functions, has_function, has_nodes, with_nodes
@@ -27,11 +29,12 @@ def save(model: DeployedSegmentor, file: Path, kind: str, size: tuple[int, int] 
     example = torch.zeros(1, size[1], size[0], 3, dtype=torch.uint8)
     with torch.no_grad():
         if kind == 'torchscript':
-            torch.jit.trace(model, (example,), check_trace=False).save(str(file))
+            traced = torch.jit.trace(model, (example,), check_trace=False)
+            write_encoded(file, partial(torch.jit.save, traced))
         elif kind == 'torch-export':
             # with sizes that may be any, torch refuses VGG16's poolings: sizes would have to be multiples of 8
-            with file.open('wb') as stream:
-                torch.export.save(torch.export.export(model.for_size(size), (example,)), stream)
+            program = torch.export.export(model.for_size(size), (example,))
+            write_encoded(file, partial(torch.export.save, program))
         else:
             _save_onnx(model, example, file)
 

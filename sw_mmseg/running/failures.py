@@ -6,7 +6,7 @@ import contextlib
 import sys
 from collections.abc import Iterator
 
-from sw_mmseg.running.errors import UserError, is_user_error
+from sw_mmseg.running.errors import UnwritableError, UserError, is_user_error
 
 __all__ = ['Failures']
 
@@ -22,12 +22,12 @@ class Failures:
 
     @contextlib.contextmanager
     def past(self) -> Iterator[None]:
-        """One file: a user's mistake inside is kept, everything else is raised."""
+        """One file: a user's mistake inside is kept. All else is raised, also that a result cannot be written."""
         try:
             yield
             self.done += 1
         except Exception as error:
-            if not is_user_error(error):
+            if isinstance(error, UnwritableError) or not is_user_error(error):
                 raise
             self.texts.append(' '.join(str(error).split()))
 

@@ -11,11 +11,12 @@ import argparse
 import contextlib
 import json
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
+from typing import BinaryIO
 
-from sw_mmseg.files import whole_file
-from sw_mmseg.running.errors import UserError
+from sw_mmseg.files import whole_file, write_encoded
+from sw_mmseg.running.errors import NO_ROOM, UnwritableError, UserError
 
 __all__ = ['RECORD', 'Outputs', 'add_overwrite', 'refuse_among_inputs']
 
@@ -90,6 +91,9 @@ class Outputs:
         folder = next((file for _, file in files if file.is_dir()), None)
         if folder:
             raise UserError(f'{folder} is a folder, and a file of that name is to be written')
+        special = next((file for _, file in files if file.exists() and not file.is_file()), None)
+        if special:
+            raise UserError(f'{special} is a pipe or a device, which a file would replace: give another place')
         if self.overwrite:
             return
         written = self._written()
@@ -113,11 +117,20 @@ class Outputs:
 
     @contextlib.contextmanager
     def writing(self, name: str) -> Iterator[Path]:
-        """A path beside the file `name`, which becomes that file when all went well."""
+        """A path beside the file `name`, which becomes that file when all went well.
+
+        Raises:
+            UnwritableError: the disk is full, or this user must not write there.
+        """
         file = self.folder / name
-        with whole_file(file) as part:
-            yield part
-            self.record(name, part)  # a program that is stopped behind this has a record too many, not a file too many
+        try:
+            with whole_file(file) as part:
+                yield part
+                self.record(name, part)  # stopped behind this, there is a record too many, and not a file too many
+        except OSError as error:
+            if error.errno not in NO_ROOM:
+                raise
+            raise UnwritableError(f'{file} cannot be written: {error.strerror}') from error
 
     def record(self, name: str, part: Path | None = None) -> None:
         """Notes a file that was written by other means, or is `part` still."""
@@ -129,6 +142,11 @@ class Outputs:
         """The whole file or none of it."""
         with self.writing(name) as part:
             part.write_bytes(content.encode() if isinstance(content, str) else content)
+
+    def write_encoded(self, name: str, encode: Callable[[BinaryIO], object]) -> None:
+        """The same of what `encode` writes to a stream, such as a picture."""
+        with self.writing(name) as part:
+            write_encoded(part, encode)
 
     def _written(self) -> dict[str, list[list[int]]]:
         """Name -> states, of all files that this command recorded here."""

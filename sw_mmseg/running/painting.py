@@ -21,6 +21,7 @@ from sw_mmseg.running.errors import UserError
 from sw_mmseg.running.prediction import build_pipeline, build_reader, meta_of, segment_pixels
 from sw_mmseg.running.ready_weights import at_training_size
 from sw_mmseg.running.streets import use_streets
+from sw_mmseg.running.videos import refuse_cut_video
 
 if TYPE_CHECKING:
     from sw_mmseg.running.detection import DetectionPainter
@@ -77,7 +78,7 @@ def paint_video(paint: Callable[[np.ndarray], np.ndarray], source: Path, out: Pa
     """Writes `out`; returns the number of frames.
 
     Raises:
-        UserError: the video cannot be read.
+        UserError: the video cannot be read, or not be written whole.
     """
     video = cv2.VideoCapture(str(source))
     rate, total = video.get(cv2.CAP_PROP_FPS) or 25.0, int(video.get(cv2.CAP_PROP_FRAME_COUNT))
@@ -93,4 +94,5 @@ def paint_video(paint: Callable[[np.ndarray], np.ndarray], source: Path, out: Pa
     if writer is None:
         raise UserError(f'{source} cannot be read as a video')
     writer.release()
+    refuse_cut_video(out, count)
     return count

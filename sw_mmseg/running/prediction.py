@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -168,5 +169,5 @@ def write(labels: np.ndarray, image: np.ndarray, outputs: Outputs, name: str, pa
     picture.putpalette([channel for colour in palette for channel in colour])
     painted = Image.fromarray(overlay(np.ascontiguousarray(image[..., ::-1]), labels, palette, opacity))
     for file, pixels, more in zip(files_of(name), (picture, painted), ({}, {'quality': 92})):
-        with outputs.writing(file) as part:
-            pixels.save(part, **more)
+        kind = 'PNG' if pixels is picture else 'JPEG'
+        outputs.write_encoded(file, partial(pixels.save, format=kind, **more))

@@ -8,6 +8,7 @@ images, so sub-folders are kept.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -56,8 +57,8 @@ class LabelMapMetric(ClassIoUMetric):
             labels = sample['pred_sem_seg']['data'].squeeze().cpu().numpy()
             if sample.get('reduce_zero_label', False):
                 labels = labels + 1  # as ADE20K's benchmark has it: what the data set took off
-            with self.outputs.writing(f'{self.names[sample["img_path"]]}.png') as part:
-                Image.fromarray(labels.astype(np.uint8)).save(part)
+            picture = Image.fromarray(labels.astype(np.uint8))
+            self.outputs.write_encoded(f'{self.names[sample["img_path"]]}.png', partial(picture.save, format='PNG'))
 
 
 @HOOKS.register_module()
@@ -91,8 +92,8 @@ class PaintedImageHook(Hook):
             else:
                 labels = sample.pred_sem_seg.data.squeeze().to(torch.uint8).cpu().numpy()
                 painted = overlay(image, labels, meta['palette'], OPACITY)
-            with self.outputs.writing(f'{self.names[sample.img_path]}.png') as part:
-                Image.fromarray(painted).save(part)
+            picture = Image.fromarray(painted)
+            self.outputs.write_encoded(f'{self.names[sample.img_path]}.png', partial(picture.save, format='PNG'))
 
     def _detections(self, image: np.ndarray, objects: InstanceData, meta: dict) -> np.ndarray:
         objects = objects[objects.scores >= self.score].cpu()

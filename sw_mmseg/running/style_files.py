@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import cv2
@@ -17,6 +18,7 @@ from sw_mmseg.running.checkpoints import read_weights
 from sw_mmseg.running.errors import UserError
 from sw_mmseg.running.failures import Failures
 from sw_mmseg.running.outputs import Outputs
+from sw_mmseg.running.videos import refuse_cut_video
 from sw_mmseg.stylization import StyleNetwork, WholePicture, read_picture, to_uint8
 
 __all__ = ['VIDEOS', 'frames', 'free_bytes', 'is_video', 'load_network', 'mixed', 'stylise_pictures', 'stylise_video']
@@ -79,8 +81,8 @@ def stylise_pictures(make: Make, files: dict[Path, Path], outputs: Outputs, alph
         with failures.past():
             content = read_picture(path)
             picture = Image.fromarray(mixed(make(content[0].numel()), content, alpha))
-            with outputs.writing(str(file.relative_to(outputs.folder))) as part:
-                picture.save(part)
+            kind = Image.registered_extensions()[file.suffix.lower()]
+            outputs.write_encoded(str(file.relative_to(outputs.folder)), partial(picture.save, format=kind))
     return failures
 
 
@@ -96,7 +98,7 @@ def stylise_video(make: Make, path: Path, out: Path, alpha: float) -> None:
     """Frame by frame into the file `out`; sound is left out.
 
     Raises:
-        UserError: the video cannot be read, or not be written in the format asked for.
+        UserError: the video cannot be read, or not be written whole, or not in the format asked for.
     """
     video = cv2.VideoCapture(str(path))
     try:
@@ -109,11 +111,14 @@ def stylise_video(make: Make, path: Path, out: Path, alpha: float) -> None:
         writer = cv2.VideoWriter(str(out), codec, rate, (width, height))
         if not writer.isOpened():
             raise UserError(f'this OpenCV cannot write {out.suffix} videos: try .avi')
+        count = 0
         try:
             for picture in frames(video, frame):
                 writer.write(np.ascontiguousarray(mixed(engine, picture, alpha)[..., ::-1]))
+                count += 1
         finally:
             writer.release()
+        refuse_cut_video(out, count)
     finally:
         video.release()
 

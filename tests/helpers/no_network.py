@@ -25,18 +25,33 @@ def _connect(self, address):
     return _CONNECT(self, address)
 
 
+def _connect_ex(self, address):
+    if self.family in (socket.AF_INET, socket.AF_INET6):
+        _refuse(address[0])
+    return _CONNECT_EX(self, address)
+
+
+def _send_to(self, data, *words):
+    if self.family in (socket.AF_INET, socket.AF_INET6):
+        _refuse(words[-1][0])
+    return _SEND_TO(self, data, *words)
+
+
 def _look_up(host, *words, **options):
     _refuse(host)
     return _LOOK_UP(host, *words, **options)
 
 
-_CONNECT, _LOOK_UP = socket.socket.connect, socket.getaddrinfo
+_CONNECT, _CONNECT_EX, _SEND_TO = socket.socket.connect, socket.socket.connect_ex, socket.socket.sendto
+_LOOK_UP = socket.getaddrinfo
 
 
 @pytest.fixture(autouse=True)
 def no_network(monkeypatch):
     """Also where the error is caught by whoever asked."""
     monkeypatch.setattr(socket.socket, 'connect', _connect)
+    monkeypatch.setattr(socket.socket, 'connect_ex', _connect_ex)
+    monkeypatch.setattr(socket.socket, 'sendto', _send_to)
     monkeypatch.setattr(socket, 'getaddrinfo', _look_up)
     asked.clear()
     yield asked

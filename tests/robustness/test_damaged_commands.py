@@ -7,8 +7,9 @@ takes a gigabyte more.
 import os
 
 import pytest
+import torch
 
-from tests.robustness.commands import prepared
+from tests.robustness.commands import called, prepared
 from tests.robustness.mutations import Watched, mutation
 
 pytestmark = [pytest.mark.robustness, pytest.mark.usefixtures('one_thread', 'short_trainings')]
@@ -30,3 +31,30 @@ def test_commands_say_what_is_damaged(tiny_config, streets, tmp_path, monkeypatc
         watched.end()
     assert watched.whole == {name: WHOLE.get(name, 0) for name in readers}
     assert texts == {}
+
+
+class Planted:
+    """Its pickle asks for a folder to be made."""
+
+    def __init__(self, folder):
+        self.folder = str(folder)
+
+    def __reduce__(self):
+        return os.mkdir, (self.folder,)
+
+
+def test_nothing_planted_in_a_checkpoint_is_run(tiny_config, streets, tmp_path, monkeypatch):
+    readers = prepared(tmp_path, tiny_config('sw_sourceonly'), streets, monkeypatch)
+    trace, statuses = tmp_path / 'ran', {}
+    for name, (content, read) in readers.items():
+        if not name.endswith('.pth'):
+            continue
+        (tmp_path / name).write_bytes(content)
+        checkpoint = torch.load(tmp_path / name, weights_only=False)
+        torch.save(checkpoint | {'more': Planted(trace)}, tmp_path / name)
+        statuses[name] = read(tmp_path / name)
+        assert not trace.exists(), name
+    assert len(statuses) == 12 and set(statuses.values()) == {2}, statuses
+    words = f'predict {tiny_config("sw_sourceonly")} {tmp_path}/predict.pth {tmp_path}/image.png {tmp_path}/out/trusted'
+    words += ' --trust-checkpoint'
+    assert called(words) == 0 and trace.is_dir()  # so that the plant is one

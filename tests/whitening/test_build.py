@@ -69,6 +69,16 @@ def test_a_build_leaves_one_file_that_only_its_owner_can_write(tmp_path, monkeyp
 
 
 @needs_compiler
+def test_huge_pages_are_not_asked_for(tmp_path, monkeypatch):
+    """Where memory is fragmented, to make them takes now and then five times as long as the work."""
+    monkeypatch.setenv('SW_MMSEG_CACHE', str(tmp_path / 'cache'))
+    build.load(FAST)
+    (file,) = (tmp_path / 'cache').iterdir()
+    content = file.read_bytes()
+    assert b'sw_moments' in content and b'madvise' not in content
+
+
+@needs_compiler
 def test_of_processes_that_build_at_once_one_compiles(tmp_path):
     compiler, log = tmp_path / 'compiler', tmp_path / 'log'
     compiler.write_text(

@@ -8,6 +8,7 @@ glance. The pictures are the first that a run of the config's seed trains on; of
 from __future__ import annotations
 
 import argparse
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -68,7 +69,6 @@ def main(args: argparse.Namespace) -> int:
     outputs.refuse_existing(names)
     for index, name in enumerate(tqdm(names, unit=' pictures', disable=None)):
         sheet = contact_sheet([panels(dataset[index])], meta['classes'], meta['palette'], tile_width=args.width)
-        with outputs.writing(name) as part:
-            Image.fromarray(sheet).save(part)
+        outputs.write_encoded(name, partial(Image.fromarray(sheet).save, format='PNG'))
     print(f'{len(names)} of {len(dataset)} pictures, in {args.out}')
     return 0

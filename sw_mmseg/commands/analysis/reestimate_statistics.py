@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import itertools
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -128,7 +129,6 @@ def main(args: argparse.Namespace) -> int:
     model.to(args.device)
     done = estimate(model, config, args)
     meta = {'cfg': config.pretty_text, 'estimated': done}
-    with outputs.writing(args.out.name) as part:
-        torch.save({'state_dict': model.cpu().state_dict(), 'meta': meta}, part)
+    outputs.write_encoded(args.out.name, partial(torch.save, {'state_dict': model.cpu().state_dict(), 'meta': meta}))
     print(f'Estimated: {", ".join(done)}. Written to {args.out}')
     return 0

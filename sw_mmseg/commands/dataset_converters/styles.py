@@ -6,6 +6,7 @@ Configs name them without any file, as drawn://strokes; this is for looking at t
 from __future__ import annotations
 
 import argparse
+from functools import partial
 from pathlib import Path
 
 from PIL import Image
@@ -36,7 +37,7 @@ def main(args: argparse.Namespace) -> int:
     outputs = Outputs(args.out, 'styles', args.overwrite)
     outputs.refuse_existing(f'{name}.png' for name in args.styles)
     for name in args.styles:
-        with outputs.writing(f'{name}.png') as part:
-            Image.fromarray(draw_style(name, args.size, args.seed)).save(part)
+        picture = Image.fromarray(draw_style(name, args.size, args.seed))
+        outputs.write_encoded(f'{name}.png', partial(picture.save, format='PNG'))
         print(args.out / f'{name}.png')
     return 0

@@ -8,11 +8,12 @@ ImageNet and were then fine-tuned to find edges, which torchvision's were not. T
 from __future__ import annotations
 
 import argparse
+from functools import partial
 from pathlib import Path
 
 import torch
 
-from sw_mmseg.files import whole_file
+from sw_mmseg.files import whole_file, write_encoded
 from sw_mmseg.models.hed_vgg16 import HED_MEANS, fold_normalisation
 from sw_mmseg.running.errors import UserError
 from sw_mmseg.running.hed_weights import HEDError, read_hed
@@ -61,10 +62,9 @@ def main(args: argparse.Namespace) -> int:
     except HEDError as error:
         raise UserError(str(error)) from error
     state = fold_normalisation(state, args.mean, args.std)
+    meta = {'arch': 'vgg16', 'mean': list(args.mean), 'std': list(args.std)}
     with whole_file(args.output) as part:
-        torch.save(
-            {'state_dict': state, 'meta': {'arch': 'vgg16', 'mean': list(args.mean), 'std': list(args.std)}}, part
-        )
+        write_encoded(part, partial(torch.save, {'state_dict': state, 'meta': meta}))
     file = 'the published file' if published else 'a file of that form that is not the published one'
     print(f'thirteen convolutions from {file}; written to {args.output}\n{USE.format(out=args.output)}')
     return 0

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import pickle
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -70,14 +71,8 @@ def main(args: argparse.Namespace) -> int:
     except ReleasedError as error:
         raise UserError(f'{args.input}: {error}') from error
     names = [name.removeprefix('backbone.') for name in released_norms(released.arch, args.layout)]
-    with outputs.writing(args.output.name) as part:
-        torch.save(
-            {
-                'state_dict': released.state,
-                'meta': {'arch': released.arch, 'norm_cfg': released.norm_cfg, 'norms': names},
-            },
-            part,
-        )
+    meta = {'arch': released.arch, 'norm_cfg': released.norm_cfg, 'norms': names}
+    outputs.write_encoded(args.output.name, partial(torch.save, {'state_dict': released.state, 'meta': meta}))
     network = released.arch if released.arch.startswith('densenet') else f'{released.arch}released'
     use = USE[args.layout].format(config=f'sw_{network}_imagenet.py', out=args.output, arch=released.arch)
     print(

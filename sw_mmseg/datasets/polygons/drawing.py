@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageDraw
+
+from sw_mmseg.files import whole_file, write_encoded
 
 from ..class_parsing import parse_class_table
 from ..class_table import ClassTable
@@ -74,7 +77,7 @@ def write_label_files(drawings: Iterable[Drawing], folder: Path, names: Sequence
     ids = {name: number for number, name in enumerate(names, 1)}
     for drawing in drawings:
         path = folder / f'{drawing.name}.png'
-        path.parent.mkdir(parents=True, exist_ok=True)
-        Image.fromarray(draw(drawing, ids)).save(path)
+        with whole_file(path) as part:
+            write_encoded(part, partial(Image.fromarray(draw(drawing, ids)).save, format='PNG'))
     first = BACKGROUND if BACKGROUND not in ids else f'{BACKGROUND} (in no outline)'
     return parse_class_table({'classes': {first: 0, **ids}}, 'the outlines')
