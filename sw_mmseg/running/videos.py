@@ -21,9 +21,10 @@ def refuse_cut_video(file: Path, count: int) -> None:
     Raises:
         UnwritableError: it cannot be opened, or has fewer.
     """
-    video = cv2.VideoCapture(str(file))
+    video, kept = cv2.VideoCapture(str(file)), 0
     try:
-        kept = int(video.get(cv2.CAP_PROP_FRAME_COUNT)) if video.isOpened() else 0
+        while kept < count and video.read()[0]:  # a head says how many there are meant to be
+            kept += 1
     finally:
         video.release()
     if kept < count:
