@@ -17,7 +17,7 @@ from pathlib import Path
 
 from sw_mmseg.openmmlab import trusting
 from sw_mmseg.processes import end_with_launcher
-from sw_mmseg.running.errors import NO_ROOM, is_user_error
+from sw_mmseg.running.errors import FULL, NO_ROOM, is_user_error
 from sw_mmseg.running.network_table import NetworkError, find_network, network_words
 from sw_mmseg.running.option_words import OptionAction
 from sw_mmseg.whitening import NORMS
@@ -114,7 +114,8 @@ def run_tool(main: Callable[[argparse.Namespace], int | None], args: argparse.Na
             raise
         text = str(error.args[0] if isinstance(error, KeyError) and error.args else error)
         if isinstance(error, OSError) and error.strerror and error.errno in NO_ROOM:
-            text = f'{error.filename or "a file"} cannot be written: {error.strerror}'
+            verb = 'written' if error.errno in FULL else 'opened'  # a right to read may be lacking too
+            text = f'{error.filename or "a file"} cannot be {verb}: {error.strerror}'
         print(f'\nerror: {" ".join(text.split())}', file=sys.stderr)
         _give_up_output()
         return 2

@@ -10,7 +10,7 @@ from mmengine.config import Config
 from mmengine.registry import init_default_scope
 
 from sw_mmseg.running.devices import adapt_to_device
-from sw_mmseg.running.errors import UserError, is_user_error
+from sw_mmseg.running.errors import FULL, UserError, is_user_error
 from sw_mmseg.running.named_configs import find_named, nearest, with_network, with_norm
 from sw_mmseg.running.paths import default_work_dir
 from sw_mmseg.running.unknown_keys import refuse_unknown_keys
@@ -38,6 +38,8 @@ def load_config(
     try:
         config = Config.fromfile(file)
     except Exception as error:  # whatever executing a user's file raises
+        if isinstance(error, OSError) and error.errno in FULL:
+            raise  # the copy that mmengine makes in the folder of temporary files
         extra = next((extra for name, extra in EXTRAS.items() if name in str(error)), None)
         if extra and isinstance(error, ImportError):
             raise UserError(f"{path}: {error}. Its networks come with: pip install '.[{extra}]'") from error

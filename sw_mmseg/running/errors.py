@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import errno
 
-__all__ = ['NO_ROOM', 'UnwritableError', 'UserError', 'is_user_error']
+__all__ = ['FULL', 'NO_ROOM', 'UnwritableError', 'UserError', 'is_user_error']
 
-NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM)  # of a disk, or no right
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)  # a disk, or one that is not written to
+NO_ROOM = (*FULL, errno.EACCES, errno.EPERM)  # the same, or a right that is lacking
 
 
 class UserError(Exception):

@@ -11,6 +11,7 @@ import time
 
 import pytest
 
+import sw_mmseg.commands.train  # noqa: F401  # copies of this process need not import it
 from tests.helpers.weights import equal, weights
 from tests.robustness.trainings import KINDS
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import errno
+import os
 
 import pytest
 
@@ -30,3 +32,17 @@ def test_its_user_is_answered_in_one_line(capsys):
 
     assert run_tool(fail, argparse.Namespace()) == 2
     assert capsys.readouterr().err == '\nerror: no folder x: give one\n'
+
+
+@pytest.mark.parametrize(
+    ('number', 'words'),
+    [(errno.ENOSPC, 'written: No space left on device'), (errno.EACCES, 'opened: Permission denied')],
+)
+def test_a_disk_and_a_right_that_is_lacking(number, words, capsys):
+    """Of a right the line does not say that it is one to write: of images and checkpoints it is one to read."""
+
+    def fail(args):
+        raise OSError(number, os.strerror(number), 'x.pth')
+
+    assert run_tool(fail, argparse.Namespace()) == 2
+    assert capsys.readouterr().err == f'\nerror: x.pth cannot be {words}\n'

@@ -21,6 +21,7 @@ from sw_mmseg.running.data_sets import build_loader, labelled_images
 from sw_mmseg.running.errors import UserError
 from sw_mmseg.running.evaluation import SCALES, augmented_pipeline
 from sw_mmseg.running.train_options import use_mixed_precision
+from tests.helpers.disks import little_room
 
 
 def test_a_mistyped_config_is_answered_with_the_nearest(monkeypatch):
@@ -33,6 +34,13 @@ def test_a_file_that_is_no_config_is_named(tmp_path):
     (tmp_path / 'broken.py').write_text('model = dict(')
     with pytest.raises(UserError, match='broken.py cannot be read as a config'):
         load_config(str(tmp_path / 'broken.py'), {})
+
+
+def test_a_full_disk_is_no_fault_of_the_config(tmp_path):
+    """Where temporary files find no room, mmengine cannot copy a config, which it does before it reads it."""
+    (tmp_path / 'whole.py').write_text(f'train_cfg = dict(max_iters=3)  {"#" * 100}')
+    with little_room(50), pytest.raises(OSError, match='File too large'):
+        load_config(str(tmp_path / 'whole.py'), {})
 
 
 def test_an_option_that_nothing_reads_is_refused(tmp_path):
