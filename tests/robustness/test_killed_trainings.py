@@ -60,8 +60,8 @@ def undisturbed(kind, training, tmp_path_factory, request):
     return UNDISTURBED[kind]
 
 
-@pytest.mark.parametrize('number', range(KILLS))
 @pytest.mark.parametrize('kind', KINDS)
+@pytest.mark.parametrize('number', range(KILLS))
 def test_killed_and_resumed_is_undisturbed(kind, number, training, tmp_path_factory, request):
     source, folder = undisturbed(kind, training, tmp_path_factory, request), tmp_path_factory.mktemp('killed')
     config, rng = source / 'config.py', random.Random(f'{SEED} {kind.__name__} {number}')
