@@ -73,6 +73,7 @@ def test_a_full_disk(name, given, run, tmp_path, capsys):
     said = capsys.readouterr().err
     reason = 'is the disk full?' if 'video' in name else 'cannot be written: File too large'
     assert said.count('error: ') == 1 and reason in said and 'Traceback' not in said
+    assert ' of 3 could not be' not in said  # the first one ends it
     after = written(tmp_path / 'out')
     assert after.keys() == before.keys()  # nothing is left beside them
     for path, content in after.items():
