@@ -67,7 +67,8 @@ def look_at_data(args: argparse.Namespace) -> int:
     if len(args.words) > 1 or Path(args.words[0]).is_dir():
         findings = examine_folders(args.words, args.classes, args.out, everything)
         code = tell(findings)
-        print(f'pictures in {args.out / "check"}' if not code else '')
+        if not code:
+            print(f'pictures in {args.out / "check"}')
         return code
     from sw_mmseg.commands.analysis import browse_dataset
     from sw_mmseg.running.configs import load_config
