@@ -20,7 +20,7 @@ from sw_mmseg.datasets.streets import VARIANTS
 from sw_mmseg.engine.progress import duration
 from sw_mmseg.processes import end_with_launcher
 from sw_mmseg.running import training
-from sw_mmseg.running.command_line import picture_size, seed_number
+from sw_mmseg.running.command_line import seed_number, size_word
 from sw_mmseg.running.errors import UserError
 from sw_mmseg.running.tables import show
 from sw_mmseg.studies.demo import side_by_side
@@ -37,7 +37,9 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument('--work-dir', type=Path, default=Path('work_dirs/demo'))
     parser.add_argument('--data', type=Path, default=Path('data/streets'), help='where streets are, or will be')
     parser.add_argument('--variant', choices=tuple(VARIANTS), default='varied', help='how target images differ')
-    parser.add_argument('--size', default='256x128', metavar='WxH', help='of the images (default: 256x128)')
+    parser.add_argument(
+        '--size', type=size_word, default=(256, 128), metavar='WxH', help='of the images (default: 256x128)'
+    )
     parser.add_argument('--images', type=int, default=800, help='training images of each domain')
     parser.add_argument('--test-images', type=int, default=100, help='images to test on, of each domain')
     parser.add_argument('--iterations', type=int, help='of each training (default: 300 and 120 more)')
@@ -71,7 +73,7 @@ def main(args: argparse.Namespace) -> int:
     gc.freeze()  # data sets collect garbage when built: what was imported need not be searched each time
     begin = time.monotonic()
     if args.quick:
-        show(quick(args.work_dir, args.variant, picture_size(args.size), args.pictures))
+        show(quick(args.work_dir, args.variant, args.size, args.pictures))
         print(f'Took {duration(time.monotonic() - begin)}. Open {args.work_dir}/quick.png')
         return 0
     photographs = looked_at(args.photos) if args.photos else None

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from sw_mmseg.openmmlab import trusting
 from sw_mmseg.processes import end_with_launcher
-from sw_mmseg.running.errors import NO_ROOM, UserError, is_user_error
+from sw_mmseg.running.errors import NO_ROOM, is_user_error
 from sw_mmseg.running.network_table import NetworkError, find_network, network_words
 from sw_mmseg.running.option_words import OptionAction
 from sw_mmseg.whitening import NORMS
@@ -28,9 +28,9 @@ __all__ = [
     'add_trust_argument',
     'command_text',
     'network_word',
-    'picture_size',
     'run_tool',
     'seed_number',
+    'size_text',
     'size_word',
 ]
 
@@ -182,17 +182,13 @@ def seed_number(text: str) -> int:
 
 
 def size_word(text: str) -> tuple[int, int]:
-    """Width and height of a word WxH, as argparse reads it."""
-    match = re.fullmatch(r'([1-9]\d*)x([1-9]\d*)', text)
+    """Width and height of a word WxH, as argparse reads it: the `type` of every option of such a size."""
+    match = re.fullmatch(r'([1-9]\d*)[xX]([1-9]\d*)', text)
     if not match:
         raise argparse.ArgumentTypeError(f"'{text}' is no size: give width and height, such as 1024x512")
     return int(match[1]), int(match[2])
 
 
-def picture_size(text: str) -> tuple[int, int]:
-    """Width and height of `--size WxH`; raises UserError for anything else."""
-    try:
-        width, height = (int(side) for side in text.split('x'))
-    except ValueError as error:
-        raise UserError(f'--size {text}: give WxH, such as 256x128') from error
-    return width, height
+def size_text(size: tuple[int, int]) -> str:
+    """The word that `size_word` reads."""
+    return f'{size[0]}x{size[1]}'

@@ -72,11 +72,18 @@ def train(config, folder, *options, resume=True):
 
 @pytest.fixture(scope='module')
 def runs(config_of, tmp_path_factory):
-    """Finished trainings: `short` of 6 iterations, `long` of 10, `slow` of 10 at a tenth of the rate."""
+    """A finished training: `short` of 6 iterations."""
     folder = tmp_path_factory.mktemp('runs')
-    for name, config in (('short', config_of(6)), ('long', config_of(10)), ('slow', config_of(10, rate=0.003))):
-        assert train(config, folder / name, resume=False) == 0
+    assert train(config_of(6), folder / 'short', resume=False) == 0
     return folder
+
+
+@pytest.fixture(scope='module')
+def long_runs(config_of, runs):
+    """Two more beside it: `long` of 10 iterations, `slow` of 10 at a tenth of the rate."""
+    for name, config in (('long', config_of(10)), ('slow', config_of(10, rate=0.003))):
+        assert train(config, runs / name, resume=False) == 0
+    return runs
 
 
 @pytest.fixture
@@ -105,22 +112,23 @@ def kept(file):
 
 
 @pytest.mark.slow
-def test_a_longer_run_has_the_rates_of_a_run_of_that_length(config_of, runs, resumable, capsys):
+def test_a_longer_run_has_the_rates_of_a_run_of_that_length(config_of, long_runs, resumable, capsys):
     """Without a word on schedules: those that ended with the training end with it again."""
     assert train(config_of(6), resumable, 'train_cfg.max_iters=10') == 0
     assert 'param_scheduler.segmentor.1.end was 6 and is 10 from iteration 6 on' in capsys.readouterr().out
-    resumed, whole = rates(resumable), rates(runs / 'long')
+    resumed, whole = rates(resumable), rates(long_runs / 'long')
     assert list(resumed) == [7, 8, 9, 10] and resumed == {step: whole[step] for step in resumed}
-    assert resumed[7][0] > 0 and whole[1] == rates(runs / 'short')[1]
-    assert kept(resumable / 'iter_10.pth') == kept(runs / 'long/iter_10.pth')
+    assert resumed[7][0] > 0 and whole[1] == rates(long_runs / 'short')[1]
+    assert kept(resumable / 'iter_10.pth') == kept(long_runs / 'long/iter_10.pth')
 
 
-def test_another_rate_holds_from_there_on(config_of, runs, resumable):
+@pytest.mark.slow
+def test_another_rate_holds_from_there_on(config_of, long_runs, resumable):
     assert train(config_of(6), resumable, 'train_cfg.max_iters=10', f'{RATE}=0.003') == 0
-    resumed, whole = rates(resumable), rates(runs / 'slow')
+    resumed, whole = rates(resumable), rates(long_runs / 'slow')
     assert resumed == {step: whole[step] for step in resumed} and len(resumed) == 4
-    assert resumed[8][1] == rates(runs / 'long')[8][1]  # the other player's is as it was
-    assert kept(resumable / 'iter_10.pth') == kept(runs / 'slow/iter_10.pth')
+    assert resumed[8][1] == rates(long_runs / 'long')[8][1]  # the other player's is as it was
+    assert kept(resumable / 'iter_10.pth') == kept(long_runs / 'slow/iter_10.pth')
 
 
 def test_what_optimisers_remember_is_kept(runs, config_of):

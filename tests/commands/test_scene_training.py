@@ -26,7 +26,7 @@ def weights(path):
     'name, folder, archive',
     [
         ('sw_pspnet_ade20k', 'data/ade/ADEChallengeData2016', 'ADEChallengeData2016.zip'),
-        ('sw7_fcn_cityscapes', 'data/cityscapes', 'gtFine_trainvaltest.zip'),
+        pytest.param('sw7_fcn_cityscapes', 'data/cityscapes', 'gtFine_trainvaltest.zip', marks=pytest.mark.slow),
     ],
 )
 def test_without_data_it_says_what_to_do_and_makes_nothing(name, folder, archive, tmp_path):

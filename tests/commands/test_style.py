@@ -173,6 +173,7 @@ def test_drawn_styles_as_files(run, tmp_path, capsys):
     assert run('dataset_converters styles', tmp_path, '--size', 8) == 2
 
 
+@pytest.mark.slow
 def test_study_from_end_to_end(streets, tmp_path, monkeypatch, capsys):
     pytest.importorskip('sklearn')
     tool = import_module('sw_mmseg.commands.analysis.style_study')
@@ -211,6 +212,7 @@ def test_study_from_end_to_end(streets, tmp_path, monkeypatch, capsys):
     assert capsys.readouterr().out.count('done before') == 4
 
 
+@pytest.mark.slow
 def test_benchmark():
     done = subprocess.run(
         [

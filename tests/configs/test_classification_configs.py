@@ -132,7 +132,7 @@ def test_every_norm_can_stand_there(name, norm):
     [
         ('bn_resnet20_cifar100', 'swb'),
         ('bn_resnet50_imagenet', 'sn'),
-        ('bn_resnet50fast_imagenet', 'sw'),
+        pytest.param('bn_resnet50fast_imagenet', 'sw', marks=pytest.mark.slow),  # is compiled
         ('sw_densenet121_imagenet', 'swb'),
     ],
 )

@@ -7,6 +7,7 @@ from mmengine.runner import Runner
 from torch import nn
 
 from tests.helpers.config_runs import OMEGA, StartHook, load, names_of, reloaded
+from tests.helpers.slow_cases import slow
 
 pytest.importorskip('mmdet')
 from mmdet.registry import MODELS
@@ -140,7 +141,7 @@ def step(config, name, work_dir):
     return changed
 
 
-@pytest.mark.parametrize('name', NAMES)
+@pytest.mark.parametrize('name', [name if name.startswith('sw') else slow(name) for name in NAMES])
 def test_one_step_validation_and_checkpoint(name, tmp_path):
     changed = step(load(name), name, tmp_path / name)
     assert ('backbone.conv1.weight' in changed) == (not name.startswith('frozenbn'))
@@ -148,7 +149,7 @@ def test_one_step_validation_and_checkpoint(name, tmp_path):
         assert {f'backbone.{site}.running_cov' for site in sites(name)} | {'backbone.bn1.cov_logits'} <= changed
 
 
-@pytest.mark.parametrize('norm', ['gn', 'sn', 'swb'])
+@pytest.mark.parametrize('norm', ['sn', slow('gn'), slow('swb')])
 def test_a_config_with_another_norm_is_whole(norm, tmp_path):
     config = reloaded(load('sw_maskrcnn_streets', norm), tmp_path)
     check_norms(reloaded(load('sw_maskrcnn_streets', norm), tmp_path), 'sw_maskrcnn_streets', norm)

@@ -197,4 +197,4 @@ def test_the_tool_explains_a_wrong_size(capsys):
     assert streets_command.parse_arguments([]).size == (256, 128)
     with pytest.raises(SystemExit):
         streets_command.parse_arguments(['--size', 'large'])
-    assert "'large' is not a size such as 256x128" in capsys.readouterr().err
+    assert "'large' is no size: give width and height" in capsys.readouterr().err

@@ -11,6 +11,7 @@ from mmdet.testing import demo_mm_inputs
 
 import sw_mmseg.plugin  # noqa: F401
 from sw_mmseg.whitening import SwitchWhiten2d
+from tests.helpers.slow_cases import slow
 from tests.helpers.tiny_detection import make_narrow
 
 MASK_RCNN = 'mask_rcnn/mask-rcnn_r50_fpn_1x_coco.py'
@@ -116,7 +117,7 @@ ODD = {
 }
 
 
-@pytest.mark.parametrize('fault', ODD)
+@pytest.mark.parametrize('fault', [slow(fault) if fault == 'one small image' else fault for fault in ODD])
 @pytest.mark.parametrize(
     'norm', [pytest.param('SyncBN', marks=pytest.mark.slow), 'SN', pytest.param('GN', marks=pytest.mark.slow)]
 )

@@ -11,8 +11,10 @@ from sw_mmseg.models.released.conversion import _convert_layer
 from sw_mmseg.models.released.layout import classifier, convolutions, norms
 from sw_mmseg.whitening import SwitchWhiten2d, replace_norm
 from tests.helpers.released_networks import SITES, PublishedLayer, published_network, published_state
+from tests.helpers.slow_cases import slow
 
 EXACT = dict(rtol=1e-9, atol=1e-9)
+SHALLOW = ('resnet50', 'densenet121')
 STATISTICS = {2: ('bw', 'iw'), 3: ('bw', 'iw', 'ln'), 5: ('bw', 'iw', 'bn', 'in', 'ln')}
 
 
@@ -51,7 +53,7 @@ def test_names_and_shapes_are_torchvisions(arch):
 
 
 @pytest.mark.parametrize('tied', [False, True], ids=['untied', 'tied'])
-@pytest.mark.parametrize('arch', RELEASED)
+@pytest.mark.parametrize('arch', [arch if arch in SHALLOW else slow(arch) for arch in RELEASED])
 @torch.no_grad()
 def test_a_converted_network_computes_what_the_released_one_does(arch, tied):
     network = published_network(arch, tied=tied).double()

@@ -85,6 +85,7 @@ def test_from_a_folder_of_the_tool_to_a_report_without_any_source(trained, run, 
     assert run('adapt', '--from', out, *more) == 0
 
 
+@pytest.mark.slow
 def test_a_few_labels_stand_in_the_source_s_place(trained, run, tmp_path, capsys):
     out, val, few = tmp_path / 'out', trained / 'val', trained / 'few'
     more = ['--target-val', val / 'images', val / 'labels', '--target-few', few / 'images', few / 'labels']

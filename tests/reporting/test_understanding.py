@@ -8,6 +8,7 @@ import pytest
 
 from sw_mmseg.analysis.report import page_faults
 from sw_mmseg.running.command_line import run_tool
+from tests.helpers.slow_cases import slow
 
 pytestmark = pytest.mark.usefixtures('one_thread')
 
@@ -183,16 +184,12 @@ def test_report_shows_what_there_is(runs, run, tmp_path):
         ),
         (('analysis whiteness', '{bn_config}', '{bn}/iter_4.pth', '--images', '2'), 'has no SW layer'),
         (('analysis instance_statistics', '{bn_config}', '{bn}/iter_4.pth', '--layer', 'x'), 'it has backbone.norm1'),
-        (
+        slow(
             (
                 'report',
                 '{bn}',
                 '{psp}',
-                '--domain-distance',
-                '--images',
-                '2',
-                '--pictures',
-                '0',
+                *('--domain-distance', '--images', '2', '--pictures', '0'),
                 '--out',
                 '{tmp}/r.html',
             ),
@@ -208,6 +205,7 @@ def test_mistakes_are_one_line(words, message, runs, pairs, run, tmp_path, capsy
     assert text.startswith('error: ') and message in text
 
 
+@pytest.mark.slow
 def test_sections_of_the_docs_are_filled(runs, run, tmp_path, monkeypatch):
     """Every mark that a tool fills is in docs/understanding.md, and what is filled shows pictures that are there."""
     from pathlib import Path

@@ -40,6 +40,7 @@ def trained(config, folder, iterations, resume=None):
     return torch.load(folder / f'iter_{iterations}.pth', weights_only=False)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('word', ['test_vit+lora4'])
 def test_a_stopped_training_goes_on_bit_for_bit(tmp_path, word):
     config = Config(smaller(tuned_config(word, tmp_path).to_dict(), write_camvid(tmp_path / 'data')))

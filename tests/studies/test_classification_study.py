@@ -58,6 +58,7 @@ def test_tables_are_means_and_deviations():
     assert shifted.rows == (('resnet20', 'BN', 1, 8.0, 30.0, 60),)
 
 
+@pytest.mark.slow
 def test_from_start_to_report_and_again(study, data, tmp_path, capsys):
     options = [*TINY, *data]
 

@@ -126,8 +126,9 @@ def test_counts_below_one_are_refused(demo, capsys, option):
 
 
 def test_a_size_that_is_none_is_refused(demo, capsys):
-    assert demo('--size', '64') == 2
-    assert '--size 64: give WxH' in capsys.readouterr().err
+    with pytest.raises(SystemExit):
+        demo('--size', '64')
+    assert "argument --size: '64' is no size: give width and height" in capsys.readouterr().err
 
 
 def test_sentences_say_what_the_numbers_say():

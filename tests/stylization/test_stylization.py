@@ -53,8 +53,9 @@ def test_instance_whitening_whitens_and_instance_norm_does_not(eps):
 @pytest.mark.parametrize(
     ('name', 'norm'),
     [
-        *((name, None) for name in CONFIGS),
+        ('sw_style_coco', None),
         ('bn_style_streets', 'iw'),
+        *(pytest.param(name, None, marks=pytest.mark.slow) for name in CONFIGS if name != 'sw_style_coco'),
         *(
             pytest.param('bn_style_streets', norm, marks=pytest.mark.slow)
             for norm in NORMS

@@ -7,6 +7,7 @@ import torch
 from torch import nn
 
 from sw_mmseg.whitening import PRESETS, SwitchWhiten2d
+from tests.helpers.slow_cases import slow
 
 from .helpers.steps import CLOSE, assert_equal, step
 
@@ -18,7 +19,7 @@ def compiled(layer, **options):
     return torch.compile(layer, fullgraph=True, backend=options.pop('backend', 'aot_eager'), **options)
 
 
-@pytest.mark.parametrize('method', ['newton', 'eigh'])
+@pytest.mark.parametrize('method', ['newton', slow('eigh')])
 @pytest.mark.parametrize('statistics', OMEGAS, ids='+'.join)
 def test_compiled_without_a_break(statistics, method):
     """Three steps, whose running statistics are those of three steps not compiled; then evaluation."""

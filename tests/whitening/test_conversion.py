@@ -22,8 +22,9 @@ from sw_mmseg.whitening import (
 from sw_mmseg.whitening.conversion import largest_group_size
 
 # ResNet, ResNeXt, RegNet, DenseNet, MobileNet
-TORCHVISION = ['resnet18', 'resnext50_32x4d', 'regnet_y_400mf', 'densenet121', 'mobilenet_v3_small']
-TIMM = ['resnet18', 'resnext50_32x4d', 'regnety_002', 'densenet121', 'mobilenetv3_small_050']
+LARGE = [pytest.param(name, marks=pytest.mark.slow) for name in ('resnext50_32x4d', 'densenet121')]
+TORCHVISION = ['resnet18', 'regnet_y_400mf', 'mobilenet_v3_small', *LARGE]
+TIMM = ['resnet18', 'regnety_002', 'mobilenetv3_small_050', *LARGE]
 
 
 def check(model):

@@ -13,6 +13,7 @@ from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
 from sw_mmseg.whitening import PRESETS, SwitchWhiten2d
+from tests.helpers.slow_cases import slow
 
 from .helpers.reference import SUBSETS, moments
 
@@ -20,7 +21,7 @@ WITH_BATCH = [statistics for statistics in SUBSETS if {'bw', 'bn'} & set(statist
 ACCUMULATED = [PRESETS['SWa'], PRESETS['SWb'], PRESETS['SN'], ('bw',), ('bn',)]
 # samples a process, in two successive batches
 SIZES = {2: ((3, 1), (2, 2)), 3: ((2, 0, 3), (1, 2, 1)), 4: ((2, 0, 3, 1), (1, 2, 1, 2))}
-WORLDS = [2, 3, pytest.param(4, marks=pytest.mark.robustness)]
+WORLDS = [2, slow(3), pytest.param(4, marks=pytest.mark.robustness)]
 WIDTHS = (4, 2, 7, 3)  # of the images of each process where they differ
 DOUBLE = dict(dtype=torch.float64)
 EXACT = dict(rtol=1e-10, atol=1e-10)

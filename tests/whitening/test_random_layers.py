@@ -5,11 +5,13 @@ The suite of robustness runs ten thousand more.
 
 import pytest
 
+from tests.helpers.slow_cases import every_second
+
 from .helpers.random_cases import draw
 from .helpers.random_checks import check
 
 
-@pytest.mark.parametrize('start', range(0, 300, 50))
+@pytest.mark.parametrize('start', every_second(range(0, 300, 50)))
 def test_fifty(start):
     for seed in range(start, start + 50):
         check(draw(seed))

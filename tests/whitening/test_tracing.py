@@ -15,6 +15,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from torchvision.models.feature_extraction import create_feature_extractor
 
 from sw_mmseg.whitening import PRESETS, SwitchWhiten1d, SwitchWhiten2d, SwitchWhiten3d, convert, using_backend
+from tests.helpers.slow_cases import slow
 
 from .helpers.steps import CLOSE
 
@@ -136,7 +137,7 @@ def test_a_mode_sees_the_operations(training):
 
 
 @pytest.mark.usefixtures('kernels')
-@pytest.mark.parametrize('method', ['newton', 'eigh'])
+@pytest.mark.parametrize('method', ['newton', slow('eigh')])
 @pytest.mark.parametrize('statistics', OMEGAS, ids='+'.join)
 def test_a_trace_is_right_at_other_sizes_and_batches(statistics, method):
     layer = SwitchWhiten2d(16, statistics=statistics, inverse_sqrt=method)

@@ -16,6 +16,7 @@ from pathlib import Path
 
 from sw_mmseg.datasets.streets import VARIANTS
 from sw_mmseg.reporting.runs import open_runs
+from sw_mmseg.running.command_line import size_word
 from sw_mmseg.running.errors import UserError
 from sw_mmseg.running.paths import DOCS
 from sw_mmseg.studies.adaptation.gap import draw_all, measure, write
@@ -40,7 +41,9 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
         help='of the target',
     )
     parser.add_argument('--images', type=int, default=100, help='of each kind (default: 100)')
-    parser.add_argument('--size', default='256x128', metavar='WxH', help='of the pictures (default: 256x128)')
+    parser.add_argument(
+        '--size', type=size_word, default=(256, 128), metavar='WxH', help='of the pictures (default: 256x128)'
+    )
     parser.add_argument('--out', type=Path, default=Path('work_dirs/domain_gap'))
     parser.add_argument('--docs', action='store_true', help='fill docs/adaptation.md')
     parser.add_argument('--traceback', action='store_true', help='show where in the code an error arose')

@@ -21,7 +21,7 @@ from mmengine.dataset import BaseDataset
 from mmseg.registry import DATASETS
 
 from sw_mmseg.analysis.tables import Table, to_markdown
-from sw_mmseg.running.command_line import add_common_arguments
+from sw_mmseg.running.command_line import add_common_arguments, size_word
 from sw_mmseg.running.configs import build, load_config
 from sw_mmseg.running.errors import UserError
 from sw_mmseg.running.streets import LAYOUTS, innermost
@@ -35,7 +35,9 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument('config', help='a scene parsing config')
     parser.add_argument('--images', type=int, default=8, help='different images (default: 8)')
     parser.add_argument('--rounds', type=int, default=4, help='times that each is read, after once uncounted')
-    parser.add_argument('--size', help='WIDTHxHEIGHT of the made pictures (default: 2048x1024 for Cityscapes)')
+    parser.add_argument(
+        '--size', type=size_word, metavar='WxH', help='of the made pictures (default: 2048x1024 for Cityscapes)'
+    )
     parser.add_argument('--data-root', help='read these data instead of made ones')
     add_common_arguments(parser)
     return parser.parse_args(arguments)
@@ -100,11 +102,8 @@ def main(args: argparse.Namespace) -> int:
     settings = innermost(config.train_dataloader.dataset)
     if settings.type not in LAYOUTS:
         raise UserError(f'{args.config} reads {settings.type}; this measures {", ".join(LAYOUTS)}')
-    try:
-        size = tuple(int(side) for side in args.size.split('x')) if args.size else SIZES[settings.type]
-        width, height = size
-    except ValueError:
-        raise UserError(f'--size {args.size} is not a size such as 2048x1024') from None
+    size = args.size or SIZES[settings.type]
+    width, height = size
     if min(args.images, args.rounds, width // 16, height // 16) < 1:
         raise UserError('--images and --rounds must be at least 1, --size at least 16x16')
     cv2.setNumThreads(0)  # as a loader's worker

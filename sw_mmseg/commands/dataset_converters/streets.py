@@ -11,17 +11,8 @@ import sys
 from tqdm import tqdm
 
 from sw_mmseg.datasets.streets import VARIANTS, generate_streets, write_ade20k
-from sw_mmseg.running.command_line import seed_number
+from sw_mmseg.running.command_line import seed_number, size_word
 from sw_mmseg.running.errors import UserError
-
-
-def parse_size(text: str) -> tuple[int, int]:
-    """'256x128' to (256, 128)."""
-    try:
-        width, height = (int(part) for part in text.lower().split('x'))
-    except ValueError:
-        raise argparse.ArgumentTypeError(f'{text!r} is not a size such as 256x128') from None
-    return width, height
 
 
 def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
@@ -36,7 +27,7 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
         default='varied',
         help='how target images differ among each other; broad: a source for photographs',
     )
-    parser.add_argument('--size', type=parse_size, default='256x128', help='width x height of the images')
+    parser.add_argument('--size', type=size_word, default='256x128', help='width x height of the images')
     parser.add_argument('--source', type=int, default=800, help='labelled source images')
     parser.add_argument('--target-train', type=int, default=800, help='target images to adapt to')
     parser.add_argument('--target-val', type=int, default=100, help='target images to score on')

@@ -14,12 +14,11 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from sw_mmseg.commands.dataset_converters.streets import parse_size
 from sw_mmseg.datasets.streets import VARIANTS, generate_streets
 from sw_mmseg.datasets.streets.generate import MANIFEST
 from sw_mmseg.datasets.streets.instances import write_instances
 from sw_mmseg.files import read_json
-from sw_mmseg.running.command_line import seed_number
+from sw_mmseg.running.command_line import seed_number, size_word
 from sw_mmseg.running.errors import UserError
 
 
@@ -33,7 +32,7 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
         default='varied',
         help="how the camera's pictures differ among each other (default: varied)",
     )
-    parser.add_argument('--size', type=parse_size, default=(512, 256), help='width x height (default: 512x256)')
+    parser.add_argument('--size', type=size_word, default=(512, 256), help='width x height (default: 512x256)')
     parser.add_argument('--game', type=int, default=900, help="the game's pictures (default: 900)")
     parser.add_argument('--game-val', type=int, default=100, help='the last of them, which are held out (default: 100)')
     parser.add_argument('--camera-train', type=int, default=100, help="the camera's training pictures (default: 100)")

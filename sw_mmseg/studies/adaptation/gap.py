@@ -24,7 +24,7 @@ from sw_mmseg.datasets.streets.layouts import gta5_paths, write_sample
 from sw_mmseg.processes import end_with_parent
 from sw_mmseg.reporting.runs import Run, network
 from sw_mmseg.running import data_sets, scoring, training
-from sw_mmseg.running.command_line import picture_size
+from sw_mmseg.running.command_line import size_text
 from sw_mmseg.running.errors import UserError
 
 __all__ = ['draw_all', 'measure', 'write']
@@ -69,17 +69,17 @@ def draw_all(args: argparse.Namespace) -> dict[str, Path]:
     """Kind -> folder of its pictures, laid out as GTA5.
 
     Raises:
-        UserError: the size is none, or no image is asked for.
+        UserError: the size is too small, or no image is asked for.
     """
-    size, folders = picture_size(args.size), {}
-    if min(size) < 16 or args.images < 1:
-        raise UserError(f'--size {args.size}, --images {args.images}: at least 16x16, and one image')
+    word, folders = size_text(args.size), {}
+    if min(args.size) < 16 or args.images < 1:
+        raise UserError(f'--size {word}, --images {args.images}: at least 16x16, and one image')
     with ProcessPoolExecutor(usable_cores(), initializer=end_with_parent) as pool:
         for name, domain in kinds(args.variant, args.back).items():
             way = 'back' if args.back else 'forth'
             kind = '_'.join(name.removeprefix('+ ').split())
-            folder = args.out / f'pictures/v{VERSION}_{args.variant}_{args.size}_{way}_{kind}'
-            job = partial(draw, root=folder, domain=domain, size=size)
+            folder = args.out / f'pictures/v{VERSION}_{args.variant}_{word}_{way}_{kind}'
+            job = partial(draw, root=folder, domain=domain, size=args.size)
             list(tqdm(pool.map(job, range(args.images), chunksize=8), name, args.images, leave=False, disable=None))
             folders[name] = folder
     return folders

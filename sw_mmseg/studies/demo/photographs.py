@@ -18,7 +18,6 @@ from sw_mmseg.datasets.image_file import read_image
 from sw_mmseg.datasets.unlabelled import UnlabelledImages
 from sw_mmseg.running import data_sets, training
 from sw_mmseg.running.checkpoints import load_weights
-from sw_mmseg.running.command_line import picture_size
 from sw_mmseg.running.errors import UserError
 from sw_mmseg.running.training import Run
 from sw_mmseg.studies.demo.rows import SELF_TRAINING, SOURCE_ONLY, row_name
@@ -61,9 +60,7 @@ def photograph_sheets(demo: Demo, photographs: UnlabelledImages) -> list[dict[st
 def photograph_run(demo: Demo, run: Run, photographs: UnlabelledImages) -> Run:
     """Self-training with photographs in place of the drawn target, all brought to one size of a like area."""
     prefix = 'train_dataloader.dataset.target'
-    size = size_like(
-        read_image(photographs.get_data_info(0)['img_path']).pixels.shape[:2], picture_size(demo.args.size)
-    )
+    size = size_like(read_image(photographs.get_data_info(0)['img_path']).pixels.shape[:2], demo.args.size)
     options = {key: value for key, value in run.options.items() if not key.startswith(prefix)}
     options[f'{prefix}.data_root'], options[f'{prefix}.img_dir'] = str(photographs.data_root), ''
     options[f'{prefix}.pipeline'] = [

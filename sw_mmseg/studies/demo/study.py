@@ -17,7 +17,7 @@ from sw_mmseg.datasets.label_scan import usable_cores
 from sw_mmseg.datasets.streets import generate_streets
 from sw_mmseg.running import data_sets, records, scoring, training
 from sw_mmseg.running.categories import GroupScore
-from sw_mmseg.running.command_line import picture_size
+from sw_mmseg.running.command_line import size_text
 from sw_mmseg.running.data_sets import labelled_images, unlabelled_images
 from sw_mmseg.running.errors import UserError
 from sw_mmseg.running.named_configs import load_named
@@ -48,7 +48,7 @@ class Demo:
 
     def generate(self, out: Path, seed: int, source: int, target_train: int, target_val: int) -> Path:
         """Streets in `out`; quick when they are there."""
-        size = picture_size(self.args.size)
+        size = self.args.size
         if not self.args.only:
             print(f'streets in {out}', flush=True)
         with tqdm(unit=' images', leave=False, disable=None) as bar:
@@ -223,8 +223,9 @@ class Demo:
             if ADVERSARIAL in trainings.treatments(args, name)
         }
         draw = (
-            f'python tools/dataset_converters/streets.py {args.data} --variant {args.variant} --size {args.size} '
-            f'--source {args.images} --target-train {args.images} --target-val {args.test_images}'
+            f'python tools/dataset_converters/streets.py {args.data} --variant {args.variant} '
+            f'--size {size_text(args.size)} --source {args.images} --target-train {args.images} '
+            f'--target-val {args.test_images}'
         )
         commands = dict.fromkeys([draw, *(row.command for row, _ in rows)])  # each once
         return Results(

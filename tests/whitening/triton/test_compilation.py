@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 import torch
 
+from tests.helpers.slow_cases import slow
+
 SMALLEST_SHARED_MEMORY = 99 * 1024  # that a program may have on compute capability 8.6, 8.9 and 12.0
 
 
@@ -62,10 +64,10 @@ SWA, SWB = ('bw', 'iw'), ('bw', 'iw', 'bn', 'in', 'ln')
     'capability, d, groups, length, dtype, last, words',
     [
         (80, 16, 4, 4096, torch.float32, False, SWA),
-        (90, 16, 4, 4096, torch.bfloat16, True, SWB),
+        slow(90, 16, 4, 4096, torch.bfloat16, True, SWB),
         (86, 20, 3, 5000, torch.float32, True, ('bw',)),
         (90, 1, 6, 49, torch.float16, False, ('bn',)),
-        (120, 3, 1, 1, torch.bfloat16, False, ('iw', 'ln')),
+        slow(120, 3, 1, 1, torch.bfloat16, False, ('iw', 'ln')),
     ],
 )
 def test_compiles(compiled, monkeypatch, capability, d, groups, length, dtype, last, words):
@@ -97,8 +99,8 @@ def test_compiles(compiled, monkeypatch, capability, d, groups, length, dtype, l
     'capability, d, groups, length, dtype, words',
     [
         (90, 16, 4, 4096, torch.float32, SWA),
-        pytest.param(80, 20, 3, 50, torch.bfloat16, SWB, marks=pytest.mark.slow),
-        (90, 1, 6, 49, torch.float16, ('bn',)),
+        slow(80, 20, 3, 50, torch.bfloat16, SWB),
+        slow(90, 1, 6, 49, torch.float16, ('bn',)),
     ],
 )
 def test_the_kernels_of_a_whole_layer_compile(compiled, monkeypatch, capability, d, groups, length, dtype, words):
@@ -136,8 +138,8 @@ def test_the_kernels_of_a_whole_layer_compile(compiled, monkeypatch, capability,
     'capability, d, groups, length, dtype, words',
     [
         (90, 16, 4, 4096, torch.float32, ('bw',)),
-        pytest.param(86, 64, 2, 4096, torch.float32, ('bw',), marks=pytest.mark.slow),
-        pytest.param(80, 20, 3, 50, torch.bfloat16, SWB, marks=pytest.mark.slow),
+        slow(86, 64, 2, 4096, torch.float32, ('bw',)),
+        slow(80, 20, 3, 50, torch.bfloat16, SWB),
     ],
 )
 def test_the_kernels_of_an_evaluation_compile(compiled, monkeypatch, capability, d, groups, length, dtype, words):

@@ -10,6 +10,7 @@ from sw_mmseg.whitening.backends import torch_backend
 from sw_mmseg.whitening.backends.triton import backend as triton_backend
 from sw_mmseg.whitening.backends.triton import layer as recipes
 from sw_mmseg.whitening.maths import Moments, Parameters, Settings
+from tests.helpers.slow_cases import slow
 
 from .cases import B, F, close, small
 
@@ -33,13 +34,13 @@ class Case(NamedTuple):
 CASES = [
     Case(('bw',), 2, 2, 16, (20, 15)),
     Case(('bw', 'bn'), 1, 7, 3, last=True),  # several groups a tile
-    Case(('bw',), 1, 1, 20, affine=False),
+    slow(Case(('bw',), 1, 1, 20, affine=False)),
     Case(('bn',), 2, 5, 1),
     Case(('bw', 'iw'), 2, 2, 16, (20, 15)),
     Case(SWB, 2, 3, 5, last=True),
-    Case(('iw',), 2, 2, 8, affine=False),
+    slow(Case(('iw',), 2, 2, 8, affine=False)),
     Case(('bn', 'in', 'ln'), 2, 6, 1),
-    Case(('bw',), 2, 1, 16, (8, 8), dtype=B),
+    slow(Case(('bw',), 2, 1, 16, (8, 8), dtype=B)),
 ]
 
 

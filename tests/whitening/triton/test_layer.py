@@ -1,5 +1,7 @@
 """Triton's Newton iteration, its algebra and a layer on it against torch in fp64; `conftest` says where they run."""
 
+import itertools
+
 import pytest
 import torch
 
@@ -8,14 +10,15 @@ from sw_mmseg.whitening.backends import Counters, torch_backend
 from sw_mmseg.whitening.backends.triton import backend as triton_backend
 from sw_mmseg.whitening.maths import Moments, Parameters, Settings
 from sw_mmseg.whitening.maths.inverse_sqrt import newton
+from tests.helpers.slow_cases import every_second
 
 from .cases import FULL, B, F, close, draw, small
 
 
-@pytest.mark.parametrize('iterations', [1, 2, 5])
-@pytest.mark.parametrize('d', [2, 5, 16, 20, 64])
-def test_newton(d, iterations, device):
+@pytest.mark.parametrize('case', every_second(list(itertools.product([2, 5, 16, 20, 64], [1, 2, 5]))))
+def test_newton(case, device):
     """Against the iteration in fp64, and its gradient by autograd."""
+    d, iterations = case
     factor = torch.randn(2, 3, d, d + 3, dtype=torch.float64)
     cov = (factor @ factor.mT / d).requires_grad_()
     grad = torch.randn(2, 3, d, d, dtype=torch.float64)

@@ -11,6 +11,7 @@ from sw_mmseg.whitening.backends.triton import backend as triton_backend
 from sw_mmseg.whitening.backends.triton import call, tickets
 from sw_mmseg.whitening.backends.triton import layer as recipes
 from sw_mmseg.whitening.maths import Moments, Parameters, Settings
+from tests.helpers.slow_cases import slow
 
 from .cases import B, F, close, small
 from .conftest import INTERPRETED
@@ -38,18 +39,18 @@ class Case(NamedTuple):
 CASES = [
     Case(SWA, 2, 2, 16),
     Case(SWB, 3, 2, 8, last=True),
-    Case(SWB, 2, 2, 3, given=True),
+    slow(Case(SWB, 2, 2, 3, given=True)),
     Case(SWA, 2, 2, 16, (20, 15), processors=100),
-    Case(('bw',), 2, 1, 16, (20, 15), True, processors=100),
+    slow(Case(('bw',), 2, 1, 16, (20, 15), True, processors=100)),
     Case(('bw', 'bn'), 3, 3, 5, affine=False),
     Case(('bn', 'in', 'ln'), 3, 6, 1),
     Case(('bn',), 2, 3, 1, given=True),
-    Case(('ln',), 2, 6, 1),
-    Case(SWA, 2, 3, 5, (20, 15), processors=100, bunch=2),
-    pytest.param(Case(('bw',), 2, 1, 16, (20, 15), processors=100, bunch=2, pooled=0), marks=pytest.mark.slow),
-    pytest.param(Case(('bn', 'in'), 2, 32, 1, (20, 15), True, processors=100, bunch=2), marks=pytest.mark.slow),
-    pytest.param(Case(SWB, 3, 2, 3, (20, 15), processors=100, pooled=1), marks=pytest.mark.slow),
-    pytest.param(Case(SWA, 66, 1, 2, (3, 1)), marks=pytest.mark.slow),  # too many samples to be pooled by each program
+    slow(Case(('ln',), 2, 6, 1)),
+    slow(Case(SWA, 2, 3, 5, (20, 15), processors=100, bunch=2)),
+    slow(Case(('bw',), 2, 1, 16, (20, 15), processors=100, bunch=2, pooled=0)),
+    slow(Case(('bn', 'in'), 2, 32, 1, (20, 15), True, processors=100, bunch=2)),
+    slow(Case(SWB, 3, 2, 3, (20, 15), processors=100, pooled=1)),
+    slow(Case(SWA, 66, 1, 2, (3, 1))),  # too many samples to be pooled by each program
     Case(SWA, 2, 1, 16, (8, 8), dtype=B),
 ]
 
