@@ -17,7 +17,7 @@ __all__ = ['PARTS', 'LayerDistance', 'distance_table', 'layer_distances', 'plot_
 
 PARTS = {
     'features': 'MMD² of features',
-    'style': "MMD² of pictures' channel means and deviations",
+    'style': "MMD² of images' channel means and deviations",
     'content': 'MMD² of instance-normalised features',
     'covariance': 'relative distance of covariances',
 }

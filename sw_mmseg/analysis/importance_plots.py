@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from matplotlib.axes import Axes
+from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
@@ -25,6 +26,13 @@ __all__ = ['plot_network', 'plot_ratio_curves', 'plot_tasks']
 def shade(word: str) -> str:
     """The colour of a statistic, the same in every picture: that of the norm of this statistic alone."""
     return NORMS[word].colour
+
+
+def _readable_on(colour: str) -> str:
+    """White or black, whichever stands out more (WCAG's relative luminance)."""
+    linear = [x / 12.92 if x <= 0.04045 else ((x + 0.055) / 1.055) ** 2.4 for x in to_rgb(colour)]
+    luminance = 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+    return 'white' if luminance < 0.179 else 'black'
 
 
 def plot_ratio_curves(layers: Mapping[str, Layer], kind: str, title: str = '', theme: Theme = LIGHT) -> Figure:
@@ -131,7 +139,7 @@ def _stack(axes: Axes, row: int, shares: Mapping[str, float], theme: Theme) -> N
                 ha='center',
                 va='center',
                 fontsize=7.5,
-                color=theme.page,
+                color=_readable_on(shade(word)),
                 fontweight='bold',
             )
         left += share

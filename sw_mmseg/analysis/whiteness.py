@@ -98,7 +98,7 @@ def measure_whiteness(
             forward(picture)
     results = [collector.result(name) for name, collector in collectors.items() if collector.diagnoses]
     if not results:
-        raise ValueError('no SW layer ran: there were no pictures')
+        raise ValueError('no SW layer ran: there were no images')
     return results
 
 
@@ -122,7 +122,7 @@ def whiteness_table(domains: Mapping[str, Sequence[Whiteness]], caption: str = '
         (
             'layer',
             'domain',
-            'a picture from white',
+            'an image from white',
             'all together',
             'condition, median',
             'condition, worst',
@@ -147,7 +147,7 @@ def plot_whiteness(domains: Mapping[str, Sequence[Whiteness]], title: str = '', 
             color=colour,
             marker='o',
             markersize=4,
-            label=f'{domain}, a picture',
+            label=f'{domain}, an image',
         )
         axes.plot(
             places,

@@ -1,6 +1,5 @@
 """The tables of `norm_layer.py` as one picture. The only file of this folder that imports matplotlib."""
 
-import math
 from pathlib import Path
 from typing import Any
 
@@ -18,23 +17,22 @@ from sw_mmseg.benchmark.norms import BASELINE
 from sw_mmseg.whitening import NORMS_BY_TITLE
 
 TITLES = {'BatchNorm2d': 'BN', 'GroupNorm': 'GN', 'InstanceNorm2d': 'IN', 'LayerNorm': 'LN'}  # torch's -> the table's
+WIDTH, HEIGHT = 6.5, 2.7  # inches of a panel; at 120 dots an inch a page shows it pixel by pixel
 
 
 def draw(results: dict, growths: list[Growth], caption: str, path: Path) -> None:
-    """A panel of bars for each mode and dtype, and one of lines for each growth, two a row."""
+    """A panel of bars for each mode and dtype, and one of lines for each growth, one below the other."""
     panels = len(results) + len(growths)
-    columns = min(2, panels)
-    rows = math.ceil(panels / columns)
-    figure, axes = plt.subplots(rows, columns, figsize=(8 * columns, 4.2 * rows), squeeze=False, layout='constrained')
-    axes = list(axes.flat)
-    for axis, ((mode, dtype), tables) in zip(axes, results.items()):
+    figure, axes = plt.subplots(panels, 1, figsize=(WIDTH, HEIGHT * panels), squeeze=False, layout='constrained')
+    for axis, ((mode, dtype), tables) in zip(axes.flat, results.items()):
         _bars(axis, tables)
-        axis.set_title(f'{mode}, {dtype}')
-    for axis, growth in zip(axes[len(results) :], growths):
+        axis.set_title(f'{mode}, {dtype}', fontsize='medium')
+    for axis, growth in zip(axes.flat[len(results) :], growths):
         _lines(axis, growth)
-    for axis in axes[panels:]:
-        axis.set_axis_off()
-    figure.suptitle(caption, fontsize='small')
+    handles, labels = axes.flat[0].get_legend_handles_labels()
+    if results:
+        figure.legend(handles, labels, loc='outside upper center', ncols=5, frameon=False)
+    figure.supxlabel(caption, fontsize='small')
     path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path, dpi=120)
     plt.close(figure)
@@ -56,9 +54,8 @@ def _bars(axis: Axes, tables: dict) -> None:
         axis.bar(places, heights, width, bottom=1, label=name, **_look(name))
     _plain_log(axis)
     axis.axhline(1.0, color='black', linewidth=1)
-    axis.set_xticks(range(len(shapes)), ['×'.join(map(str, shape)) for shape in shapes], fontsize='small')
+    axis.set_xticks(range(len(shapes)), ['{}×{}×\n{}×{}'.format(*shape) for shape in shapes])
     axis.set_ylabel(f'time / {BASELINE}')
-    axis.legend(fontsize='x-small', ncols=3)
 
 
 def _lines(axis: Axes, growth: Growth) -> None:
@@ -70,7 +67,7 @@ def _lines(axis: Axes, growth: Growth) -> None:
     _plain_log(axis)
     axis.set_xlabel(growth.title)
     axis.set_ylabel('ms, forward + backward')
-    axis.legend(fontsize='small')
+    axis.legend(frameon=False)
 
 
 def _plain_log(axis: Axes) -> None:

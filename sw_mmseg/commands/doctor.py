@@ -1,9 +1,9 @@
-"""Find what keeps this machine, your data or a checkpoint from working: `tools/doctor.py [data … | checkpoint …]`.
+"""Find what keeps this machine, your data or a checkpoint from working: `sw-mmseg doctor [data … | checkpoint …]`.
 
-    tools/doctor.py                                      versions, GPU, compiler, kernels in use
-    tools/doctor.py data CONFIG --out DIR                counts, sizes, classes, and pictures as training sees them
-    tools/doctor.py data IMAGES LABELS [TARGET] --out DIR    the same of plain folders
-    tools/doctor.py checkpoint CONFIG FILE               entries, norms, classes, what it was trained on
+    sw-mmseg doctor                                          versions, GPU, compiler, kernels in use
+    sw-mmseg doctor data CONFIG --out DIR                    counts, sizes, classes, and pictures as training sees them
+    sw-mmseg doctor data IMAGES LABELS [TARGET] --out DIR    the same of plain folders
+    sw-mmseg doctor checkpoint CONFIG FILE                   entries, norms, classes, what it was trained on
 
 A line a finding: ok, note (works, but not as well as it could) or BROKEN, and below it what mends it. Exit status: 0, 1
 where anything is broken, 2 where it could not be looked at.
@@ -67,7 +67,8 @@ def look_at_data(args: argparse.Namespace) -> int:
     if len(args.words) > 1 or Path(args.words[0]).is_dir():
         findings = examine_folders(args.words, args.classes, args.out, everything)
         code = tell(findings)
-        print(f'pictures in {args.out / "check"}' if not code else '')
+        if not code:
+            print(f'pictures in {args.out / "check"}')
         return code
     from sw_mmseg.commands.analysis import browse_dataset
     from sw_mmseg.running.configs import load_config

@@ -3,9 +3,9 @@
 `tools/stylize.py --model style INPUT OUT` takes weights that come with the package (docs/model_cards.md).
 
 OUT is a folder, or, for one picture or video, a file if it has a suffix. Pictures of any size: what memory cannot hold
-whole is computed in tiles that share the statistics of the whole picture, and shows no seams. Load only checkpoints
-that you trust: they are Python pickles. Exit status: 0, 1 where some pictures could not be read, 2 where nothing was
-done. Files that exist are not written over without --overwrite, unless an earlier call wrote them.
+whole is computed in tiles that share the statistics of the whole picture, and shows no seams. A checkpoint is read
+as data: code in it is not run. Exit status: 0, 1 where some pictures could not be read, 2 where nothing was done. Files
+that exist are not written over without --overwrite, unless an earlier call wrote them.
 """
 
 from __future__ import annotations

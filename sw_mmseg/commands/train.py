@@ -74,7 +74,7 @@ def add_run_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         '--fsdp',
         action='store_true',
-        help='split parameters and optimiser over the processes, for networks too large for one card',
+        help='split parameters and optimiser over the processes, for networks too large for one GPU',
     )
     parser.add_argument(
         '--check-data',

@@ -129,7 +129,7 @@ def _no_labels(left_out: Counter[str]) -> str:
     if polygons:
         return (
             f'. It holds {left_out[polygons]} {polygons} files: polygons of labelme (.json), COCO (one .json) and '
-            'YOLO (.txt) are drawn as label files by tools/dataset_converters/polygons.py IMAGES LABELS OUT'
+            'YOLO (.txt) are drawn as label files by `sw-mmseg dataset_converters polygons IMAGES LABELS OUT`'
         )
     return ' (JPEG is no format for labels: it changes ids at every edge)' + foreign_files(left_out)
 

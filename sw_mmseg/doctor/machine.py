@@ -24,7 +24,7 @@ def examine_machine() -> list[Finding]:
     cores = len(os.sched_getaffinity(0)) if hasattr(os, 'sched_getaffinity') else os.cpu_count()
     findings = [
         Finding(FINE, 'Python', f'{platform.python_version()} ({sys.executable})'),
-        Finding(FINE, 'processor', f'{cores} cores for this process, torch uses {torch.get_num_threads()} threads'),
+        Finding(FINE, 'CPU', f'{cores} cores for this process, torch uses {torch.get_num_threads()} threads'),
         judge_gpu(
             torch.cuda.is_available(),
             torch.version.cuda,

@@ -80,7 +80,8 @@ def find_config(path: str) -> Path:
     if file.is_file():
         return file
     if str(file.parent) not in ('.', 'configs') or file.suffix not in ('', '.py'):
-        raise UserError(f'no config {path}{nearest(file.stem) or ": give the path of a file in configs/"}')
+        hint = nearest(file.stem) or ': give the path of a config, in configs/ or of your own'
+        raise UserError(f'no config {path}{hint}')
     named = find_named(path)
     if named.words != named.path:
         raise UserError(f'no config {path}: it is {named.words}')

@@ -59,7 +59,8 @@ def find_named(name: str) -> NamedConfig:
         named = _with_other_norms(other)
         if named is not None and _takes_networks(named.file):
             return named._replace(network=network)
-    raise UserError(f'no config {name}{nearest(file.stem) or ": give the path of a file in configs/"}')
+    hint = nearest(file.stem) or ': give the path of a config, in configs/ or of your own'
+    raise UserError(f'no config {name}{hint}')
 
 
 def nearest(name: str) -> str:

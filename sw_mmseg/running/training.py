@@ -48,7 +48,7 @@ class Run:
     def command(self) -> str:
         """What trains the same from the command line."""
         return (
-            f'tools/train.py {shlex.quote(str(self.config))}{self.choices()} --work-dir '
+            f'python tools/train.py {shlex.quote(str(self.config))}{self.choices()} --work-dir '
             f'{shlex.quote(str(self.folder))} --seed {self.seed}{self.settings()}'
         )
 

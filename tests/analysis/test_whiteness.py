@@ -68,5 +68,5 @@ def test_table_and_plot(model):
 def test_mistakes(model):
     with pytest.raises(ValueError, match='no SW layer whose'):
         measure_whiteness(nn.Sequential(nn.BatchNorm2d(3)), [], lambda x: x)
-    with pytest.raises(ValueError, match='no pictures'):
+    with pytest.raises(ValueError, match='no images'):
         measure_whiteness(model, [], model)

@@ -42,6 +42,7 @@ NOT_RUN = {
     'python tools/analysis/scene_parsing_study.py': HOURS,
     'python tools/analysis/classification_study.py': HOURS,
     'python tools/analysis/photographs_study.py': HOURS,
+    'python tools/analysis/photographs_choices.py': HOURS,
 }
 SMALL_STREETS = (
     *('--size', '64x32', '--source', '4', '--target-train', '4', '--target-val', '2', '--workers', '1', '--ade20k'),

@@ -85,7 +85,7 @@ def test_domain_distance_of_two_networks(pairs, run, tmp_path, capsys):
         assert (tmp_path / f'{part}.png').read_bytes()[:4] == b'\x89PNG'
         rows = (tmp_path / f'{part}.csv').read_text().splitlines()
         assert rows[0] == 'layer,SW,BN' and len(rows) == 15 and rows[1].startswith('1 conv1_1,')
-    assert 'at most 3 pictures a domain' in capsys.readouterr().out
+    assert 'at most 3 images a domain' in capsys.readouterr().out
     again = tmp_path / 'again'
     assert run('analysis domain_distance', *words[:-1], again) == 0
     assert (again / 'style.csv').read_text() == (tmp_path / 'style.csv').read_text()

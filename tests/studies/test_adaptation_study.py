@@ -227,7 +227,8 @@ def test_another_network_has_names_results_and_a_report_of_its_own(study, tmp_pa
     assert cell.name == 'sw_sourceonly101_streets_varied_seed0'
     config, run = cells.configured(cell, args.work_dir, args.streets)
     assert config.model.backbone.depth == 101 and config.model.backbone.site_norm_cfg == dict(type='SW')
-    assert run.command().startswith('tools/train.py configs/bn_sourceonly_streets.py --network resnet101 --norm sw ')
+    train = 'python tools/train.py configs/bn_sourceonly_streets.py'
+    assert run.command().startswith(f'{train} --network resnet101 --norm sw ')
     for network, target in ((None, 10.0), ('resnet101', 40.0)):
         kept = result(
             study.tool, method='sourceonly', norm='sw', target=target, other=0.0, network=network, iterations=4

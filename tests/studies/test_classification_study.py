@@ -114,8 +114,8 @@ def test_what_there_is_no_config_for(study, capsys):
     assert 'no config bn_resnet20_mnist' in capsys.readouterr().err
     planned = study.plan(study.parse_arguments(['--data', 'cifar10', '--networks', 'resnet20', 'resnet44']))
     assert len(planned) == 5 * (6 + 5) and [run.seed for run in planned[:11]] == [0] * 11  # IW of ResNet-20 alone
-    assert planned[6].command().startswith('tools/train.py configs/bn_resnet44_cifar10.py --work-dir ')
-    assert planned[7].command().startswith('tools/train.py configs/bn_resnet44_cifar10.py --norm sn --work-dir ')
+    assert planned[6].command().startswith('python tools/train.py configs/bn_resnet44_cifar10.py --work-dir ')
+    assert planned[7].command().startswith('python tools/train.py configs/bn_resnet44_cifar10.py --norm sn --work-dir ')
 
 
 def test_training_and_testing_by_the_tools(data, monkeypatch, tmp_path, capsys):

@@ -51,7 +51,7 @@ def test_every_part_from_end_to_end(study, tmp_path, capsys, monkeypatch):
     assert len(by_name) == 29
     for record in records:
         assert set(record['scores']) == {'val', 'test'} and len(record['scores']['test']['trained']) == 11
-        assert record['command'].startswith(f'tools/analysis/photographs_choices.py {record["part"]} --seeds 0')
+        assert record['command'].startswith(f'python tools/analysis/photographs_choices.py {record["part"]} --seeds 0')
         assert record['device'].startswith('1 thread of') and record['iterations'] == 2
 
     def test_scores(name):

@@ -41,7 +41,7 @@ def test_study_from_end_to_end(study, tmp_path, capsys):
         for part in record['scores'].values():
             assert set(part) == {'trained', 're-estimated'} and all(len(values) == 11 for values in part.values())
         assert 0 < record['processor_seconds'] and record['device'].startswith('1 thread of')
-        assert record['command'].startswith(f'tools/train.py configs/bn_{record["method"]}_streets2camvid.py')
+        assert record['command'].startswith(f'python tools/train.py configs/bn_{record["method"]}_streets2camvid.py')
     page = (tmp_path / 'page').read_text()
     assert 'class-balanced self-training (CBST)' in page and 'pedestrian' in page and '\nold\n' not in page
     # what is done is not measured again, and records of the repository are gone on from

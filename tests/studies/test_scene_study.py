@@ -51,7 +51,8 @@ def test_study_from_end_to_end(study, tmp_path, capsys):
         f'{n}_seed{s}' for n in ('bn_fcn_ade20k', 'sw_pspnet_streets') for s in (0, 1)
     ]
     results = [json.loads(file.read_text()) for file in files]
-    assert results[0]['command'].split()[:6] == [
+    assert results[0]['command'].split()[:7] == [
+        'python',
         'tools/train.py',
         'configs/bn_fcn_ade20k.py',
         '--work-dir',

@@ -35,13 +35,13 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('networks', nargs='+', metavar='CONFIG CHECKPOINT', help='one or more pairs')
     parser.add_argument('--labels', nargs='+', help="a name a network (default: the configs')")
-    parser.add_argument('--source', metavar='DIR', help="a folder of pictures (default: the config's source)")
-    parser.add_argument('--target', metavar='DIR', help='a folder of pictures (default: what the config tests on)')
+    parser.add_argument('--source', metavar='DIR', help="a folder of images (default: the config's source)")
+    parser.add_argument('--target', metavar='DIR', help='a folder of images (default: what the config tests on)')
     parser.add_argument('--images', type=int, default=100, help='of each domain (default: 100)')
-    parser.add_argument('--pixels', type=int, default=16, help='of each picture and layer (default: 16)')
+    parser.add_argument('--pixels', type=int, default=16, help='of each image and layer (default: 16)')
     parser.add_argument('--layers', type=int, default=13, help='convolutions from the first (default: 13)')
-    parser.add_argument('--permutations', type=int, default=500, help='of pictures between the domains (default: 500)')
-    parser.add_argument('--seed', type=seed_number, default=0, help='of pictures, pixels and permutations')
+    parser.add_argument('--permutations', type=int, default=500, help='of images between the domains (default: 500)')
+    parser.add_argument('--seed', type=seed_number, default=0, help='of images, pixels and permutations')
     parser.add_argument(
         '--cfg-options',
         nargs='+',
@@ -92,12 +92,12 @@ def sampling_of(args: argparse.Namespace) -> Sampling:
 
 def caption(part: str, args: argparse.Namespace) -> str:
     """What a table shows."""
-    text = f'{PARTS[part]}; at most {args.images} pictures a domain'
+    text = f'{PARTS[part]}; at most {args.images} images a domain'
     if part == 'covariance':
         return f'{text}, {args.pixels} pixels each.'
     detail = '' if part == 'style' else f', {args.pixels} pixels each'
     return (
-        f'{text}{detail}; ± standard error over pictures; * p < 0.05 of {args.permutations} exchanges of pictures. '
+        f'{text}{detail}; ± standard error over images; * p < 0.05 of {args.permutations} exchanges of images. '
         'Zero is no difference.'
     )
 

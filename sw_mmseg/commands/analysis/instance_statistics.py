@@ -68,7 +68,7 @@ def rgb(model: torch.nn.Module, picture: dict) -> np.ndarray:
 def file_of(picture: dict, index: int) -> str:
     """Where a picture came from, or its number."""
     path = picture['data_samples'].metainfo.get('img_path')
-    return str(path) if path else f'picture {index}'
+    return str(path) if path else f'image {index}'
 
 
 def ranked(dataset: Dataset, indices: list[int], distances: torch.Tensor, reference: str) -> Table:
@@ -78,7 +78,7 @@ def ranked(dataset: Dataset, indices: list[int], distances: torch.Tensor, refere
         (rank, file_of(dataset[indices[place]], indices[place]), float(distances[place]))
         for rank, place in enumerate(order, 1)
     ]
-    return Table(('rank', 'target picture', 'distance'), tuple(rows), f'Distance from {reference}.', 3)
+    return Table(('rank', 'target image', 'distance'), tuple(rows), f'Distance from {reference}.', 3)
 
 
 def sheet(
@@ -141,11 +141,11 @@ def write(
     table = ranked(target, indices, distances['target'], reference)
     outputs.write('target.csv', to_csv(table))
     summary = Table(
-        ('domain', 'pictures', 'median distance', 'largest'),
+        ('domain', 'images', 'median distance', 'largest'),
         tuple(
             (domain, len(values), float(values.median()), float(values.max())) for domain, values in distances.items()
         ),
-        f'Distance of a picture from {reference}.',
+        f'Distance of an image from {reference}.',
         3,
     )
     outputs.write(
@@ -154,8 +154,8 @@ def write(
             [
                 '# Instance statistics',
                 to_markdown(summary).strip(),
-                '![Map of the pictures; numbers are the farthest of the target](map.png)',
-                '![The farthest and the nearest target pictures](pictures.png)',
+                '![Map of the images; numbers are the farthest of the target](map.png)',
+                '![The farthest and the nearest target images](pictures.png)',
                 to_markdown(Table(table.headings, table.rows[:show], table.caption, 3)).strip(),
             ]
         )

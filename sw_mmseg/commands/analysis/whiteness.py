@@ -66,8 +66,7 @@ def main(args: argparse.Namespace) -> int:
     layers = measure(model, config, args)
     table = whiteness_table(
         layers,
-        f'{checkpoint.name}, at most {args.images} pictures a domain, before γ and β: '
-        '‖cov − I‖ / √D, where 0 is white.',
+        f'{checkpoint.name}, at most {args.images} images a domain, before γ and β: ‖cov − I‖ / √D, where 0 is white.',
     )
     outputs.write('whiteness.csv', to_csv(table))
     outputs.write('whiteness.md', f'# Whiteness\n\n{to_markdown(table)}\n![Distance from white](whiteness.png)\n')

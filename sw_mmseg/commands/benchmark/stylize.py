@@ -97,7 +97,7 @@ def main(args: argparse.Namespace) -> int:
     verdicts = [
         f'{norm} {ratios[norm]:.3f} ({"missed" if norm in missed else "met"})' for norm in JUDGED if norm in ratios
     ]
-    text = markdown(['norm', 'ms a picture', f'ratio to {BASELINE}', 'MiB at the peak', f'ratio to {BASELINE}'], rows)
+    text = markdown(['norm', 'ms an image', f'ratio to {BASELINE}', 'MiB at the peak', f'ratio to {BASELINE}'], rows)
     tiles = f', tiles of {args.tile}' if args.tile else ''
     write(
         f'Stylising {args.size[0]}×{args.size[1]}, width {args.width}, {args.decoder} decoder{tiles}. '

@@ -25,16 +25,16 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
         '--variant',
         choices=tuple(VARIANTS),
         default='varied',
-        help='how target pictures differ among each other; broad: a source for photographs',
+        help='how target images differ among each other; broad: a source for photographs',
     )
-    parser.add_argument('--size', type=size_word, default='256x128', help='width x height of the pictures')
-    parser.add_argument('--source', type=int, default=800, help='labelled source pictures')
-    parser.add_argument('--target-train', type=int, default=800, help='target pictures to adapt to')
-    parser.add_argument('--target-val', type=int, default=100, help='target pictures to score on')
+    parser.add_argument('--size', type=size_word, default='256x128', help='width x height of the images')
+    parser.add_argument('--source', type=int, default=800, help='labelled source images')
+    parser.add_argument('--target-train', type=int, default=800, help='target images to adapt to')
+    parser.add_argument('--target-val', type=int, default=100, help='target images to score on')
     parser.add_argument('--seed', type=seed_number, default=0)
     parser.add_argument('--workers', type=int, default=os.cpu_count() or 1, help='processes')
-    parser.add_argument('--overwrite', action='store_true', help='throw away pictures made with other options')
-    parser.add_argument('--ade20k', action='store_true', help="also write the target pictures in ADE20K's layout")
+    parser.add_argument('--overwrite', action='store_true', help='throw away images made with other options')
+    parser.add_argument('--ade20k', action='store_true', help="also write the target images in ADE20K's layout")
     return parser.parse_args(arguments)
 
 

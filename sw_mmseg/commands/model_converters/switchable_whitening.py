@@ -19,7 +19,7 @@ from sw_mmseg.running.errors import UserError
 from sw_mmseg.running.outputs import Outputs, add_overwrite, refuse_among_inputs
 
 USE = {
-    'mmpretrain': 'tools/test.py configs/{config} {out}; in mmseg and mmdet backbones '
+    'mmpretrain': 'python tools/test.py configs/{config} {out}; in mmseg and mmdet backbones '
     "init_cfg=dict(type='Pretrained', checkpoint='{out}', prefix='backbone.')",
     'backbone': "init_cfg=dict(type='Pretrained', checkpoint='{out}') of a backbone",
     'torchvision': "torchvision's or timm's {arch} with `replace_norm` at these norms, then load_state_dict",

@@ -119,11 +119,11 @@ def gap_table(scores: dict[str, dict[str, list[float]]], images: int) -> Table:
     start, end = list(scores)[0], list(scores)[-1]
     networks = list(dict.fromkeys(name for row in scores.values() for name in row))
     rows = [(kind, *(mean_std(row[name]) for name in networks)) for kind, row in scores.items()]
-    note = ' Own statistics: running statistics of these very pictures.' * any(name.endswith(OWN) for name in networks)
+    note = ' Own statistics: running statistics of these very images.' * any(name.endswith(OWN) for name in networks)
     return Table(
-        ('pictures', *networks),
+        ('images', *networks),
         tuple(rows),
-        f'mIoU in percent over {images} pictures of each kind; +: this of the {end}, the rest of the {start}.{note}',
+        f'mIoU in percent over {images} images of each kind; +: this of the {end}, the rest of the {start}.{note}',
     )
 
 
@@ -152,7 +152,7 @@ def write(scores: dict[str, dict[str, list[float]]], folders: dict[str, Path], a
     (args.out / f'{stem}_pictures.png').write_bytes(figure_png(partial(sheet, folders), LIGHT, dpi=85))
     page = '\n\n'.join(
         [
-            f'![One scene in every kind of picture]({stem}_pictures.png)',
+            f'![One scene in every kind of image]({stem}_pictures.png)',
             to_markdown(table).strip(),
             f'![mIoU of every kind, network and seed]({stem}.png)',
         ]

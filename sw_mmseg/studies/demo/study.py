@@ -199,7 +199,7 @@ class Demo:
         last = f'{run.folder}/iter_{self.config(run).train_cfg.max_iters}.pth'
         name = 'switches' if '--switches' in options else 'target'
         return (
-            f'tools/analysis/reestimate_statistics.py {run.config} {last} {run.folder}/{name}.pth {options} '
+            f'python tools/analysis/reestimate_statistics.py {run.config} {last} {run.folder}/{name}.pth {options} '
             f'--images {4 * self.batches}{run.choices()}{run.settings()}'
         )
 
@@ -223,8 +223,9 @@ class Demo:
             if ADVERSARIAL in trainings.treatments(args, name)
         }
         draw = (
-            f'tools/dataset_converters/streets.py {args.data} --variant {args.variant} --size {size_text(args.size)} '
-            f'--source {args.images} --target-train {args.images} --target-val {args.test_images}'
+            f'python tools/dataset_converters/streets.py {args.data} --variant {args.variant} '
+            f'--size {size_text(args.size)} --source {args.images} --target-train {args.images} '
+            f'--target-val {args.test_images}'
         )
         commands = dict.fromkeys([draw, *(row.command for row, _ in rows)])  # each once
         return Results(

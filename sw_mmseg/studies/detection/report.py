@@ -103,8 +103,8 @@ def section(results: list[Result]) -> str:
     iterations = ' or '.join(str(number) for number in sorted({r.iterations for r in results}))
     spread = f'mean ± sample standard deviation of {seeds} seeds' if seeds > 1 else 'one seed'
     measured = (
-        f'Percent, after {iterations} iterations on the game\'s pictures; {spread}. "{REESTIMATED}": running '
-        'statistics estimated anew on unlabelled pictures of the camera, which no training saw; GN keeps none. '
+        f'Percent, after {iterations} iterations on the game\'s images; {spread}. "{REESTIMATED}": running '
+        'statistics estimated anew on unlabelled images of the camera, which no training saw; GN keeps none. '
         f'{devices(results)}, torch '
         f'{torch.__version__.split("+")[0]}, {date.today().isoformat()}.'
     )

@@ -84,7 +84,7 @@ def measure(trial: Trial, work_dir: Path) -> TrialResult:
         scores,
         list(CAMVID_CLASSES),
         seconds,
-        f'tools/analysis/photographs_choices.py {trial.part} --seeds {cell.seed} --iterations {iterations}',
+        f'python tools/analysis/photographs_choices.py {trial.part} --seeds {cell.seed} --iterations {iterations}',
         ratios,
         records.device_name(),
     )
