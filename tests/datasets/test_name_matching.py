@@ -122,7 +122,7 @@ def test_two_endings_are_told_apart_by_option(tmp_path):
     ('name', 'text'),
     [
         ('0.jpg', 'holds 1 JPEG files .JPEG is no format for labels'),
-        ('0.txt', r'polygons\.py IMAGES LABELS OUT'),
+        ('0.txt', 'polygons IMAGES LABELS OUT'),
         ('0.mat', r'1 \.mat files, which are not read: convert them, with scipy'),
     ],
 )

@@ -6,6 +6,7 @@ import pytest
 
 from sw_mmseg.openmmlab import CHANGES
 from sw_mmseg.openmmlab.efficient_eval import HOLDERS as EVALUATING
+from sw_mmseg.openmmlab.labelled_pixels import HOLDERS as COUNTING
 from sw_mmseg.openmmlab.sync_converters import HOLDERS
 from tests.openmmlab.processes import UPSTREAM, python
 
@@ -96,6 +97,7 @@ def test_the_snapshot_sees_what_the_plugin_changes():
         'mmengine.runner.runner.default_worker_init_fn',
     }
     expected |= {f'{holder}.efficient_conv_bn_eval_forward' for holder in EVALUATING}
+    expected |= {f'{holder}.{name}' for name, holders in COUNTING.items() for holder in holders}
     if TABLE['SyncBN without a GPU'].needed():
         expected |= {'registry.mmengine/model.SyncBN'}
     if TABLE['mmcv._ext'].needed() and not UPSTREAM:  # where it is there already
