@@ -22,6 +22,7 @@ from tests.helpers.config_runs import (
     segmentor_of,
     train,
 )
+from tests.helpers.slow_cases import every_second
 
 FILES = names_of('configs/test_adaptation_configs.py')
 METHODS = ('adaptsegnet', 'advent', 'fda', 'isw', 'jitter', 'minent', 'sourceonly')
@@ -96,8 +97,18 @@ def test_norms_stand_where_the_paper_puts_them(name):
     check_sites(load(name), name.split('_')[0])
 
 
-@pytest.mark.parametrize('norm', ['in', 'ibn', 'sn', 'bw', 'iw', 'sw', 'swb'])
-@pytest.mark.parametrize('name', [name for name in NAMES if name.startswith('bn')])
+@pytest.mark.parametrize(
+    'name, norm',
+    every_second(
+        [
+            (name, norm)
+            for name in NAMES
+            if name.startswith('bn')
+            for norm in ('in', 'ibn', 'sn', 'bw', 'iw', 'sw', 'swb')
+        ],
+        several=True,
+    ),
+)
 def test_every_norm_can_stand_there(name, norm):
     config = load(name, norm)
     assert norm_of(config) == norm

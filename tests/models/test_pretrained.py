@@ -19,6 +19,7 @@ from sw_mmseg.models import (
     switch_sites,
 )
 from sw_mmseg.whitening import SwitchWhiten2d
+from tests.helpers.slow_cases import slow
 
 
 @pytest.fixture
@@ -173,8 +174,8 @@ def trained_resnet():
     [
         {'type': 'SW'},
         {'type': 'SW', 'statistics': ('bw', 'iw', 'bn', 'in', 'ln')},
-        {'type': 'BW'},
-        {'type': 'SW', 'inverse_sqrt': 'eigh'},
+        slow({'type': 'BW'}),
+        slow({'type': 'SW', 'inverse_sqrt': 'eigh'}),
     ],
 )
 def test_init_from_bn_keeps_the_networks_function(site):

@@ -33,6 +33,7 @@ def published(tmp_path, monkeypatch):
     monkeypatch.setattr(ready_weights, 'ready_models', lambda folder=None: models)
 
 
+@pytest.mark.slow
 def test_networks_are_scored_and_shown(published, tmp_path):
     table = module.quick(tmp_path / 'demo', 'varied', (64, 32), pictures=1, images=2)
     ((name, summary, target, source),) = table.rows
@@ -43,6 +44,7 @@ def test_networks_are_scored_and_shown(published, tmp_path):
         assert picture.width > 3 * 320  # image, truth and one network
 
 
+@pytest.mark.slow
 def test_photographs_are_shown_as_every_network_sees_them(published, tmp_path, capsys, run, monkeypatch):
     rng = np.random.default_rng(0)
     (tmp_path / 'mine').mkdir()

@@ -28,6 +28,7 @@ def study(tmp_path, monkeypatch, one_thread):
     return call
 
 
+@pytest.mark.slow
 def test_study_from_end_to_end(study, tmp_path, capsys):
     (tmp_path / 'page').write_text('# Photographs\n\n<!-- study: made by a tool -->\nold\n<!-- end of study -->\n')
     assert study('--methods', 'jitter', 'cbst', '--docs') == 0

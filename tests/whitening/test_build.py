@@ -167,6 +167,7 @@ def test_a_library_that_was_cut_or_changed_is_built_again(tmp_path, monkeypatch,
     assert list((tmp_path / 'cache').iterdir()) == [file]
 
 
+@pytest.mark.slow  # builds the whole library
 @needs_compiler
 def test_the_constructor_of_another_library_does_not_run(tmp_path):
     cache, source, mark = tmp_path / 'cache', tmp_path / 'foreign.c', tmp_path / 'mark'
