@@ -4,9 +4,9 @@ import pytest
 import torch
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture(scope='session', autouse=True)
 def _short(short_trainings):
-    """Until each test ends."""
+    """Trainings that a module prepares once, too."""
 
 
 @pytest.fixture(scope='module')

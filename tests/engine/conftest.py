@@ -3,6 +3,6 @@
 import pytest
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture(scope='session', autouse=True)
 def _short(short_trainings):
-    """Until each test ends."""
+    """Trainings that a module prepares once, too."""

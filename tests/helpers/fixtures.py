@@ -152,12 +152,17 @@ def forget_runs():
         kind._instance_dict.clear()
 
 
-@pytest.fixture
-def short_trainings(monkeypatch):
-    """Leaves out two things that take most of a short training's time and prove nothing, until the test ends: yapf's
-    layout of the config that is written, and a garbage collection for every data set that is opened."""
+@pytest.fixture(scope='session')
+def short_trainings():
+    """Leaves out two things that take most of a short training's time and prove nothing: yapf's layout of the config
+    that is written, and a garbage collection for every data set that is opened.
+
+    From the first test that asks for it to the last of all, so that what a module prepares once is short as well.
+    """
     from mmengine.dataset import base_dataset
 
-    if importlib.util.find_spec('yapf'):
-        monkeypatch.setattr('yapf.yapflib.yapf_api.FormatCode', lambda text, **_: (text, True))
-    monkeypatch.setattr(base_dataset, 'gc', types.SimpleNamespace(collect=lambda: 0))
+    with pytest.MonkeyPatch.context() as patch:
+        if importlib.util.find_spec('yapf'):
+            patch.setattr('yapf.yapflib.yapf_api.FormatCode', lambda text, **_: (text, True))
+        patch.setattr(base_dataset, 'gc', types.SimpleNamespace(collect=lambda: 0))
+        yield

@@ -8,9 +8,9 @@ from mmengine.registry import init_default_scope
 from tests.helpers.strange_folders import write_strange
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture(scope='session', autouse=True)
 def _short(short_trainings):
-    """Until each test ends."""
+    """Trainings that a module prepares once, too."""
 
 
 @pytest.fixture
