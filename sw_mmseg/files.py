@@ -17,6 +17,7 @@ from typing import Any, BinaryIO
 __all__ = [
     'DamagedFileError',
     'cache_folder',
+    'is_special',
     'parsed_json',
     'read_json',
     'refuse_special',
@@ -41,7 +42,7 @@ def whole_file(file: Path) -> Iterator[Path]:
         NotADirectoryError: what should be a folder is a file.
         OSError: the folder or the file cannot be written; or it is a pipe or a device, which a file would replace.
     """
-    if _is_special(file):
+    if is_special(file):
         raise PermissionError(errno.EPERM, SPECIAL, str(file))
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
@@ -74,11 +75,11 @@ def refuse_special(path: str | Path) -> None:
     Raises:
         OSError: it is a pipe, a socket or a device. What is missing, or lies behind a URL, raises nothing here.
     """
-    if _is_special(path):
+    if is_special(path):
         raise OSError(errno.EINVAL, SPECIAL, str(path))
 
 
-def _is_special(path: str | Path) -> bool:
+def is_special(path: str | Path) -> bool:
     """Whether something is there that is neither a file nor a folder."""
     try:
         mode = os.stat(path).st_mode

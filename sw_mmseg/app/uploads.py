@@ -11,9 +11,10 @@ from sw_mmseg.datasets import DatasetError
 from sw_mmseg.datasets.file_head import read_head
 from sw_mmseg.datasets.image_file import read_image
 from sw_mmseg.running.errors import UserError
+from sw_mmseg.running.prediction import fitted
 from sw_mmseg.running.style_files import VIDEOS
 
-__all__ = ['MOST_BYTES', 'MOST_PIXELS', 'SIDE', 'fitted', 'read_upload']
+__all__ = ['MOST_BYTES', 'MOST_PIXELS', 'SIDE', 'read_upload']
 
 MOST_BYTES = 20_000_000
 MOST_PIXELS = 20_000_000
@@ -37,24 +38,14 @@ def read_upload(path: str | Path | None, moment: float = 0.0) -> np.ndarray:
     if (size := file.stat().st_size) > MOST_BYTES:
         raise UserError(f'{file.name} has {size / 1e6:.0f} MB; this page takes up to {MOST_BYTES / 1e6:.0f} MB.')
     if file.suffix.lower() in VIDEOS:
-        return fitted(_frame(file, moment))
+        return fitted(_frame(file, moment), SIDE)
     try:
         head = read_head(str(file))
         _refuse_large(file, head.width, head.height)
-        return fitted(read_image(str(file)).pixels[..., ::-1])
+        return fitted(read_image(str(file)).pixels[..., ::-1], SIDE)
     except DatasetError as error:
         text = str(error).replace(str(file), file.name)
         raise UserError(f'{file.name} is neither an image nor a video that this page can read: {text}') from error
-
-
-def fitted(image: np.ndarray) -> np.ndarray:
-    """The image with its longer side at most `SIDE`."""
-    height, width = image.shape[:2]
-    scale = SIDE / max(height, width)
-    if scale >= 1:
-        return np.ascontiguousarray(image)
-    size = max(1, round(width * scale)), max(1, round(height * scale))
-    return cv2.resize(np.ascontiguousarray(image), size, interpolation=cv2.INTER_AREA)
 
 
 def _refuse_large(file: Path, width: int, height: int) -> None:

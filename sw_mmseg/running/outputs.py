@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import BinaryIO
 
-from sw_mmseg.files import whole_file, write_encoded
+from sw_mmseg.files import is_special, whole_file, write_encoded
 from sw_mmseg.running.errors import NO_ROOM, UnwritableError, UserError
 
 __all__ = ['RECORD', 'Outputs', 'add_overwrite', 'refuse_among_inputs']
@@ -91,7 +91,7 @@ class Outputs:
         folder = next((file for _, file in files if file.is_dir()), None)
         if folder:
             raise UserError(f'{folder} is a folder, and a file of that name is to be written')
-        special = next((file for _, file in files if file.exists() and not file.is_file()), None)
+        special = next((file for _, file in files if is_special(file)), None)
         if special:
             raise UserError(f'{special} is a pipe or a device, which a file would replace: give another place')
         if self.overwrite:

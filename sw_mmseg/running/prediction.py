@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from pathlib import Path
 
+import cv2
 import numpy as np
 import torch
 from mmcv.transforms import Compose
@@ -27,6 +28,7 @@ __all__ = [
     'build_reader',
     'files_of',
     'find_images',
+    'fitted',
     'meta_of',
     'names_below',
     'says_size',
@@ -149,6 +151,16 @@ def _labels(sample: BaseDataElement) -> np.ndarray:
     return sample.pred_sem_seg.data.squeeze().cpu().numpy().astype(np.uint8)
 
 
+def fitted(image: np.ndarray, side: int) -> np.ndarray:
+    """The image, H×W×3 uint8, scaled down where its longer side has more than `side` pixels."""
+    height, width = image.shape[:2]
+    scale = side / max(height, width)
+    if scale >= 1:
+        return np.ascontiguousarray(image)
+    size = max(1, round(width * scale)), max(1, round(height * scale))
+    return cv2.resize(np.ascontiguousarray(image), size, interpolation=cv2.INTER_AREA)
+
+
 def files_of(name: str) -> tuple[str, str]:
     """The two files of one image: label map and overlay."""
     return f'{name}.png', f'{name}_overlay.jpg'
@@ -168,6 +180,6 @@ def write(labels: np.ndarray, image: np.ndarray, outputs: Outputs, name: str, pa
     picture = Image.fromarray(labels, mode='P')
     picture.putpalette([channel for colour in palette for channel in colour])
     painted = Image.fromarray(overlay(np.ascontiguousarray(image[..., ::-1]), labels, palette, opacity))
-    for file, pixels, more in zip(files_of(name), (picture, painted), ({}, {'quality': 92})):
-        kind = 'PNG' if pixels is picture else 'JPEG'
-        outputs.write_encoded(file, partial(pixels.save, format=kind, **more))
+    label_map, painting = files_of(name)
+    outputs.write_encoded(label_map, partial(picture.save, format='PNG'))
+    outputs.write_encoded(painting, partial(painted.save, format='JPEG', quality=92))

@@ -8,12 +8,13 @@ import torch
 
 from sw_mmseg.app.networks import SHOWN, Network, Switches, switched, white_layers
 from sw_mmseg.app.page import compare, stylise, whiten
-from sw_mmseg.app.uploads import SIDE, fitted, read_upload
+from sw_mmseg.app.uploads import SIDE, read_upload
 from sw_mmseg.app.whitened import before_and_after, correlations, heat_map, off_diagonal
 from sw_mmseg.commands import app
 from sw_mmseg.datasets.labels import CLASSES, PALETTE
 from sw_mmseg.running.configs import load_config
 from sw_mmseg.running.errors import UserError
+from sw_mmseg.running.prediction import fitted
 from sw_mmseg.running.ready_weights import SEGMENTATION, ready_models
 
 
@@ -39,7 +40,7 @@ def test_images_and_moments_of_a_video_are_read(dropped):
     assert darkest < 10 and brightest > 230
     with pytest.raises(UserError, match='Drop an image'):
         read_upload(None)
-    assert fitted(np.zeros((300, 1024, 3), np.uint8)).shape == (150, SIDE, 3)
+    assert fitted(np.zeros((300, 1024, 3), np.uint8), SIDE).shape == (150, SIDE, 3)
 
 
 def test_sliders_mix_statistics_and_leave_the_networks_as_they_were(networks):

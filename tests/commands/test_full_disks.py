@@ -16,6 +16,7 @@ import sw_mmseg.plugin  # noqa: F401
 from sw_mmseg.running.command_line import run_tool
 from sw_mmseg.stylization import StyleNetwork
 from tests.helpers.disks import little_room
+from tests.helpers.slow_cases import slow
 
 pytestmark = pytest.mark.usefixtures('one_thread')
 ROOM = 20_000  # bytes a file; configs that are read are copied into files too, of some thousand
@@ -59,9 +60,7 @@ def written(folder):
     return {path: path.read_bytes() for path in files}
 
 
-@pytest.mark.parametrize(
-    'name', [name if name in QUICK else pytest.param(name, marks=pytest.mark.slow) for name in CALLS]
-)
+@pytest.mark.parametrize('name', [name if name in QUICK else slow(name) for name in CALLS])
 def test_a_full_disk(name, given, run, tmp_path, capsys):
     words = CALLS[name].format(**given, o=tmp_path / 'out').split()
     assert run(*words, '--overwrite') in (0, 1)  # without ONNX Runtime a network is exported, and not compared

@@ -13,6 +13,7 @@ import torch
 
 from sw_mmseg.commands.test import parse_arguments
 from sw_mmseg.running.evaluation import prepare
+from tests.helpers.slow_cases import slow
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 pytestmark = pytest.mark.usefixtures('one_thread')
@@ -26,7 +27,7 @@ def weights(path):
     'name, folder, archive',
     [
         ('sw_pspnet_ade20k', 'data/ade/ADEChallengeData2016', 'ADEChallengeData2016.zip'),
-        pytest.param('sw7_fcn_cityscapes', 'data/cityscapes', 'gtFine_trainvaltest.zip', marks=pytest.mark.slow),
+        slow('sw7_fcn_cityscapes', 'data/cityscapes', 'gtFine_trainvaltest.zip'),
     ],
 )
 def test_without_data_it_says_what_to_do_and_makes_nothing(name, folder, archive, tmp_path):

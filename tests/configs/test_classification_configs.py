@@ -22,6 +22,7 @@ from sw_mmseg.running.norms import norm_of
 from sw_mmseg.whitening import SwitchWhiten2d, convolution_sites
 from tests.helpers.config_runs import OMEGA, StartHook, load, names_of, reloaded
 from tests.helpers.released_networks import published_network, published_state
+from tests.helpers.slow_cases import slow
 
 NAMES = names_of('configs/test_classification_configs.py')
 # convolutions whose norm is replaced, counted as the paper counts
@@ -132,7 +133,7 @@ def test_every_norm_can_stand_there(name, norm):
     [
         ('bn_resnet20_cifar100', 'swb'),
         ('bn_resnet50_imagenet', 'sn'),
-        pytest.param('bn_resnet50fast_imagenet', 'sw', marks=pytest.mark.slow),  # is compiled
+        slow('bn_resnet50fast_imagenet', 'sw'),  # is compiled
         ('sw_densenet121_imagenet', 'swb'),
     ],
 )

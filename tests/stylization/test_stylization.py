@@ -13,6 +13,7 @@ from sw_mmseg.running.norms import norm_of
 from sw_mmseg.stylization import StyleNetwork
 from sw_mmseg.whitening import SwitchWhiten2d
 from tests.helpers.config_runs import OMEGA, StartHook, load, names_of, reloaded
+from tests.helpers.slow_cases import slow
 
 CONFIGS = names_of('stylization/test_stylization.py')
 NORMS = ('bn', 'in', 'iw', 'sw', 'swb')  # of Figures 4, 5 and 9
@@ -55,7 +56,7 @@ def test_instance_whitening_whitens_and_instance_norm_does_not(eps):
     [
         ('sw_style_coco', None),
         ('bn_style_streets', 'iw'),
-        *(pytest.param(name, None, marks=pytest.mark.slow) for name in CONFIGS if name != 'sw_style_coco'),
+        *(slow(name, None) for name in CONFIGS if name != 'sw_style_coco'),
         *(
             pytest.param('bn_style_streets', norm, marks=pytest.mark.slow)
             for norm in NORMS

@@ -20,9 +20,10 @@ from sw_mmseg.whitening import (
     replace_norm,
 )
 from sw_mmseg.whitening.conversion import largest_group_size
+from tests.helpers.slow_cases import slow
 
 # ResNet, ResNeXt, RegNet, DenseNet, MobileNet
-LARGE = [pytest.param(name, marks=pytest.mark.slow) for name in ('resnext50_32x4d', 'densenet121')]
+LARGE = [slow(name) for name in ('resnext50_32x4d', 'densenet121')]
 TORCHVISION = ['resnet18', 'regnet_y_400mf', 'mobilenet_v3_small', *LARGE]
 TIMM = ['resnet18', 'regnety_002', 'mobilenetv3_small_050', *LARGE]
 

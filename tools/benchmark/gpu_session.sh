@@ -7,19 +7,7 @@
 set -u
 folder=${1:-work_dirs/gpu_session} python=${2:-python}
 cd "$(dirname "$0")/../.." || exit 2
-mkdir -p "$folder"
-failed=0
-
-part() {  # seconds, file without suffix, command and its words
-    local seconds=$1 name=$2
-    shift 2
-    echo "== $name ($(date +%T))"
-    timeout "$seconds" "$python" "tools/benchmark/$1.py" "${@:2}" --markdown "$folder/$name.md" \
-        >"$folder/$name.log" 2>&1 && return
-    echo "   failed or ran past $seconds s: $folder/$name.log"
-    failed=$((failed + 1))
-    return 1
-}
+. tools/benchmark/session.sh
 
 step() {  # seconds, file without suffix, words of network_step
     local seconds=$1 name=$2
@@ -42,5 +30,4 @@ part 120 config_cost config_cost --device cuda bn_fcn_ade20k sw_fcn_ade20k bn_ps
     bn_fcn_cityscapes sw_fcn_cityscapes sw7_fcn_cityscapes sw7eigh_fcn_cityscapes bn_pspnet101_ade20k \
     sw_pspnet101_ade20k bn_adaptsegnet_gta2cityscapes sw_adaptsegnet_gta2cityscapes swb_adaptsegnet_gta2cityscapes \
     bn_resnet50_imagenet sw_resnet50_imagenet swb_resnet50_imagenet
-echo "== done ($(date +%T)): $failed parts failed, tables in $folder"
-exit $((failed > 0))
+end_session

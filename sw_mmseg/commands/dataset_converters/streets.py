@@ -11,6 +11,7 @@ import sys
 from tqdm import tqdm
 
 from sw_mmseg.datasets.streets import VARIANTS, generate_streets, write_ade20k
+from sw_mmseg.datasets.streets.domains import DEFAULT
 from sw_mmseg.running.command_line import seed_number, size_word
 from sw_mmseg.running.errors import UserError
 
@@ -24,7 +25,7 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         '--variant',
         choices=tuple(VARIANTS),
-        default='varied',
+        default=DEFAULT,
         help='how target images differ among each other; broad: a source for photographs',
     )
     parser.add_argument('--size', type=size_word, default='256x128', help='width x height of the images')

@@ -21,7 +21,7 @@ import numpy as np
 from sw_mmseg.files import read_json
 from sw_mmseg.processes import end_with_parent
 
-from .domains import VARIANTS, domain_of
+from .domains import DEFAULT, VARIANTS, domain_of
 from .layouts import Sample, cityscapes_paths, gta5_paths, link_sample, write_atomically, write_sample
 from .look import draw_shot
 from .ranges import Domain
@@ -134,7 +134,7 @@ def _twins(root: Path, options: dict) -> tuple[str, ...]:
 
 def generate_streets(
     out: str | Path,
-    variant: str = 'varied',
+    variant: str = DEFAULT,
     size: tuple[int, int] = (256, 128),
     source: int = 800,
     target_train: int = 800,

@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
-import cv2
 import numpy as np
 
 from sw_mmseg.datasets.camvid_labels import CAMVID_CLASSES, camvid_to_cityscapes
 from sw_mmseg.datasets.image_file import read_image
-from sw_mmseg.running.prediction import build_pipeline, meta_of, segment_pixels
+from sw_mmseg.running.prediction import build_pipeline, fitted, meta_of, segment_pixels
 from sw_mmseg.running.ready_weights import PHOTOGRAPHS, SEGMENTATION, ReadyModel, load_ready, ready_models
 
 __all__ = ['LONG_SIDE', 'READY', 'for_photographs', 'photograph_pixels', 'predictions']
@@ -26,13 +25,7 @@ def for_photographs() -> list[ReadyModel]:
 
 def photograph_pixels(file: str | Path) -> np.ndarray:
     """H×W×3 uint8 BGR, the longer side at most `LONG_SIDE`."""
-    pixels = read_image(str(file)).pixels
-    height, width = pixels.shape[:2]
-    scale = LONG_SIDE / max(height, width)
-    if scale >= 1:
-        return np.ascontiguousarray(pixels)
-    size = max(1, round(width * scale)), max(1, round(height * scale))
-    return cv2.resize(np.ascontiguousarray(pixels), size, interpolation=cv2.INTER_AREA)
+    return fitted(read_image(str(file)).pixels, LONG_SIDE)
 
 
 def predictions(name: str, images: Iterable[np.ndarray]) -> list[np.ndarray]:
