@@ -20,6 +20,9 @@ PYTHONS ?= python3.10 python3.12 python3.13
 TORCHES ?= 2.7.0 2.11.0
 SPACE := $() $()
 
+# Tests start hundreds of processes, and each would compile every module anew.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: demo test test-slow test-robustness test-browser test-matrix test-upstream docs lint types format setup clean
 
 # PHOTOS=FOLDER shows the network on photographs of yours too, before and after; QUICK=1 trains nothing.

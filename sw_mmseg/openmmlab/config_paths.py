@@ -4,11 +4,13 @@ mmengine reads `PACKAGE::FOLDER/NAME.py` for a closed list of packages and for c
 this package by name and its configs by their flat layout. While `serve_configs` is in force, `Config` finds them in
 `.mim/configs`, as it finds those of the listed packages. What such a base defines counts as defined in the config
 itself: no registry scope is put into it, because everything here is registered with the OpenMMLab packages' own scopes.
+Where the configs of the listed packages are is looked up once in a process.
 """
 
 from __future__ import annotations
 
 import difflib
+import functools
 from collections.abc import Callable
 from pathlib import Path
 
@@ -55,7 +57,11 @@ def _with_shipped_configs(replaced: Callable) -> Callable:
     def lookup(cfg_path: str, filename: str) -> tuple[str, str | None]:
         if cfg_path.startswith(PREFIX):
             return str(config_file(cfg_path.removeprefix(PREFIX))), None
-        return replaced(cfg_path, filename)
+        return listed(cfg_path) if '::' in cfg_path else replaced(cfg_path, filename)
+
+    @functools.cache  # mmengine parses every metafile.yml of the package at each look, half a second
+    def listed(cfg_path: str) -> tuple[str, str | None]:
+        return replaced(cfg_path, '')
 
     lookup.replaced = replaced  # type: ignore[attr-defined]
     return lookup

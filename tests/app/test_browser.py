@@ -7,8 +7,6 @@ import os
 import pytest
 from playwright.sync_api import expect, sync_playwright
 
-from sw_mmseg.app.page import build_page, launch
-
 pytestmark = pytest.mark.browser
 CHROMIUM = os.environ.get('CHROMIUM', '/usr/bin/chromium')
 WAIT = 120_000  # milliseconds
@@ -26,6 +24,8 @@ def browser():
 @pytest.fixture
 def visit(browser, networks, style):
     """The page, open; and the addresses that it asked for."""
+    from sw_mmseg.app.page import build_page, launch  # Gradio takes seconds to import
+
     page = build_page(networks, style)
     address = launch(page)
     tab, asked = browser.new_page(viewport={'width': 1280, 'height': 1400}), []

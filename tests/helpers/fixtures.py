@@ -12,8 +12,6 @@ from pathlib import Path
 import pytest
 import torch
 
-from sw_mmseg.running.command_line import run_tool
-
 REPOSITORY = Path(__file__).resolve().parents[2]
 
 
@@ -131,6 +129,8 @@ def one_thread():
 @pytest.fixture
 def run():
     """`run('train', CONFIG, ...)` in this process -> exit status; `run('analysis cost', ...)`."""
+
+    from sw_mmseg.running.command_line import run_tool  # slow to import, which not every test needs
 
     def call(name, *words):
         command = importlib.import_module(f'sw_mmseg.commands.{name.replace(" ", ".")}')

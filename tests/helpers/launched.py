@@ -11,8 +11,6 @@ from pathlib import Path
 
 import pytest
 
-from sw_mmseg.running.command_line import run_tool
-
 REPOSITORY = Path(__file__).resolve().parents[2]
 
 
@@ -60,6 +58,8 @@ def start():
 @pytest.fixture(scope='module')
 def alone():
     """`alone('train', CONFIG, ...)` -> exit status of a tool in this process."""
+
+    from sw_mmseg.running.command_line import run_tool  # slow to import, which not every test needs
 
     def call(name, *words):
         tool = import_module(f'sw_mmseg.commands.{name}')

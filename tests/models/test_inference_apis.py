@@ -83,7 +83,8 @@ def test_mmdet_detects_on_files_and_arrays_alike(tmp_path):
 
 
 NAMES = sorted(file.stem for file in CONFIGS.glob('*.py') if '_style_' not in file.stem)
-SEGMENTATION = [name for name in NAMES if Config.fromfile(CONFIGS / f'{name}.py').get('default_scope') == 'mmseg']
+OTHERS = '_maskrcnn', '_cifar', '_imagenet', '_digits', '_streetcrops'
+SEGMENTATION = [name for name in NAMES if not any(part in name for part in OTHERS)]
 
 
 @pytest.mark.slow

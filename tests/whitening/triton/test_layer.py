@@ -10,7 +10,7 @@ from sw_mmseg.whitening.backends import Counters, torch_backend
 from sw_mmseg.whitening.backends.triton import backend as triton_backend
 from sw_mmseg.whitening.maths import Moments, Parameters, Settings
 from sw_mmseg.whitening.maths.inverse_sqrt import newton
-from tests.helpers.slow_cases import every_second
+from tests.helpers.slow_cases import every_second, slow
 
 from .cases import FULL, B, F, close, draw, small
 
@@ -109,7 +109,7 @@ def test_algebra(case, device):
         compare(matrices, exact, 1e-5)
 
 
-@pytest.mark.parametrize('words', [('bw', 'iw'), ('bw',), ('bn', 'in', 'ln'), ('bn',)])
+@pytest.mark.parametrize('words', [('bw', 'iw'), slow(('bw',)), slow(('bn', 'in', 'ln')), ('bn',)])
 def test_the_whole_layer(words, monkeypatch, device):
     """Output and every gradient as in torch, in fp64."""
     settings = Settings(words, 8 if 'bw' in words else 1, 1e-3, 'newton', 5)

@@ -6,7 +6,7 @@ import torch
 from sw_mmseg.whitening.backends.triton import backend as triton_backend
 from sw_mmseg.whitening.backends.triton import tiles as triton_tiles
 from sw_mmseg.whitening.maths import Moments
-from tests.helpers.slow_cases import every_second
+from tests.helpers.slow_cases import every_second, slow
 
 from .cases import CASES, FULL, OUTPUT, ROUNDED, B, F, H, close, draw, ids, slices, small
 
@@ -73,8 +73,7 @@ def test_terms_that_are_not_there(d, device):
     close(slices(triton_backend.apply_gradient(dy, x, None, matrix, None, None), d), wide.mT @ slices(dy, d), FULL)
 
 
-@pytest.mark.parametrize('last', [False, True])
-@pytest.mark.parametrize('d', [1, 16])
+@pytest.mark.parametrize('d, last', [(1, False), slow(1, True), slow(16, False), (16, True)])
 def test_chunks_of_pixels_are_joined(d, last, monkeypatch, device):
     """Many programs a sample, of values whose chunks differ in mean and spread."""
     monkeypatch.setattr(triton_tiles, 'processors_of', lambda device: 100)
