@@ -119,7 +119,8 @@ def test_an_evaluation_that_does_not_divide_evenly_counts_each_picture_once(reco
     assert all((one / 'labels' / name).read_bytes() == (two / 'labels' / name).read_bytes() for name in written[0])
 
 
-@pytest.mark.parametrize('name', [pytest.param(METHODS[0], marks=pytest.mark.slow), METHODS[1]])
+@pytest.mark.slow
+@pytest.mark.parametrize('name', METHODS)
 def test_a_killed_process_ends_the_run_and_another_number_goes_on(name, recorded, trained, start, alone, tmp_path):
     """Two go on from what one process saved; one of them is killed; one process goes on from what they had saved."""
     saved = trained(name)[1] / 'iter_3.pth'

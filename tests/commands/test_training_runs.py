@@ -173,6 +173,7 @@ def test_a_users_mistake_is_one_line(words, text, tiny_config, tmp_path, capsys,
     assert status == 2 and text in line and errors.endswith(line + '\n') and 'Traceback' not in errors
 
 
+@pytest.mark.slow
 def test_the_same_from_a_shell(call, tmp_path):
     done = call('tools/train.py', tmp_path / 'none.py')
     assert done.returncode == 2 and 'Traceback' not in done.stderr

@@ -22,7 +22,7 @@ from tests.helpers.config_runs import (
     segmentor_of,
     train,
 )
-from tests.helpers.slow_cases import every_second
+from tests.helpers.slow_cases import one_in
 
 FILES = names_of('configs/test_adaptation_configs.py')
 METHODS = ('adaptsegnet', 'advent', 'fda', 'isw', 'jitter', 'minent', 'sourceonly')
@@ -75,7 +75,7 @@ def test_the_promised_configs_are_there():
     assert promised == set(FILES)
 
 
-@pytest.mark.parametrize('name', [*NAMES, *SMALL])
+@pytest.mark.parametrize('name', one_in(2, [*NAMES, *SMALL]))
 def test_one_step(name, tmp_path):
     config = shrink(load(name), tmp_path / name)
     runner, _, losses, changed = train(config)
@@ -99,7 +99,8 @@ def test_norms_stand_where_the_paper_puts_them(name):
 
 @pytest.mark.parametrize(
     'name, norm',
-    every_second(
+    one_in(
+        5,
         [
             (name, norm)
             for name in NAMES

@@ -22,7 +22,7 @@ from sw_mmseg.running.norms import norm_of
 from sw_mmseg.whitening import SwitchWhiten2d, convolution_sites
 from tests.helpers.config_runs import OMEGA, StartHook, load, names_of, reloaded
 from tests.helpers.released_networks import published_network, published_state
-from tests.helpers.slow_cases import slow
+from tests.helpers.slow_cases import one_in, slow
 
 NAMES = names_of('configs/test_classification_configs.py')
 # convolutions whose norm is replaced, counted as the paper counts
@@ -110,16 +110,20 @@ def test_norms_stand_where_they_belong(name):
 
 @pytest.mark.parametrize(
     ('name', 'norm'),
-    [
-        *(
-            (name, norm)
-            for name in NAMES
-            if name.startswith('bn')
-            for norm in OMEGA
-            if 'imagenet' not in name or norm == 'sw' or name == 'bn_resnet50_imagenet'
-        ),
-        *((f'sw_densenet{depth}_imagenet', norm) for depth in (121, 169) for norm in ('bn', 'swb')),
-    ],
+    one_in(
+        4,
+        [
+            *(
+                (name, norm)
+                for name in NAMES
+                if name.startswith('bn')
+                for norm in OMEGA
+                if 'imagenet' not in name or norm == 'sw' or name == 'bn_resnet50_imagenet'
+            ),
+            *((f'sw_densenet{depth}_imagenet', norm) for depth in (121, 169) for norm in ('bn', 'swb')),
+        ],
+        several=True,
+    ),
 )
 def test_every_norm_can_stand_there(name, norm):
     """Rows of Table 2: a leaf with `--norm`."""
@@ -193,7 +197,7 @@ def step(config, work_dir):
     return changed, any('cov_logits' in key or 'mean_logits' in key for key in changed), frozen
 
 
-@pytest.mark.parametrize('name', NAMES)
+@pytest.mark.parametrize('name', one_in(2, NAMES))
 def test_one_step(name, tmp_path):
     changed, moved_switches, frozen = step(load(name), tmp_path / name)
     assert 'head.fc.weight' in changed

@@ -7,7 +7,7 @@ from mmengine.runner import Runner
 from torch import nn
 
 from tests.helpers.config_runs import OMEGA, StartHook, load, names_of, reloaded
-from tests.helpers.slow_cases import slow
+from tests.helpers.slow_cases import one_in, slow
 
 pytest.importorskip('mmdet')
 from mmdet.registry import MODELS
@@ -94,8 +94,14 @@ def test_norm_of_every_layer(name):
     check_norms(load(name), name, name.split('_')[0])
 
 
-@pytest.mark.parametrize('norm', ['syncbn', 'gn', 'in', *OMEGA])
-@pytest.mark.parametrize('name', [name for name in NAMES if not name.startswith('frozenbn')])
+@pytest.mark.parametrize(
+    'name, norm',
+    one_in(
+        3,
+        [(name, norm) for name in NAMES if not name.startswith('frozenbn') for norm in ('syncbn', 'gn', 'in', *OMEGA)],
+        several=True,
+    ),
+)
 def test_every_norm_can_stand_there(name, norm):
     """Rows of Table 7: SyncBN, GN and SN everywhere, the others at the sites."""
     config = load(name, norm)

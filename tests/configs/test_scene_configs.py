@@ -16,6 +16,7 @@ from sw_mmseg.running import streets as streets_option
 from sw_mmseg.running.norms import norm_of
 from sw_mmseg.whitening import SwitchWhiten2d, convolution_sites
 from tests.helpers.config_runs import OMEGA, load, names_of, one_iteration, reloaded, train
+from tests.helpers.slow_cases import one_in
 
 NAMES = names_of('configs/test_scene_configs.py')
 FULL = [name for name in NAMES if not name.endswith('_streets')]
@@ -56,7 +57,7 @@ def test_the_promised_configs_are_there():
     assert promised == set(NAMES)
 
 
-@pytest.mark.parametrize('name', NAMES)
+@pytest.mark.parametrize('name', one_in(2, NAMES))
 def test_a_step_on_streets(name, streets, tmp_path):
     """One iteration, a validation by the config's own pipeline and metric, a checkpoint."""
     runner, _, losses, changed = train(small(load(name), streets, tmp_path / name))
@@ -97,17 +98,18 @@ def test_norms_stand_where_the_paper_puts_them(name):
         assert model.backbone.depth == (101 if '101' in name else 50) and model.backbone.feat_dim == 2048
 
 
-@pytest.mark.parametrize('norm', ['bn', *OMEGA])
+TABLES = (
+    'bn_fcn_ade20k',
+    'sw7_fcn_cityscapes',
+    'bn_pspnet101_ade20k',
+    'sw_pspnet_ade20k',
+    'bn_pspnet_cityscapes',
+    'bn_pspnet_streets',
+)
+
+
 @pytest.mark.parametrize(
-    'name',
-    [
-        'bn_fcn_ade20k',
-        'sw7_fcn_cityscapes',
-        'bn_pspnet101_ade20k',
-        'sw_pspnet_ade20k',
-        'bn_pspnet_cityscapes',
-        'bn_pspnet_streets',
-    ],
+    'name, norm', one_in(5, [(name, norm) for name in TABLES for norm in ('bn', *OMEGA)], several=True)
 )
 def test_every_norm_can_stand_there(name, norm):
     """Rows of Tables 3 and 4: a leaf with `--norm`."""

@@ -12,6 +12,7 @@ from sw_mmseg.models.vgg import scale_width
 from sw_mmseg.running.norms import NormError, norm_of
 from sw_mmseg.whitening import SwitchWhiten2d
 from tests.helpers.config_runs import OMEGA, StartHook, check_sites, load, names_of, one_iteration, reloaded, train
+from tests.helpers.slow_cases import one_in
 
 FILES = names_of('configs/test_self_training_configs.py')
 NAMES = [*FILES, 'bn_dacs101_gta2cityscapes', 'bn_mic101_gta2cityscapes']  # with --network resnet101
@@ -74,7 +75,7 @@ def test_there_are_configs_and_the_promised_ones_among_them():
     assert promised == set(FILES)
 
 
-@pytest.mark.parametrize('name', NAMES)
+@pytest.mark.parametrize('name', one_in(2, NAMES))
 def test_one_step(name, tmp_path):
     runner, logged, losses, changed = train(shrink(load(name), tmp_path / name))
     assert set(losses) == {'loss_seg', 'loss_mix'} | ({'loss_mask'} if '_mic' in name else set()) | (
@@ -105,8 +106,14 @@ def test_networks_and_norms_are_what_the_name_says(name):
     check_sites(config, first)
 
 
-@pytest.mark.parametrize('norm', ['in', 'sn', 'bw', 'iw', 'sw', 'swb'])
-@pytest.mark.parametrize('name', [name for name in NAMES if name.startswith('bn')])
+@pytest.mark.parametrize(
+    'name, norm',
+    one_in(
+        5,
+        [(name, norm) for name in NAMES if name.startswith('bn') for norm in ('in', 'sn', 'bw', 'iw', 'sw', 'swb')],
+        several=True,
+    ),
+)
 def test_every_norm_can_stand_there(name, norm):
     config = load(name, norm)
     assert norm_of(config) == norm

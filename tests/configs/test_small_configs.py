@@ -20,6 +20,7 @@ from sw_mmseg.running.norms import norm_of
 from sw_mmseg.running.schedules import schedule_options
 from tests.helpers.camvid_files import smaller, write_camvid
 from tests.helpers.config_runs import FOLDER, StartHook, is_norm, load, names_of, norms_of_backbone
+from tests.helpers.slow_cases import one_in
 
 NAMES = names_of('configs/test_small_configs.py')
 METHODS = ('sourceonly', 'jitter', 'adaptsegnet', 'dacs', 'cbst', 'oracle')
@@ -57,7 +58,7 @@ def test_the_promised_configs_are_there():
     assert set(NAMES) == promised
 
 
-@pytest.mark.parametrize('name', [*NAMES, 'sw_cbst_streets2camvid'])  # the last by --norm
+@pytest.mark.parametrize('name', one_in(2, [*NAMES, 'sw_cbst_streets2camvid']))  # the last by --norm
 def test_three_iterations_and_a_score(name, data, tmp_path):
     config = shrink(load(name), data, tmp_path / name)
     check_dataset(config.train_dataloader.dataset, decode=None)

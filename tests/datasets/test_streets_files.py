@@ -158,6 +158,7 @@ def run_in_a_group(out: Path, options: dict) -> None:
     generate_streets(out, **options)
 
 
+@pytest.mark.slow
 def test_killing_it_leaves_whole_files_and_it_goes_on(tmp_path):
     options = dict(size=(96, 48), source=60, target_train=60, target_val=10, workers=2)
     run = multiprocessing.get_context('fork').Process(target=run_in_a_group, args=(tmp_path / 'a', options))

@@ -118,6 +118,7 @@ def test_scene_and_look_are_apart():
     assert np.abs(varied.image.astype(int) - steady.image).mean() > 3
 
 
+@pytest.mark.slow  # many scenes
 @pytest.mark.parametrize('domain', ['game', 'camera'])
 def test_all_classes_occur_with_a_long_tail(shares, domain):
     percent = shares[domain]
@@ -129,6 +130,7 @@ def test_all_classes_occur_with_a_long_tail(shares, domain):
     assert (percent[tail] < 1.0).all()
 
 
+@pytest.mark.slow
 def test_the_cameras_shares_are_like_cityscapes(shares):
     """Within a factor of three for every class, and the ranks agree."""
     ratio = shares['camera'] / np.array(CITYSCAPES)

@@ -3,9 +3,11 @@
 import pytest
 
 
-def every_second(cases, first=0, several=False):
-    """The cases from `first` on, each second one, and the others as slow tests; each of `several` values, or of one."""
-    return [case if place % 2 == first else slow(*(case if several else [case])) for place, case in enumerate(cases)]
+def one_in(count, cases, first=0, several=False):
+    """Each `count`th case from `first` on, and the others as slow tests; each case of `several` values, or of one."""
+    return [
+        case if place % count == first else slow(*(case if several else [case])) for place, case in enumerate(cases)
+    ]
 
 
 def slow(*values, **options):

@@ -101,6 +101,7 @@ print(model.bn1.training, model.bn1.mean_logits.requires_grad, model.layer2[0].b
 """
 
 
+@pytest.mark.slow
 def test_mmdets_resnet():
     done = subprocess.run([sys.executable, '-W', 'ignore', '-c', IN_MMDET], capture_output=True, text=True)
     assert done.stdout.splitlines()[-3:] == ['mmdet.models.backbones.resnet', ' '.join(SIXTH_50), 'False False True'], (

@@ -11,7 +11,7 @@ from sw_mmseg.running.named_configs import find_named, load_named, with_norm
 from sw_mmseg.running.norms import NormError, find_norm, name_with_norm, norm_of, set_norm
 from sw_mmseg.whitening import NORMS
 from tests.helpers.config_runs import ALL_NAMES, FOLDER, load
-from tests.helpers.slow_cases import every_second
+from tests.helpers.slow_cases import one_in
 
 FIVE = ('bw', 'iw', 'bn', 'in', 'ln')
 WITHOUT_SITES = {
@@ -41,7 +41,7 @@ CONFIGS = {
 }
 
 
-@pytest.mark.parametrize('name', every_second([name for name in ALL_NAMES if name not in WITHOUT_SITES]))
+@pytest.mark.parametrize('name', one_in(2, [name for name in ALL_NAMES if name not in WITHOUT_SITES]))
 def test_a_files_name_says_its_norm_and_a_variable_repeats_it(name):
     config = load(name)
     first = name.split('_')[0]

@@ -67,8 +67,8 @@ def test_a_stopped_training_goes_on_bit_for_bit(tmp_path, word):
     'word, kind',
     [
         ('test_vit+lora4', 'onnx'),
-        ('test_vit2+rein', 'onnx'),
-        ('test_vit+lora4', 'torchscript'),
+        pytest.param('test_vit2+rein', 'onnx', marks=pytest.mark.slow),
+        pytest.param('test_vit+lora4', 'torchscript', marks=pytest.mark.slow),
         pytest.param('vit_tiny_patch16_dinov3_qkvb+frozen', 'onnx', marks=pytest.mark.slow),
         pytest.param('vit_tiny_patch16_dinov3_qkvb+frozen', 'torchscript', marks=pytest.mark.slow),
     ],

@@ -6,7 +6,7 @@ from torch import nn
 from torch.func import functional_call
 
 from sw_mmseg.whitening import SwitchWhiten2d
-from tests.helpers.slow_cases import every_second
+from tests.helpers.slow_cases import one_in
 
 from .helpers.reference import SUBSETS
 
@@ -21,7 +21,7 @@ def functional(layer):
 
 
 CHECKED = [
-    *every_second([(words, 'newton') for words in SUBSETS], several=True),
+    *one_in(4, [(words, 'newton') for words in SUBSETS], several=True),
     *(
         pytest.param(words, 'eigh', marks=[] if words in (('bw',), ('iw',), SUBSETS[-1]) else pytest.mark.slow)
         for words in SUBSETS

@@ -65,7 +65,7 @@ SWA, SWB = ('bw', 'iw'), ('bw', 'iw', 'bn', 'in', 'ln')
     [
         (80, 16, 4, 4096, torch.float32, False, SWA),
         slow(90, 16, 4, 4096, torch.bfloat16, True, SWB),
-        (86, 20, 3, 5000, torch.float32, True, ('bw',)),
+        slow(86, 20, 3, 5000, torch.float32, True, ('bw',)),
         (90, 1, 6, 49, torch.float16, False, ('bn',)),
         slow(120, 3, 1, 1, torch.bfloat16, False, ('iw', 'ln')),
     ],

@@ -6,12 +6,12 @@ import torch
 from sw_mmseg.whitening.backends.triton import backend as triton_backend
 from sw_mmseg.whitening.backends.triton import tiles as triton_tiles
 from sw_mmseg.whitening.maths import Moments
-from tests.helpers.slow_cases import every_second, slow
+from tests.helpers.slow_cases import one_in, slow
 
 from .cases import CASES, FULL, OUTPUT, ROUNDED, B, F, H, close, draw, ids, slices, small
 
 
-@pytest.mark.parametrize('case', every_second(CASES), ids=ids)
+@pytest.mark.parametrize('case', one_in(4, CASES), ids=ids)
 def test_moments(case, device):
     n, g, d, _, dtype, _ = case
     x = draw(case)
@@ -28,7 +28,7 @@ def test_moments(case, device):
     assert triton_backend.shift(Moments(mean, cov)) is mean
 
 
-@pytest.mark.parametrize('case', every_second(CASES, 1), ids=ids)
+@pytest.mark.parametrize('case', one_in(4, CASES, 1), ids=ids)
 def test_apply(case, device):
     n, g, d, _, dtype, _ = case
     x, shift, matrix, vector = draw(case), small(n, g, d), small(n, g, d, d), small(1, g, d)
@@ -38,7 +38,7 @@ def test_apply(case, device):
     close(slices(y, d), matrix.double() @ centred + vector.double().unsqueeze(-1), OUTPUT[dtype])
 
 
-@pytest.mark.parametrize('case', every_second(CASES, 1), ids=ids)
+@pytest.mark.parametrize('case', one_in(4, CASES, 2), ids=ids)
 def test_gradient_sums(case, device):
     n, g, d, _, dtype, _ = case
     x, dy, shift = draw(case), draw(case), small(1, g, d)
@@ -49,7 +49,7 @@ def test_gradient_sums(case, device):
     close(product, torch.einsum('ngil,ngjl->ngij', slices(dy, d), centred), FULL if dtype == F or d == 1 else ROUNDED)
 
 
-@pytest.mark.parametrize('case', every_second(CASES), ids=ids)
+@pytest.mark.parametrize('case', one_in(4, CASES, 3), ids=ids)
 def test_apply_gradient(case, device):
     n, g, d, _, dtype, _ = case
     x, dy, shift, matrix, quadratic = draw(case), draw(case), small(n, g, d), small(1, g, d, d), small(n, g, d, d)
