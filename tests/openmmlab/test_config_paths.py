@@ -55,6 +55,18 @@ def test_configs_of_other_packages_and_paths_are_found_as_before(read, tmp_path)
     assert read("_base_ = 'mmdet::_base_/default_runtime.py'\n").default_scope == 'mmdet'
 
 
+def test_where_a_base_of_another_package_is_is_looked_up_once(read, monkeypatch):
+    looks = []
+    found = Config._get_cfg_path
+    monkeypatch.setattr(Config, '_get_cfg_path', staticmethod(lambda *words: looks.append(words[0]) or found(*words)))
+    serve_configs()
+    for _ in range(2):
+        assert read("_base_ = 'mmdet::_base_/default_runtime.py'\n").default_scope == 'mmdet'
+        with pytest.raises(FileNotFoundError):
+            read("_base_ = 'mmdet::_base_/no_such.py'\n")
+    assert looks == ['mmdet::_base_/default_runtime.py', *2 * ['mmdet::_base_/no_such.py']]
+
+
 def test_a_wrong_name_is_answered_with_the_nearest(read):
     serve_configs()
     with pytest.raises(FileNotFoundError, match=r'no config sw_pspnet_ade20.py; did you mean .*sw_pspnet_ade20k.py'):
