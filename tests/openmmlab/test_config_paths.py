@@ -57,8 +57,8 @@ def test_configs_of_other_packages_and_paths_are_found_as_before(read, tmp_path)
 
 def test_where_a_base_of_another_package_is_is_looked_up_once(read, monkeypatch):
     looks = []
-    found = Config._get_cfg_path
-    monkeypatch.setattr(Config, '_get_cfg_path', staticmethod(lambda *words: looks.append(words[0]) or found(*words)))
+    lookup = Config._get_cfg_path
+    monkeypatch.setattr(Config, '_get_cfg_path', staticmethod(lambda *words: looks.append(words[0]) or lookup(*words)))
     serve_configs()
     for _ in range(2):
         assert read("_base_ = 'mmdet::_base_/default_runtime.py'\n").default_scope == 'mmdet'
