@@ -85,6 +85,26 @@ def test_a_recorded_step_is_the_eager_step(words, device):
     assert len(recorded) == (device == 'cpu')
 
 
+@pytest.mark.slow  # compiles
+@pytest.mark.parametrize('device', DEVICES)
+@pytest.mark.parametrize('words', [('bw', 'iw'), ALL])
+def test_a_step_compiled_to_reduce_overhead_is_the_eager_step(words, device):
+    """Loss, weights, running statistics, counters. On a GPU torch records graphs of it; on a CPU it compiles alone."""
+    torch.manual_seed(0)
+    made = nn.Sequential(nn.Conv2d(3, 16, 3), SwitchWhiten2d(16, statistics=words), nn.ReLU(), nn.Conv2d(16, 4, 1))
+    eager, eager_step = made_step(copy.deepcopy(made), device)
+    network, _ = made_step(made, device)
+    torch.compiler.reset()
+    _, step = made_step(torch.compile(network, mode='reduce-overhead', fullgraph=True), device)
+    for _ in range(6):
+        images, labels = torch.randn(4, 3, 8, 8, device=device), torch.randint(4, (4,), device=device)
+        assert torch.allclose(step(images, labels), eager_step(images, labels), atol=1e-5)
+    assert torch.allclose(network.eval()(images), eager.eval()(images), atol=1e-5)
+    assert int(network.state_dict()['1.num_batches_tracked']) == 6
+    for name, value in eager.state_dict().items():
+        assert torch.allclose(network.state_dict()[name], value, atol=1e-5), name
+
+
 def test_without_a_gpu_every_step_runs_as_it_is():
     run = GraphedStep(lambda x: x + 1, 'cpu')
     values = [run(torch.tensor(float(index))) for index in range(5)]
