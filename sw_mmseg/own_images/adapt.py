@@ -9,6 +9,7 @@ from mmengine.registry import init_default_scope
 
 from sw_mmseg.adaptation import running_layers
 from sw_mmseg.own_images.check import check
+from sw_mmseg.own_images.class_proposals import propose
 from sw_mmseg.own_images.folders import Checked
 from sw_mmseg.own_images.inputs import changes
 from sw_mmseg.own_images.job import begin, changed_config, configs, resumed, trained
@@ -207,6 +208,9 @@ def adapt(args: argparse.Namespace) -> int:
     )
     show_checked(checked, args.out)
     if args.check_only:
+        if not args.classes and not args.more_sources:
+            proposal = propose(checked.table, args.out, 'classes.yaml')
+            print(f'Class table: {proposal}; change it, and give it as --classes {proposal}')
         return 0
     if args.resume:
         refuse_changed(args, checked, state)

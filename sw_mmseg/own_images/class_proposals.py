@@ -14,7 +14,7 @@ from sw_mmseg.datasets.label_scan import Scan
 from sw_mmseg.running.errors import UserError
 from sw_mmseg.running.outputs import Outputs
 
-__all__ = ['found_table', 'is_levels', 'soft_colours']
+__all__ = ['found_table', 'is_levels', 'propose', 'soft_colours']
 
 TOO_MANY_COLOURS = 100  # a drawing of classes has fewer
 SOFT = 0.25  # of all pixels, at most, that lie on soft borders
@@ -88,7 +88,7 @@ def _of_ids(scan: Scan, out: Path) -> ClassTable:
         return table_of_ids(scan.pixels)
     other = next(value for value in (VOID, 0) if value != ids[0])
     rows = {'background': other, f'class {ids[0]}': ids[0]}
-    proposal = _write(parse_class_table({'classes': rows, 'ignore': []}), out, 'classes.yaml')
+    proposal = propose(parse_class_table({'classes': rows, 'ignore': []}), out, 'classes.yaml')
     remainder = f'and {VOID}, which means "no class" unless it is named' if VOID in scan.pixels else 'and nothing else'
     raise UserError(
         f'the source labels show one class alone, id {ids[0]}, {remainder}; a network learns to tell '
@@ -126,7 +126,7 @@ def _of_colours(scan: Scan, out: Path) -> tuple[ClassTable, list[str]]:
         chosen_soft = {color: scan.pixels[color] for color in soft}
         comments = [border.strip(), share_text(chosen_soft, sum(scan.pixels.values()), 'colours', 12)]
     table = parse_class_table({'classes': rows, 'unknown': 'ignore' if soft else 'error'})
-    proposal = _write(table, out, 'colours.yaml', comments)
+    proposal = propose(table, out, 'colours.yaml', comments)
     remarks = ''.join(f' ({note})' for note in scan.notes if 'palettes' in note)
     raise UserError(
         f'the source labels are colour pictures{remarks}: {commonest}. Say what each colour is: name them '
@@ -134,9 +134,10 @@ def _of_colours(scan: Scan, out: Path) -> tuple[ClassTable, list[str]]:
     )
 
 
-def _write(table: ClassTable, out: Path, name: str, comments: Iterable[str] = ()) -> Path:
+def propose(table: ClassTable, out: Path, name: str, comments: Iterable[str] = ()) -> Path:
+    """The path of a class table for a person to change, written to OUT/check; one that was changed there stays."""
     outputs = Outputs(out / 'check', 'adapt')
-    name = outputs.free_name(name)  # one that names were put into stays
+    name = outputs.free_name(name)
     with outputs.writing(name) as part:
         write_class_table(table, part, list(comments))
     return outputs.folder / name

@@ -196,3 +196,18 @@ def test_a_disk_that_fills_while_training_is_one_line(folders, monkeypatch, caps
     ]
     assert run_tool(tool.main, tool.parse_arguments([str(w) for w in words])) == 2
     assert 'error: cannot write x.pth: No space left on device. Make room' in capsys.readouterr().err
+
+
+def test_the_check_leaves_a_class_table_to_change_which_stays(adapt, folders, capsys):
+    assert adapt() == 0
+    file = folders / 'out/check/classes.yaml'
+    assert f'--classes {file}' in capsys.readouterr().out
+    contents = json.loads((folders / 'out/check/check.json').read_text())
+    file.write_text(file.read_text().replace('class 1', 'road'))
+    assert adapt('--classes', file) == 0
+    assert 'road' in capsys.readouterr().out
+    named = json.loads((folders / 'out/check/check.json').read_text())
+    assert named != contents and json.loads(json.dumps(named).replace('road', 'class 1')) == contents
+    changed = file.read_text()
+    assert adapt() == 0
+    assert file.read_text() == changed and (folders / 'out/check/classes_2.yaml').is_file()
