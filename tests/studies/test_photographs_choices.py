@@ -153,6 +153,25 @@ def test_ways_of_one_network_are_compared_seed_by_seed():
     assert text.count('###') == 2 and 're-estimated' not in text
 
 
+def test_sw_as_trained_is_compared_with_bn_and_each_of_its_statistics():
+    results = [
+        result('blend', way, score + 2 * seed, norm=norm, method='sourceonly', seed=seed, amount=amount)
+        for norm, way, amount, score in (
+            ('bn', 'blend 0', 0.0, 20.0),
+            ('bn', 'blend 0.1', 0.1, 22.0),
+            ('bn', 're-estimated', None, 50.0),
+            ('sw', 'blend 0', 0.0, 30.0),
+            ('sw', 're-estimated', None, 10.0),
+        )
+        for seed in (0, 1)
+    ]
+    table = choices_report.norm_table([*results, result('blend', 'blend 0', 40.0, amount=0.0)])
+    assert [row[3] for row in table.rows] == ['BN, as trained', 'BN, re-estimated']
+    # s = sqrt(2) of three degrees of freedom, two comparisons: t(0.9875, 3) = 4.177
+    assert [row[-1] for row in table.rows] == ['**+10.0 (4.1 to 15.9)**', '**−20.0 (−25.9 to −14.1)**']
+    assert table.rows[0][4:7] == (2, '21.0 ± 1.4', '31.0 ± 1.4')
+
+
 def test_networks_trained_apart_are_compared_by_their_means():
     results = [
         result('few-labels', f'{labels} labels', score + seed, seed=seed, amount=labels)

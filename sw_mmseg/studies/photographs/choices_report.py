@@ -13,9 +13,11 @@ from sw_mmseg.studies.photographs.choices import PARTS
 from sw_mmseg.studies.photographs.report import TITLES
 from sw_mmseg.studies.photographs.trials import TrialResult
 
-__all__ = ['part_table', 'section', 'steps']
+__all__ = ['norm_table', 'part_table', 'section', 'steps']
 
 Network = tuple[str, str, str, int]  # data, method, norm, iterations
+AS_TRAINED = 'blend 0'
+BESIDE = {AS_TRAINED: 'as trained', 'blend auto': 'blended, auto', 're-estimated': 're-estimated'}
 Groups = dict[tuple[Network, str], dict[int, TrialResult]]  # network and way -> seed -> result
 
 
@@ -91,6 +93,34 @@ def part_table(results: Sequence[TrialResult], part: str) -> Table:
     return Table((*headings, 'test, re-estimated', 'validation', 'minutes'), tuple(rows))
 
 
+def norm_table(results: Sequence[TrialResult]) -> Table:
+    """SW as trained beside BN with each kind of statistics, of networks that differ in the norm: test mIoU."""
+    groups = {key: [r.miou() for r in seeds.values()] for key, seeds in grouped(results, 'blend').items()}
+    rows, pairs = [], []
+    for ((data, method, norm, iterations), way), baseline in groups.items():
+        with_sw = groups.get(((data, method, 'sw', iterations), AS_TRAINED))
+        if norm == 'bn' and way in BESIDE and with_sw:
+            pairs.append((with_sw, baseline))
+            rows.append(
+                (
+                    *(TITLES[data], METHODS[method].title, iterations, f'BN, {BESIDE[way]}'),
+                    *(len(baseline), mean_std(baseline), mean_std(with_sw)),
+                )
+            )
+    steps = [f'**{step}**' if step.clear else str(step) for step in differences(pairs)]
+    headings = (
+        'shift',
+        'network',
+        'iterations',
+        'norm and statistics',
+        'seeds',
+        'test',
+        'SW as trained',
+        'SW minus BN',
+    )
+    return Table(headings, tuple((*row, step) for row, step in zip(rows, steps)))
+
+
 def section(results: Sequence[TrialResult]) -> str:
     """The measured section of docs/choose.md."""
     blocks = []
@@ -99,6 +129,9 @@ def section(results: Sequence[TrialResult]) -> str:
         if chosen:
             table = without_empty(part_table(chosen, part))
             blocks += [f'### {entry.title}', f'Measured on {records.devices(chosen)}.', to_markdown(table).rstrip('\n')]
+    beside = norm_table(results)
+    if beside.rows:
+        blocks += ['### SW as trained beside BN', to_markdown(beside).rstrip('\n')]
     return '\n\n'.join(blocks)
 
 
