@@ -10,7 +10,7 @@ of one size, which --size says.
 from __future__ import annotations
 
 import argparse
-import itertools
+import math
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
@@ -38,7 +38,7 @@ from sw_mmseg.running.outputs import Outputs, add_overwrite
 from sw_mmseg.running.prediction import build_reader, find_images, meta_of
 
 WORST = 1e-2  # of the logits, from which on the file is said to differ
-LOOKED_AT = 20  # images, for two of different sizes
+LOOKED_AT = 20  # images, for two of different sizes and for the ranges of int8
 
 
 def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
@@ -122,8 +122,9 @@ def main(args: argparse.Namespace) -> int:
 
 
 def _images(args: argparse.Namespace, config: Config) -> list[np.ndarray]:
-    """(H, W, 3) uint8, RGB."""
-    files = itertools.islice(find_images(args.images).values(), LOOKED_AT) if args.images else ()
+    """(H, W, 3) uint8, RGB: at most `LOOKED_AT`, evenly spread."""
+    files = list(find_images(args.images).values()) if args.images else []
+    files = files[:: math.ceil(len(files) / LOOKED_AT) or 1]  # from all of a video, not from its beginning
     read = build('pipeline', lambda: build_reader(config.test_dataloader.dataset.pipeline))
     return [np.ascontiguousarray(read(file)[..., ::-1]) for file in files]
 

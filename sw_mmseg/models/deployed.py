@@ -40,8 +40,9 @@ class LooksAt(NamedTuple):
 class DeployedSegmentor(nn.Module):
     """Images (1, H, W, 3) uint8, RGB, of any size -> labels (1, H, W) uint8 and logits (1, K, H, W) float32.
 
-    The image is scaled (bilinear, rounded as files are), normalised and segmented whole; the logits are brought to the
-    scaled size, then to the image's, as mmseg's `predict` does.
+    The image is scaled (bilinear), normalised and segmented whole; the logits are brought to the scaled size, then to
+    the image's, as mmseg's `predict` does. Scaled greys are not rounded: halves, which are many, would go up in one
+    runtime and down in another.
 
     Args:
         segmentor: an `EncoderDecoder` in evaluation mode.
@@ -81,7 +82,7 @@ class DeployedSegmentor(nn.Module):
         pixels = image.permute(0, 3, 1, 2).float()  # 1 3 H W
         if self.looks_at is not None:
             size = self.scaled_size or self.looks_at.size(image)
-            pixels = F.interpolate(pixels, size, mode='bilinear', align_corners=False).round()
+            pixels = F.interpolate(pixels, size, mode='bilinear', align_corners=False)
         pixels = ((pixels if self.rgb else pixels.flip(1)) - self.mean) / self.std
         features = self.backbone(pixels)
         logits = self.decode_head(features if self.neck is None else self.neck(features))

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Callable, Iterable
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -16,10 +18,14 @@ from sw_mmseg.running.errors import UserError
 from sw_mmseg.running.onnx_function import DOMAIN, add_functions, has_function, has_nodes, with_nodes
 from sw_mmseg.whitening.inference import InferenceWhiten
 
+if TYPE_CHECKING:
+    import onnx
+
 __all__ = ['FORMATS', 'Run', 'quantized', 'runner_of', 'save', 'torch_runner']
 
 FORMATS = {'onnx': '.onnx', 'torchscript': '.pt', 'torch-export': '.pt2'}
 OPSET = 17
+RECTIFIERS = ('Relu', 'Clip')  # ReLU and ReLU6
 SIZE = (128, 96)  # of the image that a tracer sees, width and height, where any other works as well
 Run = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]  # image (1, H, W, 3) -> labels, logits
 
@@ -89,11 +95,12 @@ def torch_runner(module: nn.Module) -> Run:
 
 
 def quantized(file: Path, out: Path, images: Iterable[np.ndarray]) -> None:
-    """Writes the ONNX model `file` with convolutions in int8, whose ranges come from `images` (1, H, W, 3); switchable
-    layers stay in fp32. Raises UserError where ONNX Runtime is not installed."""
+    """Writes the ONNX model `file` with convolutions, and the ReLUs behind them, in int8, whose ranges come from
+    `images` (1, H, W, 3); switchable layers stay in fp32. Raises UserError where ONNX Runtime is not installed."""
     try:
         import onnx.inliner
         from onnxruntime import quantization
+        from onnxruntime.quantization.shape_inference import quant_pre_process
     except ImportError as error:
         raise UserError("--int8 needs ONNX Runtime: pip install '.[export]'") from error
 
@@ -109,11 +116,31 @@ def quantized(file: Path, out: Path, images: Iterable[np.ndarray]) -> None:
             return None if image is None else {'image': image}
 
     flat = onnx.inliner.inline_local_functions(onnx.load(file))  # the quantiser does not look into functions
+    with tempfile.TemporaryDirectory() as folder:
+        whole, prepared = (str(Path(folder) / name) for name in ('whole.onnx', 'prepared.onnx'))
+        onnx.save(flat, whole)
+        # a bias that the exporter shares through an Identity would keep its convolution in fp32
+        quant_pre_process(whole, prepared, skip_symbolic_shape=True)
+        model = onnx.load(prepared)
     quantization.quantize_static(
-        flat,
+        model,
         str(out),
         Images(),
-        op_types_to_quantize=['Conv'],
+        op_types_to_quantize=['Conv', *RECTIFIERS],
+        nodes_to_quantize=_convolutions(model.graph),
         per_channel=True,
+        activation_type=quantization.QuantType.QUInt8,
         weight_type=quantization.QuantType.QInt8,
     )
+
+
+def _convolutions(graph: onnx.GraphProto) -> list[str]:
+    """Names of convolutions and of the rectifiers behind them, which other layers use as well; names those without."""
+    outputs = set()
+    names = []
+    for index, node in enumerate(graph.node):
+        if node.op_type == 'Conv' or (node.op_type in RECTIFIERS and node.input[0] in outputs):
+            node.name = node.name or f'{node.op_type}_{index}'
+            names.append(node.name)
+            outputs.update(node.output if node.op_type == 'Conv' else ())
+    return names

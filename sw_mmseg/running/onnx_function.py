@@ -150,6 +150,7 @@ def add_functions(file: Path, opset: int) -> None:
     names = sorted({node.op_type for node in model.graph.node if node.domain == DOMAIN})
     if not names:
         return
+    del model.graph.value_info[:]  # the exporter declares a batch and a height of one name for what the nodes give
     model.functions.extend(onnx.parser.parse_function(_text(name, opset)) for name in names)
     onnx.checker.check_model(model)
     onnx.save(model, file)

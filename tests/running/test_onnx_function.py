@@ -66,6 +66,15 @@ def test_runtime_gives_what_torch_gives(case, tmp_path):
         torch.testing.assert_close(torch.from_numpy(output), model(x).detach(), rtol=1e-4, atol=1e-4)
 
 
+def test_no_wrong_shape_is_declared(tmp_path):
+    """torch's exporter gives heights and widths behind all layers one name, whatever is pooled between them, so that
+    ONNX Runtime takes a buffer for one that is as large, and warns in every run."""
+    model = nn.Sequential(*trained(CASES['SWa']), nn.MaxPool2d(2), *trained(CASES['SWa'])[1:]).eval()
+    values = written(model, tmp_path / 'model.onnx').graph.value_info
+    heights = [value.type.tensor_type.shape.dim[2].dim_param for value in values]
+    assert len(heights) == len(set(heights))
+
+
 def test_twenty_layers_take_a_node_each_and_one_function(tmp_path):
     """Of the layers themselves torch's exporter makes 8,516 nodes."""
     model = written(trained(*[CASES['SWa']] * 20), tmp_path / 'model.onnx')
