@@ -13,7 +13,7 @@ from sw_mmseg.own_images.class_proposals import propose
 from sw_mmseg.own_images.folders import Checked
 from sw_mmseg.own_images.inputs import changes
 from sw_mmseg.own_images.job import begin, changed_config, configs, resumed, trained
-from sw_mmseg.own_images.learning import learning_notes
+from sw_mmseg.own_images.learning import learning_notes, source_only_note
 from sw_mmseg.own_images.plan import Choice, title
 from sw_mmseg.own_images.report import write_results
 from sw_mmseg.own_images.report_content import Report
@@ -31,8 +31,10 @@ __all__ = ['adapt']
 
 PICTURES = 6  # target images in the report
 SWITCHING = ('sn', 'sw', 'swb')
+SOURCE_CHECKPOINT = 'checkpoint_sourceonly.pth'  # of OUT/config_sourceonly.py
 WRITTEN = (
     'checkpoint.pth',
+    SOURCE_CHECKPOINT,
     'classes.yaml',
     'config.py',
     'config_sourceonly.py',
@@ -46,7 +48,7 @@ PROPOSED = '*.yaml'  # in OUT/check, where a table has to be named first
 
 
 def train(args: argparse.Namespace, choice: Choice, checked: Checked) -> tuple[list[Outcome], str, Examiner, list[str]]:
-    """All trainings, what their networks say, and what is to be said of them; writes checkpoint.pth and predictions."""
+    """All trainings, what their networks say, and what is to be said of them; writes checkpoints and predictions."""
     made = configs(choice, checked, trained(args, choice), args)
     config = list(made.values())[-1]
     examiner, outcomes, notes = Examiner(config, choice, checked, PICTURES), [], []
@@ -59,6 +61,8 @@ def train(args: argparse.Namespace, choice: Choice, checked: Checked) -> tuple[l
             write_checkpoint(model, config, args.out / 'checkpoint.pth', checked.table.names)
             written = write_predictions(model, examiner, args.out / 'predictions', count)
             print(f'{written} predictions in {args.out / "predictions"}', flush=True)
+        elif name == title(SOURCE_ONLY):
+            write_checkpoint(model, made[SOURCE_ONLY], args.out / SOURCE_CHECKPOINT, checked.table.names)
 
     for method, method_config in made.items():
         run = training.Run(choice.norm, method, choice.seed, '', {}, args.out / 'runs' / method)
@@ -76,6 +80,7 @@ def train(args: argparse.Namespace, choice: Choice, checked: Checked) -> tuple[l
         if method == choice.trainings[-1]:
             kept = next(outcome for outcome in outcomes if outcome.name == final)
             notes = learning_notes(examiner, model, run.folder, kept.source, args)
+    notes += source_only_note(outcomes, final, args.out / SOURCE_CHECKPOINT)
     for text in notes:
         print(text, flush=True)
     return outcomes, final, examiner, notes
@@ -114,6 +119,9 @@ def commands(args: argparse.Namespace, state: dict, choice: Choice, iterations: 
             )
         )
     texts.append(command_text('predict', config, checkpoint, args.target, args.out / 'more_predictions'))
+    if choice.method != SOURCE_ONLY and SOURCE_ONLY in choice.trainings:
+        plain = args.out / 'config_sourceonly.py', args.out / SOURCE_CHECKPOINT
+        texts.append(command_text('predict', *plain, args.target, args.out / 'sourceonly_predictions'))
     if args.target_val:
         texts.append(command_text('test', config, checkpoint))
     return texts

@@ -1,4 +1,4 @@
-"""Whether a network has learnt its source at all, and how much longer it would take, in one sentence.
+"""Whether a network has learnt its source at all, how much longer it would take, and whether adapting it paid.
 
 What was not learnt on labelled images cannot be carried over to others, whatever the method. Two signs: the score on
 source images that no training saw is low, or it was still rising when training ended.
@@ -7,17 +7,19 @@ source images that no training saw is low, or it was still rising when training 
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
 from torch import nn
 
-from sw_mmseg.own_images.plan import BUDGET
-from sw_mmseg.own_images.training import Examiner
+from sw_mmseg.own_images.plan import BUDGET, title
+from sw_mmseg.own_images.training import Examiner, Outcome
 from sw_mmseg.running.checkpoints import numbered_checkpoints, read_weights
+from sw_mmseg.running.methods import SOURCE_ONLY
 from sw_mmseg.running.scoring import miou
 
-__all__ = ['learning_note', 'learning_notes']
+__all__ = ['learning_note', 'learning_notes', 'source_only_note']
 
 LOW, VERY_LOW = 40.0, 20.0  # source mIoU in percent
 RISING = 2.0  # points that the last quarter of a training added, from which on more time pays
@@ -63,3 +65,16 @@ def learning_note(score: float, before: float | None, length: float, option: str
         f'The network has not learnt all that it can of its source ({"; ".join(reasons)}), and the target can '
         f'hardly be better: train about {longer} times as long, {option} {longer * length:g}'
     )
+
+
+def source_only_note(outcomes: Sequence[Outcome], final: str, file: Path) -> list[str]:
+    """The sentence where the network that was not adapted, of the checkpoint `file`, scores higher on the target's
+    labelled images than the one that is kept; none where there are no such images."""
+    scores = {outcome.name: miou(outcome.target) for outcome in outcomes if outcome.target is not None}
+    plain = title(SOURCE_ONLY)
+    if plain not in scores or scores[plain] <= scores.get(final, 100.0):
+        return []
+    return [
+        f'On the images of --target-val {plain} has {scores[plain]:.1f} mIoU and {final} {scores[final]:.1f}: '
+        f'predict with {file.with_name("config_sourceonly.py")} and {file}, or try a longer training'
+    ]

@@ -84,6 +84,7 @@ def test_everything_promised_is_there(adapted, user_data):
     names = {p.name for p in adapted.iterdir()}
     assert {
         'checkpoint.pth',
+        'checkpoint_sourceonly.pth',
         'config.py',
         'config_sourceonly.py',
         'classes.yaml',
@@ -136,6 +137,15 @@ def test_checkpoint_and_config_serve_the_other_tools(adapted, user_data, run, tm
     for path in predictions(adapted):
         same = tmp_path / 'again' / path.relative_to(adapted / 'predictions')
         np.testing.assert_array_equal(np.asarray(Image.open(path)), np.asarray(Image.open(same)))
+
+
+def test_the_network_that_was_not_adapted_is_kept_too(adapted, run, tmp_path):
+    config, checkpoint = adapted / 'config_sourceonly.py', adapted / 'checkpoint_sourceonly.pth'
+    assert run('test', config, checkpoint, '--work-dir', tmp_path / 'test') == 0
+    scores = json.loads((tmp_path / 'test/checkpoint_sourceonly_metrics.json').read_text())
+    results = json.loads((adapted / 'results.json').read_text())['networks'][0]
+    assert [None if v is None else pytest.approx(v) for v in results['target']] == list(scores['IoU'].values())
+    assert 'checkpoint_sourceonly.pth' in (adapted / 'report.html').read_text()
 
 
 def test_the_config_trains_the_same_network_again(adapted, run, tmp_path):

@@ -2,6 +2,7 @@
 
 import argparse
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,8 +11,8 @@ from PIL import Image
 
 from sw_mmseg.models.weight_packages import MissingPackageError
 from sw_mmseg.own_images import check, config, job, learning, pipelines, plan
-from sw_mmseg.own_images.learning import learning_note
-from sw_mmseg.own_images.training import seconds_of_rounds
+from sw_mmseg.own_images.learning import learning_note, source_only_note
+from sw_mmseg.own_images.training import Outcome, seconds_of_rounds
 from sw_mmseg.running.errors import UserError
 from tests.helpers.own_folders import save, write_folders
 
@@ -142,6 +143,19 @@ def test_time_for_rounds_is_left_in_the_budget(checked, folders, monkeypatch):
 def test_what_is_said_of_a_network_that_has_not_learnt(score, before, text):
     note = learning_note(score, before, 20, '--budget')
     assert note is None if text is None else text in note
+
+
+@pytest.mark.parametrize(
+    'plain, adapted, said', [([50.0, 60.0], [30.0, 20.0], True), ([30.0], [30.0], False), (None, None, False)]
+)
+def test_a_network_that_adaptation_made_worse_is_named(plain, adapted, said):
+    outcomes = [
+        Outcome(name, 'source', None, target, [], []) for name, target in (('source only', plain), ('CBST', adapted))
+    ]
+    notes = source_only_note(outcomes, 'CBST', Path('out/checkpoint_sourceonly.pth'))
+    assert len(notes) == said
+    assert not said or 'source only has 55.0 mIoU and CBST 25.0: predict with out/config_sourceonly.py' in notes[0]
+    assert not source_only_note(outcomes[:1], 'source only', Path('x'))
 
 
 @pytest.mark.usefixtures('one_thread')

@@ -68,6 +68,14 @@ def test_settings_change_what_they_say(tmp_path):
         configured(Cell('mic', 'bn', 0), tmp_path)
 
 
+@pytest.mark.parametrize('method, scaled', [('jitter', 3), ('cbst', 4), ('oracle', 3)])
+def test_a_larger_size_is_that_of_training_and_of_scores(method, scaled, tmp_path):
+    """Of source and target images, in training and in both parts that are scored."""
+    config, _ = configured(Cell(method, 'bn', 0, setting='larger'), tmp_path)
+    used = str([config.train_dataloader, config.val_dataloader, config.test_dataloader])
+    assert (used.count('(384, 288)'), used.count('(256, 192)')) == (scaled, 0)
+
+
 def result(method, score, seed=0, **changed):
     scores = {
         part: {kind: [score - 10, score + 10, float('nan')] for kind in ('trained', 're-estimated')}

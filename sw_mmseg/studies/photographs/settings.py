@@ -5,6 +5,7 @@ They were compared on the validation part. What was best stands in the configs, 
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from mmengine.config import Config
@@ -20,12 +21,14 @@ class Setting:
         segmentor: options of the segmentor, keys from there on.
         strong: whether labelled images go through the configs' `strong_pipeline`, with class mix.
         streets: the variant of streets that the labelled images are of; None is the configs'.
+        size: pixels of what the network sees, width and height, in training and when scored; None is the configs'.
         title: what the tables call it, beside the method; None: its rows stand apart, a training each.
     """
 
     segmentor: dict[str, object] = field(default_factory=dict)
     strong: bool = False
     streets: str | None = None
+    size: tuple[int, int] | None = None
     title: str | None = None
 
     def options(self, config: Config) -> dict[str, object]:
@@ -39,12 +42,29 @@ class Setting:
         if self.strong:
             labelled = {**dataset[key].to_dict(), 'pipeline': config.strong_pipeline}
             options[f'train_dataloader.dataset.{key}'] = {'type': 'ClassMix', 'dataset': labelled, '_delete_': True}
+        if self.size:
+            used = {part: config[part] for part in config if part.endswith('_dataloader') or part == 'custom_hooks'}
+            options |= {f'{path}.scale': self.size for path in _scalings(used, config.size)}
         return options
+
+
+def _scalings(value: object, size: tuple[int, int], path: str = '') -> Iterator[str]:
+    """Where in a config images are brought to `size`."""
+    items: Iterable[tuple[object, object]] = ()
+    if isinstance(value, dict):
+        if value.get('type') == 'Resize' and tuple(value['scale']) == tuple(size):
+            yield path
+        items = value.items()
+    elif isinstance(value, (list, tuple)):
+        items = enumerate(value)
+    for name, item in items:
+        yield from _scalings(item, size, f'{path}.{name}' if path else str(name))
 
 
 UNWEIGHTED = {'decode_head.loss_decode': {'type': 'CrossEntropyLoss', 'avg_non_ignore': True, '_delete_': True}}
 SETTINGS = {
     'game': Setting(streets='varied', title='game-like streets'),
+    'larger': Setting(size=(384, 288), title='384×288 pixels'),
     'unweighted': Setting(UNWEIGHTED),
     'strong': Setting(strong=True),
     'strongunweighted': Setting(UNWEIGHTED, strong=True),
