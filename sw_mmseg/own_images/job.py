@@ -39,6 +39,7 @@ __all__ = [
 
 FILE, DIGEST = 'adapt.json', 'digest'
 FEWEST = 8  # iterations
+PAYS_FROM = 300  # iterations of CBST: at 120 it lost, docs/choose.md
 TRIAL = 1000  # iterations, until a measurement says how many
 # what --resume may change
 NOT_IN_A_RUN = {'resume', 'traceback', 'predict', 'check_only', 'local_rank', 'command', 'out'}
@@ -73,7 +74,7 @@ def begin(args: argparse.Namespace, checked: Checked) -> dict:
             if args.batch_size
             else 'as in the configs of this network',
         ),
-        ('iterations', f'{choice.iterations} of each training', basis),
+        ('iterations', f'{choice.iterations} of each training', basis + _too_short(choice)),
     ]
     state = {'arguments': settings(args), 'command': args.command, 'choice': asdict(choice), 'reasons': reasons}
     for file, text in config_texts(args, checked, choice).items():
@@ -83,6 +84,13 @@ def begin(args: argparse.Namespace, checked: Checked) -> dict:
     write_inputs(args.out, checked)
     write_state(args.out, state)
     return state
+
+
+def _too_short(choice: Choice) -> str:
+    """What is said where self-training has fewer iterations than it took to gain."""
+    if choice.method != 'cbst' or choice.iterations >= PAYS_FROM:
+        return ''
+    return f'; below {PAYS_FROM}, self-training has been worse than source only: a longer --budget, or --method jitter'
 
 
 def write_state(out: Path, state: dict) -> None:

@@ -185,6 +185,7 @@ def test_self_training_from_two_folders_to_predictions(folders, run, capsys, mon
     assert run('adapt', *words) == 0
     printed = capsys.readouterr().out
     assert 'network: small' in printed and 'method: cbst' in printed and 'norm: bn' in printed
+    assert '8 of each training (as asked; below 300, self-training has been worse than source only' in printed
     results = json.loads((out / 'results.json').read_text())
     assert [n['name'] for n in results['networks']] == ['CBST'] and results['checkpoint'] == 'CBST'
     rounds = sorted(path.parent.name for path in (out / 'runs/cbst/pseudo_labels').glob('round_*/round.json'))
