@@ -138,6 +138,11 @@ def test_tables_and_the_share_of_the_way_that_is_closed():
         'source only, jitter, BN, 600',
         'source only, jitter, game-like streets, BN, 600',
     )
+    sizes = report.grouped([*results, result('jitter', 47.0, setting='larger')], 'streets2camvid')
+    assert [row[:2] for row in report.comparison_table(sizes).rows][-1] == (
+        'source only, jitter, 384×288 pixels, BN, 600',
+        'source only, jitter, BN, 600',
+    )
     assert 'source only, jitter, game-like streets' in [row[0] for row in report.main_table(sources).rows]
     assert report.comparison_table(report.grouped(results[:1], 'streets2camvid')) is None
 

@@ -80,9 +80,9 @@ def share_closed(groups: Groups, method: str = 'cbst', norm: str = 'bn') -> floa
 
 
 def comparison_table(groups: Groups) -> Table | None:
-    """Every row against the source-only one of the same length and source, and against the same on another source, by
-    test mIoU and by the rule of `analysis.comparisons`; None where there is none to compare with."""
-    pairs = [(key, (START, 'bn', *key[2:])) for key in groups] + [((*key[:3], ''), key) for key in groups if key[3]]
+    """Every row against the source-only one of the same length and setting, and against the same with the configs' own
+    settings, by test mIoU and by the rule of `analysis.comparisons`; None where there is none to compare with."""
+    pairs = [(key, (START, 'bn', *key[2:])) for key in groups] + [_with_and_without(key) for key in groups if key[3]]
     pairs = [(key, other) for key, other in pairs if key != other and {key, other} <= groups.keys()]
     if not pairs:
         return None
@@ -93,6 +93,12 @@ def comparison_table(groups: Groups) -> Table | None:
         for (key, other), step in zip(pairs, steps)
     ]
     return Table(('row', 'minus', 'test mIoU'), tuple(rows))
+
+
+def _with_and_without(key: Key) -> tuple[Key, Key]:
+    """A row of a setting and the same without, the one first that should be ahead: another source is the poorer one."""
+    plain = *key[:3], ''
+    return (plain, key) if SETTINGS[key[3]].streets else (key, plain)
 
 
 def _row_name(key: Key) -> str:
