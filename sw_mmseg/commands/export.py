@@ -1,5 +1,7 @@
 """Write a trained network as one file that runs without this package: `sw-mmseg export CONFIG CHECKPOINT OUT`.
 
+`--model NAME` in place of CONFIG and CHECKPOINT takes weights that come with the package.
+
 The file takes an image (1, height, width, 3), uint8, RGB, of any size, and gives labels (1, height, width) and logits;
 scaling and normalisation are in it. OUT.json, beside it, has the names and colours of classes. Switchable layers become
 part of their convolutions where --fold allows. What the file gives is compared with what the network gives here, at two
@@ -20,6 +22,7 @@ import torch
 from mmengine.config import Config
 from mmseg.registry import MODELS
 
+from sw_mmseg.models.deployed import DeployedSegmentor
 from sw_mmseg.running.checkpoints import load_network
 from sw_mmseg.running.command_line import add_common_arguments, size_word
 from sw_mmseg.running.configs import build, load_config
@@ -36,6 +39,7 @@ from sw_mmseg.running.exporting import (
 )
 from sw_mmseg.running.outputs import Outputs, add_overwrite
 from sw_mmseg.running.prediction import build_reader, find_images, meta_of
+from sw_mmseg.running.ready_weights import SEGMENTATION, add_model, at_training_size, says_model, use_model
 
 WORST = 1e-2  # of the logits, from which on the file is said to differ
 LOOKED_AT = 20  # images, for two of different sizes and for the ranges of int8
@@ -44,8 +48,9 @@ LOOKED_AT = 20  # images, for two of different sizes and for the ranges of int8
 def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('config', help='the config the network was trained with')
-    parser.add_argument('checkpoint', help='a .pth file of its work directory')
+    if not says_model(arguments):
+        parser.add_argument('config', help='the config the network was trained with')
+        parser.add_argument('checkpoint', help='a .pth file of its work directory')
     parser.add_argument('out', type=Path, help='the file to write, such as network.onnx')
     parser.add_argument('--format', choices=tuple(FORMATS), help="(default: by OUT's ending: .onnx, .pt or .pt2)")
     parser.add_argument('--images', type=Path, metavar='DIR', help='of real images, to compare on (default: noise)')
@@ -63,6 +68,7 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         '--score', action='store_true', help="mean IoU of each file on the config's test set, beside the network's"
     )
+    add_model(parser, SEGMENTATION, 'CONFIG CHECKPOINT')
     add_overwrite(parser)
     add_common_arguments(parser)
     args = parser.parse_args(arguments)
@@ -91,9 +97,7 @@ def main(args: argparse.Namespace) -> int:
     names += [args.out.with_suffix('.int8.onnx').name] if args.int8 else []
     outputs = Outputs(args.out.parent, 'export', args.overwrite)
     outputs.refuse_existing(names)
-    config = load_config(args.config, args.cfg_options, args.work_dir, norm=args.norm, network=args.network)
-    args.device = 'cpu'
-    whole = deployed(config, load_network(MODELS, config, args))
+    config, whole = _network(args)
     network, count, layers = made_ready(whole, args.fold)
     if layers:
         print(f'{count} of {layers} switchable layers folded into convolutions (--fold {args.fold:g})')
@@ -119,6 +123,17 @@ def main(args: argparse.Namespace) -> int:
         print(f'the file does not give what the network gives: logits differ by {worst[names[0]]:.1e}')
         return 1
     return 0
+
+
+def _network(args: argparse.Namespace) -> tuple[Config, DeployedSegmentor]:
+    """The config, and the network with its preprocessing."""
+    if args.model:
+        use_model(args, SEGMENTATION)
+    config = load_config(args.config, args.cfg_options, args.work_dir, norm=args.norm, network=args.network)
+    if args.model:
+        at_training_size(config, args.short_side)
+    args.device = 'cpu'
+    return config, deployed(config, load_network(MODELS, config, args))
 
 
 def _images(args: argparse.Namespace, config: Config) -> list[np.ndarray]:

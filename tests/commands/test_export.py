@@ -213,6 +213,15 @@ def test_mean_iou_is_what_a_hand_counts():
     assert score == pytest.approx(100 * (1 / 3 + 1 / 2) / 2)
 
 
+def test_weights_of_the_package_look_at_images_as_predict_does(pictures, run, tmp_path):
+    assert run('export', '--model', 'streets', tmp_path / 'streets.onnx', '--images', pictures) == 0
+    assert run('predict', '--model', 'streets', pictures, tmp_path / 'predicted') == 0
+    for name in ('wide', 'upright'):
+        image = np.asarray(Image.open(pictures / f'{name}.png'))
+        labels, _ = runner_of(tmp_path / 'streets.onnx', 'onnx')(image[None])
+        assert (labels[0] == np.asarray(Image.open(tmp_path / f'predicted/{name}.png'))).mean() > 0.9  # of noise
+
+
 def test_what_cannot_be_exported_is_said(network, run, tmp_path, capsys):
     assert run('export', *network, tmp_path / 'network.bin') == 2
     assert 'give --format' in capsys.readouterr().err
