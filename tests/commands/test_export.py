@@ -19,18 +19,10 @@ from sw_mmseg.models.deployed import DeployedSegmentor, LooksAt
 from sw_mmseg.running.export_formats import runner_of, save, torch_runner
 from sw_mmseg.running.exporting import deployed, example_images, mean_iou
 from sw_mmseg.running.prediction import build_pipeline, segment_pixels
+from tests.helpers.absent import without
 
 REPOSITORY = Path(__file__).resolve().parents[2]
-WITHOUT_TORCH = """
-import sys
-from importlib.machinery import PathFinder
-class Finder(PathFinder):
-    @classmethod
-    def find_spec(cls, name, path=None, target=None):
-        gone = name.partition('.')[0] in ('torch', 'mmseg', 'mmengine', 'mmcv', 'sw_mmseg', 'PIL', 'cv2')
-        return None if gone else super().find_spec(name, path, target)
-sys.meta_path = [Finder if finder is PathFinder else finder for finder in sys.meta_path]
-"""
+WITHOUT_TORCH = without('torch', 'mmseg', 'mmengine', 'mmcv', 'sw_mmseg', 'PIL', 'cv2')
 PIPELINE = (
     "[dict(type='LoadImage'), dict(type='Resize', scale=(640, 40), keep_ratio=True), "
     "dict(type='LoadLabels'), dict(type='PackSegInputs')]"

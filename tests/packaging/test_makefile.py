@@ -13,18 +13,10 @@ from pathlib import Path
 import pytest
 from packaging.requirements import Requirement
 
+from tests.helpers.absent import without
 from tests.helpers.tiny_demo import TINY_DEMO
 
 ROOT = Path(__file__).resolve().parents[2]
-BLOCKED = """
-import sys
-from importlib.machinery import PathFinder
-class Finder(PathFinder):
-    @classmethod
-    def find_spec(cls, name, path=None, target=None):
-        return None if name.partition('.')[0] in {names} else super().find_spec(name, path, target)
-sys.meta_path[sys.meta_path.index(PathFinder)] = Finder
-"""
 
 
 def recipe(target: str) -> str:
@@ -80,7 +72,7 @@ def test_the_demo_runs_with_its_packages_alone(tmp_path):
         if not needed & {name.lower().replace('_', '-') for name in names} and module not in sys.stdlib_module_names
     }
     assert {'gradio', 'onnx', 'mmdet', 'mmpretrain', 'pytest'} <= foreign and 'mmseg' not in foreign
-    (tmp_path / 'sitecustomize.py').write_text(BLOCKED.format(names=sorted(foreign)))
+    (tmp_path / 'sitecustomize.py').write_text(without(*foreign))
     words = [sys.executable, ROOT / 'tools/demo.py', '--work-dir', 'demo', '--data', 'demo/data', *TINY_DEMO]
     path = os.pathsep.join([str(tmp_path), str(ROOT)])
     subprocess.run(words, cwd=tmp_path, check=True, env={**os.environ, 'PYTHONPATH': path}, timeout=500)

@@ -3,15 +3,10 @@
 import subprocess
 import sys
 
-BLOCKED = """
-import sys
+from tests.helpers.absent import without
 
-class Blocker:
-    def find_spec(self, name, path=None, target=None):
-        if name.split('.')[0] in {'mmcv', 'mmengine', 'mmseg', 'mmdet', 'mmpretrain', 'cv2', 'torchvision', 'triton'}:
-            raise ImportError(name + ' is blocked')
-
-sys.meta_path.insert(0, Blocker())
+OTHERS = ('mmcv', 'mmengine', 'mmseg', 'mmdet', 'mmpretrain', 'cv2', 'torchvision', 'triton')
+PROGRAM = """
 import torch
 from sw_mmseg.whitening import SwitchWhiten2d
 x = torch.randn(2, 32, 8, 8, requires_grad=True)
@@ -21,5 +16,6 @@ print(torch.isfinite(x.grad).all().item())
 
 
 def test_whitening_works_without_openmmlab():
-    done = subprocess.run([sys.executable, '-W', 'ignore', '-c', BLOCKED], capture_output=True, text=True)
+    program = without(*OTHERS) + PROGRAM
+    done = subprocess.run([sys.executable, '-W', 'ignore', '-c', program], capture_output=True, text=True)
     assert done.stdout.strip() == 'True', done.stderr

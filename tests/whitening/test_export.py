@@ -39,9 +39,15 @@ def dynamic():
     )
 
 
+OLD = pytest.mark.xfail(
+    torch.__version__ < '2.11', reason='torch 2.10 wants one size where matrices are decomposed', strict=True
+)
+
+
 @pytest.mark.parametrize('strict', [False, pytest.param(True, marks=pytest.mark.slow)], ids=['', 'strict'])
-def test_torch_export(strict, tmp_path):
-    model = network(*norms('newton'), norms('eigh')[0])
+@pytest.mark.parametrize('method', ['newton', pytest.param('eigh', marks=OLD)])
+def test_torch_export(method, strict, tmp_path):
+    model = network(*(norms(method) if method == 'newton' else norms(method)[:1]))
     program = torch.export.export(model, (torch.randn(SHAPES[0]),), dynamic_shapes=dynamic(), strict=strict)
     assert 'sw_mmseg' not in program.graph_module.code  # torch's operations alone: it loads without this package
     torch.export.save(program, tmp_path / 'model.pt2')
