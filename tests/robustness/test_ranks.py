@@ -161,7 +161,7 @@ def test_one_that_comes_late_is_waited_for(ranks, world, hit):
 
 def test_four_processes_count_three_pictures_once_each(tiny_scenes, start, alone, tmp_path):
     """One process has no picture of its own and gets one twice to fill up."""
-    config = tiny_scenes('sw_pspnet', 1)
+    config = tiny_scenes('sw_pspnet')
     assert alone('train', config, '--work-dir', tmp_path / 'run', '--check-data', 'none') == 0
     checkpoint, four, one = (tmp_path / name for name in ('run/iter_3.pth', 'four', 'one'))
     process = start('tools/dist_test.sh', config, checkpoint, 4, '--work-dir', four, '--out', four / 'labels')
