@@ -12,7 +12,7 @@ from sw_mmseg.own_images.check import check
 from sw_mmseg.own_images.class_proposals import propose
 from sw_mmseg.own_images.folders import Checked
 from sw_mmseg.own_images.inputs import changes
-from sw_mmseg.own_images.job import begin, changed_config, configs, resumed, trained
+from sw_mmseg.own_images.job import begin, changed_config, config_name, configs, resumed, trained
 from sw_mmseg.own_images.learning import learning_notes, source_only_note
 from sw_mmseg.own_images.plan import Choice, title
 from sw_mmseg.own_images.report import write_results
@@ -31,7 +31,7 @@ __all__ = ['adapt']
 
 PICTURES = 6  # target images in the report
 SWITCHING = ('sn', 'sw', 'swb')
-SOURCE_CHECKPOINT = 'checkpoint_sourceonly.pth'  # of OUT/config_sourceonly.py
+SOURCE_CHECKPOINT = 'checkpoint_sourceonly.pth'
 WRITTEN = (
     'checkpoint.pth',
     SOURCE_CHECKPOINT,
@@ -80,10 +80,15 @@ def train(args: argparse.Namespace, choice: Choice, checked: Checked) -> tuple[l
         if method == choice.trainings[-1]:
             kept = next(outcome for outcome in outcomes if outcome.name == final)
             notes = learning_notes(examiner, model, run.folder, kept.source, args)
-    notes += source_only_note(outcomes, final, args.out / SOURCE_CHECKPOINT)
+    notes += source_only_note(outcomes, final, source_only_files(args.out, choice))
     for text in notes:
         print(text, flush=True)
     return outcomes, final, examiner, notes
+
+
+def source_only_files(out: Path, choice: Choice) -> tuple[Path, Path]:
+    """Config and checkpoint of the network that was not adapted."""
+    return out / config_name(SOURCE_ONLY, choice), out / SOURCE_CHECKPOINT
 
 
 def learns_switches(args: argparse.Namespace, choice: Choice) -> bool:
@@ -119,9 +124,9 @@ def commands(args: argparse.Namespace, state: dict, choice: Choice, iterations: 
             )
         )
     texts.append(command_text('predict', config, checkpoint, args.target, args.out / 'more_predictions'))
-    if choice.method != SOURCE_ONLY and SOURCE_ONLY in choice.trainings:
-        plain = args.out / 'config_sourceonly.py', args.out / SOURCE_CHECKPOINT
-        texts.append(command_text('predict', *plain, args.target, args.out / 'sourceonly_predictions'))
+    if choice.method != SOURCE_ONLY and SOURCE_ONLY in trained(args, choice):
+        files = source_only_files(args.out, choice)
+        texts.append(command_text('predict', *files, args.target, args.out / 'sourceonly_predictions'))
     if args.target_val:
         texts.append(command_text('test', config, checkpoint))
     return texts

@@ -28,6 +28,7 @@ __all__ = [
     'FEWEST',
     'begin',
     'changed_config',
+    'config_name',
     'config_texts',
     'configs',
     'resumed',
@@ -163,10 +164,14 @@ def config_texts(args: argparse.Namespace, checked: Checked, choice: Choice) -> 
     """File -> config that tools/train.py trains anew: OUT/config.py of the method, OUT/config_sourceonly.py."""
     texts = {}
     for method, config in configs(choice, checked, trained(args, choice), args).items():
-        name = 'config.py' if method == choice.trainings[-1] else f'config_{method}.py'
         content = {key: value for key, value in config.to_dict().items() if key != 'work_dir'}
-        texts[args.out / name] = Config(content).pretty_text
+        texts[args.out / config_name(method, choice)] = Config(content).pretty_text
     return texts
+
+
+def config_name(method: str, choice: Choice) -> str:
+    """What the config of a training is called in OUT."""
+    return 'config.py' if method == choice.trainings[-1] else f'config_{method}.py'
 
 
 def changed_config(args: argparse.Namespace, checked: Checked, choice: Choice) -> Path | None:

@@ -67,14 +67,14 @@ def learning_note(score: float, before: float | None, length: float, option: str
     )
 
 
-def source_only_note(outcomes: Sequence[Outcome], final: str, file: Path) -> list[str]:
-    """The sentence where the network that was not adapted, of the checkpoint `file`, scores higher on the target's
-    labelled images than the one that is kept; none where there are no such images."""
+def source_only_note(outcomes: Sequence[Outcome], final: str, files: tuple[Path, Path]) -> list[str]:
+    """The sentence where the network that was not adapted, `files` its config and checkpoint, scores higher on the
+    target's labelled images than the one that is kept; none where there are no such images."""
     scores = {outcome.name: miou(outcome.target) for outcome in outcomes if outcome.target is not None}
     plain = title(SOURCE_ONLY)
     if plain not in scores or scores[plain] <= scores.get(final, 100.0):
         return []
     return [
         f'On the images of --target-val {plain} has {scores[plain]:.1f} mIoU and {final} {scores[final]:.1f}: '
-        f'predict with {file.with_name("config_sourceonly.py")} and {file}, or try a longer training'
+        f'predict with {files[0]} and {files[1]}, or try a longer training'
     ]

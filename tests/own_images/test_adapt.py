@@ -146,6 +146,7 @@ def test_the_network_that_was_not_adapted_is_kept_too(adapted, run, tmp_path):
     results = json.loads((adapted / 'results.json').read_text())['networks'][0]
     assert [None if v is None else pytest.approx(v) for v in results['target']] == list(scores['IoU'].values())
     assert 'checkpoint_sourceonly.pth' in (adapted / 'report.html').read_text()
+    assert f'{config} {checkpoint} ' in (adapted / 'report.html').read_text()  # the command that predicts with it
 
 
 def test_the_config_trains_the_same_network_again(adapted, run, tmp_path):
@@ -174,6 +175,7 @@ def test_statistics_alone_is_a_method_and_no_target_label_is_read_unless_given(u
     assert results['checkpoint'] == 'source only + target statistics' == results['networks'][-1]['name']
     assert all(network['target'] is None for network in results['networks'])
     assert 'No labels of the target were given' in (out / 'report.html').read_text()
+    assert f'{out}/config.py {out}/checkpoint_sourceonly.pth ' in (out / 'report.html').read_text()
     assert str(target / 'masks') not in (out / 'config.py').read_text() and len(predictions(out)) == 4
     kept = torch.load(out / 'checkpoint.pth')['state_dict']
     before = torch.load(out / 'runs/sourceonly/iter_8.pth', weights_only=False)['state_dict']

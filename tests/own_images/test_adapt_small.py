@@ -152,10 +152,11 @@ def test_a_network_that_adaptation_made_worse_is_named(plain, adapted, said):
     outcomes = [
         Outcome(name, 'source', None, target, [], []) for name, target in (('source only', plain), ('CBST', adapted))
     ]
-    notes = source_only_note(outcomes, 'CBST', Path('out/checkpoint_sourceonly.pth'))
+    files = Path('out/config_sourceonly.py'), Path('out/checkpoint_sourceonly.pth')
+    notes = source_only_note(outcomes, 'CBST', files)
     assert len(notes) == said
     assert not said or 'source only has 55.0 mIoU and CBST 25.0: predict with out/config_sourceonly.py' in notes[0]
-    assert not source_only_note(outcomes[:1], 'source only', Path('x'))
+    assert not source_only_note(outcomes[:1], 'source only', files)
 
 
 @pytest.mark.usefixtures('one_thread')
