@@ -4,12 +4,20 @@ import json
 
 import pytest
 
+from sw_mmseg.commands.demo import parse_arguments
 from sw_mmseg.running import training
+from sw_mmseg.studies.demo.side_by_side import words_of
 
 TREATED = ('source only', 'target statistics', 'adversarial', 'self-training')
-pytestmark = pytest.mark.slow
 
 
+@pytest.mark.parametrize('words', [[], ['--size', '64x32', '--seeds', '1', '2', '--all', '--work-dir', 'out']])
+def test_a_process_of_its_own_is_asked_for_the_same(words):
+    args = parse_arguments(words)
+    assert parse_arguments(words_of(args)) == args
+
+
+@pytest.mark.slow
 def test_networks_side_by_side_give_the_same_files(demo, tmp_path, monkeypatch, capfd):
     monkeypatch.setattr(training, 'train', None)  # nothing is trained here, all of it in processes of their own
     assert demo('--iterations', 1, '--jobs', 2) == 0
@@ -21,6 +29,7 @@ def test_networks_side_by_side_give_the_same_files(demo, tmp_path, monkeypatch, 
     assert text.count('[1/3]') == 2 and (out / 'report.html').is_file()
 
 
+@pytest.mark.slow
 def test_a_network_that_fails_ends_the_demo_with_its_status(demo, tmp_path, capfd):
     (tmp_path / 'demo' / 'runs').mkdir(parents=True)
     (tmp_path / 'demo' / 'runs' / 'in_source_only_seed0').write_text('a file where a folder belongs')

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 
 from sw_mmseg.datasets.label_scan import usable_cores
+from sw_mmseg.running.command_line import size_text
 
 __all__ = ['at_once', 'measure_each', 'words_of']
 
@@ -22,8 +23,8 @@ def at_once(args: argparse.Namespace) -> int:
 
 def words_of(args: argparse.Namespace) -> list[str]:
     """The command line that gives `args`, without `--jobs` and `--only`."""
-    words = []
-    for key in ('work_dir', 'data', 'variant', 'size', 'images', 'test_images', 'iterations', 'pictures'):
+    words = ['--size', size_text(args.size)]
+    for key in ('work_dir', 'data', 'variant', 'images', 'test_images', 'iterations', 'pictures'):
         if getattr(args, key) is not None:
             words += [f'--{key.replace("_", "-")}', str(getattr(args, key))]
     for key in ('seeds', 'rows'):
