@@ -12,7 +12,6 @@ of one size, which --size says.
 from __future__ import annotations
 
 import argparse
-import math
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
@@ -23,9 +22,10 @@ from mmengine.config import Config
 from mmseg.registry import MODELS
 
 from sw_mmseg.models.deployed import DeployedSegmentor
+from sw_mmseg.own_images.folders import spread
 from sw_mmseg.running.checkpoints import load_network
 from sw_mmseg.running.command_line import add_common_arguments, size_word
-from sw_mmseg.running.configs import build, load_config
+from sw_mmseg.running.configs import build
 from sw_mmseg.running.errors import UserError
 from sw_mmseg.running.export_formats import FORMATS, SIZE, Run, quantized, runner_of, save, torch_runner
 from sw_mmseg.running.exporting import (
@@ -39,7 +39,7 @@ from sw_mmseg.running.exporting import (
 )
 from sw_mmseg.running.outputs import Outputs, add_overwrite
 from sw_mmseg.running.prediction import build_reader, find_images, meta_of
-from sw_mmseg.running.ready_weights import SEGMENTATION, add_model, at_training_size, says_model, use_model
+from sw_mmseg.running.ready_weights import SEGMENTATION, add_model, asked_config, says_model, use_model
 
 WORST = 1e-2  # of the logits, from which on the file is said to differ
 LOOKED_AT = 20  # images, for two of different sizes and for the ranges of int8
@@ -129,17 +129,14 @@ def _network(args: argparse.Namespace) -> tuple[Config, DeployedSegmentor]:
     """The config, and the network with its preprocessing."""
     if args.model:
         use_model(args, SEGMENTATION)
-    config = load_config(args.config, args.cfg_options, args.work_dir, norm=args.norm, network=args.network)
-    if args.model:
-        at_training_size(config, args.short_side)
+    config = asked_config(args)
     args.device = 'cpu'
     return config, deployed(config, load_network(MODELS, config, args))
 
 
 def _images(args: argparse.Namespace, config: Config) -> list[np.ndarray]:
     """(H, W, 3) uint8, RGB: at most `LOOKED_AT`, evenly spread."""
-    files = list(find_images(args.images).values()) if args.images else []
-    files = files[:: math.ceil(len(files) / LOOKED_AT) or 1]  # from all of a video, not from its beginning
+    files = spread(list(find_images(args.images).values()), LOOKED_AT) if args.images else []
     read = build('pipeline', lambda: build_reader(config.test_dataloader.dataset.pipeline))
     return [np.ascontiguousarray(read(file)[..., ::-1]) for file in files]
 

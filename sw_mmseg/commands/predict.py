@@ -22,7 +22,7 @@ from tqdm import tqdm
 from sw_mmseg.running.blending import add_blend, blended
 from sw_mmseg.running.checkpoints import load_network
 from sw_mmseg.running.command_line import add_common_arguments
-from sw_mmseg.running.configs import build, load_config
+from sw_mmseg.running.configs import build
 from sw_mmseg.running.errors import UserError
 from sw_mmseg.running.failures import Failures
 from sw_mmseg.running.outputs import Outputs, add_overwrite, refuse_among_inputs
@@ -36,7 +36,7 @@ from sw_mmseg.running.prediction import (
     segment_pixels,
     write,
 )
-from sw_mmseg.running.ready_weights import SEGMENTATION, add_model, at_training_size, says_model, use_model
+from sw_mmseg.running.ready_weights import SEGMENTATION, add_model, asked_config, says_model, use_model
 from sw_mmseg.running.streets import use_streets
 
 
@@ -69,9 +69,7 @@ def main(args: argparse.Namespace) -> int:
         refuse_among_inputs(args.out, args.input)
     outputs = Outputs(args.out, 'predict', args.overwrite)
     outputs.refuse_existing((file for name in images for file in files_of(name)), images.values())
-    config = load_config(args.config, args.cfg_options, args.work_dir, norm=args.norm, network=args.network)
-    if args.model:
-        at_training_size(config, args.short_side)
+    config = asked_config(args)
     if args.streets:
         use_streets(config)
     if config.get('default_scope') == 'mmdet':

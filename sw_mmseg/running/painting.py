@@ -16,10 +16,10 @@ from tqdm import tqdm
 from sw_mmseg.analysis import overlay
 from sw_mmseg.analysis.legend import with_legend
 from sw_mmseg.running.checkpoints import load_network
-from sw_mmseg.running.configs import build, load_config
+from sw_mmseg.running.configs import build
 from sw_mmseg.running.errors import UserError
 from sw_mmseg.running.prediction import build_pipeline, build_reader, meta_of, segment_pixels
-from sw_mmseg.running.ready_weights import at_training_size
+from sw_mmseg.running.ready_weights import asked_config
 from sw_mmseg.running.streets import use_streets
 from sw_mmseg.running.videos import refuse_cut_video
 
@@ -50,9 +50,7 @@ class Painter:
 
 def build_painter(args: argparse.Namespace) -> Painter | DetectionPainter:
     """What reads images, and paints with the network of a config: of mmseg, or of mmdet."""
-    config = load_config(args.config, args.cfg_options, args.work_dir, norm=args.norm, network=args.network)
-    if args.model:
-        at_training_size(config, args.short_side)
+    config = asked_config(args)
     if args.streets:
         use_streets(config)
     if config.get('default_scope') == 'mmdet':

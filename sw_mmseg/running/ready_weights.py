@@ -35,6 +35,7 @@ __all__ = [
     'STYLE',
     'ReadyModel',
     'add_model',
+    'asked_config',
     'at_training_size',
     'checkpoint_of',
     'find_model',
@@ -152,6 +153,12 @@ def at_training_size(config: Config, short_side: int) -> Config:
     after = next(index for index, step in enumerate(pipeline, 1) if 'LoadImage' in step['type'])
     pipeline.insert(after, ConfigDict(resize))  # before labels are read: those keep their size
     return config
+
+
+def asked_config(args: argparse.Namespace) -> Config:
+    """The config that a command line asks for; of `--model`, after `use_model`, at the size of its training."""
+    config = load_config(args.config, args.cfg_options, args.work_dir, norm=args.norm, network=args.network)
+    return at_training_size(config, args.short_side) if args.model else config
 
 
 def says_model(arguments: list[str] | None) -> bool:

@@ -43,8 +43,8 @@ class Setting:
             labelled = {**dataset[key].to_dict(), 'pipeline': config.strong_pipeline}
             options[f'train_dataloader.dataset.{key}'] = {'type': 'ClassMix', 'dataset': labelled, '_delete_': True}
         if self.size:
-            used = {part: config[part] for part in config if part.endswith('_dataloader') or part == 'custom_hooks'}
-            options |= {f'{path}.scale': self.size for path in _scalings(used, config.size)}
+            loaders = {part: config[part] for part in config if part.endswith('_dataloader')}
+            options |= {f'{path}.scale': self.size for path in _scalings(loaders, config.size)}
         return options
 
 
