@@ -6,7 +6,6 @@ target labels is left in it but what `--target-few` gives.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 from mmengine.config import Config, ConfigDict
@@ -15,6 +14,7 @@ from sw_mmseg.own_images.folders import Checked, Folder
 from sw_mmseg.own_images.labelled_data import class_weights, drawn_shares, several
 from sw_mmseg.own_images.pipelines import common_crop, resizing, still_steps, training_steps
 from sw_mmseg.own_images.plan import NO_SITES, Choice, config_file
+from sw_mmseg.running.config_nodes import config_dicts
 from sw_mmseg.running.configs import check_options
 from sw_mmseg.running.errors import UserError
 from sw_mmseg.running.networks import set_network
@@ -25,7 +25,6 @@ __all__ = [
     'has_parent',
     'held_out',
     'make_config',
-    'nodes',
     'source_of',
     'source_only_options',
     'test_loader',
@@ -68,7 +67,7 @@ def make_config(choice: Choice, checked: Checked, method: str, options: dict) ->
     """The config of one training. Raises UserError where `options`, of the command line, do not fit."""
     config = set_network(Config.fromfile(config_file(choice.network, method)), choice.network)
     shares = drawn_shares(checked, choice.few_share, choice.source_shares)
-    for node in nodes(config.model):
+    for node in config_dicts(config.model):
         if 'num_classes' in node:
             node.num_classes = len(checked.table.classes)
         if 'class_weight' in node:
@@ -95,17 +94,6 @@ def use_options(config: Config, options: dict, name: str) -> None:
         config.merge_from_dict(options)
     except (KeyError, TypeError, IndexError, AssertionError) as error:
         raise UserError(f'--cfg-options do not fit {name}: {error}') from error
-
-
-def nodes(node: object) -> Iterator[ConfigDict]:
-    """Every dict in a config."""
-    if isinstance(node, dict):
-        yield node
-        for value in node.values():
-            yield from nodes(value)
-    elif isinstance(node, (list, tuple)):
-        for value in node:
-            yield from nodes(value)
 
 
 def use_data(config: Config, choice: Choice, checked: Checked) -> None:
@@ -194,7 +182,7 @@ def test_loader(choice: Choice, checked: Checked, folder: Folder | None) -> Conf
 def use_length(config: Config, iterations: int) -> None:
     """Loop, schedules and intervals for so many iterations; every schedule ends with the training."""
     lists = config.param_scheduler
-    for schedule in nodes(list(lists.values()) if isinstance(lists, dict) else lists):
+    for schedule in config_dicts(list(lists.values()) if isinstance(lists, dict) else lists):
         if schedule.get('end', 0) > config.train_cfg.max_iters:
             schedule.end = config.train_cfg.max_iters
     config.merge_from_dict(schedule_options(config, iterations))

@@ -19,6 +19,7 @@ import mmengine.registry
 from mmengine.registry import Registry
 
 import sw_mmseg
+from sw_mmseg.running.config_nodes import config_dicts
 
 __all__ = ['dependencies', 'digest_of_code', 'registered_modules', 'types_in']
 
@@ -151,10 +152,7 @@ def registered_modules() -> dict[str, frozenset[str]]:
 
 def types_in(node: object) -> set[str]:
     """Every `type` below a config's node."""
-    if isinstance(node, dict):
-        types = {node['type']} if isinstance(node.get('type'), str) else set()
-        return types.union(*map(types_in, node.values()))
-    return set().union(*map(types_in, node)) if isinstance(node, (list, tuple)) else set()
+    return {part['type'] for part in config_dicts(node) if isinstance(part.get('type'), str)}
 
 
 class _Plain(ast.NodeTransformer):

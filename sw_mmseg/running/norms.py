@@ -13,11 +13,11 @@ depends on the network, and each has one:
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 from mmengine.config import Config, ConfigDict
 
+from sw_mmseg.running.config_nodes import config_dicts
 from sw_mmseg.running.errors import UserError
 from sw_mmseg.whitening import NORMS, Norm
 
@@ -116,16 +116,10 @@ def name_with_norm(file: str | Path, word: str) -> str:
 
 def _networks(config: Config) -> list[ConfigDict]:
     """Every part of a model that has sites."""
-    networks = [node for node in _dicts(config.model) if node.get('type') in (*WHOLE, SITES)]
+    networks = [node for node in config_dicts(config.model) if node.get('type') in (*WHOLE, SITES)]
     if not networks:
-        kinds = (
-            ', '.join(
-                sorted(
-                    {str(node['type']) for node in _dicts(config.model) if node.get('type') and 'norm_cfg' not in node}
-                )
-            )
-            or 'this network'
-        )
+        bare = (node for node in config_dicts(config.model) if node.get('type') and 'norm_cfg' not in node)
+        kinds = ', '.join(sorted({str(node['type']) for node in bare})) or 'this network'
         raise NormError(
             f'a config without sites for a norm ({kinds}): the networks with sites are {SITES} and {", ".join(WHOLE)}'
         )
@@ -137,23 +131,13 @@ def _networks(config: Config) -> list[ConfigDict]:
     return networks
 
 
-def _dicts(node: object) -> Iterator[ConfigDict]:
-    if isinstance(node, dict):
-        yield node
-        for value in node.values():
-            yield from _dicts(value)
-    elif isinstance(node, (list, tuple)):
-        for value in node:
-            yield from _dicts(value)
-
-
 def _is_detector(model: ConfigDict) -> bool:
     return 'roi_head' in model
 
 
 def _set_detector(model: ConfigDict, backbone: ConfigDict, norm: Norm, chosen: dict) -> None:
     everywhere = norm.word in EVERYWHERE
-    for node in _dicts(model):
+    for node in config_dicts(model):
         if 'norm_cfg' in node:
             _put(node, 'norm_cfg', chosen if everywhere else NORMS['syncbn'].config())
     backbone.pop('site_norm_cfg', None)

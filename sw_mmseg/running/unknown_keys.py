@@ -17,6 +17,7 @@ from mmengine.model import averaged_model
 from mmengine.optim import DefaultOptimWrapperConstructor
 from mmengine.registry import HOOKS, OPTIM_WRAPPER_CONSTRUCTORS, OPTIMIZERS, TASK_UTILS, Registry, init_default_scope
 
+from sw_mmseg.running.config_nodes import config_nodes
 from sw_mmseg.running.errors import UserError
 
 __all__ = ['refuse_unknown_keys']
@@ -56,7 +57,8 @@ def refuse_unknown_keys(config: Config) -> None:
 
 def _parts(config: Config) -> Iterator[tuple[str, str, Iterable[str], set[str]]]:
     """(path, name, keys, all keys that are read) of each part that takes any key."""
-    for path, name, node, parent in _nodes(config.to_dict()):
+    for part in config_nodes(config.to_dict()):
+        path, name, node, parent = part.path, part.name, part.content, part.parent
         if name == 'paramwise_cfg':
             yield from _of_parameters(path, node, parent)
         elif name == 'clip_grad':
@@ -71,22 +73,6 @@ def _parts(config: Config) -> Iterator[tuple[str, str, Iterable[str], set[str]]]
             part = _swallows(HOOKS if hook else TASK_UTILS, node['type'])
             if part is not None:
                 yield path, part.__name__, node, _arguments(part)[0] | OF_ANY
-
-
-def _nodes(
-    node: object, path: str = '', name: str = '', parent: object = None
-) -> Iterator[tuple[str, str, dict, dict]]:
-    """(path, last name of it, dict, dict that it is in) of every dict in a config."""
-    if isinstance(node, dict):
-        if isinstance(parent, (dict, list, tuple)):
-            yield path, name, node, parent if isinstance(parent, dict) else {}
-        children: Iterable = node.items()
-    elif isinstance(node, (list, tuple)):
-        children = enumerate(node)
-    else:
-        return
-    for key, value in children:
-        yield from _nodes(value, f'{path}.{key}' if path else str(key), str(key), node)
 
 
 def _swallows(registry: Registry, kind: str | type) -> type | None:

@@ -12,6 +12,7 @@ from PIL import Image
 
 from sw_mmseg.own_images import check, config, job, training
 from sw_mmseg.own_images import plan as plan_module
+from sw_mmseg.running.config_nodes import config_dicts
 from sw_mmseg.running.errors import UserError
 from tests.helpers.own_folders import save, write_folders
 
@@ -99,14 +100,14 @@ def test_every_method_gets_the_users_data_and_reads_no_target_label(plan):
             tried.append((network, method))
             method_choice = plan.plan.replace(choice, network=network, method=method)
             config = plan.config.make_config(method_choice, plan.checked, method_choice.trainings[-1], {})
-            assert {n.num_classes for n in plan.config.nodes(config.model) if 'num_classes' in n} == {2}
+            assert {n.num_classes for n in config_dicts(config.model) if 'num_classes' in n} == {2}
             assert 'streets' not in str(config.to_dict()) and 'Accuracy' not in str(config.custom_hooks)
             assert config.val_dataloader is None and config.train_cfg.max_iters == 100
-            assert max(s.get('end') or 0 for s in plan.config.nodes(config.param_scheduler)) <= 100
+            assert max(s.get('end') or 0 for s in config_dicts(config.param_scheduler)) <= 100
             dataset = config.train_dataloader.dataset
             if 'target' in dataset:
                 assert dataset.target.type == 'UnlabelledImages' and 'Label' not in str(dataset.target.pipeline)
-            norms = [n.get('norm_cfg') for n in plan.config.nodes(config.model) if n.get('type') == 'VGG16DeepLab']
+            norms = [n.get('norm_cfg') for n in config_dicts(config.model) if n.get('type') == 'VGG16DeepLab']
             assert norms == [{'type': 'SW'}] * len(norms)
     assert {('narrow', 'adaptsegnet'), ('narrow', 'statistics'), ('vgg16', 'adaptsegnet')} <= set(tried)
 

@@ -5,10 +5,12 @@ They were compared on the validation part. What was best stands in the configs, 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from mmengine.config import Config
+
+from sw_mmseg.running.config_nodes import config_nodes
 
 __all__ = ['SETTINGS', 'Setting']
 
@@ -48,17 +50,11 @@ class Setting:
         return options
 
 
-def _scalings(value: object, size: tuple[int, int], path: str = '') -> Iterator[str]:
-    """Where in a config images are brought to `size`."""
-    items: Iterable[tuple[object, object]] = ()
-    if isinstance(value, dict):
-        if value.get('type') == 'Resize' and tuple(value['scale']) == tuple(size):
-            yield path
-        items = value.items()
-    elif isinstance(value, (list, tuple)):
-        items = enumerate(value)
-    for name, item in items:
-        yield from _scalings(item, size, f'{path}.{name}' if path else str(name))
+def _scalings(loaders: dict[str, object], size: tuple[int, int]) -> Iterator[str]:
+    """Where in a config's loaders images are brought to `size`."""
+    for node in config_nodes(loaders):
+        if node.content.get('type') == 'Resize' and tuple(node.content['scale']) == tuple(size):
+            yield node.path
 
 
 UNWEIGHTED = {'decode_head.loss_decode': {'type': 'CrossEntropyLoss', 'avg_non_ignore': True, '_delete_': True}}
