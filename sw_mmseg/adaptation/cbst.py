@@ -14,7 +14,10 @@ with rho_1 = 0.5 < rho_2 < ... The labels of a round are kept in files (`RoundFi
 `PseudoLabelRoundsHook` calls; everything else that a resumed run needs is in buffers. Source images are disturbed by
 their data set's pipeline, target images here, since their labels must be turned with them.
 
-Departures: labels and thresholds (class_balance.py); mean over two mirrors instead of one pass; statistics.
+With `class_mix`, half of the classes of a source image are pasted onto each disturbed target image, with their labels,
+as DACS does (class_mix.py), and L has CE of the mixed image in place of the target's.
+
+Departures: labels and thresholds (class_balance.py); mean over two mirrors instead of one pass; statistics; mixing.
 """
 
 from __future__ import annotations
@@ -31,6 +34,7 @@ from torch import Tensor
 from sw_mmseg.adaptation.base import Maps, unwrap
 from sw_mmseg.adaptation.cbst_log import ClassBalancedLevelLog, ClassBalancedLog, PseudoLabelError, RoundFiles
 from sw_mmseg.adaptation.class_balance import class_manifest, keep_surest, surest_thresholds
+from sw_mmseg.adaptation.class_mix import mix_classes, truth
 from sw_mmseg.adaptation.levels import LevelLosses, MultiLevelAdaptation
 from sw_mmseg.adaptation.photometric import Photometric
 from sw_mmseg.adaptation.pseudo_labels import even_loss, weighted_loss
@@ -56,6 +60,7 @@ class ClassBalancedSelfTraining(MultiLevelAdaptation):
         target_weight: lambda.
         augmentation: arguments of `Photometric` for target images, which must be RGB; None for none.
         zoom: largest factor by which target images are zoomed into.
+        class_mix: whether pieces of source images are pasted onto target images.
         statistics_images: on how many target images statistics are estimated before a round, spread over all; 0 for
             none. Under the policies 'source' and 'frozen' they stay.
         target_class_weights: whether the heads' own losses, with the weights of classes that they have, are those on
@@ -79,6 +84,7 @@ class ClassBalancedSelfTraining(MultiLevelAdaptation):
         target_weight: float = 1.0,
         augmentation: dict | None = None,
         zoom: float = 1.5,
+        class_mix: bool = False,
         statistics_images: int = 96,
         target_class_weights: bool = False,
         **settings: Any,
@@ -93,7 +99,7 @@ class ClassBalancedSelfTraining(MultiLevelAdaptation):
             )
         self.warmup, self.round_length, self.shares = warmup, round_length, tuple(shares)
         self.target_weight, self.zoom, self.statistics_images = target_weight, zoom, statistics_images
-        self.target_class_weights = target_class_weights
+        self.class_mix, self.target_class_weights = class_mix, target_class_weights
         self.augmentation = None if augmentation is None else Photometric(**augmentation)
         self.files: RoundFiles | None = None  # the hook's to give
         # until a target image passes, source images stand in for it, so that there are statistics to evaluate with
@@ -121,8 +127,9 @@ class ClassBalancedSelfTraining(MultiLevelAdaptation):
 
         # 2. In a round: learn from target images what the network made of them when it began.
         images, labels = self.disturb(target['inputs'], self.labels_of(target))
+        images, taught_labels = self.mix(source, images, labels)
         with self.domain_pass(segmentor, 'target'):
-            taught = self.target_loss(self.segmentor(images, mode='levels'), labels)
+            taught = self.target_loss(self.segmentor(images, mode='levels'), taught_labels)
         segmentor.update_params(taught.total)
         return self.log(supervised, taught, labels)
 
@@ -145,6 +152,14 @@ class ClassBalancedSelfTraining(MultiLevelAdaptation):
             generators = image_generators('light', seed, iteration, len(images))
             images = self.augmentation(images, generators, self.data_preprocessor)
         return images, labels
+
+    def mix(self, source: dict, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+        """Target images and labels with pieces of the batch's source images, if `class_mix`; else as they are."""
+        if not self.class_mix:
+            return images, labels
+        generators = image_generators('mix', int(self.seed), int(self.iteration), len(images))
+        ignore_index = unwrap(self.segmentor).decode_head.ignore_index
+        return mix_classes((source['inputs'], truth(source)), (images, labels), generators, ignore_index)
 
     def target_loss(self, logits: Maps, labels: Tensor) -> LevelLosses:
         """lambda times the cross-entropy with the kept labels (N, H, W), over all heads."""

@@ -30,7 +30,7 @@ from mmseg.registry import MODELS
 from torch import Tensor
 
 from sw_mmseg.adaptation.base import Maps
-from sw_mmseg.adaptation.class_mix import class_masks, paste
+from sw_mmseg.adaptation.class_mix import class_masks, paste, truth
 from sw_mmseg.adaptation.feature_distance import FeatureDistance
 from sw_mmseg.adaptation.levels import LevelLosses, MultiLevelAdaptation
 from sw_mmseg.adaptation.masking import Masking
@@ -44,7 +44,7 @@ from sw_mmseg.domains import DOMAINS
 from sw_mmseg.models.wrappers import unwrap
 from sw_mmseg.openmmlab import accumulate
 
-__all__ = ['SelfTraining', 'truth']
+__all__ = ['SelfTraining']
 
 EVALUATED = ('student', 'teacher')
 
@@ -241,8 +241,3 @@ class SelfTraining(MultiLevelAdaptation):
         if self.evaluate_model == 'teacher' and mode != 'loss':
             return self.teacher(inputs, data_samples, mode)
         return super().forward(inputs, data_samples, mode)
-
-
-def truth(source: dict) -> Tensor:
-    """The labels (N, H, W) of a preprocessed labelled batch."""
-    return torch.stack([sample.gt_sem_seg.data[0] for sample in source['data_samples']])

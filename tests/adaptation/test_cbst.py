@@ -9,7 +9,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from sw_mmseg.adaptation import ClassBalancedSelfTraining, PseudoLabelError
+from sw_mmseg.adaptation import ClassBalancedSelfTraining, PseudoLabelError, class_mix
 from tests.adaptation.by_hand import cross_entropy_by_hand, network_by_hand, upsampled
 from tests.adaptation.cbst_target import COUNT, PATHS, SIZE, Target, batch_of, build, with_files, wrappers_of
 
@@ -77,11 +77,14 @@ def test_a_round_labels_every_image_and_keeps_the_surest_share_of_each_class(tmp
     assert model.segmentor.training and model.segmentor.backbone.norm.training
 
 
-def step_by_hand(model, batch, labels):
-    """Losses and gradients: source, and target images with their round's labels."""
+def step_by_hand(model, batch, labels, pasted=()):
+    """Losses and gradients: source, and target images with their round's labels, and classes of the source on them."""
     seg = {name: p.detach().clone().requires_grad_() for name, p in model.segmentor.named_parameters()}
     images = {k: (torch.stack(batch[k]['inputs']).double() - 120) / 60 for k in ('source', 'target')}
     truth = torch.stack([s.gt_sem_seg.data[0] for s in batch['source']['data_samples']])
+    for chosen in pasted:
+        images['target'] = torch.where((truth == chosen)[:, None], images['source'], images['target'])
+        labels = torch.where(truth == chosen, truth, labels)
     log, total = {}, 0
     maps = {domain: network_by_hand(seg, x) for domain, x in images.items()}
     for name, factor in (('decode_head', 1.0), ('auxiliary_head', 0.1)):
@@ -92,15 +95,17 @@ def step_by_hand(model, batch, labels):
     return log, dict(zip(seg, torch.autograd.grad(total, list(seg.values()))))
 
 
-def test_step_equals_the_formulas(tmp_path, monkeypatch):
-    model = with_files(build(target_weight=0.7), tmp_path)
+@pytest.mark.parametrize('pasted', [(), (0, 2)], ids=['target', 'mixed'])
+def test_step_equals_the_formulas(tmp_path, monkeypatch, pasted):
+    model = with_files(build(target_weight=0.7, class_mix=bool(pasted)), tmp_path)
     model.begin_round(Target())
     monkeypatch.setattr(
         'sw_mmseg.adaptation.cbst.random_views', lambda images, labels, generators, zoom: (images, labels)
     )
+    monkeypatch.setattr(class_mix, 'choose_classes', lambda labels, *_: labels.new_tensor(pasted))
     before, batch = copy.deepcopy(model), batch_of(1, 3)
     labels = torch.stack([model.files.read(1, PATHS[index]) for index in (1, 3)])
-    expected, gradients = step_by_hand(before, batch_of(1, 3), labels)
+    expected, gradients = step_by_hand(before, batch_of(1, 3), labels, pasted)
     log = model.train_step(batch, wrappers_of(model))
     assert {name for name in log if 'loss' in name} == set(expected)
     for name, value in expected.items():

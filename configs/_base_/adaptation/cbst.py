@@ -14,6 +14,7 @@ model = dict(
         blur_probability=0.5,
     ),
     zoom=1.5,
+    class_mix=True,  # half of a source image's classes lie on each target image that is learnt from
     statistics_images=0,  # before a round; labels made with statistics of training were better where both were tried
     statistics_from='target',
 )  # source, target, both, separate, frozen; see adaptsegnet.py

@@ -21,6 +21,7 @@ class Setting:
 
     Args:
         segmentor: options of the segmentor, keys from there on.
+        method: options of a method that adapts, keys from `model` on; left out of trainings on one domain.
         strong: whether labelled images go through the configs' `strong_pipeline`, with class mix.
         streets: the variant of streets that the labelled images are of; None is the configs'.
         size: pixels of what the network sees, width and height, in training and when scored; None is the configs'.
@@ -28,6 +29,7 @@ class Setting:
     """
 
     segmentor: dict[str, object] = field(default_factory=dict)
+    method: dict[str, object] = field(default_factory=dict)
     strong: bool = False
     streets: str | None = None
     size: tuple[int, int] | None = None
@@ -35,8 +37,11 @@ class Setting:
 
     def options(self, config: Config) -> dict[str, object]:
         """As `--cfg-options` of a config."""
-        prefix = 'model.segmentor' if 'segmentor' in config.model else 'model'
+        adapts = 'segmentor' in config.model
+        prefix = 'model.segmentor' if adapts else 'model'
         options = {f'{prefix}.{key}': value for key, value in self.segmentor.items()}
+        if adapts:
+            options |= {f'model.{key}': value for key, value in self.method.items()}
         dataset = config.train_dataloader.dataset
         key = 'source' if 'source' in dataset else 'dataset'
         if self.streets:
@@ -58,9 +63,14 @@ def _scalings(loaders: dict[str, object], size: tuple[int, int]) -> Iterator[str
 
 
 UNWEIGHTED = {'decode_head.loss_decode': {'type': 'CrossEntropyLoss', 'avg_non_ignore': True, '_delete_': True}}
+UNMIXED = {'class_mix': False}
+LARGER = (384, 288)
 SETTINGS = {
     'game': Setting(streets='varied', title='game-like streets'),
-    'larger': Setting(size=(384, 288), title='384×288 pixels'),
+    'gameunmixed': Setting(method=UNMIXED, streets='varied', title='without mixing, game-like streets'),
+    'larger': Setting(size=LARGER, title='384×288 pixels'),
+    'largerunmixed': Setting(method=UNMIXED, size=LARGER, title='without mixing, 384×288 pixels'),
+    'unmixed': Setting(method=UNMIXED, title='without mixing'),
     'unweighted': Setting(UNWEIGHTED),
     'strong': Setting(strong=True),
     'strongunweighted': Setting(UNWEIGHTED, strong=True),
