@@ -9,6 +9,7 @@ from sw_mmseg.running.command_line import run_tool
 from sw_mmseg.running.errors import UserError
 from sw_mmseg.studies.photographs import report, runs
 from sw_mmseg.studies.photographs.cells import Cell, Result, configured
+from sw_mmseg.studies.photographs.settings import difference, without_method
 from tests.helpers.camvid_files import small_configured, write_camvid
 
 
@@ -143,8 +144,41 @@ def test_tables_and_the_share_of_the_way_that_is_closed():
         'source only, jitter, 384×288 pixels, BN, 600',
         'source only, jitter, BN, 600',
     )
+    mixing = report.grouped([*results, result('cbst', 30.0, setting='unmixed')], 'streets2camvid')
+    assert [row[:2] for row in report.comparison_table(mixing).rows] == [
+        ('class-balanced self-training (CBST), BN, 600', 'source only, jitter, BN, 600'),
+        ('class-balanced self-training (CBST), without mixing, BN, 600', 'source only, jitter, BN, 600'),
+        ('target labels (oracle), BN, 600', 'source only, jitter, BN, 600'),
+        (
+            'class-balanced self-training (CBST), BN, 600',
+            'class-balanced self-training (CBST), without mixing, BN, 600',
+        ),
+    ]
     assert 'source only, jitter, game-like streets' in [row[0] for row in report.main_table(sources).rows]
     assert report.comparison_table(report.grouped(results[:1], 'streets2camvid')) is None
+
+
+def test_settings_are_compared_where_they_differ_in_one_part(tmp_path):
+    assert difference('', 'unmixed') == 'method' and difference('gameunmixed', 'unmixed') == 'streets'
+    assert difference('larger', '') == 'size' and difference('larger', 'unmixed') is None
+    assert [without_method(name) for name in ('', 'unmixed', 'gameunmixed', 'larger')] == ['', '', 'game', 'larger']
+    assert configured(Cell('cbst', 'bn', 0), tmp_path)[0].model.class_mix is True
+    assert configured(Cell('cbst', 'bn', 0, setting='largerunmixed'), tmp_path)[0].model.class_mix is False
+
+
+def test_at_dusk_two_methods_are_their_configs_for_photographs_with_options(tmp_path):
+    jitter, oracle, rounds = (
+        configured(Cell(method, 'bn', 0, 'camvid_day2dusk'), tmp_path)[0] for method in ('jitter', 'oracle', 'cbst')
+    )
+    assert jitter.train_dataloader.dataset.dataset == rounds.train_dataloader.dataset.source
+    labelled = oracle.train_dataloader.dataset.dataset
+    assert (labelled.split, labelled.sequences, labelled.data_root) == ('train', ['0001TP'], 'data/camvid')
+    assert labelled.pipeline == rounds.train_dataloader.dataset.source.pipeline
+    for config in (jitter, oracle):
+        assert config.train_dataloader.dataset.rare_class_sampling == (
+            rounds.train_dataloader.dataset.rare_class_sampling
+        )
+        assert config.val_dataloader == rounds.val_dataloader and config.test_dataloader == rounds.test_dataloader
 
 
 def test_processor_time_adds_up_over_calls(tmp_path):

@@ -19,11 +19,29 @@ __all__ = ['DATA', 'Cell', 'Result', 'configured']
 
 DATA = ('streets2camvid', 'camvid_day2dusk')
 PARTS = ('val', 'test')
+DAY, DUSK = ['0006R0', '0016E5'], ['0001TP']
+SCORED_AT_DUSK = {
+    'val_dataloader.dataset.split': 'test',
+    'val_dataloader.dataset.sequences': DUSK,
+    'test_dataloader.dataset.sequences': DUSK,
+}
+LABELLED = 'train_dataloader.dataset.dataset'
+BY_OPTIONS = {  # method at dusk -> options of its config for photographs, which has none of its own for dusk
+    'jitter': {
+        f'{LABELLED}.type': 'CamVidDataset',
+        f'{LABELLED}.data_root': 'data/camvid',
+        f'{LABELLED}.split': 'train',
+        f'{LABELLED}.sequences': DAY,
+        **SCORED_AT_DUSK,
+    },
+    'oracle': {f'{LABELLED}.sequences': DUSK, **SCORED_AT_DUSK},
+}
 
 
 @dataclass(frozen=True)
 class Cell:
-    """One training: the config bn_METHOD_DATA.py with a norm at its sites, a seed, and a setting of `SETTINGS`."""
+    """One training: the config bn_METHOD_DATA.py with a norm at its sites, a seed, and a setting of `SETTINGS`; or, at
+    dusk, bn_METHOD_streets2camvid.py with `BY_OPTIONS`."""
 
     method: str
     norm: str
@@ -76,13 +94,14 @@ def configured(cell: Cell, work_dir: Path) -> tuple[Config, training.Run]:
     Raises:
         UserError: no config of that method on that data, or no such setting.
     """
-    file = shipped_config(f'bn_{cell.method}_{cell.data}')
+    at_dusk = cell.method in BY_OPTIONS and cell.data == DATA[1]
+    file = shipped_config(f'bn_{cell.method}_{DATA[0] if at_dusk else cell.data}')
     if cell.method not in METHODS or not file.is_file():
         raise UserError(f'no config {file.name}: the study has bn_METHOD_DATA.py, DATA being {" or ".join(DATA)}')
     if cell.setting and cell.setting not in SETTINGS:
         raise UserError(f'no setting {cell.setting!r}: one of {", ".join(SETTINGS)}')
     config = set_norm(Config.fromfile(file), cell.norm)
-    options = chosen_options(cell, config)
+    options = (BY_OPTIONS[cell.method] if at_dusk else {}) | chosen_options(cell, config)
     check_options(config, options)
     config.merge_from_dict(options)
     for loader in (config.train_dataloader, config.val_dataloader, config.test_dataloader):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import statistics
 from collections.abc import Sequence
 
@@ -10,7 +11,7 @@ from sw_mmseg.analysis.tables import Table, mean_std, to_markdown
 from sw_mmseg.running import records
 from sw_mmseg.running.methods import METHODS
 from sw_mmseg.studies.photographs.cells import DATA, Result
-from sw_mmseg.studies.photographs.settings import SETTINGS
+from sw_mmseg.studies.photographs.settings import SETTINGS, difference, setting_of, without_method
 
 __all__ = ['class_table', 'comparison_table', 'grouped', 'main_table', 'section', 'setting_table', 'share_closed']
 
@@ -80,9 +81,10 @@ def share_closed(groups: Groups, method: str = 'cbst', norm: str = 'bn') -> floa
 
 
 def comparison_table(groups: Groups) -> Table | None:
-    """Every row against the source-only one of the same length and setting, and against the same with the configs' own
-    settings, by test mIoU and by the rule of `analysis.comparisons`; None where there is none to compare with."""
-    pairs = [(key, (START, 'bn', *key[2:])) for key in groups] + [_with_and_without(key) for key in groups if key[3]]
+    """Every row against the source-only one of its length and setting, and against those whose setting differs in one
+    part, by test mIoU and by the rule of `analysis.comparisons`; None where there is nothing to compare."""
+    pairs = [(key, (START, 'bn', key[2], without_method(key[3]))) for key in groups]
+    pairs += filter(None, itertools.starmap(_one_change, itertools.combinations(groups, 2)))
     pairs = [(key, other) for key, other in pairs if key != other and {key, other} <= groups.keys()]
     if not pairs:
         return None
@@ -95,10 +97,14 @@ def comparison_table(groups: Groups) -> Table | None:
     return Table(('row', 'minus', 'test mIoU'), tuple(rows))
 
 
-def _with_and_without(key: Key) -> tuple[Key, Key]:
-    """A row of a setting and the same without, the one first that should be ahead: another source is the poorer one."""
-    plain = *key[:3], ''
-    return (plain, key) if SETTINGS[key[3]].streets else (key, plain)
+def _one_change(one: Key, other: Key) -> tuple[Key, Key] | None:
+    """Two rows that differ in one part of the setting, the one first that should be ahead: a method without something,
+    and labels of another source, are the poorer ones."""
+    part = difference(one[3], other[3])
+    if one[:3] != other[:3] or part is None:
+        return None
+    poorer = part in ('method', 'streets')
+    return (one, other) if bool(getattr(setting_of(other[3]), part)) == poorer else (other, one)
 
 
 def _row_name(key: Key) -> str:

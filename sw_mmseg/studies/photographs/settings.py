@@ -6,13 +6,13 @@ They were compared on the validation part. What was best stands in the configs, 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 
 from mmengine.config import Config
 
 from sw_mmseg.running.config_nodes import config_nodes
 
-__all__ = ['SETTINGS', 'Setting']
+__all__ = ['SETTINGS', 'Setting', 'difference', 'setting_of', 'without_method']
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class Setting:
     strong: bool = False
     streets: str | None = None
     size: tuple[int, int] | None = None
-    title: str | None = None
+    title: str | None = field(default=None, compare=False)
 
     def options(self, config: Config) -> dict[str, object]:
         """As `--cfg-options` of a config."""
@@ -75,3 +75,21 @@ SETTINGS = {
     'strong': Setting(strong=True),
     'strongunweighted': Setting(UNWEIGHTED, strong=True),
 }
+PLAIN = Setting()  # the configs' own
+
+
+def setting_of(name: str) -> Setting:
+    """The setting of a record; '' is the configs' own."""
+    return SETTINGS[name] if name else PLAIN
+
+
+def difference(one: str, other: str) -> str | None:
+    """The field in which two settings differ, if it is one."""
+    first, second = setting_of(one), setting_of(other)
+    names = [f.name for f in fields(Setting) if f.compare and getattr(first, f.name) != getattr(second, f.name)]
+    return names[0] if len(names) == 1 else None
+
+
+def without_method(name: str) -> str:
+    """The setting that is the same for trainings on one domain, to which options of a method say nothing."""
+    return name if not setting_of(name).method else next(s for s in ('', *SETTINGS) if difference(name, s) == 'method')
