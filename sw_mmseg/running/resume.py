@@ -6,7 +6,8 @@ compared with the run's:
 
 - what this call asks for (`--cfg-options`) is honoured: from the checkpoint on, rates are those that a run of the new
   config has there, computed by stepping its schedules from the start;
-- a longer run takes schedules that ended with the training along to its new end;
+- a longer run takes schedules that ended with the training along to its new end, of `CosineRestartLR` with the last of
+  its periods: restarts stay where they are, while `schedules.schedule_options` moves them with the length;
 - any other difference is refused, with its key, both values, and the ways out.
 """
 
@@ -179,7 +180,7 @@ def length_of(config: Config) -> tuple[str, int] | None:
 
 
 def lengthen(config: Config, before: Config, options: dict) -> set[str]:
-    """A longer run: schedules that ended with the training end with it again. Returns their keys."""
+    """A longer run: schedules that ended with the training end with it again. Returns the keys that changed."""
     old, new, keys = length_of(before), length_of(config), set()
     if not old or not new or old[0] != new[0] or new[1] <= old[1]:
         return keys
@@ -195,7 +196,20 @@ def lengthen(config: Config, before: Config, options: dict) -> set[str]:
             if schedule.get('end') == old[1] and key not in options:
                 schedule.end = new[1]
                 keys.add(key)
+                if f'{prefix}.{index}.periods' not in options and lengthen_last_period(schedule, old[1]):
+                    keys.add(f'{prefix}.{index}.periods')
     return keys
+
+
+def lengthen_last_period(schedule: dict, old: int) -> bool:
+    """Restarts keep their places and the last period, which ended at `old`, goes on to the schedule's end: past its
+    periods mmengine leaves a rate where it is, at next to nothing. Returns whether anything changed."""
+    periods = list(schedule.get('periods', ()))
+    last = schedule.get('begin', 0) + sum(periods)
+    if not periods or not old <= last < schedule['end']:
+        return False
+    schedule['periods'] = [*periods[:-1], periods[-1] + schedule['end'] - last]
+    return True
 
 
 def refuse_seed(config: Config, meta: dict, path: str) -> None:

@@ -1,16 +1,20 @@
 """Resuming with another length or another rate: as a run of that config would have been, or refused."""
 
+import copy
 import json
+import math
 from importlib import import_module
 from pathlib import Path
 
 import pytest
 import torch
 from mmengine.config import Config
+from mmengine.registry import PARAM_SCHEDULERS
 from mmengine.runner import Runner
 
 from sw_mmseg.running.command_line import run_tool
-from sw_mmseg.running.resume import ResumedRatesHook, differences
+from sw_mmseg.running.configs import load_config
+from sw_mmseg.running.resume import ResumedRatesHook, differences, lengthen, step_again
 
 PLAYERS = ('segmentor', 'discriminator')
 RATE = 'optim_wrapper.segmentor.optimizer.lr'
@@ -129,6 +133,51 @@ def test_another_rate_holds_from_there_on(config_of, long_runs, resumable):
     assert resumed == {step: whole[step] for step in resumed} and len(resumed) == 4
     assert resumed[8][1] == rates(long_runs / 'long')[8][1]  # the other player's is as it was
     assert kept(resumable / 'iter_10.pth') == kept(long_runs / 'slow/iter_10.pth')
+
+
+def test_the_last_period_of_restarts_goes_on_to_the_new_end():
+    """By the cosine itself: past its periods mmengine would leave the rate of the last iteration but one."""
+    config = load_config('bn_cbst_streets2camvid', {})
+    before, old = copy.deepcopy(config), config.train_cfg.max_iters
+    (index,) = (i for i, s in enumerate(config.param_scheduler.segmentor) if s.type == 'CosineRestartLR')
+    first = before.param_scheduler.segmentor[index]
+    config.train_cfg.max_iters = old + 300
+    key = f'param_scheduler.segmentor.{index}'
+    assert {f'{key}.end', f'{key}.periods'} <= lengthen(config, before, {})
+    schedule = config.param_scheduler.segmentor[index]
+    assert schedule.periods == [*first.periods[:-1], first.periods[-1] + 300] and schedule.end == old + 300
+    assert not [k for k in lengthen(copy.deepcopy(before), before, {}) if 'segmentor' in k]
+    asked_for = copy.deepcopy(before)
+    asked_for.train_cfg.max_iters = old + 300
+    assert f'{key}.periods' not in lengthen(asked_for, before, {f'{key}.periods': first.periods})
+
+    optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=1.0)
+    scheduler = PARAM_SCHEDULERS.build(schedule, default_args={'optimizer': optimizer})
+    step_again([scheduler], old + 100, 0)
+    last = schedule.periods[-1]
+    share = (last - 200) / last  # of the last period, 200 before its end
+    height = schedule.restart_weights[-1] / 2 * (1 + math.cos(math.pi * share))
+    assert optimizer.param_groups[0]['lr'] == pytest.approx(height, rel=1e-9) and height > 0.05
+
+
+@pytest.mark.slow
+def test_a_longer_run_with_restarts(config_of, tmp_path, capsys):
+    """To the bit as a run whose last period was that long from its start."""
+
+    def restarts(length, last):
+        file = config_of(length)
+        cosine = f"type='CosineRestartLR', restart_weights=[1.0, 0.5], eta_min=0.0, end={length}, by_epoch=False"
+        text = f'[dict({cosine}, periods=[3, {last}])]'
+        copied = file.with_name(f'restarts_{length}.py')
+        players = f'param_scheduler = dict(_delete_=True, segmentor={text}, discriminator={text})'
+        copied.write_text(f"_base_ = './{file.name}'\n{players}")
+        return copied
+
+    assert train(restarts(6, 3), tmp_path / 'resumed', resume=False) == 0
+    assert train(restarts(10, 7), tmp_path / 'whole', resume=False) == 0
+    assert train(restarts(6, 3), tmp_path / 'resumed', 'train_cfg.max_iters=10') == 0
+    assert 'param_scheduler.segmentor.0.periods was [3,3] and is [3,7] from iteration 6' in capsys.readouterr().out
+    assert kept(tmp_path / 'resumed/iter_10.pth') == kept(tmp_path / 'whole/iter_10.pth')
 
 
 def test_what_optimisers_remember_is_kept(runs, config_of):
