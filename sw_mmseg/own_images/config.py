@@ -158,16 +158,19 @@ def held_out(folder: Folder) -> int:
     return max(10, count // 50) if count >= 40 else 0
 
 
-def test_loader(choice: Choice, checked: Checked, folder: Folder | None) -> ConfigDict:
+def test_loader(choice: Choice, checked: Checked, folder: Folder | None, scored: bool = False) -> ConfigDict:
     """One image a batch, labels at their own size: of `folder`, of a source's those that were kept apart (all, where
-    none were); of the first source for None, or, without labels, of the target where there is no source."""
+    none were); of the first source for None, or, without labels, of the target where there is no source. Images are
+    read as the target's are, which predictions are made of; where the folder is `scored`, as it was checked and is
+    trained on."""
     folder = folder or checked.source or checked.target
     spared = held_out(folder) if folder in checked.sources else 0
     hold_out_options = {'hold_out': spared, 'held_out': True} if spared else {}
-    whites = {one.scan.white for one in (folder, checked.target)} - {None}  # predictions are of the target's images
+    white = checked.target.scan.white or folder.scan.white  # of which images of 8 bits take no notice
     bands = dict(zip(('bands', 'bands_of'), checked.target.scan.bands or folder.scan.bands or ()))
-    load = {'type': 'LoadImage', **({'white': whites.pop()} if len(whites) == 1 else {}), **bands}
-    label_steps = folder.loading()[1:]
+    load, *label_steps = folder.loading()
+    if not scored:
+        load = {'type': 'LoadImage', **({'white': white} if white else {}), **bands}
     steps = [load, *resizing(choice.short_side), *label_steps, {'type': 'PackSegInputs'}]
     dataset = {**source_of(folder, checked, **hold_out_options), 'pipeline': steps}
     return ConfigDict(

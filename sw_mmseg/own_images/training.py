@@ -161,6 +161,7 @@ class Examiner:
         self.pixel_pipeline = build_pipeline(steps, from_file=False)
         shown = checked.target_val or checked.target
         self.shown = spread(list(zip(shown.paths, shown.label_paths)), pictures)
+        self.shown_pipeline = build_pipeline(test_loader(choice, checked, shown, scored=True).dataset.pipeline)
         self.counted = spread(checked.target.paths, SHARES_OF)
 
     def outcome(self, name: str, model: nn.Module, statistics: str) -> Outcome:
@@ -170,7 +171,7 @@ class Examiner:
         counts = np.zeros(256)
         for path in tqdm(self.counted, desc=f'    {name}', unit='', leave=False, disable=None):
             counts += np.bincount(segment(model, self.pipeline, Path(path)).ravel(), minlength=256)
-        maps = [segment(model, self.pipeline, Path(path)) for path, _ in self.shown]
+        maps = [segment(model, self.shown_pipeline, Path(path)) for path, _ in self.shown]
         shares = (100 * counts / counts.sum())[: len(self.checked.table.classes)].tolist()
         return Outcome(name, statistics, source, target, shares, maps, switch_ratios(model))
 
@@ -179,7 +180,7 @@ class Examiner:
         if (self.checked.target_val if domain == 'target-val' else self.checked.source) is None:
             return None
         folders = [self.checked.target_val] if domain == 'target-val' else self.checked.sources
-        sets = [test_loader(self.choice, self.checked, folder).dataset for folder in folders]
+        sets = [test_loader(self.choice, self.checked, folder, scored=True).dataset for folder in folders]
         sets = [dataset for dataset in sets if domain == 'target-val' or dataset.get('held_out')]
         if not sets:
             return None
