@@ -18,6 +18,7 @@ from sw_mmseg.running.paths import CONFIGS
 
 __all__ = ['source_free_config', 'source_free_training']
 
+PREPROCESSING = ('mean', 'std', 'bgr_to_rgb', 'rgb_to_bgr', 'pad_val', 'seg_pad_val', 'test_cfg')
 SHARES = (0.5, 0.65)  # of the surest pixels of each class; a round each
 RATE = 0.5  # of the learning rate of the given network's training, at the start of each round
 SECOND = 0.1  # weight of a second head
@@ -48,7 +49,7 @@ def source_free_training(
     config.model = ConfigDict(
         type='ClassBalancedSelfTraining' if labelled else 'SourceFreeSelfTraining',
         segmentor=ConfigDict(given.segmentor, init_cfg=dict(type='Pretrained', checkpoint=str(start.resolve()))),
-        data_preprocessor=given.config.model.data_preprocessor,
+        data_preprocessor=_preprocessor(given),
         levels=[dict(head=head, lambda_seg=1.0 if head == 'decode_head' else SECOND) for head in given.heads()],
         round_length=length,
         shares=list(SHARES[:rounds]),
@@ -68,6 +69,14 @@ def source_free_training(
     config.load_from, config.resume, config.randomness = None, False, ConfigDict(seed=seed)
     config.val_dataloader = config.val_cfg = config.val_evaluator = None
     return config
+
+
+def _preprocessor(given: GivenNetwork) -> ConfigDict:
+    """As given, where it takes two domains; else with its colours, and padding to no size: pipelines give all one."""
+    settings = given.config.model.get('data_preprocessor') or {}
+    if settings.get('type') == 'DomainPreprocessor':
+        return settings
+    return ConfigDict(type='DomainPreprocessor', **{key: settings[key] for key in PREPROCESSING if key in settings})
 
 
 def _use_optimizer(config: Config, given: GivenNetwork, length: int, rounds: int, iterations: int) -> None:
