@@ -79,7 +79,8 @@ def train(args: argparse.Namespace, choice: Choice, checked: Checked) -> tuple[l
             keep(title(STATISTICS), model, 'target, re-estimated' if examiner.estimate(model) else 'none kept')
         if method == choice.trainings[-1]:
             kept = next(outcome for outcome in outcomes if outcome.name == final)
-            notes = learning_notes(examiner, model, run.folder, kept.source, args)
+            treated = bool(switches) or choice.method == STATISTICS
+            notes = learning_notes(examiner, model, run.folder, kept.source, treated, args)
     notes += source_only_note(outcomes, final, source_only_files(args.out, choice))
     for text in notes:
         print(text, flush=True)

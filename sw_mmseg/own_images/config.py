@@ -19,7 +19,7 @@ from sw_mmseg.running.configs import check_options
 from sw_mmseg.running.errors import UserError
 from sw_mmseg.running.networks import set_network
 from sw_mmseg.running.norms import set_norm
-from sw_mmseg.running.schedules import schedule_options
+from sw_mmseg.running.schedules import quarter, schedule_options
 
 __all__ = [
     'has_parent',
@@ -190,7 +190,9 @@ def use_length(config: Config, iterations: int) -> None:
             schedule.end = config.train_cfg.max_iters
     config.merge_from_dict(schedule_options(config, iterations))
     config.train_cfg.val_interval = iterations
-    config.default_hooks.checkpoint.max_keep_ckpts = 2  # whether the last quarter still taught: `learning.py`
+    config.default_hooks.checkpoint.update(
+        interval=quarter(iterations), max_keep_ckpts=2
+    )  # of these `learning.py` tells
     config.custom_hooks = [hook for hook in config.custom_hooks if hook.type not in STREETS_ONLY]
     for hook in config.custom_hooks:
         if 'interval' in hook:

@@ -17,9 +17,10 @@ from sw_mmseg.own_images.plan import BUDGET, title
 from sw_mmseg.own_images.training import Examiner, Outcome
 from sw_mmseg.running.checkpoints import numbered_checkpoints, read_weights
 from sw_mmseg.running.methods import SOURCE_ONLY
+from sw_mmseg.running.schedules import quarter
 from sw_mmseg.running.scoring import miou
 
-__all__ = ['learning_note', 'learning_notes', 'source_only_note']
+__all__ = ['earlier_and_last', 'learning_note', 'learning_notes', 'source_only_note']
 
 LOW, VERY_LOW = 40.0, 20.0  # source mIoU in percent
 RISING = 2.0  # points that the last quarter of a training added, from which on more time pays
@@ -27,23 +28,41 @@ LONGER = {True: 4, False: 2}  # times as long: very low, or not
 
 
 def learning_notes(
-    examiner: Examiner, model: nn.Module, folder: Path, source: list[float] | None, args: argparse.Namespace
+    examiner: Examiner,
+    model: nn.Module,
+    folder: Path,
+    source: list[float] | None,
+    treated: bool,
+    args: argparse.Namespace,
 ) -> list[str]:
     """The sentence on the training in `folder`, whose network `model` scores `source` on source images: none where all
-    is well, or where there are no such images. The network stays as it is."""
+    is well, or where there are no such images. Networks are compared as they were trained: where `model` is `treated`
+    since, with other statistics or switches, it is scored anew. It stays as it is."""
     if source is None:
         return []
-    files = list(numbered_checkpoints(folder))
-    before = None
-    if len(files) > 1:
-        last = {key: value.clone() for key, value in model.state_dict().items()}
-        model.load_state_dict(read_weights(str(files[-2])))
-        before = miou(examiner.iou(model.eval(), 'source'))
-        model.load_state_dict(last)
+    length = examiner.config.train_cfg.max_iters
+    state = {key: value.clone() for key, value in model.state_dict().items()}
+
+    def score(file: Path) -> float:
+        model.load_state_dict(read_weights(str(file)))
+        return miou(examiner.iou(model.eval(), 'source'))
+
+    earlier, last = earlier_and_last(numbered_checkpoints(folder), length)
+    before = score(earlier) if earlier else None
+    now = score(last) if treated and last else miou(source)
+    model.load_state_dict(state)
     budget = args.budget or BUDGET['cuda' if torch.cuda.is_available() else 'cpu']
-    length, option = (args.iterations, '--iterations') if args.iterations else (budget, '--budget')
-    note = learning_note(miou(source), before, length, option)
+    asked, option = (args.iterations, '--iterations') if args.iterations else (budget, '--budget')
+    note = learning_note(now, before, asked, option)
     return [note] if note else []
+
+
+def earlier_and_last(files: dict[Path, int], length: int) -> tuple[Path | None, Path | None]:
+    """Of numbered checkpoints, the one a quarter of the training before its end, and that of the end. An interrupt may
+    have left others, which say nothing of a quarter; None for what is not there, as where options ask for others."""
+    places = {number: file for file, number in files.items()}
+    three = 3 * quarter(length)
+    return places.get(three if three < length else 2 * quarter(length)), places.get(length)
 
 
 def learning_note(score: float, before: float | None, length: float, option: str) -> str | None:

@@ -6,7 +6,7 @@ import itertools
 
 from mmengine.config import Config
 
-__all__ = ['DATA', 'continued_options', 'data_options', 'schedule_options']
+__all__ = ['DATA', 'continued_options', 'data_options', 'quarter', 'schedule_options']
 
 RATE = 0.5  # of a training from the start, where one goes on
 RISE = 0.05  # share of the training in which its rates rise
@@ -36,6 +36,12 @@ def schedule_options(config: Config, iterations: int | None) -> dict:
                 begin = times.get('begin', 0)
                 options[f'{prefix}.{index}.periods'] = _shorter(schedule, begin, iterations / old)
     return options | _rounds(config.model, iterations / old)
+
+
+def quarter(iterations: int) -> int:
+    """Iterations between two checkpoints of which the last but one is a quarter of the training before its end: rounded
+    up, since after four quarters that are rounded down another one comes, of one to three iterations."""
+    return -(-iterations // 4)
 
 
 def continued_options(config: Config, checkpoint: str, iterations: int) -> dict:
