@@ -97,7 +97,7 @@ def learns_switches(args: argparse.Namespace, choice: Choice) -> bool:
     return choice.norm in SWITCHING and choice.method != STATISTICS and not args.keep_switches
 
 
-def commands(args: argparse.Namespace, state: dict, choice: Choice, iterations: int) -> list[str]:
+def commands(args: argparse.Namespace, state: dict, choice: Choice, iterations: int, checked: Checked) -> list[str]:
     """What was run, and what goes on from here; every path is there, or is written by a command before."""
     config, checkpoint, again = args.out / 'config.py', args.out / 'checkpoint.pth', args.out / 'again'
     last, batch = again / f'iter_{iterations}.pth', choice.batch
@@ -119,11 +119,9 @@ def commands(args: argparse.Namespace, state: dict, choice: Choice, iterations: 
             )
         )
     if choice.method == STATISTICS:
-        texts.append(
-            command_text(
-                'analysis reestimate_statistics', config, last, again / 'target.pth', '--images-from', args.target
-            )
-        )
+        words = [config, last, again / 'target.pth', '--images-from', args.target]
+        words += ['--batch-size', 1] if len(checked.target.scan.sizes) > 1 else []
+        texts.append(command_text('analysis reestimate_statistics', *words))
     texts.append(command_text('predict', config, checkpoint, args.target, args.out / 'more_predictions'))
     if choice.method != SOURCE_ONLY and SOURCE_ONLY in trained(args, choice):
         files = source_only_files(args.out, choice)
@@ -193,7 +191,7 @@ def report(args: argparse.Namespace, state: dict, checked: Checked, choice: Choi
             [tuple(r) for r in state['reasons']],
             trainings,
             examiner.pictures(),
-            commands(args, state, choice, iterations),
+            commands(args, state, choice, iterations, checked),
             notes,
         ),
     )

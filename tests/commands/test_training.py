@@ -102,6 +102,30 @@ def test_reestimated_statistics_change_buffers_alone_and_switches_if_asked(train
     assert changed == statistics | logits
 
 
+@pytest.mark.parametrize('more', [[], ['--switches', '--keep-statistics']])
+def test_images_of_several_sizes_are_estimated_on_one_by_one(trained, run, tmp_path, capsys, more):
+    for n, (width, height) in enumerate([(64, 32), (48, 32), (64, 48)]):
+        pixels = np.random.default_rng(n).integers(0, 255, (height, width, 3), np.uint8)
+        Image.fromarray(pixels).save(tmp_path / f'{n}.png')
+    words = [*trained, tmp_path / 'out.pth', '--images-from', tmp_path, *more]
+    assert run('analysis reestimate_statistics', *words) == 2
+    error = capsys.readouterr().err.strip().splitlines()[-1]
+    assert 'of several sizes (48x32, 64x32, 64x48)' in error and '--batch-size 1' in error
+    assert not (tmp_path / 'out.pth').exists()
+    assert run('analysis reestimate_statistics', *words, '--batch-size', 1) == 0
+
+
+def test_without_labelled_images_no_switches_are_learnt_on_them(trained, run, tmp_path, capsys, streets):
+    config, checkpoint = trained
+    folder = streets / 'cityscapes' / 'leftImg8bit' / 'train'
+    target = f"dict(type='UnlabelledImages', data_root='{folder}', pipeline=[])"
+    dataset = f"dict(_delete_=True, type='TargetAlone', target={target}, classes='cityscapes')"
+    (tmp_path / 'alone.py').write_text(f"_base_ = '{config}'\ntrain_dataloader = dict(dataset={dataset})\n")
+    words = [tmp_path / 'alone.py', checkpoint, tmp_path / 'out.pth', '--switches', 'source', '--keep-statistics']
+    assert run('analysis reestimate_statistics', *words) == 2
+    assert 'trains on target images alone' in capsys.readouterr().err
+
+
 def test_a_folder_of_images_is_segmented(trained, run, tmp_path, streets):
     config, checkpoint = trained
     images = streets / 'cityscapes' / 'leftImg8bit' / 'val'

@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import shlex
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ from PIL import Image
 
 from sw_mmseg.own_images import check, config, job, training
 from sw_mmseg.own_images import plan as plan_module
+from sw_mmseg.own_images.adapt import commands
 from sw_mmseg.running.config_nodes import config_dicts
 from sw_mmseg.running.errors import UserError
 from tests.helpers.own_folders import save, write_folders
@@ -141,6 +143,19 @@ def test_some_source_images_are_kept_apart_where_there_are_many(plan):
 
 
 @pytest.mark.usefixtures('one_thread')
+@pytest.mark.parametrize('size, words', [((64, 80), []), ((80, 64), ['--batch-size', '1'])])
+def test_the_printed_command_estimates_statistics_on_what_makes_a_batch(plan, folders, size, words):
+    save(folders / 'target/9.jpg', np.zeros((*size, 3), np.uint8))
+    source = [str(folders / 'source/images'), str(folders / 'source/labels')]
+    checked = plan.check.check(source, str(folders / 'target'), None, None, folders / 'out')
+    assert len(checked.target.scan.sizes) == 1 + len(words) // 2
+    args = argparse.Namespace(**{**vars(plan.args), 'method': 'statistics'})
+    args.target, args.target_val, args.keep_switches = str(folders / 'target'), None, True
+    choice, _ = plan.plan.choose(args, checked)
+    (text,) = [t for t in commands(args, {'command': 'adapt'}, choice, 8, checked) if 'reestimate' in t]
+    assert shlex.split(text)[-2 - len(words) :] == ['--images-from', args.target, *words]
+
+
 def test_images_of_all_sizes_are_trained_on_and_predicted_at_their_own(folders, run):
     """Upright and wide, larger and smaller images on both sides; classes found in the labels; another method."""
     for n, (height, width) in enumerate([(96, 64), (40, 120)]):

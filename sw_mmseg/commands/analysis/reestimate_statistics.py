@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import itertools
+from collections.abc import Iterable, Iterator
 from functools import partial
 from pathlib import Path
 
@@ -64,6 +65,11 @@ def target_loader(config: Config, folder: str | None, batch_size: int) -> DataLo
 
 def source_loader(config: Config, batch_size: int) -> DataLoader:
     """The labelled images of the config's training, likewise."""
+    if config.train_dataloader.dataset.type == 'TargetAlone':
+        raise UserError(
+            'the config trains on target images alone, and has no labelled ones for --switches source: --switches '
+            'target takes target images'
+        )
     return shuffled(labelled_images(config), batch_size)
 
 
@@ -87,6 +93,16 @@ def some(loader: DataLoader, images: int) -> tqdm:
     return tqdm(itertools.islice(loader, count), total=count, unit='batch')
 
 
+def of_one_size(batches: Iterable[dict]) -> Iterator[dict]:
+    """The batches. Raises UserError where one holds target images of several sizes, which no network takes at once."""
+    for batch in batches:
+        sizes = sorted({(image.shape[-1], image.shape[-2]) for image in batch.get('target', batch)['inputs']})
+        if len(sizes) > 1:
+            texts = ', '.join(f'{width}x{height}' for width, height in sizes)
+            raise UserError(f'target images of several sizes ({texts}) make no batch: give --batch-size 1')
+        yield batch
+
+
 def estimate(model: torch.nn.Module, config: Config, args: argparse.Namespace) -> list[str]:
     """What was asked for; returns what was done, a sentence each.
 
@@ -98,7 +114,7 @@ def estimate(model: torch.nn.Module, config: Config, args: argparse.Namespace) -
         target = build('data', lambda: target_loader(config, args.images_from, args.batch_size))
     if not args.keep_statistics:
         batches = some(target, args.images)
-        layers = estimate_statistics(model, batches)
+        layers = estimate_statistics(model, of_one_size(batches))
         if not layers:
             raise UserError(
                 'the network keeps no running statistics: there is nothing to estimate'
@@ -108,8 +124,10 @@ def estimate(model: torch.nn.Module, config: Config, args: argparse.Namespace) -
     if args.switches:
         loader = target if args.switches == 'target' else build('data', lambda: source_loader(config, args.batch_size))
         batches = some(loader, args.images)
-        objective = None if args.switches == 'target' else DisturbedSource()
-        if not estimate_switches(model, batches, objective=objective):
+        on_target = args.switches == 'target'
+        if not estimate_switches(
+            model, of_one_size(batches) if on_target else batches, objective=None if on_target else DisturbedSource()
+        ):
             raise UserError('the network has no switches: leave out --switches')
         done.append(f'switches on {batches.total} {args.switches} batches of {args.batch_size}')
     return done
