@@ -111,6 +111,19 @@ class DomainAdaptation(BaseModel):
                 return segmentor(inputs, data_samples, mode)
         return segmentor(inputs, data_samples, mode)
 
+    @contextmanager
+    def predicting_set(self) -> Iterator[None]:
+        """Inside, the segmentor's buffers are those that predictions use, whichever domain's, and stay in place."""
+        if self.evaluate_with == 'target':
+            yield
+            return
+        domain, self.evaluate_with = self.evaluate_with, 'target'  # so that `forward` exchanges no buffers
+        try:
+            with self.statistics.set_of(unwrap(self.segmentor), domain):
+                yield
+        finally:
+            self.evaluate_with = domain
+
     def heads(self) -> dict[str, BaseDecodeHead]:
         """The segmentor's heads by level name."""
         return unwrap(self.segmentor).heads()

@@ -9,14 +9,14 @@ While statistics are collected each layer normalises with its own batch, as in t
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from sw_mmseg.adaptation.base import evaluating
+from sw_mmseg.adaptation.base import DomainAdaptation, evaluating
 from sw_mmseg.adaptation.statistics import running_layers
 from sw_mmseg.models.wrappers import unwrap
 
@@ -63,6 +63,8 @@ class PooledMoments:
 def estimate_statistics(model: nn.Module, batches: Iterable[Any], forward: Callable[[Any], Any] | None = None) -> int:
     """Replaces every running statistic of `model` by that of `batches`. No labels are read, no weight changes.
 
+    Where an adaptation model has a set of them for each domain, the one that it predicts with is replaced.
+
     Args:
         model: any network; an mmseg segmentor or an adaptation model takes batches as its data loaders give them.
         batches: tensors (N, C, H, W), or mmseg batches (of a two-domain batch, the target's side).
@@ -76,12 +78,17 @@ def estimate_statistics(model: nn.Module, batches: Iterable[Any], forward: Calla
         ValueError: `batches` is empty while the model has running statistics.
     """
     model = unwrap(model)
+    with model.predicting_set() if isinstance(model, DomainAdaptation) else nullcontext():
+        return _estimate(model, batches, forward or forward_of(model))
+
+
+def _estimate(model: nn.Module, batches: Iterable[Any], forward: Callable[[Any], Any]) -> int:
     layers = list(running_layers(model).values())
     moments = [PooledMoments(layer) for layer in layers]
-    ask, batch_count = forward or forward_of(model), 0
+    batch_count = 0
     with _collecting(model, layers, moments):
         for batch in batches:
-            ask(batch)
+            forward(batch)
             batch_count += 1
     if layers and not batch_count:
         raise ValueError('estimate_statistics was given no batch: the images of the domain are missing')

@@ -9,6 +9,8 @@ from torch import nn
 from sw_mmseg.adaptation import DomainStatistics, estimate_statistics, paused_statistics, running_layers
 from sw_mmseg.whitening import SwitchWhiten2d
 
+TRACKED = 'num_batches_tracked'
+
 
 def batch_moments(model, images):
     """Mean and unbiased variance of what the norm sees."""
@@ -164,6 +166,31 @@ def test_estimation_of_an_adaptation_model_moves_statistics_only(make_model, mak
         f'segmentor.backbone.norm.{name}' for name in ('running_mean', 'running_var', 'num_batches_tracked')
     }
     assert model.training and model.segmentor.backbone.norm.training
+
+
+def test_the_set_that_predicts_is_estimated_and_nothing_is_lost_where_that_fails(make_model, make_batch):
+    model = make_model(statistics_from='separate', evaluate_with='source')
+    first, second = make_batch(seed=0), make_batch(seed=1)
+    before = copy.deepcopy(model.state_dict())
+
+    def failing():
+        yield first
+        raise OSError('disk full')
+
+    with pytest.raises(OSError):
+        estimate_statistics(model, failing())
+    assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
+    assert model.evaluate_with == 'source'
+
+    assert estimate_statistics(model, [first, second]) == 1
+    images = torch.cat([torch.stack(batch['target']['inputs']) for batch in (first, second)])
+    mean, var = batch_moments(model, images)
+    buffers = dict(model.statistics.named_buffers())
+    torch.testing.assert_close(buffers['source/backbone/norm/running_mean'], mean, rtol=1e-10, atol=1e-12)
+    torch.testing.assert_close(buffers['source/backbone/norm/running_var'], var, rtol=1e-10, atol=1e-12)
+    changed = {name for name, value in model.state_dict().items() if not torch.equal(value, before[name])}
+    assert changed == {f'statistics.source/backbone/norm/{n}' for n in ('running_mean', 'running_var', TRACKED)}
+    assert model.evaluate_with == 'source' and model.training
 
 
 def test_estimation_keeps_what_it_cannot_replace():
