@@ -36,6 +36,7 @@ from sw_mmseg.running.exporting import (
     labelled_images,
     made_ready,
     mean_iou,
+    scaled_to,
 )
 from sw_mmseg.running.outputs import Outputs, add_overwrite
 from sw_mmseg.running.prediction import build_reader, find_images, meta_of
@@ -118,7 +119,7 @@ def main(args: argparse.Namespace) -> int:
         return 0
     worst = {file: _compared(file, run, whole, _examples(args, images)) for file, run in runs.items()}
     if args.score:
-        _score(runs, whole, config)
+        _score(runs, whole, config, args.size)
     if worst[names[0]] > WORST and args.fold == 0:
         print(f'the file does not give what the network gives: logits differ by {worst[names[0]]:.1e}')
         return 1
@@ -162,9 +163,11 @@ def _compared(name: str, run: Run, whole: torch.nn.Module, images: Sequence[np.n
     return worst
 
 
-def _score(runs: dict[str, Run], whole: torch.nn.Module, config: Config) -> None:
-    """Prints the mean IoU of the network, then of each file."""
+def _score(runs: dict[str, Run], whole: torch.nn.Module, config: Config, size: tuple[int, int] | None) -> None:
+    """Prints the mean IoU of the network, then of each file, both at `size` where the file takes no other."""
+    if size is not None:
+        print(f'mean IoU at {size[0]}x{size[1]}, to which test images of another size are scaled:')
     dataset = config.test_dataloader.dataset
     classes = len(build('data set', lambda: meta_of(dataset))['classes'])
     for name, run in {'torch': torch_runner(whole), **runs}.items():
-        print(f'{name}: {mean_iou(run, labelled_images(dataset), classes):.2f} mIoU')
+        print(f'{name}: {mean_iou(scaled_to(run, size), labelled_images(dataset), classes):.2f} mIoU')

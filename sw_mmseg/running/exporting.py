@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
+import cv2
 import numpy as np
 import torch
 from mmengine.config import Config
@@ -33,6 +34,7 @@ __all__ = [
     'labelled_images',
     'made_ready',
     'mean_iou',
+    'scaled_to',
 ]
 
 VOID = 255  # where an image has no label
@@ -146,6 +148,22 @@ def labelled_images(dataset: dict) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     for index in range(len(built)):
         item = built[index]
         yield np.ascontiguousarray(item['img'][None, ..., ::-1]), item['gt_seg_map']
+
+
+def scaled_to(run: Run, size: tuple[int, int] | None) -> Run:
+    """`run` for images of any size, of a file that takes one, width and height: they are scaled to it, and labels back
+    to theirs. As it is for a file that takes any."""
+    if size is None:
+        return run
+
+    def scaled(image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        height, width = image.shape[1:3]
+        if (width, height) == tuple(size):
+            return run(image)
+        labels, logits = run(np.ascontiguousarray(cv2.resize(image[0], size, interpolation=cv2.INTER_LINEAR)[None]))
+        return cv2.resize(labels[0], (width, height), interpolation=cv2.INTER_NEAREST_EXACT)[None], logits
+
+    return scaled
 
 
 def mean_iou(run: Run, data: Iterable[tuple[np.ndarray, np.ndarray]], classes: int) -> float:

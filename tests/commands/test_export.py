@@ -178,6 +178,11 @@ def test_a_program_of_torch_export_takes_one_size(network, pictures, run, tmp_pa
     with torch.no_grad():
         labels, _ = torch.export.load(out).module()(torch.zeros(1, 60, 90, 3, dtype=torch.uint8))
     assert labels.shape == (1, 60, 90)
+    assert run('export', *network, out, '--size', '48x48', '--score', '--overwrite') == 0  # of images of 64x32
+    printed = capsys.readouterr().out
+    scores = dict(re.findall(r'^(\S+): ([\d.]+) mIoU$', printed, re.MULTILINE))
+    assert 'mean IoU at 48x48' in printed and set(scores) == {'torch', 'network.pt2'}
+    assert abs(float(scores['torch']) - float(scores['network.pt2'])) < 0.1
 
 
 def test_int8_stands_beside_fp32_with_its_score(network, pictures, run, tmp_path, capsys):

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from sw_mmseg.running.exporting import mean_iou
+from sw_mmseg.running.exporting import mean_iou, scaled_to
 
 
 def test_it_is_the_mean_over_classes_that_occur_void_left_out():
@@ -23,3 +23,20 @@ def test_images_are_counted_together():
     data = [(np.zeros((1, 1, 2, 3), np.uint8), np.array([row], np.uint8)) for row in ([0, 0], [0, 1])]
     # class 0: shared 1 + 1, of true 3 and predicted 3, 2 of 4; class 1: 0 of 2
     assert mean_iou(lambda image: (next(predictions)[None], None), data, 2) == pytest.approx(25.0)
+
+
+def test_a_file_of_one_size_scores_images_of_any():
+    """Four pixels are one of what the file takes, and its label is that of all four."""
+    seen = []
+
+    def run(image):
+        seen.append(image.shape)
+        return (image[..., 0] > 100).astype(np.uint8), None
+
+    image = np.zeros((1, 4, 6, 3), np.uint8)
+    image[:, :2, :4] = 200
+    labels = (image[0, ..., 0] > 0).astype(np.uint8)
+    assert mean_iou(scaled_to(run, (3, 2)), [(image, labels)], 2) == pytest.approx(100)
+    assert mean_iou(scaled_to(run, (6, 4)), [(image, labels)], 2) == pytest.approx(100)
+    assert mean_iou(scaled_to(run, None), [(image, labels)], 2) == pytest.approx(100)
+    assert seen == [(1, 2, 3, 3), (1, 4, 6, 3), (1, 4, 6, 3)]
