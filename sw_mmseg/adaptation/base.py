@@ -21,6 +21,7 @@ from mmseg.registry import MODELS
 from torch import Tensor, nn
 
 from sw_mmseg.adaptation.checkpoints import accept_other_checkpoints
+from sw_mmseg.adaptation.randomness import run_seed
 from sw_mmseg.adaptation.settings import AdaptationSettings
 from sw_mmseg.adaptation.statistics import DomainStatistics
 from sw_mmseg.models import MultiLevelSegmentor
@@ -76,12 +77,19 @@ class DomainAdaptation(BaseModel):
         self.align_corners = self.segmentor.align_corners
         self.statistics = DomainStatistics(self.segmentor, settings.statistics_from)
         self.evaluate_with = settings.evaluate_with
+        self.run_seed = int(run_seed())
         self.register_load_state_dict_pre_hook(accept_other_checkpoints)
 
     def init_weights(self) -> None:
         """Those of every part; both sets of running statistics start as the segmentor's."""
         super().init_weights()
         self.statistics.copy_from(unwrap(self.segmentor))
+
+    def restart(self) -> None:
+        """Forgets what a checkpoint from which a new run starts tells of the run that wrote it: its seed and, in
+        subclasses, how far it was. Called once the checkpoint is read; a resumed run keeps all of it."""
+        if 'seed' in self._buffers:
+            self.get_buffer('seed').fill_(self.run_seed)
 
     @contextmanager
     def domain_pass(self, wrapper: OptimWrapper, domain: str | None) -> Iterator[None]:

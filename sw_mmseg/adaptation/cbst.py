@@ -38,7 +38,7 @@ from sw_mmseg.adaptation.class_mix import mix_classes, truth
 from sw_mmseg.adaptation.levels import LevelLosses, MultiLevelAdaptation
 from sw_mmseg.adaptation.photometric import Photometric
 from sw_mmseg.adaptation.pseudo_labels import even_loss, weighted_loss
-from sw_mmseg.adaptation.randomness import image_generators, run_seed
+from sw_mmseg.adaptation.randomness import image_generators
 from sw_mmseg.adaptation.settings import AdaptationSettings
 from sw_mmseg.adaptation.target_labelling import estimate_on, label_share
 from sw_mmseg.adaptation.views import random_views
@@ -108,7 +108,7 @@ class ClassBalancedSelfTraining(MultiLevelAdaptation):
         self.register_buffer('round', torch.tensor(0))  # the one that goes on; 0 before the first
         classes = self.segmentor.decode_head.num_classes
         self.register_buffer('thresholds', torch.zeros(classes, dtype=torch.long))  # of that round
-        self.register_buffer('seed', run_seed())
+        self.register_buffer('seed', torch.tensor(self.run_seed))
 
     def train_step(self, data: dict[str, Any], optim_wrapper: OptimWrapperDict) -> ClassBalancedLog:
         """One iteration on a two-domain batch."""
@@ -241,6 +241,7 @@ class ClassBalancedSelfTraining(MultiLevelAdaptation):
         return self.files
 
     def restart(self) -> None:
-        """Forgets rounds and iterations of a checkpoint from which another training starts."""
+        """Begins with the iterations before the first round."""
+        super().restart()
         for buffer in (self.iteration, self.round, self.thresholds):
             buffer.zero_()

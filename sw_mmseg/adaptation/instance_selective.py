@@ -32,7 +32,7 @@ from torch import Tensor, nn
 
 from sw_mmseg.adaptation.levels import LevelLosses, MultiLevelAdaptation
 from sw_mmseg.adaptation.photometric import Photometric
-from sw_mmseg.adaptation.randomness import image_generators, run_seed
+from sw_mmseg.adaptation.randomness import image_generators
 from sw_mmseg.adaptation.settings import AdaptationSettings
 from sw_mmseg.adaptation.step_log import LevelLog, StepLog
 from sw_mmseg.losses import instance_covariances, selective_whitening, sensitive_entries, variance_between_views
@@ -115,7 +115,13 @@ class InstanceSelectiveWhitening(MultiLevelAdaptation):
         self.lambda_isw, self.clusters, self.view = lambda_isw, clusters, Photometric(**(view or {}))
         self.covariances = nn.ModuleList(SensitiveCovariances(cast(int, channels_of(norm))) for norm in self.norms())
         self.register_buffer('iteration', torch.zeros((), dtype=torch.long))
-        self.register_buffer('seed', run_seed())
+        self.register_buffer('seed', torch.tensor(self.run_seed))
+
+    def restart(self) -> None:
+        """Warms up anew, and compares images with their views anew."""
+        super().restart()
+        for buffer in (self.iteration, *self.covariances.buffers()):
+            buffer.zero_()
 
     def train_step(self, data: dict[str, Any], optim_wrapper: OptimWrapperDict) -> WhiteningLog:
         """One iteration on a batch of labelled source images."""

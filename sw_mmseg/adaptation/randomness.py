@@ -12,7 +12,8 @@ __all__ = ['image_generators', 'run_seed']
 
 
 def run_seed() -> Tensor:
-    """The run's seed, for a buffer of a model that is being built; a resumed run gets it from its checkpoint.
+    """The run's seed, for a buffer of a model that is being built; a resumed run gets it from its checkpoint,
+    and a new one that starts from a checkpoint has its own (`DomainAdaptation.restart`).
 
     mmengine's runner seeds torch before it builds the model (`randomness.seed` of a config, else a random one that all
     processes share) and passes the number to nothing that it builds. torch still knows it: this is the one place that

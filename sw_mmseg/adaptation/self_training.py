@@ -36,7 +36,7 @@ from sw_mmseg.adaptation.levels import LevelLosses, MultiLevelAdaptation
 from sw_mmseg.adaptation.masking import Masking
 from sw_mmseg.adaptation.photometric import Photometric
 from sw_mmseg.adaptation.pseudo_labels import TargetLabels, pixel_weights, pseudo_labels, weighted_loss
-from sw_mmseg.adaptation.randomness import image_generators, run_seed
+from sw_mmseg.adaptation.randomness import image_generators
 from sw_mmseg.adaptation.self_training_log import SelfTrainingLevelLog, SelfTrainingLog
 from sw_mmseg.adaptation.settings import AdaptationSettings
 from sw_mmseg.adaptation.teacher import MeanTeacher
@@ -107,13 +107,18 @@ class SelfTraining(MultiLevelAdaptation):
             None if feature_distance is None else FeatureDistance(self.segmentor.backbone, **feature_distance)
         )
         self.ignore_rows, self.evaluate_model = ignore_rows, evaluate_model
-        self.register_buffer('seed', run_seed())
+        self.register_buffer('seed', torch.tensor(self.run_seed))
 
     def init_weights(self) -> None:
         """Those of every part; the copy that features are compared with starts as the backbone."""
         super().init_weights()
         if self.feature_distance is not None:
             self.feature_distance.start_at(unwrap(self.segmentor).backbone)
+
+    def restart(self) -> None:
+        """Warms up anew, and the teacher begins as the student that was loaded."""
+        super().restart()
+        self.teacher.updates.zero_()
 
     def train_step(self, data: dict[str, Any], optim_wrapper: OptimWrapperDict) -> SelfTrainingLog:
         """One iteration on a two-domain batch."""

@@ -20,6 +20,7 @@ from sw_mmseg.engine.random_states import (
     remember_random_states,
     set_random_states,
 )
+from sw_mmseg.models.wrappers import unwrap
 
 __all__ = ['SafeCheckpointHook']
 
@@ -58,8 +59,11 @@ class SafeCheckpointHook(CheckpointHook):
     _before_val: dict[str, Any] | None = None
 
     def before_train(self, runner: Runner) -> None:
-        """Also clears away what a killed run was writing, and says where another number of processes goes on."""
+        """Also clears away what a killed run was writing, and says where another number of processes goes on. A run
+        that begins, from the weights of another too (`load_from`), has its own seed and its own warm-up."""
         super().before_train(runner)
+        if runner.iter == 0 and hasattr(unwrap(runner.model), 'restart'):
+            unwrap(runner.model).restart()
         if is_main_process():
             for part in Path(runner.work_dir).glob('.*.part.pth'):
                 part.unlink(missing_ok=True)

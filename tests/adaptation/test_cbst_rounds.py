@@ -103,8 +103,10 @@ def test_a_round_without_its_labels_does_not_go_on_and_another_training_begins_a
     model = with_files(build(warmup=1), tmp_path / 'other')
     model.iteration.fill_(7)
     model.round.fill_(2)
+    run_seed = int(model.seed)
+    model.seed.fill_(run_seed + 5)  # of the run that wrote the checkpoint
     model.restart()
-    assert (model.iteration, model.round, model.next_round()) == (0, 0, None)
+    assert (model.iteration, model.round, model.next_round(), model.seed) == (0, 0, None, run_seed)
 
 
 def process(rank, port, folder):

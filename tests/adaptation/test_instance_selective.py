@@ -112,6 +112,21 @@ def test_whitening_lowers_the_chosen_covariances(make, batch, make_wrappers):
     assert losses[0] == 0 and 0 < losses[-1] < 0.8 * losses[1]
 
 
+def test_a_new_run_from_a_checkpoint_compares_anew(make):
+    model, past = make(), make()
+    past.iteration.fill_(500)
+    past.seed.fill_(99)
+    for layer in past.covariances:
+        layer.variance.fill_(3)
+        layer.mask.fill_(True)
+    fresh = {key: value.clone() for key, value in model.state_dict().items()}
+    model.load_state_dict(past.state_dict())
+    model.restart()
+    parts = ('iteration', 'seed', 'covariances.')
+    told = [key for key in fresh if key.startswith(parts)]
+    assert len(told) >= 4 and all(torch.equal(model.state_dict()[key], fresh[key]) for key in told)
+
+
 def test_frozen_statistics_stay(make, batch, make_wrappers):
     model = make(statistics_from='frozen', warmup=1, compare=1)
     wrappers = make_wrappers(model, lr=0.01)

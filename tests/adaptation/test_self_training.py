@@ -173,6 +173,25 @@ def test_starts_from_a_source_only_checkpoint(tmp_path):
     assert all((tensor == 3).all() for tensor in model.teacher.network.state_dict().values())
 
 
+def test_a_new_run_from_a_checkpoint_warms_up_with_its_own_seed():
+    """As from the same student without a past: the same draws, losses, teacher and weights."""
+    past = build(warmup=2)
+    past.teacher.updates.fill_(4000)
+    past.seed.fill_(99)
+    for parameter in past.teacher.parameters():
+        parameter.data += 1
+    begun, fresh = build(warmup=2), build(warmup=2)
+    begun.load_state_dict(past.state_dict())
+    begun.restart()
+    fresh.segmentor.load_state_dict(past.segmentor.state_dict())
+    assert begun.seed == fresh.seed == 1 and begun.teacher.updates == 0
+    for _ in range(3):
+        for model in (begun, fresh):
+            model.train_step(batch_of(7), wrappers_of(model, lr=0.1))
+    state = fresh.state_dict()
+    assert all(torch.equal(value, state[key]) for key, value in begun.state_dict().items())
+
+
 def test_augmented_images_differ_and_the_teacher_sees_clean_ones():
     """Augmentation changes the student's losses on mixed images, and no pseudo-label."""
     logs = [

@@ -43,6 +43,23 @@ def test_the_old_one_goes_when_the_new_one_is_there(runner, tmp_path, monkeypatc
     assert names(tmp_path / 'run') == ['iter_4.pth']
 
 
+@pytest.mark.parametrize('resume, length, restarts', [(False, 4, [True]), (True, 6, [])])
+def test_a_run_that_begins_restarts_the_method_and_one_that_goes_on_does_not(
+    runner, tmp_path, resume, length, restarts
+):
+    """With weights of a checkpoint in place already."""
+    first, told = runner(), []
+    first.train()
+    (tmp_path / 'start.pth').write_bytes((tmp_path / 'run/iter_4.pth').read_bytes())
+    run = runner()
+    run._resume, run._load_from = resume, str(tmp_path / 'start.pth')
+    run.train_loop._max_iters = length
+    expected = [parameter.clone() for parameter in first.model.parameters()]
+    run.model.restart = lambda: told.append(all(map(torch.equal, run.model.parameters(), expected)))
+    run.train()
+    assert told == restarts and run.iter == length
+
+
 @pytest.mark.parametrize('best', [{}, {'save_best': 'mIoU', 'rule': 'greater'}])
 def test_a_full_disk_leaves_one_to_go_on_from(runner, tmp_path, monkeypatch, best):
     run = runner(**best)
