@@ -2,8 +2,9 @@
 
 A signal may come at any instruction, and halfway through an iteration there is no state worth saving. The hook
 therefore only remembers it, lets the iteration end, saves what mmengine resumes from (weights, optimisers, schedules,
-counters, random states, logs) and stops the loop. A second signal, two seconds or more after the first, stops at once,
-unsaved; one within two seconds is the same signal, which launchers forward to processes that already got it.
+counters, random states, logs) and stops the loop. Where only some checkpoints are kept, `SafeCheckpointHook` deletes
+this one once it has written its next. A second signal, two seconds or more after the first, stops at once, unsaved; one
+within two seconds is the same signal, which launchers forward to processes that already got it.
 
 Departures from what one may expect: a validation under way is finished first; an epoch-based loop stops at the end of
 its epoch, because mmengine cannot resume inside one.
@@ -26,8 +27,9 @@ from mmengine.runner import EpochBasedTrainLoop, Runner
 from sw_mmseg.engine.random_states import remember_random_states
 from sw_mmseg.files import whole_file
 
-__all__ = ['InterruptHook']
+__all__ = ['INTERRUPTED', 'InterruptHook']
 
+INTERRUPTED = 'interrupt_checkpoints'  # names of those that were left, where a run keeps its information
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 SAME_SIGNAL_SECONDS = 2.0
 
@@ -104,6 +106,10 @@ class InterruptHook(Hook):
     def _save(self, runner: Runner, name: str, by_epoch: bool) -> None:
         folder = Path(runner.work_dir)
         remember_random_states(runner)
+        kept = runner.message_hub.runtime_info.get('keep_ckpt_ids', [])
+        if (runner.epoch if by_epoch else runner.iter) + 1 not in kept:
+            before = runner.message_hub.runtime_info.get(INTERRUPTED, [])
+            runner.message_hub.update_info(INTERRUPTED, [*before, name])
         runner.save_checkpoint(str(folder), name, by_epoch=by_epoch)
         if is_main_process():
             with whole_file(folder / 'last_checkpoint') as part:

@@ -13,6 +13,7 @@ from mmengine.hooks import CheckpointHook
 from mmengine.registry import HOOKS
 from mmengine.runner import EpochBasedTrainLoop, Runner
 
+from sw_mmseg.engine.interrupt import INTERRUPTED
 from sw_mmseg.engine.random_states import (
     other_number_of_processes,
     random_states,
@@ -47,7 +48,8 @@ class SafeCheckpointHook(CheckpointHook):
     """mmengine's hook, which deletes an old checkpoint before it writes the new one; this one deletes it afterwards.
 
     With `max_keep_ckpts=1` a run that is killed in between, or whose disk is full, would have nothing to go on from.
-    One checkpoint more than is kept needs room on the disk meanwhile. Arguments are those of mmengine's.
+    One checkpoint more than is kept needs room on the disk meanwhile. What interrupts left is deleted with the next
+    checkpoint, unless all are kept. Arguments are those of mmengine's.
 
     A resumed run draws the random numbers that it would have drawn: checkpoints hold the random states of all
     processes. They are put back when the first batch is there, since a data loader draws a number when it starts; a
@@ -97,8 +99,14 @@ class SafeCheckpointHook(CheckpointHook):
 
     def _save_checkpoint_with_step(self, runner: Runner, step: int, meta: dict) -> None:
         remember_random_states(runner, self._before_val)
+        some = self.max_keep_ckpts > 0
+        left = runner.message_hub.runtime_info.pop(INTERRUPTED, []) if some else []
         with self._removing_later():
             super()._save_checkpoint_with_step(runner, step, meta)
+        if left and is_main_process():
+            kept = {self.filename_tmpl.format(number) for number in self.keep_ckpt_ids}
+            for name in set(left) - kept:
+                (Path(runner.work_dir) / name).unlink(missing_ok=True)
 
     def _save_best_checkpoint(self, runner: Runner, metrics: dict) -> None:
         with self._removing_later():

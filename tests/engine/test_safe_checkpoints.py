@@ -1,11 +1,16 @@
 """Whatever stops a training, there is a whole checkpoint to go on from."""
 
+import os
+import signal
+
 import pytest
 import torch
 from mmengine.config import Config
+from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
 import sw_mmseg.plugin  # noqa: F401
+from sw_mmseg.engine.interrupt import INTERRUPTED
 from sw_mmseg.running.newest_checkpoint import newest_whole
 
 
@@ -17,7 +22,7 @@ def runner(tiny_config, tmp_path, one_thread):
         config = Config.fromfile(tiny_config('bn_sourceonly'))
         config.work_dir, config.train_cfg.max_iters = str(tmp_path / 'run'), 4
         config.train_cfg.val_interval = 10
-        config.default_hooks.checkpoint.update(interval=2, max_keep_ckpts=1, **hook)
+        config.default_hooks.checkpoint.update({'interval': 2, 'max_keep_ckpts': 1, **hook})
         config.experiment_name = f'safe {len(list(tmp_path.rglob("*")))}'
         return Runner.from_cfg(config)
 
@@ -58,6 +63,35 @@ def test_a_run_that_begins_restarts_the_method_and_one_that_goes_on_does_not(
     run.model.restart = lambda: told.append(all(map(torch.equal, run.model.parameters(), expected)))
     run.train()
     assert told == restarts and run.iter == length
+
+
+class Interrupt(Hook):
+    """A signal before an iteration, counted from 0."""
+
+    def __init__(self, at):
+        self.at = at
+
+    def before_train_iter(self, runner, batch_idx, data_batch=None):
+        if runner.iter == self.at:
+            os.kill(os.getpid(), signal.SIGINT)
+
+
+@pytest.mark.parametrize('kept, last', [(1, [4]), (2, [2, 4]), (-1, [1, 2, 3, 4])])
+def test_what_interrupts_left_goes_with_the_next_checkpoint(runner, tmp_path, kept, last):
+    """After iterations 1 and 3; and after 2, where the checkpoint is one of those that are kept."""
+    left = []
+    for at in (0, 1, 2, None):
+        run = runner(max_keep_ckpts=kept)
+        run._resume = at != 0
+        run.register_hook(Interrupt(at))
+        run.train()
+        left.append([int(name[5:-4]) for name in names(tmp_path / 'run')])
+    if kept == -1:
+        assert left == [[1], [1, 2], [1, 2, 3], last]
+    else:
+        assert left == [[1], [2], [2, 3], last]
+    content = torch.load(tmp_path / 'run/iter_4.pth', weights_only=False)
+    assert (INTERRUPTED in content['message_hub']['runtime_info']) == (kept == -1)
 
 
 @pytest.mark.parametrize('best', [{}, {'save_best': 'mIoU', 'rule': 'greater'}])
