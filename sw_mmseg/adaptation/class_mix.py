@@ -56,7 +56,8 @@ def mix_classes(
         piece, place = (_window(shape, size, generator) for shape in shapes)
         known = source[1][index][piece]
         chosen = torch.isin(known, choose_classes(known, generator, ignore_index))
-        images[index][..., *place] = torch.where(chosen, source[0][index][..., *piece], images[index][..., *place])
+        image = images[index, :, place[0], place[1]]
+        image.copy_(torch.where(chosen, source[0][index, :, piece[0], piece[1]], image))
         labels[index][place] = torch.where(chosen, known, labels[index][place])
     return images, labels
 
