@@ -12,6 +12,7 @@ from pathlib import Path
 
 from sw_mmseg.datasets import ClassTable
 from sw_mmseg.datasets.polygons import draw_polygons, polygon_format
+from sw_mmseg.own_images.drawn_files import drawing_into
 from sw_mmseg.own_images.sources import mapped
 from sw_mmseg.running.errors import UserError
 
@@ -40,13 +41,14 @@ def drawn_labels(
         classes: what the user called that table, for errors.
 
     Raises:
-        UserError: outlines have names that `table` has not, unless it ignores what it does not name.
+        UserError: outlines have names that `table` has not, unless it ignores what it does not name; or label files
+            that are not of this tool are in the way.
     """
     images, labels = folders[:2]
     if polygon_format(images, labels) is None:
         return labels, table, []
-    place = out / 'labels' / role
-    drawn, names, notes = draw_polygons(images, labels, place)
+    with drawing_into(out, role) as place:
+        drawn, names, notes = draw_polygons(images, labels, place)
     if table is None:
         return str(place), drawn, notes
     foreign = [name for name in names if name not in table.names]

@@ -42,13 +42,15 @@ def root(folders):
     return root
 
 
-def look(root, labels='lab', classes='table.yaml', **options):
+def look(root, labels='lab', classes='table.yaml', skip=False, **options):
     options = {name: [str(root / word) for word in words] for name, words in options.items()}
     more, few, val = (options.get(name) for name in ('more', 'few', 'val'))
     source = [str(root / 'img'), str(root / labels)]
     classes = classes and str(root / classes)
     more_sources = [tuple(more)] if more else []
-    return check(source, str(root / 'tgt'), val, classes, root / 'out', target_few=few, more_sources=more_sources)
+    return check(
+        source, str(root / 'tgt'), val, classes, root / 'out', skip_bad=skip, target_few=few, more_sources=more_sources
+    )
 
 
 def names_shown(checked, folder):
@@ -156,3 +158,39 @@ def test_what_lies_in_no_outline_is_no_class_of_another_name(root):
 def test_names_found_in_label_files_are_no_names_of_outlines(root):
     with pytest.raises(UserError, match='called bus, car, person, which the source has not'):
         look(root, classes=None, val=['val/img', 'val/json'])
+
+
+def test_outlines_that_went_leave_no_label_file(root):
+    assert len(look(root, 'json').source.names) == 4
+    (root / 'json/3.json').unlink()
+    with pytest.raises(UserError, match='source: 1 images of .* have no label file'):
+        look(root, 'json')
+    assert not (root / 'out/labels/source/3.png').exists()
+    assert look(root, 'json', skip=True).source.names == ('0', '1', '2')
+
+
+def test_drawing_that_was_stopped_is_done_again(root, monkeypatch):
+    def stopped(images, labels, folder):
+        (folder / 'sub').mkdir(parents=True)
+        save(folder / 'sub/half.png', scene())
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr('sw_mmseg.own_images.outlines.draw_polygons', stopped)
+        look(root, 'json')
+    assert len(look(root, 'json').source.names) == 4
+    assert sorted(path.name for path in (root / 'out/labels/source').rglob('*.png')) == [f'{n}.png' for n in range(4)]
+
+
+@pytest.mark.parametrize('name', ['0.png', 'sub/mine.tif'])
+@pytest.mark.parametrize('drawn', [False, True])
+def test_label_files_of_the_users_are_neither_written_over_nor_taken(root, name, drawn):
+    if drawn:
+        look(root, 'json')
+    file = root / 'out/labels/source' / name
+    save(file, scene()[::-1])
+    content = file.read_bytes()
+    before = sorted((root / 'out').rglob('*'))
+    with pytest.raises(UserError, match=f'{name} was not drawn by this tool, or was changed since'):
+        look(root, 'json')
+    assert file.read_bytes() == content and sorted((root / 'out').rglob('*')) == before
