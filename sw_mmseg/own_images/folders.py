@@ -31,7 +31,7 @@ class Folder:
     paths: tuple[str, ...]
     label_paths: tuple[str | None, ...]
     leave_out: tuple[str, ...]
-    suffixes: tuple[str, str]
+    suffixes: tuple[str | None, str | None]  # as given; training looks for the ends of names as the check did
     scan: Scan
     notes: tuple[str, ...]
     table: ClassTable | None = None  # by which its label files are read, see `ClassTable.by_colors`

@@ -60,6 +60,29 @@ def test_images_and_labels_in_one_folder_or_below(folders, place):
     np.testing.assert_array_equal(read_by_training(root, checked)['gt_seg_map'], scene())
 
 
+@pytest.mark.parametrize('image, label', [('{}_{}_Photo', '{}_{}_Mask'), ('{}{}.JPG', '{}{}')])
+def test_names_whose_ends_the_check_finds_are_found_by_training(folders, image, label):
+    root = folders(grey)
+    for n in range(4):
+        town = ('Berlin', 'Bonn', 'Trier', 'Ulm')[n]
+        (root / f'img/{n}.png').rename(root / f'img/{image.format(town, n)}.png')
+        (root / f'lab/{n}.png').rename(root / f'lab/{label.format(town.lower(), n)}.png')
+    checked = look(root)
+    assert len(checked.source.names) == 4
+    np.testing.assert_array_equal(read_by_training(root, checked)['gt_seg_map'], scene())
+
+
+def test_files_chosen_by_their_ending_are_those_of_training(folders):
+    root = folders(grey)
+    for n in range(4):
+        Image.fromarray(photograph(n) // 2).save(root / f'img/{n}.bmp')
+    for suffix, factor in (('.png', 1), ('.bmp', 2)):
+        checked = look(root, suffixes=(suffix, None))
+        assert [path[-4:] for path in checked.source.paths] == [suffix] * 4
+        read = read_by_training(root, checked)['img'][..., ::-1]
+        np.testing.assert_array_equal(read, photograph(0) // factor)
+
+
 def test_outlines_are_drawn_into_the_results(folders):
     def write(ids, path, n):
         content = {
