@@ -10,6 +10,7 @@ from mmseg.registry import DATASETS
 from PIL import Image
 
 from sw_mmseg.own_images.check import check
+from sw_mmseg.own_images.config import source_of
 from sw_mmseg.own_images.plan import choose
 from sw_mmseg.running.errors import UserError
 from tests.helpers.strange_folders import (
@@ -142,6 +143,15 @@ def test_a_target_of_label_maps_alone_is_refused(folders):
         grey(scene(), f'{root}/tgt/{n}', n)
     with pytest.raises(UserError, match=r'all 4 files, such as 0\.png, have one channel.*look like labels'):
         look(root)
+
+
+def test_photographs_of_the_target_called_color_are_trained_on(folders):
+    root = folders(grey)
+    for n in range(4):
+        Image.fromarray(photograph(n)).save(root / f'tgt/{n}_color.png')
+        (root / f'tgt/{n}.jpg').unlink()
+    checked = look(root)
+    assert len(DATASETS.build(source_of(checked.target, checked))) == 4
 
 
 def test_two_target_images_of_one_name_are_asked_about(folders):
