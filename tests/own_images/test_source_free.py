@@ -11,6 +11,7 @@ from mmseg.apis import MMSegInferencer, inference_model, init_model
 from mmseg.registry import DATASETS
 
 from sw_mmseg.datasets import read_class_table
+from sw_mmseg.own_images import source_free
 from tests.helpers.own_folders import save, write_folders
 
 pytestmark = pytest.mark.usefixtures('one_thread')
@@ -132,6 +133,27 @@ def test_statistics_alone_train_nothing_and_name_classes_without_labels(trained,
     named = Config.fromfile(out / 'config.py').test_dataloader.dataset.metainfo['classes']
     assert list(named) == ['class 1', 'class 2']
     assert run('predict', out / 'config.py', out / 'checkpoint.pth', trained / 'target', tmp_path / 'maps') == 0
+
+
+def test_a_users_start_stays_and_a_run_that_was_stopped_while_it_began_begins_again(
+    trained, run, tmp_path, capsys, monkeypatch
+):
+    def stopped(*_):
+        raise KeyboardInterrupt
+
+    out = tmp_path / 'out'
+    out.mkdir()
+    (out / 'start.pth').write_text("the user's own")
+    arguments = ['adapt', *words(trained, out, '--iterations', 8)]
+    assert run(*arguments) == 2
+    assert f'{out}/start.pth is there and is not of a run of this tool' in capsys.readouterr().err
+    assert (out / 'start.pth').read_text() == "the user's own"
+    (out / 'start.pth').unlink()
+    for step in ('choose', 'write_inputs', 'train'):
+        with monkeypatch.context() as patch:
+            patch.setattr(source_free, step, stopped)
+            assert run(*arguments) == 130
+    assert (out / 'adapt.json').is_file() and 'with --resume goes on' in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
