@@ -171,8 +171,7 @@ def adapt(args: argparse.Namespace) -> int:
     """Check, choose, train, report. Returns the exit status."""
     init_default_scope('mmseg')
     state = resumed(args) if args.resume else None
-    if not (args.check_only and (args.out / 'adapt.json').is_file()):
-        refuse_foreign(args.out, args.resume)
+    refuse_foreign(args)
     checked = check(
         args.source,
         args.target,

@@ -17,7 +17,7 @@ from sw_mmseg.files import read_json
 from sw_mmseg.running.errors import UserError
 from sw_mmseg.running.records import write_json
 
-__all__ = ['drawing_into']
+__all__ = ['drawing_into', 'has_drawn']
 
 FOLDER, RECORD = 'labels', 'drawn.json'
 
@@ -36,6 +36,11 @@ def drawing_into(out: Path, role: str) -> Iterator[Path]:
     write_json(record, {**digests, role: None})
     yield place
     write_json(record, {**digests, role: {name: _digest(path) for name, path in _files(place).items()}})
+
+
+def has_drawn(out: Path) -> bool:
+    """Whether label files were drawn into OUT."""
+    return (out / FOLDER / RECORD).is_file()
 
 
 def _clear(place: Path, digests: dict[str, str] | None) -> None:

@@ -3,9 +3,11 @@ it began are."""
 
 from __future__ import annotations
 
+import argparse
 from collections.abc import Iterable
 from pathlib import Path
 
+from sw_mmseg.own_images.drawn_files import has_drawn
 from sw_mmseg.running.errors import UserError
 from sw_mmseg.running.outputs import RECORD, Outputs
 
@@ -32,17 +34,25 @@ def outputs_of(out: Path) -> Outputs:
     return Outputs(out, 'adapt')
 
 
-def refuse_foreign(out: Path, resume: bool, more: Iterable[str] = ()) -> None:
-    """Raises UserError where `out` holds files that a run would write over, or a run already.
+def refuse_foreign(args: argparse.Namespace, more: Iterable[str] = ()) -> None:
+    """Raises UserError where OUT holds files that a run would write over, or a run already, unless that goes on or
+    nothing but a check is asked for.
 
     Args:
-        out: where results go.
-        resume: the run in it goes on.
+        args: the command line.
         more: names of files that this kind of run writes beside those of every run.
     """
-    if resume:
+    out = args.out
+    begun = (out / 'adapt.json').is_file()
+    if args.resume:
         return
-    if (out / 'adapt.json').is_file():
+    if begun and args.check_only:
+        if has_drawn(out):
+            raise UserError(
+                f'--check-only would draw anew, from outlines, the label files of the run in {out}: give another --out'
+            )
+        return
+    if begun:
         raise UserError(f'{out} holds a run already: go on with it by --resume, or give another --out')
     foreign = outputs_of(out).foreign((*WRITTEN, *more))
     if (

@@ -57,7 +57,7 @@ def adapt_given(args: argparse.Namespace) -> int:
     """Check, choose, train, report. Returns the exit status."""
     init_default_scope('mmseg')
     state = resumed(args) if args.resume else None
-    refuse_foreign(args.out, args.resume, [START])
+    refuse_foreign(args, [START])
     given = read_given(args.given, args.classes)
     checked = check_target(args, given.table)
     show_checked(checked, args.out)

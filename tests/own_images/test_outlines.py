@@ -182,6 +182,17 @@ def test_drawing_that_was_stopped_is_done_again(root, monkeypatch):
     assert sorted(path.name for path in (root / 'out/labels/source').rglob('*.png')) == [f'{n}.png' for n in range(4)]
 
 
+def test_a_check_beside_a_run_leaves_its_label_files(root, run, capsys):
+    look(root, 'json')
+    (root / 'out/adapt.json').write_text('{}')
+    before = {path: path.read_bytes() for path in (root / 'out/labels').rglob('*.*')}
+    (root / 'json/0.json').unlink()
+    words = ['--source', root / 'img', root / 'json', '--target', root / 'tgt', '--out', root / 'out', '--check-only']
+    assert run('adapt', *words) == 2
+    assert '--check-only would draw anew' in capsys.readouterr().err
+    assert before == {path: path.read_bytes() for path in (root / 'out/labels').rglob('*.*')} and len(before) == 5
+
+
 @pytest.mark.parametrize('name', ['0.png', 'sub/mine.tif'])
 @pytest.mark.parametrize('drawn', [False, True])
 def test_label_files_of_the_users_are_neither_written_over_nor_taken(root, name, drawn):

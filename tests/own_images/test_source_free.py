@@ -191,6 +191,22 @@ def test_a_folder_without_a_network_and_a_checkpoint_that_does_not_fit(trained, 
     torch.save(state, tmp_path / 'part.pth')
     assert run('adapt', '--from', trained / 'first/config.py', tmp_path / 'part.pth', *more) == 2
     assert 'does not fit the config: it lacks' in capsys.readouterr().err
-    for extra in ([], ['--source', 'a', 'b', '--from', 'c'], ['--from', 'c', '--norm', 'sw']):
+    for extra, text in (
+        ([], 'either --source'),
+        (['--source', 'a', 'b', '--from', 'c'], 'either --source'),
+        (['--from', 'c', '--norm', 'sw'], '--norm needs --source'),
+        (['--from', 'c', '--no-comparison'], '--no-comparison needs --source: with --from no network is trained to be'),
+    ):
         with pytest.raises(SystemExit):
             run('adapt', *extra, *more)
+        assert text in capsys.readouterr().err
+
+
+def test_a_check_beside_a_run_is_no_new_run(trained, run, tmp_path, capsys):
+    out = tmp_path / 'out'
+    assert run('adapt', *words(trained, out, '--method', 'statistics')) == 0
+    before = {path: path.read_bytes() for path in out.rglob('*') if path.is_file() and path.parent.name != 'check'}
+    assert run('adapt', *words(trained, out, '--check-only')) == 0
+    assert all(path.read_bytes() == content for path, content in before.items())
+    assert run('adapt', *words(trained, out)) == 2
+    assert 'holds a run already' in capsys.readouterr().err
