@@ -15,6 +15,7 @@ from sw_mmseg.own_images.foreign import refuse_foreign
 from sw_mmseg.own_images.inputs import changes
 from sw_mmseg.own_images.job import begin, changed_config, config_name, configs, resumed, trained
 from sw_mmseg.own_images.learning import learning_notes, source_only_note
+from sw_mmseg.own_images.outlines import table_comments
 from sw_mmseg.own_images.plan import Choice, title
 from sw_mmseg.own_images.report import write_results
 from sw_mmseg.own_images.report_content import Report
@@ -188,7 +189,8 @@ def adapt(args: argparse.Namespace) -> int:
     show_checked(checked, args.out)
     if args.check_only:
         if not args.classes and not args.more_sources:
-            proposal = propose(checked.table, args.out, 'classes.yaml')
+            comments = table_comments(checked.source, args.out)
+            proposal = propose(checked.table, args.out, 'classes.yaml', comments)
             print(f'Class table: {proposal}; change it, and give it as --classes {proposal}')
         return 0
     if args.resume:

@@ -16,6 +16,7 @@ from sw_mmseg.own_images.config import make_config
 from sw_mmseg.own_images.folders import Checked
 from sw_mmseg.own_images.foreign import outputs_of
 from sw_mmseg.own_images.inputs import write_inputs
+from sw_mmseg.own_images.outlines import table_comments
 from sw_mmseg.own_images.plan import BUDGET, Choice, choose
 from sw_mmseg.own_images.training import fit, seconds_an_iteration, seconds_of_rounds
 from sw_mmseg.running.command_line import command_text
@@ -83,7 +84,7 @@ def begin(args: argparse.Namespace, checked: Checked) -> dict:
         head = f'# Written by: {args.command}\n# Train it again: {command_text("train", file)}\n'
         outputs.write(file.name, head + text)
     with outputs.writing('classes.yaml') as part:
-        write_class_table(checked.table, part)
+        write_class_table(checked.table, part, table_comments(checked.source, args.out))
     write_inputs(args.out, checked)
     write_state(args.out, state)
     return state

@@ -13,11 +13,16 @@ from pathlib import Path
 from sw_mmseg.datasets import ClassTable
 from sw_mmseg.datasets.polygons import draw_polygons, polygon_format
 from sw_mmseg.own_images.drawn_files import drawing_into
+from sw_mmseg.own_images.folders import Folder
 from sw_mmseg.own_images.sources import mapped
 from sw_mmseg.running.errors import UserError
 
-__all__ = ['drawn_labels']
+__all__ = ['drawn_labels', 'table_comments']
 
+COMMENTS = (
+    'The labels are outlines, which are found by these names: a class that is left out here needs "unknown: ignore".',
+    'To rename or merge classes, draw the outlines first: tools/dataset_converters/polygons.py',
+)
 SHOWN = 6  # names in an error
 WAY_OUT = (
     'A class table that says "unknown: ignore" (--classes FILE) leaves out what it does not name. To rename or merge '
@@ -63,6 +68,12 @@ def drawn_labels(
     if drawn.names[0] not in table.names:
         notes.append(f'{drawn.names[0]} is ignored: the class table has no class of that name')
     return str(place), _read_by(drawn, table), notes
+
+
+def table_comments(folder: Folder, out: Path) -> list[str]:
+    """What the class table of a folder says at its head where its labels were drawn from outlines."""
+    drawn = folder.labels is not None and Path(folder.labels).is_relative_to(out / 'labels')
+    return list(COMMENTS) if drawn else []
 
 
 def _read_by(drawn: ClassTable, table: ClassTable) -> ClassTable:

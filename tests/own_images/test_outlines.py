@@ -182,6 +182,16 @@ def test_drawing_that_was_stopped_is_done_again(root, monkeypatch):
     assert sorted(path.name for path in (root / 'out/labels/source').rglob('*.png')) == [f'{n}.png' for n in range(4)]
 
 
+@pytest.mark.parametrize('labels, drawn', [('json', True), ('lab', False)])
+def test_the_table_that_a_check_proposes_says_how_outlines_are_read(root, run, labels, drawn):
+    words = ['--source', root / 'img', root / labels, '--target', root / 'tgt', '--out', root / 'out', '--check-only']
+    assert run('adapt', *words) == 0
+    table = root / 'out/check/classes.yaml'
+    assert ('The labels are outlines, which are found by these names' in table.read_text()) == drawn
+    names = look(root, labels, table.relative_to(root)).table.names
+    assert names == (('background', 'bus', 'car', 'person') if drawn else tuple(f'class {k}' for k in range(4)))
+
+
 def test_a_check_beside_a_run_leaves_its_label_files(root, run, capsys):
     look(root, 'json')
     (root / 'out/adapt.json').write_text('{}')
