@@ -33,6 +33,13 @@ from sw_mmseg.running.network_table import network_words
 from sw_mmseg.running.option_words import OptionAction
 from sw_mmseg.whitening import NORMS
 
+WITHOUT_SOURCE = {  # options that --from does not read, and why
+    'network': 'the network is what it is',
+    'norm': 'the network is what it is',
+    'few_share': 'labelled images are half of every batch',
+    'no_comparison': 'no network is trained to be compared with',
+}
+
 
 def build_parser() -> argparse.ArgumentParser:
     """The command line."""
@@ -190,10 +197,9 @@ def parse_sources(parser: argparse.ArgumentParser, args: argparse.Namespace) -> 
             parser.error(f'--{name.replace("_", "-")} takes IMAGES LABELS, and with --source a class table behind them')
     if args.source_share and (len(args.source_share) != len(args.source or ()) or min(args.source_share) <= 0):
         parser.error('--source-share takes a positive number for each --source')
-    unread = [name for name in ('network', 'norm', 'few_share') if getattr(args, name) not in (None, 'auto')]
+    unread = next((name for name in WITHOUT_SOURCE if getattr(args, name) not in (None, 'auto', False)), None)
     if args.given and unread:
-        reason = 'labelled images are half of every batch' if unread[0] == 'few_share' else 'the network is what it is'
-        parser.error(f'--{unread[0].replace("_", "-")} needs --source: with --from {reason}')
+        parser.error(f'--{unread.replace("_", "-")} needs --source: with --from {WITHOUT_SOURCE[unread]}')
     if args.few_share is not None and (not args.target_few or not 0 < args.few_share < 1):
         parser.error('--few-share lies between 0 and 1, and needs --target-few')
     try:

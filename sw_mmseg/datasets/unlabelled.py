@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from os.path import splitext
 
 from mmseg.datasets import BaseSegDataset
@@ -15,7 +15,8 @@ from .loading import with_this_reader
 
 __all__ = ['UnlabelledImages']
 
-ANNOTATIONS = ('_labelIds.png', '_labelTrainIds.png', '_instanceIds.png', '_color.png')
+IDS = ('_labelIds.png', '_labelTrainIds.png', '_instanceIds.png')  # of Cityscapes, as what follows
+COLOURS, PHOTOGRAPH = '_color.png', '_leftImg8bit.png'
 
 
 @DATASETS.register_module()
@@ -76,10 +77,25 @@ class UnlabelledImages(BaseSegDataset):
                 f'UnlabelledImages: no file in {folder} ends with {" or ".join(self.img_suffix)}'
                 f'{foreign_files(listing.left_out)}'
             )
-        annotation = next((path for path in paths if path.endswith(ANNOTATIONS)), None)
+        present = set(listing.files.values())
+        annotation = next((path for path in paths if _is_annotation(path, present)), None)
         if annotation:
             raise DatasetError(
-                f'UnlabelledImages: {annotation} is an annotation. Give the folder of the pictures alone '
-                '(for Cityscapes img_dir="leftImg8bit/train"), or img_suffix="_leftImg8bit.png".'
+                f'UnlabelledImages: {annotation} is an annotation. Give the folder of the pictures alone, of '
+                'Cityscapes leftImg8bit/train (in a config img_dir="leftImg8bit/train", or '
+                'img_suffix="_leftImg8bit.png")'
             )
         return [dict(img_path=path, reduce_zero_label=False, seg_fields=[]) for path in paths]
+
+
+def _is_annotation(path: str, present: Collection[str]) -> bool:
+    """Whether a file is one of Cityscapes' annotations: by its end, or, since cameras with a depth sensor call their
+    photographs NAME_color.png too, by what lies beside it."""
+    if path.endswith(IDS):
+        return True
+    beginning = path.removesuffix(COLOURS)
+    if beginning == path:
+        return False
+    return beginning.endswith(('_gtFine', '_gtCoarse')) or any(
+        f'{beginning}{ending}' in present for ending in (*IDS, PHOTOGRAPH)
+    )

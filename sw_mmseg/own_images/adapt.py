@@ -11,9 +11,11 @@ from sw_mmseg.adaptation import running_layers
 from sw_mmseg.own_images.check import check
 from sw_mmseg.own_images.class_proposals import propose
 from sw_mmseg.own_images.folders import Checked
+from sw_mmseg.own_images.foreign import refuse_foreign
 from sw_mmseg.own_images.inputs import changes
 from sw_mmseg.own_images.job import begin, changed_config, config_name, configs, resumed, trained
 from sw_mmseg.own_images.learning import learning_notes, source_only_note
+from sw_mmseg.own_images.outlines import table_comments
 from sw_mmseg.own_images.plan import Choice, title
 from sw_mmseg.own_images.report import write_results
 from sw_mmseg.own_images.report_content import Report
@@ -24,7 +26,6 @@ from sw_mmseg.running import training
 from sw_mmseg.running.command_line import command_text
 from sw_mmseg.running.errors import UserError
 from sw_mmseg.running.methods import SOURCE_ONLY, STATISTICS
-from sw_mmseg.running.outputs import RECORD
 from sw_mmseg.running.tables import show
 
 __all__ = ['adapt']
@@ -32,19 +33,6 @@ __all__ = ['adapt']
 PICTURES = 6  # target images in the report
 SWITCHING = ('sn', 'sw', 'swb')
 SOURCE_CHECKPOINT = 'checkpoint_sourceonly.pth'
-WRITTEN = (
-    'checkpoint.pth',
-    SOURCE_CHECKPOINT,
-    'classes.yaml',
-    'config.py',
-    'config_sourceonly.py',
-    'predictions',
-    'report.html',
-    'results.json',
-    'results.md',
-    'runs',
-)
-PROPOSED = '*.yaml'  # in OUT/check, where a table has to be named first
 
 
 def train(args: argparse.Namespace, choice: Choice, checked: Checked) -> tuple[list[Outcome], str, Examiner, list[str]]:
@@ -131,26 +119,6 @@ def commands(args: argparse.Namespace, state: dict, choice: Choice, iterations: 
     return texts
 
 
-def refuse_foreign(out: Path, resume: bool) -> None:
-    """Raises UserError where `out` holds files that a run would write over, or a run already."""
-    if resume:
-        return
-    if (out / 'adapt.json').is_file():
-        raise UserError(f'{out} holds a run already: go on with it by --resume, or give another --out')
-    foreign = [name for name in WRITTEN if (out / name).exists()]
-    if (
-        (out / 'check').exists()
-        and not (out / 'check' / 'check.json').is_file()
-        and any(not file.match(PROPOSED) and file.name != RECORD for file in (out / 'check').iterdir())
-    ):
-        foreign.append('check')
-    if foreign:
-        raise UserError(
-            f'{out / foreign[0]} is there and is not of a run of this tool: it would be written over. Give '
-            'another --out'
-        )
-
-
 def show_checked(checked: Checked, out: Path) -> None:
     """What the folders hold, on the terminal."""
     show(checked.overview())
@@ -203,8 +171,7 @@ def adapt(args: argparse.Namespace) -> int:
     """Check, choose, train, report. Returns the exit status."""
     init_default_scope('mmseg')
     state = resumed(args) if args.resume else None
-    if not (args.check_only and (args.out / 'adapt.json').is_file()):
-        refuse_foreign(args.out, args.resume)
+    refuse_foreign(args)
     checked = check(
         args.source,
         args.target,
@@ -221,7 +188,8 @@ def adapt(args: argparse.Namespace) -> int:
     show_checked(checked, args.out)
     if args.check_only:
         if not args.classes and not args.more_sources:
-            proposal = propose(checked.table, args.out, 'classes.yaml')
+            comments = table_comments(checked.source, args.out)
+            proposal = propose(checked.table, args.out, 'classes.yaml', comments)
             print(f'Class table: {proposal}; change it, and give it as --classes {proposal}')
         return 0
     if args.resume:

@@ -15,18 +15,18 @@ from sw_mmseg.datasets.known_tables import find_class_table
 from sw_mmseg.datasets.label_definitions import find_definitions
 from sw_mmseg.datasets.label_pixels import share_text, unpack_color
 from sw_mmseg.datasets.label_scan import class_shares
-from sw_mmseg.datasets.polygons import draw_polygons, polygon_format
 from sw_mmseg.own_images.bands import refuse_bands
 from sw_mmseg.own_images.class_proposals import found_table
 from sw_mmseg.own_images.few_labels import refuse_scored
 from sw_mmseg.own_images.folders import Checked, Folder, write_check
 from sw_mmseg.own_images.looking import FEW, look_at
+from sw_mmseg.own_images.outlines import drawn_labels
 from sw_mmseg.own_images.plan import SMALLEST
 from sw_mmseg.own_images.sources import Source, look_at_more, target_table, unite
 from sw_mmseg.own_images.target_files import refuse_overlap
 from sw_mmseg.running.errors import UserError
 
-__all__ = ['check', 'check_out', 'drawn_labels', 'refuse_small', 'refuse_unknown', 'with_table']
+__all__ = ['check', 'check_out', 'refuse_small', 'refuse_unknown', 'with_table']
 
 LOOKED_AT = 1000  # files of a folder that are read whole, unless --check all
 FREE = 1 << 30  # bytes on the disk: checkpoints, logs, predictions
@@ -59,31 +59,32 @@ def check(
     check_places(out, [source, *more_sources], target, [*(target_val or ())[:2], *(target_few or ())[:2]])
     whole = everything or skip_bad  # what is to be skipped has to be found, wherever it lies
     decode = None if whole or table is None else LOOKED_AT  # without a table the labels are the table
-    drawn, names, notes = drawn_labels('source', source, out)
-    labelled = look_at('source', source[0], drawn, suffixes, skip_bad, decode, table, notes, bands)
-    table, said = (table, []) if table else (names[0], []) if names else _table_of(labelled, out)
-    refuse_unknown(labelled, table, classes)
+    drawn, read_by, notes = drawn_labels('source', source, out, table, classes)
+    labelled = look_at('source', source[0], drawn, suffixes, skip_bad, decode, read_by, notes, bands)
+    read_by, said = (read_by, []) if read_by else _table_of(labelled, out)
+    refuse_unknown(labelled, read_by, classes)
 
     def look_by(role: str, folders: Sequence[str], table: ClassTable) -> Folder:
-        drawn, _, notes = drawn_labels(role, folders[:2], out, table.names)
-        folder = look_at(role, folders[0], drawn, suffixes, skip_bad, decode, table, notes, bands)
-        refuse_unknown(folder, table, folders[2])
-        return folder
+        drawn, read_by, notes = drawn_labels(role, folders, out, table, folders[2])
+        folder = look_at(role, folders[0], drawn, suffixes, skip_bad, decode, read_by, notes, bands)
+        refuse_unknown(folder, read_by, folders[2])
+        return replace(folder, table=read_by)
 
     more = look_at_more(more_sources, look_by)
-    table, *tables = unite([table, *(folder.table for folder in more)]) if more else [table]
-    labelled = with_table(labelled, table, said)
+    table, read_by, *tables = unite([table or read_by, read_by, *(folder.table for folder in more)])
+    labelled = with_table(labelled, read_by, said)
     more = [with_table(folder, own_table, []) for folder, own_table in zip(more, tables)]
     unlabelled = look_at('target', target, None, suffixes, skip_bad, None if whole else LOOKED_AT, bands=bands)
 
     def labelled_target(role: str, folders: Sequence[str] | None) -> Folder | None:
         if not folders:
             return None
-        drawn, _, notes = drawn_labels(role, folders[:2], out, names and names[1])
-        mapped_table, said = target_table(folders, table)
+        labels_table, named = (find_class_table(folders[2]), folders[2]) if folders[2:] else (table, classes)
+        drawn, read_by, notes = drawn_labels(role, folders, out, labels_table, named)
+        mapped_table, said = target_table(folders, read_by, table)
         folder = look_at(role, folders[0], drawn, suffixes, skip_bad, decode, mapped_table, [*notes, *said], bands)
         folder = with_table(folder, mapped_table, [])
-        refuse_unknown(folder, mapped_table, classes if len(folders) == 2 else folders[2])
+        refuse_unknown(folder, mapped_table, named)
         return folder
 
     few, validated = labelled_target(FEW, target_few), labelled_target('target-val', target_val)
@@ -100,19 +101,6 @@ def _table_of(labelled: Folder, out: Path) -> tuple[ClassTable, list[str]]:
     """Without a class table: what a simulator left beside the labels, or every id that they hold."""
     defined = find_definitions(str(labelled.labels))
     return (defined[0], [defined[1]]) if defined else found_table(labelled.scan, out)
-
-
-def drawn_labels(
-    role: str, folders: Sequence[str], out: Path, names: Sequence[str] | None = None
-) -> tuple[str, tuple[ClassTable, list[str]] | None, list[str]]:
-    """The folder of the label files: that of the user, or, where those are outlines, OUT/labels, drawn; then also the
-    class table and its names; and what there is to say."""
-    images, labels = folders
-    if polygon_format(images, labels) is None:
-        return labels, None, []
-    place = out / 'labels' / role
-    table, used, notes = draw_polygons(images, labels, place, names)
-    return str(place), (table, used), notes
 
 
 def refuse_small(checked: Checked) -> None:

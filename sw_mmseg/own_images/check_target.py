@@ -8,10 +8,11 @@ from collections.abc import Sequence
 
 from sw_mmseg.datasets import ClassTable
 from sw_mmseg.own_images.bands import refuse_bands
-from sw_mmseg.own_images.check import LOOKED_AT, check_out, drawn_labels, refuse_small, refuse_unknown, with_table
+from sw_mmseg.own_images.check import LOOKED_AT, check_out, refuse_small, refuse_unknown, with_table
 from sw_mmseg.own_images.few_labels import refuse_scored
 from sw_mmseg.own_images.folders import Checked, Folder, write_check
 from sw_mmseg.own_images.looking import FEW, look_at
+from sw_mmseg.own_images.outlines import drawn_labels
 
 __all__ = ['check_target']
 
@@ -30,10 +31,11 @@ def check_target(args: argparse.Namespace, table: ClassTable) -> Checked:
     def labelled(role: str, folders: Sequence[str] | None) -> Folder | None:
         if not folders:
             return None
-        drawn, _, notes = drawn_labels(role, folders, args.out, table.names)
-        folder = look_at(role, folders[0], drawn, suffixes, args.skip_bad, decode, table, notes, bands)
-        folder = with_table(folder, table, [])
-        refuse_unknown(folder, table, args.classes or 'of --from')
+        named = args.classes or 'of --from'
+        drawn, read_by, notes = drawn_labels(role, folders, args.out, table, named)
+        folder = look_at(role, folders[0], drawn, suffixes, args.skip_bad, decode, read_by, notes, bands)
+        folder = with_table(folder, read_by, [])
+        refuse_unknown(folder, read_by, named)
         return folder
 
     few, validated = labelled(FEW, args.target_few), labelled('target-val', args.target_val)

@@ -31,7 +31,7 @@ class Folder:
     paths: tuple[str, ...]
     label_paths: tuple[str | None, ...]
     leave_out: tuple[str, ...]
-    suffixes: tuple[str, str]
+    suffixes: tuple[str | None, str | None]  # as given; training looks for the ends of names as the check did
     scan: Scan
     notes: tuple[str, ...]
     table: ClassTable | None = None  # by which its label files are read, see `ClassTable.by_colors`
@@ -98,14 +98,15 @@ class Checked:
         """A row a class: what label files hold for it, and its share of the labelled pixels in percent."""
         labelled = [folder for folder in self.folders if folder.labels]
         shares = {folder.role: self.shares(folder) for folder in labelled}
+        read_by = (labelled[0].table if labelled else None) or self.table
         rows = []
-        for index, entry in enumerate(self.table.classes):
+        for index, entry in enumerate(read_by.classes):
             held = ', '.join(map(str, entry.colors if labelled and labelled[0].scan.colors else entry.ids))
             rows.append((entry.name, held, *(_percent(s.pixels[index], s.total - s.ignored) for s in shares.values())))
         rows.append(
             (
                 '(ignored)',
-                ', '.join(map(str, (*self.table.ignore, *self.table.ignore_colors))),
+                ', '.join(map(str, (*read_by.ignore, *read_by.ignore_colors))),
                 *(_percent(s.ignored, s.total) for s in shares.values()),
             )
         )

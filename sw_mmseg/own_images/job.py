@@ -14,9 +14,10 @@ from sw_mmseg.datasets import write_class_table
 from sw_mmseg.files import DamagedFileError, read_json
 from sw_mmseg.own_images.config import make_config
 from sw_mmseg.own_images.folders import Checked
+from sw_mmseg.own_images.foreign import outputs_of
 from sw_mmseg.own_images.inputs import write_inputs
+from sw_mmseg.own_images.outlines import table_comments
 from sw_mmseg.own_images.plan import BUDGET, Choice, choose
-from sw_mmseg.own_images.report import write_text
 from sw_mmseg.own_images.training import fit, seconds_an_iteration, seconds_of_rounds
 from sw_mmseg.running.command_line import command_text
 from sw_mmseg.running.errors import UserError
@@ -78,10 +79,12 @@ def begin(args: argparse.Namespace, checked: Checked) -> dict:
         ('iterations', f'{choice.iterations} of each training', basis + _too_short(choice)),
     ]
     state = {'arguments': settings(args), 'command': args.command, 'choice': asdict(choice), 'reasons': reasons}
+    outputs = outputs_of(args.out)
     for file, text in config_texts(args, checked, choice).items():
         head = f'# Written by: {args.command}\n# Train it again: {command_text("train", file)}\n'
-        write_text(file, head + text)
-    write_class_table(checked.table, args.out / 'classes.yaml')
+        outputs.write(file.name, head + text)
+    with outputs.writing('classes.yaml') as part:
+        write_class_table(checked.table, part, table_comments(checked.source, args.out))
     write_inputs(args.out, checked)
     write_state(args.out, state)
     return state

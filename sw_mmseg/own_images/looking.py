@@ -68,11 +68,11 @@ def look_at(
         role,
         images,
         labels,
-        pairs,
         tally,
         [s for s in pairs.samples if s[0] not in left_out],
         (*pairs.without_label, *tally.faults, *masks),
         [*notes, *tally.notes],
+        suffixes,
     )
 
 
@@ -108,11 +108,11 @@ def _used(
     role: str,
     images: str,
     labels: str | None,
-    pairs: Pairs,
     tally: Scan,
     kept: list,
     leave_out: Sequence[str],
     notes: list[str],
+    suffixes: tuple[str | None, str | None],
 ) -> Folder:
     least = 1 if role == FEW else 2
     if len(kept) < least:
@@ -132,7 +132,7 @@ def _used(
         paths,
         maps,
         tuple(leave_out),
-        (pairs.image_suffix, pairs.label_suffix),
+        suffixes,
         tally,
         tuple(notes),
     )

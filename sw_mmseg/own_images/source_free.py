@@ -22,15 +22,16 @@ from torch import nn
 from sw_mmseg.adaptation import running_layers
 from sw_mmseg.adaptation.estimate_switches import switch_logits
 from sw_mmseg.datasets import write_class_table
-from sw_mmseg.files import whole_file, write_encoded
-from sw_mmseg.own_images.adapt import PICTURES, refuse_foreign, show_checked
+from sw_mmseg.files import write_encoded
+from sw_mmseg.own_images.adapt import PICTURES, show_checked
 from sw_mmseg.own_images.check_target import check_target
 from sw_mmseg.own_images.folders import Checked
+from sw_mmseg.own_images.foreign import outputs_of, refuse_foreign
 from sw_mmseg.own_images.given_network import GivenNetwork, read_given
 from sw_mmseg.own_images.inputs import changes, write_inputs
 from sw_mmseg.own_images.job import FEWEST, TRIAL, resumed, settings, write_state
 from sw_mmseg.own_images.plan import BATCH, BUDGET, SMALLEST, Choice, crop_of
-from sw_mmseg.own_images.report import write_results, write_text
+from sw_mmseg.own_images.report import write_results
 from sw_mmseg.own_images.report_content import Report
 from sw_mmseg.own_images.source_free_config import source_free_config
 from sw_mmseg.own_images.training import Examiner, Outcome, fit, seconds_an_iteration
@@ -56,7 +57,7 @@ def adapt_given(args: argparse.Namespace) -> int:
     """Check, choose, train, report. Returns the exit status."""
     init_default_scope('mmseg')
     state = resumed(args) if args.resume else None
-    refuse_foreign(args.out, args.resume)
+    refuse_foreign(args, [START])
     given = read_given(args.given, args.classes)
     checked = check_target(args, given.table)
     show_checked(checked, args.out)
@@ -89,7 +90,8 @@ def adapt_given(args: argparse.Namespace) -> int:
 
 def begin(args: argparse.Namespace, checked: Checked, given: GivenNetwork) -> dict:
     """A new run: what was chosen, written to OUT/adapt.json; OUT/start.pth; OUT/config.py."""
-    with whole_file(args.out / START) as part:
+    outputs = outputs_of(args.out)
+    with outputs.writing(START) as part:
         write_encoded(part, partial(torch.save, {'state_dict': given.weights}))
     choice, reasons = choose(args, checked, given)
     make = partial(source_free_config, checked=checked, given=given, start=args.out / START, options=args.cfg_options)
@@ -106,8 +108,9 @@ def begin(args: argparse.Namespace, checked: Checked, given: GivenNetwork) -> di
     if choice.method != STATISTICS:
         reasons.append(('iterations', f'{choice.iterations}', basis))
     head = f'# Written by: {args.command}\n# Train it again: {command_text("train", args.out / "config.py")}\n'
-    write_text(args.out / 'config.py', head + make(choice).pretty_text)
-    write_class_table(checked.table, args.out / 'classes.yaml')
+    outputs.write('config.py', head + make(choice).pretty_text)
+    with outputs.writing('classes.yaml') as part:
+        write_class_table(checked.table, part)
     write_inputs(args.out, checked)
     state = {'arguments': settings(args), 'command': args.command, 'choice': asdict(choice), 'reasons': reasons}
     write_state(args.out, state)

@@ -81,25 +81,21 @@ def mapped(table: ClassTable, onto: ClassTable) -> tuple[ClassTable, list[str]]:
     return unite([onto, kept])[1], [entry.name for entry in dropped]
 
 
-def target_table(folders: Sequence[str], table: ClassTable) -> tuple[ClassTable, list[str]]:
-    """The table by which the labels of IMAGES LABELS [CLASSES] are read: the source's, or CLASSES mapped onto it; and
-    what there is to say."""
+def target_table(folders: Sequence[str], read_by: ClassTable, table: ClassTable) -> tuple[ClassTable, list[str]]:
+    """The table for the labels of IMAGES LABELS [CLASSES], which `read_by` reads: itself, or, where it is of CLASSES,
+    mapped onto the source's; and what there is to say."""
     if len(folders) == 2:
-        return table, []
-    mapped_table, dropped = mapped(find_class_table(folders[2]), table)
+        return read_by, []
+    mapped_table, dropped = mapped(read_by, table)
     text = f'classes of {folders[2]} that the source has not are ignored: {", ".join(dropped)}'
     return mapped_table, [text] if dropped else []
 
 
 def look_at_more(sources: Sequence[Source], look: Callable[[str, Source, ClassTable], Folder]) -> list[Folder]:
-    """Sources beyond the first, each checked by a table of its own, which it keeps.
+    """Sources beyond the first, each checked by a table of its own.
 
     Args:
         sources: see `Source`.
-        look: checks a source, given its role and its table.
+        look: checks a source, given its role and its table, and leaves in it the table that reads its label files.
     """
-    folders = []
-    for number, source in enumerate(sources, 2):
-        table = find_class_table(source[2])
-        folders.append(replace(look(f'source {number}', source, table), table=table))
-    return folders
+    return [look(f'source {number}', source, find_class_table(source[2])) for number, source in enumerate(sources, 2)]

@@ -96,8 +96,7 @@ class Outputs:
             raise UserError(f'{special} is a pipe or a device, which a file would replace: give another place')
         if self.overwrite:
             return
-        written = self._written()
-        foreign = [file for name, file in files if file.exists() and _state(file) not in written.get(name, [])]
+        foreign = self.foreign(name for name, _ in files)
         if foreign:
             more = f' and {len(foreign) - 1} more' if len(foreign) > 1 else ''
             raise UserError(
@@ -105,15 +104,17 @@ class Outputs:
                 f'earlier `{self.command}`, or changed since: give another place, or --overwrite'
             )
 
+    def foreign(self, names: Iterable[str]) -> list[Path]:
+        """Those that are there and are not this command's own, or changed since; names are paths below the folder."""
+        written = self._written()
+        files = [(name, self.folder / name) for name in names]
+        return [file for name, file in files if file.exists() and _state(file) not in written.get(name, [])]
+
     def free_name(self, name: str) -> str:
         """`name`, or, where a file of it is not the command's own, the first of NAME_2, NAME_3, ... that can be had."""
-        written = self._written()
         names = [name, *(f'{Path(name).stem}_{number}{Path(name).suffix}' for number in range(2, 1000))]
-        return next(
-            name
-            for name in names
-            if not (self.folder / name).exists() or _state(self.folder / name) in written.get(name, [])
-        )
+        taken = self.foreign(names)
+        return next(name for name in names if self.folder / name not in taken)
 
     @contextlib.contextmanager
     def writing(self, name: str) -> Iterator[Path]:

@@ -95,6 +95,21 @@ def test_unlabelled_takes_any_tree(tmp_path, files):
     assert all('seg_map_path' not in data.get_data_info(i) for i in range(3))
 
 
+@pytest.mark.parametrize(
+    'beside, refused',
+    [('0_depth.png', False), ('1_labelIds.png', False), ('0_labelIds.png', True), ('0_leftImg8bit.png', True)],
+)
+def test_photographs_may_be_called_color(files, tmp_path, beside, refused):
+    for name in ('0_color.png', beside):
+        files.picture(tmp_path / name, 1)
+    arguments = {'data_root': str(tmp_path), 'leave_out': [beside]}
+    if refused:
+        with pytest.raises(DatasetError, match=r'0_color\.png is an annotation'):
+            UnlabelledImages(**arguments)
+    else:
+        assert UnlabelledImages(**arguments).get_data_info(0)['img_path'] == str(tmp_path / '0_color.png')
+
+
 def test_unlabelled_refuses_annotations_and_empty_folders(cityscapes):
     with pytest.raises(DatasetError, match='is an annotation.*leftImg8bit/train'):
         UnlabelledImages(str(cityscapes))

@@ -23,8 +23,8 @@ def images(tmp_path):
     return tmp_path / 'images'
 
 
-def drawn(images, labels, names=None):
-    table, used, notes = draw_polygons(str(images), str(labels), images.parent / 'out', names)
+def drawn(images, labels):
+    table, _, notes = draw_polygons(str(images), str(labels), images.parent / 'out')
     files = sorted((images.parent / 'out').rglob('*.png'))
     return table, {str(p.relative_to(images.parent / 'out'))[:-4]: np.asarray(Image.open(p)) for p in files}, notes
 
@@ -87,12 +87,12 @@ def test_labelme(images, tmp_path):
     assert any('1 shapes of the kind line have no area' in note for note in notes)
 
 
-def test_names_may_be_given_so_that_two_sets_agree(images, tmp_path):
-    write(tmp_path / 'l/a.json', labelme(('car', 'polygon', corners(2, 3, 9, 8), {})))
-    _, files, _ = drawn(images, tmp_path / 'l', ['road', 'car'])
-    np.testing.assert_array_equal(files['a'], 2 * rectangle(2, 3, 9, 8))
-    with pytest.raises(DatasetError, match="called 'car', which is none of road"):
-        drawn(images, tmp_path / 'l', ['road'])
+def test_names_that_are_listed_and_that_outlines_have_are_told_apart(images, tmp_path):
+    points = ' '.join(f'{x / SIZE[0]} {y / SIZE[1]}' for x, y in corners(2, 3, 9, 8))
+    write(tmp_path / 'l/a.txt', f'1 {points}\n')
+    write(tmp_path / 'data.yaml', 'names: [road, car]\n')
+    table, names, _ = draw_polygons(str(images), str(tmp_path / 'l'), tmp_path / 'out')
+    assert table.names == ('background', 'road', 'car') and names == ['car']
 
 
 @pytest.mark.parametrize('counts', ['list', 'compressed'])

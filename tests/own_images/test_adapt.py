@@ -83,6 +83,7 @@ def adapted(user_data, tmp_path_factory):
 def test_everything_promised_is_there(adapted, user_data):
     names = {p.name for p in adapted.iterdir()}
     assert {
+        '.written_by_sw_mmseg',
         'checkpoint.pth',
         'checkpoint_sourceonly.pth',
         'config.py',

@@ -178,6 +178,29 @@ def test_what_is_not_of_a_run_is_not_written_over(finished, run, tmp_path, capsy
     assert file.read_text() == "the user's own" and len(list((tmp_path / 'new').rglob('*'))) <= 2
 
 
+@pytest.mark.parametrize('step', ['write_class_table', 'write_inputs', 'write_state'])
+def test_a_run_that_was_stopped_while_it_began_begins_again(finished, run, tmp_path, capsys, monkeypatch, step):
+    def stopped(*_):
+        raise KeyboardInterrupt
+
+    arguments = words(finished, '--no-comparison')
+    arguments = *arguments[:7], tmp_path / 'new', *arguments[8:]
+    with monkeypatch.context() as patch:
+        patch.setattr(job, step, stopped)
+        assert [run(*arguments), run(*arguments)] == [130, 130]
+    config = tmp_path / 'new/config.py'
+    assert config.is_file() and not (tmp_path / 'new/adapt.json').exists()
+    whole = config.read_text()
+    config.write_text(whole.replace('max_iters=8', 'max_iters=9'))  # a user's file now
+    assert run(*arguments) == 2
+    assert f'{config} is there and is not of a run of this tool' in capsys.readouterr().err
+    config.unlink()
+    monkeypatch.setattr(training, 'train', stopped)
+    assert run(*arguments) == 130
+    assert config.read_text() == whole and (tmp_path / 'new/adapt.json').is_file()
+    assert 'the same command with --resume goes on' in capsys.readouterr().err
+
+
 def test_commands_of_a_report_can_be_copied(finished, run, capsys, monkeypatch):
     """Quoted where paths have blanks; each path is there, or is written by a command before."""
     commands = json.loads((finished / 'out/results.json').read_text())['commands']

@@ -11,6 +11,7 @@ from mmseg.apis import MMSegInferencer, inference_model, init_model
 from mmseg.registry import DATASETS
 
 from sw_mmseg.datasets import read_class_table
+from sw_mmseg.own_images import source_free
 from tests.helpers.own_folders import save, write_folders
 
 pytestmark = pytest.mark.usefixtures('one_thread')
@@ -134,6 +135,27 @@ def test_statistics_alone_train_nothing_and_name_classes_without_labels(trained,
     assert run('predict', out / 'config.py', out / 'checkpoint.pth', trained / 'target', tmp_path / 'maps') == 0
 
 
+def test_a_users_start_stays_and_a_run_that_was_stopped_while_it_began_begins_again(
+    trained, run, tmp_path, capsys, monkeypatch
+):
+    def stopped(*_):
+        raise KeyboardInterrupt
+
+    out = tmp_path / 'out'
+    out.mkdir()
+    (out / 'start.pth').write_text("the user's own")
+    arguments = ['adapt', *words(trained, out, '--iterations', 8)]
+    assert run(*arguments) == 2
+    assert f'{out}/start.pth is there and is not of a run of this tool' in capsys.readouterr().err
+    assert (out / 'start.pth').read_text() == "the user's own"
+    (out / 'start.pth').unlink()
+    for step in ('choose', 'write_inputs', 'train'):
+        with monkeypatch.context() as patch:
+            patch.setattr(source_free, step, stopped)
+            assert run(*arguments) == 130
+    assert (out / 'adapt.json').is_file() and 'with --resume goes on' in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     'more, text',
     [
@@ -169,6 +191,22 @@ def test_a_folder_without_a_network_and_a_checkpoint_that_does_not_fit(trained, 
     torch.save(state, tmp_path / 'part.pth')
     assert run('adapt', '--from', trained / 'first/config.py', tmp_path / 'part.pth', *more) == 2
     assert 'does not fit the config: it lacks' in capsys.readouterr().err
-    for extra in ([], ['--source', 'a', 'b', '--from', 'c'], ['--from', 'c', '--norm', 'sw']):
+    for extra, text in (
+        ([], 'either --source'),
+        (['--source', 'a', 'b', '--from', 'c'], 'either --source'),
+        (['--from', 'c', '--norm', 'sw'], '--norm needs --source'),
+        (['--from', 'c', '--no-comparison'], '--no-comparison needs --source: with --from no network is trained to be'),
+    ):
         with pytest.raises(SystemExit):
             run('adapt', *extra, *more)
+        assert text in capsys.readouterr().err
+
+
+def test_a_check_beside_a_run_is_no_new_run(trained, run, tmp_path, capsys):
+    out = tmp_path / 'out'
+    assert run('adapt', *words(trained, out, '--method', 'statistics')) == 0
+    before = {path: path.read_bytes() for path in out.rglob('*') if path.is_file() and path.parent.name != 'check'}
+    assert run('adapt', *words(trained, out, '--check-only')) == 0
+    assert all(path.read_bytes() == content for path, content in before.items())
+    assert run('adapt', *words(trained, out)) == 2
+    assert 'holds a run already' in capsys.readouterr().err

@@ -10,6 +10,7 @@ from mmseg.registry import DATASETS
 from PIL import Image
 
 from sw_mmseg.own_images.check import check
+from sw_mmseg.own_images.config import source_of
 from sw_mmseg.own_images.plan import choose
 from sw_mmseg.running.errors import UserError
 from tests.helpers.strange_folders import (
@@ -58,6 +59,29 @@ def test_images_and_labels_in_one_folder_or_below(folders, place):
     checked = look(root, ('img', 'img' if place.endswith('_mask.png') else 'img/masks'))
     assert shares(checked) == classes(SHARES) and len(checked.source.names) == 4
     np.testing.assert_array_equal(read_by_training(root, checked)['gt_seg_map'], scene())
+
+
+@pytest.mark.parametrize('image, label', [('{}_{}_Photo', '{}_{}_Mask'), ('{}{}.JPG', '{}{}')])
+def test_names_whose_ends_the_check_finds_are_found_by_training(folders, image, label):
+    root = folders(grey)
+    for n in range(4):
+        town = ('Berlin', 'Bonn', 'Trier', 'Ulm')[n]
+        (root / f'img/{n}.png').rename(root / f'img/{image.format(town, n)}.png')
+        (root / f'lab/{n}.png').rename(root / f'lab/{label.format(town.lower(), n)}.png')
+    checked = look(root)
+    assert len(checked.source.names) == 4
+    np.testing.assert_array_equal(read_by_training(root, checked)['gt_seg_map'], scene())
+
+
+def test_files_chosen_by_their_ending_are_those_of_training(folders):
+    root = folders(grey)
+    for n in range(4):
+        Image.fromarray(photograph(n) // 2).save(root / f'img/{n}.bmp')
+    for suffix, factor in (('.png', 1), ('.bmp', 2)):
+        checked = look(root, suffixes=(suffix, None))
+        assert [path[-4:] for path in checked.source.paths] == [suffix] * 4
+        read = read_by_training(root, checked)['img'][..., ::-1]
+        np.testing.assert_array_equal(read, photograph(0) // factor)
 
 
 def test_outlines_are_drawn_into_the_results(folders):
@@ -119,6 +143,15 @@ def test_a_target_of_label_maps_alone_is_refused(folders):
         grey(scene(), f'{root}/tgt/{n}', n)
     with pytest.raises(UserError, match=r'all 4 files, such as 0\.png, have one channel.*look like labels'):
         look(root)
+
+
+def test_photographs_of_the_target_called_color_are_trained_on(folders):
+    root = folders(grey)
+    for n in range(4):
+        Image.fromarray(photograph(n)).save(root / f'tgt/{n}_color.png')
+        (root / f'tgt/{n}.jpg').unlink()
+    checked = look(root)
+    assert len(DATASETS.build(source_of(checked.target, checked))) == 4
 
 
 def test_two_target_images_of_one_name_are_asked_about(folders):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 from collections import Counter
-from collections.abc import Sequence
 from pathlib import Path
 
 from sw_mmseg.files import refuse_special
@@ -43,22 +42,22 @@ def polygon_format(images: str, labels: str) -> str | None:
     return 'yolo' if texts else None
 
 
-def draw_polygons(
-    images: str, labels: str, folder: Path, names: Sequence[str] | None = None
-) -> tuple[ClassTable, list[str], list[str]]:
+def draw_polygons(images: str, labels: str, folder: Path) -> tuple[ClassTable, list[str], list[str]]:
     """Draws all outlines into label files in `folder`.
+
+    Names get the ids 1, 2 ... in the order of COCO's or YOLO's list of them, else of the alphabet: two sets agree in
+    their names, not in these ids.
 
     Args:
         images: the folder of the images.
         labels: COCO's file, or the folder of labelme's, YOLO's or COCO's.
         folder: what is written to: NAME.png of every image that has outlines, or a file that says that it has none.
-        names: of the classes, in the order of their ids 1, 2 ...; None takes those that there are, by their names.
 
     Returns:
-        The class table, its names without the background, and what there is to say.
+        The class table, the names that outlines have, and what there is to say.
 
     Raises:
-        DatasetError: what a file lacks, names that `names` has not, or no image with outlines.
+        DatasetError: what a file lacks, or no image with outlines.
     """
     kind = polygon_format(images, labels)
     if kind is None:
@@ -68,12 +67,8 @@ def draw_polygons(
     if not drawings:
         raise DatasetError(f'no outlines in {labels} belong to an image in {images}: both must have the same names')
     seen = {shape.name for drawing in drawings for shape in drawing.shapes if shape.name is not None} - {NOTHING}
-    chosen = list(names) if names is not None else known or sorted(seen)
-    foreign = sorted(seen - set(chosen))
-    if foreign:
-        raise DatasetError(f'{labels}: outlines are called {foreign[0]!r}, which is none of {", ".join(chosen[:20])}')
     kept = [type(d)(d.name, d.width, d.height, tuple(s for s in d.shapes if s.name != NOTHING)) for d in drawings]
-    table = write_label_files(kept, folder, chosen)
+    table = write_label_files(kept, folder, known or sorted(seen))
     notes = [
         f'labels are outlines ({kind}): {len(kept)} files were drawn into {folder}; what lies in none is background'
     ]
@@ -81,7 +76,7 @@ def draw_polygons(
         f'{count} shapes of the kind {shape_kind} have no area and were not drawn'
         for shape_kind, count in left_out.items()
     ]
-    return table, chosen, notes
+    return table, sorted(seen), notes
 
 
 def _read(kind: str, pictures: dict[str, str], labels: str) -> tuple[list, Counter[str], list[str] | None]:
