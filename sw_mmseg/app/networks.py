@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -50,6 +51,7 @@ class Network:
 
     def __init__(self, title: str, model: nn.Module, config: Config) -> None:
         self.title, self.model = title, model.eval()
+        self.lock = threading.RLock()  # held while the model has other switches or hooks: the page asks from threads
         dataset = config.test_dataloader.dataset
         self.meta: dict[str, Any] = build('data set', lambda: meta_of(dataset))
         if tuple(self.meta['classes']) == CAMVID_CLASSES:  # one colour a class in all pictures of the page
@@ -63,7 +65,7 @@ class Network:
             alpha: share of the image's own statistics in the running ones, see `running.blending`.
             switches: in place of those that were learnt.
         """
-        with ExitStack() as stack:
+        with self.lock, ExitStack() as stack:
             stack.enter_context(switched(self.model, switches))
             if alpha:
                 stack.enter_context(blended(self.model, alpha))

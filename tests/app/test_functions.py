@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import threading
+
 import numpy as np
 import pytest
 import torch
 
+from sw_mmseg.app import networks as app_networks
 from sw_mmseg.app.networks import SHOWN, Network, Switches, switched, white_layers
 from sw_mmseg.app.page import compare, stylise, whiten
 from sw_mmseg.app.uploads import SIDE, read_upload
@@ -54,6 +57,48 @@ def test_sliders_mix_statistics_and_leave_the_networks_as_they_were(networks):
     with pytest.raises(ZeroDivisionError), switched(sw, Switches(mean=0.25)):
         raise ZeroDivisionError
     assert all(torch.equal(value, before[key]) for key, value in sw.state_dict().items())
+
+
+@pytest.mark.parametrize('second', ['labels', 'before_and_after'])
+def test_two_questions_at_once_leave_the_network_as_it_was(networks, dropped, monkeypatch, second):
+    """The first waits inside the network for the second, which must not come in before the first is out."""
+    network, image = networks[1], read_upload(dropped['street.png'])
+    name = next(iter(white_layers(network.model)))
+    before = {key: value.clone() for key, value in network.model.state_dict().items()}
+    expected = before_and_after(network, name, image, Switches(0.1, 0.1))
+    began, overlap, first_done, results = threading.Event(), threading.Event(), threading.Event(), []
+    segment = app_networks.segment_pixels
+
+    def slow(*arguments):
+        if began.is_set():  # the second
+            overlap.set()
+            first_done.wait(10)
+        else:
+            began.set()
+            overlap.wait(0.5)
+        return segment(*arguments)
+
+    def ask_first():
+        network.labels(image, switches=Switches(0.9, 0.9))
+        first_done.set()
+
+    def ask_second():
+        switches = Switches(0.1, 0.1)
+        if second == 'labels':
+            network.labels(image, switches=switches)
+        else:
+            results.extend(before_and_after(network, name, image, switches))
+
+    monkeypatch.setattr(app_networks, 'segment_pixels', slow)
+    threads = [threading.Thread(target=ask_first), threading.Thread(target=ask_second)]
+    threads[0].start()
+    assert began.wait(10)
+    threads[1].start()
+    for thread in threads:
+        thread.join(30)
+    assert all(torch.equal(value, before[key]) for key, value in network.model.state_dict().items())
+    assert all(np.array_equal(a, b) for a, b in zip(results, expected))
+    assert len(results) == (2 if second == 'before_and_after' else 0)
 
 
 def test_each_network_paints_the_image_and_sliders_count(networks, dropped):
