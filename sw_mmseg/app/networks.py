@@ -13,6 +13,7 @@ import torch
 from mmengine.config import Config
 from torch import nn
 
+from sw_mmseg.adaptation import running_layers
 from sw_mmseg.analysis import overlay
 from sw_mmseg.analysis.legend import with_legend
 from sw_mmseg.datasets.camvid_labels import CAMVID_CLASSES, camvid_to_cityscapes
@@ -62,12 +63,13 @@ class Network:
         """H×W train ids of H×W×3 RGB pixels.
 
         Args:
-            alpha: share of the image's own statistics in the running ones, see `running.blending`.
+            alpha: share of the image's own statistics in the running ones, see `running.blending`; a network that
+                keeps none looks as ever.
             switches: in place of those that were learnt.
         """
         with self.lock, ExitStack() as stack:
             stack.enter_context(switched(self.model, switches))
-            if alpha:
+            if alpha and running_layers(self.model):
                 stack.enter_context(blended(self.model, alpha))
             return segment_pixels(self.model, self.pipeline, np.ascontiguousarray(image[..., ::-1]))
 

@@ -7,6 +7,8 @@ import threading
 import numpy as np
 import pytest
 import torch
+from mmengine.registry import DefaultScope
+from mmseg.registry import MODELS
 
 from sw_mmseg.app import networks as app_networks
 from sw_mmseg.app.networks import SHOWN, Network, Switches, switched, white_layers
@@ -110,6 +112,17 @@ def test_each_network_paints_the_image_and_sliders_count(networks, dropped):
     assert (networks[0].labels(image, 1.0) != plain[0]).any()
     assert (networks[1].labels(image, 0.0, Switches(1.0, 1.0)) != plain[1]).any()
     assert all((network.labels(image) == labels).all() for network, labels in zip(networks, plain))
+
+
+def test_a_network_without_running_statistics_does_not_empty_the_page(networks, dropped):
+    config = load_config('configs/bn_sourceonly_streets.py', {}, norm='in')  # at every site
+    with DefaultScope.overwrite_default_scope('mmseg'):
+        none_kept = Network('IN', MODELS.build(config.model), config)
+    asked, bn = (str(dropped['street.png']), 0, 1.0, True, 0.5, 0.5), networks[0]
+    pictures = compare([bn, none_kept], *asked)
+    image = read_upload(asked[0])
+    assert np.array_equal(pictures[0], bn.picture(image, 1.0))
+    assert np.array_equal(pictures[1], none_kept.picture(image))
 
 
 def test_whitening_shows_as_correlations_that_are_gone(networks, dropped):
