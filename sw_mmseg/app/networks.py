@@ -23,6 +23,7 @@ from sw_mmseg.running.configs import build
 from sw_mmseg.running.prediction import build_pipeline, meta_of, segment_pixels
 from sw_mmseg.running.ready_weights import load_ready, ready_models
 from sw_mmseg.whitening.layer import SwitchWhiten
+from sw_mmseg.whitening.maths import INSTANCE
 
 __all__ = ['LEARNT', 'SHOWN', 'Network', 'Switches', 'ready_networks', 'switched', 'white_layers']
 
@@ -32,7 +33,6 @@ SHOWN = {  # weights that come with the package -> title on the page
     'streets': 'drawn streets: adapted, BN',
     'streets_sw': 'drawn streets: adapted, SW',
 }
-IMAGE = ('iw', 'in')  # statistics of each image
 LEAST = 1e-4  # of a ratio, so that its logarithm is finite
 
 
@@ -107,7 +107,7 @@ def switched(model: nn.Module, switches: Switches) -> Iterator[None]:
 
 def _logits(layer: SwitchWhiten, share: float) -> torch.Tensor | None:
     """Of ratios in which the images' statistics have `share` together; None where there is nothing to mix."""
-    of_image = [word in IMAGE for word in layer.statistics]
+    of_image = [word in INSTANCE for word in layer.statistics]
     count = sum(of_image)
     if count in (0, len(of_image)):
         return None

@@ -21,6 +21,7 @@ from sw_mmseg.running.configs import load_config
 from sw_mmseg.running.errors import UserError
 from sw_mmseg.running.prediction import fitted
 from sw_mmseg.running.ready_weights import SEGMENTATION, ready_models
+from sw_mmseg.whitening import SwitchWhiten2d
 
 
 @pytest.mark.parametrize(
@@ -59,6 +60,14 @@ def test_sliders_mix_statistics_and_leave_the_networks_as_they_were(networks):
     with pytest.raises(ZeroDivisionError), switched(sw, Switches(mean=0.25)):
         raise ZeroDivisionError
     assert all(torch.equal(value, before[key]) for key, value in sw.state_dict().items())
+
+
+def test_the_share_of_the_image_is_that_of_all_its_statistics():
+    layer = SwitchWhiten2d(4, group_size=2, statistics=('bw', 'iw', 'bn', 'in', 'ln'))
+    with switched(layer, Switches(mean=0.6, cov=0.0)):
+        assert layer.mean_ratios() == pytest.approx({'bw': 0.2, 'iw': 0.2, 'bn': 0.2, 'in': 0.2, 'ln': 0.2})
+        ratios = layer.cov_ratios()
+    assert ratios['bw'] + ratios['bn'] == pytest.approx(1, abs=2e-4)  # nothing is left for the layer's statistic
 
 
 @pytest.mark.parametrize('second', ['labels', 'before_and_after'])
