@@ -164,6 +164,8 @@ def test_without_gradio_the_command_says_what_to_install(run, monkeypatch, capsy
     monkeypatch.undo()
     assert run('app', '--config', 'x.py') == 2
     assert 'go together' in capsys.readouterr().err
+    assert run('app', '--port', '99999') == 2
+    assert '--port 99999 is no port: give a number from 1 to 65535' in capsys.readouterr().err
 
 
 def test_every_network_of_the_page_comes_with_the_package_and_shares_its_colours():
