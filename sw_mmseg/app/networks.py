@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ import torch
 from mmengine.config import Config
 from torch import nn
 
+from sw_mmseg.adaptation import running_layers
 from sw_mmseg.analysis import overlay
 from sw_mmseg.analysis.legend import with_legend
 from sw_mmseg.datasets.camvid_labels import CAMVID_CLASSES, camvid_to_cityscapes
@@ -21,6 +23,7 @@ from sw_mmseg.running.configs import build
 from sw_mmseg.running.prediction import build_pipeline, meta_of, segment_pixels
 from sw_mmseg.running.ready_weights import load_ready, ready_models
 from sw_mmseg.whitening.layer import SwitchWhiten
+from sw_mmseg.whitening.maths import INSTANCE
 
 __all__ = ['LEARNT', 'SHOWN', 'Network', 'Switches', 'ready_networks', 'switched', 'white_layers']
 
@@ -30,7 +33,6 @@ SHOWN = {  # weights that come with the package -> title on the page
     'streets': 'drawn streets: adapted, BN',
     'streets_sw': 'drawn streets: adapted, SW',
 }
-IMAGE = ('iw', 'in')  # statistics of each image
 LEAST = 1e-4  # of a ratio, so that its logarithm is finite
 
 
@@ -50,6 +52,7 @@ class Network:
 
     def __init__(self, title: str, model: nn.Module, config: Config) -> None:
         self.title, self.model = title, model.eval()
+        self.lock = threading.RLock()  # held while the model has other switches or hooks: the page asks from threads
         dataset = config.test_dataloader.dataset
         self.meta: dict[str, Any] = build('data set', lambda: meta_of(dataset))
         if tuple(self.meta['classes']) == CAMVID_CLASSES:  # one colour a class in all pictures of the page
@@ -60,12 +63,13 @@ class Network:
         """H×W train ids of H×W×3 RGB pixels.
 
         Args:
-            alpha: share of the image's own statistics in the running ones, see `running.blending`.
+            alpha: share of the image's own statistics in the running ones, see `running.blending`; a network that
+                keeps none looks as ever.
             switches: in place of those that were learnt.
         """
-        with ExitStack() as stack:
+        with self.lock, ExitStack() as stack:
             stack.enter_context(switched(self.model, switches))
-            if alpha:
+            if alpha and running_layers(self.model):
                 stack.enter_context(blended(self.model, alpha))
             return segment_pixels(self.model, self.pipeline, np.ascontiguousarray(image[..., ::-1]))
 
@@ -103,7 +107,7 @@ def switched(model: nn.Module, switches: Switches) -> Iterator[None]:
 
 def _logits(layer: SwitchWhiten, share: float) -> torch.Tensor | None:
     """Of ratios in which the images' statistics have `share` together; None where there is nothing to mix."""
-    of_image = [word in IMAGE for word in layer.statistics]
+    of_image = [word in INSTANCE for word in layer.statistics]
     count = sum(of_image)
     if count in (0, len(of_image)):
         return None

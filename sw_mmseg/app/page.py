@@ -144,17 +144,28 @@ def _partial(function: Callable, first: Any) -> Callable:
 
 
 def launch(page: gr.Blocks, port: int | None = None) -> str:
-    """Serve the page to this machine alone, beside what the caller does next; returns its address."""
-    _, address, _ = page.launch(
-        server_name=ADDRESS,
-        server_port=port,
-        share=False,
-        max_file_size=MOST_BYTES,
-        prevent_thread_lock=True,
-        quiet=True,
-        show_error=True,
-        ssr_mode=False,
-        footer_links=[],
-        theme=gr.themes.Base(font=['system-ui', 'sans-serif'], font_mono=['monospace']),
-    )
+    """Serve the page to this machine alone, beside what the caller does next; returns its address.
+
+    Raises:
+        UserError: the port is taken, or no port is free.
+    """
+    try:
+        _, address, _ = page.launch(
+            server_name=ADDRESS,
+            server_port=port,
+            share=False,
+            max_file_size=MOST_BYTES,
+            prevent_thread_lock=True,
+            quiet=True,
+            show_error=True,
+            ssr_mode=False,
+            footer_links=[],
+            theme=gr.themes.Base(font=['system-ui', 'sans-serif'], font_mono=['monospace']),
+        )
+    except OSError as error:
+        if 'empty port' not in str(error):
+            raise
+        if port is None:
+            raise UserError('no port from 7860 on is free: give one with --port') from error
+        raise UserError(f'--port {port} is taken, or not for this user: give another, or leave it out') from error
     return address

@@ -27,11 +27,12 @@ def before_and_after(
     if name not in layers:
         raise UserError(f'{network.title} has no whitening layer {name!r}')
     seen: list[Tensor] = []
-    handle = layers[name].register_forward_hook(lambda _, inputs, output: seen.extend((inputs[0], output)))
-    try:
-        network.labels(image, switches=switches)
-    finally:
-        handle.remove()
+    with network.lock:  # else what another thread asks of the network would be seen
+        handle = layers[name].register_forward_hook(lambda _, inputs, output: seen.extend((inputs[0], output)))
+        try:
+            network.labels(image, switches=switches)
+        finally:
+            handle.remove()
     before, after = seen[:2]
     return correlations(before), correlations(after)
 

@@ -17,6 +17,7 @@ from mmseg.registry import MODELS
 from sw_mmseg.running.checkpoints import load_network
 from sw_mmseg.running.command_line import add_common_arguments
 from sw_mmseg.running.configs import load_config
+from sw_mmseg.running.devices import refuse_unusable
 from sw_mmseg.running.errors import UserError
 from sw_mmseg.running.ready_weights import STYLE, checkpoint_of, ready_models
 from sw_mmseg.running.style_files import load_network as load_style
@@ -40,6 +41,9 @@ def main(args: argparse.Namespace) -> int:
         raise UserError("the page needs gradio: pip install 'sw_mmseg[app]'")
     if bool(args.config) != bool(args.checkpoint):
         raise UserError('--config and --checkpoint go together')
+    if args.port is not None and not 1 <= args.port < 2**16:
+        raise UserError(f'--port {args.port} is no port: give a number from 1 to {2**16 - 1}')
+    refuse_unusable(args.device)
     from sw_mmseg.app.networks import Network, ready_networks
     from sw_mmseg.app.page import build_page, launch
 

@@ -29,6 +29,7 @@ from sw_mmseg.running.configs import build
 from sw_mmseg.running.errors import UserError
 from sw_mmseg.running.export_formats import FORMATS, SIZE, Run, quantized, runner_of, save, torch_runner
 from sw_mmseg.running.exporting import (
+    beside_prediction,
     compare,
     deployed,
     description,
@@ -36,6 +37,7 @@ from sw_mmseg.running.exporting import (
     labelled_images,
     made_ready,
     mean_iou,
+    reading,
     scaled_to,
 )
 from sw_mmseg.running.outputs import Outputs, add_overwrite
@@ -98,16 +100,17 @@ def main(args: argparse.Namespace) -> int:
     names += [args.out.with_suffix('.int8.onnx').name] if args.int8 else []
     outputs = Outputs(args.out.parent, 'export', args.overwrite)
     outputs.refuse_existing(names)
-    config, whole = _network(args)
+    config, model, whole = _network(args)
+    images = _images(args, config)
+    _predicts(config, model, whole, _examples(args, images))
     network, count, layers = made_ready(whole, args.fold)
     if layers:
         print(f'{count} of {layers} switchable layers folded into convolutions (--fold {args.fold:g})')
-    images = _images(args, config)
     args.out.parent.mkdir(parents=True, exist_ok=True)
     meta = build('data set', lambda: meta_of(config.test_dataloader.dataset))
     with outputs.writing(names[0]) as part:
         save(network, part, kind, args.size or SIZE)
-    outputs.write(names[1], description(kind, meta, args.size))
+    outputs.write(names[1], description(kind, meta, args.size, reading(config)))
     print(f'{args.out}: {args.out.stat().st_size / 1e6:.1f} MB, {args.out.with_suffix(".json")}')
     if args.int8:
         with outputs.writing(names[2]) as part:
@@ -126,13 +129,30 @@ def main(args: argparse.Namespace) -> int:
     return 0
 
 
-def _network(args: argparse.Namespace) -> tuple[Config, DeployedSegmentor]:
-    """The config, and the network with its preprocessing."""
+def _predicts(config: Config, model: torch.nn.Module, whole: DeployedSegmentor, images: list[np.ndarray]) -> None:
+    """Before anything is written, says how far the network with its preprocessing is from `predict`.
+
+    Raises:
+        UserError: it is another one, though nothing scales images, where OpenCV would round.
+    """
+    logits, labels = beside_prediction(config, model, whole, images)
+    if whole.looks_at is None and logits > WORST:
+        raise UserError(
+            f"what would be exported does not give what predict gives: logits differ by {logits:.1e}. The config's "
+            'model or test pipeline does something to images that export does not know'
+        )
+    rounds = ': OpenCV rounds where it scales' if whole.looks_at else ''
+    print(f'predict gives other labels in at most {100 * labels:.3f} % of the pixels of an image{rounds}')
+
+
+def _network(args: argparse.Namespace) -> tuple[Config, torch.nn.Module, DeployedSegmentor]:
+    """The config, the network as it predicts, and with its preprocessing."""
     if args.model:
         use_model(args, SEGMENTATION)
     config = asked_config(args)
     args.device = 'cpu'
-    return config, deployed(config, load_network(MODELS, config, args))
+    model = load_network(MODELS, config, args)
+    return config, model, deployed(config, model)
 
 
 def _images(args: argparse.Namespace, config: Config) -> list[np.ndarray]:

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import torch
 
+from sw_mmseg.running.devices import refuse_unusable
 from sw_mmseg.running.errors import UserError
 from sw_mmseg.running.outputs import Outputs, add_overwrite, refuse_among_inputs
 from sw_mmseg.running.ready_weights import STYLE, add_model, says_model, use_model
@@ -73,10 +74,7 @@ def check(args: argparse.Namespace) -> None:
         raise UserError(f'--tile must be a multiple of 4 and at least 32, or 0; got {args.tile}')
     if not args.input.exists():
         raise UserError(f'no such picture, folder or video: {args.input}')
-    try:
-        torch.empty(1, device=args.device)
-    except (RuntimeError, AssertionError) as error:
-        raise UserError(f'--device {args.device} cannot be used here: {str(error).splitlines()[0]}') from error
+    refuse_unusable(args.device)
 
 
 def engine(network: StyleNetwork, args: argparse.Namespace, pixels: int) -> WholePicture:

@@ -19,6 +19,7 @@ from sw_mmseg.adaptation import without_wrappers
 from sw_mmseg.models.wrappers import unwrap
 from sw_mmseg.openmmlab import load_local_checkpoint
 from sw_mmseg.running.configs import build
+from sw_mmseg.running.devices import refuse_unusable
 from sw_mmseg.running.errors import UserError
 
 __all__ = [
@@ -101,8 +102,9 @@ def load_network(models: Registry, config: Config, args: argparse.Namespace) -> 
     """The network of a config with the weights of `args.checkpoint`, on `args.device`, as one process tests it.
 
     Raises:
-        UserError: the config does not build, or the checkpoint does not fit.
+        UserError: the device cannot be used, the config does not build, or the checkpoint does not fit.
     """
+    refuse_unusable(args.device)
     model = build('model', lambda: models.build(config.model))
     load_weights(model, args.checkpoint)
     return revert_sync_batchnorm(model).to(args.device).eval()

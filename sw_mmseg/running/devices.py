@@ -10,10 +10,18 @@ from mmengine.config import Config, ConfigDict
 
 from sw_mmseg.running.errors import UserError
 
-__all__ = ['adapt_to_device']
+__all__ = ['adapt_to_device', 'refuse_unusable']
 
 
 PLACE = ('WORLD_SIZE', 'MASTER_ADDR', 'MASTER_PORT')
+
+
+def refuse_unusable(device: str) -> None:
+    """Raises UserError where torch knows no such device, or this machine has none: `--device cuda` without a GPU."""
+    try:
+        torch.empty(1, device=device)
+    except (RuntimeError, AssertionError) as error:
+        raise UserError(f'--device {device} cannot be used here: {str(error).splitlines()[0]}') from error
 
 
 def adapt_to_device(config: Config) -> Config:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import time
 from collections.abc import Iterable, Iterator, Sequence
@@ -22,11 +23,13 @@ from sw_mmseg.models.wrappers import unwrap
 from sw_mmseg.running.data_sets import reads_labels
 from sw_mmseg.running.errors import UserError
 from sw_mmseg.running.export_formats import Run
+from sw_mmseg.running.prediction import build_pipeline, test_pixels
 from sw_mmseg.whitening import fold_model, for_inference
 from sw_mmseg.whitening.layer import SwitchWhiten
 
 __all__ = [
     'Difference',
+    'beside_prediction',
     'compare',
     'deployed',
     'description',
@@ -35,6 +38,7 @@ __all__ = [
     'made_ready',
     'mean_iou',
     'scaled_to',
+    'reading',
 ]
 
 VOID = 255  # where an image has no label
@@ -51,8 +55,12 @@ class Difference(NamedTuple):
 
 
 def deployed(config: Config, model: nn.Module) -> DeployedSegmentor:
-    """The network with its preprocessing in it. Raises UserError where it is none that looks at whole images."""
-    segmentor = unwrap(getattr(model, 'segmentor', model))
+    """The network that `model` predicts with, and its preprocessing in it.
+
+    Raises:
+        UserError: it is none that looks at whole images, or the config prepares images as no exported graph does.
+    """
+    segmentor = _predicting(model)
     if not isinstance(segmentor, EncoderDecoder) or segmentor.out_channels < 2:
         raise UserError('export is for segmentors of two or more classes')
     if segmentor.test_cfg.get('mode', 'whole') != 'whole':
@@ -64,19 +72,45 @@ def deployed(config: Config, model: nn.Module) -> DeployedSegmentor:
         if isinstance(module, TimmFeatures):
             module.merge()
     settings = config.model.data_preprocessor
+    padding = settings.get('test_cfg') or {}
+    if padding.get('size') or padding.get('size_divisor', 1) not in (None, 1):
+        raise UserError(
+            f'the preprocessor pads tested images (test_cfg {dict(padding)}), which no exported graph does: export it '
+            'with --cfg-options for test_cfg=None, and compare its scores first'
+        )
     mean, std = settings.get('mean') or [0.0] * 3, settings.get('std') or [1.0] * 3
-    return DeployedSegmentor(
-        segmentor, list(mean), list(std), bool(settings.get('bgr_to_rgb')), _looks_at(config)
-    ).eval()
+    rgb = bool(settings.get('bgr_to_rgb') or settings.get('rgb_to_bgr'))  # either turns what a reader gives, BGR
+    return DeployedSegmentor(segmentor, list(mean), list(std), rgb, _looks_at(config)).eval()
+
+
+def _predicting(model: nn.Module) -> nn.Module:
+    """What `model` passes images through: a teacher where it says so, the source's running statistics likewise."""
+    if getattr(model, 'evaluate_model', None) == 'teacher':
+        return model.teacher.network
+    segmentor = unwrap(getattr(model, 'segmentor', model))
+    if getattr(model, 'evaluate_with', None) != 'source':
+        return segmentor
+    with model.statistics.set_of(segmentor, 'source'):
+        return copy.deepcopy(segmentor)
 
 
 def _looks_at(config: Config) -> LooksAt | None:
-    resize = next((s for s in config.test_dataloader.dataset.pipeline if 'Resize' in str(s['type'])), None)
+    steps = [step for step in config.test_dataloader.dataset.pipeline if not reads_labels(step)]
+    names = [str(getattr(step['type'], '__name__', step['type'])).rpartition('.')[2] for step in steps]
+    unknown = [name for name in names if not name.startswith(('LoadImage', 'Pack')) and 'Resize' not in name]
+    if unknown or sum('Resize' in name for name in names) > 1:
+        raise UserError(
+            f'the test pipeline is {", ".join(names)}; export knows readers, one Resize and PackSegInputs: leave out '
+            f'{unknown[0] if unknown else "a Resize"}, and compare its scores first'
+        )
+    resize = next((step for step in steps if 'Resize' in str(step['type'])), None)
     if resize is None:
         return None
-    scale = resize.get('scale')
-    if resize['type'] != 'Resize' or not isinstance(scale, (tuple, list)):
-        raise UserError(f'the test pipeline scales by {dict(resize)}; export knows Resize with a scale of two numbers')
+    scale, way = resize.get('scale'), resize.get('interpolation', 'bilinear')
+    if resize['type'] != 'Resize' or not isinstance(scale, (tuple, list)) or way != 'bilinear':
+        raise UserError(
+            f'the test pipeline scales by {dict(resize)}; export knows bilinear Resize, with a scale of two numbers'
+        )
     keep_ratio = bool(resize.get('keep_ratio', False))
     long, short = (max(scale), min(scale)) if keep_ratio else scale
     return LooksAt(int(long), int(short), keep_ratio)
@@ -98,15 +132,26 @@ def made_ready(model: DeployedSegmentor, threshold: float) -> tuple[DeployedSegm
     return for_inference(model), len(reports), count
 
 
-def description(kind: str, meta: dict, size: tuple[int, int] | None = None) -> str:
+def reading(config: Config) -> str:
+    """What the config's reader makes of deep files and of files of many bands, which is not in an exported file; empty
+    where it makes nothing of them."""
+    load = next((step for step in config.test_dataloader.dataset.pipeline if 'LoadImage' in str(step['type'])), {})
+    bands, white = load.get('bands'), load.get('white')
+    words = [] if bands is None else [f'bands {", ".join(map(str, bands))} (from 0) are red, green and blue']
+    return ', '.join(words + ([] if white is None else [f'{white:g} becomes 255']))
+
+
+def description(kind: str, meta: dict, size: tuple[int, int] | None = None, read: str = '') -> str:
     """What stands beside the file, as JSON: classes, palette, and what goes in and out; `size`, width and height, where
-    the file takes no other."""
+    the file takes no other; `read` as `reading` gives it."""
     height, width = ('height', 'width') if size is None else (size[1], size[0])
     content = {
         'format': kind,
         'classes': list(meta['classes']),
         'palette': [list(color) for color in meta['palette']],
-        'input': f'image: uint8 (1, {height}, {width}, 3), RGB' + (', any size' if size is None else ''),
+        'input': f'image: uint8 (1, {height}, {width}, 3), RGB'
+        + (', any size' if size is None else '')
+        + (f'; of files, {read}' if read else ''),
         'outputs': [f'labels: uint8 (1, {height}, {width})', f'logits: float32 (1, classes, {height}, {width})'],
     }
     return json.dumps(content, indent=1) + '\n'
@@ -139,6 +184,23 @@ def compare(run: Run, model: nn.Module, images: Sequence[np.ndarray]) -> Iterato
             middle - start,
             end - middle,
         )
+
+
+@torch.no_grad()
+def beside_prediction(
+    config: Config, model: nn.Module, whole: DeployedSegmentor, images: Sequence[np.ndarray]
+) -> tuple[float, float]:
+    """The largest difference of the logits, and of the share of labels, that `whole` gives for images (1, H, W, 3) and
+    that `model` gives by the config's own test pipeline and preprocessor, as `predict` does."""
+    pipeline = build_pipeline(config.test_dataloader.dataset.pipeline, from_file=False)
+    logits, labels = 0.0, 0.0
+    for image in images:
+        sample = test_pixels(model, pipeline, np.ascontiguousarray(image[0, ..., ::-1]))
+        labels_here, logits_here = whole(torch.from_numpy(image))
+        logits = max(logits, float((sample.seg_logits.data - logits_here[0]).abs().max()))
+        other = sample.pred_sem_seg.data.squeeze() != labels_here[0]
+        labels = max(labels, float(other.float().mean()))
+    return logits, labels
 
 
 def labelled_images(dataset: dict) -> Iterator[tuple[np.ndarray, np.ndarray]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -68,8 +69,13 @@ def mixed(engine: WholePicture, content: Tensor, alpha: float) -> np.ndarray:
 
 def stylised_file(path: Path, folder: Path, out: Path, single: bool) -> Path:
     """Where a picture's result goes: `out`, if it is the only one and `out` is called like a picture; else its path in
-    `folder`, below `out`, with '.png' added."""
-    if single and out.suffix.lower() in Image.registered_extensions():
+    `folder`, below `out`, with '.png' added. Raises UserError where Pillow reads that format and does not write it."""
+    kind = Image.registered_extensions().get(out.suffix.lower())
+    if single and kind is not None:
+        try:
+            Image.new('RGB', (8, 8)).save(io.BytesIO(), format=kind)
+        except (KeyError, OSError, ValueError) as error:
+            raise UserError(f'{out}: pictures cannot be written as {out.suffix}; .png, .jpg and .tif can') from error
         return out
     return out / path.relative_to(folder).parent / f'{path.name}.png'
 

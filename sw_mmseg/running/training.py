@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import shlex
-import shutil
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,10 +17,13 @@ from sw_mmseg.engine import InterruptHook, ProgressHook
 from sw_mmseg.files import read_json
 from sw_mmseg.models.wrappers import unwrap
 from sw_mmseg.running import records
+from sw_mmseg.running.errors import UserError
 from sw_mmseg.running.named_configs import option_words
 from sw_mmseg.running.newest_checkpoint import newest_whole
 
-__all__ = ['Interrupted', 'Run', 'quiet', 'train']
+__all__ = ['STATE', 'Interrupted', 'Run', 'quiet', 'train']
+
+STATE, LOG = 'demo_run.json', 'console.log'  # in a run's folder
 
 
 class Interrupted(Exception):
@@ -81,13 +84,9 @@ def train(run: Run, config: Config, mark: str, label: str) -> tuple[torch.nn.Mod
 
     Raises:
         Interrupted: a signal stopped it.
+        UserError: what lies in its folder is of something else.
     """
-    state = run.folder / 'demo_run.json'
-    before = read_json(state, way_out=f'begin anew without {run.folder}') if state.is_file() else {}
-    if before.get('fingerprint') != mark:
-        shutil.rmtree(run.folder, ignore_errors=True)
-        before = {'fingerprint': mark, 'seconds': 0.0}
-        records.write_json(state, before)
+    before = _earlier_seconds(run.folder, mark, label)
     config = config.copy()
     newest, faults = newest_whole(run.folder)
     for fault in faults:
@@ -98,15 +97,46 @@ def train(run: Run, config: Config, mark: str, label: str) -> tuple[torch.nn.Mod
     config.launcher, config.experiment_name = 'none', run.folder.name
     for loader in filter(None, (config.train_dataloader, config.get('val_dataloader'))):
         loader.persistent_workers = False
-    with quiet(run.folder / 'console.log'):
+    with quiet(run.folder / LOG):
         runner = Runner.from_cfg(config)
         runner.register_hook(ProgressHook(label))
         begin = time.monotonic()
         runner.train()
-        seconds = before['seconds'] + time.monotonic() - begin
+        seconds = before + time.monotonic() - begin
         # ends the loader's worker now; left to the garbage collector, it would be waited for until a timeout of 5 s
         del runner.train_loop.dataloader_iterator
-    records.write_json(state, {'fingerprint': mark, 'seconds': seconds})
+    records.write_json(run.folder / STATE, {'fingerprint': mark, 'seconds': seconds})
     if any(hook.signum for hook in runner.hooks if isinstance(hook, InterruptHook)):
         raise Interrupted
     return unwrap(runner.model), seconds
+
+
+def _earlier_seconds(folder: Path, mark: str, label: str) -> float:
+    """What earlier calls of a run have trained in its folder; of a run that begins, 0, and its folder is marked as its
+    own. Nothing in the folder is lost: what was trained under another mark is moved aside, which is said.
+
+    Raises:
+        UserError: the folder has files, and no run was begun there.
+    """
+    state = folder / STATE
+    before = read_json(state, way_out=f'begin anew without {folder}') if state.is_file() else {}
+    if before.get('fingerprint') == mark:
+        return before['seconds']
+    if before:
+        names = itertools.chain(['.before'], (f'.before{number}' for number in itertools.count(2)))
+        aside = next(path for name in names if not (path := folder.with_name(folder.name + name)).exists())
+        folder.rename(aside)
+        print(f'{label} begins anew: settings or code have changed. Its training until now is in {aside}', flush=True)
+    elif files := _foreign_files(folder):
+        raise UserError(
+            f'{folder} has files ({", ".join(files[:3])}{", ..." if len(files) > 3 else ""}) of a training that is not '
+            'to be lost, begun by another command: move that folder, or give another one to work in'
+        )
+    records.write_json(state, {'fingerprint': mark, 'seconds': 0.0})
+    return 0.0
+
+
+def _foreign_files(folder: Path) -> list[str]:
+    """What lies in a folder but for what this package logs there, and what was cut short."""
+    names = sorted(path.name for path in folder.iterdir()) if folder.is_dir() else []
+    return [name for name in names if name != LOG and not name.startswith('.')]

@@ -3,23 +3,23 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import TypeVar
 
-from sw_mmseg.running import training
+from sw_mmseg.running import records, training
 from sw_mmseg.running.errors import UserError
 
-__all__ = ['measured_results']
+__all__ = ['measured_results', 'say_unchecked']
 
 Result = TypeVar('Result')
 
 
 def measured_results(
-    measure: Callable[[], None] | None, stored: Callable[[], Sequence[Result]], folder: Path
+    measure: Callable[[], None] | None, planned: Collection[str], stored: Callable[[], Sequence[Result]], folder: Path
 ) -> Sequence[Result] | None:
     """What is `stored` in `folder` after `measure`, which is None where nothing is to be measured; None where a signal
-    stopped it, which is said.
+    stopped it, which is said. Results but for the `planned` ones, which `measure` has looked at, are said, too.
 
     Raises:
         UserError: nothing is stored.
@@ -33,4 +33,17 @@ def measured_results(
     results = stored()
     if not results:
         raise UserError(f'no result in {folder} yet: leave out --report-only')
+    say_unchecked(list(records.every_result(folder)), [] if measure is None else planned)
     return results
+
+
+def say_unchecked(shown: Collection[str], checked: Collection[str]) -> None:
+    """A line on results in a report that were not compared, by their fingerprints, with the code and settings of now:
+    all that are `shown` but `checked`, which a call has measured or found true."""
+    unchecked = [name for name in shown if name not in checked]
+    if unchecked:
+        print(
+            f'{len(unchecked)} of {len(shown)} results shown are of earlier calls, and were not compared with the code '
+            f'and settings of now: {", ".join(unchecked[:3])}{", ..." if len(unchecked) > 3 else ""}',
+            flush=True,
+        )

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import threading
+
 import numpy as np
 import pytest
 import torch
+from mmengine.registry import DefaultScope
+from mmseg.registry import MODELS
 
+from sw_mmseg.app import networks as app_networks
 from sw_mmseg.app.networks import SHOWN, Network, Switches, switched, white_layers
 from sw_mmseg.app.page import compare, stylise, whiten
 from sw_mmseg.app.uploads import SIDE, read_upload
@@ -16,6 +21,7 @@ from sw_mmseg.running.configs import load_config
 from sw_mmseg.running.errors import UserError
 from sw_mmseg.running.prediction import fitted
 from sw_mmseg.running.ready_weights import SEGMENTATION, ready_models
+from sw_mmseg.whitening import SwitchWhiten2d
 
 
 @pytest.mark.parametrize(
@@ -56,6 +62,56 @@ def test_sliders_mix_statistics_and_leave_the_networks_as_they_were(networks):
     assert all(torch.equal(value, before[key]) for key, value in sw.state_dict().items())
 
 
+def test_the_share_of_the_image_is_that_of_all_its_statistics():
+    layer = SwitchWhiten2d(4, group_size=2, statistics=('bw', 'iw', 'bn', 'in', 'ln'))
+    with switched(layer, Switches(mean=0.6, cov=0.0)):
+        assert layer.mean_ratios() == pytest.approx({'bw': 0.2, 'iw': 0.2, 'bn': 0.2, 'in': 0.2, 'ln': 0.2})
+        ratios = layer.cov_ratios()
+    assert ratios['bw'] + ratios['bn'] == pytest.approx(1, abs=2e-4)  # nothing is left for the layer's statistic
+
+
+@pytest.mark.parametrize('second', ['labels', 'before_and_after'])
+def test_two_questions_at_once_leave_the_network_as_it_was(networks, dropped, monkeypatch, second):
+    """The first waits inside the network for the second, which must not come in before the first is out."""
+    network, image = networks[1], read_upload(dropped['street.png'])
+    name = next(iter(white_layers(network.model)))
+    before = {key: value.clone() for key, value in network.model.state_dict().items()}
+    expected = before_and_after(network, name, image, Switches(0.1, 0.1))
+    began, overlap, first_done, results = threading.Event(), threading.Event(), threading.Event(), []
+    segment = app_networks.segment_pixels
+
+    def slow(*arguments):
+        if began.is_set():  # the second
+            overlap.set()
+            first_done.wait(10)
+        else:
+            began.set()
+            overlap.wait(0.5)
+        return segment(*arguments)
+
+    def ask_first():
+        network.labels(image, switches=Switches(0.9, 0.9))
+        first_done.set()
+
+    def ask_second():
+        switches = Switches(0.1, 0.1)
+        if second == 'labels':
+            network.labels(image, switches=switches)
+        else:
+            results.extend(before_and_after(network, name, image, switches))
+
+    monkeypatch.setattr(app_networks, 'segment_pixels', slow)
+    threads = [threading.Thread(target=ask_first), threading.Thread(target=ask_second)]
+    threads[0].start()
+    assert began.wait(10)
+    threads[1].start()
+    for thread in threads:
+        thread.join(30)
+    assert all(torch.equal(value, before[key]) for key, value in network.model.state_dict().items())
+    assert all(np.array_equal(a, b) for a, b in zip(results, expected))
+    assert len(results) == (2 if second == 'before_and_after' else 0)
+
+
 def test_each_network_paints_the_image_and_sliders_count(networks, dropped):
     file = str(dropped['street.png'])
     pictures = compare(networks, file, 0, 0.0, True, 0.5, 0.5)
@@ -65,6 +121,17 @@ def test_each_network_paints_the_image_and_sliders_count(networks, dropped):
     assert (networks[0].labels(image, 1.0) != plain[0]).any()
     assert (networks[1].labels(image, 0.0, Switches(1.0, 1.0)) != plain[1]).any()
     assert all((network.labels(image) == labels).all() for network, labels in zip(networks, plain))
+
+
+def test_a_network_without_running_statistics_does_not_empty_the_page(networks, dropped):
+    config = load_config('configs/bn_sourceonly_streets.py', {}, norm='in')  # at every site
+    with DefaultScope.overwrite_default_scope('mmseg'):
+        none_kept = Network('IN', MODELS.build(config.model), config)
+    asked, bn = (str(dropped['street.png']), 0, 1.0, True, 0.5, 0.5), networks[0]
+    pictures = compare([bn, none_kept], *asked)
+    image = read_upload(asked[0])
+    assert np.array_equal(pictures[0], bn.picture(image, 1.0))
+    assert np.array_equal(pictures[1], none_kept.picture(image))
 
 
 def test_whitening_shows_as_correlations_that_are_gone(networks, dropped):
@@ -97,6 +164,8 @@ def test_without_gradio_the_command_says_what_to_install(run, monkeypatch, capsy
     monkeypatch.undo()
     assert run('app', '--config', 'x.py') == 2
     assert 'go together' in capsys.readouterr().err
+    assert run('app', '--port', '99999') == 2
+    assert '--port 99999 is no port: give a number from 1 to 65535' in capsys.readouterr().err
 
 
 def test_every_network_of_the_page_comes_with_the_package_and_shares_its_colours():

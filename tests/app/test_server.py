@@ -10,6 +10,7 @@ from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
 
 from sw_mmseg.app.page import build_page, launch
+from sw_mmseg.running.errors import UserError
 
 
 @pytest.fixture(scope='module')
@@ -24,6 +25,13 @@ def address(networks, style):
 def client(address):
     """What asks it, as its own browser would."""
     return Client(address, verbose=False, analytics_enabled=False)
+
+
+def test_a_port_that_is_taken_is_named(address, networks):
+    port = int(address.rstrip('/').rpartition(':')[2])
+    page = build_page(networks[:1])
+    with pytest.raises(UserError, match=f'--port {port} is taken'):
+        launch(page, port)
 
 
 def test_it_listens_to_this_machine_alone_and_asks_nobody(address):

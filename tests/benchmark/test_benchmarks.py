@@ -209,6 +209,8 @@ def test_newton_tabulates_what_t_and_eps_do(bench, tmp_path):
         (['norm_layer', '--shapes', '2x20x8x8'], 'C must be a multiple of 16'),
         (['norm_layer', '--rounds', '0'], '--rounds must be at least 1, got 0'),
         (['network_step', '--device', 'nonesuch'], '--device nonesuch cannot be used here'),
+        (['adaptation_step', '--device', 'nonesuch'], '--device nonesuch cannot be used here'),
+        (['data_loading', '--device', 'nonesuch'], '--device nonesuch cannot be used here'),
         (['network_step', '--norms', 'XYZ'], "invalid choice: 'XYZ'"),
         (['newton', '--eps', '0'], '--eps positive'),
     ],

@@ -155,6 +155,8 @@ def test_mistakes_of_stylising(run, checkpoint, tmp_path, capsys):
         ((checkpoint, tmp_path / 'in', out, '--alpha', 2), '--alpha must lie in 0..1'),
         ((checkpoint, tmp_path / 'in', out, '--tile', 30), '--tile must be a multiple of 4'),
         ((checkpoint, tmp_path / 'in', out, '--smooth', 0.5), '--smooth is for videos'),
+        ((checkpoint, tmp_path / 'in/good.png', tmp_path / 'a.psd'), 'a.psd: pictures cannot be written as .psd'),
+        ((checkpoint, tmp_path / 'in/good.png', tmp_path / 'a.grib'), 'cannot be written as .grib'),
         ((tmp_path / 'other.pth', tmp_path / 'in', out), 'is no checkpoint of a'),
         ((tmp_path / 'none.pth', tmp_path / 'in', out), 'no checkpoint'),
     ]:

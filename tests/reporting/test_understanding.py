@@ -172,6 +172,11 @@ def test_report_shows_what_there_is(runs, run, tmp_path):
         (('analysis importance_ratios', '{sw}/nothing'), 'no run'),
         (('analysis importance_ratios', '{tmp}'), 'neither a config nor a checkpoint'),
         (('analysis importance_ratios', '{sw}', '--labels', 'a', 'b'), '2 names for 1 runs'),
+        (
+            ('analysis importance_ratios', '{sw}', '{psp}', '--labels', 'SW a', 'SW/a'),
+            "SW_a.csv would be written twice, for 'SW a' and 'SW/a': give other names with --labels",
+        ),
+        (('analysis importance_ratios', '{sw}', '--labels', 'tasks'), "tasks.csv would be written twice, for 'tasks'"),
         (('analysis domain_distance', '{sw_config}'), 'pairs of CONFIG CHECKPOINT'),
         (('analysis domain_distance', '{bn_config}', '{psp}/iter_4.pth'), 'does not fit the config'),
         (

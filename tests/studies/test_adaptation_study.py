@@ -237,6 +237,7 @@ def test_another_network_has_names_results_and_a_report_of_its_own(study, tmp_pa
     for more, expected, other in (([], '10.0', '40.0'), (['--network', 'resnet101'], '40.0', '10.0')):
         assert study(*words, '--report-only', *more) == 0
         summary = capsys.readouterr().out
+        assert '1 of 1 results shown are of earlier calls' in summary
         assert f'| source only | {expected} |' in summary and other not in summary.split('Took')[0]
     with pytest.raises(SystemExit):
         study(*words, '--network', 'resnet101', '--docs')

@@ -111,3 +111,6 @@ def test_mistakes_are_named(tool, trained, tmp_path, capsys):
     (tmp_path / 'empty' / 'config.py').write_text("model = dict()\ndefault_scope = 'mmdet'\n")
     (tmp_path / 'empty' / 'iter_1.pth').write_bytes(trained[0].read_bytes())
     assert 'is no segmentation network' in fails(tmp_path / 'empty')
+    data = "test_dataloader = dict(dataset=dict(type='CamVidDataset'))"
+    (tmp_path / 'empty' / 'config.py').write_text(f"model = dict()\ndefault_scope = 'mmseg'\n{data}\n")
+    assert 'empty has not the 19 classes of Cityscapes' in fails(tmp_path / 'empty', '--images', 1, '--size', '16x16')

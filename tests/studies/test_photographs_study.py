@@ -184,6 +184,7 @@ def test_at_dusk_two_methods_are_their_configs_for_photographs_with_options(tmp_
 def test_processor_time_adds_up_over_calls(tmp_path):
     file = tmp_path / 'processor.json'
     file.write_text(json.dumps({'seconds': 100.0}))
+    (tmp_path / 'demo_run.json').write_text('{}')
     with runs.processor_time(file) as total:
         sum(range(10_000))
     assert 100 < total['seconds'] < 110 and json.loads(file.read_text())['seconds'] == total['seconds']

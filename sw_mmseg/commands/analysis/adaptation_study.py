@@ -27,8 +27,10 @@ from sw_mmseg.running.networks import NETWORKS
 from sw_mmseg.running.paths import DOCS
 from sw_mmseg.running.streets import STREETS
 from sw_mmseg.studies.adaptation import report, runs
+from sw_mmseg.studies.adaptation.cells import Cell, Result
 from sw_mmseg.studies.adaptation.study import plan, stored, work
 from sw_mmseg.studies.adaptation.variations import VARIATIONS
+from sw_mmseg.studies.measured_results import say_unchecked
 from sw_mmseg.whitening import NORMS
 
 KEPT = Path('results/adaptation.jsonl')  # below docs
@@ -69,6 +71,23 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     return args
 
 
+def shown(args: argparse.Namespace, planned: list[Cell]) -> list[Result]:
+    """Results of the length and network asked for, those of earlier calls included, which is said.
+
+    Raises:
+        UserError: there is none.
+    """
+    results = {
+        name: result
+        for name, result in zip(records.every_result(args.work_dir), stored(args.work_dir))
+        if args.iterations in (None, result.iterations) and result.network == args.network
+    }
+    if not results:
+        raise UserError(f'no result in {args.work_dir} yet: leave out --report-only')
+    say_unchecked(list(results), [] if args.report_only else [cell.name for cell in planned])
+    return list(results.values())
+
+
 def main(args: argparse.Namespace) -> int:
     """Draw, train, score, write."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)
@@ -92,13 +111,7 @@ def main(args: argparse.Namespace) -> int:
         except (training.Interrupted, KeyboardInterrupt):
             print('\nStopped; the same command goes on from here.', file=sys.stderr)
             return 130
-    results = [
-        result
-        for result in stored(args.work_dir)
-        if args.iterations in (None, result.iterations) and result.network == args.network
-    ]
-    if not results:
-        raise UserError(f'no result in {args.work_dir} yet: leave out --report-only')
+    results = shown(args, planned)
     written = report.write(args.work_dir, results)
     if args.docs:
         report.fill_docs(DOCS, results)

@@ -17,6 +17,7 @@ from sw_mmseg.analysis.tables import to_markdown
 from sw_mmseg.benchmark.measure import check_common
 from sw_mmseg.running import paths
 from sw_mmseg.studies.cost import POINTS, TABLE_5, measure, table_5, write
+from sw_mmseg.studies.measured_results import say_unchecked
 
 DOCS, IMAGES = paths.DOCS / 'understanding.md', paths.DOCS / 'images'
 NORMS = ('BN', 'IN', 'LN', 'SN', 'BW', 'IW', 'SWa', 'SWb')
@@ -50,6 +51,7 @@ def main(args: argparse.Namespace) -> int:
     """Parse, measure, write."""
     torch.manual_seed(0)
     if args.study:
+        say_unchecked([file.stem for file in sorted(args.study.glob('results/*.json'))], [])
         page, mark = to_markdown(table_5(args.study)), 'table 5'
     else:
         page, mark = write(args.out, *measure(args), args), 'table 1'

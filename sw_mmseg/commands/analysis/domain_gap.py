@@ -14,11 +14,14 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from sw_mmseg.datasets.labels import CLASSES
 from sw_mmseg.datasets.streets import VARIANTS
-from sw_mmseg.reporting.runs import open_runs
+from sw_mmseg.reporting.runs import Run, open_runs
 from sw_mmseg.running.command_line import size_word
+from sw_mmseg.running.configs import build
 from sw_mmseg.running.errors import UserError
 from sw_mmseg.running.paths import DOCS
+from sw_mmseg.running.prediction import meta_of
 from sw_mmseg.studies.adaptation.gap import draw_all, measure, write
 from sw_mmseg.studies.documents import fill_with_pictures
 
@@ -51,6 +54,12 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     return parser.parse_args(arguments)
 
 
+def classes_of(run: Run) -> tuple[str, ...]:
+    """What a network was trained to tell apart; nothing where its config has no test."""
+    dataset = run.config.get('test_dataloader', {}).get('dataset')
+    return tuple(build('data set', lambda: meta_of(dataset))['classes']) if dataset else ()
+
+
 def main(args: argparse.Namespace) -> int:
     """Draw, test, write."""
     runs = open_runs(args.runs, args.labels)
@@ -58,6 +67,10 @@ def main(args: argparse.Namespace) -> int:
         raise UserError(f'{missing[0]} has no checkpoint: train first')
     if other := [run.label for run in runs if run.config.get('default_scope') != 'mmseg']:
         raise UserError(f'{other[0]} is no segmentation network: these pictures have labels for nothing else')
+    if other := [run.label for run in runs if classes_of(run) != CLASSES]:
+        raise UserError(
+            f'{other[0]} has not the {len(CLASSES)} classes of Cityscapes, with which these pictures are labelled'
+        )
     folders = draw_all(args)
     page = write(measure(runs, folders, args), folders, args)
     if args.docs:

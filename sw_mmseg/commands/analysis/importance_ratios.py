@@ -19,6 +19,7 @@ from sw_mmseg.analysis.tables import to_csv, to_markdown
 from sw_mmseg.reporting.runs import Run, open_runs, ratio_curves, ratios, whose_ratios
 from sw_mmseg.running import paths
 from sw_mmseg.running.command_line import add_trust_argument
+from sw_mmseg.running.errors import UserError
 from sw_mmseg.running.outputs import Outputs, add_overwrite
 from sw_mmseg.studies.documents import fill_with_pictures
 
@@ -46,9 +47,19 @@ def stem_of(run: Run) -> str:
 
 
 def files(runs: list[Run]) -> list[str]:
-    """All that is written."""
+    """All that is written.
+
+    Raises:
+        UserError: two files of one name, of runs whose labels differ in blanks or slashes alone.
+    """
     ends = ('.csv', '_network.png', *(f'_{kind}.png' for kind in KINDS))
-    return ['importance_ratios.md', 'tasks.csv', 'tasks.png', *(stem_of(run) + end for run in runs for end in ends)]
+    names = ['importance_ratios.md', 'tasks.csv', 'tasks.png', *(stem_of(run) + end for run in runs for end in ends)]
+    if twice := [run for run in runs if names.count(f'{stem_of(run)}.csv') > 1]:
+        same = [repr(run.label) for run in twice if stem_of(run) == stem_of(twice[0])]
+        raise UserError(
+            f'{stem_of(twice[0])}.csv would be written twice, for {" and ".join(same)}: give other names with --labels'
+        )
+    return names
 
 
 def write_run(outputs: Outputs, run: Run, layers: Layers) -> str:

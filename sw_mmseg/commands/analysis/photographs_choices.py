@@ -82,7 +82,8 @@ def main(args: argparse.Namespace) -> int:
     records.take_results(TRAININGS, args.work_dir)
     records.take_results(KEPT, args.work_dir / FOLDER)
     missing = None if args.report_only else partial(measure, trials, args.work_dir)
-    results = measured_results(missing, partial(stored, args.work_dir), args.work_dir / FOLDER)
+    names = [trial.name for trial in trials]
+    results = measured_results(missing, names, partial(stored, args.work_dir), args.work_dir / FOLDER)
     if results is None:
         return 130
     if args.docs:

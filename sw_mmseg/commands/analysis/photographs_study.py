@@ -91,7 +91,8 @@ def main(args: argparse.Namespace) -> int:
     begin, cells = time.monotonic(), plan(args)
     records.take_results(KEPT, args.work_dir)
     missing = None if args.report_only else partial(train, cells, args.work_dir)
-    results = measured_results(missing, partial(runs.stored, args.work_dir), args.work_dir)
+    names = [cell.name for cell in cells]
+    results = measured_results(missing, names, partial(runs.stored, args.work_dir), args.work_dir)
     if results is None:
         return 130
     if args.docs:

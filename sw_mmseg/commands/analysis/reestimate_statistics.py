@@ -27,6 +27,7 @@ from sw_mmseg.running.checkpoints import load_weights
 from sw_mmseg.running.command_line import add_common_arguments
 from sw_mmseg.running.configs import build, load_config
 from sw_mmseg.running.data_sets import labelled_images, unlabelled_images
+from sw_mmseg.running.devices import refuse_unusable
 from sw_mmseg.running.errors import UserError
 from sw_mmseg.running.outputs import Outputs, add_overwrite, refuse_among_inputs
 
@@ -139,6 +140,7 @@ def main(args: argparse.Namespace) -> int:
         raise UserError('--images and --batch-size must be at least 1')
     if args.keep_statistics and not args.switches:
         raise UserError('--keep-statistics leaves nothing to do without --switches')
+    refuse_unusable(args.device)
     refuse_among_inputs(args.out, Path(args.checkpoint))
     outputs = Outputs.of_file(args.out, 'reestimate_statistics', args.overwrite)
     config = load_config(args.config, args.cfg_options, args.work_dir, norm=args.norm, network=args.network)

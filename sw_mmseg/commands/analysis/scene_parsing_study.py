@@ -23,6 +23,7 @@ from sw_mmseg.running.errors import UserError
 from sw_mmseg.running.named_configs import find_named
 from sw_mmseg.running.streets import STREETS, draw_streets
 from sw_mmseg.studies.documents import fill
+from sw_mmseg.studies.measured_results import say_unchecked
 from sw_mmseg.studies.scenes import report
 from sw_mmseg.studies.scenes import runs as scenes
 from sw_mmseg.whitening import NORMS as TABLE
@@ -123,6 +124,7 @@ def main(args: argparse.Namespace) -> int:
         picture = f'![mIoU of every seed](images/{PICTURE.name})'
         fill(DOCS, 'study', f'{picture}\n\n{report.section(results)}')
     if args.readme:
+        say_unchecked(list(records.every_result(args.work_dir)), [f'{r.name}_seed{r.seed}' for r in results])
         fill(README, 'scene parsing tables', report.paper_tables(every_result(args.work_dir)))
     print(
         f'\n{report.to_markdown(report.result_table(results))}\nTook {duration(time.monotonic() - begin)}. '

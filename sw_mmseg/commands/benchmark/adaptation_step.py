@@ -24,6 +24,7 @@ from mmseg.registry import MODELS
 from mmseg.structures import SegDataSample
 
 import sw_mmseg.plugin  # noqa: F401
+from sw_mmseg.benchmark.measure import check_common
 from sw_mmseg.models.vgg import scale_width
 from sw_mmseg.processes import end_with_parent
 
@@ -42,7 +43,9 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument('--steps', type=int, default=20, help='timed pairs')
     parser.add_argument('--warmup', type=int, default=3, help='pairs before that')
     parser.add_argument('--device', default='cpu')
-    return parser.parse_args(arguments)
+    args = parser.parse_args(arguments)
+    check_common(parser, args)
+    return args
 
 
 def build_step(method: str, args: argparse.Namespace) -> Callable[[], None]:

@@ -21,6 +21,7 @@ from mmengine.registry import init_default_scope
 from mmseg.registry import DATASETS
 from PIL import Image
 
+from sw_mmseg.benchmark.measure import check_common
 from sw_mmseg.commands.benchmark.adaptation_step import build_step, seconds
 from sw_mmseg.datasets import PALETTE
 from sw_mmseg.running.paths import CONFIGS
@@ -37,7 +38,9 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument('--width', type=float, default=1.0, help='factor on the channels of VGG16')
     parser.add_argument('--norm', default='SW', help='at the five sites')
     parser.add_argument('--device', default='cpu')
-    return parser.parse_args(arguments)
+    args = parser.parse_args(arguments)
+    check_common(parser, args)
+    return args
 
 
 def write_gta5(root: Path, count: int) -> None:

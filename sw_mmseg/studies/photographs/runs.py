@@ -90,7 +90,7 @@ def processor_time(file: Path) -> Iterator[dict[str, float]]:
     finally:
         before = json.loads(file.read_text())['seconds'] if file.is_file() else 0.0
         total['seconds'] = before + time.process_time() - begin
-        if file.parent.is_dir():
+        if (file.parent / training.STATE).is_file():  # the folder is the run's own
             records.write_json(file, total)
 
 
