@@ -87,7 +87,7 @@ def convert_sync_batchnorm(
     aside = [
         (parent, name, child)
         for parent in model.modules()
-        for name, child in parent.named_children()
+        for name, child in parent._modules.items()  # `named_children` gives a layer of two names by its first alone
         if isinstance(child, SwitchWhiten)
     ]
     for parent, name, _ in aside:

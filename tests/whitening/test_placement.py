@@ -97,6 +97,9 @@ def test_converting_to_sync_batchnorm_leaves_switch_whitening():
     converted = convert_sync_batchnorm(model)
     assert converted[1] is whitening and isinstance(converted[2][0], nn.SyncBatchNorm)
     assert convert_sync_batchnorm(whitening) is whitening
+    model = nn.ModuleDict({'first': whitening, 'second': whitening, 'norm': nn.BatchNorm2d(16)})  # of two names
+    converted = convert_sync_batchnorm(model)
+    assert converted['first'] is converted['second'] is whitening and isinstance(converted['norm'], nn.SyncBatchNorm)
 
 
 def test_code_that_takes_it_for_a_batchnorm_is_told():
