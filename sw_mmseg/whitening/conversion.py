@@ -47,8 +47,8 @@ def convert(
         options: of `SwitchWhiten2d`, such as `statistics`.
 
     Raises:
-        ValueError: `model` is itself a BatchNorm, none was chosen, or one cannot be replaced, see `replace_norm`. The
-            model is unchanged then.
+        ValueError: `model` is itself a BatchNorm, none was chosen, one cannot be replaced, see `replace_norm`, or
+            `group_size` is below 1. The model is unchanged then.
     """
     chosen = {
         name: norm
@@ -102,7 +102,13 @@ def convert_sync_batchnorm(
 
 
 def largest_group_size(channels: int, limit: int) -> int:
-    """The largest divisor of `channels` that is not above `limit`."""
+    """The largest divisor of `channels` that is not above `limit`.
+
+    Raises:
+        ValueError: `limit` is below 1.
+    """
+    if limit < 1:
+        raise ValueError(f'groups have at least 1 channel, got {limit}: the paper has 16, and 1 whitens nothing')
     return next(size for size in range(min(channels, limit), 0, -1) if channels % size == 0)
 
 
