@@ -21,7 +21,7 @@ def accept_other_checkpoints(model: BaseModel, state_dict: dict[str, Tensor], pr
         name = without_wrappers(key)
         if source_only:
             name = f'{prefix}segmentor.{name[len(prefix) :]}'
-        layer, _, last = name.rpartition('.')  # which may hold what another norm would have, and turns into its own
+        layer, last = name.rpartition('.')[::2]  # which may hold what another norm would have, and turns into its own
         known = names.get(name, f'{layers[layer]}.{last}' if layer in layers else key)
         if known != key:
             state_dict[known] = state_dict.pop(key)

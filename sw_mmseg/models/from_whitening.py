@@ -17,7 +17,7 @@ from torch.nn.modules.batchnorm import _NormBase
 
 from sw_mmseg.models.from_batchnorm import switching_layers
 
-__all__ = ['diagonals', 'variances_of_whitening']
+__all__ = ['diagonals', 'take_variances', 'variances_of_whitening']
 
 
 @contextlib.contextmanager
@@ -26,7 +26,7 @@ def variances_of_whitening(module: nn.Module) -> Iterator[None]:
     says so."""
     whitening = set(switching_layers(module).values())
     norms = [norm for norm in module.modules() if isinstance(norm, _NormBase) and norm not in whitening]
-    handles = [norm.register_load_state_dict_pre_hook(_take_variances) for norm in norms]
+    handles = [norm.register_load_state_dict_pre_hook(_take) for norm in norms]
     try:
         yield
     finally:
@@ -39,9 +39,10 @@ def diagonals(cov: Tensor) -> Tensor:
     return cov.diagonal(dim1=-2, dim2=-1).flatten()
 
 
-def _take_variances(norm: nn.Module, state_dict: MutableMapping[str, Tensor], prefix: str, *_: Any) -> None:
+def take_variances(state_dict: MutableMapping[str, Tensor], prefix: str) -> None:
+    """Puts variances in place of the covariances under `prefix`, where there are such and no variances."""
     cov, var = f'{prefix}running_cov', f'{prefix}running_var'
-    if norm.running_var is None or cov not in state_dict or var in state_dict:
+    if cov not in state_dict or var in state_dict:
         return
     state_dict[var] = diagonals(state_dict.pop(cov))
     print_log(
@@ -50,3 +51,8 @@ def _take_variances(norm: nn.Module, state_dict: MutableMapping[str, Tensor], pr
         'current',
         logging.WARNING,
     )
+
+
+def _take(norm: nn.Module, state_dict: MutableMapping[str, Tensor], prefix: str, *_: Any) -> None:
+    if norm.running_var is not None:
+        take_variances(state_dict, prefix)

@@ -131,9 +131,10 @@ def replace_norm(model: nn.Module, name: str, norm: _Norm, like: Tensor | None =
     reference = next((tensor for tensor in entries.values() if tensor.is_floating_point()), like)
     if reference is not None:
         norm = norm.to(device=reference.device, dtype=reference.dtype)
-    # SW reads a variance as the diagonal of its covariance; torch's InstanceNorm refuses one
+    # SW reads a variance as the diagonal of its covariance; a norm made of others splits what it gets; torch's
+    # InstanceNorm refuses what it has not
     keys = {*norm.state_dict(), *(('running_var',) if isinstance(norm, SwitchWhiten) else ())}
-    state = {key: value for key, value in entries.items() if key in keys}
+    state = {key: value for key, value in entries.items() if key in keys or any(norm.children())}
     if state:
         norm.load_state_dict(state, strict=False)
     norm.train(old.training)
@@ -183,10 +184,12 @@ def check_replaceable(name: str, norm: nn.Module) -> None:
 def _freeze_alike(old: nn.Module, norm: nn.Module) -> None:
     before = dict(old.named_parameters(recurse=False))
     frozen = before and not any(parameter.requires_grad for parameter in before.values())
-    for name, parameter in norm.named_parameters(recurse=False):
-        parameter.requires_grad_(before[name].requires_grad if name in before else not frozen)
-    if isinstance(old, _BatchNorm) and isinstance(norm, _BatchNorm) and old.running_mean is not None:
-        norm.track_running_stats &= old.track_running_stats
+    for name, parameter in norm.named_parameters():
+        last = name.rpartition('.')[2]
+        parameter.requires_grad_(before[last].requires_grad if last in before else not frozen)
+    for part in norm.modules():
+        if isinstance(old, _BatchNorm) and isinstance(part, _BatchNorm) and old.running_mean is not None:
+            part.track_running_stats &= old.track_running_stats
 
 
 def _shared(norm: _BatchNorm) -> dict[str, Any]:
