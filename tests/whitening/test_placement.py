@@ -91,6 +91,16 @@ def test_describe_lists_every_convolution():
     assert 'SwitchWhiten2d(bw, iw)' in lines[5] and 'BatchNorm2d' in lines[4]
 
 
+def test_a_norm_made_of_norms_is_seen_and_refused():
+    """As IBN is: nothing of the halves could be taken over."""
+    halves = nn.ModuleDict({'instance': nn.InstanceNorm2d(8), 'batch': nn.BatchNorm2d(8)})
+    halves.num_features = 16
+    model = nn.Sequential(nn.Conv2d(3, 16, 1), halves, nn.Conv2d(16, 16, 1), nn.Sequential(nn.BatchNorm2d(16)))
+    assert [site.norm_name for site in convolution_sites(model)] == ['1', None]
+    with pytest.raises(ValueError, match=r"1, a ModuleDict, has modules inside .*\['instance', 'batch'\]"):
+        place_norm(model, lambda site: site.index == 1, SwitchWhiten2d)
+
+
 def test_converting_to_sync_batchnorm_leaves_switch_whitening():
     model = nn.Sequential(nn.Conv2d(3, 16, 3), SwitchWhiten2d(16), nn.Sequential(nn.BatchNorm2d(16)))
     whitening = model[1]
