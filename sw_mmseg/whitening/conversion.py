@@ -119,7 +119,8 @@ def replace_norm(model: nn.Module, name: str, norm: _Norm, like: Tensor | None =
     was frozen stays frozen: a parameter without gradient, and of a norm whose parameters all have none, the switches
     too. A norm without any tensors has neither device nor dtype: those are of `like` then, or stay what they are. A
     replaced norm without affine parameters leaves the new one's as they were made; the activation that timm's norms
-    apply behind themselves stays behind the new one.
+    apply behind themselves stays behind the new one. Of a switchable layer another norm takes the variances, which are
+    the diagonals of its covariances.
 
     Raises:
         AttributeError: no such module.
@@ -131,6 +132,8 @@ def replace_norm(model: nn.Module, name: str, norm: _Norm, like: Tensor | None =
     reference = next((tensor for tensor in entries.values() if tensor.is_floating_point()), like)
     if reference is not None:
         norm = norm.to(device=reference.device, dtype=reference.dtype)
+    if isinstance(old, SwitchWhiten) and not isinstance(norm, SwitchWhiten) and old.running_cov is not None:
+        entries['running_var'] = old.running_cov.diagonal(dim1=-2, dim2=-1).flatten()
     # SW reads a variance as the diagonal of its covariance; a norm made of others splits what it gets; torch's
     # InstanceNorm refuses what it has not
     keys = {*norm.state_dict(), *(('running_var',) if isinstance(norm, SwitchWhiten) else ())}

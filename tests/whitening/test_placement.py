@@ -14,6 +14,7 @@ from sw_mmseg.whitening import (
     every,
     largest_group_size,
     place_norm,
+    replace_norm,
 )
 
 
@@ -89,6 +90,17 @@ def test_describe_lists_every_convolution():
     lines = describe(model).splitlines()
     assert len(lines) == 50 and '49 convolutions, 7 switchable norms' in lines[-1]
     assert 'SwitchWhiten2d(bw, iw)' in lines[5] and 'BatchNorm2d' in lines[4]
+
+
+def test_a_batchnorm_in_place_of_whitening_takes_its_variances():
+    model = nn.Sequential(nn.Conv2d(3, 16, 1), SwitchWhiten2d(16, group_size=8))
+    whitening = model[1]
+    nn.init.normal_(whitening.running_mean)
+    whitening.running_cov.add_(torch.rand(2, 8, 8))
+    norm = replace_norm(model, '1', nn.BatchNorm2d(16))
+    assert model[1] is norm and torch.equal(norm.running_mean, whitening.running_mean)
+    assert torch.equal(norm.running_var, torch.stack([whitening.running_cov[i // 8, i % 8, i % 8] for i in range(16)]))
+    assert isinstance(replace_norm(model, '1', nn.InstanceNorm2d(16)), nn.InstanceNorm2d)
 
 
 def test_a_norm_made_of_norms_is_seen_and_refused():
