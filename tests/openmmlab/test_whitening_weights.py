@@ -5,7 +5,7 @@ import logging
 import pytest
 import torch
 from mmengine.logging import MMLogger
-from mmengine.runner import load_checkpoint, load_state_dict
+from mmengine.runner import checkpoint, load_checkpoint
 from mmseg.registry import MODELS
 from torch import nn
 
@@ -57,7 +57,7 @@ def test_an_adaptation_starts_from_a_whitening_source():
     model = MODELS.build(tiny_config('AdaptSegNet', statistics_from='separate'))
     norm = model.segmentor.backbone.norm
     layer = trained(norm.num_features, norm.num_features)
-    load_state_dict(model, {f'backbone.norm.{key}': value for key, value in layer.state_dict().items()})
+    checkpoint.load_state_dict(model, {f'backbone.norm.{key}': value for key, value in layer.state_dict().items()})
     for values in (norm.running_var, model.statistics.get_buffer('source/backbone/norm/running_var')):
         assert torch.equal(values, variances(layer.running_cov))
     assert torch.equal(norm.running_mean, layer.running_mean)
@@ -71,7 +71,7 @@ def test_a_whitening_adaptation_starts_from_a_batchnorm_source():
     model.statistics = DomainStatistics(model.segmentor, 'separate')
     source = nn.BatchNorm2d(channels)
     nn.init.uniform_(source.running_var), nn.init.normal_(source.running_mean)
-    load_state_dict(model, {f'backbone.norm.{key}': value for key, value in source.state_dict().items()})
+    checkpoint.load_state_dict(model, {f'backbone.norm.{key}': value for key, value in source.state_dict().items()})
     norm = model.segmentor.backbone.norm
     for cov in (norm.running_cov, model.statistics.get_buffer('source/backbone/norm/running_cov')):
         assert torch.equal(cov, torch.diag(source.running_var)[None])
