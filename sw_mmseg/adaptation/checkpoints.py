@@ -15,13 +15,16 @@ def accept_other_checkpoints(model: BaseModel, state_dict: dict[str, Tensor], pr
     can start there; under the policy 'separate' its statistics are the source's set too.
     """
     names = {without_wrappers(key): key for key in model.state_dict(prefix=prefix)}
+    layers = {name.rpartition('.')[0]: key.rpartition('.')[0] for name, key in names.items()}
     source_only = any(key.startswith(f'{prefix}backbone.') for key in state_dict)
     for key in [key for key in state_dict if key.startswith(prefix)]:
         name = without_wrappers(key)
         if source_only:
             name = f'{prefix}segmentor.{name[len(prefix) :]}'
-        if names.get(name, key) != key:
-            state_dict[names[name]] = state_dict.pop(key)
+        layer, last = name.rpartition('.')[::2]  # which may hold what another norm would have, and turns into its own
+        known = names.get(name, f'{layers[layer]}.{last}' if layer in layers else key)
+        if known != key:
+            state_dict[known] = state_dict.pop(key)
     if source_only:
         model.statistics.start_from(state_dict, f'{prefix}statistics.', f'{prefix}segmentor.')
 

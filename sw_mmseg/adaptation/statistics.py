@@ -23,11 +23,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 
+import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.modules.instancenorm import _InstanceNorm
 
 from sw_mmseg.domains import DOMAINS
+from sw_mmseg.models.from_whitening import diagonals
 
 __all__ = ['POLICIES', 'DomainStatistics', 'frozen_statistics', 'paused_statistics', 'running_layers']
 
@@ -126,11 +128,18 @@ class DomainStatistics(nn.Module):
                 self.get_buffer(key).copy_(layer.get_buffer(buffer))
 
     def start_from(self, state_dict: dict[str, Tensor], prefix: str, network: str) -> None:
-        """Fills in the source's set, under `prefix`, from the running statistics under the prefix `network`."""
-        for key, _ in self.named_buffers():
-            counterpart = network + key.removeprefix('source/').replace('/', '.')
-            if prefix + key not in state_dict and counterpart in state_dict:
-                state_dict[prefix + key] = state_dict[counterpart].clone()
+        """Fills in the source's set, under `prefix`, from the running statistics under the prefix `network`. Variances
+        of a BatchNorm and covariances of a whitening layer stand for each other, as diagonals."""
+        for key, buffer in self.named_buffers():
+            layer, _, kind = (network + key.removeprefix('source/').replace('/', '.')).rpartition('.')
+            if prefix + key in state_dict:
+                continue
+            if f'{layer}.{kind}' in state_dict:
+                state_dict[prefix + key] = state_dict[f'{layer}.{kind}'].clone()
+            elif kind == 'running_var' and f'{layer}.running_cov' in state_dict:
+                state_dict[prefix + key] = diagonals(state_dict[f'{layer}.running_cov'])
+            elif kind == 'running_cov' and f'{layer}.running_var' in state_dict:
+                state_dict[prefix + key] = torch.diag_embed(state_dict[f'{layer}.running_var'].view(buffer.shape[:2]))
 
     @contextmanager
     def _swapped(self, model: nn.Module) -> Iterator[None]:

@@ -2,20 +2,26 @@
 
 Counted for a forward pass in evaluation, by the layers' own formulas, since no tracer sees into SW:
 
-    convolution   outputs · (input channels / groups) · kernel area
+    convolution   outputs · (input channels / groups) · kernel area; inputs · (output channels / groups) · kernel area
+                  where it is transposed
     linear        outputs · inputs
     SW            C·L·D to apply the matrices, C·L·D for the covariance of each image where Ω has 'iw', 'in' or 'ln'
                   (with 'bw' and 'bn' alone it is the running one), and 3·(T − 1)·D³ a group for Newton's T iterations,
                   whose first is a sum, or 9·D³ for an eigendecomposition (an estimate), for each image or once
     other norms   an element each
+    attention     what a module multiplies beside its layers, as seen while it runs (`products`): attention, and weights
+                  that are used directly
+    other         nothing; the parameters that none of these has, such as embeddings of positions
 
 with C channels, L pixels, groups of D channels: the paper's O(N·C·G·max(HW, G)), whose G is the group size, with its
-constant. Activations, pooling and resizing are not counted.
+constant. Activations, pooling and resizing are not counted. Parameters are those that the pass reads: what serves
+training alone, such as an auxiliary head, is left out.
 """
 
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -23,6 +29,7 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _NormBase
 
 from sw_mmseg.analysis.observed import observed
+from sw_mmseg.analysis.products import Products, attention_by_parts
 from sw_mmseg.analysis.tables import Table
 from sw_mmseg.whitening import SwitchWhiten1d, SwitchWhiten2d, SwitchWhiten3d
 
@@ -33,6 +40,8 @@ KINDS = {
     'linear': (nn.Linear,),
     'SW': (SwitchWhiten1d, SwitchWhiten2d, SwitchWhiten3d),
     'other norms': (_NormBase, nn.GroupNorm, nn.LayerNorm),
+    'attention': (),
+    'other': (),
 }
 
 
@@ -47,20 +56,34 @@ class LayerCost:
 
 
 def layer_costs(model: nn.Module, forward: Callable[[], object]) -> list[LayerCost]:
-    """The cost of every counted layer of `model` that `forward()` calls, in the order of registration.
+    """The cost of every layer of `model` that `forward()` calls, in the order of registration; of a module that is no
+    layer, where it has parameters or products of its own.
 
     `forward` runs the model once, in evaluation and without gradient; modes are restored.
     """
-    operations: dict[str, int] = {}
-    counted = {name: (module, kind) for name, module in model.named_modules() if (kind := _kind(module))}
-    handles = [module.register_forward_hook(_hook(operations, name)) for name, (module, _) in counted.items()]
-    with observed(model, handles):
-        forward()
-    return [
-        LayerCost(name, kind, sum(p.numel() for p in module.parameters(recurse=False)), operations[name])
-        for name, (module, kind) in counted.items()
-        if name in operations
+    layers: Counter[str] = Counter()
+    products = Products(model)
+    handles = [
+        module.register_forward_hook(_hook(layers, name)) for name, module in model.named_modules() if _kind(module)
     ]
+    with observed(model, [*handles, *products.handles]), attention_by_parts(), products:
+        forward()
+    costs, counted = [], set()
+    for name, module in model.named_modules():
+        kind = _kind(module) if name in products.called else None
+        by_rule = kind is not None and not _is_looked_into(module)
+        operations = layers[name] if by_rule else products.operations[name]
+        parameters = [value for value in module.parameters(recurse=False) if (kind or id(value) in products.read)]
+        size = sum(value.numel() for value in parameters if id(value) not in counted)
+        counted.update(id(value) for value in parameters)
+        if kind is not None or operations or size:
+            kind = kind or ('attention' if operations or products.operations[_parent(name)] else 'other')
+            costs.append(LayerCost(name, kind, size, operations))
+    return costs
+
+
+def _parent(name: str) -> str:
+    return name.rpartition('.')[0]
 
 
 def complexity_table(costs: list[LayerCost]) -> Table:
@@ -91,17 +114,23 @@ def _kind(module: nn.Module) -> str | None:
     return next((kind for kind in ('SW', *KINDS) if isinstance(module, KINDS[kind])), None)
 
 
-def _hook(operations: dict[str, int], name: str) -> Callable:
+def _is_looked_into(module: nn.Module) -> bool:
+    """A linear layer that does more than torch's, such as one with LoRA."""
+    return isinstance(module, nn.Linear) and type(module).forward is not nn.Linear.forward
+
+
+def _hook(operations: Counter[str], name: str) -> Callable:
     def count(module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
-        operations[name] = operations.get(name, 0) + _operations(module, output)
+        operations[name] += _operations(module, inputs[0] if inputs else output, output)
 
     return count
 
 
-def _operations(module: nn.Module, output: Tensor) -> int:
+def _operations(module: nn.Module, x: Tensor, output: Tensor) -> int:
     kind = _kind(module)
     if kind == 'convolution':
-        return output.numel() * module.in_channels // module.groups * math.prod(module.kernel_size)
+        elements, channels = (x, module.out_channels) if module.transposed else (output, module.in_channels)
+        return elements.numel() * channels // module.groups * math.prod(module.kernel_size)
     if kind == 'linear':
         return output.numel() * module.in_features
     return _whitening(module, output) if kind == 'SW' else output.numel()

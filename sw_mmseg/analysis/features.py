@@ -16,15 +16,13 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
-from torch.nn.modules.batchnorm import _NormBase
 
 from sw_mmseg.analysis.observed import observed
-from sw_mmseg.whitening.placement import SHORTCUTS
+from sw_mmseg.whitening.placement import SHORTCUTS, is_norm
 
 __all__ = ['LayerFeatures', 'TracedLayer', 'collect_features', 'traced_layers']
 
 CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
-NORMS = (_NormBase, nn.GroupNorm)
 EPS = 1e-5
 
 
@@ -69,8 +67,8 @@ def traced_layers(model: nn.Module, forward: Callable[[], object]) -> list[Trace
     handles = [
         module.register_forward_hook(make(name))
         for name, module in model.named_modules()
-        for kinds, make in ((CONVOLUTIONS, after_convolution), (NORMS, after_norm))
-        if isinstance(module, kinds)
+        for chosen, make in ((isinstance(module, CONVOLUTIONS), after_convolution), (is_norm(module), after_norm))
+        if chosen
     ]
     with observed(model, handles):
         forward()

@@ -1,7 +1,8 @@
 """SW in the registry where `BN` lives, mmengine's root, so that `norm_cfg=dict(type='SW')` works in every scope.
 
-Attributes keep BatchNorm's names (bn1, bn2, …), since the layer is a `_BatchNorm`: checkpoints of either load into the
-other's place.
+Attributes keep BatchNorm's names (bn1, bn2, …), since the layer is a `_BatchNorm`: a checkpoint of BatchNorm loads into
+its place. The other way round, `init_cfg` and mmengine's loader give a BatchNorm the diagonals of the covariances, with
+a warning (`from_whitening`).
 
 `norm_cfg` cannot know the channels of every layer. So what the registry builds has the largest groups up to 16 that
 divide the channels, as `convert` has them, and the log names each other size once; a size that `norm_cfg` names has to

@@ -22,6 +22,7 @@ from mmengine.runner.checkpoint import CheckpointLoader
 from torch import Tensor, nn
 
 from sw_mmseg.models.from_batchnorm import start_as_batchnorm, switching_layers
+from sw_mmseg.models.from_whitening import variances_of_whitening
 from sw_mmseg.models.timm_weights import TIMM, TimmWeightsError, read_timm
 from sw_mmseg.models.weight_packages import SCHEME, MissingPackageError, WeightPackageError, read_package
 from sw_mmseg.models.weights_file import backbone_weights, read_tensors
@@ -125,11 +126,12 @@ def load_pretrained(
     """
     if hasattr(module, 'remap_pretrained'):
         state = module.remap_pretrained(state)
-    state = _without_unused_statistics(module, _with_variances(module, state))
+    state = _without_unused_statistics(module, state)
     tensors = {**dict(module.named_parameters()), **dict(module.named_buffers())}
     misfits = [key for key, value in state.items() if key in tensors and tensors[key].shape != value.shape]
     fitting = {key: value for key, value in state.items() if key not in misfits}
-    missing = set(module.load_state_dict(fitting, strict=False).missing_keys)
+    with variances_of_whitening(module):
+        missing = set(module.load_state_dict(fitting, strict=False).missing_keys)
 
     excepted = {name: _reason(module, name) for name, _ in module.named_parameters() if name in missing}
     unfilled = [name for name, reason in excepted.items() if reason is None]
@@ -154,22 +156,6 @@ def load_pretrained(
             start_as_batchnorm(layer)
             print_log(f'{name} starts as the BatchNorm of the file', 'current')
     return share
-
-
-def _with_variances(module: nn.Module, state: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Where the file has a whitening layer and the module a BatchNorm: the diagonal of its covariance as variance."""
-    state, buffers = dict(state), dict(module.named_buffers())
-    for key in [key for key in state if key.endswith('.running_cov')]:
-        name = key.removesuffix('.running_cov')
-        if f'{name}.running_var' in buffers and f'{name}.running_var' not in state:
-            state[f'{name}.running_var'] = state.pop(key).diagonal(dim1=-2, dim2=-1).flatten()
-            print_log(
-                f'{name} whitens in the file and is a BatchNorm here: its variances are taken, its covariances '
-                'and switches are not',
-                'current',
-                logging.WARNING,
-            )
-    return state
 
 
 def _without_unused_statistics(module: nn.Module, state: dict[str, Tensor]) -> dict[str, Tensor]:

@@ -103,5 +103,7 @@ def place_at(backbone: nn.Module, norm_cfg: dict, names: Sequence[str]) -> None:
 
 
 def _take_eps(norm: nn.Module, old: nn.Module, norm_cfg: dict) -> None:
-    if 'eps' not in norm_cfg and hasattr(norm, 'eps') and hasattr(old, 'eps'):
-        norm.eps = old.eps
+    """A norm of several, such as IBN, takes it in each."""
+    for part in norm.modules():
+        if 'eps' not in norm_cfg and hasattr(part, 'eps') and hasattr(old, 'eps'):
+            part.eps = old.eps

@@ -15,6 +15,7 @@ from sw_mmseg.openmmlab.labelled_pixels import LABELLED_PIXELS
 from sw_mmseg.openmmlab.loader_workers import LOADER_WORKERS
 from sw_mmseg.openmmlab.sync_batchnorm import SYNC_BATCHNORM
 from sw_mmseg.openmmlab.sync_converters import CONVERTERS
+from sw_mmseg.openmmlab.whitening_weights import WHITENING_WEIGHTS
 from sw_mmseg.openmmlab.whole_files import WHOLE_FILES
 
 __all__ = ['CHANGES']
@@ -26,6 +27,7 @@ CHANGES: tuple[Change, ...] = (
     SYNC_BATCHNORM,
     CHECKPOINTS_ARE_DATA,
     WHOLE_FILES,
+    WHITENING_WEIGHTS,
     LOADER_WORKERS,
     CONFIGS_BY_NAME,
     ACCUMULATION,

@@ -21,7 +21,7 @@ from sw_mmseg.analysis import read_scalars
 from sw_mmseg.analysis.importance import Layers, by_layer
 from sw_mmseg.engine import importance_ratios
 from sw_mmseg.running.checkpoints import last_named, load_weights, read_checkpoint, read_weights
-from sw_mmseg.running.configs import build
+from sw_mmseg.running.configs import build, without_weights
 from sw_mmseg.running.errors import UserError
 
 __all__ = [
@@ -133,10 +133,7 @@ def latest_checkpoint(folder: Path) -> Path | None:
 def build_network(config: Config) -> torch.nn.Module:
     """The network of a config without pretrained weights, on one process; in the registries of its own package."""
     init_default_scope(config.get('default_scope', 'mmseg'))
-    model = config.model.copy()
-    for part in (model, model.get('segmentor'), model.get('student')):
-        if part and part.get('backbone'):
-            part.backbone.init_cfg = None
+    model = without_weights(config.model)
     with warnings.catch_warnings():
         warnings.simplefilter('ignore')  # advice on losses, which nothing here computes
         return revert_sync_batchnorm(build('model', lambda: MODELS.build(model)))

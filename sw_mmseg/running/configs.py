@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+import copy
 import difflib
 from collections.abc import Callable
 from pathlib import Path
 
-from mmengine.config import Config
+from mmengine.config import Config, ConfigDict
 from mmengine.registry import init_default_scope
 
+from sw_mmseg.running.config_nodes import config_dicts
 from sw_mmseg.running.devices import adapt_to_device
 from sw_mmseg.running.errors import FULL, UserError, is_user_error
 from sw_mmseg.running.named_configs import find_named, nearest, with_network, with_norm
 from sw_mmseg.running.paths import default_work_dir
 from sw_mmseg.running.unknown_keys import refuse_unknown_keys
 
-__all__ = ['build', 'check_options', 'find_config', 'load_config']
+__all__ = ['build', 'check_options', 'find_config', 'load_config', 'without_weights']
 
 EXTRAS = {'mmdet': 'det', 'mmpretrain': 'cls'}  # package -> extra of setup.cfg that brings it
 
@@ -113,6 +115,21 @@ def check_options(config: Config, options: dict) -> None:
                 f'--cfg-options {key}: the config has no {first!r}'
                 + (f'; did you mean {" or ".join(near)}?' if near else '')
             )
+
+
+def without_weights(model: ConfigDict) -> ConfigDict:
+    """A copy of a model's config that fetches no pretrained weights, since others come or none are needed.
+
+    A frozen backbone keeps the name of its weights: a checkpoint has none of them, and loading it reads them.
+    """
+    model = copy.deepcopy(model)
+    for part in config_dicts(model):
+        backbone = part.get('backbone')
+        if isinstance(backbone, dict) and not backbone.get('tuning'):
+            backbone['init_cfg'] = None
+        if str(part.get('type')).rpartition('.')[2] == 'TIMMBackbone':  # which fetches them as it is built
+            part['pretrained'] = False
+    return model
 
 
 def build(part: str, make: Callable):

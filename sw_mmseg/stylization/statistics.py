@@ -1,10 +1,11 @@
 """A style network whose norms see the whole picture although it is computed in tiles, or several frames of a video.
 
-Norms of single images (IN, IW, SW) make every pixel depend on all others: computed tile by tile, each tile gets a look
-of its own. Here the network goes section by section over tiles (`StyleNetwork.sections`). A section with n norms is run
-n times to gather, one after the other, the moments that each norm's input has over the whole picture, every pixel
-counted once, and once more to be kept. What is held whole is the activation between two sections, at a quarter of the
-size; the result is that of the untiled network but for rounding. No counterpart in the paper.
+Norms of single images (IN, IW, SW, and any without running statistics) make every pixel depend on all others: computed
+tile by tile, each tile gets a look of its own. Here the network goes section by section over tiles
+(`StyleNetwork.sections`). A section with n norms is run n times to gather, one after the other, the moments that each
+norm's input has over the whole picture, every pixel counted once, and once more to be kept. What is held whole is the
+activation between two sections, at a quarter of the size; the result is that of the untiled network but for
+rounding. No counterpart in the paper.
 
 Over the frames of a video the same moments can be smoothed, so that colours do not flicker: m ← s·m + (1 − s)·own.
 """
@@ -14,10 +15,11 @@ from collections.abc import Iterator
 
 import torch
 from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _NormBase
 
 from sw_mmseg.whitening import SwitchWhiten2d
 from sw_mmseg.whitening.backends import torch_backend
-from sw_mmseg.whitening.maths import INSTANCE, Moments, Parameters, Settings, mix_to_affine
+from sw_mmseg.whitening.maths import BATCH, INSTANCE, Moments, Parameters, Settings, mix_to_affine
 
 from .network import Section, StyleNetwork
 
@@ -35,12 +37,13 @@ def uses_picture(norm: nn.Module) -> bool:
     if isinstance(norm, (nn.GroupNorm, nn.LayerNorm)):
         raise ValueError(f'{type(norm).__name__} has statistics that are not gathered here: use IN, IW, SW, BW or BN')
     if isinstance(norm, SwitchWhiten2d):
-        return not INSTANCE.isdisjoint(norm.statistics)
-    return isinstance(norm, nn.InstanceNorm2d) and not norm.track_running_stats
+        return not INSTANCE.isdisjoint(norm.statistics) or norm.running_mean is None
+    return isinstance(norm, _NormBase) and norm.running_mean is None
 
 
 class PictureNorm(nn.Module):
-    """IN or a switchable norm, evaluated with moments that it is given bit by bit; 1×C×H×W inputs.
+    """A norm, evaluated with moments that it is given bit by bit; 1×C×H×W inputs. A batch is this one picture, where
+    the norm keeps no running statistics.
 
     `begin`, `add` of every part of the picture, `close`; until then, inputs pass unchanged. With `whole_input`
     it does all that by itself on every input.
@@ -83,7 +86,7 @@ class PictureNorm(nn.Module):
             )
         self._before = self._moments if self.smooth else None
         sample = Moments(*(moment.float() for moment in self._moments))
-        self._affine = mix_to_affine(sample, self._running(), sample.mean, self._learned(), self._settings())
+        self._affine = mix_to_affine(sample, self._batch(sample), sample.mean, self._learned(), self._settings())
         self._shift = sample.mean
 
     def forward(self, x: Tensor) -> Tensor:
@@ -98,20 +101,23 @@ class PictureNorm(nn.Module):
 
     def _settings(self) -> Settings:
         norm = self.norm
-        if isinstance(norm, nn.InstanceNorm2d):
+        if not isinstance(norm, SwitchWhiten2d):
             return Settings(('in',), 1, norm.eps, 'newton', 5)
         return Settings(norm.statistics, norm.group_size, norm.eps, norm.inverse_sqrt, norm.iterations)
 
     def _learned(self) -> Parameters:
         norm = self.norm
-        if isinstance(norm, nn.InstanceNorm2d):
+        if not isinstance(norm, SwitchWhiten2d):
             one = self._moments.mean.new_ones(1)
             return Parameters(norm.weight, norm.bias, one, one)
         return Parameters(norm.weight, norm.bias, norm.mean_logits, norm.cov_logits)
 
-    def _running(self) -> Moments | None:
-        if getattr(self.norm, 'running_mean', None) is None:
+    def _batch(self, sample: Moments) -> Moments | None:
+        """In place of the moments of a batch."""
+        if not isinstance(self.norm, SwitchWhiten2d) or BATCH.isdisjoint(self.norm.statistics):
             return None
+        if self.norm.running_mean is None:
+            return sample
         size = self._settings().group_size
         return Moments(self.norm.running_mean.float().view(1, -1, size), self.norm.running_cov.float().unsqueeze(0))
 

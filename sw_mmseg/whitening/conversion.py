@@ -47,8 +47,8 @@ def convert(
         options: of `SwitchWhiten2d`, such as `statistics`.
 
     Raises:
-        ValueError: `model` is itself a BatchNorm, none was chosen, or one cannot be replaced, see `replace_norm`. The
-            model is unchanged then.
+        ValueError: `model` is itself a BatchNorm, none was chosen, one cannot be replaced, see `replace_norm`, or
+            `group_size` is below 1. The model is unchanged then.
     """
     chosen = {
         name: norm
@@ -87,7 +87,7 @@ def convert_sync_batchnorm(
     aside = [
         (parent, name, child)
         for parent in model.modules()
-        for name, child in parent.named_children()
+        for name, child in parent._modules.items()  # `named_children` gives a layer of two names by its first alone
         if isinstance(child, SwitchWhiten)
     ]
     for parent, name, _ in aside:
@@ -102,7 +102,13 @@ def convert_sync_batchnorm(
 
 
 def largest_group_size(channels: int, limit: int) -> int:
-    """The largest divisor of `channels` that is not above `limit`."""
+    """The largest divisor of `channels` that is not above `limit`.
+
+    Raises:
+        ValueError: `limit` is below 1.
+    """
+    if limit < 1:
+        raise ValueError(f'groups have at least 1 channel, got {limit}: the paper has 16, and 1 whitens nothing')
     return next(size for size in range(min(channels, limit), 0, -1) if channels % size == 0)
 
 
@@ -113,7 +119,8 @@ def replace_norm(model: nn.Module, name: str, norm: _Norm, like: Tensor | None =
     was frozen stays frozen: a parameter without gradient, and of a norm whose parameters all have none, the switches
     too. A norm without any tensors has neither device nor dtype: those are of `like` then, or stay what they are. A
     replaced norm without affine parameters leaves the new one's as they were made; the activation that timm's norms
-    apply behind themselves stays behind the new one.
+    apply behind themselves stays behind the new one. Of a switchable layer another norm takes the variances, which are
+    the diagonals of its covariances.
 
     Raises:
         AttributeError: no such module.
@@ -125,9 +132,12 @@ def replace_norm(model: nn.Module, name: str, norm: _Norm, like: Tensor | None =
     reference = next((tensor for tensor in entries.values() if tensor.is_floating_point()), like)
     if reference is not None:
         norm = norm.to(device=reference.device, dtype=reference.dtype)
-    # SW reads a variance as the diagonal of its covariance; torch's InstanceNorm refuses one
+    if isinstance(old, SwitchWhiten) and not isinstance(norm, SwitchWhiten) and old.running_cov is not None:
+        entries['running_var'] = old.running_cov.diagonal(dim1=-2, dim2=-1).flatten()
+    # SW reads a variance as the diagonal of its covariance; a norm made of others splits what it gets; torch's
+    # InstanceNorm refuses what it has not
     keys = {*norm.state_dict(), *(('running_var',) if isinstance(norm, SwitchWhiten) else ())}
-    state = {key: value for key, value in entries.items() if key in keys}
+    state = {key: value for key, value in entries.items() if key in keys or any(norm.children())}
     if state:
         norm.load_state_dict(state, strict=False)
     norm.train(old.training)
@@ -177,10 +187,12 @@ def check_replaceable(name: str, norm: nn.Module) -> None:
 def _freeze_alike(old: nn.Module, norm: nn.Module) -> None:
     before = dict(old.named_parameters(recurse=False))
     frozen = before and not any(parameter.requires_grad for parameter in before.values())
-    for name, parameter in norm.named_parameters(recurse=False):
-        parameter.requires_grad_(before[name].requires_grad if name in before else not frozen)
-    if isinstance(old, _BatchNorm) and isinstance(norm, _BatchNorm) and old.running_mean is not None:
-        norm.track_running_stats &= old.track_running_stats
+    for name, parameter in norm.named_parameters():
+        last = name.rpartition('.')[2]
+        parameter.requires_grad_(before[last].requires_grad if last in before else not frozen)
+    for part in norm.modules():
+        if isinstance(old, _BatchNorm) and isinstance(part, _BatchNorm) and old.running_mean is not None:
+            part.track_running_stats &= old.track_running_stats
 
 
 def _shared(norm: _BatchNorm) -> dict[str, Any]:

@@ -1,11 +1,19 @@
 """What folding a layer changes, measured on an example."""
 
 from collections.abc import Callable, Mapping
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 
-__all__ = ['error_of', 'largest_errors']
+__all__ = ['Measured', 'error_of', 'measured']
+
+
+class Measured(NamedTuple):
+    """The largest error of a layer over its calls, and the largest rank of its inputs; None where it was not called."""
+
+    error: float | None = None
+    rank: int | None = None
 
 
 @torch.no_grad()
@@ -19,15 +27,17 @@ def _relative(output: Tensor, exact: Tensor) -> float:
 
 
 @torch.no_grad()
-def largest_errors(
+def measured(
     model: nn.Module, layers: Mapping[str, nn.Module], folded: Mapping[str, nn.Module], example: Tensor
-) -> dict[str, float]:
-    """The largest error of each layer over its calls while the model sees `example`."""
-    errors: dict[str, float] = {}
+) -> dict[str, Measured]:
+    """Of each layer that is called while the model sees `example`, over its calls."""
+    seen: dict[str, Measured] = {}
 
     def compare(name: str) -> Callable[[nn.Module, tuple[Tensor, ...], Tensor], None]:
         def hook(_: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
-            errors[name] = max(errors.get(name, 0.0), _relative(folded[name](inputs[0]), output))
+            error, rank = _relative(folded[name](inputs[0]), output), inputs[0].dim()
+            before = seen.get(name, Measured(error, rank))
+            seen[name] = Measured(max(before.error or 0.0, error), max(before.rank or 0, rank))
 
         return hook
 
@@ -37,4 +47,4 @@ def largest_errors(
     finally:
         for handle in handles:
             handle.remove()
-    return errors
+    return seen

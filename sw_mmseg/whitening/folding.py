@@ -9,22 +9,22 @@ that came with a norm of timm (`replace_norm`) stays behind the convolution, as 
 
 import copy
 from collections.abc import Mapping
-from typing import NamedTuple, TypeAlias
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 
 from .conversion import foreign_hooks, parts_after
-from .fold_error import error_of, largest_errors
+from .fold_error import Measured, error_of, measured
+from .joining import SampleConv1d, fitting, joined
 from .layer import SwitchWhiten, SwitchWhiten1d, SwitchWhiten2d, SwitchWhiten3d
 from .maths import BATCH, inverse_sqrt, mix
 from .readers import sole_readers
 
 __all__ = ['FoldReport', 'fold', 'fold_into', 'fold_model']
 
-_Convolution: TypeAlias = nn.Conv1d | nn.Conv2d | nn.Conv3d
-_CONVOLUTIONS: dict[type[SwitchWhiten], type[_Convolution]] = {
-    SwitchWhiten1d: nn.Conv1d,
+_CONVOLUTIONS: dict[type[SwitchWhiten], type[nn.Conv1d | nn.Conv2d | nn.Conv3d]] = {
+    SwitchWhiten1d: SampleConv1d,
     SwitchWhiten2d: nn.Conv2d,
     SwitchWhiten3d: nn.Conv3d,
 }
@@ -50,7 +50,8 @@ class FoldReport(NamedTuple):
 
 def fold(layer: nn.Module, threshold: float = 0.0, example: Tensor | None = None) -> tuple[nn.Module, FoldReport]:
     """A `Conv1d`, `Conv2d` or `Conv3d` of kernel 1 in place of `layer`, in its dtype and on its device; with the
-    activation behind it, as a `Sequential`, where the layer has one inside.
+    activation behind it, as a `Sequential`, where the layer has one inside. The `Conv1d` takes (N, C), too, as the
+    layer does.
 
     Args:
         layer: a switchable layer in evaluation mode.
@@ -78,32 +79,24 @@ def fold_into(
 ) -> tuple[nn.Module, FoldReport]:
     """A copy of `conv` that does what `conv`, then `layer` do; `example` is an input of `conv`. Otherwise as `fold`.
 
+    For a 1-d layer `conv` may also be a `Linear`, whose inputs are (N, C) then.
+
     Raises:
-        TypeError: `conv` is not a plain `Conv1d`, `Conv2d` or `Conv3d`, whose weight is all there is to it.
+        TypeError: `conv` is not a plain `Conv1d`, `Conv2d`, `Conv3d` or `Linear`, whose weight is all there is to it.
         ValueError: as `fold`; or the two do not fit, in channels or because groups of the layer reach over several
             groups of the convolution.
     """
-    joined, report = _fold_into(conv, layer, threshold)
-    folded = _with_activation(joined, layer)
+    both, report = _fold_into(conv, layer, threshold)
+    folded = _with_activation(both, layer)
     if example is not None:
         report = report._replace(error=error_of(folded, nn.Sequential(conv, layer), example))
     return folded, report
 
 
-def _fold_into(conv: nn.Module, layer: nn.Module, threshold: float) -> tuple[nn.Module, FoldReport]:
-    before = _fitting(conv, layer)
+def _fold_into(before: nn.Module, layer: nn.Module, threshold: float) -> tuple[nn.Module, FoldReport]:
+    fit = fitting(before, layer)
     matrix, vector, report = _fixed_map(layer, threshold)
-    groups, size, _ = matrix.shape
-    folded = copy.deepcopy(before).eval()
-    with torch.no_grad():
-        weight = matrix @ before.weight.double().reshape(groups, size, -1)
-        if folded.bias is None:
-            folded.bias = nn.Parameter(torch.zeros_like(vector, dtype=before.weight.dtype))
-        else:
-            vector = vector + (matrix @ folded.bias.double().view(groups, size, 1)).flatten()
-        folded.weight.copy_(weight.view(before.weight.shape))
-        folded.bias.copy_(vector)
-    return folded, report
+    return joined(fit, matrix, vector), report
 
 
 def _with_activation(conv: nn.Module, layer: nn.Module) -> nn.Module:
@@ -119,7 +112,8 @@ def fold_model(
 
     A layer whose input is the output of a convolution that nothing else reads joins that convolution and leaves an
     `Identity`; any other becomes a 1×1 convolution. Who reads what is found by `torch.fx`; in a model that it cannot
-    trace every layer becomes a 1×1 convolution.
+    trace every layer becomes a 1×1 convolution. A 1-d layer also joins a `Linear` where it receives (N, C), which an
+    example has to show.
 
     Args:
         example: an input of the model; the error of each layer is measured on what it receives then.
@@ -136,20 +130,18 @@ def fold_model(
     ready = _fold_each(layers, threshold, strict)
     if '' in ready:
         return ready[''][0], [fold(model, threshold, example)[1]]
-    measured = (
-        {}
-        if example is None
-        else largest_errors(model, layers, {name: module for name, (module, _) in ready.items()}, example)
-    )
+    convolutions = {name: module for name, (module, _) in ready.items()}
+    seen = {} if example is None else measured(model, layers, convolutions, example)
     pairs = sole_readers(model, (SwitchWhiten,))
     folded, reports = copy.deepcopy(model), []
     for name, (conv, report) in ready.items():
-        before = _joinable(model, pairs.get(name), layers[name])
+        look = seen.get(name, Measured())
+        before = _joinable(model, pairs.get(name), layers[name], look.rank)
         if before is not None:
             _set(folded, before, _fold_into(model.get_submodule(before), layers[name], threshold)[0])
             conv = _with_activation(nn.Identity(), layers[name])
         _set(folded, name, conv)
-        reports.append(report._replace(error=measured.get(name), name=name, into=before))
+        reports.append(report._replace(error=look.error, name=name, into=before))
     return folded, reports
 
 
@@ -206,36 +198,15 @@ def _fixed_map(layer: nn.Module, threshold: float) -> tuple[Tensor, Tensor, Fold
     return matrix, vector, FoldReport(of_mean, of_cov)
 
 
-def _fitting(conv: nn.Module, layer: nn.Module) -> _Convolution:
-    """`conv`, if the layer can join it. Raises as `fold_into`."""
-    hooks = conv._forward_pre_hooks or conv._forward_hooks  # private: torch has no public question for hooks
-    plain = type(conv) in _CONVOLUTIONS.values() and not hooks
-    if not (plain and isinstance(conv, nn.Conv1d | nn.Conv2d | nn.Conv3d)):
-        raise TypeError(
-            f'expects a plain convolution without hooks, got {type(conv).__name__}: use fold(layer), which '
-            'stands behind anything'
-        )
-    if not isinstance(layer, SwitchWhiten):
-        raise TypeError(f'expects a switchable layer such as SwitchWhiten2d, got {type(layer).__name__}')
-    if conv.out_channels != layer.num_features:
-        raise ValueError(f'the convolution puts out {conv.out_channels} channels, the layer has {layer.num_features}')
-    share = conv.out_channels // conv.groups
-    if share % layer.group_size:
-        raise ValueError(
-            f'groups of {layer.group_size} channels of the layer reach over groups of {share} of the '
-            'convolution, whose product is no grouped convolution: use fold(layer) behind it'
-        )
-    return conv
-
-
-def _joinable(model: nn.Module, conv_name: str | None, layer: nn.Module) -> str | None:
-    if conv_name is None:
+def _joinable(model: nn.Module, before: str | None, layer: nn.Module, rank: int | None) -> str | None:
+    """`before`, if the layer can join the module of that name; a Linear only where the example came as (N, C)."""
+    if before is None:
         return None
     try:
-        _fitting(model.get_submodule(conv_name), layer)
+        fit = fitting(model.get_submodule(before), layer)
     except (TypeError, ValueError):
         return None
-    return conv_name
+    return before if rank == 2 or not isinstance(fit, nn.Linear) else None
 
 
 def _set(model: nn.Module, name: str, module: nn.Module) -> None:

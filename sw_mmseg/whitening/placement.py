@@ -21,7 +21,7 @@ from torch.nn.modules.batchnorm import _NormBase  # private: all BatchNorms and 
 from .conversion import check_replaceable, largest_group_size, replace_norm
 from .layer import SwitchWhiten
 
-__all__ = ['SHORTCUTS', 'Site', 'convolution_sites', 'describe', 'every', 'place_norm']
+__all__ = ['SHORTCUTS', 'Site', 'convolution_sites', 'describe', 'every', 'is_norm', 'place_norm']
 
 # Names that shortcut branches carry in torchvision, timm and OpenMMLab.
 SHORTCUTS = ('downsample', 'shortcut', 'skip', 'identity_conv', 'proj')
@@ -42,6 +42,13 @@ class Site:
     conv: _Convolution
     norm_name: str | None
     norm: nn.Module | None
+
+
+def is_norm(module: nn.Module) -> bool:
+    """A norm of torch, or derived from one; or made of such alone, as IBN is, with `num_features` of its own."""
+    parts = list(module.children())
+    made_of_norms = bool(parts) and hasattr(module, 'num_features') and all(is_norm(part) for part in parts)
+    return isinstance(module, _NORMS) or made_of_norms
 
 
 def convolution_sites(model: nn.Module, shortcuts: Iterable[str] = SHORTCUTS) -> list[Site]:
@@ -139,7 +146,7 @@ def _made(make_norm: Callable[[int], nn.Module], site: Site) -> nn.Module:
 
 def _way_out(model: nn.Module, sites: list[Site]) -> str:
     """What to do where norms are missing behind convolutions."""
-    if not any(isinstance(module, _NORMS) for module in model.modules()):
+    if not any(is_norm(module) for module in model.modules()):
         return f'{type(model).__name__} has no BatchNorm, InstanceNorm or GroupNorm to replace: build it with one'
     in_front = 'norms in front of convolutions, as with pre-activation, are replaced by convert(model, where=...)'
     if all(site.norm is None for site in sites):
@@ -159,7 +166,7 @@ def _pairs(model: nn.Module) -> Iterator[_Pair]:
         children = [
             (name, child)
             for name, child in parent._modules.items()
-            if child is not None and (name in listed or isinstance(child, _NORMS))
+            if child is not None and (name in listed or is_norm(child))
         ]
         for position, (name, child) in enumerate(children):
             if isinstance(child, _CONVOLUTIONS):
@@ -193,7 +200,7 @@ def _norms_beside(convolutions: nn.Module, siblings: list[tuple[str, nn.Module]]
 
 def _following_norm(siblings: list[tuple[str, nn.Module]], channels: int) -> tuple[str, nn.Module] | None:
     for name, sibling in siblings:
-        if isinstance(sibling, _NORMS):
+        if is_norm(sibling):
             count = getattr(sibling, 'num_features', None) or getattr(sibling, 'num_channels', None)
             return (name, sibling) if count == channels else None
         if any(isinstance(module, _CONVOLUTIONS) for module in sibling.modules()):

@@ -4,10 +4,13 @@ import pytest
 import torch
 from mmengine.registry import MODELS, DefaultScope
 from torch import nn
+from torch.nn import functional as F
+from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
 import sw_mmseg.plugin  # noqa: F401
-from sw_mmseg.analysis.complexity import complexity_table, layer_costs, readable
+from sw_mmseg.analysis.complexity import LayerCost, complexity_table, layer_costs, readable
+from sw_mmseg.models.tuning import LoRALinear
 from sw_mmseg.whitening import SwitchWhiten2d
 
 
@@ -35,9 +38,9 @@ def test_convolutions_and_linear_as_torch_counts_them():
         nn.Conv2d(3, 8, 3, stride=2, padding=1),
         nn.BatchNorm2d(8),
         nn.Conv2d(8, 16, (1, 3), groups=4),
-        nn.ConvTranspose2d(16, 4, 1),
+        nn.ConvTranspose2d(16, 4, 3, stride=2, groups=2),
         nn.Flatten(),
-        nn.Linear(4 * 8 * 6, 5),
+        nn.Linear(4 * 17 * 13, 5),
     )
     x = torch.randn(2, 3, 16, 16)
     with FlopCounterMode(display=False) as counter:
@@ -48,6 +51,54 @@ def test_convolutions_and_linear_as_torch_counts_them():
     assert {cost.kind: cost.operations for cost in costs}['other norms'] == 2 * 8 * 8 * 8
     assert sum(cost.parameters for cost in costs) == sum(p.numel() for p in model.parameters())
     assert model.training and not model[0]._forward_hooks
+
+
+class Attention(nn.Module):
+    """One after the other: torch's module, its function, and products written out."""
+
+    def __init__(self):
+        super().__init__()
+        self.start, self.queries = nn.Parameter(torch.randn(1, 1, 16)), nn.ParameterList([torch.randn(1, 5, 16)])
+        self.mha, self.linear = nn.MultiheadAttention(16, 4, batch_first=True), nn.Linear(16, 16)
+        self.mixer, self.unused = nn.Linear(16, 16, bias=False), nn.Conv2d(3, 3, 1)
+
+    def forward(self, x):
+        tokens = torch.cat([self.start.expand(len(x), 1, 16), x], 1)
+        tokens = tokens + self.mha(tokens, tokens, tokens)[0]
+        queries = self.queries[0].expand(len(x), 5, 16) + self.mha(self.queries[0].expand(len(x), 5, 16), x, x)[0]
+        tokens = F.scaled_dot_product_attention(queries[:, None], tokens[:, None], self.linear(tokens)[:, None])[:, 0]
+        return torch.einsum('nlc,mc->nlm', tokens, self.mixer.weight) @ tokens.mT
+
+
+def test_attention_as_torch_counts_it_where_it_sees_it():
+    model, x = Attention().eval().requires_grad_(False), torch.randn(2, 7, 16)
+    torch.backends.mha.set_fastpath_enabled(False)  # its counter sees products alone
+    try:
+        with FlopCounterMode(display=False) as counter, sdpa_kernel(SDPBackend.MATH), torch.no_grad():
+            model(x)
+    finally:
+        torch.backends.mha.set_fastpath_enabled(True)
+    costs = layer_costs(model, lambda: model(x))
+    assert 2 * sum(cost.operations for cost in costs) == counter.get_total_flops()
+    assert {(cost.name, cost.kind) for cost in costs if cost.operations} == {
+        ('', 'attention'),
+        ('mha', 'attention'),
+        ('linear', 'linear'),
+    }
+    # of two images: 8 tokens; then 5 queries of 7 tokens; C² for each of four maps, C for each pair, twice
+    assert {cost.name: cost.operations for cost in costs}['mha'] == 2 * (
+        4 * 8 * 256 + 2 * 8 * 8 * 16 + (2 * 5 + 2 * 7) * 256 + 2 * 5 * 7 * 16
+    )
+    unused = sum(p.numel() for p in model.unused.parameters())
+    assert sum(cost.parameters for cost in costs) == sum(p.numel() for p in model.parameters()) - unused
+    assert torch.backends.mha.get_fastpath_enabled() and not model.mha._forward_hooks
+    assert 'attention' in str(complexity_table(costs))
+
+
+def test_a_linear_layer_with_lora_is_looked_into():
+    model = nn.Sequential(LoRALinear(nn.Linear(8, 6), rank=2))
+    (cost,) = layer_costs(model, lambda: model(torch.randn(5, 8)))
+    assert cost == LayerCost('0', 'linear', 48 + 6 + 2 * 8 + 6 * 2, 5 * (8 * 6 + 8 * 2 + 2 * 6))
 
 
 def test_a_backbone_with_sites():

@@ -6,6 +6,7 @@ from torch import nn
 
 from sw_mmseg.analysis.domain_layers import distance_table, layer_distances, plot_distances
 from sw_mmseg.analysis.features import TracedLayer, collect_features, traced_layers
+from sw_mmseg.models import InstanceBatchNorm2d
 
 
 class Network(nn.Module):
@@ -34,6 +35,19 @@ def test_layers_are_those_that_run_in_their_order(network):
     assert network.training and not network.a._forward_hooks and not network.norm._forward_hooks
     with pytest.raises(ValueError, match='ran no convolution'):
         traced_layers(network, lambda: None)
+
+
+def test_a_norm_made_of_norms_is_read_whole(network):
+    """IBN gives each of its halves a part of what the convolution puts out."""
+    network.norm = InstanceBatchNorm2d(4)
+    layers = traced_layers(network, lambda: network(torch.randn(1, 3, 8, 8)))
+    assert layers == [TracedLayer('a', 'norm'), TracedLayer('c', 'c'), TracedLayer('b', 'b')]
+    picture = torch.randn(1, 3, 8, 8)
+    features = collect_features(network, layers, [picture], network, pixels=100, seed=4)
+    with torch.no_grad():
+        values = torch.relu(network.eval().norm(network.a(picture))).flatten(2)  # 1 C L
+    places = torch.randperm(36, generator=torch.Generator().manual_seed(4))
+    torch.testing.assert_close(features['a'].pixels, values[:, :, places].mT)
 
 
 def test_values_are_those_of_the_network(network):

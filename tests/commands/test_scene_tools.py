@@ -117,6 +117,21 @@ def test_get_flops_names_sws_share(run, capsys):
     assert '| SW | 5 |' in capsys.readouterr().out
 
 
+@pytest.mark.parametrize(
+    'words',
+    [
+        ('dinov2_daformer_gta2cityscapes',),  # whose backbone fetches weights as it is built
+        ('bn_jitter_streets2camvid', '--network', 'test_vit+lora4'),
+        ('bn_jitter_streets2camvid', '--network', 'test_vit+frozen'),
+    ],
+)
+def test_get_flops_of_transformers_needs_no_weights(run, capsys, words):
+    """The suite refuses any call to another machine."""
+    assert run('analysis get_flops', *words, '--shape', 64, 64) == 0
+    text = capsys.readouterr().out
+    assert '| attention |' in text and '| linear |' in text
+
+
 @pytest.mark.parametrize('name', ['bn_pspnet_cityscapes', 'sw_pspnet_ade20k'])
 def test_the_pipeline_benchmark_times_every_step(run, capsys, name):
     assert run('benchmark data_pipeline', f'configs/{name}.py', '--images', 2, '--rounds', 1, '--size', '64x32') == 0

@@ -95,6 +95,8 @@ def test_the_snapshot_sees_what_the_plugin_changes():
         'mmengine.logging.print_log',
         'mmengine.logging.logger.print_log',
         'mmengine.runner.runner.default_worker_init_fn',
+        'mmengine.runner.load_state_dict',
+        'mmengine.runner.checkpoint.load_state_dict',
     }
     expected |= {f'{holder}.efficient_conv_bn_eval_forward' for holder in EVALUATING}
     expected |= {f'{holder}.{name}' for name, holders in COUNTING.items() for holder in holders}

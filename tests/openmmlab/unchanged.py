@@ -19,7 +19,7 @@ from mmengine.fileio import LocalBackend
 from mmengine.model.efficient_conv_bn_eval import turn_on_efficient_conv_bn_eval
 from mmengine.optim import OptimWrapper
 from mmengine.registry import MODELS
-from mmengine.runner import CheckpointLoader, Runner
+from mmengine.runner import CheckpointLoader, Runner, checkpoint
 from mmseg.apis import MMSegInferencer
 from mmseg.models import losses
 from torch import nn
@@ -83,6 +83,13 @@ def a_full_disk_cuts_files_short(unchanged, tmp_path):
     with little_room(), pytest.raises(OSError):
         LocalBackend().put(bytes(10_000), str(file))
     assert 6 < file.stat().st_size < 10_000
+
+
+def variances_of_whitening_are_skipped(unchanged, tmp_path):
+    unchanged('weights of whitening layers')
+    norm, state = nn.BatchNorm2d(16), SwitchWhiten2d(16).state_dict()
+    checkpoint.load_state_dict(norm, {**state, 'running_mean': torch.ones(16), 'running_cov': 9 * state['running_cov']})
+    assert norm.running_mean.eq(1).all() and norm.running_var.eq(1).all()  # one of the file, the other of a new layer
 
 
 def a_base_is_not_found_by_its_name(unchanged, tmp_path):
@@ -224,6 +231,7 @@ WITHOUT = {
     'SyncBN without a GPU': synchronised_batchnorm_refuses_a_cpu,
     'checkpoints are data': flipped_bits_are_weights,
     'files are written whole': a_full_disk_cuts_files_short,
+    'weights of whitening layers': variances_of_whitening_are_skipped,
     'configs by name': a_base_is_not_found_by_its_name,
     'backward passes that are parts of an iteration': a_part_of_an_iteration_counts_as_one,
     'efficient_conv_bn_eval': sw_fails_in_efficient_evaluation,

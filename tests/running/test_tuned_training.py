@@ -11,6 +11,7 @@ from mmengine.registry import init_default_scope
 from mmengine.runner import Runner
 from mmseg.registry import MODELS
 
+from sw_mmseg.reporting.runs import network, open_run
 from sw_mmseg.running.export_formats import runner_of, save, torch_runner
 from sw_mmseg.running.exporting import deployed
 from sw_mmseg.running.networks import set_network
@@ -101,3 +102,22 @@ def test_an_exported_transformer_takes_any_size(tmp_path, word, kind):
         assert (labels == labels_here).mean() > 0.99
     pixels = torch.randn(1, 3, 64, 96)
     torch.testing.assert_close(model(pixels), unmerged(pixels), atol=1e-4, rtol=1e-4)
+
+
+@torch.no_grad()
+@pytest.mark.parametrize('word', ['test_vit+lora4', 'test_vit+rein', 'test_vit+frozen'])
+def test_a_finished_run_opens_with_its_frozen_weights(tmp_path, word):
+    """A checkpoint has only what was learnt; what analyses open computes what was trained all the same."""
+    config = tuned_config(word, tmp_path)
+    model = MODELS.build(config.model)
+    model.init_weights()
+    for parameter in model.parameters():
+        if parameter.requires_grad:
+            parameter.normal_(std=0.1)
+    folder = tmp_path / 'run'
+    folder.mkdir()
+    torch.save({'state_dict': model.state_dict()}, folder / 'iter_1.pth')
+    config.dump(folder / 'config.py')
+    opened = network(open_run(folder))
+    x = torch.randn(1, 3, 64, 64)
+    assert torch.equal(opened(x), model.eval()(x)) and not opened.training

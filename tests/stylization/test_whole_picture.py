@@ -9,12 +9,17 @@ from sw_mmseg.stylization import StyleNetwork, WholePicture
 from sw_mmseg.stylization.statistics import PictureNorm, windows
 from sw_mmseg.whitening import InstanceWhiten2d
 
+CLOSE = dict(rtol=1e-5, atol=1e-5)
 NORMS = {
     'BN': dict(type='BN'),
     'IN': dict(type='IN'),
     'IW': dict(type='IW'),
     'SW': dict(type='SW'),
     'SWb': dict(type='SW', statistics=('bw', 'iw', 'bn', 'in', 'ln')),
+    # without running statistics, of which a batch in evaluation is the picture
+    'SW of its batch': dict(type='SW', track_running_stats=False),
+    'BW of its batch': dict(type='SW', statistics=('bw',), track_running_stats=False),
+    'BN of its batch': dict(type='BN', track_running_stats=False),
 }
 
 
@@ -76,6 +81,12 @@ def test_smoothing_by_hand():
     assert torch.allclose(norm(first + 4).flatten(), (torch.tensor([3.0, 7.0]) - 2) / 2)
     with pytest.raises(ValueError, match='less than 1'):
         PictureNorm(nn.InstanceNorm2d(1), smooth=1.0)
+
+
+@pytest.mark.parametrize('norm', NORMS)
+def test_without_a_picture_before_smoothing_changes_nothing(norm):
+    network, picture = network_of(norm), torch.rand(3, 48, 48)
+    torch.testing.assert_close(WholePicture(network, smooth=0.5)(picture), WholePicture(network)(picture), **CLOSE)
 
 
 def test_smoothed_frames_flicker_less_in_tiles_as_well():

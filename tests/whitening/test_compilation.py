@@ -38,6 +38,25 @@ def test_compiled_without_a_break(statistics, method):
 
 
 @pytest.mark.parametrize('training', [True, False], ids=['train', 'eval'])
+def test_compiled_with_one_set_of_logits(training):
+    """Its gradient is the sum of those that two sets of the same values have, in means and in covariances."""
+    plain = SwitchWhiten2d(16)
+    for parameter in plain.parameters():
+        nn.init.normal_(parameter, 0.5, 0.5)
+    with torch.no_grad():
+        plain.cov_logits.copy_(plain.mean_logits)
+    tied = SwitchWhiten2d(16, tie_weights=True)
+    tied.load_state_dict(plain.state_dict())
+    plain.train(training), tied.train(training)
+    x = 3 * torch.randn(2, 16, 6, 5) + torch.randn(2, 16, 1, 1)
+    grad = torch.randn_like(x)
+    for layer in (plain, compiled(tied)):
+        layer(x).backward(grad)
+    assert plain.mean_logits.grad.abs().max() > 0.1  # so that its absence would be seen
+    torch.testing.assert_close(tied.mean_logits.grad, plain.mean_logits.grad + plain.cov_logits.grad, **CLOSE)
+
+
+@pytest.mark.parametrize('training', [True, False], ids=['train', 'eval'])
 def test_compiled_with_sizes_that_change(training):
     plain = SwitchWhiten2d(16).train(training)
     ours = copy.deepcopy(plain)

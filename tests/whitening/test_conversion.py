@@ -125,6 +125,9 @@ def test_groups_where_sixteen_do_not_fit(caplog):
         convert(model)
     assert (model[1].group_size, model[3].group_size) == (12, 16)
     assert "1 of 2 layers have groups of fewer than 16 channels: {'1': 12}" in caplog.text
+    for size in (0, -4):
+        with pytest.raises(ValueError, match=f'at least 1 channel, got {size}: the paper has 16'):
+            convert(nn.Sequential(nn.BatchNorm2d(4)), group_size=size)
 
 
 def test_other_ranks_and_what_is_chosen():

@@ -14,6 +14,7 @@ from sw_mmseg.whitening import (
     every,
     largest_group_size,
     place_norm,
+    replace_norm,
 )
 
 
@@ -91,12 +92,36 @@ def test_describe_lists_every_convolution():
     assert 'SwitchWhiten2d(bw, iw)' in lines[5] and 'BatchNorm2d' in lines[4]
 
 
+def test_a_batchnorm_in_place_of_whitening_takes_its_variances():
+    model = nn.Sequential(nn.Conv2d(3, 16, 1), SwitchWhiten2d(16, group_size=8))
+    whitening = model[1]
+    nn.init.normal_(whitening.running_mean)
+    whitening.running_cov.add_(torch.rand(2, 8, 8))
+    norm = replace_norm(model, '1', nn.BatchNorm2d(16))
+    assert model[1] is norm and torch.equal(norm.running_mean, whitening.running_mean)
+    assert torch.equal(norm.running_var, torch.stack([whitening.running_cov[i // 8, i % 8, i % 8] for i in range(16)]))
+    assert isinstance(replace_norm(model, '1', nn.InstanceNorm2d(16)), nn.InstanceNorm2d)
+
+
+def test_a_norm_made_of_norms_is_seen_and_refused():
+    """As IBN is: nothing of the halves could be taken over."""
+    halves = nn.ModuleDict({'instance': nn.InstanceNorm2d(8), 'batch': nn.BatchNorm2d(8)})
+    halves.num_features = 16
+    model = nn.Sequential(nn.Conv2d(3, 16, 1), halves, nn.Conv2d(16, 16, 1), nn.Sequential(nn.BatchNorm2d(16)))
+    assert [site.norm_name for site in convolution_sites(model)] == ['1', None]
+    with pytest.raises(ValueError, match=r"1, a ModuleDict, has modules inside .*\['instance', 'batch'\]"):
+        place_norm(model, lambda site: site.index == 1, SwitchWhiten2d)
+
+
 def test_converting_to_sync_batchnorm_leaves_switch_whitening():
     model = nn.Sequential(nn.Conv2d(3, 16, 3), SwitchWhiten2d(16), nn.Sequential(nn.BatchNorm2d(16)))
     whitening = model[1]
     converted = convert_sync_batchnorm(model)
     assert converted[1] is whitening and isinstance(converted[2][0], nn.SyncBatchNorm)
     assert convert_sync_batchnorm(whitening) is whitening
+    model = nn.ModuleDict({'first': whitening, 'second': whitening, 'norm': nn.BatchNorm2d(16)})  # of two names
+    converted = convert_sync_batchnorm(model)
+    assert converted['first'] is converted['second'] is whitening and isinstance(converted['norm'], nn.SyncBatchNorm)
 
 
 def test_code_that_takes_it_for_a_batchnorm_is_told():

@@ -9,13 +9,12 @@ from __future__ import annotations
 import argparse
 
 import torch
-from mmengine.config import Config
 from mmseg.registry import MODELS
 
 from sw_mmseg.analysis.complexity import complexity_table, layer_costs, readable
 from sw_mmseg.analysis.tables import to_markdown
 from sw_mmseg.running.command_line import add_common_arguments
-from sw_mmseg.running.configs import build, load_config
+from sw_mmseg.running.configs import build, load_config, without_weights
 from sw_mmseg.running.errors import UserError
 from sw_mmseg.running.streets import use_streets
 
@@ -37,13 +36,6 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     return parser.parse_args(arguments)
 
 
-def without_weights(config: Config) -> None:
-    """Counting needs no pretrained weights."""
-    for model in (config.model, config.model.get('segmentor')):
-        if model and model.get('backbone'):
-            model.backbone.init_cfg = None
-
-
 def main(args: argparse.Namespace) -> int:
     """Parse, count, print."""
     config = load_config(args.config, args.cfg_options, args.work_dir, norm=args.norm, network=args.network)
@@ -53,8 +45,7 @@ def main(args: argparse.Namespace) -> int:
     height, width = args.shape or crop or (512, 1024)
     if min(height, width) < 1:
         raise UserError('--shape must be two positive numbers')
-    without_weights(config)
-    model = build('model', lambda: MODELS.build(config.model))
+    model = build('model', lambda: MODELS.build(without_weights(config.model)))
     costs = layer_costs(model, lambda: model(torch.zeros(1, 3, height, width), mode='tensor'))
     print(f'{args.config}, one image of {height}x{width} (height x width)\n')
     print(to_markdown(complexity_table(costs)))

@@ -45,7 +45,10 @@ def whiten(
     `memory` may keep what does not depend on x."""
     if is_exported():
         return _in_operations_of_torch(x, parameters, running, settings)
-    if memory is None or torch.compiler.is_compiling():
+    compiling = torch.compiler.is_compiling()
+    if compiling and parameters.cov_logits is parameters.mean_logits:  # of an input given twice, Dynamo keeps only the
+        parameters = parameters._replace(cov_logits=parameters.cov_logits.clone())  # gradient by its second place
+    if memory is None or compiling:
         return Whitened(*SwitchWhitenFunction.apply(x, *parameters, running, settings))
     return Whitened(*SwitchWhitenFunction.apply(x, *parameters, running, settings, memory))
 
