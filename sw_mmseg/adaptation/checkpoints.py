@@ -1,5 +1,6 @@
 """Checkpoints that an adaptation model takes beside its own: other numbers of processes, source-only runs."""
 
+from collections.abc import Iterable
 from typing import Any
 
 from mmengine.model import BaseModel
@@ -15,7 +16,7 @@ def accept_other_checkpoints(model: BaseModel, state_dict: dict[str, Tensor], pr
     can start there; under the policy 'separate' its statistics are the source's set too.
     """
     names = {without_wrappers(key): key for key in model.state_dict(prefix=prefix)}
-    layers = {name.rpartition('.')[0]: key.rpartition('.')[0] for name, key in names.items()}
+    layers = {without_wrappers(name): name for name in _modules(names.values())}
     source_only = any(key.startswith(f'{prefix}backbone.') for key in state_dict)
     for key in [key for key in state_dict if key.startswith(prefix)]:
         name = without_wrappers(key)
@@ -27,6 +28,12 @@ def accept_other_checkpoints(model: BaseModel, state_dict: dict[str, Tensor], pr
             state_dict[known] = state_dict.pop(key)
     if source_only:
         model.statistics.start_from(state_dict, f'{prefix}statistics.', f'{prefix}segmentor.')
+
+
+def _modules(keys: Iterable[str]) -> set[str]:
+    """Names of all modules on the way to entries: a norm made of norms has none of its own."""
+    parts = (key.split('.')[:-1] for key in keys)
+    return {'.'.join(path[:length]) for path in parts for length in range(1, len(path) + 1)}
 
 
 def without_wrappers(key: str) -> str:

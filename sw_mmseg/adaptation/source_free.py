@@ -41,7 +41,7 @@ class SourceFreeSelfTraining(ClassBalancedSelfTraining):
     """Segmentor, the rounds, and the step; batches are of one domain, the target (`TargetAlone`).
 
     Args:
-        settings: as of `ClassBalancedSelfTraining`, without `warmup`: the first round begins at once.
+        settings: as of `ClassBalancedSelfTraining`, without `class_mix` and `warmup`: the first round begins at once.
 
     Logged: see `SourceFreeLog`.
     """
@@ -49,6 +49,8 @@ class SourceFreeSelfTraining(ClassBalancedSelfTraining):
     def __init__(self, **settings: Any) -> None:
         if settings.pop('warmup', 0):
             raise ValueError('warmup is training on the source alone, which there is none of: leave it at 0')
+        if settings.get('class_mix'):
+            raise ValueError('class_mix pastes pieces of labelled source images, which there are none of: leave it out')
         super().__init__(warmup=0, **settings)
 
     def train_step(self, data: dict[str, Any], optim_wrapper: OptimWrapperDict) -> SourceFreeLog:  # type: ignore[override]

@@ -22,6 +22,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -34,6 +35,7 @@ from sw_mmseg.models.from_whitening import diagonals
 __all__ = ['POLICIES', 'DomainStatistics', 'frozen_statistics', 'paused_statistics', 'running_layers']
 
 POLICIES = ('source', 'target', 'both', 'separate', 'frozen')
+OTHER_KIND = {'running_var': 'running_cov', 'running_cov': 'running_var'}  # of BatchNorms, and of whitening layers
 """Whose images move running statistics: the words of `statistics_from`."""
 
 
@@ -127,6 +129,15 @@ class DomainStatistics(nn.Module):
             for layer, buffer, key in _slots(running_layers(model)):
                 self.get_buffer(key).copy_(layer.get_buffer(buffer))
 
+    def _load_from_state_dict(self, state_dict: dict[str, Tensor], prefix: str, *args: Any) -> None:
+        """Of a set that another norm kept, variances and covariances stand for each other, as diagonals."""
+        for key, buffer in self.named_buffers():
+            layer, _, kind = key.rpartition('/')
+            other = f'{prefix}{layer}/{OTHER_KIND.get(kind)}'
+            if prefix + key not in state_dict and other in state_dict:
+                state_dict[prefix + key] = _as_kind(kind, state_dict.pop(other), buffer)
+        super()._load_from_state_dict(state_dict, prefix, *args)
+
     def start_from(self, state_dict: dict[str, Tensor], prefix: str, network: str) -> None:
         """Fills in the source's set, under `prefix`, from the running statistics under the prefix `network`. Variances
         of a BatchNorm and covariances of a whitening layer stand for each other, as diagonals."""
@@ -136,10 +147,8 @@ class DomainStatistics(nn.Module):
                 continue
             if f'{layer}.{kind}' in state_dict:
                 state_dict[prefix + key] = state_dict[f'{layer}.{kind}'].clone()
-            elif kind == 'running_var' and f'{layer}.running_cov' in state_dict:
-                state_dict[prefix + key] = diagonals(state_dict[f'{layer}.running_cov'])
-            elif kind == 'running_cov' and f'{layer}.running_var' in state_dict:
-                state_dict[prefix + key] = torch.diag_embed(state_dict[f'{layer}.running_var'].view(buffer.shape[:2]))
+            elif f'{layer}.{OTHER_KIND.get(kind)}' in state_dict:
+                state_dict[prefix + key] = _as_kind(kind, state_dict[f'{layer}.{OTHER_KIND[kind]}'], buffer)
 
     @contextmanager
     def _swapped(self, model: nn.Module) -> Iterator[None]:
@@ -159,6 +168,11 @@ class DomainStatistics(nn.Module):
     def extra_repr(self) -> str:
         """The policy."""
         return f'policy={self.policy!r}'
+
+
+def _as_kind(kind: str, other: Tensor, buffer: Tensor) -> Tensor:
+    """Variances of covariances, or covariances without any off their diagonals, in the shape of `buffer`."""
+    return diagonals(other) if kind == 'running_var' else torch.diag_embed(other.view(buffer.shape[:2]))
 
 
 def _slots(layers: Mapping[str, nn.Module]) -> Iterator[tuple[nn.Module, str, str]]:

@@ -19,6 +19,7 @@ from torch.utils.hooks import RemovableHandle
 
 __all__ = ['Products', 'attention_by_parts']
 
+CONVOLUTION = 'aten::convolution'
 ATTENTION = 'aten::_scaled_dot_product_'  # what these begin with, one for each device and way
 
 
@@ -69,11 +70,18 @@ class Products(TorchDispatchMode):
         """Runs `func`, and counts what it multiplies."""
         name = func.name().partition('.')[0]
         rule = _of_attention if name.startswith(ATTENTION) else RULES.get(name)
-        tensors = [value for value in tree_leaves((args, kwargs)) if isinstance(value, Tensor)]
+        given = {key: value for key, value in (kwargs or {}).items() if key != 'out'}
+        tensors = [value for value in tree_leaves((args, given)) if isinstance(value, Tensor)]
         self.read |= self._parameters & {id(value) for value in tensors}
-        if rule is not None:
-            self.operations[self._running[-1] if self._running else ''] += rule(*tensors[:3])
-        return func(*args, **(kwargs or {}))
+        result = func(*args, **(kwargs or {}))
+        if name == CONVOLUTION:  # (x, weight, bias, stride, padding, dilation, transposed, ...)
+            self.operations[self._innermost()] += (args[0] if args[6] else result).numel() * args[1][0].numel()
+        elif rule is not None:
+            self.operations[self._innermost()] += rule(*tensors[:3])
+        return result
+
+    def _innermost(self) -> str:
+        return self._running[-1] if self._running else ''
 
     def _begin(self, name: str) -> Callable[..., None]:
         def hook(*_: Any) -> None:

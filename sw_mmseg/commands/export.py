@@ -136,7 +136,7 @@ def _predicts(config: Config, model: torch.nn.Module, whole: DeployedSegmentor, 
         UserError: it is another one, though nothing scales images, where OpenCV would round.
     """
     logits, labels = beside_prediction(config, model, whole, images)
-    if whole.looks_at is None and logits > WORST:
+    if whole.looks_at is None and not logits <= WORST:  # NaN is none of both
         raise UserError(
             f"what would be exported does not give what predict gives: logits differ by {logits:.1e}. The config's "
             'model or test pipeline does something to images that export does not know'

@@ -106,8 +106,7 @@ class InterruptHook(Hook):
     def _save(self, runner: Runner, name: str, by_epoch: bool) -> None:
         folder = Path(runner.work_dir)
         remember_random_states(runner)
-        kept = runner.message_hub.runtime_info.get('keep_ckpt_ids', [])
-        if (runner.epoch if by_epoch else runner.iter) + 1 not in kept:
+        if not (folder / name).exists():  # else a regular one, of this very step
             before = runner.message_hub.runtime_info.get(INTERRUPTED, [])
             runner.message_hub.update_info(INTERRUPTED, [*before, name])
         runner.save_checkpoint(str(folder), name, by_epoch=by_epoch)

@@ -10,6 +10,7 @@ from mmengine.registry import init_default_scope
 from sw_mmseg.adaptation import running_layers
 from sw_mmseg.own_images.check import check
 from sw_mmseg.own_images.class_proposals import propose
+from sw_mmseg.own_images.config import own_white
 from sw_mmseg.own_images.folders import Checked
 from sw_mmseg.own_images.foreign import refuse_foreign
 from sw_mmseg.own_images.inputs import changes
@@ -115,7 +116,7 @@ def commands(args: argparse.Namespace, state: dict, choice: Choice, iterations: 
         files = source_only_files(args.out, choice)
         texts.append(command_text('predict', *files, args.target, args.out / 'sourceonly_predictions'))
     if args.target_val:
-        texts.append(command_text('test', config, checkpoint))
+        texts.append(command_text('test', config, checkpoint, *own_white(checked)))
     return texts
 
 

@@ -29,6 +29,7 @@ __all__ = [
     'source_only_options',
     'test_loader',
     'use_data',
+    'own_white',
     'use_length',
     'use_options',
 ]
@@ -180,6 +181,15 @@ def test_loader(choice: Choice, checked: Checked, folder: Folder | None, scored:
         dataset=dataset,
         sampler={'type': 'DefaultSampler', 'shuffle': False},
     )
+
+
+def own_white(checked: Checked) -> list[str]:
+    """Words by which `test` reads deep images of --target-val as they were checked, where their white is not the
+    target's, which the config has for predictions."""
+    white = checked.target_val.scan.white if checked.target_val else None
+    if white in (None, checked.target.scan.white or white):
+        return []
+    return ['--cfg-options', f'test_dataloader.dataset.pipeline.0.white={white}']
 
 
 def use_length(config: Config, iterations: int) -> None:

@@ -49,8 +49,8 @@ def _clear(place: Path, digests: dict[str, str] | None) -> None:
     foreign = [path for name, path in files.items() if digests is not None and digests.get(name) != _digest(path)]
     if foreign:
         raise UserError(
-            f'{foreign[0]} was not drawn by this tool, or was changed since: it would be written over, or taken for a '
-            'label of this run. Move it elsewhere, or give another --out'
+            f'{foreign[0]} was not drawn by this tool, by a version that took no note of it, or was changed since: it '
+            f'would be written over, or taken for a label of this run. Move or delete {place}, or give another --out'
         )
     for path in files.values():
         path.unlink()

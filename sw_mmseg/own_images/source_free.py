@@ -25,6 +25,7 @@ from sw_mmseg.datasets import write_class_table
 from sw_mmseg.files import write_encoded
 from sw_mmseg.own_images.adapt import PICTURES, show_checked
 from sw_mmseg.own_images.check_target import check_target
+from sw_mmseg.own_images.config import own_white
 from sw_mmseg.own_images.folders import Checked
 from sw_mmseg.own_images.foreign import outputs_of, refuse_foreign
 from sw_mmseg.own_images.given_network import GivenNetwork, read_given
@@ -81,7 +82,7 @@ def adapt_given(args: argparse.Namespace) -> int:
         [tuple(reason) for reason in state['reasons']],
         {trained_name(checked): args.out / 'runs' / choice.method} if choice.method != STATISTICS else {},
         examiner.pictures(),
-        commands(args, state, choice),
+        commands(args, state, choice, checked),
     )
     show(write_results(args.out, report))
     print(f'Open {args.out / "report.html"}')
@@ -184,10 +185,10 @@ def _write(args: argparse.Namespace, model: nn.Module, config: Config, examiner:
     print(f'{written} predictions in {args.out / "predictions"}', flush=True)
 
 
-def commands(args: argparse.Namespace, state: dict, choice: Choice) -> list[str]:
+def commands(args: argparse.Namespace, state: dict, choice: Choice, checked: Checked) -> list[str]:
     """What was run, and what goes on from here."""
     config, checkpoint = args.out / 'config.py', args.out / 'checkpoint.pth'
     again = [] if choice.method == STATISTICS else [command_text('train', config, '--work-dir', args.out / 'again')]
-    tests = [command_text('test', config, checkpoint)] if args.target_val else []
+    tests = [command_text('test', config, checkpoint, *own_white(checked))] if args.target_val else []
     predict = command_text('predict', config, checkpoint, args.target, args.out / 'more_predictions')
     return [state['command'], *again, predict, *tests]

@@ -19,7 +19,6 @@ from .layer import SwitchWhiten, SwitchWhiten1d
 __all__ = ['Map', 'SampleConv1d', 'fitting', 'joined']
 
 Map: TypeAlias = nn.Conv1d | nn.Conv2d | nn.Conv3d | nn.Linear
-_PLAIN = (nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.Linear)  # whose weight is all there is to them
 
 
 class SampleConv1d(nn.Conv1d):
@@ -30,6 +29,9 @@ class SampleConv1d(nn.Conv1d):
         if input.dim() == 2:
             return F.conv1d(input.unsqueeze(-1), self.weight, self.bias, groups=self.groups).squeeze(-1)
         return F.conv1d(input, self.weight, self.bias, groups=self.groups)
+
+
+_PLAIN = (nn.Conv1d, SampleConv1d, nn.Conv2d, nn.Conv3d, nn.Linear)  # whose weight is all there is to them
 
 
 def fitting(before: nn.Module, layer: nn.Module) -> Map:

@@ -54,6 +54,8 @@ def test_training_on_a_source_first_is_refused():
     assert build().next_round() == 1  # at once
     with pytest.raises(ValueError, match='leave it at 0'):
         build(warmup=3)
+    with pytest.raises(ValueError, match='class_mix pastes pieces of labelled source images'):
+        build(class_mix=True)
 
 
 def test_target_images_alone_come_in_order_and_without_labels(tmp_path):

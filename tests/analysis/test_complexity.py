@@ -95,6 +95,28 @@ def test_attention_as_torch_counts_it_where_it_sees_it():
     assert 'attention' in str(complexity_table(costs))
 
 
+class Functional(nn.Module):
+    """Convolutions, one transposed, and a product into a given place, none of them a layer."""
+
+    def __init__(self):
+        super().__init__()
+        self.kernel, self.back = nn.Parameter(torch.randn(4, 3, 3, 3)), nn.Parameter(torch.randn(4, 2, 2, 2))
+
+    def forward(self, x):
+        x = F.conv2d(F.conv2d(x, self.kernel, padding=1), self.kernel[:, :2], groups=1 if x.shape[1] == 2 else 2)
+        x = F.conv_transpose2d(x, self.back, stride=2)
+        return torch.mm(x.flatten(1), x.flatten(1).T, out=torch.empty(len(x), len(x)))
+
+
+def test_convolutions_and_products_that_are_no_layers():
+    model, x = Functional().requires_grad_(False), torch.randn(2, 3, 8, 6)
+    with FlopCounterMode(display=False) as counter, torch.no_grad():
+        model(x)
+    (cost,) = layer_costs(model, lambda: model(x))
+    assert 2 * cost.operations == counter.get_total_flops() > 0
+    assert cost.parameters == model.kernel.numel() + model.back.numel()
+
+
 def test_a_linear_layer_with_lora_is_looked_into():
     model = nn.Sequential(LoRALinear(nn.Linear(8, 6), rank=2))
     (cost,) = layer_costs(model, lambda: model(torch.randn(5, 8)))

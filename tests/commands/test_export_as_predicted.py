@@ -81,7 +81,8 @@ def test_it_is_the_network_that_predicts(name, options):
     assert difference > 0.02 and share > 0
 
 
-def test_what_export_does_not_know_is_seen_beside_predict(write, run, tmp_path, capsys, monkeypatch):
+@pytest.mark.parametrize('wrong', [0.0, float('nan')])
+def test_what_export_does_not_know_is_seen_beside_predict(write, run, tmp_path, capsys, monkeypatch, wrong):
     """As a part of a model might be that nobody thought of: here its mean is left out."""
     network = write(READ, PACK)
     assert run('export', *network, tmp_path / 'a.pt') == 0
@@ -89,7 +90,7 @@ def test_what_export_does_not_know_is_seen_beside_predict(write, run, tmp_path, 
 
     def without_mean(config, model):
         module = deployed(config, model)
-        module.mean.zero_()
+        module.mean.fill_(wrong)
         return module
 
     monkeypatch.setattr(export, 'deployed', without_mean)

@@ -94,6 +94,16 @@ def test_what_interrupts_left_goes_with_the_next_checkpoint(runner, tmp_path, ke
     assert (INTERRUPTED in content['message_hub']['runtime_info']) == (kept == -1)
 
 
+def test_a_regular_checkpoint_is_none_of_an_interrupt(runner, tmp_path):
+    """Where all are kept, an interrupt right behind one leaves nothing of its own for a later run to remove."""
+    for kept, at in ((-1, 1), (5, None)):
+        run = runner(max_keep_ckpts=kept)
+        run._resume = kept == 5
+        run.register_hook(Interrupt(at))
+        run.train()
+    assert names(tmp_path / 'run') == ['iter_2.pth', 'iter_4.pth']
+
+
 @pytest.mark.parametrize('best', [{}, {'save_best': 'mIoU', 'rule': 'greater'}])
 def test_a_full_disk_leaves_one_to_go_on_from(runner, tmp_path, monkeypatch, best):
     run = runner(**best)

@@ -11,6 +11,7 @@ from torch import nn
 
 import sw_mmseg.plugin  # noqa: F401
 from sw_mmseg.adaptation.statistics import DomainStatistics
+from sw_mmseg.models.instance_batch_norm import InstanceBatchNorm2d
 from sw_mmseg.whitening import SwitchWhiten2d
 from tests.helpers.tiny_networks import tiny_config
 
@@ -76,3 +77,51 @@ def test_a_whitening_adaptation_starts_from_a_batchnorm_source():
     for cov in (norm.running_cov, model.statistics.get_buffer('source/backbone/norm/running_cov')):
         assert torch.equal(cov, torch.diag(source.running_var)[None])
     assert torch.equal(norm.running_mean, source.running_mean)
+
+
+def adaptation(norm=None):
+    """With a set of statistics for each domain, and another norm in the place of its BatchNorm."""
+    model = MODELS.build(tiny_config('AdaptSegNet', statistics_from='separate'))
+    if norm is not None:
+        model.segmentor.backbone.norm = norm(model.segmentor.backbone.norm.num_features)
+        model.statistics = DomainStatistics(model.segmentor, 'separate')
+    return model
+
+
+def one_group(channels):
+    return SwitchWhiten2d(channels, group_size=channels)
+
+
+def test_the_sources_own_set_goes_on_under_another_norm():
+    plain, whitening = adaptation(), adaptation(one_group)
+    for model in (plain, whitening):
+        for name, buffer in model.statistics.named_buffers():
+            if 'running' in name:
+                buffer.copy_(torch.rand_like(buffer))
+    states = plain.state_dict(), whitening.state_dict()
+    variance, covariance = (f'statistics.source/backbone/norm/running_{kind}' for kind in ('var', 'cov'))
+    after_whitening, after_plain = adaptation(), adaptation(one_group)
+    checkpoint.load_state_dict(after_whitening, dict(states[1]))
+    checkpoint.load_state_dict(after_plain, dict(states[0]))
+    assert torch.equal(after_whitening.state_dict()[variance], variances(states[1][covariance]))
+    assert torch.equal(after_plain.state_dict()[covariance], torch.diag(states[0][variance])[None])
+    again = adaptation(one_group)
+    checkpoint.load_state_dict(again, dict(states[1]))
+    assert torch.equal(again.state_dict()[covariance], states[1][covariance])
+
+
+def test_an_adaptation_with_a_norm_of_halves_starts_from_a_batchnorm_source():
+    """IBN has no entries of its own, and its halves take BatchNorm's."""
+    model = adaptation(InstanceBatchNorm2d)
+    channels = model.segmentor.backbone.norm.num_features
+    source = nn.BatchNorm2d(channels)
+    nn.init.uniform_(source.running_var), nn.init.normal_(source.weight)
+    checkpoint.load_state_dict(model, {f'backbone.norm.{key}': value for key, value in source.state_dict().items()})
+    norm = model.segmentor.backbone.norm
+    assert torch.equal(torch.cat([norm.instance.weight, norm.batch.weight]), source.weight)
+    assert torch.equal(norm.batch.running_var, source.running_var[-len(norm.batch.running_var) :])
+
+
+def test_entries_that_a_model_has_not_keep_their_names():
+    unexpected = adaptation().load_state_dict({'iteration': torch.tensor(1)}, strict=False).unexpected_keys
+    assert unexpected == ['iteration']

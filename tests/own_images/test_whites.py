@@ -1,6 +1,7 @@
 """Deep images of folders that have another white each: as bright in predictions and scores as in training."""
 
 import argparse
+import dataclasses
 
 import numpy as np
 from mmseg.registry import DATASETS
@@ -8,7 +9,7 @@ from PIL import Image
 
 from sw_mmseg.own_images import training
 from sw_mmseg.own_images.check import check
-from sw_mmseg.own_images.config import make_config
+from sw_mmseg.own_images.config import make_config, own_white
 from sw_mmseg.own_images.plan import choose
 from sw_mmseg.own_images.training import Examiner
 from sw_mmseg.running.prediction import build_reader
@@ -52,6 +53,13 @@ def test_every_folder_is_as_bright_as_in_training(folders, monkeypatch):
     train = config.train_dataloader.dataset.target.pipeline
     for pipeline in (train, config.test_dataloader.dataset.pipeline, config.test_pipeline):
         np.testing.assert_array_equal(build_reader(pipeline)(night)[..., 0], expected)
+
+    assert own_white(checked) == ['--cfg-options', 'test_dataloader.dataset.pipeline.0.white=1023.0']
+    assert own_white(dataclasses.replace(checked, target_val=checked.target)) == []
+    assert own_white(dataclasses.replace(checked, target_val=None)) == []
+    config.merge_from_dict({'test_dataloader.dataset.pipeline.0.white': 1023})
+    val = DATASETS.build(config.test_dataloader.dataset)[0]['inputs'].float().mean()
+    assert 60 < val < 200  # as bright as in the source: 1023 is its white
 
     config.work_dir = str(root / 'out/run')
     examiner, scored = Examiner(config, choice, checked, 2), []

@@ -29,6 +29,9 @@ def test_samples_without_a_length_fold():
     torch.testing.assert_close(conv(signals), line(signals), **EXACT)
     torch.testing.assert_close(torch.jit.script(conv)(signals[..., 0]), line(signals)[..., 0], **EXACT)
     assert isinstance(conv, nn.Conv1d) and report.error < 1e-12
+    again = trained()
+    both, _ = fold_into(conv, again)
+    torch.testing.assert_close(both(signals[..., 0]), again(line(signals[..., 0])), **EXACT)
 
 
 @pytest.mark.parametrize('bias', [True, False])
