@@ -1,6 +1,7 @@
 """Deep images of folders that have another white each: as bright in predictions and scores as in training."""
 
 import argparse
+import copy
 import dataclasses
 
 import numpy as np
@@ -57,8 +58,9 @@ def test_every_folder_is_as_bright_as_in_training(folders, monkeypatch):
     assert own_white(checked) == ['--cfg-options', 'test_dataloader.dataset.pipeline.0.white=1023.0']
     assert own_white(dataclasses.replace(checked, target_val=checked.target)) == []
     assert own_white(dataclasses.replace(checked, target_val=None)) == []
-    config.merge_from_dict({'test_dataloader.dataset.pipeline.0.white': 1023})
-    val = DATASETS.build(config.test_dataloader.dataset)[0]['inputs'].float().mean()
+    scoring = copy.deepcopy(config)
+    scoring.merge_from_dict({'test_dataloader.dataset.pipeline.0.white': 1023})
+    val = DATASETS.build(scoring.test_dataloader.dataset)[0]['inputs'].float().mean()
     assert 60 < val < 200  # as bright as in the source: 1023 is its white
 
     config.work_dir = str(root / 'out/run')
