@@ -213,7 +213,7 @@ def test_label_files_of_the_users_are_neither_written_over_nor_taken(root, name,
     content = file.read_bytes()
     before = sorted((root / 'out').rglob('*'))
     with pytest.raises(
-        UserError, match=f'{name} was not drawn by this tool, by a version that took no note of it, or was'
+        UserError, match=f'{name} was not drawn by this tool, by a version that took no note of it'
     ):
         look(root, 'json')
     assert file.read_bytes() == content and sorted((root / 'out').rglob('*')) == before
