@@ -212,8 +212,6 @@ def test_label_files_of_the_users_are_neither_written_over_nor_taken(root, name,
     save(file, scene()[::-1])
     content = file.read_bytes()
     before = sorted((root / 'out').rglob('*'))
-    with pytest.raises(
-        UserError, match=f'{name} was not drawn by this tool, by a version that took no note of it'
-    ):
+    with pytest.raises(UserError, match=f'{name} was not drawn by this tool, by a version that took no note of it'):
         look(root, 'json')
     assert file.read_bytes() == content and sorted((root / 'out').rglob('*')) == before
