@@ -35,8 +35,8 @@ from sw_mmseg.models.from_whitening import diagonals
 __all__ = ['POLICIES', 'DomainStatistics', 'frozen_statistics', 'paused_statistics', 'running_layers']
 
 POLICIES = ('source', 'target', 'both', 'separate', 'frozen')
-OTHER_KIND = {'running_var': 'running_cov', 'running_cov': 'running_var'}  # of BatchNorms, and of whitening layers
 """Whose images move running statistics: the words of `statistics_from`."""
+OTHER_KIND = {'running_var': 'running_cov', 'running_cov': 'running_var'}  # of BatchNorms, and of whitening layers
 
 
 def running_layers(model: nn.Module) -> dict[str, _BatchNorm]:
