@@ -28,7 +28,8 @@ def class_masks(labels: Tensor, generators: list[torch.Generator], ignore_index:
 
 
 def paste(masks: Tensor, source: Tensor, target: Tensor) -> Tensor:
-    """`source` where `masks` (N, H, W) is true, else `target`; images (N, C, H, W), or maps (N, H, W)."""
+    """`source` where `masks` (N, H, W) is true, else `target`; images (N, C, H, W), or maps (N, H, W); or of one, all
+    without N."""
     return torch.where(masks[:, None] if source.ndim == 4 else masks, source, target)
 
 
@@ -55,10 +56,10 @@ def mix_classes(
     for index, generator in enumerate(generators[: len(source[0])]):
         piece, place = (_window(shape, size, generator) for shape in shapes)
         known = source[1][index][piece]
-        chosen = torch.isin(known, choose_classes(known, generator, ignore_index))
-        image = images[index, :, place[0], place[1]]
-        image.copy_(torch.where(chosen, source[0][index, :, piece[0], piece[1]], image))
-        labels[index][place] = torch.where(chosen, known, labels[index][place])
+        mask = class_masks(known[None], [generator], ignore_index)[0]
+        image, label = images[index, :, place[0], place[1]], labels[index][place]
+        image.copy_(paste(mask, source[0][index, :, piece[0], piece[1]], image))
+        label.copy_(paste(mask, known, label))
     return images, labels
 
 

@@ -2,6 +2,7 @@
 
 import importlib
 import importlib.util
+import logging
 import os
 import socket
 import subprocess
@@ -11,6 +12,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from mmengine.logging import MMLogger
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 
@@ -33,6 +35,16 @@ def call():
         )
 
     return run
+
+
+@pytest.fixture
+def log(caplog):
+    """`caplog` with what mmengine's logger is told, from INFO on."""
+    logger = MMLogger.get_current_instance()
+    logger.addHandler(caplog.handler)
+    caplog.set_level(logging.INFO)
+    yield caplog
+    logger.removeHandler(caplog.handler)
 
 
 @pytest.fixture

@@ -1,14 +1,13 @@
 """Pretrained weights load, or the run stops and says why."""
 
 import argparse
-import logging
 import urllib.error
 
 import numpy as np
 import pytest
 import torch
 import torchvision
-from mmengine.logging import HistoryBuffer, MMLogger
+from mmengine.logging import HistoryBuffer
 
 from sw_mmseg.models import (
     PretrainedError,
@@ -20,15 +19,6 @@ from sw_mmseg.models import (
 )
 from sw_mmseg.whitening import SwitchWhiten2d
 from tests.helpers.slow_cases import slow
-
-
-@pytest.fixture
-def log(caplog):
-    logger = MMLogger.get_current_instance()
-    logger.addHandler(caplog.handler)
-    caplog.set_level(logging.INFO)
-    yield caplog
-    logger.removeHandler(caplog.handler)
 
 
 @pytest.fixture(scope='module')

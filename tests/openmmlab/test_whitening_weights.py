@@ -1,10 +1,7 @@
 """A BatchNorm network that starts from a whitening one by mmengine takes means and variances of one file."""
 
-import logging
-
 import pytest
 import torch
-from mmengine.logging import MMLogger
 from mmengine.runner import checkpoint, load_checkpoint
 from mmseg.registry import MODELS
 from torch import nn
@@ -14,15 +11,6 @@ from sw_mmseg.adaptation.statistics import DomainStatistics
 from sw_mmseg.models.instance_batch_norm import InstanceBatchNorm2d
 from sw_mmseg.whitening import SwitchWhiten2d
 from tests.helpers.tiny_networks import tiny_config
-
-
-@pytest.fixture
-def log(caplog):
-    logger = MMLogger.get_current_instance()
-    logger.addHandler(caplog.handler)
-    caplog.set_level(logging.WARNING)
-    yield caplog
-    logger.removeHandler(caplog.handler)
 
 
 def trained(channels, group_size=16):

@@ -13,7 +13,7 @@ from sw_mmseg.running.errors import UserError
 from sw_mmseg.running.methods import METHODS
 from sw_mmseg.running.norms import set_norm
 from sw_mmseg.running.paths import shipped_config
-from sw_mmseg.studies.photographs.settings import SETTINGS
+from sw_mmseg.studies.photographs.settings import SETTINGS, setting_of
 
 __all__ = ['DATA', 'Cell', 'Result', 'configured']
 
@@ -123,5 +123,4 @@ def configured(cell: Cell, work_dir: Path) -> tuple[Config, training.Run]:
 
 def chosen_options(cell: Cell, config: Config) -> dict[str, object]:
     """`--cfg-options` of a cell: its setting's, as this config has them, and its length's."""
-    options = SETTINGS[cell.setting].options(config) if cell.setting else {}
-    return options | schedules.schedule_options(config, cell.iterations)
+    return setting_of(cell.setting).options(config) | schedules.schedule_options(config, cell.iterations)

@@ -11,7 +11,7 @@ from sw_mmseg.analysis.tables import Table, mean_std, to_markdown
 from sw_mmseg.running import records
 from sw_mmseg.running.methods import METHODS
 from sw_mmseg.studies.photographs.cells import DATA, Result
-from sw_mmseg.studies.photographs.settings import SETTINGS, difference, setting_of, without_method
+from sw_mmseg.studies.photographs.settings import difference, setting_of, without_method
 
 __all__ = ['class_table', 'comparison_table', 'grouped', 'main_table', 'section', 'setting_table', 'share_closed']
 
@@ -25,14 +25,14 @@ def grouped(results: Sequence[Result], data: str) -> Groups:
     """(method, norm, iterations, setting) -> its seeds, in the order of the methods; only settings with a title."""
     groups: Groups = {}
     for r in sorted(results, key=lambda r: (list(METHODS).index(r.method), r.setting, r.norm, r.iterations, r.seed)):
-        if r.data == data and (not r.setting or SETTINGS[r.setting].title):
+        if r.data == data and (not r.setting or setting_of(r.setting).title):
             groups.setdefault((r.method, r.norm, r.iterations, r.setting), []).append(r)
     return groups
 
 
 def _named(name: str, setting: str) -> str:
     """A method's name, with its setting's title."""
-    return f'{name}, {SETTINGS[setting].title}' if setting else name
+    return f'{name}, {setting_of(setting).title}' if setting else name
 
 
 def main_table(groups: Groups) -> Table:
@@ -115,7 +115,7 @@ def _row_name(key: Key) -> str:
 
 def setting_table(results: Sequence[Result]) -> Table | None:
     """Every setting that was tried, with the validation mIoU by which settings were chosen."""
-    tried = [r for r in results if r.setting and not SETTINGS[r.setting].title]
+    tried = [r for r in results if r.setting and not setting_of(r.setting).title]
     rows = [
         (
             r.setting,
