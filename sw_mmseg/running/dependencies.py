@@ -12,6 +12,7 @@ from __future__ import annotations
 import ast
 import functools
 import hashlib
+import importlib
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -138,7 +139,13 @@ def _used(source: Source, name: str) -> Iterator[Definition]:
 
 @functools.cache
 def registered_modules() -> dict[str, frozenset[str]]:
-    """Name in any OpenMMLab registry -> the package's modules that registered a class under it."""
+    """Name in any OpenMMLab registry -> the package's modules that registered a class under it.
+
+    All that register one are imported first: what had been imported before must not change a fingerprint.
+    """
+    for file in sorted(PACKAGE.rglob('*.py')):
+        if '.register_module(' in file.read_text():
+            importlib.import_module('.'.join((PACKAGE.name, *file.relative_to(PACKAGE).with_suffix('').parts)))
     registrations: dict[str, set[str]] = {}
     waiting = [value for value in vars(mmengine.registry).values() if isinstance(value, Registry)]
     while waiting:

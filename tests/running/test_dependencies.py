@@ -1,6 +1,8 @@
 """What a result depends on is what its code imports: followed by hand, and changed on copies of the package."""
 
 import ast
+import subprocess
+import sys
 
 import pytest
 
@@ -39,6 +41,16 @@ def test_types_of_a_config_lead_to_their_modules():
     assert registered_modules()['AdaptSegNet'] == {'sw_mmseg.adaptation.adaptsegnet'}
     reached = dependencies([('sw_mmseg.adaptation.adaptsegnet', ALL)])
     assert ('sw_mmseg.losses.adversarial', ALL) in reached
+
+
+def test_what_was_imported_before_changes_nothing():
+    """In a process that has imported the plugin alone, a type that a command registers leads to its module, too."""
+    code = (
+        'import sys, sw_mmseg.plugin; from sw_mmseg.running.dependencies import registered_modules;'
+        'assert "sw_mmseg.running.result_files" not in sys.modules; print(*sorted(registered_modules()))'
+    )
+    found = subprocess.run([sys.executable, '-W', 'ignore', '-c', code], capture_output=True, text=True, check=True)
+    assert set(found.stdout.split()) == set(registered_modules()) >= {'LabelMapMetric', 'Stylizer', 'SWb'}
 
 
 @pytest.fixture
