@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Everything that this project measures on a GPU, in an order that pays when it is cut short: at most 12 minutes of one
+# Everything that this project measures on a GPU, in an order that pays when it is cut short: at most 13 minutes of one
 # card, with torch and this checkout alone. First whether the layer computes there what fp64 does; if not, it stops.
 # Each part leaves its table in the folder at once.
 #
@@ -30,4 +30,5 @@ part 120 config_cost config_cost --device cuda bn_fcn_ade20k sw_fcn_ade20k bn_ps
     bn_fcn_cityscapes sw_fcn_cityscapes sw7_fcn_cityscapes sw7eigh_fcn_cityscapes bn_pspnet101_ade20k \
     sw_pspnet101_ade20k bn_adaptsegnet_gta2cityscapes sw_adaptsegnet_gta2cityscapes swb_adaptsegnet_gta2cityscapes \
     bn_resnet50_imagenet sw_resnet50_imagenet swb_resnet50_imagenet
+part 45 sweep_97 kernels --shapes 8x512x97x97 --sweep --rounds 5
 end_session
