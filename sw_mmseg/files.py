@@ -10,6 +10,7 @@ import json
 import os
 import stat
 import tempfile
+import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -18,6 +19,7 @@ __all__ = [
     'DamagedFileError',
     'cache_folder',
     'is_special',
+    'is_whole_archive',
     'parsed_json',
     'read_json',
     'refuse_special',
@@ -86,6 +88,27 @@ def is_special(path: str | Path) -> bool:
     except (OSError, ValueError):
         return False
     return not stat.S_ISREG(mode) and not stat.S_ISDIR(mode)
+
+
+def is_whole_archive(path: str | Path) -> bool:
+    """Whether a file is a zip archive, as torch's are since 1.6; its checksums are verified, which torch does not do.
+
+    Raises:
+        DamagedFileError: it is empty, or an archive that is not whole; other files have no checksums.
+    """
+    if os.path.getsize(path) == 0:
+        raise DamagedFileError(f'{path} is empty: the program that wrote it was stopped, or the disk was full')
+    with open(path, 'rb') as file:
+        if file.read(2) != b'PK':
+            return False
+    try:
+        with zipfile.ZipFile(path) as archive:
+            damaged = archive.testzip()
+    except (zipfile.BadZipFile, EOFError, OSError, ValueError, NotImplementedError, RuntimeError) as error:
+        raise DamagedFileError(f'{path} is cut short or damaged: {error}') from error
+    if damaged:
+        raise DamagedFileError(f'{path} is damaged: the checksum of {damaged} in it is wrong')
+    return True
 
 
 def read_json(file: str | Path, *keys: str, way_out: str = 'delete it, and it is made anew') -> dict[str, Any]:

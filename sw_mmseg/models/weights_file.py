@@ -13,6 +13,8 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
+from sw_mmseg.files import is_whole_archive
+
 __all__ = ['backbone_weights', 'read_tensors']
 
 PLAIN = {('collections', 'OrderedDict'), ('builtins', 'set'), ('builtins', 'bytearray')}
@@ -65,11 +67,12 @@ def read_tensors(path: str) -> dict[str, Tensor]:
     """The weights in a file: a dict of tensors, or one in it under a usual name ('state_dict', 'model', ...).
 
     Raises:
-        ValueError: there are none.
+        ValueError: there are none, or the file is damaged.
         RuntimeError, EOFError, pickle.UnpicklingError: no file of torch.
     """
     if path.endswith('.safetensors'):
         return _read_safetensors(path)
+    is_whole_archive(path)
     content = torch.load(path, map_location='cpu', weights_only=False, pickle_module=_Pickle)
     while isinstance(content, Mapping):
         tensors = {key: value for key, value in content.items() if isinstance(value, Tensor)}

@@ -11,7 +11,6 @@ from __future__ import annotations
 import contextlib
 import os
 import pickle
-import zipfile
 from collections.abc import Iterator
 from contextvars import ContextVar
 from typing import Any
@@ -22,6 +21,7 @@ from mmengine.logging import HistoryBuffer
 from mmengine.runner import CheckpointLoader
 from mmengine.runner.checkpoint import load_from_local
 
+from sw_mmseg.files import DamagedFileError, is_whole_archive
 from sw_mmseg.openmmlab.change import Change
 
 __all__ = ['CHECKPOINTS_ARE_DATA', 'CheckpointError', 'load_local_checkpoint', 'trusting']
@@ -73,7 +73,10 @@ def load_local_checkpoint(filename: str, map_location: str | torch.device | None
     filename = os.path.expanduser(filename)
     if not os.path.isfile(filename):
         raise FileNotFoundError(f'{filename} can not be found.')
-    archive = _verify(filename)
+    try:
+        archive = is_whole_archive(filename)
+    except DamagedFileError as error:
+        raise CheckpointError(str(error)) from error
     trusted = _TRUSTED.get()
     try:
         with torch.serialization.safe_globals(_writes()):
@@ -90,27 +93,6 @@ def load_local_checkpoint(filename: str, map_location: str | torch.device | None
             raise
         text = f': {str(error).splitlines()[0]}' if archive and str(error) else ''
         raise CheckpointError(f'{filename} is no checkpoint that torch wrote, or not a whole one{text}') from error
-
-
-def _verify(filename: str) -> bool:
-    """Whether a file is an archive; older ones are not, and have no checksums.
-
-    Raises:
-        CheckpointError: it is empty, or an archive that is not whole.
-    """
-    if os.path.getsize(filename) == 0:
-        raise CheckpointError(f'{filename} is empty: the program that wrote it was stopped, or the disk was full')
-    with open(filename, 'rb') as file:
-        if file.read(2) != b'PK':
-            return False
-    try:
-        with zipfile.ZipFile(filename) as archive:
-            damaged = archive.testzip()
-    except (zipfile.BadZipFile, EOFError, OSError, ValueError, NotImplementedError, RuntimeError) as error:
-        raise CheckpointError(f'{filename} is cut short or damaged: {error}') from error
-    if damaged:
-        raise CheckpointError(f'{filename} is damaged: the checksum of {damaged} in it is wrong')
-    return True
 
 
 def _reason(error: Exception) -> str:

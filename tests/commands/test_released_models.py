@@ -68,6 +68,15 @@ def test_what_is_wrong_is_one_line(run, released, tmp_path, capsys):
     wrong.write_bytes(b'not a checkpoint')
     assert run(wrong, out) == 2
     assert 'nothing else is read' in capsys.readouterr().err
+    torch.save({'state_dict': state}, wrong)
+    content = bytearray(wrong.read_bytes())
+    content[len(content) // 2] ^= 4
+    wrong.write_bytes(content)
+    assert run(wrong, out) == 2
+    assert 'is damaged: the checksum of' in capsys.readouterr().err
+    wrong.write_bytes(content[:400] + content[:400])  # torch's reader of archives says 'Invalid argument' alone
+    assert run(wrong, out) == 2
+    assert 'wrong.pth is cut short or damaged' in capsys.readouterr().err
     assert not out.exists()
 
 
@@ -130,6 +139,9 @@ def test_only_the_converters_checkpoints_are_measured(run, measure, released, tm
     assert 'no checkpoint' in capsys.readouterr().err
     assert measure(released) == 2
     assert "KeyError: 'meta'" in capsys.readouterr().err
+    (tmp_path / 'empty.pth').touch()
+    assert measure(tmp_path / 'empty.pth') == 2
+    assert 'empty.pth is empty' in capsys.readouterr().err
     assert run(released, tmp_path / 'torchvision.pth', '--layout', 'torchvision') == 0
     assert measure(tmp_path / 'torchvision.pth') == 2
     assert 'in the layout mmpretrain' in capsys.readouterr().err

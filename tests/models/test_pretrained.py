@@ -17,6 +17,7 @@ from sw_mmseg.models import (
     start_as_batchnorm,
     switch_sites,
 )
+from sw_mmseg.stylization import loss_network
 from sw_mmseg.whitening import SwitchWhiten2d
 from tests.helpers.slow_cases import slow
 
@@ -132,6 +133,18 @@ def test_no_network_is_one_clear_error(monkeypatch):
         r'--cfg-options .*checkpoint=PATH.*init_cfg=None',
     ):
         read_checkpoint('torchvision://vgg16')
+
+
+@pytest.mark.parametrize('read', [read_checkpoint, loss_network._read])
+def test_a_flipped_bit_of_a_weight_is_found(read, tmp_path):
+    """torch does not look at the checksums of its archives."""
+    weight, path = torch.arange(1000.0), tmp_path / 'flipped.pth'
+    torch.save({'features.0.weight': weight}, path)
+    content = bytearray(path.read_bytes())
+    content[content.index(weight.numpy().tobytes()) + 2000] ^= 4
+    path.write_bytes(content)
+    with pytest.raises(PretrainedError, match=r'flipped\.pth is damaged: the checksum of .* is wrong'):
+        read(str(path))
 
 
 def test_files_that_cannot_be_used(tmp_path):

@@ -14,6 +14,7 @@ import torch
 from mmengine.runner import Runner
 
 from sw_mmseg.analysis import Table, to_markdown
+from sw_mmseg.files import is_whole_archive
 from sw_mmseg.models.released import EXPECTED_ERROR
 from sw_mmseg.running.checkpoints import load_weights
 from sw_mmseg.running.configs import build, load_config
@@ -55,6 +56,7 @@ def architecture(path: str) -> str:
         raise UserError(
             f'no checkpoint {path}: convert a released file with tools/model_converters/switchable_whitening.py'
         )
+    is_whole_archive(path)
     try:
         content = torch.load(path, map_location='cpu', weights_only=True)
         arch, keys = content['meta']['arch'], content['state_dict'].keys()

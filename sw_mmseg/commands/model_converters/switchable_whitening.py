@@ -14,6 +14,7 @@ from pathlib import Path
 
 import torch
 
+from sw_mmseg.files import is_whole_archive
 from sw_mmseg.models.released import LAYOUTS, RELEASED, ReleasedError, convert_released, released_norms
 from sw_mmseg.running.errors import UserError
 from sw_mmseg.running.outputs import Outputs, add_overwrite, refuse_among_inputs
@@ -51,6 +52,7 @@ def read(path: Path) -> dict[str, torch.Tensor]:
     """
     if not path.is_file():
         raise UserError(f'no file {path}')
+    is_whole_archive(path)
     try:
         content = torch.load(path, map_location='cpu', weights_only=True)
     except (pickle.UnpicklingError, RuntimeError, EOFError, KeyError, ValueError) as error:
