@@ -6,11 +6,13 @@ import configparser
 import re
 import subprocess
 import sys
+from importlib import metadata
 from pathlib import Path
 
 import pytest
 import yaml
 from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
 from setuptools import Distribution
 
 import sw_mmseg
@@ -100,10 +102,32 @@ def requirements() -> list[Requirement]:
     return [Requirement(line) for text in lists for line in text.split('\n') if line]
 
 
-def test_tested_versions_lie_within_the_bounds():
+def tested_versions() -> dict[str, str]:
+    """Package -> the version that requirements/constraints.txt names."""
     lines = (ROOT / 'requirements/constraints.txt').read_text().splitlines()
     pins = [Requirement(line) for line in lines if line and not line.startswith('#')]
-    version = {pin.name.lower().replace('_', '-'): next(iter(pin.specifier)).version for pin in pins}
+    return {pin.name.lower().replace('_', '-'): next(iter(pin.specifier)).version for pin in pins}
+
+
+def test_tested_versions_are_those_of_the_oldest_release_of_the_oldest_python():
+    """A distribution may have Python 3.11.2, and pip finds nothing that asks for 3.11.5."""
+    parser = configparser.ConfigParser()
+    parser.read(ROOT / 'setup.cfg')
+    oldest = parser['options']['python_requires'].split(',')[0].removeprefix('>=') + '.0'
+    seen = 0
+    for name, version in tested_versions().items():
+        try:
+            installed = metadata.distribution(name)
+        except metadata.PackageNotFoundError:
+            continue  # an extra that is not installed here
+        seen += installed.version == version
+        asked = installed.metadata.get('Requires-Python')
+        assert not asked or oldest in SpecifierSet(asked), f'{name} {installed.version} asks for Python {asked}'
+    assert seen > 100
+
+
+def test_tested_versions_lie_within_the_bounds():
+    version = tested_versions()
     asked = requirements()
     assert len(asked) > 20
     for requirement in asked:

@@ -49,8 +49,8 @@ def test_what_was_imported_before_changes_nothing():
         'import sys, sw_mmseg.plugin; from sw_mmseg.running.dependencies import registered_modules;'
         'assert "sw_mmseg.running.result_files" not in sys.modules; print(*sorted(registered_modules()))'
     )
-    found = subprocess.run([sys.executable, '-W', 'ignore', '-c', code], capture_output=True, text=True, check=True)
-    assert set(found.stdout.split()) == set(registered_modules()) >= {'LabelMapMetric', 'Stylizer', 'SWb'}
+    ended = subprocess.run([sys.executable, '-W', 'ignore', '-c', code], capture_output=True, text=True, check=True)
+    assert set(ended.stdout.split()) == set(registered_modules()) >= {'LabelMapMetric', 'Stylizer', 'SWb'}
 
 
 @pytest.fixture
