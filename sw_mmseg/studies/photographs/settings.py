@@ -65,7 +65,11 @@ def _scalings(loaders: dict[str, object], size: tuple[int, int]) -> Iterator[str
 UNWEIGHTED = {'decode_head.loss_decode': {'type': 'CrossEntropyLoss', 'avg_non_ignore': True, '_delete_': True}}
 UNMIXED = {'class_mix': False}
 LARGER = (384, 288)
+STEM = ['bn1', 'blocks.0.0.bn1', 'blocks.0.0.bn2']  # of EfficientNet-Lite: up to the first stage
 SETTINGS = {
+    'decoder': Setting({'decode_head.norm_cfg': {'type': 'SW', '_delete_': True}}, title='SW in the decoder'),
+    'frombn': Setting({'backbone.init_cfg.init_from_bn': True}, title='switches begin as BN'),
+    'stem': Setting({'backbone.at': STEM}, title='norm at the stem alone'),
     'game': Setting(streets='varied', title='game-like streets'),
     'gameunmixed': Setting(method=UNMIXED, streets='varied', title='without mixing, game-like streets'),
     'larger': Setting(size=LARGER, title='384×288 pixels'),
