@@ -9,7 +9,7 @@ from sw_mmseg.running.command_line import run_tool
 from sw_mmseg.running.errors import UserError
 from sw_mmseg.studies.photographs import report, runs
 from sw_mmseg.studies.photographs.cells import Cell, Result, configured
-from sw_mmseg.studies.photographs.settings import difference, without_method
+from sw_mmseg.studies.photographs.settings import difference, without
 from tests.helpers.camvid_files import small_configured, write_camvid
 
 
@@ -158,10 +158,43 @@ def test_tables_and_the_share_of_the_way_that_is_closed():
     assert report.comparison_table(report.grouped(results[:1], 'streets2camvid')) is None
 
 
+def test_norms_stand_beside_batchnorm_of_the_same_training_with_either_statistics():
+    estimated = {part: {'trained': 3 * [10.0], 're-estimated': 3 * [14.0]} for part in ('val', 'test')}
+    results = [
+        *(result('jitter', 20.0 + seed, seed, norm='sw') for seed in (0, 1)),
+        result('jitter', 19.0, norm='iw'),
+        result('jitter', 26.0, norm='sw', setting='stem'),
+        result('jitter', 17.0, setting='decoder'),
+        result('jitter', 0.0, scores=estimated),
+        result('jitter', 33.0, iterations=300, norm='sw'),
+    ]
+    groups = report.grouped(results, 'streets2camvid')
+    bn, stem = 'source only, jitter, BN, 600', 'source only, jitter, norm at the stem alone, SW, 600'
+    steps = {row[:2]: float(row[2].split(' (')[0]) for row in report.norm_table(groups).rows}
+    assert steps == {
+        ('source only, jitter, SW, 600', bn): 10.5,
+        ('source only, jitter, SW, 600', f'{bn}, statistics re-estimated'): 6.5,
+        ('source only, jitter, SW, 600', 'source only, jitter, IW, 600'): 1.5,
+        ('source only, jitter, IW, 600', bn): 9.0,
+        ('source only, jitter, IW, 600', f'{bn}, statistics re-estimated'): 5.0,
+        (stem, bn): 16.0,
+        (stem, f'{bn}, statistics re-estimated'): 12.0,
+        (stem, 'source only, jitter, IW, 600'): 7.0,
+        (stem, 'source only, jitter, SW, 600'): 5.5,
+        ('source only, jitter, SW in the decoder, BN, 600', bn): 7.0,
+        ('source only, jitter, SW in the decoder, BN, 600', f'{bn}, statistics re-estimated'): 3.0,
+    }
+    assert report.comparison_table(groups) is None and list(report.class_table(groups).headings) == [
+        'class',
+        'source only, jitter, BN, 600',
+    ]
+    assert report.norm_table(report.grouped([result('jitter', 1.0)], 'streets2camvid')) is None
+
+
 def test_settings_are_compared_where_they_differ_in_one_part(tmp_path):
     assert difference('', 'unmixed') == 'method' and difference('gameunmixed', 'unmixed') == 'streets'
     assert difference('larger', '') == 'size' and difference('larger', 'unmixed') is None
-    assert [without_method(name) for name in ('', 'unmixed', 'gameunmixed', 'larger')] == ['', '', 'game', 'larger']
+    assert [without('method', name) for name in ('', 'unmixed', 'gameunmixed', 'larger')] == ['', '', 'game', 'larger']
     assert configured(Cell('cbst', 'bn', 0), tmp_path)[0].model.class_mix is True
     assert configured(Cell('cbst', 'bn', 0, setting='largerunmixed'), tmp_path)[0].model.class_mix is False
 

@@ -5,15 +5,25 @@ from __future__ import annotations
 import itertools
 import statistics
 from collections.abc import Sequence
+from typing import Any
 
 from sw_mmseg.analysis.comparisons import differences
 from sw_mmseg.analysis.tables import Table, mean_std, to_markdown
 from sw_mmseg.running import records
 from sw_mmseg.running.methods import METHODS
 from sw_mmseg.studies.photographs.cells import DATA, Result
-from sw_mmseg.studies.photographs.settings import difference, setting_of, without_method
+from sw_mmseg.studies.photographs.settings import difference, setting_of, without
 
-__all__ = ['class_table', 'comparison_table', 'grouped', 'main_table', 'section', 'setting_table', 'share_closed']
+__all__ = [
+    'class_table',
+    'comparison_table',
+    'grouped',
+    'main_table',
+    'norm_table',
+    'section',
+    'setting_table',
+    'share_closed',
+]
 
 TITLES = {'streets2camvid': 'Drawn streets to photographs', 'camvid_day2dusk': 'Photographs by day to dusk'}
 START, CEILING = 'jitter', 'oracle'  # source only, disturbed; target labels
@@ -55,7 +65,8 @@ def main_table(groups: Groups) -> Table:
 
 
 def class_table(groups: Groups) -> Table:
-    """IoU of every class on the test part, mean over seeds."""
+    """IoU of every class on the test part, mean over seeds, of the networks with BN alone."""
+    groups = {key: group for key, group in groups.items() if _is_plain(key)} or groups
     columns = {
         f'{_named(METHODS[method].title, setting)}, {norm.upper()}, {iterations}': [
             statistics.mean(r.scores['test']['trained'][index] for r in group) for index in range(len(group[0].classes))
@@ -81,17 +92,47 @@ def share_closed(groups: Groups, method: str = 'cbst', norm: str = 'bn') -> floa
 
 
 def comparison_table(groups: Groups) -> Table | None:
-    """Every row against the source-only one of its length and setting, and against those whose setting differs in one
-    part, by test mIoU and by the rule of `analysis.comparisons`; None where there is nothing to compare."""
-    pairs = [(key, (START, 'bn', key[2], without_method(key[3]))) for key in groups]
-    pairs += filter(None, itertools.starmap(_one_change, itertools.combinations(groups, 2)))
-    pairs = [(key, other) for key, other in pairs if key != other and {key, other} <= groups.keys()]
+    """Every row with BN alone against the source-only one of its length and setting, and against those whose setting
+    differs in one part, by test mIoU; None where there is nothing to compare."""
+    plain = {key: group for key, group in groups.items() if _is_plain(key)}
+    pairs = [(key, (START, 'bn', key[2], without('method', key[3]))) for key in plain]
+    pairs += filter(None, itertools.starmap(_one_change, itertools.combinations(plain, 2)))
+    scored = {key: (_row_name(key), [r.miou() for r in group]) for key, group in plain.items()}
+    return _differences(scored, pairs)
+
+
+def norm_table(groups: Groups) -> Table | None:
+    """Every row with another norm against BN in its place, as trained and with the target's statistics; SW also against
+    IW, and a way to put it in against the configs' own; None where there is nothing to compare."""
+    scored, pairs = {}, []
+    for key, group in groups.items():
+        method, norm, length, setting = key
+        for kind, words in (('trained', ''), ('re-estimated', ', statistics re-estimated')):
+            scored[key, kind] = _row_name(key) + words, [r.miou('test', kind) for r in group]
+        if _is_plain(key):
+            continue
+        common = without('segmentor', setting)
+        baselines = [((method, 'bn', length, common), kind) for kind in ('trained', 're-estimated')]
+        baselines += [((method, 'iw', length, common), 'trained')] if norm in ('sw', 'swb') else []
+        baselines += [((method, norm, length, common), 'trained')] if norm != 'bn' else []
+        pairs += [((key, 'trained'), other) for other in baselines]
+    return _differences(scored, pairs)
+
+
+def _is_plain(key: Key) -> bool:
+    """Whether a row's network has BN in every place."""
+    return key[1] == 'bn' and 'SW' not in (setting_of(key[3]).title or '')
+
+
+def _differences(scored: dict[Any, tuple[str, list[float]]], pairs: Sequence[tuple[Any, Any]]) -> Table | None:
+    """A row for each pair of those that are there, by the rule of `analysis.comparisons`."""
+    pairs = [(key, other) for key, other in pairs if key != other and {key, other} <= scored.keys()]
     if not pairs:
         return None
-    scores = {key: [r.miou() for r in group] for key, group in groups.items()}
-    steps = differences([(scores[key], scores[other]) for key, other in pairs], list(scores.values()))
+    used = dict.fromkeys(itertools.chain(*pairs))
+    steps = differences([(scored[key][1], scored[other][1]) for key, other in pairs], [scored[key][1] for key in used])
     rows = [
-        (_row_name(key), _row_name(other), f'**{step}**' if step.clear else str(step))
+        (scored[key][0], scored[other][0], f'**{step}**' if step.clear else str(step))
         for (key, other), step in zip(pairs, steps)
     ]
     return Table(('row', 'minus', 'test mIoU'), tuple(rows))
@@ -147,10 +188,13 @@ def section(results: Sequence[Result]) -> str:
         compared = comparison_table(groups)
         if compared is not None:
             parts += ['Differences, in bold where [clear](claims.md#the-rule):', to_markdown(compared)]
+        compared = norm_table(groups)
+        if compared is not None:
+            parts += ['Other norms, and other ways to put SW in:', to_markdown(compared)]
         closed = share_closed(groups)
         if closed is not None:
             parts.append(f'Of the way from source only with jitter to target labels, CBST goes {closed:.0f} %.')
-        parts += ['IoU by class, test part:', to_markdown(class_table(groups))]
+        parts += ['IoU by class, test part, with BN:', to_markdown(class_table(groups))]
     settings = setting_table(results)
     if settings is not None:
         parts += ['### Settings that were tried', to_markdown(settings)]

@@ -12,7 +12,7 @@ from mmengine.config import Config
 
 from sw_mmseg.running.config_nodes import config_nodes
 
-__all__ = ['SETTINGS', 'Setting', 'difference', 'setting_of', 'without_method']
+__all__ = ['SETTINGS', 'Setting', 'difference', 'setting_of', 'without']
 
 
 @dataclass(frozen=True)
@@ -94,6 +94,9 @@ def difference(one: str, other: str) -> str | None:
     return names[0] if len(names) == 1 else None
 
 
-def without_method(name: str) -> str:
-    """The setting that is the same for trainings on one domain, to which options of a method say nothing."""
-    return name if not setting_of(name).method else next(s for s in ('', *SETTINGS) if difference(name, s) == 'method')
+def without(part: str, name: str) -> str:
+    """The setting that is the same but for a field of `Setting`, which is the configs' own; the first of several."""
+    if getattr(setting_of(name), part) == getattr(PLAIN, part):
+        return name
+    plainer = (s for s in ('', *SETTINGS) if getattr(setting_of(s), part) == getattr(PLAIN, part))
+    return next(s for s in plainer if difference(name, s) == part)
