@@ -154,6 +154,19 @@ def test_tables_and_the_share_of_the_way_that_is_closed():
             'class-balanced self-training (CBST), without mixing, BN, 600',
         ),
     ]
+    shares = report.grouped(
+        [*results, result('cbst', 30.0, setting='unmixed'), result('cbst', 34.0, setting='surer')], 'streets2camvid'
+    )
+    assert [row[:2] for row in report.comparison_table(shares).rows][-2:] == [
+        (
+            'class-balanced self-training (CBST), shares 0.7 and 0.9, BN, 600',
+            'class-balanced self-training (CBST), BN, 600',
+        ),
+        (
+            'class-balanced self-training (CBST), BN, 600',
+            'class-balanced self-training (CBST), without mixing, BN, 600',
+        ),
+    ]
     assert 'source only, jitter, game-like streets' in [row[0] for row in report.main_table(sources).rows]
     assert report.comparison_table(report.grouped(results[:1], 'streets2camvid')) is None
 

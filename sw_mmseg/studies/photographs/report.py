@@ -139,13 +139,17 @@ def _differences(scored: dict[Any, tuple[str, list[float]]], pairs: Sequence[tup
 
 
 def _one_change(one: Key, other: Key) -> tuple[Key, Key] | None:
-    """Two rows that differ in one part of the setting, the one first that should be ahead: a method without something,
-    and labels of another source, are the poorer ones."""
+    """Two rows of which one has a part of the setting that the other has not, the one first that should be ahead: a
+    method without something, and labels of another source, are the poorer ones."""
     part = difference(one[3], other[3])
     if one[:3] != other[:3] or part is None:
         return None
-    poorer = part in ('method', 'streets')
-    return (one, other) if bool(getattr(setting_of(other[3]), part)) == poorer else (other, one)
+    values = [getattr(setting_of(key[3]), part) for key in (one, other)]
+    if all(values):  # two changes, from what neither is
+        return None
+    changed, plain = (one, other) if values[0] else (other, one)
+    poorer = part == 'streets' or part == 'method' and False in setting_of(changed[3]).method.values()
+    return (plain, changed) if poorer else (changed, plain)
 
 
 def _row_name(key: Key) -> str:

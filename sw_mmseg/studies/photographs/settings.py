@@ -74,6 +74,7 @@ SETTINGS = {
     'gameunmixed': Setting(method=UNMIXED, streets='varied', title='without mixing, game-like streets'),
     'larger': Setting(size=LARGER, title='384×288 pixels'),
     'largerunmixed': Setting(method=UNMIXED, size=LARGER, title='without mixing, 384×288 pixels'),
+    'surer': Setting(method={'shares': [0.7, 0.9]}, title='shares 0.7 and 0.9'),
     'unmixed': Setting(method=UNMIXED, title='without mixing'),
     'unweighted': Setting(UNWEIGHTED),
     'strong': Setting(strong=True),
