@@ -17,7 +17,7 @@ endif
 
 MATRIX := .matrix
 PYTHONS ?= python3.12 python3.13
-TORCHES ?= 2.10.0 2.11.0 2.14.1
+TORCHES ?= 2.11.0 2.14.1
 SPACE := $() $()
 
 # Tests start hundreds of processes, and each would compile every module anew.
@@ -47,7 +47,7 @@ test-browser: $(DEVELOPED)
 
 # The fast tests with each Python of PYTHONS and each torch of TORCHES, in environments of their own under .matrix: five
 # minutes to set one up, and 20 for the tests. It goes on past what fails, and ends with a line for each.
-# PYTHONS='python3.12' TORCHES='2.10.0' make test-matrix is one of them. LOOSE names packages of which the newest release
+# PYTHONS='python3.12' TORCHES='2.14.1' make test-matrix is one of them. LOOSE names packages of which the newest release
 # that setup.cfg admits is taken, in place of the tested one; TESTS names tests.
 test-matrix:
 	@mkdir -p $(MATRIX); rm -f $(MATRIX)/results

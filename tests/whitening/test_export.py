@@ -39,13 +39,8 @@ def dynamic():
     )
 
 
-OLD = pytest.mark.xfail(
-    torch.__version__ < '2.11', reason='torch 2.10 wants one size where matrices are decomposed', strict=True
-)
-
-
 @pytest.mark.parametrize('strict', [False, pytest.param(True, marks=pytest.mark.slow)], ids=['', 'strict'])
-@pytest.mark.parametrize('method', ['newton', pytest.param('eigh', marks=OLD)])
+@pytest.mark.parametrize('method', ['newton', 'eigh'])
 def test_torch_export(method, strict, tmp_path):
     model = network(*(norms(method) if method == 'newton' else norms(method)[:1]))
     program = torch.export.export(model, (torch.randn(SHAPES[0]),), dynamic_shapes=dynamic(), strict=strict)
