@@ -65,19 +65,14 @@ def main_table(groups: Groups) -> Table:
 
 
 def class_table(groups: Groups) -> Table:
-    """IoU of every class on the test part, mean over seeds, of the networks with BN alone."""
+    """IoU of every class on the test part, mean over seeds, a row a training, of the networks with BN alone."""
     groups = {key: group for key, group in groups.items() if _is_plain(key)} or groups
-    columns = {
-        f'{_named(METHODS[method].title, setting)}, {norm.upper()}, {iterations}': [
-            statistics.mean(r.scores['test']['trained'][index] for r in group) for index in range(len(group[0].classes))
-        ]
-        for (method, norm, iterations, setting), group in groups.items()
-    }
     classes = next(iter(groups.values()))[0].classes
-    return Table(
-        ('class', *columns),
-        tuple((name, *(values[index] for values in columns.values())) for index, name in enumerate(classes)),
-    )
+    rows = [
+        (_row_name(key), *(statistics.mean(values) for values in zip(*(r.scores['test']['trained'] for r in group))))
+        for key, group in groups.items()
+    ]
+    return Table(('training', *classes), tuple(rows))
 
 
 def share_closed(groups: Groups, method: str = 'cbst', norm: str = 'bn') -> float | None:
