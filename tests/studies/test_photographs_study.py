@@ -7,7 +7,7 @@ import pytest
 
 from sw_mmseg.running.command_line import run_tool
 from sw_mmseg.running.errors import UserError
-from sw_mmseg.studies.photographs import report, runs
+from sw_mmseg.studies.photographs import pictures, report, runs
 from sw_mmseg.studies.photographs.cells import Cell, Result, configured
 from sw_mmseg.studies.photographs.settings import difference, without
 from tests.helpers.camvid_files import small_configured, write_camvid
@@ -17,7 +17,7 @@ from tests.helpers.camvid_files import small_configured, write_camvid
 def study(tmp_path, monkeypatch, one_thread):
     """`study(...)` -> exit status; images are tiny, and the files to fill are stand-ins."""
     tool, data = import_module('sw_mmseg.commands.analysis.photographs_study'), write_camvid(tmp_path / 'data')
-    for name in ('PAGE', 'KEPT', 'PICTURE'):
+    for name in ('PAGE', 'KEPT', 'PICTURE', 'PLOT'):
         monkeypatch.setattr(tool, name, tmp_path / name.lower())
 
     monkeypatch.setattr(runs, 'configured', small_configured(data))
@@ -34,6 +34,7 @@ def test_study_from_end_to_end(study, tmp_path, capsys):
     (tmp_path / 'page').write_text('# Photographs\n\n<!-- study: made by a tool -->\nold\n<!-- end of study -->\n')
     assert study('--methods', 'jitter', 'cbst', '--docs') == 0
     assert (tmp_path / 'picture').read_bytes()[:3] == b'\xff\xd8\xff'  # a JPEG
+    assert (tmp_path / 'plot').read_bytes()[:4] == b'\x89PNG'
     assert '0 of 2 trainings done before' in capsys.readouterr().out
     names = [f'bn_{method}_streets2camvid_4iterations_seed0' for method in ('cbst', 'jitter')]
     records = [json.loads(line) for line in (tmp_path / 'kept').read_text().splitlines()]
@@ -202,6 +203,25 @@ def test_norms_stand_beside_batchnorm_of_the_same_training_with_either_statistic
     assert report.comparison_table(groups) is None
     assert [row[0] for row in report.class_table(groups).rows] == ['source only, jitter, BN, 600']
     assert report.norm_table(report.grouped([result('jitter', 1.0)], 'streets2camvid')) is None
+
+
+def test_the_plot_has_the_longest_training_of_each_kind_the_best_first():
+    results = [
+        result('jitter', 20.0),
+        result('jitter', 22.0, seed=1),
+        result('oracle', 30.0, iterations=300),
+        result('oracle', 40.0),
+        result('jitter', 25.0, norm='sw', setting='stem'),
+        result('cbst', 99.0, data='camvid_day2dusk'),
+    ]
+    (axes,) = pictures.score_plot(results).axes
+    assert [text.get_text() for text in axes.get_yticklabels()] == [
+        'target labels',
+        'source only, jitter, norm at the stem alone, SWa',
+        'source only, jitter',
+    ]
+    dots = [points.get_offsets()[:, 0].tolist() for points in axes.collections]
+    assert dots == [[40.0], [25.0], [20.0, 22.0]]
 
 
 def test_settings_are_compared_where_they_differ_in_one_part(tmp_path):

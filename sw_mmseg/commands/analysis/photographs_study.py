@@ -26,12 +26,13 @@ from sw_mmseg.studies.documents import fill
 from sw_mmseg.studies.measured_results import measured_results
 from sw_mmseg.studies.photographs import report, runs
 from sw_mmseg.studies.photographs.cells import DATA, Cell, configured
-from sw_mmseg.studies.photographs.pictures import source_sheet
+from sw_mmseg.studies.photographs.pictures import score_plot, source_sheet
 from sw_mmseg.studies.photographs.settings import SETTINGS
 from sw_mmseg.whitening import NORMS
 
 PAGE, KEPT = DOCS / 'photographs.md', DOCS / 'results/camvid.jsonl'
 PICTURE = DOCS / 'images/photographs_sources.jpg'
+PLOT = DOCS / 'images/photographs_scores.png'
 METHODS = ('jitter', 'adaptsegnet', 'cbst', 'oracle')
 
 
@@ -100,5 +101,7 @@ def main(args: argparse.Namespace) -> int:
         fill(PAGE, 'study', report.section(results))
         with whole_file(PICTURE) as part:
             source_sheet().savefig(part, format='jpg', dpi=120, pil_kwargs={'quality': 88})
+        with whole_file(PLOT) as part:
+            score_plot(results).savefig(part, format='png', dpi=120)
     print(f'\n{report.section(results)}\nTook {duration(time.monotonic() - begin)}.')
     return 0

@@ -1,16 +1,25 @@
-"""The two drawn sources beside each other, as the page on photographs shows them."""
+"""What the page on photographs shows: the two drawn sources beside each other, and the scores of every training."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from matplotlib.figure import Figure
 
+from sw_mmseg.analysis.spread import plot_spread
 from sw_mmseg.analysis.style import LIGHT, Theme
 from sw_mmseg.datasets.streets import VARIANTS, draw_sample
+from sw_mmseg.running.methods import METHODS
+from sw_mmseg.running.norms import find_norm
+from sw_mmseg.studies.photographs.cells import DATA, Result
+from sw_mmseg.studies.photographs.report import Key, grouped
+from sw_mmseg.studies.photographs.settings import setting_of
 
-__all__ = ['source_sheet']
+__all__ = ['score_plot', 'source_sheet']
 
 SOURCES = {'varied': 'game-like streets', 'broad': 'broad streets'}  # variant -> what the page calls its source
 SIZE, COLUMNS = (320, 240), 5
+WIDTH = 8.5  # inches, of the plot of scores
 
 
 def source_sheet(theme: Theme = LIGHT) -> Figure:
@@ -24,3 +33,26 @@ def source_sheet(theme: Theme = LIGHT) -> Figure:
             if column == 0:
                 axes.set_title(name, loc='left', color=theme.ink, fontsize=13)
     return figure
+
+
+def score_plot(results: Sequence[Result], theme: Theme = LIGHT) -> Figure:
+    """Test mIoU of every training from drawings, the highest mean first, every seed a dot.
+
+    Of those that were trained for several lengths, the longest: lengths stand in the table.
+    """
+    groups = grouped(results, DATA[0])
+    longest = {key: max(other[2] for other in groups if other[:2] == key[:2] and other[3] == key[3]) for key in groups}
+    scores = {_label(key): [r.miou() for r in group] for key, group in groups.items() if key[2] == longest[key]}
+    ordered = sorted(scores, key=lambda name: -sum(scores[name]) / len(scores[name]))
+    figure = plot_spread(
+        {name: scores[name] for name in ordered}, 'mIoU of 11 classes on photographs, percent', '', theme
+    )
+    figure.set_size_inches(WIDTH, figure.get_size_inches()[1])
+    return figure
+
+
+def _label(key: Key) -> str:
+    """'CBST, 384×288 pixels', with the norm where it is not BN."""
+    method, norm, _, setting = key
+    words = (METHODS[method].title, setting_of(setting).title, '' if norm == 'bn' else find_norm(norm).title)
+    return ', '.join(word for word in words if word)

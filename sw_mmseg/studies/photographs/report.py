@@ -15,6 +15,7 @@ from sw_mmseg.studies.photographs.cells import DATA, Result
 from sw_mmseg.studies.photographs.settings import difference, setting_of, without
 
 __all__ = [
+    'Key',
     'class_table',
     'comparison_table',
     'grouped',
