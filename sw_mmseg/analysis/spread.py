@@ -13,18 +13,25 @@ from sw_mmseg.analysis.style import LIGHT, Theme, line_axes, series_colours
 __all__ = ['draw_spread', 'plot_spread']
 
 
-def plot_spread(scores: Mapping[str, Sequence[float]], xlabel: str, title: str = '', theme: Theme = LIGHT) -> Figure:
+def plot_spread(
+    scores: Mapping[str, Sequence[float]],
+    xlabel: str,
+    title: str = '',
+    theme: Theme = LIGHT,
+    colours: Mapping[str, str] | None = None,
+) -> Figure:
     """Networks from top to bottom; a dot a seed, a bar at the mean, a line of one sample deviation to either side.
 
     Args:
         scores: label -> one value a seed, at least one.
         xlabel, title: of the figure.
+        colours: label -> that of its row; `series_colours` if None.
     """
     empty = [label for label, values in scores.items() if not values]
     if not scores or empty:
         raise ValueError(f'plot_spread needs a value of every network; {empty or "there is no network"}')
     figure, axes = line_axes(theme, title, height=1.1 + 0.42 * len(scores))
-    colours = series_colours(scores, theme)
+    colours = colours or series_colours(scores, theme)
     for row, (label, values) in enumerate(scores.items()):
         draw_spread(axes, values, row, colours[label], reach=0.26, size=26)
     axes.set_yticks(range(len(scores)), list(scores), color=theme.ink)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import statistics
 from collections.abc import Sequence
 
 from matplotlib.figure import Figure
@@ -36,17 +37,17 @@ def source_sheet(theme: Theme = LIGHT) -> Figure:
 
 
 def score_plot(results: Sequence[Result], theme: Theme = LIGHT) -> Figure:
-    """Test mIoU of every training from drawings, the highest mean first, every seed a dot.
+    """Test mIoU of every training from drawings, the highest mean first, every seed a dot, in the colours of norms.
 
     Of those that were trained for several lengths, the longest: lengths stand in the table.
     """
     groups = grouped(results, DATA[0])
     longest = {key: max(other[2] for other in groups if other[:2] == key[:2] and other[3] == key[3]) for key in groups}
-    scores = {_label(key): [r.miou() for r in group] for key, group in groups.items() if key[2] == longest[key]}
-    ordered = sorted(scores, key=lambda name: -sum(scores[name]) / len(scores[name]))
-    figure = plot_spread(
-        {name: scores[name] for name in ordered}, 'mIoU of 11 classes on photographs, percent', '', theme
-    )
+    chosen = {_label(key): key for key in groups if key[2] == longest[key]}
+    scores = {label: [r.miou() for r in groups[key]] for label, key in chosen.items()}
+    ordered = {label: scores[label] for label in sorted(scores, key=lambda label: -statistics.mean(scores[label]))}
+    colours = {label: find_norm(chosen[label][1]).colour for label in ordered}
+    figure = plot_spread(ordered, 'mIoU of 11 classes on photographs, percent', '', theme, colours)
     figure.set_size_inches(WIDTH, figure.get_size_inches()[1])
     return figure
 
