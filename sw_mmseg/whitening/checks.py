@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
+import torch
 import torch.distributed as dist
 from torch import Tensor, fx
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     'NO_RUNNING_VAR',
+    'check_devices',
     'check_enough_pixels',
     'check_input',
     'check_no_transform',
@@ -56,6 +58,9 @@ def check_input(layer: SwitchWhiten, input: Tensor) -> None:
     name = type(layer).__name__
     if isinstance(input, fx.Proxy):
         raise TypeError(f'torch.fx does not see into {name}: trace a module that contains it, in which it is one node')
+    if input.layout is not torch.strided or input.is_nested:
+        kind = 'a nested tensor' if input.is_nested else input.layout
+        raise ValueError(f'{name} expects a dense input, got {kind}: convert it, for example with .to_dense()')
     if input.dim() not in layer.ranks:
         ranks = ' or '.join(f'{rank}-d' for rank in layer.ranks)
         raise ValueError(
@@ -64,10 +69,27 @@ def check_input(layer: SwitchWhiten, input: Tensor) -> None:
         )
     if input.shape[1] != layer.num_features:
         raise ValueError(f'{name} was built for {layer.num_features} channels, got shape {tuple(input.shape)}')
-    if not input.is_floating_point():
-        raise ValueError(f'{name} expects floating point, got {input.dtype}: convert it, for example with .float()')
+    if not input.is_floating_point() or input.dtype.itemsize < 2:  # torch computes nothing in 8 bits
+        raise ValueError(
+            f'{name} expects floating point of 16 bits or more, got {input.dtype}: convert it, for example with '
+            '.float()'
+        )
     if 0 in input.shape[2:]:
         raise ValueError(f'{name} got an input without pixels, shape {tuple(input.shape)}')
+
+
+def check_devices(layer: SwitchWhiten, input: Tensor) -> None:
+    """Raises `RuntimeError`, as torch's operations do, where a tensor of the layer lies elsewhere than `input`:
+    compiled code would take its address for one of the device that it runs on."""
+    device = input.device
+    for stored in (layer._parameters, layer._buffers):
+        for name, tensor in stored.items():
+            if tensor is not None and tensor.device != device:
+                way = 'it has no values yet: load a state dict with assign=True, or .to_empty() and .reset_parameters()'
+                raise RuntimeError(
+                    f'{type(layer).__name__} has its {name} on {tensor.device} and got an input on {device}: '
+                    + (way if tensor.is_meta else 'move one of them with .to()')
+                )
 
 
 def check_no_transform(layer: SwitchWhiten, group: dist.ProcessGroup | None) -> None:

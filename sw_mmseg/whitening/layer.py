@@ -20,6 +20,7 @@ from .autograd import Memory, backend_of, resolve_group, whiten, whiten_whole
 from .checkpoint import adapt_state_dict
 from .checks import (
     NO_RUNNING_VAR,
+    check_devices,
     check_enough_pixels,
     check_input,
     check_no_transform,
@@ -28,7 +29,7 @@ from .checks import (
 )
 from .diagnosis import Diagnosis, diagnose
 from .maths import BATCH, WHITENING, Moments, Parameters, Settings, compute_dtype, validate_statistics
-from .running import keep_precision, register_running, reset_running, track
+from .running import keep_precision, register_running, reset_running, start_skipped, track
 from .stored import learned_of, memory_of, nothing_whitened, running_of
 from .tracing import as_leaf
 
@@ -134,6 +135,7 @@ class SwitchWhiten(_BatchNorm):
         """Evaluation takes the running statistics as those of the batch; training takes the input's, and moves them.
         Which way through torch the computation goes, `whiten` says."""
         check_input(self, input)
+        check_devices(self, input)
         of_batch = not BATCH.isdisjoint(self.statistics)
         given = not self.training and (self._buffers['running_mean'] is not None or not of_batch)
         group = resolve_group(self.sync, self.process_group) if self.training and of_batch else None
@@ -213,6 +215,7 @@ class SwitchWhiten(_BatchNorm):
         super()._load_from_state_dict(
             state_dict, prefix, local_metadata, strict, missing_keys, unexpected_keys, error_msgs
         )
+        start_skipped(self)
         self._tie()
 
     def extra_repr(self) -> str:

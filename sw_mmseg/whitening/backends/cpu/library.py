@@ -111,5 +111,16 @@ def typed(loaded: ctypes.CDLL) -> ctypes.CDLL:
 
 
 def address(tensor: Tensor | None) -> int | None:
-    """For an argument of the library; the tensor must live until the call returns."""
-    return None if tensor is None else tensor.data_ptr()
+    """For an argument of the library; the tensor must live until the call returns.
+
+    Raises:
+        RuntimeError: it has values but no memory, as fake ones have; the C code would take it for None.
+    """
+    if tensor is None:
+        return None
+    place = tensor.data_ptr()
+    if not place and tensor.numel():
+        raise RuntimeError(
+            f'compiled code got a {type(tensor).__name__} without memory, of shape {tuple(tensor.shape)}'
+        )
+    return place
