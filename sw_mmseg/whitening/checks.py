@@ -9,7 +9,8 @@ import torch
 import torch.distributed as dist
 from torch import Tensor, fx
 
-from .maths import BATCH, INVERSE_SQRT
+from .maths import BATCH, INVERSE_SQRT, Parameters
+from .stored import BUFFERS
 from .tracing import is_transformed
 
 if TYPE_CHECKING:
@@ -17,11 +18,11 @@ if TYPE_CHECKING:
 
 __all__ = [
     'NO_RUNNING_VAR',
-    'check_devices',
     'check_enough_pixels',
     'check_input',
     'check_no_transform',
     'check_options',
+    'check_tensors',
     'fitting_group_size',
 ]
 
@@ -78,18 +79,33 @@ def check_input(layer: SwitchWhiten, input: Tensor) -> None:
         raise ValueError(f'{name} got an input without pixels, shape {tuple(input.shape)}')
 
 
-def check_devices(layer: SwitchWhiten, input: Tensor) -> None:
-    """Raises `RuntimeError`, as torch's operations do, where a tensor of the layer lies elsewhere than `input`:
-    compiled code would take its address for one of the device that it runs on."""
+def check_tensors(layer: SwitchWhiten, input: Tensor, parameters: Parameters) -> None:
+    """Raises `RuntimeError`, as torch's operations do, where a tensor of the layer lies elsewhere than `input` or has
+    not the shape that the options ask for, and `ValueError` where an option was set to what no layer can have: compiled
+    code goes by addresses and sizes, and would read and write what is not the layer's."""
+    c, d, words, buffers = layer.num_features, layer.group_size, len(layer.statistics), layer._buffers
+    if d < 1 or c % d or layer.iterations < 1 or not layer.eps > 0 or layer.inverse_sqrt not in INVERSE_SQRT:
+        fitting_group_size(c, d)
+        check_options(c, layer.eps, layer.inverse_sqrt, layer.iterations)
+    tensors = (*parameters, *(buffers[name] for name in BUFFERS))
+    shapes = ((c,), (c,), (words,), (words,), (c,), (c // d, d, d), (), ())
     device = input.device
-    for stored in (layer._parameters, layer._buffers):
-        for name, tensor in stored.items():
-            if tensor is not None and tensor.device != device:
-                way = 'it has no values yet: load a state dict with assign=True, or .to_empty() and .reset_parameters()'
-                raise RuntimeError(
-                    f'{type(layer).__name__} has its {name} on {tensor.device} and got an input on {device}: '
-                    + (way if tensor.is_meta else 'move one of them with .to()')
-                )
+    for index, (tensor, shape) in enumerate(zip(tensors, shapes)):
+        if tensor is not None and (tensor.device != device or tensor.shape != shape):
+            raise RuntimeError(_misfit(layer, (*parameters._fields, *BUFFERS)[index], tensor, shape, input))
+
+
+def _misfit(layer: SwitchWhiten, name: str, tensor: Tensor, shape: tuple[int, ...], input: Tensor) -> str:
+    kind = type(layer).__name__
+    if tensor.device == input.device:
+        return (
+            f'{kind} has a {name} of shape {tuple(tensor.shape)}, where {layer.num_features} channels, groups of '
+            f'{layer.group_size} and statistics {tuple(layer.statistics)} ask for {shape}'
+        )
+    way = 'move one of them with .to()'
+    if tensor.is_meta:
+        way = 'it has no values yet: load a state dict with assign=True, or .to_empty() and .reset_parameters()'
+    return f'{kind} has its {name} on {tensor.device} and got an input on {input.device}: {way}'
 
 
 def check_no_transform(layer: SwitchWhiten, group: dist.ProcessGroup | None) -> None:

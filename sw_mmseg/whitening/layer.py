@@ -20,11 +20,11 @@ from .autograd import Memory, backend_of, resolve_group, whiten, whiten_whole
 from .checkpoint import adapt_state_dict
 from .checks import (
     NO_RUNNING_VAR,
-    check_devices,
     check_enough_pixels,
     check_input,
     check_no_transform,
     check_options,
+    check_tensors,
     fitting_group_size,
 )
 from .diagnosis import Diagnosis, diagnose
@@ -135,16 +135,17 @@ class SwitchWhiten(_BatchNorm):
         """Evaluation takes the running statistics as those of the batch; training takes the input's, and moves them.
         Which way through torch the computation goes, `whiten` says."""
         check_input(self, input)
-        check_devices(self, input)
+        parameters = self.learned()
+        check_tensors(self, input, parameters)
         of_batch = not BATCH.isdisjoint(self.statistics)
         given = not self.training and (self._buffers['running_mean'] is not None or not of_batch)
         group = resolve_group(self.sync, self.process_group) if self.training and of_batch else None
         if not given:
             if input.shape[0] == 0 and group is None:
-                return nothing_whitened(input, self.learned())
+                return nothing_whitened(input, parameters)
             check_enough_pixels(self, input, group)
             check_no_transform(self, group)
-        settings, parameters = self.settings(group), self.learned()
+        settings = self.settings(group)
         backend = backend_of(input, self.group_size)
         if backend is not None and (given or self.momentum is not None):
             memory = memory_of(self) if given else None

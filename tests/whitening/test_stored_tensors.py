@@ -1,7 +1,9 @@
-"""Tensors that have no values, or have them elsewhere: layers on the meta device, on another device than the input, and
-torch's zeros without memory. Compiled code is given addresses, so each is refused, or made ready, before it runs."""
+"""What a layer holds, where it is not what compiled code expects, which is given addresses and sizes: tensors on the meta
+device or another one than the input, torch's zeros without memory, other shapes, options set to anything. Each is
+refused, or made ready, before that code runs."""
 
 import copy
+import re
 
 import pytest
 import torch
@@ -31,6 +33,47 @@ def test_a_tensor_of_the_layer_elsewhere_than_the_input(name, kind, training):
 def test_an_input_elsewhere_than_the_layer():
     with pytest.raises(RuntimeError, match=r'weight on cpu and got an input on meta: move one of them with \.to\(\)'):
         SwitchWhiten2d(16)(torch.randn(2, 16, 4, 4, device='meta'))
+
+
+@pytest.mark.usefixtures('kernels')
+@pytest.mark.parametrize('training', [True, False], ids=['train', 'eval'])
+@pytest.mark.parametrize(
+    'name, shape',
+    [
+        ('weight', (8,)),
+        ('weight', (4, 4)),
+        ('bias', (1,)),
+        ('mean_logits', (1,)),
+        ('cov_logits', (3,)),
+        ('running_mean', (8,)),
+        ('running_cov', (1, 8, 8)),
+    ],
+)
+def test_a_tensor_of_another_shape(name, shape, training):
+    layer, x = SwitchWhiten2d(16).train(training), torch.randn(2, 16, 4, 4)
+    with pytest.raises(RuntimeError, match=re.escape(f'has a {name} of shape {shape}, where 16 channels')):
+        torch.func.functional_call(layer, {name: torch.ones(shape)}, (x,))
+    torch.testing.assert_close(layer(x), SwitchWhiten2d(16).train(training)(x))
+
+
+@pytest.mark.usefixtures('kernels')
+@pytest.mark.parametrize('training', [True, False], ids=['train', 'eval'])
+@pytest.mark.parametrize(
+    'name, value, error, message',
+    [
+        ('group_size', 8, RuntimeError, r'running_cov of shape \(1, 16, 16\).*groups of 8.*ask for \(2, 8, 8\)'),
+        ('group_size', 5, ValueError, 'group_size=5 does not divide 16 channels'),
+        ('statistics', ('bw', 'iw', 'ln'), RuntimeError, r'mean_logits of shape \(2,\).*ask for \(3,\)'),
+        ('iterations', 0, ValueError, 'at least 1'),
+        ('eps', -1.0, ValueError, 'eps must be positive'),
+        ('inverse_sqrt', 'Newton', ValueError, "unknown inverse_sqrt 'Newton'"),
+    ],
+)
+def test_an_option_that_was_set_to_what_does_not_fit(name, value, error, message, training):
+    layer = SwitchWhiten2d(16).train(training)
+    setattr(layer, name, value)
+    with pytest.raises(error, match=message):
+        layer(torch.randn(2, 16, 4, 4))
 
 
 @pytest.mark.filterwarnings('ignore:Accessing the data pointer')
