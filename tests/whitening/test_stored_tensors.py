@@ -1,5 +1,5 @@
-"""What a layer holds, where it is not what compiled code expects, which is given addresses and sizes: tensors on the meta
-device or another one than the input, torch's zeros without memory, other shapes, options set to anything. Each is
+"""What a layer holds, where it is not what compiled code expects, which is given addresses and sizes: tensors on the
+meta device or another one than the input, torch's zeros without memory, other shapes, options set to anything. Each is
 refused, or made ready, before that code runs."""
 
 import copy
