@@ -28,6 +28,8 @@ def adapt_state_dict(layer: SwitchWhiten, state_dict: MutableMapping[str, Tensor
     keys = {key[len(prefix) :] for key in state_dict if key.startswith(prefix)}
     if not keys & {'weight', 'bias', 'running_mean', 'running_var', 'running_cov', 'mean_logits', 'cov_logits'}:
         return []  # nothing for this layer: the caller reports missing keys
+    if not all(isinstance(state_dict[prefix + key], Tensor) for key in keys & {*layer.state_dict(), 'running_var'}):
+        return []  # arrays of numpy, say: torch names them
     errors = _adapt_logits(layer, state_dict, prefix)
     errors += _untied_logits(layer, state_dict, prefix)
     if layer.running_cov is None:
@@ -39,10 +41,7 @@ def adapt_state_dict(layer: SwitchWhiten, state_dict: MutableMapping[str, Tensor
     if cov is not None and cov.shape != layer.running_cov.shape:
         fitted = _fit_cov(cov, layer.running_cov.shape)
         if fitted is None:
-            errors.append(
-                f'{prefix}running_cov, shape {tuple(cov.shape)}, has groups of {cov.shape[-1]} channels, the '
-                f'layer has group_size={layer.group_size} of {layer.num_features} channels: build it so'
-            )
+            errors.append(_misfit(layer, cov, layer.running_cov.shape, prefix))
             fitted = layer.running_cov
         state_dict[prefix + 'running_cov'] = fitted
     for name in ('running_mean', 'running_cov'):  # with `assign` the layer takes the entries themselves
@@ -50,6 +49,19 @@ def adapt_state_dict(layer: SwitchWhiten, state_dict: MutableMapping[str, Tensor
             entry = state_dict[prefix + name]
             state_dict[prefix + name] = entry.to(torch.promote_types(entry.dtype, torch.float32))
     return errors
+
+
+def _misfit(layer: SwitchWhiten, cov: Tensor, shape: torch.Size, prefix: str) -> str:
+    text = f'{prefix}running_cov, shape {tuple(cov.shape)},'
+    if cov.dim() != 3 or cov.shape[1] != cov.shape[2]:
+        return f'{text} holds no covariances of groups of channels, as the layer has them: {tuple(shape)}'
+    channels, size = cov.shape[0] * cov.shape[2], cov.shape[2]
+    if channels != layer.num_features:
+        return f'{text} is of {channels} channels, the layer has {layer.num_features}'
+    return (
+        f'{text} has groups of {size} channels, the layer has group_size={layer.group_size} of {channels} channels: '
+        f'build it with group_size={size}'
+    )
 
 
 def _adapt_logits(layer: SwitchWhiten, state_dict: MutableMapping[str, Tensor], prefix: str) -> list[str]:
@@ -114,7 +126,7 @@ def _drop_running(state_dict: MutableMapping[str, Tensor], prefix: str) -> None:
 
 def _fit_cov(cov: Tensor, shape: torch.Size) -> Tensor | None:
     """Between variances, which are groups of one channel, and covariances: diagonals. None where neither is."""
-    if cov.shape[0] * cov.shape[-1] != shape[0] * shape[-1] or 1 not in (cov.shape[-1], shape[-1]):
+    if cov.dim() != 3 or cov.shape[0] * cov.shape[-1] != shape[0] * shape[-1] or 1 not in (cov.shape[-1], shape[-1]):
         return None
     if shape[-1] == 1:
         return cov.diagonal(dim1=-2, dim2=-1).reshape(shape)

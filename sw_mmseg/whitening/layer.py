@@ -226,6 +226,8 @@ class SwitchWhiten(_BatchNorm):
         if self.group_size > 1:
             text += f', inverse_sqrt={self.inverse_sqrt}'
             text += f', iterations={self.iterations}' if self.inverse_sqrt == 'newton' else ''
+        untracked = self.running_mean is None and not BATCH.isdisjoint(self.statistics)
+        text += ', track_running_stats=False' if untracked else ''
         return text + (', tie_weights=True' if self.tie_weights else '') + ('' if self.sync else ', sync=False')
 
 

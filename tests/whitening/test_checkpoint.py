@@ -3,6 +3,7 @@
 import copy
 import io
 
+import numpy as np
 import pytest
 import torch
 import torch.distributed as dist
@@ -151,3 +152,21 @@ def test_a_sharded_layer_that_ties_its_logits_loads_a_whole_state():
     assert layer.cov_logits is layer.mean_logits and layer.cov_logits.full_tensor().tolist() == [2.5, 1.0]
     x = torch.randn(2, 16, 5, 5)
     torch.testing.assert_close(layer(x), source(x))
+
+
+@pytest.mark.parametrize(
+    'entries, message',
+    [
+        (nn.BatchNorm2d(32).state_dict(), r'running_cov, shape \(32, 1, 1\), is of 32 channels, the layer has 16'),
+        (dict(running_cov=torch.ones(16)), r'shape \(16,\), holds no covariances of groups.*\(1, 16, 16\)'),
+        (dict(running_cov=torch.ones(2, 8, 8)), r'groups of 8 channels, .*16 channels: build it with group_size=8'),
+        (dict(weight=np.ones(16)), r'"weight", expected torch.Tensor.*received <class .numpy.ndarray'),
+        (dict(running_mean=np.ones(16)), r'"running_mean", expected torch.Tensor.*received <class .numpy.ndarray'),
+        (dict(mean_logits=[1.0, 0.0]), r'"mean_logits", expected torch.Tensor.*received <class .list'),
+    ],
+    ids=['channels', 'rank', 'groups', 'numpy', 'numpy statistics', 'list'],
+)
+def test_what_does_not_fit_is_named(entries, message):
+    layer = SwitchWhiten2d(16)
+    with pytest.raises(RuntimeError, match=message):
+        layer.load_state_dict({**layer.state_dict(), **entries}, strict=False)
