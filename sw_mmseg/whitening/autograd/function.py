@@ -88,6 +88,10 @@ class SwitchWhitenFunction(torch.autograd.Function):
             output, state = operators.forward(x, parameters, running, settings)
         else:
             output, state = forward(x, parameters, running, settings, memory=memory)
+            if running is not None and any(
+                ctx.needs_input_grad
+            ):  # a batch of training may move them before the backward
+                state = state._replace(batch=Moments(*(moment.clone() for moment in running)))
         ctx.settings, ctx.constant = settings, running is not None
         ctx.pixels = None if isinstance(state.pixels, Tensor) else state.pixels
         ctx.save_for_backward(x, *parameters, *state.tensors())
