@@ -127,8 +127,9 @@ class SwitchWhiten(_BatchNorm):
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """As of any module, and a leaf for every tracer of `torch.fx` that comes upon it."""
-        if args and isinstance(args[0], fx.Proxy):
-            return as_leaf(self, args[0])
+        given = args[0] if args else kwargs.get('input')
+        if isinstance(given, fx.Proxy):
+            return as_leaf(self, given)
         return super().__call__(*args, **kwargs)
 
     def forward(self, input: Tensor) -> Tensor:
