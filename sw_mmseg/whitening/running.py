@@ -40,7 +40,8 @@ def reset_running(layer: SwitchWhiten) -> None:
     """Mean 0 and the identity as covariance, as if no batch had been seen."""
     if layer.running_mean is not None and layer.running_cov is not None:
         layer.running_mean.zero_()
-        layer.running_cov.copy_(torch.eye(layer.group_size).expand_as(layer.running_cov))
+        cov = layer.running_cov
+        cov.copy_(torch.eye(layer.group_size, dtype=cov.dtype, device=cov.device).expand_as(cov))
     for counter in (layer.num_batches_tracked, layer.num_batches_skipped):
         if counter is not None:
             counter.zero_()

@@ -10,12 +10,13 @@ import logging
 import warnings
 from ctypes import POINTER, Structure, c_double, c_int, c_int64, c_void_p
 
+import torch
 from torch import Tensor
 
 from ...maths import STATISTICS
 from .build import BuildError, compiler, load
 
-__all__ = ['SIGNATURES', 'Floats', 'Problem', 'Shape', 'View', 'address', 'library', 'library_or_none', 'typed']
+__all__ = ['SIGNATURES', 'Floats', 'Problem', 'Shape', 'View', 'address', 'library', 'library_or_none', 'room', 'typed']
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -124,3 +125,8 @@ def address(tensor: Tensor | None) -> int | None:
             f'compiled code got a {type(tensor).__name__} without memory, of shape {tuple(tensor.shape)}'
         )
     return place
+
+
+def room(*shape: int) -> Tensor:
+    """For a result of the library: fp32 and on the CPU, whatever torch's defaults are."""
+    return torch.empty(shape, dtype=torch.float32, device='cpu')
