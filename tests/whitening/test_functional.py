@@ -91,3 +91,11 @@ def test_not_a_number_stays_in_its_image():
     clean = grad(lambda x: layer(x).pow(3).sum())(x)
     x[0, 1, 2, 2] = torch.nan
     torch.testing.assert_close(grad(lambda x: layer(x).pow(3).sum())(x)[1], clean[1])
+
+
+def test_arguments_of_the_function_that_do_not_fit():
+    x, two, settings = torch.ones(2, 8, 3, 3), torch.ones(2), SwitchWhiten2d(8, group_size=4).settings()
+    with pytest.raises(ValueError, match='floating point, got torch.int64'):
+        switch_whiten(x.long(), None, None, two, two, None, settings)
+    with pytest.raises(ValueError, match=r"\(\(2,\), \(3,\)\) do not weigh the 2 statistics \('bw', 'iw'\)"):
+        switch_whiten(x, None, None, two, torch.ones(3), None, settings)
