@@ -34,12 +34,14 @@ def start_as_batchnorm(layer: SwitchWhiten2d, share: float = 0.9999) -> None:
         share: of the ratios that 'bn', or else 'bw', gets.
 
     Raises:
-        ValueError: the layer has no batch statistic, or `share` lies outside [0.5, 1).
+        ValueError: the layer has no batch statistic or no running ones, or `share` lies outside [0.5, 1).
     """
     words = layer.statistics
     chosen = next((word for word in ('bn', 'bw') if word in words), None)
     if chosen is None:
         raise ValueError(f'statistics {words} have neither bn nor bw: nothing of a BatchNorm can be kept')
+    if layer.running_mean is None:
+        raise ValueError('the layer has no running statistics (track_running_stats=False), which a BatchNorm goes by')
     if not 0.5 <= share < 1:
         raise ValueError(f'share={share} must lie in [0.5, 1)')
     gain = _diagonal_gain(layer, words.index(chosen))  # C

@@ -42,8 +42,7 @@ class SyncBatchNorm(_BatchNorm):
 
     def forward(self, input: Tensor) -> Tensor:
         """(N, C, *) to the same shape; N may differ between processes."""
-        batch = self.training or self.running_mean is None
-        if not batch or not (dist.is_available() and dist.is_initialized()):
+        if not self.training or not (dist.is_available() and dist.is_initialized()):  # evaluation may be one's alone
             return super().forward(input)
         self._check_input_dim(input)
         x = input.to(torch.promote_types(input.dtype, torch.float32))  # statistics are never in half precision

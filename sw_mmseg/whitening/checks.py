@@ -5,10 +5,12 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
+import torch
 import torch.distributed as dist
 from torch import Tensor, fx
 
-from .maths import BATCH, INVERSE_SQRT
+from .maths import BATCH, INVERSE_SQRT, Parameters
+from .stored import BUFFERS
 from .tracing import is_transformed
 
 if TYPE_CHECKING:
@@ -20,6 +22,7 @@ __all__ = [
     'check_input',
     'check_no_transform',
     'check_options',
+    'check_tensors',
     'fitting_group_size',
 ]
 
@@ -56,6 +59,9 @@ def check_input(layer: SwitchWhiten, input: Tensor) -> None:
     name = type(layer).__name__
     if isinstance(input, fx.Proxy):
         raise TypeError(f'torch.fx does not see into {name}: trace a module that contains it, in which it is one node')
+    if input.layout is not torch.strided or input.is_nested:
+        kind = 'a nested tensor' if input.is_nested else input.layout
+        raise ValueError(f'{name} expects a dense input, got {kind}: convert it, for example with .to_dense()')
     if input.dim() not in layer.ranks:
         ranks = ' or '.join(f'{rank}-d' for rank in layer.ranks)
         raise ValueError(
@@ -64,10 +70,42 @@ def check_input(layer: SwitchWhiten, input: Tensor) -> None:
         )
     if input.shape[1] != layer.num_features:
         raise ValueError(f'{name} was built for {layer.num_features} channels, got shape {tuple(input.shape)}')
-    if not input.is_floating_point():
-        raise ValueError(f'{name} expects floating point, got {input.dtype}: convert it, for example with .float()')
+    if not input.is_floating_point() or input.dtype.itemsize < 2:  # torch computes nothing in 8 bits
+        raise ValueError(
+            f'{name} expects floating point of 16 bits or more, got {input.dtype}: convert it, for example with '
+            '.float()'
+        )
     if 0 in input.shape[2:]:
         raise ValueError(f'{name} got an input without pixels, shape {tuple(input.shape)}')
+
+
+def check_tensors(layer: SwitchWhiten, input: Tensor, parameters: Parameters) -> None:
+    """Raises `RuntimeError`, as torch's operations do, where a tensor of the layer lies elsewhere than `input` or has
+    not the shape that the options ask for, and `ValueError` where an option was set to what no layer can have: compiled
+    code goes by addresses and sizes, and would read and write what is not the layer's."""
+    c, d, words, buffers = layer.num_features, layer.group_size, len(layer.statistics), layer._buffers
+    if d < 1 or c % d or layer.iterations < 1 or not layer.eps > 0 or layer.inverse_sqrt not in INVERSE_SQRT:
+        fitting_group_size(c, d)
+        check_options(c, layer.eps, layer.inverse_sqrt, layer.iterations)
+    tensors = (*parameters, *(buffers[name] for name in BUFFERS))
+    shapes = ((c,), (c,), (words,), (words,), (c,), (c // d, d, d), (), ())
+    device = input.device
+    for index, (tensor, shape) in enumerate(zip(tensors, shapes)):
+        if tensor is not None and (tensor.device != device or tensor.shape != shape):
+            raise RuntimeError(_misfit(layer, (*parameters._fields, *BUFFERS)[index], tensor, shape, input))
+
+
+def _misfit(layer: SwitchWhiten, name: str, tensor: Tensor, shape: tuple[int, ...], input: Tensor) -> str:
+    kind = type(layer).__name__
+    if tensor.device == input.device:
+        return (
+            f'{kind} has a {name} of shape {tuple(tensor.shape)}, where {layer.num_features} channels, groups of '
+            f'{layer.group_size} and statistics {tuple(layer.statistics)} ask for {shape}'
+        )
+    way = 'move one of them with .to()'
+    if tensor.is_meta:
+        way = 'it has no values yet: load a state dict with assign=True, or .to_empty() and .reset_parameters()'
+    return f'{kind} has its {name} on {tensor.device} and got an input on {input.device}: {way}'
 
 
 def check_no_transform(layer: SwitchWhiten, group: dist.ProcessGroup | None) -> None:

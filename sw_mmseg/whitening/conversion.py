@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 import torch.distributed as dist
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm  # private: all BatchNorms, of whatever rank
+from torch.nn.modules.lazy import LazyModuleMixin
 
 from .layer import SwitchWhiten, SwitchWhiten1d, SwitchWhiten2d, SwitchWhiten3d
 
@@ -30,6 +31,7 @@ __all__ = [
 
 _LOGGER = logging.getLogger(__name__)
 _Norm = TypeVar('_Norm', bound=nn.Module)
+_KNOWN = ('torch', 'timm', 'sw_mmseg')  # packages whose norms do nothing else
 _AFTER = ('drop', 'act')  # what timm's BatchNormAct2d applies behind the normalisation, in this order
 
 
@@ -115,16 +117,18 @@ def largest_group_size(channels: int, limit: int) -> int:
 def replace_norm(model: nn.Module, name: str, norm: _Norm, like: Tensor | None = None) -> _Norm:
     """Puts `norm` in place of the norm called `name` and returns it.
 
-    It takes over parameters, statistics, device, dtype and mode, and stands wherever the old one stood in `model`. What
-    was frozen stays frozen: a parameter without gradient, and of a norm whose parameters all have none, the switches
-    too. A norm without any tensors has neither device nor dtype: those are of `like` then, or stay what they are. A
-    replaced norm without affine parameters leaves the new one's as they were made; the activation that timm's norms
-    apply behind themselves stays behind the new one. Of a switchable layer another norm takes the variances, which are
-    the diagonals of its covariances.
+    It takes over parameters, statistics, device, dtype and mode, and stands wherever the old one stood in `model`.
+    Where they fit, its parameters are the old one's own: what two norms share they go on sharing, and an optimiser
+    that has them still moves them. What was frozen stays frozen: a parameter without gradient, and of a norm whose
+    parameters all have none, the switches too. A norm without any tensors has neither device nor dtype: those are of
+    `like` then, or stay what they are. A replaced norm without affine parameters leaves the new one's as they were
+    made; the activation that timm's norms apply behind themselves stays behind the new one. Of a switchable layer
+    another norm takes the variances, which are the diagonals of its covariances.
 
     Raises:
         AttributeError: no such module.
-        ValueError: the norm has hooks, or modules inside that are not such an activation; they would be lost.
+        ValueError: the norm has hooks, a `forward` of its own, or modules inside that are not such an activation; they
+            would be lost. Or it does not know its channels yet.
     """
     old = model.get_submodule(name)
     check_replaceable(name, old)
@@ -141,6 +145,7 @@ def replace_norm(model: nn.Module, name: str, norm: _Norm, like: Tensor | None =
     if state:
         norm.load_state_dict(state, strict=False)
     norm.train(old.training)
+    _share(old, norm)
     _freeze_alike(old, norm)
     if parts_after(old):
         for part, module in parts_after(old).items():
@@ -170,11 +175,19 @@ def foreign_hooks(module: nn.Module) -> list[str]:
 
 def check_replaceable(name: str, norm: nn.Module) -> None:
     """Raises `ValueError` where something of `norm` would be lost with it."""
+    if isinstance(norm, LazyModuleMixin):
+        raise ValueError(f'{name}, a {type(norm).__name__}, does not know its channels before it has seen an input')
     hooks = foreign_hooks(norm)
     if hooks:
         raise ValueError(
             f'{name} has hooks that the new norm would not have: {hooks}. Remove them first, and register '
             'them on the new norm'
+        )
+    doer = next((kind for kind in type(norm).__mro__ if 'forward' in vars(kind)), nn.Module)
+    if doer.__module__.partition('.')[0] not in _KNOWN and not parts_after(norm):
+        raise ValueError(
+            f'{name} does more than normalise, which the new norm would not do: {doer.__name__}.forward. Leave it out, '
+            'or put a plain norm there first'
         )
     inside = [child for child, _ in norm.named_children() if child not in parts_after(norm)]
     if inside:
@@ -182,6 +195,15 @@ def check_replaceable(name: str, norm: nn.Module) -> None:
             f'{name}, a {type(norm).__name__}, has modules inside that the new norm would not have: '
             f'{inside}. Leave it out, or take them out of it first'
         )
+
+
+def _share(old: nn.Module, norm: nn.Module) -> None:
+    for name in ('weight', 'bias'):
+        before, now = old._parameters.get(name), norm._parameters.get(name)
+        if before is None or now is None:
+            continue
+        if (before.shape, before.dtype, before.device) == (now.shape, now.dtype, now.device):
+            setattr(norm, name, before)
 
 
 def _freeze_alike(old: nn.Module, norm: nn.Module) -> None:

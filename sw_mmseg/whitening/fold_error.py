@@ -33,15 +33,16 @@ def measured(
     """Of each layer that is called while the model sees `example`, over its calls."""
     seen: dict[str, Measured] = {}
 
-    def compare(name: str) -> Callable[[nn.Module, tuple[Tensor, ...], Tensor], None]:
-        def hook(_: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
-            error, rank = _relative(folded[name](inputs[0]), output), inputs[0].dim()
+    def compare(name: str) -> Callable[[nn.Module, tuple[Tensor, ...], dict[str, Tensor], Tensor], None]:
+        def hook(_: nn.Module, inputs: tuple[Tensor, ...], named: dict[str, Tensor], output: Tensor) -> None:
+            x = inputs[0] if inputs else named['input']
+            error, rank = _relative(folded[name](x), output), x.dim()
             before = seen.get(name, Measured(error, rank))
             seen[name] = Measured(max(before.error or 0.0, error), max(before.rank or 0, rank))
 
         return hook
 
-    handles = [layers[name].register_forward_hook(compare(name)) for name in folded]
+    handles = [layers[name].register_forward_hook(compare(name), with_kwargs=True) for name in folded]
     try:
         model(example)
     finally:

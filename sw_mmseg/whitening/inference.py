@@ -16,6 +16,7 @@ import copy
 import torch
 from torch import Tensor, nn
 
+from .autograd import full_precision
 from .conversion import foreign_hooks, parts_after
 from .layer import SwitchWhiten
 from .maths import BATCH, INSTANCE, compute_dtype, inverse_sqrt
@@ -61,12 +62,13 @@ class InferenceWhiten(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """y (N, C, *)."""
-        slices = x.reshape(x.shape[0], self.groups, self.group_size, -1).to(compute_dtype(x))  # N G D L
-        mean = slices.mean(-1, keepdim=True)  # N G D 1
-        centred = slices - mean
-        matrix = self.weight * self._root(self._mixed(centred, mean))  # N G D D
-        vector = self._times(matrix, self._offset(mean)) + self.bias  # N G D 1
-        return (self._times(matrix, centred) + vector).reshape(x.shape).to(x.dtype)
+        with full_precision(x.device):
+            slices = x.reshape(x.shape[0], self.groups, self.group_size, -1).to(compute_dtype(x))  # N G D L
+            mean = slices.mean(-1, keepdim=True)  # N G D 1
+            centred = slices - mean
+            matrix = self.weight * self._root(self._mixed(centred, mean))  # N G D D
+            vector = self._times(matrix, self._offset(mean)) + self.bias  # N G D 1
+            return (self._times(matrix, centred) + vector).reshape(x.shape).to(x.dtype)
 
     def _mixed(self, centred: Tensor, mean: Tensor) -> Tensor:
         """Σ̂ (N, G, D, D)."""

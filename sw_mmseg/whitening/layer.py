@@ -24,11 +24,12 @@ from .checks import (
     check_input,
     check_no_transform,
     check_options,
+    check_tensors,
     fitting_group_size,
 )
 from .diagnosis import Diagnosis, diagnose
 from .maths import BATCH, WHITENING, Moments, Parameters, Settings, compute_dtype, validate_statistics
-from .running import keep_precision, register_running, reset_running, track
+from .running import keep_precision, register_running, reset_running, start_skipped, track
 from .stored import learned_of, memory_of, nothing_whitened, running_of
 from .tracing import as_leaf
 
@@ -126,23 +127,26 @@ class SwitchWhiten(_BatchNorm):
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """As of any module, and a leaf for every tracer of `torch.fx` that comes upon it."""
-        if args and isinstance(args[0], fx.Proxy):
-            return as_leaf(self, args[0])
+        given = args[0] if args else kwargs.get('input')
+        if isinstance(given, fx.Proxy):
+            return as_leaf(self, given)
         return super().__call__(*args, **kwargs)
 
     def forward(self, input: Tensor) -> Tensor:
         """Evaluation takes the running statistics as those of the batch; training takes the input's, and moves them.
         Which way through torch the computation goes, `whiten` says."""
         check_input(self, input)
+        parameters = self.learned()
+        check_tensors(self, input, parameters)
         of_batch = not BATCH.isdisjoint(self.statistics)
         given = not self.training and (self._buffers['running_mean'] is not None or not of_batch)
         group = resolve_group(self.sync, self.process_group) if self.training and of_batch else None
         if not given:
             if input.shape[0] == 0 and group is None:
-                return nothing_whitened(input, self.learned())
+                return nothing_whitened(input, parameters)
             check_enough_pixels(self, input, group)
             check_no_transform(self, group)
-        settings, parameters = self.settings(group), self.learned()
+        settings = self.settings(group)
         backend = backend_of(input, self.group_size)
         if backend is not None and (given or self.momentum is not None):
             memory = memory_of(self) if given else None
@@ -213,6 +217,7 @@ class SwitchWhiten(_BatchNorm):
         super()._load_from_state_dict(
             state_dict, prefix, local_metadata, strict, missing_keys, unexpected_keys, error_msgs
         )
+        start_skipped(self)
         self._tie()
 
     def extra_repr(self) -> str:
@@ -222,6 +227,8 @@ class SwitchWhiten(_BatchNorm):
         if self.group_size > 1:
             text += f', inverse_sqrt={self.inverse_sqrt}'
             text += f', iterations={self.iterations}' if self.inverse_sqrt == 'newton' else ''
+        untracked = self.running_mean is None and not BATCH.isdisjoint(self.statistics)
+        text += ', track_running_stats=False' if untracked else ''
         return text + (', tie_weights=True' if self.tie_weights else '') + ('' if self.sync else ', sync=False')
 
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from .autograd import Whitened
     from .layer import SwitchWhiten
 
-__all__ = ['keep_precision', 'register_running', 'reset_running', 'track']
+__all__ = ['keep_precision', 'register_running', 'reset_running', 'start_skipped', 'track']
 
 
 def register_running(
@@ -40,7 +40,8 @@ def reset_running(layer: SwitchWhiten) -> None:
     """Mean 0 and the identity as covariance, as if no batch had been seen."""
     if layer.running_mean is not None and layer.running_cov is not None:
         layer.running_mean.zero_()
-        layer.running_cov.copy_(torch.eye(layer.group_size).expand_as(layer.running_cov))
+        cov = layer.running_cov
+        cov.copy_(torch.eye(layer.group_size, dtype=cov.dtype, device=cov.device).expand_as(cov))
     for counter in (layer.num_batches_tracked, layer.num_batches_skipped):
         if counter is not None:
             counter.zero_()
@@ -55,6 +56,15 @@ def keep_precision(layer: SwitchWhiten, before: dict[str, Tensor | None]) -> Non
         dtype = _at_least_single(new.dtype) if old.is_floating_point() else old.dtype
         if dtype != new.dtype:
             setattr(layer, name, old.to(device=new.device, dtype=dtype))
+        if name == 'num_batches_skipped' and old.is_meta and not new.is_meta:  # given memory, by `to_empty`
+            new.zero_()
+
+
+def start_skipped(layer: SwitchWhiten) -> None:
+    """Zero for a layer built without values whose other buffers a state dict has given, which has no such count."""
+    tracked, skipped = layer.num_batches_tracked, layer.num_batches_skipped
+    if tracked is not None and skipped is not None and skipped.is_meta and not tracked.is_meta:
+        layer.num_batches_skipped = torch.zeros_like(skipped, device=tracked.device)
 
 
 @torch.no_grad()

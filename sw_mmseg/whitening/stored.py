@@ -15,7 +15,9 @@ from .maths import INSTANCE, Parameters
 if TYPE_CHECKING:
     from .layer import SwitchWhiten
 
-__all__ = ['learned_of', 'memory_of', 'nothing_whitened', 'running_of']
+__all__ = ['BUFFERS', 'learned_of', 'memory_of', 'nothing_whitened', 'running_of']
+
+BUFFERS = ('running_mean', 'running_cov', 'num_batches_tracked', 'num_batches_skipped')
 
 
 def learned_of(layer: SwitchWhiten) -> Parameters:
@@ -33,7 +35,7 @@ def learned_of(layer: SwitchWhiten) -> Parameters:
 def running_of(layer: SwitchWhiten) -> Running | None:
     """The running statistics: in evaluation as batch moments, in training to be moved; None where they play no part."""
     stored = layer._buffers
-    mean, cov, tracked, skipped = (stored[name] for name in _BUFFERS)
+    mean, cov, tracked, skipped = (stored[name] for name in BUFFERS)
     if mean is None or cov is None or tracked is None or skipped is None:
         return None
     if not layer.training:
@@ -56,6 +58,3 @@ def nothing_whitened(input: Tensor, parameters: Parameters) -> Tensor:
     """No samples, no statistics: the input, connected to the parameters so that their gradients are zero."""
     total = functools.reduce(torch.add, (parameter.sum() for parameter in parameters if parameter is not None))
     return input + 0 * total.to(input.dtype)
-
-
-_BUFFERS = ('running_mean', 'running_cov', 'num_batches_tracked', 'num_batches_skipped')

@@ -11,12 +11,14 @@ import torch
 from mmcv.cnn import ConvModule, build_norm_layer, is_norm
 from mmengine.optim import build_optim_wrapper
 from mmengine.registry import MODELS, DefaultScope
+from mmseg.models.decode_heads import EncHead
 from torch import nn
 
 import sw_mmseg.plugin  # noqa: F401
 from sw_mmseg.models.norms import NORMS
 from sw_mmseg.openmmlab import register
-from sw_mmseg.whitening import PRESETS, SwitchWhiten2d
+from sw_mmseg.whitening import PRESETS, SwitchWhiten1d, SwitchWhiten2d
+from sw_mmseg.whitening.layer import SwitchWhiten
 
 OMEGA = {'SW': PRESETS['SWa'], 'SN': PRESETS['SN'], 'BW': PRESETS['BW'], 'IW': PRESETS['IW']}
 
@@ -126,3 +128,12 @@ def test_reverting_sync_batchnorm_leaves_it():
     reverted = mmengine.model.revert_sync_batchnorm(model)
     assert reverted[1] is whitening and not isinstance(reverted[2], nn.SyncBatchNorm)
     assert reverted(torch.randn(2, 3, 4, 4)).shape == (2, 16, 4, 4)
+
+
+def test_encnet_makes_a_layer_for_vectors_of_sw2d():
+    """As it makes BN1d of BN; of the name SW alone it would make another SW for images."""
+    options = dict(in_channels=[32, 32], in_index=[0, 1], channels=16, num_codes=4, num_classes=3)
+    head = EncHead(**options, norm_cfg=dict(type='SW2d'), add_lateral=False)
+    kinds = [type(module) for module in head.modules() if isinstance(module, SwitchWhiten)]
+    assert SwitchWhiten1d in kinds and SwitchWhiten2d in kinds
+    head([torch.randn(2, 32, 6, 6)] * 2)[0].square().sum().backward()

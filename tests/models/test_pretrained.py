@@ -207,6 +207,8 @@ def test_a_layer_that_starts_as_batchnorm_has_its_ratios_and_still_learns():
     assert layer.training and (layer.cov_logits.grad != 0).all() and layer.running_mean.abs().max() > 0
     with pytest.raises(ValueError, match='neither bn nor bw'):
         start_as_batchnorm(SwitchWhiten2d(16, statistics=('iw',)))
+    with pytest.raises(ValueError, match='no running statistics'):
+        start_as_batchnorm(SwitchWhiten2d(16, track_running_stats=False))
     with pytest.raises(ValueError, match=r'share=1.0'):
         start_as_batchnorm(layer, share=1.0)
 

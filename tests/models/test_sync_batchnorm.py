@@ -99,3 +99,16 @@ def test_configs_name_it_where_there_is_no_card_and_it_initialises_as_torchs():
     network = Network()
     network.init_weights()
     assert (network.bn.weight == 0.5).all()
+
+
+def test_evaluation_waits_for_nobody(tmp_path, monkeypatch):
+    """Where nothing is tracked it takes the statistics of its batch, and one process may evaluate alone."""
+    norm = SyncBatchNorm(6, track_running_stats=False).eval()
+    x = torch.randn(4, 6, 5, 3)
+    expected = nn.BatchNorm2d(6, track_running_stats=False).eval()(x)
+    dist.init_process_group('gloo', init_method=f'file://{tmp_path}/store', rank=0, world_size=1)
+    try:
+        monkeypatch.setattr(dist, 'all_reduce', lambda *_, **__: pytest.fail('an exchange between processes'))
+        torch.testing.assert_close(norm(x), expected)
+    finally:
+        dist.destroy_process_group()

@@ -3,9 +3,15 @@
 import copy
 import io
 
+import numpy as np
 import pytest
 import torch
+import torch.distributed as dist
 from torch import nn
+from torch.distributed.checkpoint.state_dict import StateDictOptions, set_model_state_dict
+from torch.distributed.device_mesh import init_device_mesh
+from torch.distributed.fsdp import fully_shard
+from torch.nn.utils import parametrize
 
 from sw_mmseg.whitening import PRESETS, SwitchNorm2d, SwitchWhiten2d
 
@@ -105,3 +111,62 @@ def test_missing_entries_are_still_missing():
         layer.load_state_dict({'weight': torch.ones(32), 'bias': torch.zeros(32), 'running_mean': torch.zeros(32)})
     with pytest.raises(RuntimeError, match='cov_logits'):
         layer.load_state_dict({k: v for k, v in layer.state_dict().items() if k != 'cov_logits'})
+
+
+def test_parametrised_logits_keep_their_names():
+    """The entries are those of the parametrisation, and none is added beside them."""
+
+    class Bounded(nn.Module):
+        def forward(self, logits):
+            return 3 * torch.tanh(logits)
+
+    source, target = SwitchWhiten2d(16), SwitchWhiten2d(16)
+    for layer in (source, target):
+        for name in ('mean_logits', 'cov_logits'):
+            parametrize.register_parametrization(layer, name, Bounded())
+    source.parametrizations.mean_logits.original.data[0] = 0.5
+    target.load_state_dict(source.state_dict())  # strict
+    first, second = 3 * torch.tanh(torch.tensor([0.5, 1.0], dtype=torch.float64))
+    assert target.mean_ratios()['bw'] == pytest.approx(torch.sigmoid(first - second).item(), abs=1e-6)
+    missing = target.load_state_dict(nn.BatchNorm2d(16).state_dict(), strict=False)
+    assert missing.unexpected_keys == [] and len(missing.missing_keys) == 2
+
+
+@pytest.fixture
+def group_of_one(tmp_path):
+    dist.init_process_group('gloo', init_method=f'file://{tmp_path}/store', rank=0, world_size=1)
+    yield
+    dist.destroy_process_group()
+
+
+@pytest.mark.usefixtures('group_of_one')
+def test_a_sharded_layer_that_ties_its_logits_loads_a_whole_state():
+    """Of the two names of the parameter torch gives one in shards and one whole."""
+    source = SwitchWhiten2d(16, tie_weights=True)
+    with torch.no_grad():
+        source.mean_logits[0] = 2.5
+    layer = SwitchWhiten2d(16, tie_weights=True, device='meta')
+    fully_shard(layer, mesh=init_device_mesh('cpu', (1,)))
+    layer.to_empty(device='cpu')
+    set_model_state_dict(layer, source.state_dict(), options=StateDictOptions(full_state_dict=True))
+    assert layer.cov_logits is layer.mean_logits and layer.cov_logits.full_tensor().tolist() == [2.5, 1.0]
+    x = torch.randn(2, 16, 5, 5)
+    torch.testing.assert_close(layer(x), source(x))
+
+
+@pytest.mark.parametrize(
+    'entries, message',
+    [
+        (nn.BatchNorm2d(32).state_dict(), r'running_cov, shape \(32, 1, 1\), is of 32 channels, the layer has 16'),
+        (dict(running_cov=torch.ones(16)), r'shape \(16,\), holds no covariances of groups.*\(1, 16, 16\)'),
+        (dict(running_cov=torch.ones(2, 8, 8)), r'groups of 8 channels, .*16 channels: build it with group_size=8'),
+        (dict(weight=np.ones(16)), r'"weight", expected torch.Tensor.*received <class .numpy.ndarray'),
+        (dict(running_mean=np.ones(16)), r'"running_mean", expected torch.Tensor.*received <class .numpy.ndarray'),
+        (dict(mean_logits=[1.0, 0.0]), r'"mean_logits", expected torch.Tensor.*received <class .list'),
+    ],
+    ids=['channels', 'rank', 'groups', 'numpy', 'numpy statistics', 'list'],
+)
+def test_what_does_not_fit_is_named(entries, message):
+    layer = SwitchWhiten2d(16)
+    with pytest.raises(RuntimeError, match=message):
+        layer.load_state_dict({**layer.state_dict(), **entries}, strict=False)

@@ -115,3 +115,17 @@ def test_compiled_by_inductor():
         x, grad = torch.randn(2, 3, 12, 12), torch.randn(2, 16, 8, 8)
         assert_equal(step(program, x, grad), step(model, x, grad), rtol=1e-3, atol=1e-4)
         ours.zero_grad(), model.zero_grad()
+
+
+@pytest.mark.parametrize('training', [True, False], ids=['train', 'eval'])
+@pytest.mark.parametrize('method', ['newton', 'eigh'])
+def test_the_backward_alone_is_compiled(method, training):
+    """By compiled autograd, of a forward that ran as it is."""
+    layer = SwitchWhiten2d(16, inverse_sqrt=method).train(training)
+    x, grad = torch.randn(2, 16, 5, 5), torch.randn(2, 16, 5, 5)
+    expected = step(copy.deepcopy(layer), x, grad)
+    x.requires_grad_()
+    loss = (layer(x) * grad).sum()
+    with torch._dynamo.config.patch(compiled_autograd=True):
+        torch.compile(lambda: loss.backward(), backend='aot_eager')()
+    assert_equal([x.grad, *[parameter.grad for parameter in layer.parameters()]], expected[1:6], **CLOSE)

@@ -136,3 +136,13 @@ def test_the_older_exporter_has_no_eigh(tmp_path):
     model = network(lambda c: SwitchWhiten2d(c, inverse_sqrt='eigh'))
     with pytest.raises(torch.onnx.errors.UnsupportedOperatorError, match='eigh'):
         torch.onnx.export(model, (torch.randn(SHAPES[0]),), tmp_path / 'model.onnx', dynamo=False)
+
+
+def test_exported_under_autocast_it_whitens_in_full_precision():
+    """Of inputs in fp32 autocast would make bf16 for each product; the layer itself lets none reach inside."""
+    model = nn.Sequential(nn.Identity(), network(norms('newton')[0])[1])
+    x = torch.randn(2, 16, 9, 8)
+    with torch.autocast('cpu', torch.bfloat16):
+        program = torch.export.export(model, (x,))
+        y = program.module()(x)
+    torch.testing.assert_close(y, model(x), **EXACT)

@@ -74,6 +74,20 @@ def test_low_precision_keeps_its_dtype_and_computes_in_fp32():
     torch.testing.assert_close(output, layer(x.bfloat16()).detach())
 
 
+@pytest.mark.parametrize('method', ['newton', 'eigh'])
+def test_autocast_does_not_reach_inside(method):
+    layer = layer_of(('bw', 'iw', 'ln'), group_size=4, inverse_sqrt=method).float()
+    ready, x = InferenceWhiten(layer), torch.randn(2, 8, 6, 7)
+    with torch.no_grad(), torch.autocast('cpu', torch.bfloat16):
+        y = ready(x)
+    assert y.dtype == torch.float32
+    options = oracle.Options(layer.statistics, 4, layer.eps, method, layer.iterations)
+    learned = [parameter.detach().double() for parameter in layer.learned()]
+    running = layer.running_mean.double(), layer.running_cov.double()
+    expected, _ = oracle.switch_whiten(x.double().flatten(2), *learned, options, running)
+    torch.testing.assert_close(y.double().flatten(2), expected, rtol=1e-4, atol=1e-4)
+
+
 @pytest.mark.parametrize(
     'layer, message',
     [

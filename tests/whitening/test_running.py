@@ -147,6 +147,7 @@ def test_without_running_statistics_evaluation_takes_its_batch(statistics):
     """As torch's BatchNorm2d(track_running_stats=False) does."""
     layer = SwitchWhiten2d(16, statistics=statistics, track_running_stats=False)
     assert layer.running_mean is None and layer.running_cov is None and layer.num_batches_tracked is None
+    assert ('track_running_stats=False' in repr(layer)) == (statistics != PRESETS['IW'])  # which never tracks
     x, grad = torch.randn(3, 16, 5, 6) + 2, torch.randn(3, 16, 5, 6)
     expected = step(SwitchWhiten2d(16, statistics=statistics), x, grad)[:6]
     assert_equal(step(copy.deepcopy(layer).train(), x, grad), expected, **CLOSE)

@@ -193,3 +193,19 @@ def test_nothing_is_tracked_where_that_is_switched_off(statistics):
     layer.track_running_stats = False
     torch.testing.assert_close(layer(x), expected, rtol=0, atol=0)
     assert all(torch.equal(buffer, before[name]) for name, buffer in layer.named_buffers())
+
+
+@pytest.mark.usefixtures('kernels')
+@pytest.mark.parametrize('statistics', [('bw',), PRESETS['SWa'], PRESETS['SWb']], ids='+'.join)
+def test_a_batch_of_training_between_evaluation_and_its_backward(statistics):
+    """The gradient is that of the running statistics which the evaluation took."""
+    layer = SwitchWhiten2d(16, statistics=statistics)
+    layer(torch.randn(4, 16, 5, 5))
+    x, grad = torch.randn(2, 16, 5, 5), torch.randn(2, 16, 5, 5)
+    expected = step(copy.deepcopy(layer).eval(), x, grad)[1:6]
+    x.requires_grad_()
+    y = layer.eval()(x)
+    with torch.no_grad():
+        layer.train()(torch.randn(4, 16, 5, 5) + 3)
+    y.backward(grad)
+    assert_equal([x.grad, *[parameter.grad for parameter in layer.parameters()]], expected, **CLOSE)

@@ -14,7 +14,15 @@ from torch.fx.experimental.proxy_tensor import make_fx
 from torch.utils.flop_counter import FlopCounterMode
 from torchvision.models.feature_extraction import create_feature_extractor
 
-from sw_mmseg.whitening import PRESETS, SwitchWhiten1d, SwitchWhiten2d, SwitchWhiten3d, convert, using_backend
+from sw_mmseg.whitening import (
+    PRESETS,
+    SwitchWhiten1d,
+    SwitchWhiten2d,
+    SwitchWhiten3d,
+    convert,
+    fold_model,
+    using_backend,
+)
 from tests.helpers.slow_cases import slow
 
 from .helpers.steps import CLOSE
@@ -45,6 +53,25 @@ def test_fx_takes_the_layer_for_one_node(resnet):
     ours, theirs = copy.deepcopy(resnet).train(), fx.symbolic_trace(copy.deepcopy(resnet).train())
     torch.testing.assert_close(theirs(x), ours(x), rtol=0, atol=0)
     torch.testing.assert_close(theirs.bn1.running_cov, ours.bn1.running_cov, rtol=0, atol=0)  # it is still a layer
+
+
+def test_a_layer_that_is_called_by_keyword():
+    class Network(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.conv, self.norm = nn.Conv2d(3, 16, 1), SwitchWhiten2d(16, statistics=('bw',))
+
+        def forward(self, x):
+            return self.norm(input=self.conv(x))
+
+    model, x = Network(), torch.randn(4, 3, 6, 6)
+    model(x)
+    model.eval()
+    expected = nn.Sequential(model.conv, model.norm)(x)
+    torch.testing.assert_close(torch.fx.symbolic_trace(model)(x), expected)
+    folded, (report,) = fold_model(model, example=x)
+    assert report.into == 'conv' and report.error < 1e-5
+    torch.testing.assert_close(folded(x), expected, rtol=1e-4, atol=1e-5)
 
 
 def test_fx_says_why_it_does_not_trace_the_layer_alone():

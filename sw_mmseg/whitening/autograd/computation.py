@@ -23,7 +23,7 @@ from torch import Tensor
 from ..backends import Backend, select
 from ..maths import BATCH, INSTANCE, Affine, Moments, Parameters, Settings, memory_format
 from ..maths import algebra as torch_algebra
-from ..maths.moments import either
+from ..maths.moments import either, with_memory
 from ..tracing import is_followed
 from .memory import Memory
 from .precision import full_precision
@@ -115,7 +115,7 @@ def backward(
     backend = select(x, settings.group_size)
     algebra = backend.algebra(settings)
     with _island(x, algebra):
-        dy = dy.to(x.dtype).contiguous(memory_format=memory_format(x))
+        dy = with_memory(dy).to(x.dtype).contiguous(memory_format=memory_format(x))
         shift = _shift(backend, sample, batch)
         total, product = backend.gradient_sums(dy, x, shift, settings.group_size)
         grads = algebra.mix_to_affine_backward(total, product, sample, batch, shift, parameters, affine, settings)

@@ -62,7 +62,17 @@ def switch_whiten(
     running: Moments | None,
     settings: Settings,
 ) -> Tensor:
-    """SW of x (N, C, *) as a function, in plain differentiable operations of torch; `running` as in `whiten`."""
+    """SW of x (N, C, *) as a function, in plain differentiable operations of torch; `running` as in `whiten`.
+
+    Raises:
+        ValueError: x is not of floating point, or the logits are not as many as the statistics.
+    """
+    if not x.is_floating_point():
+        raise ValueError(f'switch_whiten expects floating point, got {x.dtype}: convert it, for example with .float()')
+    words = len(settings.statistics)
+    if mean_logits.shape != (words,) or cov_logits.shape != (words,):
+        shapes = tuple(mean_logits.shape), tuple(cov_logits.shape)
+        raise ValueError(f'logits of shapes {shapes} do not weigh the {words} statistics {settings.statistics}')
     return _in_operations_of_torch(x, Parameters(weight, bias, mean_logits, cov_logits), running, settings).output
 
 
@@ -88,6 +98,9 @@ class SwitchWhitenFunction(torch.autograd.Function):
             output, state = operators.forward(x, parameters, running, settings)
         else:
             output, state = forward(x, parameters, running, settings, memory=memory)
+            if running is not None and any(ctx.needs_input_grad):
+                # a batch of training may move them before the backward
+                state = state._replace(batch=Moments(*(moment.clone() for moment in running)))
         ctx.settings, ctx.constant = settings, running is not None
         ctx.pixels = None if isinstance(state.pixels, Tensor) else state.pixels
         ctx.save_for_backward(x, *parameters, *state.tensors())

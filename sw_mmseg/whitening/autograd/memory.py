@@ -56,7 +56,7 @@ class Memory:
         number of iterations. It is never given up, since recorded graphs have its address."""
         room = self._rooms.get((device, iterations))
         if room is None:
-            room = torch.full((size,), float('nan'), device=device)
+            room = torch.full((size,), float('nan'), dtype=torch.float32, device=device)
             if device.type == 'cuda' and torch.cuda.is_current_stream_capturing():
                 return room  # filled by each replay, and by nothing before
             self._rooms[device, iterations] = room

@@ -35,7 +35,9 @@ def backward(
     settings: Settings,
     needs_x: bool = True,
 ) -> tuple[Tensor | None, Parameters]:
-    """As `computation.backward`."""
+    """As `computation.backward`; the forward may have run outside a compiled program, and counted pixels by an int."""
+    if not isinstance(state.pixels, Tensor) and state.pixels:
+        state = state._replace(pixels=torch.full((), float(state.pixels), dtype=compute_dtype(x), device=x.device))
     grads = _backward_operator(dy, x, list(parameters), state.tensors(), constant, needs_x, *_encoded(settings))
     present = [needs_x, *(parameter is not None for parameter in parameters)]
     grad_x, weight, bias, mean_logits, cov_logits = _spread(grads, present)

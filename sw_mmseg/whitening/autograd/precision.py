@@ -6,7 +6,7 @@ it must, and the last of the islands that are open at a time, in whatever thread
 """
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from threading import Lock
 from typing import Any
 
@@ -59,19 +59,25 @@ class _Switch:
 _CUDA, _CPU = _Switch(torch.backends.cuda), _Switch(torch.backends.mkldnn)
 
 
+def _without_autocast(device_type: str) -> AbstractContextManager[Any]:
+    compiling = torch.compiler.is_compiling()  # Dynamo does not follow the question behind `else`
+    known = device_type != 'meta' if compiling else torch.amp.is_autocast_available(device_type)
+    on = known and torch.is_autocast_enabled(device_type)
+    return torch.autocast(device_type, enabled=False) if on else nullcontext()
+
+
 @contextmanager
 def full_precision(device: torch.device) -> Iterator[None]:
-    """For computations on `device`. Under `torch.compile` and its export it changes nothing: they trace no settings."""
+    """For computations on `device`. Under `torch.compile` and `torch.export` it turns autocast off alone, which they
+    write into their programs where it is on: they trace no settings."""
     if torch.compiler.is_compiling():
-        yield
+        with _without_autocast(device.type):
+            yield
         return
     switch = _CUDA if device.type == 'cuda' else _CPU
     entered = switch.enter()
     try:
-        if torch.amp.is_autocast_available(device.type) and torch.is_autocast_enabled(device.type):
-            with torch.autocast(device.type, enabled=False):
-                yield
-        else:
+        with _without_autocast(device.type):
             yield
     finally:
         if entered:

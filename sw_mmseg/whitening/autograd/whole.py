@@ -19,6 +19,7 @@ from torch.autograd.function import once_differentiable
 
 from ..backends import select
 from ..maths import Parameters, Settings, dense
+from ..maths.moments import with_memory
 from ..tracing import is_exported
 from .memory import Memory
 
@@ -109,7 +110,7 @@ class WholeFunction(torch.autograd.Function):
         x, weight, bias, mean_logits, cov_logits, work, *running = ctx.saved_tensors
         needs = ctx.needs_input_grad
         parameters = weight, bias, mean_logits, cov_logits
-        grads = ctx.recipe.backward(grad, x, work, parameters, running or (None, None), needs[0])
+        grads = ctx.recipe.backward(with_memory(grad), x, work, parameters, running or (None, None), needs[0])
         if not all(needs[:5]):
             grads = tuple(gradient if need else None for gradient, need in zip(grads, needs))
         return *grads, None, None, None, None, None

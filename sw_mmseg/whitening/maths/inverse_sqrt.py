@@ -7,7 +7,10 @@ with as many products, in which rounding does not grow (as written, fp32 is lost
 
 `eigh` is Equation 4, ZCA whitening. The paper's gradient (Equation 16) divides by differences of eigenvalues and fails
 where two coincide. Written for the matrix function instead, the divided difference of σ^(−1/2) is
-−1 / (√σᵢ √σⱼ (√σᵢ + √σⱼ)), which is finite for all positive eigenvalues, equal ones included.
+−1 / (√σᵢ √σⱼ (√σᵢ + √σⱼ)), which is finite for all positive eigenvalues, equal ones included. Where torch itself is to
+differentiate, as in the transforms of `torch.func`, its gradient of `eigh` has the same fault; what it gets instead is
+steps of Newton's method on P Σ P = I from the root, each of which is the identity in value and makes one more
+derivative exact.
 
 Each forward returns what its backward needs; Newton's is Σ alone, from which the iterates are computed anew. With D = 1
 both are the exact reciprocal square root.
@@ -16,6 +19,7 @@ both are the exact reciprocal square root.
 import torch
 from torch import Tensor
 
+from ..tracing import is_transformed
 from .settings import Settings
 
 __all__ = ['INVERSE_SQRT', 'inverse_sqrt', 'inverse_sqrt_backward', 'newton', 'newton_backward']
@@ -100,14 +104,33 @@ def _eigh(cov: Tensor, eps: float, rounding: float) -> tuple[Tensor, tuple[Tenso
     identity = torch.eye(cov.shape[-1], dtype=cov.dtype, device=cov.device)
     finite = torch.isfinite(cov).all(-1, keepdim=True).all(-2, keepdim=True)
     # the solver refuses NaN: such matrices are set aside and return as NaN, their neighbours stay exact
-    values, vectors = torch.linalg.eigh(torch.where(finite, cov, identity))
+    cov = torch.where(finite, cov, identity)
+    values, vectors = torch.linalg.eigh(cov.detach())
     # Below these an eigenvalue is rounding, of a cov whose eigenvalues are at least eps. Element (i, j) of cov is off
     # by `rounding` √(Σᵢᵢ Σⱼⱼ), so that a constant channel among large ones keeps its own eigenvalue, eps.
-    variances = torch.matmul(vectors.square().transpose(-2, -1), cov.diagonal(dim1=-2, dim2=-1).unsqueeze(-1))
+    variances = torch.matmul(vectors.square().transpose(-2, -1), cov.detach().diagonal(dim1=-2, dim2=-1).unsqueeze(-1))
     floor = (cov.shape[-1] * rounding * variances.squeeze(-1)).clamp_min(eps)
     roots = torch.maximum(values, floor).rsqrt()
     root = torch.matmul(vectors * roots.unsqueeze(-2), vectors.transpose(-2, -1))
+    if cov.requires_grad or is_transformed():
+        root = _differentiable(root, cov, roots, vectors)
     return torch.where(finite, root, torch.nan), (roots, vectors)
+
+
+def _differentiable(root: Tensor, cov: Tensor, roots: Tensor, vectors: Tensor) -> Tensor:
+    """`root`, which has no gradient, as a function of cov: right in its first three derivatives. The inverse of the
+    slope of P Σ P at the root divides element (i, j) by 1/rᵢ + 1/rⱼ in the eigenvectors' basis."""
+    row, column = roots.unsqueeze(-1), roots.unsqueeze(-2)
+    transposed = vectors.transpose(-2, -1)
+    # where eigenvalues below their rounding were raised, the root is that of a matrix with the raised ones
+    raised = torch.matmul(vectors * roots.unsqueeze(-2).pow(-2), transposed)
+    cov = raised + (cov - cov.detach())
+    for _ in range(3):
+        product = torch.matmul(torch.matmul(root, cov), root)
+        change = product - product.detach()  # from I, but for rounding, which would add up in the root
+        inner = torch.matmul(torch.matmul(transposed, change), vectors) * (row * column / (row + column))
+        root = root - torch.matmul(torch.matmul(vectors, inner), transposed)
+    return root
 
 
 def _eigh_backward(grad: Tensor, roots: Tensor, vectors: Tensor) -> Tensor:

@@ -20,6 +20,7 @@ __all__ = [
     'memory_format',
     'moments_backward',
     'pool_moments',
+    'with_memory',
 ]
 
 
@@ -46,6 +47,11 @@ def compute_dtype(x: Tensor) -> torch.dtype:
 def dense(x: Tensor) -> Tensor:
     """x itself where it is contiguous or channels_last, else a contiguous copy."""
     return x.contiguous(memory_format=memory_format(x))
+
+
+def with_memory(x: Tensor) -> Tensor:
+    """x, or zeros in memory for the zeros without any that torch hands on as some gradients, such as that of `sgn`."""
+    return x.clone() if x._is_zerotensor() else x
 
 
 def memory_format(x: Tensor) -> torch.memory_format:

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from ...maths import STATISTICS, Affine, Gradients, Moments, Parameters, Settings, sources
 from ...maths.moments import either
-from .library import Problem, address, library
+from .library import Problem, address, library, room
 
 __all__ = ['input_matrices', 'mix_to_affine', 'mix_to_affine_backward', 'pool']
 
@@ -17,8 +17,8 @@ def mix_to_affine(
 ) -> Affine:
     problem, keep = _problem(sample, batch, shift, parameters, settings)
     m, g, d = problem.m, problem.g, problem.d
-    mean, vector = torch.empty(m, g, d), torch.empty(problem.rows, g, d)
-    cov, root, matrix = (torch.empty(m, g, d, d) for _ in range(3))
+    mean, vector = room(m, g, d), room(problem.rows, g, d)
+    cov, root, matrix = (room(m, g, d, d) for _ in range(3))
     _check(library().sw_mix_to_affine(byref(problem), *map(address, (mean, cov, root, matrix, vector))))
     return Affine(mean, root, (cov,) if d > 1 else (), matrix, vector)
 
@@ -36,12 +36,12 @@ def mix_to_affine_backward(
     problem, keep = _problem(sample, batch, shift, parameters, settings, len(total))
     g, d = problem.g, problem.d
     weight, bias = (
-        None if parameter is None else torch.zeros(g * d) for parameter in (parameters.weight, parameters.bias)
+        None if parameter is None else room(g * d).zero_() for parameter in (parameters.weight, parameters.bias)
     )
-    mean_logits, cov_logits = torch.empty(problem.words), torch.empty(problem.words)
+    mean_logits, cov_logits = room(problem.words), room(problem.words)
     mixed = Moments(torch.empty_like(affine.mean), torch.empty_like(affine.root))
     named = sources(settings.statistics, sample, batch)[1]
-    of_batch = None if named is None else Moments(torch.zeros(1, g, d), torch.zeros(1, g, d, d))
+    of_batch = None if named is None else Moments(room(1, g, d).zero_(), room(1, g, d, d).zero_())
     cov = affine.factors[0] if affine.factors else None
     _check(
         library().sw_mix_to_affine_backward(
@@ -93,7 +93,7 @@ def input_matrices(
 
 def pool(sample: Moments) -> Moments:
     n, g, d = sample.mean.shape
-    pooled = Moments(torch.empty(1, g, d), torch.empty(1, g, d, d))
+    pooled = Moments(room(1, g, d), room(1, g, d, d))
     library().sw_pool_moments(*map(address, sample), n, g, d, *map(address, pooled))
     return pooled
 

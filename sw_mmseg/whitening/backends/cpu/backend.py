@@ -14,7 +14,7 @@ from ...maths import Moments, Settings, memory_format
 from .. import torch_backend
 from ..base import Algebra, Counters, has_plain_memory
 from . import algebra as cpu_algebra
-from .library import Floats, Shape, View, address, library, library_or_none
+from .library import Floats, Shape, View, address, library, library_or_none, room
 
 __all__ = ['algebra', 'apply', 'apply_gradient', 'gradient_sums', 'sample_moments', 'shift', 'supported', 'track']
 
@@ -99,7 +99,7 @@ def _transform(
 def _empty_sums(x: Tensor, group_size: int) -> tuple[Tensor, Tensor]:
     """Room for a vector (N, G, D) and a matrix (N, G, D, D)."""
     n, g = x.shape[0], x.shape[1] // group_size
-    return torch.empty(n, g, group_size), torch.empty(n, g, group_size, group_size)
+    return room(n, g, group_size), room(n, g, group_size, group_size)
 
 
 def _view(x: Tensor) -> View:

@@ -10,12 +10,13 @@ import logging
 import warnings
 from ctypes import POINTER, Structure, c_double, c_int, c_int64, c_void_p
 
+import torch
 from torch import Tensor
 
 from ...maths import STATISTICS
 from .build import BuildError, compiler, load
 
-__all__ = ['SIGNATURES', 'Floats', 'Problem', 'Shape', 'View', 'address', 'library', 'library_or_none', 'typed']
+__all__ = ['SIGNATURES', 'Floats', 'Problem', 'Shape', 'View', 'address', 'library', 'library_or_none', 'room', 'typed']
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -111,5 +112,21 @@ def typed(loaded: ctypes.CDLL) -> ctypes.CDLL:
 
 
 def address(tensor: Tensor | None) -> int | None:
-    """For an argument of the library; the tensor must live until the call returns."""
-    return None if tensor is None else tensor.data_ptr()
+    """For an argument of the library; the tensor must live until the call returns.
+
+    Raises:
+        RuntimeError: it has values but no memory, as fake ones have; the C code would take it for None.
+    """
+    if tensor is None:
+        return None
+    place = tensor.data_ptr()
+    if not place and tensor.numel():
+        raise RuntimeError(
+            f'compiled code got a {type(tensor).__name__} without memory, of shape {tuple(tensor.shape)}'
+        )
+    return place
+
+
+def room(*shape: int) -> Tensor:
+    """For a result of the library: fp32 and on the CPU, whatever torch's defaults are."""
+    return torch.empty(shape, dtype=torch.float32, device='cpu')

@@ -49,7 +49,7 @@ def _runs_on(device: torch.device) -> bool:
     if torch.version.hip is not None or torch.cuda.get_device_capability(device) < (8, 0):
         return False
     try:
-        newton(torch.ones(1, 2, 2, device=device), 1)
+        newton(torch.ones(1, 2, 2, dtype=torch.float32, device=device), 1)
     except Exception as error:  # of Triton, its compilers or the driver
         _LOGGER.warning('whitening runs on torch alone, slower: Triton failed on %s: %s', device, error)
         return False
