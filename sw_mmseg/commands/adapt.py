@@ -213,14 +213,11 @@ def main(args: argparse.Namespace) -> int:
     warnings.filterwarnings('ignore')  # of libraries, between the lines of progress
     try:
         return adapt_given(args) if args.given else adapt(args)
-    except (training.Interrupted, KeyboardInterrupt):
-        way_on = (
-            'the same command with --resume goes on from here'
-            if (args.out / 'adapt.json').is_file()
-            else ('nothing was trained yet')
+    except (training.Interrupted, KeyboardInterrupt) as stop:
+        begun = (args.out / 'adapt.json').is_file()
+        return training.stopped(
+            stop, 'the same command with --resume goes on from here' if begun else 'nothing was trained yet'
         )
-        print(f'\nStopped; {way_on}.', file=sys.stderr)
-        return 130
     except torch.cuda.OutOfMemoryError as error:
         raise UserError(
             'the memory of the GPU is full: is something else running on it? --resume goes on; '

@@ -32,6 +32,7 @@ __all__ = [
     'seed_number',
     'size_text',
     'size_word',
+    'stop_status',
 ]
 
 LAUNCHERS = ('none', 'pytorch', 'slurm', 'mpi')
@@ -108,7 +109,7 @@ def run_tool(main: Callable[[argparse.Namespace], int | None], args: argparse.Na
         return status
     except KeyboardInterrupt as stop:
         print('\nStopped.', file=sys.stderr)
-        return 128 + (signal.SIGTERM if isinstance(stop, _Terminated) else signal.SIGINT)
+        return stop_status(stop)
     except Exception as error:
         if getattr(args, 'traceback', False) or not is_user_error(error):
             raise
@@ -130,8 +131,15 @@ def _give_up_output() -> None:
             os.dup2(nothing.fileno(), sys.stdout.fileno())
 
 
+def stop_status(stop: BaseException) -> int:
+    """The exit status of a command that a signal stopped: 128 and the signal, Ctrl-C's where `stop` names none."""
+    return 128 + getattr(stop, 'signum', signal.SIGINT)
+
+
 class _Terminated(KeyboardInterrupt):
     """A scheduler's SIGTERM, which ends a command as Ctrl-C does: what is done stays, and no file is half."""
+
+    signum = signal.SIGTERM
 
 
 @contextlib.contextmanager
