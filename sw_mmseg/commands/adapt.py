@@ -15,6 +15,7 @@ from __future__ import annotations
 import argparse
 import sys
 import warnings
+from contextlib import nullcontext
 from pathlib import Path
 
 import torch
@@ -27,6 +28,7 @@ from sw_mmseg.own_images.plan import BUDGET, METHODS
 from sw_mmseg.own_images.source_free import adapt_given
 from sw_mmseg.own_images.sources import split_sources
 from sw_mmseg.running import training
+from sw_mmseg.running.alone import alone_in
 from sw_mmseg.running.command_line import command_text, network_word, seed_number
 from sw_mmseg.running.errors import NO_ROOM, UserError
 from sw_mmseg.running.network_table import network_words
@@ -212,7 +214,8 @@ def main(args: argparse.Namespace) -> int:
     """The whole tool; a full disk and an interrupt are said in a line."""
     warnings.filterwarnings('ignore')  # of libraries, between the lines of progress
     try:
-        return adapt_given(args) if args.given else adapt(args)
+        with nullcontext() if args.check_only else alone_in(args.out):
+            return adapt_given(args) if args.given else adapt(args)
     except (training.Interrupted, KeyboardInterrupt) as stop:
         begun = (args.out / 'adapt.json').is_file()
         return training.stopped(

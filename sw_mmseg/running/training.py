@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import itertools
 import shlex
 import signal
 import sys
@@ -19,10 +18,12 @@ from sw_mmseg.engine import InterruptHook, ProgressHook
 from sw_mmseg.files import read_json
 from sw_mmseg.models.wrappers import unwrap
 from sw_mmseg.running import records
+from sw_mmseg.running.alone import alone_in
 from sw_mmseg.running.command_line import stop_status
 from sw_mmseg.running.errors import UserError
 from sw_mmseg.running.named_configs import option_words
 from sw_mmseg.running.newest_checkpoint import newest_whole
+from sw_mmseg.running.outputs import moved_aside
 
 __all__ = ['STATE', 'Interrupted', 'Run', 'quiet', 'stopped', 'train']
 
@@ -98,9 +99,15 @@ def train(run: Run, config: Config, mark: str, label: str) -> tuple[torch.nn.Mod
 
     Raises:
         Interrupted: a signal stopped it.
-        UserError: what lies in its folder is of something else.
+        UserError: what lies in its folder is of something else, or another process trains there.
     """
-    before = _earlier_seconds(run.folder, mark, label)
+    with alone_in(run.folder):
+        before = _earlier_seconds(run.folder, mark, label)  # which may give the folder another name
+    with alone_in(run.folder):
+        return _trained(run, config, mark, label, before)
+
+
+def _trained(run: Run, config: Config, mark: str, label: str, before: float) -> tuple[torch.nn.Module, float]:
     config = config.copy()
     newest, faults = newest_whole(run.folder)
     for fault in faults:
@@ -138,9 +145,7 @@ def _earlier_seconds(folder: Path, mark: str, label: str) -> float:
     if before.get('fingerprint') == mark:
         return before['seconds']
     if before:
-        names = itertools.chain(['.before'], (f'.before{number}' for number in itertools.count(2)))
-        aside = next(path for name in names if not (path := folder.with_name(folder.name + name)).exists())
-        folder.rename(aside)
+        aside = moved_aside(folder)
         print(f'{label} begins anew: settings or code have changed. Its training until now is in {aside}', flush=True)
     elif files := _foreign_files(folder):
         raise UserError(
