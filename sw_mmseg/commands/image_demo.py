@@ -71,7 +71,7 @@ def main(args: argparse.Namespace) -> int:
     paint, failures = build_painter(args), Failures()
     for name, file in tqdm(images.items(), unit='image', disable=len(images) == 1):
         with failures.past():
-            painted = paint(paint.read(file))
+            painted = paint(paint.read(file), file)
             content = cv2.imencode('.jpg', painted, [cv2.IMWRITE_JPEG_QUALITY, 92])[1].tobytes()
             outputs.write(f'{name}_demo.jpg', content)
     print(f'{failures.done} painted, in {args.out}')

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import errno
 import itertools
 import json
 from collections import defaultdict
@@ -138,6 +139,8 @@ class Outputs:
                 yield part
                 self.record(name, part)  # stopped behind this, there is a record too many, and not a file too many
         except OSError as error:
+            if error.errno == errno.ENAMETOOLONG:
+                raise UserError(f'{file} cannot be written: its name is too long') from error
             if error.errno not in NO_ROOM:
                 raise
             raise UnwritableError(f'{file} cannot be written: {error.strerror}') from error
