@@ -53,11 +53,11 @@ def weights_in(checkpoint: dict, path: str) -> State:
     state = checkpoint.get('state_dict', checkpoint)
     if not isinstance(state, dict):
         raise UserError(f'{path} holds a {type(state).__name__} as its state_dict, and no weights')
-    others = [str(key) for key, value in state.items() if not isinstance(value, torch.Tensor)]
-    if others:
+    foreign = [str(key) for key, value in state.items() if not isinstance(value, torch.Tensor)]
+    if foreign:
         raise UserError(
-            f'{path} is no checkpoint of this package: what it holds as {", ".join(others[:3])}'
-            f'{" ..." if len(others) > 3 else ""} are no weights. Save the weights alone, as "state_dict"'
+            f'{path} is no checkpoint of this package: what it holds as {", ".join(foreign[:3])}'
+            f'{" ..." if len(foreign) > 3 else ""} are no weights. Save the weights alone, as "state_dict"'
         )
     return state
 

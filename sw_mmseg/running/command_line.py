@@ -20,6 +20,7 @@ from sw_mmseg.processes import end_with_launcher
 from sw_mmseg.running.errors import FULL, NO_ROOM, is_user_error
 from sw_mmseg.running.network_table import NetworkError, find_network, network_words
 from sw_mmseg.running.option_words import OptionAction
+from sw_mmseg.running.paths import REPOSITORY
 from sw_mmseg.whitening import NORMS
 
 __all__ = [
@@ -117,7 +118,7 @@ def run_tool(main: Callable[[argparse.Namespace], int | None], args: argparse.Na
         if isinstance(error, OSError) and error.strerror and error.errno in NO_ROOM:
             verb = 'written' if error.errno in FULL else 'opened'  # a right to read may be lacking too
             text = f'{error.filename or "a file"} cannot be {verb}: {error.strerror}'
-        print(f'\nerror: {" ".join(text.split())}', file=sys.stderr)
+        print(f'\nerror: {" ".join(commands_of_here(text).split())}', file=sys.stderr)
         _give_up_output()
         return 2
 
@@ -179,15 +180,30 @@ def _leave_processes(status: int) -> None:
 
 
 def command_text(name: str, *words: object) -> str:
-    """A command for a user to copy: of a tool where there are tools, as in a checkout, else of the package.
+    """A command for a user to copy: of a tool where this package's tools are, as in a checkout, else of the package.
+    Other projects have a tools/train.py too.
 
     Args:
         name: such as 'train' or 'analysis cost'.
         words: its arguments, quoted where they need it.
     """
     tool = Path('tools', *name.split()).with_suffix('.py')
-    program = ['python', tool.as_posix()] if tool.is_file() else ['python', '-m', 'sw_mmseg', *name.split()]
+    program = (
+        ['python', tool.as_posix()]
+        if tool.is_file() and tool.resolve() == REPOSITORY / tool
+        else ['python', '-m', 'sw_mmseg', *name.split()]
+    )
     return shlex.join([*program, *map(str, words)])
+
+
+def commands_of_here(text: str) -> str:
+    """A text in which commands are named as in a checkout, `tools/train.py`, with the names that they have here."""
+    return re.sub(r'(?:python )?\btools/((?:\w+/)?\w+)\.py\b', _command_of_here, text)
+
+
+def _command_of_here(match: re.Match[str]) -> str:
+    command = command_text(match[1].replace('/', ' '))
+    return match[0] if command.startswith('python tools/') else command
 
 
 def seed_number(text: str) -> int:
