@@ -17,7 +17,7 @@ from pathlib import Path
 
 from sw_mmseg.openmmlab import trusting
 from sw_mmseg.processes import end_with_launcher
-from sw_mmseg.running.errors import FULL, NO_ROOM, is_user_error
+from sw_mmseg.running.errors import FULL, NO_ROOM, is_user_error, unwritable_name
 from sw_mmseg.running.network_table import NetworkError, find_network, network_words
 from sw_mmseg.running.option_words import OptionAction
 from sw_mmseg.running.paths import REPOSITORY
@@ -118,6 +118,8 @@ def run_tool(main: Callable[[argparse.Namespace], int | None], args: argparse.Na
         if isinstance(error, OSError) and error.strerror and error.errno in NO_ROOM:
             verb = 'written' if error.errno in FULL else 'opened'  # a right to read may be lacking too
             text = f'{error.filename or "a file"} cannot be {verb}: {error.strerror}'
+        if name := unwritable_name(error):
+            text = f'{name} is not UTF-8, and cannot stand in a text that is written: rename it, or give a link to it'
         print(f'\nerror: {" ".join(commands_of_here(text).split())}', file=sys.stderr)
         _give_up_output()
         return 2

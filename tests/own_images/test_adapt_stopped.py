@@ -1,6 +1,7 @@
 """What tools/adapt.py says and leaves where a signal stops it, and of words of its command line that are none."""
 
 import os
+import shutil
 import signal
 import time
 
@@ -87,3 +88,12 @@ def test_a_file_of_a_users_stays_where_it_is_tried_whether_one_can_write(folders
     (tmp_path / '.probe').write_text('mine')
     assert run(*words(folders_of_images, tmp_path, '--check-only')) == 0
     assert (tmp_path / '.probe').read_text() == 'mine'
+
+
+def test_a_folder_whose_name_is_no_text(folders_of_images, run, tmp_path, capsys):
+    """Of a disk that was written with Latin-1: config.py, which names the folder, is UTF-8."""
+    folder = os.fsdecode(os.fsencode(tmp_path) + b'/\xfcber uns')
+    shutil.copytree(folders_of_images / 'target', folder)
+    assert run(*words(folders_of_images, tmp_path / 'new', '--target', folder)) == 2
+    line = capsys.readouterr().err.strip().splitlines()[-1]
+    assert line.startswith('error: ') and f'{tmp_path}/\\udcfcber is not UTF-8' in line
