@@ -97,3 +97,10 @@ def test_a_folder_whose_name_is_no_text(folders_of_images, run, tmp_path, capsys
     assert run(*words(folders_of_images, tmp_path / 'new', '--target', folder)) == 2
     line = capsys.readouterr().err.strip().splitlines()[-1]
     assert line.startswith('error: ') and f'{tmp_path}/\\udcfcber is not UTF-8' in line
+
+
+def test_no_workers_are_not_kept(folders_of_images, run, tmp_path, monkeypatch):
+    """As of `train`: torch refuses persistent workers where there are none."""
+    monkeypatch.setattr(training, 'train', lambda *_: pytest.fail('it builds'))
+    with pytest.raises(pytest.fail.Exception, match='it builds'):
+        run(*words(folders_of_images, tmp_path / 'new', '--cfg-options', 'train_dataloader.num_workers=0'))
