@@ -27,6 +27,7 @@ __all__ = [
     'write_encoded',
 ]
 
+LONGEST = 255  # bytes of a file's name, where users' file systems have a limit
 SPECIAL = 'it is a pipe or a device, and no file'
 
 
@@ -50,7 +51,9 @@ def whole_file(file: Path) -> Iterator[Path]:
         file.parent.mkdir(parents=True, exist_ok=True)
     except (FileExistsError, NotADirectoryError) as error:
         raise NotADirectoryError(f'{file.parent} is a file, not a folder to write into') from error
-    part = file.with_name(f'.{file.stem}.{os.getpid()}.part{file.suffix}')
+    ending = f'.{os.getpid()}.part{file.suffix}'
+    stem = os.fsencode(f'.{file.stem}')[: LONGEST - len(os.fsencode(ending))]
+    part = file.with_name(os.fsdecode(stem) + ending)
     try:
         yield part
         os.replace(part, file)

@@ -1,4 +1,4 @@
-"""Detections over an image: masks in their class's colour, outlines, boxes, names with scores. Drawn with OpenCV."""
+"""Detections over an image: masks in their class's colour, outlines, boxes, names with scores."""
 
 from __future__ import annotations
 
@@ -8,10 +8,11 @@ import cv2
 import numpy as np
 
 from sw_mmseg.analysis.predictions import Palette
+from sw_mmseg.analysis.text import draw_texts, text_width
 
 __all__ = ['draw_detections']
 
-FONT, SCALE = cv2.FONT_HERSHEY_SIMPLEX, 0.35
+SIZE, HEIGHT = 10, 8  # of letters, and of capitals, pixels
 WHITE, BLACK = (255, 255, 255), (0, 0, 0)
 
 
@@ -59,9 +60,9 @@ def _shade(palette: Palette, label: int) -> tuple[int, ...]:
 
 def _name(picture: np.ndarray, text: str, left: int, top: int, shade: tuple[int, ...]) -> None:
     """A name on a ground of the class's colour, above the box, or inside it where the image ends."""
-    width, height = cv2.getTextSize(text, FONT, SCALE, 1)[0]
+    width = text_width(text, SIZE)
     left = min(max(left, 0), max(picture.shape[1] - width - 2, 0))
-    top = top if top >= height + 4 else top + height + 4
+    top = top if top >= HEIGHT + 4 else top + HEIGHT + 4
     ink = BLACK if sum(shade) > 380 else WHITE
-    cv2.rectangle(picture, (left, top - height - 4), (left + width + 2, top), shade, -1)
-    cv2.putText(picture, text, (left + 1, top - 3), FONT, SCALE, ink, 1, cv2.LINE_AA)
+    cv2.rectangle(picture, (left, top - HEIGHT - 4), (left + width + 2, top), shade, -1)
+    draw_texts(picture, [(left + 1, top - 3, text, ink)], SIZE)

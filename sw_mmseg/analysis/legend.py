@@ -1,5 +1,5 @@
-"""A legend beside a picture of predictions: colour, name and share of each class that occurs. Drawn with OpenCV, quick
-enough for every frame of a video."""
+"""A legend beside a picture of predictions: colour, name and share of each class that occurs. It is drawn fast enough
+for videos."""
 
 from __future__ import annotations
 
@@ -9,10 +9,11 @@ import cv2
 import numpy as np
 
 from sw_mmseg.analysis.predictions import Palette
+from sw_mmseg.analysis.text import draw_texts, text_width
 
 __all__ = ['with_legend']
 
-FONT, SCALE, LINE, SWATCH = cv2.FONT_HERSHEY_SIMPLEX, 0.4, 16, 12
+SIZE, LINE, SWATCH = 11, 16, 12
 PAGE, INK = (255, 255, 255), (29, 36, 48)
 
 
@@ -39,10 +40,10 @@ def with_legend(picture: np.ndarray, labels: np.ndarray, classes: Sequence[str],
     lines = {texts[index]: tuple(map(int, palette[index])) for index in shown}
     if len(shown) < len(texts):
         lines[f'+ {len(texts) - len(shown)} more'] = PAGE
-    width = max(cv2.getTextSize(f'{name} 100%', FONT, SCALE, 1)[0][0] for name in classes) + SWATCH + 16
+    width = max(text_width(f'{name} 100%', SIZE) for name in classes) + SWATCH + 16
     panel = np.full((picture.shape[0], width, 3), PAGE, np.uint8)
-    for row, (text, shade) in enumerate(lines.items()):
+    for row, shade in enumerate(lines.values()):
         top = 4 + row * LINE
         cv2.rectangle(panel, (6, top), (6 + SWATCH, top + SWATCH - 2), shade, -1)
-        cv2.putText(panel, text, (12 + SWATCH, top + SWATCH - 3), FONT, SCALE, INK, 1, cv2.LINE_AA)
+    draw_texts(panel, ((12 + SWATCH, 1 + row * LINE + SWATCH, text, INK) for row, text in enumerate(lines)), SIZE)
     return np.concatenate([picture, panel], axis=1)

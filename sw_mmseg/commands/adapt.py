@@ -13,8 +13,10 @@ command with --resume goes on. Labels of the target are read only where --target
 from __future__ import annotations
 
 import argparse
+import math
 import sys
 import warnings
+from contextlib import nullcontext
 from pathlib import Path
 
 import torch
@@ -27,6 +29,7 @@ from sw_mmseg.own_images.plan import BUDGET, METHODS
 from sw_mmseg.own_images.source_free import adapt_given
 from sw_mmseg.own_images.sources import split_sources
 from sw_mmseg.running import training
+from sw_mmseg.running.alone import alone_in
 from sw_mmseg.running.command_line import command_text, network_word, seed_number
 from sw_mmseg.running.errors import NO_ROOM, UserError
 from sw_mmseg.running.network_table import network_words
@@ -140,7 +143,7 @@ def add_training_options(parser: argparse.ArgumentParser) -> None:
         'cbst) ' + '; '.join(f'{name}: {m.description}' for name, m in METHODS.items()),
     )
     parser.add_argument(
-        '--norm', choices=tuple(NORMS), help='norm at the sites (default: bn with the small network, else sw)'
+        '--norm', type=str.lower, choices=tuple(NORMS), help='norm at the sites (default: bn with small, else sw)'
     )
     parser.add_argument(
         '--network',
@@ -176,11 +179,11 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     args.command = command_text('adapt', *words)
     for name, least in (('iterations', FEWEST), ('budget', 0.01), ('short_side', 32), ('batch_size', 1)):
         value = getattr(args, name)
-        if value is not None and value < least:
+        if value is not None and not least <= value < math.inf:
             parser.error(f'--{name.replace("_", "-")} must be at least {least}')
     if args.bands is not None and (len(args.bands) not in (1, 3) or min(args.bands) < 0):
         parser.error('--bands takes one or three numbers, counted from 0')
-    if args.predict != 'all' and not args.predict.isdigit():
+    if args.predict != 'all' and not args.predict.isdecimal():
         parser.error('--predict takes a number or "all"')
     parse_sources(parser, args)
     return args
@@ -195,7 +198,9 @@ def parse_sources(parser: argparse.ArgumentParser, args: argparse.Namespace) -> 
     for name in ('target_val', 'target_few'):
         if len(getattr(args, name) or (1, 2)) not in (2, 3) or (args.given and len(getattr(args, name) or ()) == 3):
             parser.error(f'--{name.replace("_", "-")} takes IMAGES LABELS, and with --source a class table behind them')
-    if args.source_share and (len(args.source_share) != len(args.source or ()) or min(args.source_share) <= 0):
+    if args.source_share and (
+        len(args.source_share) != len(args.source or ()) or not all(0 < s < math.inf for s in args.source_share)
+    ):
         parser.error('--source-share takes a positive number for each --source')
     unread = next((name for name in WITHOUT_SOURCE if getattr(args, name) not in (None, 'auto', False)), None)
     if args.given and unread:
@@ -212,15 +217,13 @@ def main(args: argparse.Namespace) -> int:
     """The whole tool; a full disk and an interrupt are said in a line."""
     warnings.filterwarnings('ignore')  # of libraries, between the lines of progress
     try:
-        return adapt_given(args) if args.given else adapt(args)
-    except (training.Interrupted, KeyboardInterrupt):
-        way_on = (
-            'the same command with --resume goes on from here'
-            if (args.out / 'adapt.json').is_file()
-            else ('nothing was trained yet')
+        with nullcontext() if args.check_only else alone_in(args.out):
+            return adapt_given(args) if args.given else adapt(args)
+    except (training.Interrupted, KeyboardInterrupt) as stop:
+        begun = (args.out / 'adapt.json').is_file()
+        return training.stopped(
+            stop, 'the same command with --resume goes on from here' if begun else 'nothing was trained yet'
         )
-        print(f'\nStopped; {way_on}.', file=sys.stderr)
-        return 130
     except torch.cuda.OutOfMemoryError as error:
         raise UserError(
             'the memory of the GPU is full: is something else running on it? --resume goes on; '

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import argparse
 import gc
-import sys
 import time
 import warnings
 from pathlib import Path
@@ -93,9 +92,8 @@ def main(args: argparse.Namespace) -> int:
         demo.quiet = jobs > 1
         rows = [pair for seed in args.seeds for network in args.rows for pair in demo.rows(network, seed)]
         sheets = photograph_sheets(demo, photographs) if photographs is not None else []
-    except (training.Interrupted, KeyboardInterrupt):
-        print('\nStopped; the same command goes on from here.', file=sys.stderr)
-        return 130
+    except (training.Interrupted, KeyboardInterrupt) as stop:
+        return training.stopped(stop)
     table = write_results(args.work_dir, demo.results(rows, sheets))
     show(table)
     print(f'Took {duration(time.monotonic() - begin)}. Open {args.work_dir}/report.html')

@@ -29,6 +29,7 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     data.add_argument('--out', type=Path, default=Path('work_dirs/doctor'), help='of the pictures')
     data.add_argument('--classes', metavar='TABLE', help='class table of the label files of folders')
     data.add_argument('--check', choices=('some', 'all'), default='some', help='how many files to read whole')
+    data.add_argument('--overwrite', action='store_true', help='write over pictures that doctor did not write itself')
     data.add_argument('--number', type=int, default=4, help='pictures of a config (default: 4)')
     checkpoint = subjects.add_parser('checkpoint', help='of a training')
     checkpoint.add_argument('config', help='the config the network was trained with')
@@ -65,7 +66,7 @@ def look_at_data(args: argparse.Namespace) -> int:
 
     everything = args.check == 'all'
     if len(args.words) > 1 or Path(args.words[0]).is_dir():
-        findings = examine_folders(args.words, args.classes, args.out, everything)
+        findings = examine_folders(args.words, args.classes, args.out, everything, args.overwrite)
         code = tell(findings)
         if not code:
             print(f'pictures in {args.out / "check"}')
@@ -75,7 +76,13 @@ def look_at_data(args: argparse.Namespace) -> int:
 
     code = tell(examine_config_data(load_config(args.words[0], {}), None if everything else 32))
     if not code:
-        words = [args.words[0], str(args.out), '--number', str(args.number), '--overwrite']
+        words = [
+            args.words[0],
+            str(args.out),
+            '--number',
+            str(args.number),
+            *(['--overwrite'] if args.overwrite else []),
+        ]
         browse_dataset.main(browse_dataset.parse_arguments(words))
     return code
 

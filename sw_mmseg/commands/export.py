@@ -87,6 +87,8 @@ def _kind(args: argparse.Namespace) -> str:
         raise UserError(f'{args.out}: give --format, or a name that ends with {" or ".join(FORMATS.values())}')
     if (kind == 'torch-export') != (args.size is not None):
         raise UserError('--size WxH goes with torch-export, whose programs take images of one size; no other needs it')
+    if args.out.suffix == '.json':
+        raise UserError(f'{args.out}: the names of classes go into a file of that name, so the network needs another')
     if args.int8 and (kind != 'onnx' or args.images is None):
         raise UserError('--int8 is for ONNX, and takes the ranges of values from --images')
     return kind

@@ -17,6 +17,7 @@ import cv2
 import torch
 from tqdm import tqdm
 
+from sw_mmseg.datasets.folder_files import VIDEOS
 from sw_mmseg.running.command_line import add_common_arguments
 from sw_mmseg.running.errors import UserError
 from sw_mmseg.running.failures import Failures
@@ -24,8 +25,6 @@ from sw_mmseg.running.outputs import Outputs, add_overwrite, refuse_among_inputs
 from sw_mmseg.running.painting import build_painter, paint_video
 from sw_mmseg.running.prediction import SUFFIXES, find_images
 from sw_mmseg.running.ready_weights import SEGMENTATION, add_model, says_model, use_model
-
-VIDEOS = {'.mp4', '.avi', '.mov', '.mkv', '.webm', '.m4v', '.mpg', '.mpeg'}
 
 
 def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
@@ -56,13 +55,13 @@ def main(args: argparse.Namespace) -> int:
     if args.every < 1 or not 0 <= args.opacity <= 1:
         raise UserError('--every must be at least 1 and --opacity lie between 0 and 1')
     suffix = args.input.suffix.lower()
-    if args.input.is_file() and suffix not in VIDEOS | SUFFIXES:
+    if args.input.is_file() and suffix not in {*VIDEOS, *SUFFIXES}:
         raise UserError(
             f'{args.input} is neither an image ({", ".join(sorted(SUFFIXES))}) nor a video '
             f'({", ".join(sorted(VIDEOS))})'
         )
     outputs = Outputs(args.out, 'image_demo', args.overwrite)
-    if suffix in VIDEOS:
+    if args.input.is_file() and suffix in VIDEOS:
         return demonstrate_video(args, outputs)
     images = find_images(args.input)
     if args.input.is_dir():
@@ -71,7 +70,7 @@ def main(args: argparse.Namespace) -> int:
     paint, failures = build_painter(args), Failures()
     for name, file in tqdm(images.items(), unit='image', disable=len(images) == 1):
         with failures.past():
-            painted = paint(paint.read(file))
+            painted = paint(paint.read(file), file)
             content = cv2.imencode('.jpg', painted, [cv2.IMWRITE_JPEG_QUALITY, 92])[1].tobytes()
             outputs.write(f'{name}_demo.jpg', content)
     print(f'{failures.done} painted, in {args.out}')

@@ -64,6 +64,8 @@ def main(args: argparse.Namespace) -> int:
         use_model(args, SEGMENTATION)
     if not args.input.exists():
         raise UserError(f'no image or folder {args.input}')
+    if not 0 <= args.opacity <= 1:
+        raise UserError(f'--opacity must lie between 0 and 1, got {args.opacity}')
     images = find_images(args.input)
     if args.input.is_dir():
         refuse_among_inputs(args.out, args.input)

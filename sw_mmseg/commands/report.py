@@ -68,7 +68,7 @@ def main(args: argparse.Namespace) -> int:
     title = args.title or ('Report on ' + (runs[0].label if len(runs) == 1 else f'{len(runs)} runs'))
     try:
         size = write_report(out, title, [], sections(runs, args))
-    except DamagedFileError:
+    except (DamagedFileError, UnicodeError):
         raise
     except ValueError as error:
         raise UserError(f'{error} (--pictures {max(0, args.pictures - 1)}, or fewer runs)') from error

@@ -11,6 +11,8 @@ import argparse
 import os
 import re
 import sys
+from contextlib import nullcontext
+from pathlib import Path
 
 import torch
 from mmengine.config import Config
@@ -19,6 +21,7 @@ from mmengine.hooks import Hook
 from mmengine.runner import Runner, find_latest_checkpoint
 
 from sw_mmseg.engine import InterruptHook, ShardedRunner
+from sw_mmseg.running.alone import alone_in
 from sw_mmseg.running.checkpoints import WholeCheckpointHook
 from sw_mmseg.running.command_line import add_common_arguments, seed_number
 from sw_mmseg.running.configs import build, load_config
@@ -31,6 +34,7 @@ from sw_mmseg.running.unknown_keys import refuse_unknown_keys
 
 # what gloo and NCCL say when a process on the other side is gone
 LOST_PROCESS = re.compile(r'[Cc]onnection (reset|closed|refused)|[Tt]imed out|[Rr]emote process exited|NCCL.*abort')
+RANKS = {'pytorch': 'RANK', 'slurm': 'SLURM_PROCID', 'mpi': 'OMPI_COMM_WORLD_RANK'}  # launcher -> variable
 
 
 def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
@@ -148,10 +152,12 @@ def prepared(args: argparse.Namespace) -> Config:
 def main(args: argparse.Namespace) -> int:
     """Parse, check, train. Returns the exit status: 128 + signal after an interrupt."""
     config = prepared(args)
-    runner = build_runner(config, args)
-    if args.deterministic:  # operations without a deterministic form (pooling to a grid, backwards, on GPUs) warn
-        torch.use_deterministic_algorithms(True, warn_only=True)
-    train(runner)
+    first = os.environ.get(RANKS.get(args.launcher, ''), '0') == '0'  # mmengine knows once the runner is there
+    with alone_in(Path(config.work_dir)) if first else nullcontext():
+        runner = build_runner(config, args)
+        if args.deterministic:  # operations without a deterministic form (pooling to a grid, backwards, on GPUs) warn
+            torch.use_deterministic_algorithms(True, warn_only=True)
+        train(runner)
     signum = next((hook.signum for hook in runner.hooks if isinstance(hook, InterruptHook)), None)
     if signum is None:
         return 0

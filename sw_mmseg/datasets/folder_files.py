@@ -14,7 +14,7 @@ from pathlib import Path
 
 from .errors import DatasetError
 
-__all__ = ['CLUTTER', 'PICTURES', 'Listing', 'foreign_files', 'list_folder', 'require_folder', 'stem']
+__all__ = ['CLUTTER', 'PICTURES', 'VIDEOS', 'Listing', 'foreign_files', 'list_folder', 'require_folder', 'stem']
 
 PICTURES = ('.png', '.jpg', '.jpeg', '.jfif', '.bmp', '.webp', '.ppm', '.pgm', '.tif', '.tiff', '.gif', '.jp2', '.avif')
 VIDEOS = ('.mp4', '.avi', '.mov', '.mkv', '.webm', '.m4v', '.mpg', '.mpeg', '.wmv')

@@ -12,7 +12,7 @@ from torch import nn
 
 from sw_mmseg.doctor.findings import BROKEN, FINE, NOTE, Finding
 from sw_mmseg.engine import importance_ratios
-from sw_mmseg.running.checkpoints import fitting, read_checkpoint
+from sw_mmseg.running.checkpoints import fitting, read_checkpoint, weights_in
 from sw_mmseg.running.configs import build
 from sw_mmseg.running.errors import UserError
 from sw_mmseg.running.prediction import meta_of
@@ -30,8 +30,10 @@ def examine_checkpoint(config: Config, path: str) -> list[Finding]:
         UserError, CheckpointError: the file is no checkpoint, or the config does not build.
     """
     checkpoint = read_checkpoint(path)
-    state = checkpoint.get('state_dict', checkpoint)
-    tensors = {key: value for key, value in state.items() if torch.is_tensor(value)}
+    try:
+        tensors = weights_in(checkpoint, path)
+    except UserError as error:
+        return [Finding(BROKEN, 'entries', str(error))]
     if not tensors:
         return [Finding(BROKEN, 'entries', f'{path} holds no weights')]
     model = build('model', lambda: MODELS.build(config.model))

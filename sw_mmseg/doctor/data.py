@@ -24,10 +24,12 @@ from sw_mmseg.own_images.folders import Folder, labelled_pictures
 from sw_mmseg.own_images.looking import look_at
 from sw_mmseg.running.configs import build
 from sw_mmseg.running.errors import UserError
+from sw_mmseg.running.outputs import Outputs
 
 __all__ = ['examine_config_data', 'examine_folders']
 
 LOADERS = ('train_dataloader', 'val_dataloader', 'test_dataloader')
+WRITTEN = ('check.json', 'source.png', 'target.png')
 LOOKED_AT = 200  # heads of files that are read for their sizes
 
 
@@ -79,18 +81,31 @@ def _described(subject: str, dataset: BaseDataset) -> Finding:
     return Finding(FINE, subject, text)
 
 
-def examine_folders(words: Sequence[str], classes: str | None, out: Path, everything: bool = False) -> list[Finding]:
+def examine_folders(
+    words: Sequence[str], classes: str | None, out: Path, everything: bool = False, overwrite: bool = False
+) -> list[Finding]:
     """What tools/adapt.py would find in IMAGES LABELS, or IMAGES LABELS TARGET; pictures go into OUT/check.
 
     Args:
         classes: a class table, or the name of a known one; None: the labels' ids are the classes.
         everything: read every file whole, not some.
+        overwrite: also pictures of others, such as those of a run of tools/adapt.py.
 
     Raises:
-        UserError: neither two nor three folders.
+        UserError: neither two nor three folders, or files are in the way.
     """
     if len(words) not in (2, 3):
         raise UserError('give a config, or the folders IMAGES LABELS, or IMAGES LABELS TARGET_IMAGES')
+    outputs = Outputs(out / 'check', 'doctor', overwrite)
+    outputs.refuse_existing(WRITTEN)
+    findings = _examined(words, classes, out, everything)
+    for name in WRITTEN:
+        if (outputs.folder / name).is_file():
+            outputs.record(name)
+    return findings
+
+
+def _examined(words: Sequence[str], classes: str | None, out: Path, everything: bool) -> list[Finding]:
     try:
         if len(words) == 3:
             checked = check(words[:2], words[2], None, classes, out, everything=everything)

@@ -48,8 +48,7 @@ def train(args: argparse.Namespace, choice: Choice, checked: Checked) -> tuple[l
         if name == final:
             count = None if args.predict == 'all' else int(args.predict)
             write_checkpoint(model, config, args.out / 'checkpoint.pth', checked.table.names)
-            written = write_predictions(model, examiner, args.out / 'predictions', count)
-            print(f'{written} predictions in {args.out / "predictions"}', flush=True)
+            write_predictions(model, examiner, args.out / 'predictions', count)
         elif name == title(SOURCE_ONLY):
             write_checkpoint(model, made[SOURCE_ONLY], args.out / SOURCE_CHECKPOINT, checked.table.names)
 

@@ -6,6 +6,7 @@ Nothing is written but OUT/check, and no label of the target is looked at unless
 from __future__ import annotations
 
 import shutil
+import tempfile
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -128,9 +129,8 @@ def check_out(out: Path, folders: Sequence[str]) -> None:
         raise UserError(f'--out {out} lies in {inside}: what is written there would be taken for data next time')
     try:
         out.mkdir(parents=True, exist_ok=True)
-        probe = out / '.probe'
-        probe.write_bytes(b'x' * 4096)
-        probe.unlink()
+        with tempfile.NamedTemporaryFile(dir=out) as probe:
+            probe.write(b'x' * 4096)
     except OSError as error:
         raise UserError(f'cannot write to --out {out}: {error.strerror or error}') from error
     free = shutil.disk_usage(out).free

@@ -15,7 +15,7 @@ from sw_mmseg.own_images.labelled_data import class_weights, drawn_shares, sever
 from sw_mmseg.own_images.pipelines import common_crop, resizing, still_steps, training_steps
 from sw_mmseg.own_images.plan import NO_SITES, Choice, config_file
 from sw_mmseg.running.config_nodes import config_dicts
-from sw_mmseg.running.configs import check_options
+from sw_mmseg.running.configs import check_options, settle_workers
 from sw_mmseg.running.errors import UserError
 from sw_mmseg.running.networks import set_network
 from sw_mmseg.running.norms import set_norm
@@ -95,6 +95,7 @@ def use_options(config: Config, options: dict, name: str) -> None:
         config.merge_from_dict(options)
     except (KeyError, TypeError, IndexError, AssertionError) as error:
         raise UserError(f'--cfg-options do not fit {name}: {error}') from error
+    settle_workers(config)
 
 
 def use_data(config: Config, choice: Choice, checked: Checked) -> None:

@@ -45,6 +45,7 @@ PAYS_FROM = 300  # iterations of CBST: at 120 it lost, docs/choose.md
 TRIAL = 1000  # iterations, until a measurement says how many
 # what --resume may change
 NOT_IN_A_RUN = {'resume', 'traceback', 'predict', 'check_only', 'local_rank', 'command', 'out'}
+OPTIONS = {'given': 'from', 'more_sources': 'source'}  # where the option is called otherwise
 
 
 def settings(args: argparse.Namespace) -> dict:
@@ -157,7 +158,8 @@ def resumed(args: argparse.Namespace) -> dict:
     if changed:
         key = changed[0]
         raise UserError(
-            f'--resume: --{key.replace("_", "-")} is {now[key]!r} and was {state["arguments"][key]!r} when '
+            f'--resume: --{OPTIONS.get(key, key).replace("_", "-")} is {now.get(key)!r} and was '
+            f'{state["arguments"][key]!r} when '
             f'the run in {args.out} began, with: {state["command"]}'
         )
     return state

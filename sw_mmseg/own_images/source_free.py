@@ -181,8 +181,7 @@ def trained_name(checked: Checked) -> str:
 def _write(args: argparse.Namespace, model: nn.Module, config: Config, examiner: Examiner) -> None:
     write_checkpoint(model, config, args.out / 'checkpoint.pth', examiner.checked.table.names)
     count = None if args.predict == 'all' else int(args.predict)
-    written = write_predictions(model, examiner, args.out / 'predictions', count)
-    print(f'{written} predictions in {args.out / "predictions"}', flush=True)
+    write_predictions(model, examiner, args.out / 'predictions', count)
 
 
 def commands(args: argparse.Namespace, state: dict, choice: Choice, checked: Checked) -> list[str]:

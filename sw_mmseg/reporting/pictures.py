@@ -85,13 +85,13 @@ def segmented(runs: list[Run], count: int) -> tuple[list[Row], dict]:
         bgr = item['inputs'].numpy().transpose(1, 2, 0)
         row = {'picture': small(np.ascontiguousarray(bgr[..., ::-1]))}
         if 'gt_sem_seg' in item['data_samples']:
-            row['truth'] = small(item['data_samples'].gt_sem_seg.data.squeeze().numpy().astype(np.uint8))
+            row['truth'] = small(item['data_samples'].gt_sem_seg.data.squeeze(0).numpy().astype(np.uint8))
         rows.append(row)
     for run in runs:
         model = network(run)
         for row, item in zip(rows, items):
             (sample,) = model.test_step({'inputs': [item['inputs']], 'data_samples': [item['data_samples']]})
-            row[run.label] = small(sample.pred_sem_seg.data.squeeze().cpu().numpy().astype(np.uint8))
+            row[run.label] = small(sample.pred_sem_seg.data.squeeze(0).cpu().numpy().astype(np.uint8))
     return rows, dataset.metainfo
 
 

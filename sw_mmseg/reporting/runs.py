@@ -20,7 +20,7 @@ from mmengine.registry import MODELS, init_default_scope
 from sw_mmseg.analysis import read_scalars
 from sw_mmseg.analysis.importance import Layers, by_layer
 from sw_mmseg.engine import importance_ratios
-from sw_mmseg.running.checkpoints import last_named, load_weights, read_checkpoint, read_weights
+from sw_mmseg.running.checkpoints import last_named, load_weights, numbered_checkpoints, read_checkpoint, read_weights
 from sw_mmseg.running.configs import build, without_weights
 from sw_mmseg.running.errors import UserError
 
@@ -80,9 +80,8 @@ def open_run(path: str | Path, label: str | None = None) -> Run:
             f'no run {path}: give a work directory, such as work_dirs/sw_adaptsegnet_streets, or a checkpoint in one'
         )
     checkpoint = latest_checkpoint(path)
-    dumped = sorted(path.glob('*.py'), key=lambda file: file.stat().st_mtime) or sorted(
-        path.glob('*/vis_data/config.py')
-    )
+    dumped = sorted(path.glob('*.py'), key=lambda file: file.stat().st_mtime)
+    dumped = _kept_by_adapt(path, 'config.py') or dumped or sorted(path.glob('*/vis_data/config.py'))
     if dumped:
         config = read_config(dumped[-1])
     elif checkpoint:
@@ -126,8 +125,15 @@ def latest_checkpoint(folder: Path) -> Path | None:
     named = last_named(folder)
     if named is not None:
         return named
-    files = sorted(folder.glob('*.pth'), key=lambda file: file.stat().st_mtime)
+    by_time = sorted(folder.glob('*.pth'), key=lambda file: file.stat().st_mtime)
+    files = _kept_by_adapt(folder, 'checkpoint.pth') or list(numbered_checkpoints(folder)) or by_time
     return files[-1] if files else None
+
+
+def _kept_by_adapt(folder: Path, name: str) -> list[Path]:
+    """The file of that name where tools/adapt.py left it: beside it are those of networks that were not adapted, and of
+    a copy of the folder no time tells which is which."""
+    return [folder / name] if (folder / 'adapt.json').is_file() and (folder / name).is_file() else []
 
 
 def build_network(config: Config) -> torch.nn.Module:

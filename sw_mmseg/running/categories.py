@@ -34,7 +34,7 @@ class GroupScore:
 
     def __call__(self, sample: SegDataSample) -> None:
         """Counts a sample's `pred_sem_seg` against its `gt_sem_seg`."""
-        truth, predicted = (getattr(sample, key).data.squeeze().cpu().long() for key in ('gt_sem_seg', 'pred_sem_seg'))
+        truth, predicted = (getattr(sample, key).data.squeeze(0).cpu().long() for key in ('gt_sem_seg', 'pred_sem_seg'))
         known, groups = truth < len(self.group_of), len(self.counts)
         cells = self.group_of[truth[known]] * groups + self.group_of[predicted[known]]
         self.counts += torch.bincount(cells, minlength=groups * groups).view(groups, groups)

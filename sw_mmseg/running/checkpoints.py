@@ -32,6 +32,7 @@ __all__ = [
     'numbered_checkpoints',
     'read_checkpoint',
     'read_weights',
+    'weights_in',
 ]
 
 State = dict[str, torch.Tensor]
@@ -39,9 +40,26 @@ NUMBERED = re.compile(r'(?:iter|epoch)_(\d+)\.pth')
 
 
 def read_weights(path: str) -> State:
-    """The `state_dict` of a checkpoint, see `read_checkpoint`."""
-    checkpoint = read_checkpoint(path)
-    return checkpoint.get('state_dict', checkpoint)
+    """The weights of a checkpoint; errors of `read_checkpoint` and `weights_in`."""
+    return weights_in(read_checkpoint(path), path)
+
+
+def weights_in(checkpoint: dict, path: str) -> State:
+    """The `state_dict` of a checkpoint, or all of a file that is nothing else.
+
+    Raises:
+        UserError: it holds other things than weights; those of other tools lie under names of their own, as 'model'.
+    """
+    state = checkpoint.get('state_dict', checkpoint)
+    if not isinstance(state, dict):
+        raise UserError(f'{path} holds a {type(state).__name__} as its state_dict, and no weights')
+    foreign = [str(key) for key, value in state.items() if not isinstance(value, torch.Tensor)]
+    if foreign:
+        raise UserError(
+            f'{path} is no checkpoint of this package: what it holds as {", ".join(foreign[:3])}'
+            f'{" ..." if len(foreign) > 3 else ""} are no weights. Save the weights alone, as "state_dict"'
+        )
+    return state
 
 
 def read_checkpoint(path: str) -> dict:
@@ -151,4 +169,4 @@ class WholeCheckpointHook(Hook):
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
         """Before the weights are put into the model."""
         model = unwrap(runner.model)
-        checkpoint['state_dict'] = fitting(model, checkpoint['state_dict'], self.path)
+        checkpoint['state_dict'] = fitting(model, weights_in(checkpoint, self.path), self.path)

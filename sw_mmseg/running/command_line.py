@@ -17,9 +17,10 @@ from pathlib import Path
 
 from sw_mmseg.openmmlab import trusting
 from sw_mmseg.processes import end_with_launcher
-from sw_mmseg.running.errors import FULL, NO_ROOM, is_user_error
+from sw_mmseg.running.errors import FULL, NO_ROOM, is_user_error, unwritable_name
 from sw_mmseg.running.network_table import NetworkError, find_network, network_words
 from sw_mmseg.running.option_words import OptionAction
+from sw_mmseg.running.paths import REPOSITORY
 from sw_mmseg.whitening import NORMS
 
 __all__ = [
@@ -32,6 +33,7 @@ __all__ = [
     'seed_number',
     'size_text',
     'size_word',
+    'stop_status',
 ]
 
 LAUNCHERS = ('none', 'pytorch', 'slurm', 'mpi')
@@ -108,7 +110,7 @@ def run_tool(main: Callable[[argparse.Namespace], int | None], args: argparse.Na
         return status
     except KeyboardInterrupt as stop:
         print('\nStopped.', file=sys.stderr)
-        return 128 + (signal.SIGTERM if isinstance(stop, _Terminated) else signal.SIGINT)
+        return stop_status(stop)
     except Exception as error:
         if getattr(args, 'traceback', False) or not is_user_error(error):
             raise
@@ -116,7 +118,9 @@ def run_tool(main: Callable[[argparse.Namespace], int | None], args: argparse.Na
         if isinstance(error, OSError) and error.strerror and error.errno in NO_ROOM:
             verb = 'written' if error.errno in FULL else 'opened'  # a right to read may be lacking too
             text = f'{error.filename or "a file"} cannot be {verb}: {error.strerror}'
-        print(f'\nerror: {" ".join(text.split())}', file=sys.stderr)
+        if name := unwritable_name(error):
+            text = f'{name} is not UTF-8, and cannot stand in a text that is written: rename it, or give a link to it'
+        print(f'\nerror: {" ".join(commands_of_here(text).split())}', file=sys.stderr)
         _give_up_output()
         return 2
 
@@ -130,8 +134,15 @@ def _give_up_output() -> None:
             os.dup2(nothing.fileno(), sys.stdout.fileno())
 
 
+def stop_status(stop: BaseException) -> int:
+    """The exit status of a command that a signal stopped: 128 and the signal, Ctrl-C's where `stop` names none."""
+    return 128 + getattr(stop, 'signum', signal.SIGINT)
+
+
 class _Terminated(KeyboardInterrupt):
     """A scheduler's SIGTERM, which ends a command as Ctrl-C does: what is done stays, and no file is half."""
+
+    signum = signal.SIGTERM
 
 
 @contextlib.contextmanager
@@ -171,15 +182,30 @@ def _leave_processes(status: int) -> None:
 
 
 def command_text(name: str, *words: object) -> str:
-    """A command for a user to copy: of a tool where there are tools, as in a checkout, else of the package.
+    """A command for a user to copy: of a tool where this package's tools are, as in a checkout, else of the package.
+    Other projects have a tools/train.py too.
 
     Args:
         name: such as 'train' or 'analysis cost'.
         words: its arguments, quoted where they need it.
     """
     tool = Path('tools', *name.split()).with_suffix('.py')
-    program = ['python', tool.as_posix()] if tool.is_file() else ['python', '-m', 'sw_mmseg', *name.split()]
+    program = (
+        ['python', tool.as_posix()]
+        if tool.is_file() and tool.resolve() == REPOSITORY / tool
+        else ['python', '-m', 'sw_mmseg', *name.split()]
+    )
     return shlex.join([*program, *map(str, words)])
+
+
+def commands_of_here(text: str) -> str:
+    """A text in which commands are named as in a checkout, `tools/train.py`, with the names that they have here."""
+    return re.sub(r'(?:python )?\btools/((?:\w+/)?\w+)\.py\b', _command_of_here, text)
+
+
+def _command_of_here(match: re.Match[str]) -> str:
+    command = command_text(match[1].replace('/', ' '))
+    return match[0] if command.startswith('python tools/') else command
 
 
 def seed_number(text: str) -> int:

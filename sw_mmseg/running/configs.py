@@ -17,7 +17,7 @@ from sw_mmseg.running.named_configs import find_named, nearest, with_network, wi
 from sw_mmseg.running.paths import default_work_dir
 from sw_mmseg.running.unknown_keys import refuse_unknown_keys
 
-__all__ = ['build', 'check_options', 'find_config', 'load_config', 'without_weights']
+__all__ = ['build', 'check_options', 'find_config', 'load_config', 'settle_workers', 'without_weights']
 
 EXTRAS = {'mmdet': 'det', 'mmpretrain': 'cls'}  # package -> extra of setup.cfg that brings it
 

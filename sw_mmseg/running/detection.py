@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 
 import mmdet.models  # noqa: F401  with operators that the plugin serves
 import numpy as np
@@ -31,9 +32,9 @@ class DetectionPainter:
         )
         self.opacity, self.score = args.opacity, args.score
 
-    def __call__(self, image: np.ndarray) -> np.ndarray:
-        """H×W×3 BGR to H×W×3 BGR."""
-        objects = test_pixels(self.model, self.pipeline, image).pred_instances
+    def __call__(self, image: np.ndarray, file: Path | None = None) -> np.ndarray:
+        """H×W×3 BGR to H×W×3 BGR. UserError, which names `file`, where an image is too small."""
+        objects = test_pixels(self.model, self.pipeline, image, file).pred_instances
         objects = objects[objects.scores >= self.score].cpu()
         masks = objects.masks.numpy() if 'masks' in objects else None
         painted = draw_detections(

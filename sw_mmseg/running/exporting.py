@@ -198,7 +198,7 @@ def beside_prediction(
         sample = test_pixels(model, pipeline, np.ascontiguousarray(image[0, ..., ::-1]))
         labels_here, logits_here = whole(torch.from_numpy(image))
         logits = float(np.maximum(logits, (sample.seg_logits.data - logits_here[0]).abs().max()))  # NaN stays
-        other = sample.pred_sem_seg.data.squeeze() != labels_here[0]
+        other = sample.pred_sem_seg.data.squeeze(0) != labels_here[0]
         labels = max(labels, float(other.float().mean()))
     return logits, labels
 

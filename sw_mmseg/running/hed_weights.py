@@ -52,7 +52,8 @@ def read_hed(source: str | Path | None = None) -> tuple[dict[str, Tensor], bool]
             }
         _check_shapes(arrays)
         state = from_keras(arrays)
-    except (OSError, KeyError, TypeError, ValueError, RuntimeError, AttributeError) as error:  # h5py raises all of them
+    except (ArithmeticError, AttributeError, LookupError, OSError, RuntimeError, TypeError, ValueError) as error:
+        # h5py raises all of them
         raise HEDError(f'{source or PACKAGE} is no HED of the package {PACKAGE} 2.0.0: {error}') from error
     return state, hashlib.sha256(content).hexdigest() == SHA256
 

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import errno
+import itertools
 import json
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
@@ -18,7 +20,7 @@ from typing import BinaryIO
 from sw_mmseg.files import is_special, whole_file, write_encoded
 from sw_mmseg.running.errors import NO_ROOM, UnwritableError, UserError
 
-__all__ = ['RECORD', 'Outputs', 'add_overwrite', 'refuse_among_inputs']
+__all__ = ['RECORD', 'Outputs', 'add_overwrite', 'moved_aside', 'refuse_among_inputs']
 
 RECORD = '.written_by_sw_mmseg'
 
@@ -49,6 +51,14 @@ def refuse_among_inputs(out: Path, source: Path) -> None:
             f'{out} lies in {source}, which is read: what is written there would be taken for input next '
             'time. Give a place outside of it'
         )
+
+
+def moved_aside(folder: Path) -> Path:
+    """Gives a folder another name, NAME.before or the first of NAME.before2, NAME.before3, ... that is free."""
+    names = itertools.chain(['.before'], (f'.before{number}' for number in itertools.count(2)))
+    aside = next(path for name in names if not (path := folder.with_name(folder.name + name)).exists())
+    folder.rename(aside)
+    return aside
 
 
 class Outputs:
@@ -129,6 +139,8 @@ class Outputs:
                 yield part
                 self.record(name, part)  # stopped behind this, there is a record too many, and not a file too many
         except OSError as error:
+            if error.errno == errno.ENAMETOOLONG:
+                raise UserError(f'{file} cannot be written: its name is too long') from error
             if error.errno not in NO_ROOM:
                 raise
             raise UnwritableError(f'{file} cannot be written: {error.strerror}') from error

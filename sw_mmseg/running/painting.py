@@ -41,9 +41,9 @@ class Painter:
         )
         self.opacity = args.opacity
 
-    def __call__(self, image: np.ndarray) -> np.ndarray:
-        """H×W×3 BGR to H×(W + legend)×3 BGR."""
-        labels = segment_pixels(self.model, self.pipeline, image)
+    def __call__(self, image: np.ndarray, file: Path | None = None) -> np.ndarray:
+        """H×W×3 BGR to H×(W + legend)×3 BGR. UserError, which names `file`, where an image is too small."""
+        labels = segment_pixels(self.model, self.pipeline, image, file)
         painted = overlay(image[..., ::-1], labels, self.meta['palette'], self.opacity)
         return with_legend(painted, labels, self.meta['classes'], self.meta['palette'])[..., ::-1]
 

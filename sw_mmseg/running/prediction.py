@@ -122,23 +122,25 @@ def segment(model: torch.nn.Module, pipeline: Compose, file: Path) -> np.ndarray
 def segment_pixels(
     model: torch.nn.Module, pipeline: Compose, image: np.ndarray, file: Path | None = None
 ) -> np.ndarray:
-    """The same of H×W×3 BGR pixels, with a pipeline that reads no file.
+    """The same of H×W×3 BGR pixels, with a pipeline that reads no file; errors of `test_pixels`."""
+    return _labels(test_pixels(model, pipeline, image, file))
+
+
+def test_pixels(
+    model: torch.nn.Module, pipeline: Compose, image: np.ndarray, file: Path | None = None
+) -> BaseDataElement:
+    """What a network of any task says of H×W×3 BGR pixels, with a pipeline that reads no file.
 
     Raises:
         UserError: of very few pixels the network's layers leave none; names `file`.
     """
     try:
-        return _labels(test_pixels(model, pipeline, image))
+        return _test(model, pipeline({'img': image, 'img_shape': image.shape[:2], 'ori_shape': image.shape[:2]}))
     except (RuntimeError, ValueError) as error:
         if min(image.shape[:2]) >= FEW:
             raise
         size = f'{image.shape[1]}x{image.shape[0]}'
         raise UserError(f'{file or "an image"} is {size}, too small for this network ({error})') from error
-
-
-def test_pixels(model: torch.nn.Module, pipeline: Compose, image: np.ndarray) -> BaseDataElement:
-    """What a network of any task says of H×W×3 BGR pixels, with a pipeline that reads no file."""
-    return _test(model, pipeline({'img': image, 'img_shape': image.shape[:2], 'ori_shape': image.shape[:2]}))
 
 
 @torch.no_grad()
@@ -148,7 +150,7 @@ def _test(model: torch.nn.Module, packed: dict) -> BaseDataElement:
 
 
 def _labels(sample: BaseDataElement) -> np.ndarray:
-    return sample.pred_sem_seg.data.squeeze().cpu().numpy().astype(np.uint8)
+    return sample.pred_sem_seg.data.squeeze(0).cpu().numpy().astype(np.uint8)
 
 
 def fitted(image: np.ndarray, side: int) -> np.ndarray:

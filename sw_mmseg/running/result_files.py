@@ -54,7 +54,7 @@ class LabelMapMetric(ClassIoUMetric):
         """Compares with the truth and writes."""
         super().process(data_batch, data_samples)
         for sample in data_samples:
-            labels = sample['pred_sem_seg']['data'].squeeze().cpu().numpy()
+            labels = sample['pred_sem_seg']['data'].squeeze(0).cpu().numpy()
             if sample.get('reduce_zero_label', False):
                 labels = labels + 1  # as ADE20K's benchmark has it: what the data set took off
             picture = Image.fromarray(labels.astype(np.uint8))
@@ -90,7 +90,7 @@ class PaintedImageHook(Hook):
             if 'pred_instances' in sample:
                 painted = self._detections(image, sample.pred_instances, meta)
             else:
-                labels = sample.pred_sem_seg.data.squeeze().to(torch.uint8).cpu().numpy()
+                labels = sample.pred_sem_seg.data.squeeze(0).to(torch.uint8).cpu().numpy()
                 painted = overlay(image, labels, meta['palette'], OPACITY)
             picture = Image.fromarray(painted)
             self.outputs.write_encoded(f'{self.names[sample.img_path]}.png', partial(picture.save, format='PNG'))

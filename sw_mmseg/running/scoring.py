@@ -39,7 +39,7 @@ def test(
             if visit:
                 visit(output)
             if index in indices:
-                kept[index] = output.pred_sem_seg.data.squeeze().cpu().numpy().astype(np.uint8)
+                kept[index] = output.pred_sem_seg.data.squeeze(0).cpu().numpy().astype(np.uint8)
         seen += len(outputs)
     evaluator.evaluate(seen)
     return list(metric.class_iou.values()), [kept[i] for i in keep]

@@ -15,6 +15,7 @@ from PIL import Image
 from torch import Tensor
 from tqdm import tqdm
 
+from sw_mmseg.datasets.folder_files import VIDEOS
 from sw_mmseg.running.checkpoints import read_weights
 from sw_mmseg.running.errors import UserError
 from sw_mmseg.running.failures import Failures
@@ -24,7 +25,6 @@ from sw_mmseg.stylization import StyleNetwork, WholePicture, read_picture, to_ui
 
 __all__ = ['VIDEOS', 'frames', 'free_bytes', 'is_video', 'load_network', 'mixed', 'stylise_pictures', 'stylise_video']
 
-VIDEOS = ('.mp4', '.avi', '.mov', '.mkv', '.webm', '.m4v')
 CODECS = {'.mp4': 'mp4v', '.m4v': 'mp4v', '.mov': 'mp4v', '.avi': 'MJPG'}
 Make = Callable[[int], WholePicture]
 
@@ -94,7 +94,7 @@ def stylise_pictures(make: Make, files: dict[Path, Path], outputs: Outputs, alph
 
 def video_file(path: Path, out: Path) -> Path:
     """Where a video's result goes. Raises UserError where it cannot be written in that format."""
-    file = out if out.suffix else out / f'{path.stem}.mp4'
+    file = out if out.suffix and not out.is_dir() else out / f'{path.stem}.mp4'
     if file.suffix.lower() not in CODECS:
         raise UserError(f'videos are written as {", ".join(CODECS)}; got {file}')
     return file

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-import itertools
 import shlex
+import signal
+import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,17 +18,31 @@ from sw_mmseg.engine import InterruptHook, ProgressHook
 from sw_mmseg.files import read_json
 from sw_mmseg.models.wrappers import unwrap
 from sw_mmseg.running import records
+from sw_mmseg.running.alone import alone_in
+from sw_mmseg.running.command_line import stop_status
 from sw_mmseg.running.errors import UserError
 from sw_mmseg.running.named_configs import option_words
 from sw_mmseg.running.newest_checkpoint import newest_whole
+from sw_mmseg.running.outputs import moved_aside
 
-__all__ = ['STATE', 'Interrupted', 'Run', 'quiet', 'train']
+__all__ = ['STATE', 'Interrupted', 'Run', 'quiet', 'stopped', 'train']
 
 STATE, LOG = 'demo_run.json', 'console.log'  # in a run's folder
 
 
 class Interrupted(Exception):
-    """A training was stopped by a signal and has left a checkpoint."""
+    """A training was stopped by the signal `signum` and has left a checkpoint."""
+
+    def __init__(self, signum: int = signal.SIGINT) -> None:
+        super().__init__(signum)
+        self.signum = signum
+
+
+def stopped(stop: BaseException, text: str = 'the same command goes on from here') -> int:
+    """Says that a command was stopped, by `Interrupted` or KeyboardInterrupt, and what comes next. Returns the exit
+    status, 128 and the signal: a scheduler tells its own SIGTERM from a user's Ctrl-C by it."""
+    print(f'\nStopped; {text}.', file=sys.stderr)
+    return stop_status(stop)
 
 
 @dataclass(frozen=True)
@@ -84,9 +99,15 @@ def train(run: Run, config: Config, mark: str, label: str) -> tuple[torch.nn.Mod
 
     Raises:
         Interrupted: a signal stopped it.
-        UserError: what lies in its folder is of something else.
+        UserError: what lies in its folder is of something else, or another process trains there.
     """
-    before = _earlier_seconds(run.folder, mark, label)
+    with alone_in(run.folder):
+        before = _earlier_seconds(run.folder, mark, label)  # which may give the folder another name
+    with alone_in(run.folder):
+        return _trained(run, config, mark, label, before)
+
+
+def _trained(run: Run, config: Config, mark: str, label: str, before: float) -> tuple[torch.nn.Module, float]:
     config = config.copy()
     newest, faults = newest_whole(run.folder)
     for fault in faults:
@@ -106,8 +127,9 @@ def train(run: Run, config: Config, mark: str, label: str) -> tuple[torch.nn.Mod
         # ends the loader's worker now; left to the garbage collector, it would be waited for until a timeout of 5 s
         del runner.train_loop.dataloader_iterator
     records.write_json(run.folder / STATE, {'fingerprint': mark, 'seconds': seconds})
-    if any(hook.signum for hook in runner.hooks if isinstance(hook, InterruptHook)):
-        raise Interrupted
+    for hook in runner.hooks:
+        if isinstance(hook, InterruptHook) and hook.signum:
+            raise Interrupted(hook.signum)
     return unwrap(runner.model), seconds
 
 
@@ -123,9 +145,7 @@ def _earlier_seconds(folder: Path, mark: str, label: str) -> float:
     if before.get('fingerprint') == mark:
         return before['seconds']
     if before:
-        names = itertools.chain(['.before'], (f'.before{number}' for number in itertools.count(2)))
-        aside = next(path for name in names if not (path := folder.with_name(folder.name + name)).exists())
-        folder.rename(aside)
+        aside = moved_aside(folder)
         print(f'{label} begins anew: settings or code have changed. Its training until now is in {aside}', flush=True)
     elif files := _foreign_files(folder):
         raise UserError(

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import TypeVar
 
-from sw_mmseg.running import records, training
+from sw_mmseg.running import records
 from sw_mmseg.running.errors import UserError
 
 __all__ = ['measured_results', 'say_unchecked']
@@ -17,19 +16,15 @@ Result = TypeVar('Result')
 
 def measured_results(
     measure: Callable[[], None] | None, planned: Collection[str], stored: Callable[[], Sequence[Result]], folder: Path
-) -> Sequence[Result] | None:
-    """What is `stored` in `folder` after `measure`, which is None where nothing is to be measured; None where a signal
-    stopped it, which is said. Results but for the `planned` ones, which `measure` has looked at, are said, too.
+) -> Sequence[Result]:
+    """What is `stored` in `folder` after `measure`, which is None where nothing is to be measured. Results but for the
+    `planned` ones, which `measure` has looked at, are said.
 
     Raises:
         UserError: nothing is stored.
     """
-    try:
-        if measure is not None:
-            measure()
-    except (training.Interrupted, KeyboardInterrupt):
-        print('\nStopped; the same command goes on from here.', file=sys.stderr)
-        return None
+    if measure is not None:
+        measure()
     results = stored()
     if not results:
         raise UserError(f'no result in {folder} yet: leave out --report-only')

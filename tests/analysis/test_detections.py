@@ -36,3 +36,9 @@ def test_boxes_beyond_the_image_nothing_found_and_mistakes():
         draw_detections(image, np.zeros((0, 4)), [], [], CLASSES, PALETTE, opacity=2)
     with pytest.raises(ValueError, match=r'image is \(40, 60\), masks are \(4, 4\)'):
         draw_detections(image, np.zeros((1, 4)), [0], [1.0], CLASSES, PALETTE, np.zeros((1, 4, 4), bool))
+
+
+def test_names_with_umlauts_differ():
+    image, box = np.zeros((60, 80, 3), np.uint8), np.array([[10.0, 30, 60, 50]])
+    first, second = (draw_detections(image, box, [0], [1.0], [name], PALETTE) for name in ('Kühe', 'Köhe'))
+    assert (first != second).any()

@@ -27,3 +27,15 @@ def test_without_room_the_largest_are_named():
     labels = np.repeat(np.arange(12), np.arange(1, 13))  # class n occurs n + 1 times
     result = with_legend(np.zeros((52, 20, 3), np.uint8), labels, CLASSES, PALETTE)  # three lines
     assert colours(result[:, 20:]) == {tuple(PALETTE[10]), tuple(PALETTE[11])}  # the third says: + 10 more
+
+
+def test_umlauts_are_letters():
+    """OpenCV's own font draws one question mark for each byte of what is not ASCII."""
+
+    def panel(name):
+        return with_legend(np.zeros((40, 20, 3), np.uint8), np.zeros((40, 20), int), [name], [[9, 9, 200]])[:, 20:]
+
+    assert panel('Straße').shape == panel('Straße').shape and panel('Straße').shape != panel('Stra??e').shape
+    for name, other in (('ü', 'ö'), ('дорога', 'догора'), ('Ağaç', 'Agac')):
+        assert panel(name).shape != panel(other).shape or (panel(name) != panel(other)).any()
+    assert (panel('ü')[:8] != panel('u')[:8]).any()  # the two dots, above where the letter is

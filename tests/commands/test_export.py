@@ -76,6 +76,8 @@ def test_the_file_gives_what_the_network_gives(network, pictures, run, tmp_path,
     out.with_suffix('.json').unlink()
     (tmp_path / 'other.json').write_text('{}')
     assert run('export', config, checkpoint, tmp_path / f'other.{ending}') == 2
+    assert run('export', config, checkpoint, tmp_path / 'new.json', '--format', 'onnx') == 2
+    assert 'the names of classes go into a file of that name' in capsys.readouterr().err
 
 
 def test_it_is_what_predict_gives(network, pictures):

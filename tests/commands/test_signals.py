@@ -92,3 +92,11 @@ def test_a_report_is_there_whole_or_as_it_was(tiny_config, run, tmp_path, monkey
     assert 'Stopped.' in capsys.readouterr().err
     assert (tmp_path / 'report.html').read_bytes() == report and not list(tmp_path.glob('.*part*'))
     assert run(*words) == 0
+
+
+def test_no_command_has_an_exit_status_of_its_own_for_a_signal():
+    """Each of those that catch one: `running.training.stopped` knows which signal it was."""
+    files = [*Path('sw_mmseg/commands').rglob('*.py'), *Path('sw_mmseg/studies').rglob('*.py')]
+    catching = [file for file in files if 'training.Interrupted' in file.read_text()]
+    assert len(catching) >= 7
+    assert not [file for file in files if 'return 130' in file.read_text() or 'sys.exit' in file.read_text()]

@@ -142,6 +142,8 @@ def test_mistakes_of_stylising(run, checkpoint, tmp_path, capsys):
     Image.new('RGB', (8, 8)).save(tmp_path / 'in/good.png')
     (tmp_path / 'in/bad.png').write_text('no')
     (tmp_path / 'bad.mp4').write_text('no')
+    (tmp_path / 'bad.mpg').write_text('no')
+    (tmp_path / 'out.v2').mkdir()
     torch.save({'state_dict': {'a': torch.zeros(1)}}, tmp_path / 'other.pth')
     out = tmp_path / 'out'
     assert run('stylize', checkpoint, tmp_path / 'in', out) == 1
@@ -152,6 +154,8 @@ def test_mistakes_of_stylising(run, checkpoint, tmp_path, capsys):
         ((checkpoint, tmp_path / 'in/good.png', tmp_path / 'in/good.png'), 'one of the files that are'),
         ((checkpoint, tmp_path / 'none', out), 'no such picture, folder or video'),
         ((checkpoint, tmp_path / 'bad.mp4', out), 'cannot be read as a video'),
+        ((checkpoint, tmp_path / 'bad.mpg', out), 'cannot be read as a video'),
+        ((checkpoint, tmp_path / 'bad.mp4', tmp_path / 'out.v2'), 'cannot be read as a video'),
         ((checkpoint, tmp_path / 'in', out, '--alpha', 2), '--alpha must lie in 0..1'),
         ((checkpoint, tmp_path / 'in', out, '--tile', 30), '--tile must be a multiple of 4'),
         ((checkpoint, tmp_path / 'in', out, '--smooth', 0.5), '--smooth is for videos'),

@@ -83,3 +83,29 @@ def test_a_label_of_another_size_is_told_with_its_name(run, tmp_path, capsys):
     assert run('doctor', 'data', *words, '--out', tmp_path / 'out') == 1
     assert '2.png' in capsys.readouterr().out
     assert run('doctor', 'data', words[0], words[1], words[2], words[2]) == 2
+
+
+def test_what_is_there_is_not_written_over(run, tiny_config, tmp_path, capsys):
+    """Neither by pictures of a config nor among those of a run of adapt."""
+    folders, out = write_folders(tmp_path / 'data'), tmp_path / 'out'
+    plain = [folders / 'source/images', folders / 'source/labels']
+    for name, words in (
+        ('train_00001.png', [tiny_config('bn_sourceonly')]),
+        ('check/source.png', plain),
+        ('check/target.png', [*plain, folders / 'target']),
+    ):
+        (out / name).parent.mkdir(parents=True, exist_ok=True)
+        (out / name).write_bytes(b"the user's own")
+        assert run('doctor', 'data', *words, '--out', out, '--number', 2) == 2
+        assert f'{out / name} exists and is not of an earlier' in capsys.readouterr().err
+        assert (out / name).read_bytes() == b"the user's own"
+        for more in (['--overwrite'], []):
+            assert run('doctor', 'data', *words, '--out', out, '--number', 2, *more) == 0
+        capsys.readouterr()
+
+
+def test_a_checkpoint_of_another_tool_is_broken(run, checkpoint, capsys):
+    path, content, file = checkpoint
+    torch.save({'model': content['state_dict'], 'epoch': 3}, file)
+    assert run('doctor', 'checkpoint', path, file) == 1
+    assert 'what it holds as model, epoch are no weights' in capsys.readouterr().out

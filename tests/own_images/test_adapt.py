@@ -56,6 +56,12 @@ def predictions(out):
     return sorted((out / 'predictions').rglob('*.png'))
 
 
+def test_as_many_folders_of_streets_as_none_are_refused(run, tmp_path, capsys):
+    """0 was taken for all."""
+    assert run('dataset_converters streets_folders', tmp_path, tmp_path / 'out', '--images', 0) == 2
+    assert '--images must be at least 1' in capsys.readouterr().err and not (tmp_path / 'out').exists()
+
+
 def test_folders_of_streets_are_what_they_say(user_data):
     table = read_class_table(user_data / 'classes.yaml')
     (labels,) = {p.parent.parent.name for p in user_data.rglob('*.png')}

@@ -134,6 +134,24 @@ def test_predictions_that_an_interrupt_left_are_kept(copied, run, monkeypatch, c
     assert not (copied / 'out/.predictions.part').exists()
 
 
+def test_predictions_that_a_user_changed_are_moved_aside(copied, run, capsys):
+    folder = copied / 'out/predictions'
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+    assert run(*resume(copied), '--predict', 0) == 0
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before and len(before) > 8
+    assert not (copied / 'out/.predictions.part').exists() and 'predictions in' not in capsys.readouterr().out
+    (folder / '0.png').write_bytes(b'corrected by hand')
+    (folder / 'notes.txt').write_text('mine')
+    for aside in (True, False):
+        assert run(*resume(copied)) == 0
+        text = capsys.readouterr().out
+        assert {path.name for path in folder.iterdir()} == before.keys() and '4 predictions in' in text
+        assert ('predictions.before' in text) == aside
+    kept = copied / 'out/predictions.before'
+    assert (kept / '0.png').read_bytes() == b'corrected by hand' and (kept / 'notes.txt').read_text() == 'mine'
+    assert not (copied / 'out/predictions.before2').exists()
+
+
 def test_predictions_of_another_network_are_not_kept(copied, run):
     part = copied / 'out/.predictions.part'
     shutil.move(copied / 'out/predictions', part)

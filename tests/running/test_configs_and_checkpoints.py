@@ -3,6 +3,7 @@
 import argparse
 import random
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -14,7 +15,7 @@ import sw_mmseg
 from sw_mmseg import files
 from sw_mmseg.commands.analysis import class_shares
 from sw_mmseg.openmmlab import CheckpointError
-from sw_mmseg.running.checkpoints import load_weights, read_weights
+from sw_mmseg.running.checkpoints import WholeCheckpointHook, load_weights, read_weights
 from sw_mmseg.running.command_line import run_tool
 from sw_mmseg.running.configs import build, load_config
 from sw_mmseg.running.data_sets import build_loader, labelled_images
@@ -28,6 +29,24 @@ def test_a_mistyped_config_is_answered_with_the_nearest(monkeypatch):
     monkeypatch.chdir(Path(sw_mmseg.__file__).parents[1])
     with pytest.raises(UserError, match=r'did you mean .*configs/sw_adaptsegnet_streets.py'):
         load_config('configs/sw_adaptsegnet_street.py', {})
+
+
+@pytest.mark.parametrize(
+    'content, text',
+    [
+        ({'model': {'weight': torch.ones(1)}, 'epoch': 3}, 'what it holds as model, epoch are no weights'),
+        ({'state_dict': {'weight': torch.ones(1), 'extra': None}}, 'what it holds as extra are no weights'),
+        ({'state_dict': 3}, 'holds a int as its state_dict'),
+    ],
+)
+def test_checkpoints_of_other_tools_are_named(tmp_path, content, text):
+    torch.save(content, tmp_path / 'x.pth')
+    for read in (read_weights, lambda path: load_weights(nn.Linear(1, 1), path)):
+        with pytest.raises(UserError, match=text):
+            read(str(tmp_path / 'x.pth'))
+    if 'state_dict' in content:
+        with pytest.raises(UserError, match=text):
+            WholeCheckpointHook('x.pth').after_load_checkpoint(SimpleNamespace(model=nn.Linear(1, 1)), content)
 
 
 def test_a_file_that_is_no_config_is_named(tmp_path):

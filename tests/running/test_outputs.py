@@ -1,12 +1,13 @@
 """The rule of what commands may write over, and where they may write."""
 
 import os
+from argparse import Namespace
 from pathlib import Path
 
 import pytest
 
 from sw_mmseg.running import paths
-from sw_mmseg.running.command_line import command_text, seed_number
+from sw_mmseg.running.command_line import command_text, run_tool, seed_number
 from sw_mmseg.running.configs import load_config
 from sw_mmseg.running.errors import UserError
 from sw_mmseg.running.failures import Failures
@@ -157,6 +158,24 @@ def test_commands_for_copying_are_quoted_and_of_this_place(tmp_path, monkeypatch
     assert command_text('analysis cost', '--out', 'a b') == "python tools/analysis/cost.py --out 'a b'"
     monkeypatch.chdir(tmp_path)
     assert command_text('train', Path('x.py')) == 'python -m sw_mmseg train x.py'
+    (tmp_path / 'tools').mkdir()
+    (tmp_path / 'tools/train.py').write_text("of OpenMMLab's")
+    assert command_text('train', Path('x.py')) == 'python -m sw_mmseg train x.py'
+
+
+def test_errors_name_commands_as_they_are_called_here(tmp_path, monkeypatch, capsys):
+    def fail(args):
+        raise UserError(
+            'make them: python tools/dataset_converters/streets.py data/streets; see tools/test.py. my/tools/x'
+        )
+
+    for folder, text in (
+        (paths.REPOSITORY, 'python tools/dataset_converters/streets.py data/streets; see tools/test.py'),
+        (tmp_path, 'python -m sw_mmseg dataset_converters streets data/streets; see python -m sw_mmseg test'),
+    ):
+        monkeypatch.chdir(folder)
+        assert run_tool(fail, Namespace()) == 2
+        assert f'make them: {text}. my/tools/x' in capsys.readouterr().err
 
 
 @pytest.mark.parametrize('text', ['-1', str(2**32), 'one', '1.5'])

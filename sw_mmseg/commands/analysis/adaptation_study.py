@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import argparse
 import signal
-import sys
 import time
 from pathlib import Path
 
@@ -108,9 +107,8 @@ def main(args: argparse.Namespace) -> int:
                     f'[{count}/{len(missing)}] {cell.name}: target mIoU {scores}; {duration(result.seconds)}',
                     flush=True,
                 )
-        except (training.Interrupted, KeyboardInterrupt):
-            print('\nStopped; the same command goes on from here.', file=sys.stderr)
-            return 130
+        except (training.Interrupted, KeyboardInterrupt) as stop:
+            return training.stopped(stop)
     results = shown(args, planned)
     written = report.write(args.work_dir, results)
     if args.docs:

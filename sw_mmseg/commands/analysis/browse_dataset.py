@@ -45,7 +45,7 @@ def panels(packed: dict, name: str = 'picture') -> dict[str, np.ndarray]:
         return {title: panel for side in packed for title, panel in panels(packed[side], side).items()}
     tiles = {name: packed['inputs'].numpy().transpose(1, 2, 0)[..., ::-1].astype(np.uint8)}
     if 'gt_sem_seg' in packed['data_samples']:
-        tiles['labels'] = packed['data_samples'].gt_sem_seg.data.squeeze().numpy().astype(np.uint8)
+        tiles['labels'] = packed['data_samples'].gt_sem_seg.data.squeeze(0).numpy().astype(np.uint8)
     return tiles
 
 

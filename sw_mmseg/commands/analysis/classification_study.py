@@ -11,7 +11,6 @@ last iteration; no test label chooses anything. CIFAR as in the paper's Table 2,
 from __future__ import annotations
 
 import argparse
-import sys
 import time
 from pathlib import Path
 
@@ -62,9 +61,8 @@ def main(args: argparse.Namespace) -> int:
     try:
         for number, run in enumerate(planned, 1):
             results.append(work(run, f'[{number}/{len(planned)}]', args.report_only))
-    except training.Interrupted:
-        print('Stopped; the same command goes on.', file=sys.stderr)
-        return 130
+    except (training.Interrupted, KeyboardInterrupt) as stop:
+        return training.stopped(stop)
     done = [result for result in results if result is not None]
     if not done:
         raise UserError('nothing is done yet that fits the configs and the code: leave out --report-only')

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import argparse
 import gc
-import sys
 import time
 import warnings
 from pathlib import Path
@@ -75,9 +74,8 @@ def main(args: argparse.Namespace) -> int:
             results.append(result)
             text = ', '.join(f'{domain} {scores["bbox"]["AP50"]:.1f}' for domain, scores in result.scores.items())
             print(f'    box AP50: {text}{"; done before" if before else f"; {duration(result.seconds)}"}', flush=True)
-    except (training.Interrupted, KeyboardInterrupt):
-        print('\nStopped; the same command goes on from here.', file=sys.stderr)
-        return 130
+    except (training.Interrupted, KeyboardInterrupt) as stop:
+        return training.stopped(stop)
     results.sort(key=lambda result: (names.index(result.name), result.seed))
     report.write(args.work_dir, results)
     if args.docs:

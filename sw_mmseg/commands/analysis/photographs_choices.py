@@ -20,7 +20,7 @@ from functools import partial
 from pathlib import Path
 
 from sw_mmseg.engine.progress import duration
-from sw_mmseg.running import records
+from sw_mmseg.running import records, training
 from sw_mmseg.running.command_line import seed_number
 from sw_mmseg.running.errors import UserError
 from sw_mmseg.running.paths import DOCS
@@ -83,9 +83,10 @@ def main(args: argparse.Namespace) -> int:
     records.take_results(KEPT, args.work_dir / FOLDER)
     missing = None if args.report_only else partial(measure, trials, args.work_dir)
     names = [trial.name for trial in trials]
-    results = measured_results(missing, names, partial(stored, args.work_dir), args.work_dir / FOLDER)
-    if results is None:
-        return 130
+    try:
+        results = measured_results(missing, names, partial(stored, args.work_dir), args.work_dir / FOLDER)
+    except (training.Interrupted, KeyboardInterrupt) as stop:
+        return training.stopped(stop)
     if args.docs:
         records.keep_results(args.work_dir / FOLDER, KEPT)
         fill(PAGE, 'choices', choices_report.section(results))

@@ -18,7 +18,7 @@ from pathlib import Path
 
 from sw_mmseg.engine.progress import duration
 from sw_mmseg.files import whole_file
-from sw_mmseg.running import records
+from sw_mmseg.running import records, training
 from sw_mmseg.running.command_line import seed_number
 from sw_mmseg.running.errors import UserError
 from sw_mmseg.running.paths import DOCS
@@ -93,9 +93,10 @@ def main(args: argparse.Namespace) -> int:
     records.take_results(KEPT, args.work_dir)
     missing = None if args.report_only else partial(train, cells, args.work_dir)
     names = [cell.name for cell in cells]
-    results = measured_results(missing, names, partial(runs.stored, args.work_dir), args.work_dir)
-    if results is None:
-        return 130
+    try:
+        results = measured_results(missing, names, partial(runs.stored, args.work_dir), args.work_dir)
+    except (training.Interrupted, KeyboardInterrupt) as stop:
+        return training.stopped(stop)
     if args.docs:
         records.keep_results(args.work_dir, KEPT)
         fill(PAGE, 'study', report.section(results))

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import argparse
 import gc
-import sys
 import time
 import warnings
 from pathlib import Path
@@ -113,9 +112,8 @@ def main(args: argparse.Namespace) -> int:
                 f'{", done before" if before else f", {duration(result.seconds)}"}',
                 flush=True,
             )
-    except (training.Interrupted, KeyboardInterrupt):
-        print('\nStopped; the same command goes on from here.', file=sys.stderr)
-        return 130
+    except (training.Interrupted, KeyboardInterrupt) as stop:
+        return training.stopped(stop)
     report.write(args.work_dir, results)
     if args.docs or args.readme:
         records.keep_results(args.work_dir, KEPT)

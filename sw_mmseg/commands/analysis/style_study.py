@@ -10,7 +10,6 @@ from __future__ import annotations
 import argparse
 import gc
 import shutil
-import sys
 import time
 import warnings
 from pathlib import Path
@@ -87,9 +86,8 @@ def main(args: argparse.Namespace) -> int:
                 f'{", done before" if before else f", {duration(result.seconds)}"}',
                 flush=True,
             )
-    except (training.Interrupted, KeyboardInterrupt):
-        print('\nStopped; the same command goes on from here.', file=sys.stderr)
-        return 130
+    except (training.Interrupted, KeyboardInterrupt) as stop:
+        return training.stopped(stop)
     figures = report.write(args.work_dir, results, styles.sheet_contents(root))
     if args.docs:
         IMAGES.mkdir(parents=True, exist_ok=True)

@@ -6,7 +6,6 @@ goes on where it stopped. `sw_mmseg/datasets/streets/domains.py` says how the tw
 
 import argparse
 import os
-import sys
 
 from tqdm import tqdm
 
@@ -14,6 +13,7 @@ from sw_mmseg.datasets.streets import VARIANTS, generate_streets, write_ade20k
 from sw_mmseg.datasets.streets.domains import DEFAULT
 from sw_mmseg.running.command_line import seed_number, size_word
 from sw_mmseg.running.errors import UserError
+from sw_mmseg.running.training import stopped
 
 
 def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
@@ -64,7 +64,7 @@ def main(args: argparse.Namespace) -> int:
                 write_ade20k(root)
         except (FileExistsError, ValueError) as error:
             raise UserError(str(error)) from error
-        except KeyboardInterrupt:
-            sys.exit('stopped; the same command goes on from here')
+        except KeyboardInterrupt as stop:
+            return stopped(stop)
     print(f'streets are in {root}')
     return 0

@@ -98,6 +98,8 @@ def samples_of(dataset, names: tuple[str, ...], limit: int | None) -> list[tuple
 
 def main(args: argparse.Namespace) -> int:
     """Parse, draw what is missing, write."""
+    if args.images is not None and args.images < 1:
+        raise UserError(f'--images must be at least 1, got {args.images}')
     if args.out.exists():
         raise UserError(f'{args.out} is there already: remove it, or give another folder')
     root = args.streets / 'varied'

@@ -106,6 +106,6 @@ def shown(config: Config, networks: dict[str, torch.nn.Module], count: int) -> l
         for name, model in networks.items():
             model.eval()
             batch = {'inputs': [packed['inputs']], 'data_samples': [sample]}
-            sheet[name] = model.test_step(batch)[0].pred_sem_seg.data.squeeze().cpu().numpy().astype(np.uint8)
+            sheet[name] = model.test_step(batch)[0].pred_sem_seg.data.squeeze(0).cpu().numpy().astype(np.uint8)
         sheets.append(sheet)
     return sheets

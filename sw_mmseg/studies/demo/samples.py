@@ -20,5 +20,5 @@ def image_of(packed: dict) -> np.ndarray:
 
 def labelled_sheet(packed: dict) -> dict[str, np.ndarray]:
     """Image and truth."""
-    truth = packed['data_samples'].gt_sem_seg.data.squeeze().numpy().astype('uint8')
+    truth = packed['data_samples'].gt_sem_seg.data.squeeze(0).numpy().astype('uint8')
     return {'image': image_of(packed), 'truth': truth}
