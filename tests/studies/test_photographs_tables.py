@@ -118,15 +118,22 @@ def test_norms_stand_beside_batchnorm_of_the_same_training_with_either_statistic
     assert steps == {
         ('source only, jitter, SW, 600', bn): 10.5,
         ('source only, jitter, SW, 600', f'{bn}, statistics re-estimated'): 6.5,
+        ('source only, jitter, SW, 600, statistics re-estimated', f'{bn}, statistics re-estimated'): 6.5,
         ('source only, jitter, SW, 600', 'source only, jitter, IW, 600'): 1.5,
         ('source only, jitter, IW, 600', bn): 9.0,
         ('source only, jitter, IW, 600', f'{bn}, statistics re-estimated'): 5.0,
+        ('source only, jitter, IW, 600, statistics re-estimated', f'{bn}, statistics re-estimated'): 5.0,
         (stem, bn): 16.0,
         (stem, f'{bn}, statistics re-estimated'): 12.0,
+        (f'{stem}, statistics re-estimated', f'{bn}, statistics re-estimated'): 12.0,
         (stem, 'source only, jitter, IW, 600'): 7.0,
         (stem, 'source only, jitter, SW, 600'): 5.5,
         ('source only, jitter, SW in the decoder, BN, 600', bn): 7.0,
         ('source only, jitter, SW in the decoder, BN, 600', f'{bn}, statistics re-estimated'): 3.0,
+        (
+            'source only, jitter, SW in the decoder, BN, 600, statistics re-estimated',
+            f'{bn}, statistics re-estimated',
+        ): 3.0,
     }
     assert report.comparison_table(groups) is None
     assert [row[0] for row in report.class_table(groups).rows] == ['source only, jitter, BN, 600']

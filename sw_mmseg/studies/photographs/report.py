@@ -98,8 +98,8 @@ def comparison_table(groups: Groups) -> Table | None:
 
 
 def norm_table(groups: Groups) -> Table | None:
-    """Every row with another norm against BN in its place, as trained and with the target's statistics; SW also against
-    IW, and a way to put it in against the configs' own; None where there is nothing to compare."""
+    """Every row with another norm against BN in its place, each as trained and with the target's statistics; SW also
+    against IW, and a way to put it in against the configs' own; None where there is nothing to compare."""
     scored, pairs = {}, []
     for key, group in groups.items():
         method, norm, length, setting = key
@@ -112,6 +112,7 @@ def norm_table(groups: Groups) -> Table | None:
         baselines += [((method, 'iw', length, common), 'trained')] if norm in ('sw', 'swb') else []
         baselines += [((method, norm, length, common), 'trained')] if norm != 'bn' else []
         pairs += [((key, 'trained'), other) for other in baselines]
+        pairs.append(((key, 're-estimated'), ((method, 'bn', length, common), 're-estimated')))
     return _differences(scored, pairs)
 
 
