@@ -176,7 +176,10 @@ def foreign_hooks(module: nn.Module) -> list[str]:
 def check_replaceable(name: str, norm: nn.Module) -> None:
     """Raises `ValueError` where something of `norm` would be lost with it."""
     if isinstance(norm, LazyModuleMixin):
-        raise ValueError(f'{name}, a {type(norm).__name__}, does not know its channels before it has seen an input')
+        raise ValueError(
+            f'{name}, a {type(norm).__name__}, does not know its channels before it has seen an input: call the model '
+            'on one first'
+        )
     hooks = foreign_hooks(norm)
     if hooks:
         raise ValueError(

@@ -12,6 +12,7 @@ asks for a shape that only a run knows, which ONNX would express by an `If`.
 from __future__ import annotations
 
 import copy
+import math
 
 import torch
 from torch import Tensor, nn
@@ -20,6 +21,7 @@ from .autograd import full_precision
 from .conversion import foreign_hooks, parts_after
 from .layer import SwitchWhiten
 from .maths import BATCH, INSTANCE, compute_dtype, inverse_sqrt
+from .tracing import is_exported
 
 __all__ = ['InferenceWhiten', 'for_inference']
 
@@ -63,7 +65,9 @@ class InferenceWhiten(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """y (N, C, *)."""
         with full_precision(x.device):
-            slices = x.reshape(x.shape[0], self.groups, self.group_size, -1).to(compute_dtype(x))  # N G D L
+            # of a batch of no images torch cannot tell it; asking for it would be operations more in a program
+            pixels = -1 if is_exported() else math.prod(x.shape[2:])
+            slices = x.reshape(x.shape[0], self.groups, self.group_size, pixels).to(compute_dtype(x))  # N G D L
             mean = slices.mean(-1, keepdim=True)  # N G D 1
             centred = slices - mean
             matrix = self.weight * self._root(self._mixed(centred, mean))  # N G D D
