@@ -162,6 +162,31 @@ def test_a_second_backward_repeats_the_first(device):
     assert all(torch.equal(one, two) for one, two in zip(first, torch.autograd.grad(y, leaves, dy)))
 
 
+@pytest.mark.parametrize('case', [Case(('bw', 'bn'), 3, 3, 5, given=True), Case(SWA, 2, 2, 16, given=True)], ids=names)
+def test_statistics_that_move_between_evaluation_and_its_backward(case, monkeypatch, device):
+    """The gradient is that of those which the evaluation took; memory that is not read may hold anything."""
+    x, dy, parameters, running = drawn(case)
+    leaves, settings = copies((x, *parameters)), Settings(case.words, case.d, 1e-3, 'newton', 5)
+    moved = Running(running.mean.clone(), running.cov.clone(), *torch.tensor([6, 2]).unbind(), None)
+    y = whiten_whole(leaves[0], Parameters(*leaves[1:]), moved, settings, triton_backend)
+    whiten_whole(torch.randn_like(x) + 3, parameters, moved._replace(momentum=0.5), settings, triton_backend)
+    assert not torch.equal(moved.mean, running.mean) and int(moved.tracked) == 7
+    moved.mean.add_(1)  # by a version that torch counts
+    y.backward(dy)
+    exact = expected(case, x, dy, parameters, running, monkeypatch)[0]
+    for value, other in zip([y.detach(), *(leaf.grad for leaf in leaves)], exact, strict=True):
+        close(value, other, 2e-5, least=1)
+
+
+def test_tangents_are_not_lost(device):
+    """Where no gradient is wanted, too: of a layer without a derivative in forward mode torch says so."""
+    x, dy, parameters, running = drawn(CASES[7])
+    given, settings = Running(*running, *torch.tensor([0, 0]), None), Settings(('bn',), 1, 1e-3, 'newton', 5)
+    with torch.no_grad(), torch.autograd.forward_ad.dual_level(), pytest.raises(NotImplementedError, match='jvp'):
+        dual = torch.autograd.forward_ad.make_dual(x, dy)
+        whiten_whole(dual, parameters, given, settings, triton_backend)
+
+
 @pytest.mark.parametrize('value', [float('inf'), float('nan')])
 def test_running_statistics_stay_where_moments_are_not_finite(value, device):
     x, dy, parameters, running = drawn(CASES[0])
