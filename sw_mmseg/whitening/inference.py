@@ -182,6 +182,6 @@ def _constants(layer: SwitchWhiten) -> dict[str, Tensor]:
         'batch_ratio': of_mean.get('bw', zero) + of_mean.get('bn', zero),
         'batch_mean': batch_mean,
         'layer_ratios': torch.stack([of_mean.get('ln', zero), of_cov.get('ln', zero)]),
-        'weight': layer.weight.double().view_as(ones) if layer.affine else ones,
-        'bias': layer.bias.double().view_as(ones) if layer.affine else 0 * ones,
+        'weight': ones if layer.weight is None else layer.weight.double().view_as(ones),
+        'bias': 0 * ones if layer.bias is None else layer.bias.double().view_as(ones),
     }

@@ -50,6 +50,16 @@ def test_code_of_a_derived_class_is_not_dropped(place, kind):
     assert list(convert(model, where=lambda name, _: name != '4')) == ['1']
 
 
+@pytest.mark.parametrize('place', PLACEMENTS.values(), ids=PLACEMENTS)
+def test_a_forward_put_on_a_norm_is_not_dropped(place):
+    """As tools do that wrap the calls of single modules."""
+    model = of_two(nn.BatchNorm2d(16), nn.BatchNorm2d(16))
+    model[4].forward = Rectified.forward.__get__(model[4])
+    with pytest.raises(ValueError, match='4 has hooks that the new norm would not have: .*a forward assigned to it'):
+        place(model)
+    assert type(model[1]) is nn.BatchNorm2d
+
+
 def test_a_derived_class_without_code_is_replaced():
     model = of_two(nn.BatchNorm2d(16), Renamed(16))
     assert list(convert(model)) == ['1', '4']
