@@ -12,12 +12,13 @@ import torch
 from torch import Tensor
 
 from .autograd import Memory, Running
+from .backends import Counters
 from .maths import INSTANCE, Parameters
 
 if TYPE_CHECKING:
     from .layer import SwitchWhiten
 
-__all__ = ['BUFFERS', 'buffers_of', 'learned_of', 'memory_of', 'nothing_whitened', 'running_of', 'tied']
+__all__ = ['BUFFERS', 'buffers_of', 'counters_of', 'learned_of', 'memory_of', 'nothing_whitened', 'running_of', 'tied']
 
 BUFFERS = ('running_mean', 'running_cov', 'num_batches_tracked', 'num_batches_skipped')
 
@@ -60,14 +61,23 @@ def buffers_of(layer: SwitchWhiten) -> tuple[Tensor | None, Tensor | None, Tenso
 
 def running_of(layer: SwitchWhiten) -> Running | None:
     """The running statistics: in evaluation as batch moments, in training to be moved; None where they play no part."""
-    mean, cov, tracked, skipped = buffers_of(layer)
-    if mean is None or cov is None or tracked is None or skipped is None:
+    stored = layer._buffers
+    mean, cov, given = stored['running_mean'], stored['running_cov'], not layer.training
+    if mean is None or cov is None:
         return None
-    if not layer.training:
-        return Running(mean, cov, tracked, skipped, None)
-    if not layer.track_running_stats or layer.momentum is None:  # others switch tracking off for a while
+    if not given and (not layer.track_running_stats or layer.momentum is None):  # others switch it off for a while
         return None
-    return Running(mean, cov, tracked, skipped, float(layer.momentum))
+    return Running(mean, cov, *counters_of(layer), None if given or layer.momentum is None else float(layer.momentum))
+
+
+def counters_of(layer: SwitchWhiten) -> Counters:
+    """Those of the layer; where somebody set one to None, as torch's norms allow, one that nobody will read."""
+    tracked, skipped = layer._buffers['num_batches_tracked'], layer._buffers['num_batches_skipped']
+    if tracked is None or skipped is None:
+        cov = layer._buffers['running_cov']
+        spare = torch.zeros((), dtype=torch.long, device=None if cov is None else cov.device)
+        tracked, skipped = (spare.clone() if counter is None else counter for counter in (tracked, skipped))
+    return Counters(tracked, skipped)
 
 
 def memory_of(layer: SwitchWhiten) -> Memory | None:
