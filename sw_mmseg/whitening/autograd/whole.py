@@ -17,7 +17,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from ..backends import select
-from ..maths import Parameters, Settings, dense
+from ..maths import Parameters, Settings, dense, in_memory
 from ..maths.moments import with_memory
 from ..tracing import is_dual, is_exported
 from .memory import Memory
@@ -67,7 +67,7 @@ def whiten_whole(
     if running is not None and not _fits(running):
         return None
     buffers = _NONE if running is None else running[:4]
-    x = dense(x)
+    x, parameters = dense(x), in_memory(parameters)
     recipe = backend.recipe_of(x, parameters, buffers, settings, momentum)
     if x.is_cuda and x.get_device() != torch.cuda.current_device():
         with torch.cuda.device(x.get_device()):
