@@ -77,6 +77,7 @@ PRIVATE = {
     'torch._C._distributed_c10d',
     'torch._C._distributed_c10d._resolve_process_group',
     'torch._C._len_torch_dispatch_stack',
+    'torch.autograd.forward_ad._current_level',
     'torch.compiler._is_exporting_flag',
     'torch.nn.modules.batchnorm._BatchNorm',
     'torch.nn.modules.batchnorm._NormBase',

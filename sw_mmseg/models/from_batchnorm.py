@@ -70,7 +70,7 @@ def _diagonal_gain(layer: SwitchWhiten2d, chosen: int) -> Tensor:
             layer.bias.zero_()
         ones = torch.ones_like(layer.running_mean)
         rank = {SwitchWhiten1d: 3, SwitchWhiten3d: 5}.get(type(layer), 4)
-        return layer(ones.view(1, -1, *[1] * (rank - 2))).flatten()
+        return layer.forward(ones.view(1, -1, *[1] * (rank - 2))).flatten()  # without the activation behind it
     finally:
         layer.load_state_dict(saved)
         layer.train(training)

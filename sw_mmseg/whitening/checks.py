@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 import torch
@@ -10,7 +11,7 @@ import torch.distributed as dist
 from torch import Tensor, fx
 
 from .maths import BATCH, INVERSE_SQRT, Parameters
-from .stored import BUFFERS
+from .stored import BUFFERS, buffers_of
 from .tracing import is_transformed
 
 if TYPE_CHECKING:
@@ -83,19 +84,35 @@ def check_tensors(layer: SwitchWhiten, input: Tensor, parameters: Parameters) ->
     """Raises `RuntimeError`, as torch's operations do, where a tensor of the layer lies elsewhere than `input` or has
     not the shape that the options ask for, and `ValueError` where an option was set to what no layer can have: compiled
     code goes by addresses and sizes, and would read and write what is not the layer's."""
-    c, d, words, buffers = layer.num_features, layer.group_size, len(layer.statistics), layer._buffers
+    c, d, words = layer.num_features, layer.group_size, len(layer.statistics)
     if d < 1 or c % d or layer.iterations < 1 or not layer.eps > 0 or layer.inverse_sqrt not in INVERSE_SQRT:
         fitting_group_size(c, d)
         check_options(c, layer.eps, layer.inverse_sqrt, layer.iterations)
-    tensors = (*parameters, *(buffers[name] for name in BUFFERS))
-    shapes = ((c,), (c,), (words,), (words,), (c,), (c // d, d, d), (), ())
-    device = input.device
-    for index, (tensor, shape) in enumerate(zip(tensors, shapes)):
-        if tensor is not None and (tensor.device != device or tensor.shape != shape):
-            raise RuntimeError(_misfit(layer, (*parameters._fields, *BUFFERS)[index], tensor, shape, input))
+    weight, bias, mean_logits, cov_logits = parameters
+    mean, cov, tracked, skipped = buffers_of(layer)
+    device, channels, ratios = input.device, (c,), (words,)
+    if not (  # one by one: as a loop it would take half as long again
+        (weight is None or weight.shape == channels and weight.device == device)
+        and (bias is None or bias.shape == channels and bias.device == device)
+        and (mean_logits.shape == ratios and mean_logits.device == device)
+        and (cov_logits.shape == ratios and cov_logits.device == device)
+        and (mean is None or mean.shape == channels and mean.device == device)
+        and (cov is None or cov.shape == (c // d, d, d) and cov.device == device)
+        and (tracked is None or tracked.shape == () and tracked.device == device)
+        and (skipped is None or skipped.shape == () and skipped.device == device)
+    ):
+        shapes = channels, channels, ratios, ratios, channels, (c // d, d, d), (), ()
+        named = zip((*parameters._fields, *BUFFERS), (*parameters, mean, cov, tracked, skipped), shapes)
+        raise RuntimeError(_misfit(layer, input, named))
 
 
-def _misfit(layer: SwitchWhiten, name: str, tensor: Tensor, shape: tuple[int, ...], input: Tensor) -> str:
+def _misfit(layer: SwitchWhiten, input: Tensor, named: Iterable[tuple[str, Tensor | None, tuple[int, ...]]]) -> str:
+    """What is wrong with the first tensor that is elsewhere than `input` or has not the shape beside it."""
+    name, tensor, shape = next(
+        (name, tensor, shape)
+        for name, tensor, shape in named
+        if tensor is not None and (tensor.shape != shape or tensor.device != input.device)
+    )
     kind = type(layer).__name__
     if tensor.device == input.device:
         return (

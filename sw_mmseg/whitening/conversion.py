@@ -163,20 +163,25 @@ def parts_after(norm: nn.Module) -> dict[str, nn.Module]:
 
 
 def foreign_hooks(module: nn.Module) -> list[str]:
-    """The names of hooks of a call that others put on `module`; torch has no public question for them."""
+    """The names of hooks of a call that others put on `module`, for which torch has no public question; and a `forward`
+    in front of its class's."""
     hooks = (
         *module._forward_pre_hooks.values(),
         *module._forward_hooks.values(),
         *module._backward_hooks.values(),
         *module._backward_pre_hooks.values(),
     )
-    return [getattr(hook, '__name__', repr(hook)) for hook in hooks if hook is not _apply_activation]
+    names = [getattr(hook, '__name__', repr(hook)) for hook in hooks if hook is not _apply_activation]
+    return names + ['a forward assigned to it'] * ('forward' in vars(module))
 
 
 def check_replaceable(name: str, norm: nn.Module) -> None:
     """Raises `ValueError` where something of `norm` would be lost with it."""
     if isinstance(norm, LazyModuleMixin):
-        raise ValueError(f'{name}, a {type(norm).__name__}, does not know its channels before it has seen an input')
+        raise ValueError(
+            f'{name}, a {type(norm).__name__}, does not know its channels before it has seen an input: call the model '
+            'on one first'
+        )
     hooks = foreign_hooks(norm)
     if hooks:
         raise ValueError(

@@ -190,10 +190,10 @@ def _fixed_map(layer: nn.Module, threshold: float) -> tuple[Tensor, Tensor, Fold
     mean, cov = mix(words, mean_ratios, cov_ratios, None, running, layer.eps)
     matrix = inverse_sqrt(cov, layer.settings())[0].squeeze(0)
     mean = mean.view(*matrix.shape[:2], 1)  # G D 1
-    if layer.affine:
+    if layer.weight is not None:
         matrix = matrix * layer.weight.detach().double().view_as(mean)
     vector = -(matrix @ mean).flatten()
-    if layer.affine:
+    if layer.bias is not None:
         vector = vector + layer.bias.detach().double()
     return matrix, vector, FoldReport(of_mean, of_cov)
 

@@ -12,6 +12,7 @@ asks for a shape that only a run knows, which ONNX would express by an `If`.
 from __future__ import annotations
 
 import copy
+import math
 
 import torch
 from torch import Tensor, nn
@@ -20,6 +21,7 @@ from .autograd import full_precision
 from .conversion import foreign_hooks, parts_after
 from .layer import SwitchWhiten
 from .maths import BATCH, INSTANCE, compute_dtype, inverse_sqrt
+from .tracing import is_exported
 
 __all__ = ['InferenceWhiten', 'for_inference']
 
@@ -63,7 +65,9 @@ class InferenceWhiten(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """y (N, C, *)."""
         with full_precision(x.device):
-            slices = x.reshape(x.shape[0], self.groups, self.group_size, -1).to(compute_dtype(x))  # N G D L
+            # of a batch of no images torch cannot tell it; asking for it would be operations more in a program
+            pixels = -1 if is_exported() else math.prod(x.shape[2:])
+            slices = x.reshape(x.shape[0], self.groups, self.group_size, pixels).to(compute_dtype(x))  # N G D L
             mean = slices.mean(-1, keepdim=True)  # N G D 1
             centred = slices - mean
             matrix = self.weight * self._root(self._mixed(centred, mean))  # N G D D
@@ -178,6 +182,6 @@ def _constants(layer: SwitchWhiten) -> dict[str, Tensor]:
         'batch_ratio': of_mean.get('bw', zero) + of_mean.get('bn', zero),
         'batch_mean': batch_mean,
         'layer_ratios': torch.stack([of_mean.get('ln', zero), of_cov.get('ln', zero)]),
-        'weight': layer.weight.double().view_as(ones) if layer.affine else ones,
-        'bias': layer.bias.double().view_as(ones) if layer.affine else 0 * ones,
+        'weight': ones if layer.weight is None else layer.weight.double().view_as(ones),
+        'bias': 0 * ones if layer.bias is None else layer.bias.double().view_as(ones),
     }

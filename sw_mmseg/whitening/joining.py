@@ -41,8 +41,8 @@ def fitting(before: nn.Module, layer: nn.Module) -> Map:
         TypeError: `before` is no plain convolution, nor a plain `Linear` in front of a 1-d layer.
         ValueError: the two do not fit, in channels or groups.
     """
-    hooks = before._forward_pre_hooks or before._forward_hooks  # private: torch has no public question for hooks
-    if not (type(before) in _PLAIN and isinstance(before, _PLAIN)) or hooks:
+    work = before._forward_pre_hooks or before._forward_hooks  # private: torch has no public question for hooks
+    if not (type(before) in _PLAIN and isinstance(before, _PLAIN)) or work or 'forward' in vars(before):
         raise TypeError(
             'expects a plain convolution without hooks, or such a Linear before a 1-d layer, got '
             f'{type(before).__name__}: use fold(layer), which stands behind anything'

@@ -30,7 +30,7 @@ from .checks import (
 from .diagnosis import Diagnosis, diagnose
 from .maths import BATCH, WHITENING, Moments, Parameters, Settings, compute_dtype, validate_statistics
 from .running import keep_precision, register_running, reset_running, start_skipped, track
-from .stored import learned_of, memory_of, nothing_whitened, running_of
+from .stored import learned_of, memory_of, nothing_whitened, running_of, tied
 from .tracing import as_leaf
 
 __all__ = ['SwitchWhiten', 'SwitchWhiten1d', 'SwitchWhiten2d', 'SwitchWhiten3d']
@@ -164,15 +164,10 @@ class SwitchWhiten(_BatchNorm):
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> 'SwitchWhiten':
         """What `.to`, `.half` and the like go through."""
         before = dict(self._buffers)
-        super()._apply(fn, recurse)
+        with tied(self):
+            super()._apply(fn, recurse)
         keep_precision(self, before)
-        self._tie()
         return self
-
-    def _tie(self) -> None:
-        """One parameter under two names comes apart where torch puts a new one under each."""
-        if self.tie_weights:
-            self.cov_logits = self.mean_logits
 
     def learned(self) -> Parameters:
         """Weight, bias and the logits of both mixtures."""
@@ -214,11 +209,11 @@ class SwitchWhiten(_BatchNorm):
         self, state_dict, prefix, local_metadata, strict, missing_keys, unexpected_keys, error_msgs
     ) -> None:
         error_msgs += adapt_state_dict(self, state_dict, prefix)
-        super()._load_from_state_dict(
-            state_dict, prefix, local_metadata, strict, missing_keys, unexpected_keys, error_msgs
-        )
+        with tied(self):
+            super()._load_from_state_dict(
+                state_dict, prefix, local_metadata, strict, missing_keys, unexpected_keys, error_msgs
+            )
         start_skipped(self)
-        self._tie()
 
     def extra_repr(self) -> str:
         """The arguments that differ from the defaults, as BatchNorm prints its own."""

@@ -17,6 +17,7 @@ from typing import TypeAlias
 
 from torch import nn
 from torch.nn.modules.batchnorm import _NormBase  # private: all BatchNorms and InstanceNorms
+from torch.nn.modules.lazy import LazyModuleMixin
 
 from .conversion import check_replaceable, largest_group_size, replace_norm
 from .layer import SwitchWhiten
@@ -202,7 +203,8 @@ def _following_norm(siblings: list[tuple[str, nn.Module]], channels: int) -> tup
     for name, sibling in siblings:
         if is_norm(sibling):
             count = getattr(sibling, 'num_features', None) or getattr(sibling, 'num_channels', None)
-            return (name, sibling) if count == channels else None
+            lazy = isinstance(sibling, LazyModuleMixin)  # whose channels are not known yet
+            return (name, sibling) if lazy or count == channels else None
         if any(isinstance(module, _CONVOLUTIONS) for module in sibling.modules()):
             return None
     return None

@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from .backends import Counters, select
+from .backends import select
 from .maths import Moments
+from .stored import counters_of
 
 if TYPE_CHECKING:
     from .autograd import Whitened
@@ -70,12 +71,12 @@ def start_skipped(layer: SwitchWhiten) -> None:
 @torch.no_grad()
 def track(layer: SwitchWhiten, batch: Whitened) -> None:
     """Moves them by one batch, with the unbiased covariance; nothing where Ω has no batch statistic."""
-    running_mean, running_cov, batches = layer.running_mean, layer.running_cov, layer.num_batches_tracked
-    skipped = layer.num_batches_skipped
+    running_mean, running_cov = layer.running_mean, layer.running_cov
     if batch.mean is None or batch.cov is None or running_mean is None or running_cov is None:
         return
-    if batches is None or skipped is None:
+    if layer.num_batches_tracked is None and layer.momentum is None:  # torch's norms leave them where they are, too
         return
+    counters = counters_of(layer)
     pixels, dtype = batch.pixels, running_cov.dtype
     seen: int | Tensor = 1
     scale: float | Tensor = 1.0
@@ -83,13 +84,13 @@ def track(layer: SwitchWhiten, batch: Whitened) -> None:
         seen, scale = pixels > 0, (pixels / (pixels - 1).clamp_min(1)).to(batch.cov.dtype)
     else:
         scale = pixels / max(pixels - 1, 1)
-    factor = 1.0 / (batches + seen).clamp_min(1).to(dtype) if layer.momentum is None else layer.momentum
+    factor = 1.0 / (counters.tracked + seen).clamp_min(1).to(dtype) if layer.momentum is None else layer.momentum
     if isinstance(seen, Tensor):
         factor = factor * seen.to(dtype)
     backend = select(batch.mean, layer.group_size)
     backend.track(
         Moments(running_mean, running_cov),
-        Counters(batches, skipped),
+        counters,
         Moments(batch.mean, batch.cov),
         factor,
         scale,

@@ -12,7 +12,7 @@ from torch import fx
 if TYPE_CHECKING:
     from torch import nn
 
-__all__ = ['as_leaf', 'is_exported', 'is_followed', 'is_recorded', 'is_transformed']
+__all__ = ['as_leaf', 'is_dual', 'is_exported', 'is_followed', 'is_recorded', 'is_transformed']
 
 
 def as_leaf(module: nn.Module, input: fx.Proxy) -> Any:
@@ -28,6 +28,11 @@ def as_leaf(module: nn.Module, input: fx.Proxy) -> Any:
 def is_transformed() -> bool:
     """Inside `grad`, `vmap` or another transform of `torch.func`. torch has no public question for that."""
     return torch._C._are_functorch_transforms_active()
+
+
+def is_dual() -> bool:
+    """Inside `torch.autograd.forward_ad.dual_level`, where tensors may carry tangents. torch has no public question."""
+    return torch.autograd.forward_ad._current_level >= 0
 
 
 def is_exported() -> bool:

@@ -50,19 +50,33 @@ def test_code_of_a_derived_class_is_not_dropped(place, kind):
     assert list(convert(model, where=lambda name, _: name != '4')) == ['1']
 
 
+@pytest.mark.parametrize('place', PLACEMENTS.values(), ids=PLACEMENTS)
+def test_a_forward_put_on_a_norm_is_not_dropped(place):
+    """As tools do that wrap the calls of single modules."""
+    model = of_two(nn.BatchNorm2d(16), nn.BatchNorm2d(16))
+    model[4].forward = Rectified.forward.__get__(model[4])
+    with pytest.raises(ValueError, match='4 has hooks that the new norm would not have: .*a forward assigned to it'):
+        place(model)
+    assert type(model[1]) is nn.BatchNorm2d
+
+
 def test_a_derived_class_without_code_is_replaced():
     model = of_two(nn.BatchNorm2d(16), Renamed(16))
     assert list(convert(model)) == ['1', '4']
 
 
-def test_a_norm_that_has_not_seen_its_channels_is_named():
+@pytest.mark.parametrize(
+    'place', [convert, lambda model: place_norm(model, every(1), SwitchWhiten2d)], ids=['convert', 'place_norm']
+)
+def test_a_norm_that_has_not_seen_its_channels_is_named(place):
     model = nn.Sequential(nn.LazyConv2d(16, 1), nn.LazyBatchNorm2d())
     with pytest.raises(
-        ValueError, match='1, a LazyBatchNorm2d, does not know its channels before it has seen an input'
+        ValueError, match='1, a LazyBatchNorm2d, does not know its channels .* call the model on one first'
     ):
-        convert(model)
+        place(model)
     model(torch.randn(2, 3, 4, 4))
-    assert isinstance(convert(model)['1'], SwitchWhiten2d)
+    place(model)
+    assert isinstance(model[1], SwitchWhiten2d)
 
 
 @pytest.mark.parametrize('place', PLACEMENTS.values(), ids=PLACEMENTS)

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from sw_mmseg.whitening import BatchWhiten2d, SwitchWhiten2d, fold, fold_into, fold_model, replace_norm
+from sw_mmseg.whitening import BatchWhiten2d, SwitchWhiten2d, fold, fold_into, fold_model, for_inference, replace_norm
 
 EXACT = dict(rtol=1e-6, atol=1e-6)
 DOUBLE = dict(dtype=torch.float64)
@@ -82,3 +82,33 @@ def test_hooks_of_others_are_not_dropped(register):
 def test_a_forward_of_a_derived_class_is_not_dropped():
     with pytest.raises(ValueError, match='ThenRelu.forward'):
         fold(trained(ThenRelu(8, group_size=4, **DOUBLE)))
+
+
+def doubling(module):
+    module.forward = lambda x: 2 * type(module).forward(module, x)
+    return module
+
+
+def test_a_forward_put_on_a_layer_or_convolution_is_not_dropped():
+    x = torch.randn(2, 3, 5, 5, **DOUBLE)
+    for layer, make in (
+        (BatchWhiten2d(8, group_size=4, **DOUBLE), fold),
+        (SwitchWhiten2d(8, group_size=4), for_inference),
+    ):
+        with pytest.raises(ValueError, match='does more than whiten.*a forward assigned to it'):
+            make(doubling(layer).eval())
+    layer, conv = trained(BatchWhiten2d(8, group_size=4, **DOUBLE)), nn.Conv2d(3, 8, 1, **DOUBLE)
+    with pytest.raises(TypeError, match='plain convolution'):
+        fold_into(doubling(conv), layer)
+    model = nn.Sequential(conv, layer).eval()
+    torch.testing.assert_close(fold_model(model)[0](x), model(x), **EXACT)
+
+
+@pytest.mark.parametrize('absent', ['weight', 'bias'])
+def test_a_layer_without_scale_or_shift(absent):
+    """Of which others take one away, as heads that end in a norm without β."""
+    x = torch.randn(2, 8, 5, 5, **DOUBLE)
+    for kind, make in ((BatchWhiten2d, lambda layer: fold(layer)[0]), (SwitchWhiten2d, for_inference)):
+        layer = trained(kind(8, group_size=4, **DOUBLE))
+        setattr(layer, absent, None)
+        torch.testing.assert_close(make(layer)(x), layer(x), **EXACT)

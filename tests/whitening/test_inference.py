@@ -64,6 +64,17 @@ def test_a_model_keeps_all_else_and_is_left_alone():
     assert isinstance(for_inference(BatchWhiten2d(16).eval()), BatchWhiten2d)
 
 
+@pytest.mark.parametrize('options', [{}, dict(inverse_sqrt='eigh'), dict(statistics=PRESETS['SN'])], ids=str)
+@pytest.mark.parametrize('kind, shape', [(SwitchWhiten1d, ()), (SwitchWhiten1d, (7,)), (SwitchWhiten2d, (5, 6))])
+def test_a_batch_of_any_number_of_images(kind, shape, options):
+    layer = kind(16, **options).double()
+    layer(torch.randn(20, 16, *shape, dtype=torch.float64) + 1)
+    ready = for_inference(layer.eval())
+    for images in (0, 1, 3):
+        x = torch.randn(images, 16, *shape, dtype=torch.float64)
+        torch.testing.assert_close(ready(x), layer(x).detach(), rtol=1e-9, atol=1e-9)
+
+
 def test_low_precision_keeps_its_dtype_and_computes_in_fp32():
     layer = SwitchWhiten2d(8, group_size=4).to(torch.bfloat16).eval()
     x = torch.randn(2, 8, 6, 5)

@@ -16,6 +16,7 @@ from sw_mmseg.whitening import (
     SwitchWhiten2d,
     fold,
 )
+from sw_mmseg.whitening.stored import running_of
 
 from .helpers.steps import CLOSE, assert_equal, step
 
@@ -195,3 +196,20 @@ def test_a_checkpoint_with_running_statistics_loads_into_a_layer_without(caplog)
     with caplog.at_level('INFO'):
         layer.load_state_dict(SwitchWhiten1d(16).state_dict())
     assert 'no running statistics in this layer' in caplog.text
+
+
+@pytest.mark.parametrize('momentum', [0.3, None])
+def test_without_a_count_of_batches_as_in_batchnorm(momentum):
+    """Which others set to None: torch's norms move on, but for an average over all batches, which nobody can weigh."""
+    ours = SwitchWhiten2d(16, statistics=('bn', 'in'), momentum=momentum)
+    theirs = nn.BatchNorm2d(16, momentum=momentum)
+    for layer in (ours, theirs):
+        layer.num_batches_tracked = None
+    for _ in range(3):
+        x = torch.randn(4, 16, 5, 5) + 2
+        ours(x), theirs(x)
+    torch.testing.assert_close(ours.running_mean, theirs.running_mean)
+    torch.testing.assert_close(ours.running_cov.flatten(), theirs.running_var)
+    assert (ours.running_mean.abs().max() > 1) == (momentum is not None)
+    assert ours.num_batches_tracked is None and (running_of(ours) is None) == (momentum is None)
+    assert running_of(ours.eval()).mean is ours.running_mean  # not statistics of the batch, on a GPU

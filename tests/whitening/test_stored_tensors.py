@@ -103,6 +103,27 @@ def test_an_input_of_zeros_without_memory():
     torch.testing.assert_close(layer(zeros), torch.arange(16.0).view(1, 16, 1, 1).expand(2, 16, 5, 5))
 
 
+NEGATED = ('input', 'gradient', 'weight', 'bias', 'mean_logits')
+
+
+@pytest.mark.usefixtures('kernels')
+@pytest.mark.parametrize('training', [True, False], ids=['train', 'eval'])
+@pytest.mark.parametrize('name', NEGATED)
+def test_a_view_whose_values_count_as_negated(name, training):
+    """As torch makes of the imaginary part of a conjugate: memory holds the values of the other sign."""
+    layer = SwitchWhiten2d(16).train(training)
+    tensors = dict(zip(NEGATED, (torch.randn(2, 16, 5, 5), torch.randn(2, 16, 5, 5), *torch.randn(2, 16))))
+    tensors['mean_logits'] = torch.randn(2)
+    results = []
+    for negate in (torch._neg_view, torch.neg):
+        ours = {**tensors, name: negate(tensors[name])}
+        leaves = [ours[word].detach().requires_grad_() for word in NEGATED if word != 'gradient']
+        learned = dict(zip(NEGATED[2:], leaves[1:]))
+        y = torch.func.functional_call(copy.deepcopy(layer), learned, (leaves[0],))
+        results.append([y, *torch.autograd.grad(y, leaves, ours['gradient'])])
+    assert_equal(*results, **CLOSE)
+
+
 @pytest.mark.parametrize(
     'layout, message',
     [

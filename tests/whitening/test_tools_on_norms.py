@@ -9,9 +9,12 @@ import torch.fx.experimental.optimization
 import torch.utils.mkldnn
 from torch import nn
 from torch.ao.quantization import fuse_modules, fuse_modules_qat
+from torch.nn.utils import parametrize, prune
 from torch.nn.utils.fusion import fuse_conv_bn_eval, fuse_linear_bn_eval
 
 from sw_mmseg.whitening import SwitchWhiten1d, SwitchWhiten2d
+
+from .helpers.steps import assert_equal
 
 TO_SAY = 'has no running_var but running_cov.*sw_mmseg.whitening.fold'
 
@@ -126,3 +129,47 @@ def test_functional_call_takes_the_parameters_of_a_tied_layer():
             tensor.copy_(parameters[name])
     torch.testing.assert_close(torch.func.functional_call(layer, parameters, (x,)), expected(x))
     assert layer.cov_logits is layer.mean_logits and (layer.mean_logits == 1).all()
+
+
+class Doubled(nn.Module):
+    def forward(self, value):
+        return 2 * value
+
+
+def replaced(layer, name):
+    setattr(layer, name, nn.Parameter(getattr(layer, name).detach().clone()))
+
+
+SPLITS = {
+    'parametrised': lambda layer, name: parametrize.register_parametrization(layer, name, Doubled()),
+    'pruned': lambda layer, name: prune.identity(layer, name),
+    'replaced': replaced,
+}
+
+
+@pytest.mark.parametrize('training', [True, False], ids=['train', 'eval'])
+@pytest.mark.parametrize('name', ['mean_logits', 'cov_logits'])
+@pytest.mark.parametrize('split', SPLITS.values(), ids=SPLITS)
+def test_tied_logits_that_were_taken_apart_are_refused(split, name, training):
+    """Of which neither is given up: conversions and state dicts leave both as they are."""
+    layer = SwitchWhiten2d(16, tie_weights=True).train(training)
+    split(layer, name)
+    before = [getattr(layer, word).detach().clone() for word in ('mean_logits', 'cov_logits')]
+    for dtype in (torch.float32, torch.float64):
+        with pytest.raises(RuntimeError, match='tie_weights=True, and its mean_logits and cov_logits are two tensors'):
+            layer.to(dtype)(torch.randn(2, 16, 5, 5, dtype=dtype))
+    layer.load_state_dict(copy.deepcopy(layer.state_dict()))
+    assert_equal([layer.mean_logits, layer.cov_logits], [value.double() for value in before])
+
+
+@pytest.mark.parametrize('training', [True, False], ids=['train', 'eval'])
+def test_logits_that_are_not_tied_may_be_parametrised(training):
+    layer = SwitchWhiten2d(16).train(training)
+    expected = copy.deepcopy(layer)
+    with torch.no_grad():
+        layer.mean_logits[0] = 1.5
+        expected.mean_logits.copy_(torch.tensor([3.0, 2.0]))
+    parametrize.register_parametrization(layer, 'mean_logits', Doubled())
+    x = torch.randn(2, 16, 5, 5)
+    torch.testing.assert_close(layer(x), expected(x))
+    torch.testing.assert_close(layer.double()(x.double()), expected.double()(x.double()))

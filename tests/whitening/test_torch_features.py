@@ -11,6 +11,7 @@ from torch.optim.swa_utils import AveragedModel, update_bn
 from torch.utils.checkpoint import checkpoint
 
 from sw_mmseg.whitening import PRESETS, SwitchWhiten1d, SwitchWhiten2d, SwitchWhiten3d
+from sw_mmseg.whitening.autograd import function
 
 from .helpers.steps import CLOSE, assert_equal, step
 
@@ -209,3 +210,19 @@ def test_a_batch_of_training_between_evaluation_and_its_backward(statistics):
         layer.train()(torch.randn(4, 16, 5, 5) + 3)
     y.backward(grad)
     assert_equal([x.grad, *[parameter.grad for parameter in layer.parameters()]], expected, **CLOSE)
+
+
+def test_running_statistics_are_copied_for_a_gradient_alone(monkeypatch):
+    layer, x, places = SwitchWhiten2d(16).eval(), torch.randn(2, 16, 5, 5), []
+    forward = function.forward
+
+    def observed(x, parameters, running, *arguments, **options):
+        places.append(running.mean.data_ptr() == layer.running_mean.data_ptr())
+        return forward(x, parameters, running, *arguments, **options)
+
+    monkeypatch.setattr(function, 'forward', observed)
+    layer(x)
+    with torch.no_grad():
+        layer(x)
+    layer.requires_grad_(False)(x)
+    assert places == [False, True, True]

@@ -21,6 +21,7 @@ from sw_mmseg.whitening import (
     SwitchWhiten3d,
     convert,
     fold_model,
+    for_inference,
     using_backend,
 )
 from tests.helpers.slow_cases import slow
@@ -161,6 +162,15 @@ def test_a_mode_sees_the_operations(training):
     assert counter.get_total_flops() >= 2 * (passes + n * groups * 12 * d**3)  # two for each multiply-add
     graph = make_fx(layer.eval())(x)
     torch.testing.assert_close(graph(x), layer(x), **CLOSE)
+
+
+def test_a_tied_layer_is_traced_when_made_ready_for_inference():
+    model = nn.Sequential(nn.Conv2d(3, 16, 3), SwitchWhiten2d(16, tie_weights=True)).eval()
+    x = torch.randn(2, 3, 12, 13)
+    with pytest.raises(ValueError, match='parameter sharing'):  # of torch; where it is gone, the page can be shorter
+        torch.jit.trace(model, x)
+    traced = torch.jit.trace(for_inference(model), x)
+    torch.testing.assert_close(traced(x[:1, :, :7]), model(x[:1, :, :7]), **CLOSE)
 
 
 @pytest.mark.usefixtures('kernels')

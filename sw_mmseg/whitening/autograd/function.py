@@ -48,6 +48,9 @@ def whiten(
     compiling = torch.compiler.is_compiling()
     if compiling and parameters.cov_logits is parameters.mean_logits:  # of an input given twice, Dynamo keeps only the
         parameters = parameters._replace(cov_logits=parameters.cov_logits.clone())  # gradient by its second place
+    if running is not None and not compiling and _has_gradient(x, *parameters):
+        # a batch of training may move them before the backward
+        running = Moments(running.mean.clone(), running.cov.clone())
     if memory is None or compiling:
         return Whitened(*SwitchWhitenFunction.apply(x, *parameters, running, settings))
     return Whitened(*SwitchWhitenFunction.apply(x, *parameters, running, settings, memory))
@@ -98,9 +101,6 @@ class SwitchWhitenFunction(torch.autograd.Function):
             output, state = operators.forward(x, parameters, running, settings)
         else:
             output, state = forward(x, parameters, running, settings, memory=memory)
-            if running is not None and any(ctx.needs_input_grad):
-                # a batch of training may move them before the backward
-                state = state._replace(batch=Moments(*(moment.clone() for moment in running)))
         ctx.settings, ctx.constant = settings, running is not None
         ctx.pixels = None if isinstance(state.pixels, Tensor) else state.pixels
         ctx.save_for_backward(x, *parameters, *state.tensors())
@@ -121,6 +121,11 @@ class SwitchWhitenFunction(torch.autograd.Function):
         )
         needed = (gradient if needs else None for gradient, needs in zip((grad_x, *grads), ctx.needs_input_grad))
         return *needed, None, None, None
+
+
+def _has_gradient(*tensors: Tensor | None) -> bool:
+    """Not what `needs_input_grad` says, which asks for no mode of gradients."""
+    return torch.is_grad_enabled() and any(tensor is not None and tensor.requires_grad for tensor in tensors)
 
 
 def _in_operations_of_torch(x: Tensor, parameters: Parameters, running: Moments | None, settings: Settings) -> Whitened:

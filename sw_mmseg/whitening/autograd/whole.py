@@ -4,8 +4,7 @@ a backward one or two.
 A small network waits for its host, so that a layer should ask little of it. `computation` has steps between which
 processes add up, and results for each; here a recipe knows from sizes and options what to start, small results share a
 buffer, and the running statistics move inside the last kernel of the forward. That makes this the one autograd
-function that writes to buffers: they are no part of the graph, and nothing that the backward reads is among them,
-except in evaluation, where they stand still.
+function that writes to buffers: they are no part of the graph, and nothing that the backward reads is among them.
 """
 
 from __future__ import annotations
@@ -18,9 +17,9 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from ..backends import select
-from ..maths import Parameters, Settings, dense
+from ..maths import Parameters, Settings, dense, in_memory
 from ..maths.moments import with_memory
-from ..tracing import is_exported
+from ..tracing import is_dual, is_exported
 from .memory import Memory
 
 __all__ = ['Running', 'WholeFunction', 'backend_of', 'whiten_whole']
@@ -68,7 +67,7 @@ def whiten_whole(
     if running is not None and not _fits(running):
         return None
     buffers = _NONE if running is None else running[:4]
-    x = dense(x)
+    x, parameters = dense(x), in_memory(parameters)
     recipe = backend.recipe_of(x, parameters, buffers, settings, momentum)
     if x.is_cuda and x.get_device() != torch.cuda.current_device():
         with torch.cuda.device(x.get_device()):
@@ -98,7 +97,9 @@ class WholeFunction(torch.autograd.Function):
         output, work = recipe.forward(x, parameters, (running_mean, running_cov, tracked, skipped))
         ctx.recipe = recipe
         if recipe.call.given:
-            ctx.save_for_backward(x, *parameters, work, running_mean, running_cov)
+            # a batch of training may move them before the backward
+            given = (None if moment is None else moment.clone() for moment in (running_mean, running_cov))
+            ctx.save_for_backward(x, *parameters, work, *given)
         else:
             ctx.save_for_backward(x, *parameters, work)
         return output
@@ -119,7 +120,8 @@ class WholeFunction(torch.autograd.Function):
 def _run(
     x: Tensor, parameters: Parameters, buffers: tuple[Tensor | None, ...], recipe: Any, memory: Memory | None
 ) -> Tensor:
-    if torch.is_grad_enabled() and any(tensor is not None and tensor.requires_grad for tensor in (x, *parameters)):
+    gradients = torch.is_grad_enabled() and any(t is not None and t.requires_grad for t in (x, *parameters))
+    if gradients or is_dual():  # torch refuses the latter
         return WholeFunction.apply(x, *parameters, *buffers, recipe)
     evaluation = recipe.evaluation
     if evaluation is None:

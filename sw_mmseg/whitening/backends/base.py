@@ -123,8 +123,8 @@ class Backend(Protocol):
 
 
 def has_plain_memory(x: Tensor, group_size: int) -> bool:
-    """Whether compiled code may be given x by its address: a tensor with memory of its own, which torch's efficient
-    zeros have not, and not while `torch.jit.trace` or a dispatch mode records torch's operations."""
-    if torch.jit.is_tracing() or is_recorded() or x._is_zerotensor():
+    """Whether compiled code may be given x by its address: a tensor with its values in memory, see `with_memory`, and
+    not while `torch.jit.trace` or a dispatch mode records torch's operations."""
+    if torch.jit.is_tracing() or is_recorded() or x._is_zerotensor() or x.is_neg():
         return False
     return type(x) in _PLAIN_TYPES and 1 <= group_size <= LARGEST_GROUP

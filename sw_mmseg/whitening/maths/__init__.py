@@ -5,7 +5,17 @@ and 7), algebra (all of these together, between the two passes over the activati
 autograd or devices.
 """
 
-from .algebra import Affine, Gradients, Parameters, input_matrices, mix_to_affine, mix_to_affine_backward, pool, sources
+from .algebra import (
+    Affine,
+    Gradients,
+    Parameters,
+    in_memory,
+    input_matrices,
+    mix_to_affine,
+    mix_to_affine_backward,
+    pool,
+    sources,
+)
 from .inverse_sqrt import INVERSE_SQRT, inverse_sqrt, inverse_sqrt_backward
 from .mixture import mix, mixture_backward, sample_backward
 from .moments import Moments, as_slices, compute_dtype, dense, like, memory_format, moments_backward, pool_moments
@@ -26,6 +36,7 @@ __all__ = [
     'as_slices',
     'compute_dtype',
     'dense',
+    'in_memory',
     'input_matrices',
     'inverse_sqrt',
     'inverse_sqrt_backward',

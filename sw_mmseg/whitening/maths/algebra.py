@@ -24,6 +24,7 @@ __all__ = [
     'Affine',
     'Gradients',
     'Parameters',
+    'in_memory',
     'input_matrices',
     'mix_to_affine',
     'mix_to_affine_backward',
@@ -39,6 +40,21 @@ class Parameters(NamedTuple):
     bias: Tensor | None
     mean_logits: Tensor
     cov_logits: Tensor
+
+
+def in_memory(parameters: Parameters) -> Parameters:
+    """The same, each contiguous and with its values in memory: compiled code goes by addresses."""
+    weight, bias, mean_logits, cov_logits = parameters
+    return Parameters(
+        None if weight is None else _in_memory(weight),
+        None if bias is None else _in_memory(bias),
+        _in_memory(mean_logits),
+        _in_memory(cov_logits),
+    )
+
+
+def _in_memory(tensor: Tensor) -> Tensor:
+    return tensor if tensor.is_contiguous() and not tensor.is_neg() else tensor.contiguous().resolve_neg()
 
 
 class Affine(NamedTuple):

@@ -50,8 +50,9 @@ def dense(x: Tensor) -> Tensor:
 
 
 def with_memory(x: Tensor) -> Tensor:
-    """x, or zeros in memory for the zeros without any that torch hands on as some gradients, such as that of `sgn`."""
-    return x.clone() if x._is_zerotensor() else x
+    """x with its values in memory: not torch's zeros without any, which it hands on as some gradients, such as that of
+    `sgn`, nor a view whose values count as negated, which it makes of the imaginary part of a conjugate."""
+    return x.clone() if x._is_zerotensor() else x.resolve_neg()
 
 
 def memory_format(x: Tensor) -> torch.memory_format:

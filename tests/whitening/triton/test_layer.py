@@ -84,8 +84,8 @@ def test_algebra(case, device):
     words, given, single = tuple(case.split()[-1].split('+')), 'given' in case, case.startswith('single')
     n, g, d = 3, 2, 1 if single else 4
     settings = Settings(words, d, 1e-3, 'eigh' if single else 'newton', 5)  # all the same for single channels
-    affine_parameters = (small(g * d), small(g * d)) if len(words) != 2 else (None, None)
-    parameters = Parameters(*affine_parameters, small(len(words)), small(len(words)))
+    affine_parameters = (small(2, g * d).T[:, 0], small(1).expand(g * d)) if len(words) != 2 else (None, None)
+    parameters = Parameters(*affine_parameters, small(2 * len(words))[::2], small(len(words)))  # not all side by side
     sample = None if given and {'iw', 'in', 'ln'}.isdisjoint(words) else moments(n, g, d, 3.0)
     batch = None if {'bw', 'bn'}.isdisjoint(words) else moments(1, g, d, 3.0)
     shift = None if sample is None else sample.mean

@@ -80,6 +80,18 @@ def drawn(case):
     return x, torch.randn_like(x), Parameters(*affine, small(len(case.words)), small(len(case.words))), running
 
 
+SPREADS = {
+    'strided': lambda values: torch.stack([values, torch.full_like(values, 9.0)], -1)[..., 0],
+    'expanded': lambda values: values[:1].expand_as(values),
+    'negated': torch._neg_view,
+}
+
+
+def leaves_of(tensors):
+    """As they lie in memory."""
+    return [None if t is None else t.detach().requires_grad_() for t in tensors]
+
+
 def copies(tensors, dtype=None):
     return [None if t is None else t.to(dtype or t.dtype, copy=True).requires_grad_() for t in tensors]
 
@@ -94,14 +106,14 @@ def expected(case, x, dy, parameters, running, monkeypatch):
     return [y.detach(), *(None if tensor is None else tensor.grad for tensor in inputs)], mean, cov
 
 
-def computed(case, x, dy, parameters, running):
+def computed(case, x, dy, parameters, running, leaves=copies):
     """Output and gradients of the kernels, and the running statistics after them."""
     moved = None
     if not {'bw', 'bn'}.isdisjoint(case.words):
         counters = torch.tensor([6, 2]).unbind()
         momentum = None if case.given else 0.1
         moved = Running(running.mean.clone(), running.cov.clone(), *(one.clone() for one in counters), momentum)
-    inputs = copies((x, *parameters))
+    inputs = leaves((x, *parameters))
     settings = Settings(case.words, case.d, 1e-3, 'newton', 5)
     y = whiten_whole(inputs[0], Parameters(*inputs[1:]), moved, settings, triton_backend)
     y.backward(dy)
@@ -160,6 +172,46 @@ def test_a_second_backward_repeats_the_first(device):
     y = whiten_whole(leaves[0], Parameters(*leaves[1:]), moved, settings, triton_backend)
     first = torch.autograd.grad(y, leaves, dy, retain_graph=True)
     assert all(torch.equal(one, two) for one, two in zip(first, torch.autograd.grad(y, leaves, dy)))
+
+
+@pytest.mark.parametrize('case', [Case(('bw', 'bn'), 3, 3, 5, given=True), Case(SWA, 2, 2, 16, given=True)], ids=names)
+def test_statistics_that_move_between_evaluation_and_its_backward(case, monkeypatch, device):
+    """The gradient is that of those which the evaluation took; memory that is not read may hold anything."""
+    x, dy, parameters, running = drawn(case)
+    leaves, settings = copies((x, *parameters)), Settings(case.words, case.d, 1e-3, 'newton', 5)
+    moved = Running(running.mean.clone(), running.cov.clone(), *torch.tensor([6, 2]).unbind(), None)
+    y = whiten_whole(leaves[0], Parameters(*leaves[1:]), moved, settings, triton_backend)
+    whiten_whole(torch.randn_like(x) + 3, parameters, moved._replace(momentum=0.5), settings, triton_backend)
+    assert not torch.equal(moved.mean, running.mean) and int(moved.tracked) == 7
+    moved.mean.add_(1)  # by a version that torch counts
+    y.backward(dy)
+    exact = expected(case, x, dy, parameters, running, monkeypatch)[0]
+    for value, other in zip([y.detach(), *(leaf.grad for leaf in leaves)], exact, strict=True):
+        close(value, other, 2e-5, least=1)
+
+
+@pytest.mark.parametrize('spread', SPREADS.values(), ids=SPREADS)
+@pytest.mark.parametrize('case', [Case(SWA, 2, 2, 4), Case(SWA, 2, 2, 4, given=True)], ids=names)
+def test_parameters_whose_values_are_not_side_by_side(case, spread, monkeypatch, device):
+    """Kernels go by addresses: they would read what lies between or beyond."""
+    x, dy, parameters, running = drawn(case)
+    parameters = Parameters(*(spread(parameter) for parameter in parameters))
+    exact = expected(case, x, dy, parameters, running, monkeypatch)[0]
+    for value, other in zip(computed(case, x, dy, parameters, running, leaves_of)[0], exact, strict=True):
+        close(value, other, 2e-5, least=1)
+    given = Running(*running, *torch.tensor([0, 0]), None) if case.given else None
+    with torch.no_grad():
+        y = whiten_whole(x, parameters, given, Settings(SWA, 4, 1e-3, 'newton', 5), triton_backend)
+    close(y, exact[0], 2e-5, least=1)
+
+
+def test_tangents_are_not_lost(device):
+    """Where no gradient is wanted, too: of a layer without a derivative in forward mode torch says so."""
+    x, dy, parameters, running = drawn(CASES[7])
+    given, settings = Running(*running, *torch.tensor([0, 0]), None), Settings(('bn',), 1, 1e-3, 'newton', 5)
+    with torch.no_grad(), torch.autograd.forward_ad.dual_level(), pytest.raises(NotImplementedError, match='jvp'):
+        dual = torch.autograd.forward_ad.make_dual(x, dy)
+        whiten_whole(dual, parameters, given, settings, triton_backend)
 
 
 @pytest.mark.parametrize('value', [float('inf'), float('nan')])

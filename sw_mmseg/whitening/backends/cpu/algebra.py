@@ -143,7 +143,7 @@ def _problem(
 
 
 def _as_floats(tensor: Tensor | None) -> Tensor | None:
-    return None if tensor is None else tensor.detach().to(torch.float32).contiguous()
+    return None if tensor is None else tensor.detach().to(torch.float32).contiguous().resolve_neg()
 
 
 def _check(failed: int) -> None:

@@ -129,4 +129,10 @@ def address(tensor: Tensor | None) -> int | None:
 
 def room(*shape: int) -> Tensor:
     """For a result of the library: fp32 and on the CPU, whatever torch's defaults are."""
-    return torch.empty(shape, dtype=torch.float32, device='cpu')
+    return _model().new_empty(*shape)  # in less than half the time of `torch.empty` with a dtype and a device
+
+
+@functools.cache
+def _model() -> Tensor:
+    """Of no values. Not made at import, which may happen under a mode that fakes tensors."""
+    return torch.empty(0, dtype=torch.float32, device='cpu')

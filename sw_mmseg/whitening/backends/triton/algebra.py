@@ -10,7 +10,18 @@ import torch
 import triton
 from torch import Tensor
 
-from ...maths import BATCH, INSTANCE, STATISTICS, Affine, Gradients, Moments, Parameters, Settings, pool_moments
+from ...maths import (
+    BATCH,
+    INSTANCE,
+    STATISTICS,
+    Affine,
+    Gradients,
+    Moments,
+    Parameters,
+    Settings,
+    in_memory,
+    pool_moments,
+)
 from ...maths.moments import either
 from .launch import launch
 from .mix_to_affine import WORDS, affine_kernel, layer_kernel, vector_kernel
@@ -35,7 +46,7 @@ def pool(sample: Moments) -> Moments:
 
 def mix_to_affine(sample: Moments | None, batch: Moments | None, shift: Tensor | None, parameters: Parameters,
                   settings: Settings) -> Affine:
-    words = settings.statistics
+    words, parameters = settings.statistics, in_memory(parameters)
     present = either(sample, batch)
     m = 1 if INSTANCE.isdisjoint(words) else len(present.mean)
     _, g, d = present.mean.shape
@@ -56,7 +67,7 @@ def mix_to_affine(sample: Moments | None, batch: Moments | None, shift: Tensor |
 def mix_to_affine_backward(total: Tensor, product: Tensor, sample: Moments | None, batch: Moments | None,
                            shift: Tensor | None, parameters: Parameters, affine: Affine,
                            settings: Settings) -> Gradients:
-    words = settings.statistics
+    words, parameters = settings.statistics, in_memory(parameters)
     n, g, d = total.shape
     m, weight, bias = len(affine.mean), parameters.weight, parameters.bias
     shift = shift if shift is None else shift.expand(n, g, d)  # one of given moments serves all samples
@@ -83,7 +94,7 @@ def input_matrices(mixed: Moments, of_batch: Moments | None, sample: Moments, ba
                    shift: Tensor | None, parameters: Parameters, settings: Settings, share: float | Tensor,
                    length: int) -> tuple[Tensor, Tensor]:
     """The shift is the sample's mean: `backend.shift`."""
-    words = settings.statistics
+    words, parameters = settings.statistics, in_memory(parameters)
     n, g, d = sample.mean.shape
     quadratic, vector = torch.empty_like(sample.cov), torch.empty_like(sample.mean)
     if n == 0:
