@@ -19,6 +19,7 @@ from sw_mmseg.running.unknown_keys import refuse_unknown_keys
 
 __all__ = ['build', 'check_options', 'find_config', 'load_config', 'settle_workers', 'without_weights']
 
+LONGEST = 500  # letters of an error
 EXTRAS = {'mmdet': 'det', 'mmpretrain': 'cls'}  # package -> extra of setup.cfg that brings it
 
 
@@ -139,5 +140,6 @@ def build(part: str, make: Callable):
     except (KeyError, TypeError, ValueError, AttributeError, ImportError, AssertionError) as error:
         if is_user_error(error):
             raise
-        text = error.args[0] if isinstance(error, KeyError) and error.args else error
-        raise UserError(f'the config does not build ({part}): {type(error).__name__}: {text}') from error
+        text = str(error.args[0] if isinstance(error, KeyError) and error.args else error)
+        short = text if len(text) <= LONGEST else f'{text[:LONGEST]} …'  # mmengine's may hold the whole config
+        raise UserError(f'the config does not build ({part}): {type(error).__name__}: {short}') from error

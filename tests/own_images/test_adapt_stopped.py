@@ -56,12 +56,26 @@ def test_a_signal_is_told_by_the_exit_status(folders_of_images, run, tmp_path, m
         (('--predict', '²'), '--predict takes a number'),
         (('--source-share', 'nan'), '--source-share takes a positive number'),
         (('--source-share', 'inf'), '--source-share takes a positive number'),
+        (('--cfg-options', 'train_cfg.max_iters=5'), '--cfg-options train_cfg.max_iters: say --iterations'),
+        (('--cfg-options', 'randomness.seed=5'), '--cfg-options randomness.seed: say --seed'),
+        (('--cfg-options', 'train_dataloader.batch_size=5'), 'batch_size: say --batch-size in its place'),
+        (('--cfg-options', 'work_dir=elsewhere'), '--cfg-options work_dir: say --out in its place'),
     ],
 )
-def test_numbers_that_are_none(folders_of_images, run, tmp_path, capsys, option, text):
+def test_options_that_mean_nothing_or_contradict_others(folders_of_images, run, tmp_path, capsys, option, text):
     with pytest.raises(SystemExit):
         run(*words(folders_of_images, tmp_path / 'new', *option))
     assert text in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ('option', 'text'), [('compile=True', 'adapt makes trainings that do not read it'), ('train_cfg=None', 'all None')]
+)
+def test_errors_of_settings_are_short(folders_of_images, run, tmp_path, capsys, option, text):
+    """mmengine's has the whole config in it."""
+    assert run(*words(folders_of_images, tmp_path / 'new', '--cfg-options', option)) == 2
+    error = capsys.readouterr().err.strip().splitlines()[-1]
+    assert text in error and len(error) < 1000
 
 
 def test_norms_may_be_written_in_capitals():
