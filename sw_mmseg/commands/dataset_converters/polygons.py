@@ -55,9 +55,9 @@ def unfinished(args: argparse.Namespace) -> Iterator[None]:
     """
     inputs = [Path(args.images), Path(args.labels)]
     note, call = args.out / NOTE, b'\n'.join(os.fsencode(path.resolve()) for path in inputs)
-    if args.out.exists() and (not args.out.is_dir() or any(args.out.iterdir())):
-        if not note.is_file() or note.read_bytes() != call:
-            raise UserError(f'{args.out} holds something already: give a new or an empty folder')
+    goes_on = note.is_file() and note.read_bytes() == call
+    if args.out.exists() and not goes_on and (not args.out.is_dir() or any(args.out.iterdir())):
+        raise UserError(f'{args.out} holds something already: give a new or an empty folder')
     with whole_file(note) as part:
         part.write_bytes(call)
     try:
