@@ -4,8 +4,11 @@ import os
 import shutil
 import signal
 import time
+from types import SimpleNamespace
 
+import numpy as np
 import pytest
+import torch
 
 from sw_mmseg.commands import adapt
 from sw_mmseg.own_images import job, written
@@ -118,3 +121,24 @@ def test_no_workers_are_not_kept(folders_of_images, run, tmp_path, monkeypatch):
     monkeypatch.setattr(training, 'train', lambda *_: pytest.fail('it builds'))
     with pytest.raises(pytest.fail.Exception, match='it builds'):
         run(*words(folders_of_images, tmp_path / 'new', '--cfg-options', 'train_dataloader.num_workers=0'))
+
+
+def test_predictions_behind_a_link_stay_where_they_are(tmp_path, capsys):
+    """After all trainings the folder could not be put in the link's place, and there was no report."""
+    target, table = SimpleNamespace(names=['a'], paths=[str(tmp_path / 'a.png')]), SimpleNamespace(palette=[[0, 0, 0]])
+    examiner = SimpleNamespace(
+        checked=SimpleNamespace(target=target, table=table),
+        pixel_pipeline=None,
+        read=lambda _: np.zeros((2, 3, 3), np.uint8),
+    )
+    out, elsewhere = tmp_path / 'out/predictions', tmp_path / 'elsewhere'
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(written, 'segment_pixels', lambda *_: np.zeros((2, 3), np.uint8))
+        written.write_predictions(torch.nn.Linear(1, 1), examiner, elsewhere, None)
+        before = sorted(path.name for path in elsewhere.iterdir())
+        out.parent.mkdir()
+        out.symlink_to(elsewhere)
+        written.write_predictions(torch.nn.Linear(1, 1), examiner, out, None)
+    assert f'it is {out}.before now' in capsys.readouterr().out
+    assert sorted(path.name for path in elsewhere.iterdir()) == before and len(before) > 2
+    assert not out.is_symlink() and sorted(path.name for path in out.iterdir()) == before
