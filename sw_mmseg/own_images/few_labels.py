@@ -51,8 +51,8 @@ def _refuse_sources(sources: Iterable[Folder], scored: Folder) -> None:
         if same:
             raise UserError(
                 f'--target-val: {len(same)} of its {len(places)} images are of the {source.role}, the first is '
-                f'{same[0]}: scores on images that were trained on say nothing of the target. Give labelled ones of the '
-                'target'
+                f'{same[0]}: scores on images that were trained on say nothing of the target. Give labelled ones '
+                'of the target'
             )
 
 
