@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from matplotlib.figure import Figure
 
 from sw_mmseg.analysis.style import LIGHT, Theme, legend_above, line_axes, series_colours
+from sw_mmseg.analysis.text import set_names, shown_names
 
 __all__ = ['plot_class_bars']
 
@@ -45,7 +46,9 @@ def plot_class_bars(
         for place, value in zip(places, values):
             if math.isnan(value):
                 axes.text(0.6, place, '–', va='center', color=theme.muted, fontsize=7)
-    axes.set_yticks(range(len(classes)), classes, color=theme.ink)
+    names = shown_names(classes)
+    axes.set_yticks(range(len(classes)), names, color=theme.ink)
+    set_names(axes.get_yticklabels(), names)
     axes.set_ylim(len(classes) - 0.45, -0.55)
     axes.set_xlim(0, 100)
     axes.set_xlabel(xlabel)

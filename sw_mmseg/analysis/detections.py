@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 
 from sw_mmseg.analysis.predictions import Palette
-from sw_mmseg.analysis.text import draw_texts, text_width
+from sw_mmseg.analysis.text import draw_texts, shown_names, text_width
 
 __all__ = ['draw_detections']
 
@@ -40,7 +40,7 @@ def draw_detections(
         raise ValueError(f'opacity must be in [0, 1], not {opacity}')
     if masks is not None and masks.shape[1:] != image.shape[:2]:
         raise ValueError(f'image is {image.shape[:2]}, masks are {masks.shape[1:]}')
-    picture, order = image.copy(), np.argsort(scores, kind='stable')
+    picture, order, names = image.copy(), np.argsort(scores, kind='stable'), shown_names(classes)
     for index in order if masks is not None else ():
         colour = np.array(palette[labels[index]], float)
         picture[masks[index]] = np.rint(picture[masks[index]] * (1 - opacity) + colour * opacity)
@@ -50,7 +50,7 @@ def draw_detections(
         shade = _shade(palette, labels[index])
         left, top, right, bottom = (round(float(side)) for side in boxes[index])
         cv2.rectangle(picture, (left, top), (right - 1, bottom - 1), shade, 1)
-        _name(picture, f'{classes[labels[index]]} {scores[index]:.2f}', left, top, shade)
+        _name(picture, f'{names[labels[index]]} {scores[index]:.2f}', left, top, shade)
     return picture
 
 

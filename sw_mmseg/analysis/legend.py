@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 
 from sw_mmseg.analysis.predictions import Palette
-from sw_mmseg.analysis.text import draw_texts, text_width
+from sw_mmseg.analysis.text import draw_texts, shown_names, text_width
 
 __all__ = ['with_legend']
 
@@ -31,16 +31,17 @@ def with_legend(picture: np.ndarray, labels: np.ndarray, classes: Sequence[str],
         H×(W + panel)×3 uint8 RGB. Where the height does not take all classes, the largest are shown, and how many
         more there are.
     """
+    names = shown_names(classes)
     counts = np.bincount(labels.ravel(), minlength=256)[: len(classes)]
     rows = max(1, (picture.shape[0] - 4) // LINE)
     texts = {
-        int(i): f'{classes[i]} {100 * counts[i] / max(labels.size, 1):.0f}%' for i in np.argsort(-counts) if counts[i]
+        int(i): f'{names[i]} {100 * counts[i] / max(labels.size, 1):.0f}%' for i in np.argsort(-counts) if counts[i]
     }
     shown = sorted(list(texts)[: rows if len(texts) <= rows else rows - 1])  # the largest, in the classes' order
     lines = {texts[index]: tuple(map(int, palette[index])) for index in shown}
     if len(shown) < len(texts):
         lines[f'+ {len(texts) - len(shown)} more'] = PAGE
-    width = max(text_width(f'{name} 100%', SIZE) for name in classes) + SWATCH + 16
+    width = max(text_width(f'{name} 100%', SIZE) for name in names) + SWATCH + 16
     panel = np.full((picture.shape[0], width, 3), PAGE, np.uint8)
     for row, shade in enumerate(lines.values()):
         top = 4 + row * LINE

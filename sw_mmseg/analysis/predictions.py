@@ -14,6 +14,7 @@ from matplotlib.image import imsave
 from matplotlib.patches import Patch
 
 from sw_mmseg.analysis.style import LIGHT, Theme
+from sw_mmseg.analysis.text import set_names, shown_names
 
 __all__ = ['colour', 'contact_sheet', 'image_bytes', 'overlay']
 
@@ -102,7 +103,8 @@ def contact_sheet(
             fontsize=11 * scale,
         )
     if shown:
-        _draw_legend(figure, [(classes[i], palette[i]) for i in shown], per_line, theme, 10 * scale)
+        names = shown_names(classes)
+        _draw_legend(figure, [(names[i], palette[i]) for i in shown], per_line, theme, 10 * scale)
     return _rasterise(figure)
 
 
@@ -110,7 +112,7 @@ def _draw_legend(
     figure: Figure, colours: Sequence[tuple[str, Sequence[int]]], per_line: int, theme: Theme, size: float
 ) -> None:
     keys = [Patch(color=np.asarray(rgb) / 255, label=name) for name, rgb in colours]
-    figure.legend(
+    legend = figure.legend(
         handles=keys,
         loc='lower center',
         ncols=min(per_line, len(keys)),
@@ -121,6 +123,7 @@ def _draw_legend(
         handleheight=1.0,
         borderaxespad=0.3,
     )
+    set_names(legend.get_texts(), [name for name, _ in colours])
 
 
 def _classes_that_occur(rows: Sequence[Mapping[str, np.ndarray]], count: int) -> list[int]:

@@ -25,6 +25,7 @@ from sw_mmseg.datasets.known_tables import KNOWN
 from sw_mmseg.own_images.adapt import adapt
 from sw_mmseg.own_images.job import FEWEST
 from sw_mmseg.own_images.labelled_data import FEW_SHARE
+from sw_mmseg.own_images.options import refuse_options
 from sw_mmseg.own_images.plan import BUDGET, METHODS
 from sw_mmseg.own_images.source_free import adapt_given
 from sw_mmseg.own_images.sources import split_sources
@@ -208,6 +209,7 @@ def parse_sources(parser: argparse.ArgumentParser, args: argparse.Namespace) -> 
     if args.few_share is not None and (not args.target_few or not 0 < args.few_share < 1):
         parser.error('--few-share lies between 0 and 1, and needs --target-few')
     try:
+        refuse_options(args.cfg_options)
         split_sources(args)
     except UserError as error:
         parser.error(str(error))

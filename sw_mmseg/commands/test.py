@@ -20,7 +20,7 @@ from sw_mmseg.models.wrappers import unwrap
 from sw_mmseg.running.blending import add_blend, blend_suffix, blended
 from sw_mmseg.running.checkpoints import load_weights
 from sw_mmseg.running.command_line import add_common_arguments
-from sw_mmseg.running.configs import build, load_config
+from sw_mmseg.running.configs import build, load_config, require_test_data
 from sw_mmseg.running.evaluation import note_detections, prepare, tables, write_tables
 from sw_mmseg.running.outputs import add_overwrite
 from sw_mmseg.running.result_files import prepare_files
@@ -57,6 +57,7 @@ def main(args: argparse.Namespace) -> int:
         use_streets(config)
         config.merge_from_dict(args.cfg_options)
         config.work_dir = args.work_dir or f'{config.work_dir}_streets'
+    require_test_data(config, args.config)
     for part in coco_datasets(config.test_dataloader.dataset):
         check_coco(part, decode=1)
     prepare(config, args)

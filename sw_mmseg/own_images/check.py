@@ -89,8 +89,8 @@ def check(
         return folder
 
     few, validated = labelled_target(FEW, target_few), labelled_target('target-val', target_val)
-    if few and validated:
-        refuse_scored(few, validated)
+    if validated:
+        refuse_scored(few, [labelled, *more], validated)
     checked = Checked(labelled, unlabelled, validated, table, few, tuple(more))
     refuse_small(checked)
     refuse_bands(checked, bands)

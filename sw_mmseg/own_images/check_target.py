@@ -40,7 +40,7 @@ def check_target(args: argparse.Namespace, table: ClassTable) -> Checked:
 
     few, validated = labelled(FEW, args.target_few), labelled('target-val', args.target_val)
     if few and validated:
-        refuse_scored(few, validated)
+        refuse_scored(few, [], validated)
     checked = Checked(None, target, validated, table, few)
     refuse_small(checked)
     refuse_bands(checked, bands)

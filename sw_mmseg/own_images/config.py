@@ -12,56 +12,25 @@ from mmengine.config import Config, ConfigDict
 
 from sw_mmseg.own_images.folders import Checked, Folder
 from sw_mmseg.own_images.labelled_data import class_weights, drawn_shares, several
+from sw_mmseg.own_images.options import KEPT, source_only_options, use_options
 from sw_mmseg.own_images.pipelines import common_crop, resizing, still_steps, training_steps
 from sw_mmseg.own_images.plan import NO_SITES, Choice, config_file
 from sw_mmseg.running.config_nodes import config_dicts
-from sw_mmseg.running.configs import check_options, settle_workers
-from sw_mmseg.running.errors import UserError
 from sw_mmseg.running.networks import set_network
 from sw_mmseg.running.norms import set_norm
 from sw_mmseg.running.schedules import quarter, schedule_options
 
 __all__ = [
-    'has_parent',
     'held_out',
     'make_config',
     'source_of',
-    'source_only_options',
     'test_loader',
     'use_data',
     'own_white',
     'use_length',
-    'use_options',
 ]
 
 STREETS_ONLY = {'PseudoLabelAccuracyHook'}  # it reads labels of the target
-KEPT = {
-    'custom_hooks',
-    'custom_imports',
-    'default_hooks',
-    'default_scope',
-    'env_cfg',
-    'load_from',
-    'log_level',
-    'log_processor',
-    'model',
-    'model_wrapper_cfg',
-    'optim_wrapper',
-    'param_scheduler',
-    'randomness',
-    'resume',
-    'test_cfg',
-    'test_dataloader',
-    'test_evaluator',
-    'test_pipeline',
-    'train_cfg',
-    'train_dataloader',
-    'val_cfg',
-    'val_dataloader',
-    'val_evaluator',
-    'vis_backends',
-    'visualizer',
-}
 
 
 def make_config(choice: Choice, checked: Checked, method: str, options: dict) -> Config:
@@ -86,16 +55,6 @@ def make_config(choice: Choice, checked: Checked, method: str, options: dict) ->
     method_options = options if method in choice.trainings else source_only_options(config, options)
     use_options(config, method_options, config_file(choice.network, method).name)
     return Config({key: config[key] for key in config if key in KEPT})
-
-
-def use_options(config: Config, options: dict, name: str) -> None:
-    """`--cfg-options` into the config; raises UserError, with the config's `name`, where they do not fit."""
-    check_options(config, options)
-    try:
-        config.merge_from_dict(options)
-    except (KeyError, TypeError, IndexError, AssertionError) as error:
-        raise UserError(f'--cfg-options do not fit {name}: {error}') from error
-    settle_workers(config)
 
 
 def use_data(config: Config, choice: Choice, checked: Checked) -> None:
@@ -210,29 +169,3 @@ def use_length(config: Config, iterations: int) -> None:
             hook.interval = max(1, min(hook.interval, iterations // 4))
         if 'window' in hook:
             hook.window = min(hook.window, hook.interval)
-
-
-def source_only_options(config: Config, options: dict) -> dict:
-    """`--cfg-options` of a method, for the source-only training beside it: without `segmentor.`, and without what it
-    has not."""
-    short = {key.replace('segmentor.', ''): value for key, value in options.items() if not _of_method(config, key)}
-    return {key: value for key, value in short.items() if has_parent(config, key)}
-
-
-def _of_method(config: Config, key: str) -> bool:
-    """Whether an option is the method's own, such as `model.statistics_from`, and not its segmentor's."""
-    parts = key.split('.')
-    return parts[0] == 'model' and len(parts) > 1 and parts[1] != 'segmentor' and parts[1] not in config.model
-
-
-def has_parent(config: Config, key: str) -> bool:
-    """Whether what a dotted key is set in is there."""
-    node: object = config
-    for part in key.split('.')[:-1]:
-        if isinstance(node, (list, tuple)):
-            node = node[int(part)] if part.isdigit() and int(part) < len(node) else None
-        else:
-            node = node.get(part) if isinstance(node, (dict, Config)) else None
-        if node is None:
-            return False
-    return True

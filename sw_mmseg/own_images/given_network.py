@@ -16,7 +16,7 @@ from sw_mmseg.datasets import ClassTable, parse_class_table, read_class_table
 from sw_mmseg.datasets.known_tables import find_class_table
 from sw_mmseg.datasets.labelled_images import as_class_table
 from sw_mmseg.running.checkpoints import fitting, read_weights
-from sw_mmseg.running.configs import build, load_config
+from sw_mmseg.running.configs import build, load_config, require_test_data
 from sw_mmseg.running.errors import UserError
 from sw_mmseg.running.prediction import meta_of
 
@@ -66,6 +66,7 @@ def read_given(words: Sequence[str], classes: str | None) -> GivenNetwork:
     config_file, checkpoint = (folder / FILES[0], folder / FILES[1]) if len(words) == 1 else words
     config = load_config(str(config_file), {})
     segmentor = segmentor_of(config, str(config_file))
+    require_test_data(config, str(config_file))
     network = build('model', lambda: MODELS.build(segmentor))
     weights = fitting(network, _part(read_weights(str(checkpoint))), str(checkpoint))
     table = read_class_table(folder / FILES[2]) if len(words) == 1 else _table(config)

@@ -9,9 +9,10 @@ from pathlib import Path
 
 from mmengine.config import Config, ConfigDict
 
-from sw_mmseg.own_images.config import KEPT, source_of, test_loader, use_options
+from sw_mmseg.own_images.config import source_of, test_loader
 from sw_mmseg.own_images.folders import Checked
 from sw_mmseg.own_images.given_network import GivenNetwork
+from sw_mmseg.own_images.options import KEPT, use_options
 from sw_mmseg.own_images.pipelines import still_steps, training_steps
 from sw_mmseg.own_images.plan import Choice
 from sw_mmseg.running.paths import CONFIGS

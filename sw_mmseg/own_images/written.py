@@ -29,8 +29,8 @@ def write_predictions(model: nn.Module, examiner: Examiner, out: Path, count: in
     """Label maps and overlays of target images in `out`, all there at once; says of how many images.
 
     What an interrupt leaves is kept beside `out`, and the next call of the same network goes on from it. Predictions
-    of an earlier call are replaced; where a user has put files among them, or changed some, they are moved aside, which
-    is said. A `count` of 0 leaves all as it is.
+    of an earlier call are replaced; where a user has put files among them, changed some, or put a link in their place,
+    they are moved aside, which is said. A `count` of 0 leaves all as it is.
     """
     if count == 0:
         return
@@ -46,7 +46,7 @@ def write_predictions(model: nn.Module, examiner: Examiner, out: Path, count: in
         if not (outputs.folder / files_of(name)[-1]).is_file():
             image = examiner.read(Path(path))
             write(segment_pixels(model, examiner.pixel_pipeline, image), image, outputs, name, palette, 0.55)
-    if users_files(out):
+    if out.is_symlink() or users_files(out):
         print(f'{out} has files that were changed or are of others: it is {moved_aside(out)} now', flush=True)
     shutil.rmtree(out, ignore_errors=True)
     os.replace(outputs.folder, out)

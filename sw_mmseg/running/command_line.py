@@ -20,7 +20,7 @@ from sw_mmseg.processes import end_with_launcher
 from sw_mmseg.running.errors import FULL, NO_ROOM, is_user_error, unwritable_name
 from sw_mmseg.running.network_table import NetworkError, find_network, network_words
 from sw_mmseg.running.option_words import OptionAction
-from sw_mmseg.running.paths import REPOSITORY
+from sw_mmseg.running.paths import PACKAGE, REPOSITORY
 from sw_mmseg.whitening import NORMS
 
 __all__ = [
@@ -28,6 +28,7 @@ __all__ = [
     'add_common_arguments',
     'add_trust_argument',
     'command_text',
+    'commands_of_here',
     'network_word',
     'run_tool',
     'seed_number',
@@ -199,11 +200,14 @@ def command_text(name: str, *words: object) -> str:
 
 
 def commands_of_here(text: str) -> str:
-    """A text in which commands are named as in a checkout, `tools/train.py`, with the names that they have here."""
-    return re.sub(r'(?:python )?\btools/((?:\w+/)?\w+)\.py\b', _command_of_here, text)
+    """A text in which commands are named as in a checkout, `tools/train.py`, with the names that they have here. Files
+    of others, such as my/tools/train.py, keep their names."""
+    return re.sub(r'(?:python )?(?<![\w/.~-])tools/((?:\w+/)?\w+)\.py\b', _command_of_here, text)
 
 
 def _command_of_here(match: re.Match[str]) -> str:
+    if not (PACKAGE / 'commands' / f'{match[1]}.py').is_file():
+        return match[0]
     command = command_text(match[1].replace('/', ' '))
     return match[0] if command.startswith('python tools/') else command
 

@@ -17,8 +17,17 @@ from sw_mmseg.running.named_configs import find_named, nearest, with_network, wi
 from sw_mmseg.running.paths import default_work_dir
 from sw_mmseg.running.unknown_keys import refuse_unknown_keys
 
-__all__ = ['build', 'check_options', 'find_config', 'load_config', 'settle_workers', 'without_weights']
+__all__ = [
+    'build',
+    'check_options',
+    'find_config',
+    'load_config',
+    'require_test_data',
+    'settle_workers',
+    'without_weights',
+]
 
+LONGEST = 500  # letters of an error
 EXTRAS = {'mmdet': 'det', 'mmpretrain': 'cls'}  # package -> extra of setup.cfg that brings it
 
 
@@ -62,6 +71,15 @@ def load_config(
     config.launcher = launcher
     config.work_dir = work_dir or config.get('work_dir') or str(default_work_dir(Path(config.filename)))
     return adapt_to_device(config)
+
+
+def require_test_data(config: Config, path: str) -> None:
+    """Raises UserError, which names the config's `path`, where it has no test data, which predictions need."""
+    if not config.get('test_dataloader'):
+        raise UserError(
+            f'{path} has no test_dataloader, which says how images are prepared and what classes are called: take the '
+            'config that the network was trained with, or add one, as those of configs/_base_/datasets have'
+        )
 
 
 def settle_workers(config: Config) -> None:
@@ -139,5 +157,6 @@ def build(part: str, make: Callable):
     except (KeyError, TypeError, ValueError, AttributeError, ImportError, AssertionError) as error:
         if is_user_error(error):
             raise
-        text = error.args[0] if isinstance(error, KeyError) and error.args else error
-        raise UserError(f'the config does not build ({part}): {type(error).__name__}: {text}') from error
+        text = str(error.args[0] if isinstance(error, KeyError) and error.args else error)
+        short = text if len(text) <= LONGEST else f'{text[:LONGEST]} …'  # mmengine's may hold the whole config
+        raise UserError(f'the config does not build ({part}): {type(error).__name__}: {short}') from error

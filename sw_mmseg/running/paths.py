@@ -9,7 +9,7 @@ from pathlib import Path
 
 import sw_mmseg
 
-__all__ = ['CONFIGS', 'DOCS', 'REPOSITORY', 'WORK_DIRS', 'default_work_dir', 'shipped_config']
+__all__ = ['CONFIGS', 'DOCS', 'PACKAGE', 'REPOSITORY', 'WORK_DIRS', 'default_work_dir', 'shipped_config']
 
 PACKAGE = Path(sw_mmseg.__file__).resolve().parent
 REPOSITORY = PACKAGE.parent  # of a checkout

@@ -22,7 +22,7 @@ from torch import nn
 from sw_mmseg.files import cache_folder, whole_file
 from sw_mmseg.running.checkpoints import load_network
 from sw_mmseg.running.command_line import command_text
-from sw_mmseg.running.configs import load_config
+from sw_mmseg.running.configs import load_config, require_test_data
 from sw_mmseg.running.errors import UserError
 from sw_mmseg.running.paths import PACKAGE
 
@@ -158,6 +158,7 @@ def at_training_size(config: Config, short_side: int) -> Config:
 def asked_config(args: argparse.Namespace) -> Config:
     """The config that a command line asks for; of `--model`, after `use_model`, at the size of its training."""
     config = load_config(args.config, args.cfg_options, args.work_dir, norm=args.norm, network=args.network)
+    require_test_data(config, args.config)
     return at_training_size(config, args.short_side) if args.model else config
 
 

@@ -146,7 +146,8 @@ def _earlier_seconds(folder: Path, mark: str, label: str) -> float:
         return before['seconds']
     if before:
         aside = moved_aside(folder)
-        print(f'{label} begins anew: settings or code have changed. Its training until now is in {aside}', flush=True)
+        text = f'{label} begins anew: settings or code have changed. Its training until now is in {aside}'
+        print(f'{text}, which nothing reads: delete it when you like', flush=True)
     elif files := _foreign_files(folder):
         raise UserError(
             f'{folder} has files ({", ".join(files[:3])}{", ..." if len(files) > 3 else ""}) of a training that is not '

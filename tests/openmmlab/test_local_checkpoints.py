@@ -2,6 +2,7 @@
 
 import os
 from pathlib import Path
+from threading import Thread
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ from mmengine.logging import HistoryBuffer
 from mmengine.runner import CheckpointLoader
 
 import sw_mmseg.plugin  # noqa: F401
+from sw_mmseg import files
 from sw_mmseg.openmmlab import CheckpointError, load_local_checkpoint, trusting
 
 
@@ -42,6 +44,32 @@ def test_what_a_training_writes_comes_back(load, saved):
     assert torch.equal(checkpoint['state_dict']['w'], torch.arange(1000.0)) and checkpoint['meta']['score'] == 2.5
     with pytest.raises(FileNotFoundError, match='iter_2.pth'):
         load(saved.replace('iter_1', 'iter_2'), map_location='cpu')
+
+
+def test_a_checkpoint_that_was_written_without_checksums_is_read(saved):
+    content = torch.load(saved, weights_only=False)
+    torch.serialization.set_crc32_options(False)
+    try:
+        torch.save(content, saved)
+    finally:
+        torch.serialization.set_crc32_options(True)
+    assert torch.equal(load_local_checkpoint(saved)['state_dict']['w'], torch.arange(1000.0))
+    Path(saved).write_bytes(Path(saved).read_bytes()[:-100])
+    with pytest.raises(CheckpointError, match='iter_1.pth is cut short or damaged'):
+        load_local_checkpoint(saved)
+
+
+@pytest.mark.parametrize('threads', [4, 0])
+def test_a_flipped_bit_of_a_large_checkpoint_is_found_by_several_threads(threads, saved, monkeypatch):
+    monkeypatch.setattr(files, 'LARGE', 1000)
+    if not threads:
+        monkeypatch.setattr(Thread, 'start', lambda self: (_ for _ in ()).throw(RuntimeError("can't start new thread")))
+    assert files.is_whole_archive(saved)
+    content = bytearray(Path(saved).read_bytes())
+    content[content.index(torch.arange(1000.0).numpy().tobytes()) + 2000] ^= 4
+    Path(saved).write_bytes(content)
+    with pytest.raises(CheckpointError, match='the checksum of iter_1/data/0 in it is wrong'):
+        load_local_checkpoint(saved)
 
 
 def test_a_flipped_bit_is_found_wherever_it_is(saved, tmp_path):

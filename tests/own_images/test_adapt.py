@@ -13,8 +13,9 @@ import torch
 from PIL import Image
 
 from sw_mmseg.analysis.report import page_faults
+from sw_mmseg.commands.dataset_converters import streets_folders
 from sw_mmseg.datasets import read_class_table
-from sw_mmseg.running import training
+from sw_mmseg.running import alone, training
 
 pytestmark = pytest.mark.usefixtures('one_thread')
 CLASSES = ('road', 'building', 'plants', 'sky', 'things')
@@ -60,6 +61,27 @@ def test_as_many_folders_of_streets_as_none_are_refused(run, tmp_path, capsys):
     """0 was taken for all."""
     assert run('dataset_converters streets_folders', tmp_path, tmp_path / 'out', '--images', 0) == 2
     assert '--images must be at least 1' in capsys.readouterr().err and not (tmp_path / 'out').exists()
+
+
+def test_streets_that_two_write_at_once_are_of_one(streets, user_data, run, tmp_path, monkeypatch, capsys):
+    """The second one emptied the folder that the first one wrote to."""
+    monkeypatch.setattr(alone, 'PATIENCE', 0.0)
+    words = ('dataset_converters streets_folders', streets.parent, tmp_path / 'out')
+    (tmp_path / '.out.part/source').mkdir(parents=True)
+    (tmp_path / '.out.part/source/left').touch()  # by a call that was killed
+    write, errors = streets_folders.write_folders, []
+
+    def beside(*arguments):
+        monkeypatch.setattr(streets_folders, 'write_folders', write)
+        assert run(*words) == 2
+        errors.append(capsys.readouterr().err)
+        return write(*arguments)
+
+    monkeypatch.setattr(streets_folders, 'write_folders', beside)
+    assert run(*words) == 0 and 'another process is at work in' in errors[0]
+    assert [p.name for p in tmp_path.iterdir()] == ['out']
+    whole = {p.relative_to(user_data) for p in user_data.rglob('*')}
+    assert {p.relative_to(tmp_path / 'out') for p in (tmp_path / 'out').rglob('*')} == whole
 
 
 def test_folders_of_streets_are_what_they_say(user_data):

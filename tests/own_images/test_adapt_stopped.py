@@ -4,8 +4,11 @@ import os
 import shutil
 import signal
 import time
+from types import SimpleNamespace
 
+import numpy as np
 import pytest
+import torch
 
 from sw_mmseg.commands import adapt
 from sw_mmseg.own_images import job, written
@@ -56,12 +59,26 @@ def test_a_signal_is_told_by_the_exit_status(folders_of_images, run, tmp_path, m
         (('--predict', '²'), '--predict takes a number'),
         (('--source-share', 'nan'), '--source-share takes a positive number'),
         (('--source-share', 'inf'), '--source-share takes a positive number'),
+        (('--cfg-options', 'train_cfg.max_iters=5'), '--cfg-options train_cfg.max_iters: say --iterations'),
+        (('--cfg-options', 'randomness.seed=5'), '--cfg-options randomness.seed: say --seed'),
+        (('--cfg-options', 'train_dataloader.batch_size=5'), 'batch_size: say --batch-size in its place'),
+        (('--cfg-options', 'work_dir=elsewhere'), '--cfg-options work_dir: say --out in its place'),
     ],
 )
-def test_numbers_that_are_none(folders_of_images, run, tmp_path, capsys, option, text):
+def test_options_that_mean_nothing_or_contradict_others(folders_of_images, run, tmp_path, capsys, option, text):
     with pytest.raises(SystemExit):
         run(*words(folders_of_images, tmp_path / 'new', *option))
     assert text in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ('option', 'text'), [('compile=True', 'adapt makes trainings that do not read it'), ('train_cfg=None', 'all None')]
+)
+def test_errors_of_settings_are_short(folders_of_images, run, tmp_path, capsys, option, text):
+    """mmengine's has the whole config in it."""
+    assert run(*words(folders_of_images, tmp_path / 'new', '--cfg-options', option)) == 2
+    error = capsys.readouterr().err.strip().splitlines()[-1]
+    assert text in error and len(error) < 1000
 
 
 def test_norms_may_be_written_in_capitals():
@@ -104,3 +121,24 @@ def test_no_workers_are_not_kept(folders_of_images, run, tmp_path, monkeypatch):
     monkeypatch.setattr(training, 'train', lambda *_: pytest.fail('it builds'))
     with pytest.raises(pytest.fail.Exception, match='it builds'):
         run(*words(folders_of_images, tmp_path / 'new', '--cfg-options', 'train_dataloader.num_workers=0'))
+
+
+def test_predictions_behind_a_link_stay_where_they_are(tmp_path, capsys):
+    """After all trainings the folder could not be put in the link's place, and there was no report."""
+    target, table = SimpleNamespace(names=['a'], paths=[str(tmp_path / 'a.png')]), SimpleNamespace(palette=[[0, 0, 0]])
+    examiner = SimpleNamespace(
+        checked=SimpleNamespace(target=target, table=table),
+        pixel_pipeline=None,
+        read=lambda _: np.zeros((2, 3, 3), np.uint8),
+    )
+    out, elsewhere = tmp_path / 'out/predictions', tmp_path / 'elsewhere'
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(written, 'segment_pixels', lambda *_: np.zeros((2, 3), np.uint8))
+        written.write_predictions(torch.nn.Linear(1, 1), examiner, elsewhere, None)
+        before = sorted(path.name for path in elsewhere.iterdir())
+        out.parent.mkdir()
+        out.symlink_to(elsewhere)
+        written.write_predictions(torch.nn.Linear(1, 1), examiner, out, None)
+    assert f'it is {out}.before now' in capsys.readouterr().out
+    assert sorted(path.name for path in elsewhere.iterdir()) == before and len(before) > 2
+    assert not out.is_symlink() and sorted(path.name for path in out.iterdir()) == before

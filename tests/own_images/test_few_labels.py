@@ -3,13 +3,14 @@
 import argparse
 import json
 import shutil
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from mmseg.registry import DATASETS
 
 from sw_mmseg.datasets.positions import Position
-from sw_mmseg.own_images import check, config, job, plan
+from sw_mmseg.own_images import check, config, few_labels, job, plan
 from sw_mmseg.own_images.labelled_data import class_weights, drawn_shares
 from sw_mmseg.running.errors import UserError
 from tests.helpers.own_folders import save, write_folders
@@ -119,6 +120,27 @@ def test_images_that_are_scored_on_are_not_trained_on(folders, kind):
         save(folders / 'val/labels/sub/other.png', np.full((64, 80), 2, np.uint8))
     with pytest.raises(UserError, match=r'--target-few: [12] of 2 images are among those of --target-val'):
         look(folders, val=True)
+
+
+def test_scores_of_the_target_are_not_taken_on_the_source(folders):
+    """They stood in the column of the target."""
+    shutil.rmtree(folders / 'val')
+    (folders / 'val').mkdir()
+    for kind in ('images', 'labels'):
+        (folders / 'val' / kind).symlink_to(folders / 'source' / kind)
+    with pytest.raises(UserError, match=r'--target-val: (\d+) of its \1 images are of the source, the first is'):
+        look(folders, few=False, val=True)
+
+
+def test_digests_are_computed_once_a_file(tmp_path, monkeypatch):
+    """Of images without compression all files have one size."""
+    for n in range(6):
+        (tmp_path / f'{n}.bmp').write_bytes(bytes([n]) * 9)
+    paths, read = [str(tmp_path / f'{n}.bmp') for n in range(6)], []
+    monkeypatch.setattr(few_labels, '_digest', lambda path: read.append(path) or path)
+    few, scored = (SimpleNamespace(names=part, paths=part, images='') for part in (paths[:3], paths[3:]))
+    few_labels.refuse_scored(few, [], scored)
+    assert sorted(read) == paths
 
 
 def test_they_pass_the_same_check_as_the_source(folders):

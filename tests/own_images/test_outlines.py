@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from sw_mmseg.datasets import parse_class_table
+from sw_mmseg.datasets.polygons import drawing
 from sw_mmseg.own_images.check import check
 from sw_mmseg.own_images.check_target import check_target
 from sw_mmseg.own_images.config import source_of
@@ -215,3 +216,26 @@ def test_label_files_of_the_users_are_neither_written_over_nor_taken(root, name,
     with pytest.raises(UserError, match=f'{name} was not drawn by this tool, by a version that took no note of it'):
         look(root, 'json')
     assert file.read_bytes() == content and sorted((root / 'out').rglob('*')) == before
+
+
+def test_outlines_go_on_being_drawn_where_they_were_stopped(root, run, tmp_path, monkeypatch, capsys):
+    out, draw = tmp_path / 'drawn', drawing.draw
+    words = ('dataset_converters polygons', root / 'img', root / 'json', out)
+
+    def stopped(shapes, ids):
+        if any(out.glob('*.png')):
+            raise KeyboardInterrupt
+        return draw(shapes, ids)
+
+    monkeypatch.setattr(drawing, 'draw', stopped)
+    assert run(*words) == 130 and len(list(out.glob('*.png'))) == 1
+    monkeypatch.setattr(drawing, 'draw', draw)
+    assert run(*words[:2], root / 'val/json', out) == 2  # another call
+    assert run(*words) == 0
+    assert sorted(path.name for path in out.iterdir()) == ['0.png', '1.png', '2.png', '3.png', 'classes.yaml']
+    assert run(*words) == 2 and 'holds something already' in capsys.readouterr().err.splitlines()[-1]
+    assert run(*words[:-1], tmp_path / 'other', '--traceback') == 0
+    assert run('dataset_converters polygons', root / 'img', tmp_path, tmp_path.parent / 'new') == 2
+    assert not (tmp_path.parent / 'new').exists()
+    assert run(*words[:-1], root / 'img/drawn') == 2 and not (root / 'img/drawn').exists()
+    assert 'which is read' in capsys.readouterr().err

@@ -1,5 +1,6 @@
 """Two processes never train into one folder."""
 
+import contextlib
 import multiprocessing
 import os
 import subprocess
@@ -70,27 +71,65 @@ def test_a_worker_that_outlives_the_work_keeps_nobody_out(tmp_path):
         worker.kill()
 
 
-def test_a_worker_that_outlives_a_killed_process_is_waited_for(tmp_path, monkeypatch):
-    """Loaders' workers see twice a second whether their process lives."""
-    code = HOLD.replace(
-        '    print', "    if not __import__('os').fork():\n        sys.exit(time.sleep(1.5))\n    print"
-    )
+def test_a_worker_that_outlives_a_killed_process_keeps_nobody_out(tmp_path, monkeypatch):
+    """It may wait for a slow disk, for longer than anybody waits for it."""
+    monkeypatch.setattr(alone, 'PATIENCE', 0.0)
+    code = HOLD.replace('    print', "    if not __import__('os').fork():\n        sys.exit(time.sleep(5))\n    print")
     process = subprocess.Popen([sys.executable, '-c', code, str(tmp_path)], stdout=subprocess.PIPE, text=True)
     assert process.stdout.readline() == 'in\n'
     process.kill()
     process.wait()
-    with pytest.raises(UserError), alone_in(tmp_path):
-        pytest.fail('the worker has the lock still')
-    monkeypatch.setattr(alone, 'PATIENCE', 20.0)
     with alone_in(tmp_path):
         pass
+    assert process.stdout.read() == ''  # until the worker ended, which has the pipe too
+
+
+def test_a_child_that_ends_inside_does_not_let_others_in(tmp_path):
+    def child():
+        with alone_in(tmp_path / 'other'):
+            raise SystemExit
+
+    with alone_in(tmp_path):
+        if not (number := os.fork()):
+            try:
+                child()  # a lock of its own is its own
+            finally:
+                os._exit(0)
+        os.waitpid(number, 0)
+    stack = contextlib.ExitStack()
+    stack.enter_context(alone_in(tmp_path / 'new'))
+    if not (number := os.fork()):
+        stack.close()
+        os._exit(0)
+    assert os.waitpid(number, 0)[1] == 0
+    with pytest.raises(UserError), alone_in(tmp_path / 'new'):
+        pytest.fail('the child gave up the lock of its parent')
+    stack.close()
+
+
+def test_a_folder_that_was_moved_while_another_waited_for_it_is_not_taken_for_it(busy, tmp_path, monkeypatch):
+    monkeypatch.setattr(alone, 'PATIENCE', 20.0)
+    folder = tmp_path / 'run'
+    process = busy(folder)
+
+    def moved(_):
+        folder.rename(tmp_path / 'run.before')
+        process.kill()
+        process.wait()
+        monkeypatch.setattr(alone.time, 'sleep', lambda _: None)
+
+    monkeypatch.setattr(alone, '_lock', lambda handle, lock=alone._lock: lock(handle) or moved(handle) or lock(handle))
+    with alone_in(folder):
+        assert folder.is_dir()
+        with alone_in(tmp_path / 'run.before'):
+            pass
 
 
 def test_a_folder_to_which_nothing_was_written_goes(tmp_path):
     with alone_in(tmp_path / 'new/out'):
         assert (tmp_path / 'new/out').is_dir()
-    assert not (tmp_path / 'new/out').exists()
-    with alone_in(tmp_path / 'new'):
+    assert not (tmp_path / 'new').exists()
+    with alone_in(tmp_path / 'new/out'), alone_in(tmp_path / 'new'):
         (tmp_path / 'new/file').touch()
     assert os.listdir(tmp_path / 'new') == ['file']
     with alone_in(tmp_path / 'new/file'), alone_in(tmp_path / 'new/file/below'):  # what is wrong there, others say

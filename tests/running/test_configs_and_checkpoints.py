@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 from mmengine.config import Config
+from PIL import Image
 from torch import nn
 
 import sw_mmseg
@@ -220,3 +221,19 @@ def test_labelled_images_are_the_same_whatever_was_random_before(tiny_config, na
             )
         )
     assert len(seen[0]) == 6 and all(torch.equal(images, seen[0]) for images in seen)
+
+
+@pytest.mark.parametrize(
+    'command',
+    ['predict {c} x.pth {d} {o}', 'test {c} x.pth', 'export {c} x.pth n.onnx', 'image_demo {c} x.pth {d} {o}'],
+)
+def test_a_config_without_test_data_is_told_in_a_line(command, tiny_config, run, tmp_path, capsys):
+    (tmp_path / 'images').mkdir()
+    Image.new('RGB', (32, 32)).save(tmp_path / 'images/0.png')
+    config = tmp_path / 'config.py'
+    config.write_text(
+        f"_base_ = '{tiny_config('bn_sourceonly')}'\ntest_dataloader = None\ntest_cfg = None\ntest_evaluator = None\n"
+    )
+    words = [word.format(c=config, d=tmp_path / 'images', o=tmp_path / 'out') for word in command.split()]
+    assert run(*words) == 2
+    assert f'{config} has no test_dataloader' in capsys.readouterr().err

@@ -166,7 +166,8 @@ def test_commands_for_copying_are_quoted_and_of_this_place(tmp_path, monkeypatch
 def test_errors_name_commands_as_they_are_called_here(tmp_path, monkeypatch, capsys):
     def fail(args):
         raise UserError(
-            'make them: python tools/dataset_converters/streets.py data/streets; see tools/test.py. my/tools/x'
+            'make them: python tools/dataset_converters/streets.py data/streets; see tools/test.py. '
+            'my/tools/train.py ../tools/train.py tools/no_command.py'
         )
 
     for folder, text in (
@@ -175,7 +176,7 @@ def test_errors_name_commands_as_they_are_called_here(tmp_path, monkeypatch, cap
     ):
         monkeypatch.chdir(folder)
         assert run_tool(fail, Namespace()) == 2
-        assert f'make them: {text}. my/tools/x' in capsys.readouterr().err
+        assert f'make them: {text}. my/tools/train.py ../tools/train.py tools/no_command.py' in capsys.readouterr().err
 
 
 @pytest.mark.parametrize('text', ['-1', str(2**32), 'one', '1.5'])

@@ -85,7 +85,8 @@ def test_what_was_trained_otherwise_is_moved_aside_and_said(begin, capsys):
     begin('two')
     aside = begin.folder.with_name('bn_seed0.before')
     assert capsys.readouterr().out.splitlines()[-1] == (
-        f'    bn, seed 0 begins anew: settings or code have changed. Its training until now is in {aside}'
+        f'    bn, seed 0 begins anew: settings or code have changed. Its training until now is in {aside}, '
+        'which nothing reads: delete it when you like'
     )
     assert contents(begin.folder) == {} and contents(aside) == {'iter_100.pth': 'of one'}
     put(begin.folder, iter_100='of two')

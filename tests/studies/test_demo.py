@@ -3,14 +3,20 @@
 import html
 import json
 import os
+import shlex
 import signal
+from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
+from mmengine.config import Config
 
 from sw_mmseg.analysis.report import page_faults
 from sw_mmseg.engine import ProgressHook
 from sw_mmseg.running import records, schedules, training
+from sw_mmseg.running.command_line import commands_of_here
 from sw_mmseg.running.paths import shipped_config
+from sw_mmseg.running.training import Run
 from sw_mmseg.studies.demo import report
 from sw_mmseg.studies.demo.rows import Row
 from sw_mmseg.studies.demo.study import Demo
@@ -69,7 +75,7 @@ def test_demo_from_end_to_end(demo, tmp_path, monkeypatch, capsys):
     assert page_faults(page) == [] and len(page) < 10_000_000
     assert page.count('<img') >= 2 * 5 + 2  # image, truth and three networks of two images; bars and curves
     for row in rows.values():
-        assert f'{row["target_mIoU"]:.1f}' in page and row['command'] in html.unescape(page)
+        assert f'{row["target_mIoU"]:.1f}' in page and commands_of_here(row['command']) in html.unescape(page)
     table = (out / 'table.md').read_text()
     assert len([line for line in table.splitlines() if line.startswith('|')]) == 2 + 8
     assert (out / 'predictions.png').stat().st_size > 1000 and (out / 'curve_1.png').is_file()
@@ -97,6 +103,18 @@ def test_switches_learnt_again_are_a_row_and_leave_the_others_alone(demo, tmp_pa
     kept = [row for row, _ in Demo(args).source_rows(run)]
     assert [(row.treatment, row.seconds) for row in kept] == [(row.treatment, row.seconds) for row in rows.values()]
     assert 'done before' in capsys.readouterr().out
+
+
+def test_printed_commands_are_quoted_and_of_this_place(tmp_path, monkeypatch, capsys):
+    run = Run('bn', 'source only', 0, 'configs/bn_x.py', {}, Path('a b'))
+    demo = SimpleNamespace(
+        batches=1, done=0, total=2, quiet=False, config=lambda _: Config({'train_cfg': {'max_iters': 3}})
+    )
+    words = shlex.split(Demo.estimation_command(demo, run, '--images-from', Path('c d')))
+    assert words[2:] == ['configs/bn_x.py', 'a b/iter_3.pth', 'a b/target.pth', '--images-from', 'c d', '--images', '4']
+    monkeypatch.chdir(tmp_path)
+    Demo.announce(demo, run, False)
+    assert "python -m sw_mmseg train configs/bn_x.py --work-dir 'a b'" in capsys.readouterr().out
 
 
 def test_rows_of_other_options_are_not_shown(demo):

@@ -8,11 +8,19 @@ no outline is background, 0.
 from __future__ import annotations
 
 import argparse
+import contextlib
+import os
+from collections.abc import Iterator
 from pathlib import Path
 
 from sw_mmseg.datasets import write_class_table
 from sw_mmseg.datasets.polygons import draw_polygons
+from sw_mmseg.files import whole_file
+from sw_mmseg.running.alone import alone_in
 from sw_mmseg.running.errors import UserError
+from sw_mmseg.running.outputs import refuse_among_inputs
+
+NOTE = '.polygons'  # in OUT while label files are drawn
 
 
 def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
@@ -27,11 +35,35 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
 
 
 def main(args: argparse.Namespace) -> int:
-    """Draw and write."""
-    if args.out.exists() and (not args.out.is_dir() or any(args.out.iterdir())):
-        raise UserError(f'{args.out} holds something already: give a new or an empty folder')
-    table, _, notes = draw_polygons(args.images, args.labels, args.out)
-    write_class_table(table, args.out / 'classes.yaml')
+    """Draw and write; what a stopped call left is drawn anew by the same one."""
+    for inputs in (args.images, args.labels):
+        refuse_among_inputs(args.out, Path(inputs))
+    with alone_in(args.out), unfinished(args):
+        table, _, notes = draw_polygons(args.images, args.labels, args.out)
+        write_class_table(table, args.out / 'classes.yaml')
     for note in notes:
         print(note)
     return 0
+
+
+@contextlib.contextmanager
+def unfinished(args: argparse.Namespace) -> Iterator[None]:
+    """Notes in OUT what it is made of, until all is there.
+
+    Raises:
+        UserError: OUT holds something else than what a stopped call of the same command left.
+    """
+    inputs = [Path(args.images), Path(args.labels)]
+    note, call = args.out / NOTE, b'\n'.join(os.fsencode(path.resolve()) for path in inputs)
+    goes_on = note.is_file() and note.read_bytes() == call
+    if args.out.exists() and not goes_on and (not args.out.is_dir() or any(args.out.iterdir())):
+        raise UserError(f'{args.out} holds something already: give a new or an empty folder')
+    with whole_file(note) as part:
+        part.write_bytes(call)
+    try:
+        yield
+    except BaseException:
+        if list(args.out.iterdir()) == [note]:
+            note.unlink()
+        raise
+    note.unlink()

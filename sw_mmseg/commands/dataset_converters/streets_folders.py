@@ -22,6 +22,7 @@ from tqdm import tqdm
 from sw_mmseg.datasets import GTA5Dataset, RawCityscapesDataset
 from sw_mmseg.datasets.labels import ID
 from sw_mmseg.datasets.loading import read_label_file
+from sw_mmseg.running.alone import alone_in
 from sw_mmseg.running.errors import UserError
 from sw_mmseg.running.streets import draw_streets
 
@@ -100,24 +101,38 @@ def main(args: argparse.Namespace) -> int:
     """Parse, draw what is missing, write."""
     if args.images is not None and args.images < 1:
         raise UserError(f'--images must be at least 1, got {args.images}')
-    if args.out.exists():
-        raise UserError(f'{args.out} is there already: remove it, or give another folder')
+    refuse_existing(args.out)
     root = args.streets / 'varied'
     if not root.is_dir():
         root = draw_streets(args.streets)
     part = args.out.with_name(f'.{args.out.name}.part')
-    shutil.rmtree(part, ignore_errors=True)
+    with alone_in(part):
+        refuse_existing(args.out)  # another process may have made it meanwhile
+        for left in part.iterdir():
+            shutil.rmtree(left) if left.is_dir() else left.unlink()
+        counts = write_folders(root, part, args.images)
+        part.replace(args.out)
+    print(f'{counts[0]} labelled, {counts[1]} unlabelled images and {counts[2]} to score on, in {args.out}')
+    return 0
+
+
+def refuse_existing(out: Path) -> None:
+    """Raises UserError where something is there."""
+    if out.exists():
+        raise UserError(f'{out} is there already: remove it, or give another folder')
+
+
+def write_folders(root: Path, out: Path, limit: int | None) -> list[int]:
+    """All of OUT, from the streets in `root`; returns how many images of each kind, at most `limit`."""
     cameras = {
         split: RawCityscapesDataset(data_root=str(root / 'cityscapes'), split=split) for split in ('train', 'val')
     }
     game = GTA5Dataset(data_root=str(root / 'gta5'))
     counts = [
-        write(samples_of(game, DAYS, args.images), part / 'source', True),
-        write(samples_of(cameras['train'], ('north', 'south'), args.images), part / 'target', False),
-        write(samples_of(cameras['val'], ('north', 'south'), args.images), part / 'target_val', True),
+        write(samples_of(game, DAYS, limit), out / 'source', True),
+        write(samples_of(cameras['train'], ('north', 'south'), limit), out / 'target', False),
+        write(samples_of(cameras['val'], ('north', 'south'), limit), out / 'target_val', True),
     ]
     lines = [f'  {name}: {{ids: [{number}], color: {list(color)}}}' for name, (number, color, _) in MERGED.items()]
-    (part / 'classes.yaml').write_text('\n'.join(['classes:', *lines, 'ignore: [0]']) + '\n')
-    part.replace(args.out)
-    print(f'{counts[0]} labelled, {counts[1]} unlabelled images and {counts[2]} to score on, in {args.out}')
-    return 0
+    (out / 'classes.yaml').write_text('\n'.join(['classes:', *lines, 'ignore: [0]']) + '\n')
+    return counts

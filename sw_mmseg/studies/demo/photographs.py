@@ -19,6 +19,7 @@ from sw_mmseg.datasets.image_file import read_image
 from sw_mmseg.datasets.unlabelled import UnlabelledImages
 from sw_mmseg.running import data_sets, training
 from sw_mmseg.running.checkpoints import load_weights
+from sw_mmseg.running.command_line import commands_of_here
 from sw_mmseg.running.errors import UserError
 from sw_mmseg.running.training import Run
 from sw_mmseg.studies.demo.ready import READY, for_photographs, photograph_pixels, predictions
@@ -52,7 +53,8 @@ def photograph_sheets(demo: Demo, photographs: UnlabelledImages) -> list[dict[st
     paths = [Path(photographs.get_data_info(index)['img_path']) for index in range(len(photographs))]
     files = [(str(path), path.stat().st_size) for path in paths]
     mark = demo.mark(config, f'{demo.mark(demo.config(start))}{files}')
-    print(f'{run.label} on {len(photographs)} photographs of {args.photos}\n    {run.command()}', flush=True)
+    begin = f'{run.label} on {len(photographs)} photographs of {args.photos}'
+    print(f'{begin}\n    {commands_of_here(run.command())}', flush=True)
     after, _ = training.train(run, config, mark, f'    {run.label}')
     before = MODELS.build(demo.config(start).model)
     load_weights(before, start.folder / f'iter_{demo.config(start).train_cfg.max_iters}.pth')

@@ -20,6 +20,7 @@ from sw_mmseg.analysis import (
     write_report,
 )
 from sw_mmseg.analysis.style import LIGHT, figure_png
+from sw_mmseg.running.command_line import commands_of_here
 from sw_mmseg.running.records import none_for_nan, write_json
 from sw_mmseg.running.scoring import miou
 from sw_mmseg.studies.demo.charts import colours, curve_figures, label, shown_networks, switches
@@ -74,7 +75,10 @@ def sections(results: Results, table: Table, charts: list) -> list[Section]:
         Section('Classes', (page.side_by_side([bars, by_class]),)),
         Section('Adversarial training', (page.side_by_side(curves), page.paragraph(f'Seed {rows[0].seed}.', 'muted'))),
         *([Section('What the switches chose', chosen)] if chosen else []),
-        Section('How to repeat it', (page.commands(results.commands), page.facts(environment()))),
+        Section(
+            'How to repeat it',
+            (page.commands([commands_of_here(text) for text in results.commands]), page.facts(environment())),
+        ),
     ]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import shlex
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
@@ -17,7 +18,7 @@ from sw_mmseg.datasets.label_scan import usable_cores
 from sw_mmseg.datasets.streets import generate_streets
 from sw_mmseg.running import data_sets, records, scoring, training
 from sw_mmseg.running.categories import GroupScore
-from sw_mmseg.running.command_line import size_text
+from sw_mmseg.running.command_line import commands_of_here, size_text
 from sw_mmseg.running.data_sets import labelled_images, unlabelled_images
 from sw_mmseg.running.errors import UserError
 from sw_mmseg.running.named_configs import load_named
@@ -116,13 +117,13 @@ class Demo:
         images = data_sets.build_loader(labelled_images(config), 4, seed=0)
         steps, seconds = scoring.learn_switches(model, images, self.batches)
         if steps:
-            again = self.estimation_command(run, '--switches source --keep-statistics')
+            again = self.estimation_command(run, '--switches', 'source', '--keep-statistics')
             rows[SWITCHES] = self.measure(run, model, SWITCHES, kept, seconds, again)
             model.load_state_dict(trained)
         images = data_sets.build_loader(unlabelled_images(config, self.target_images), 4, seed=0)
         layers, seconds = scoring.estimate(model, images, self.batches)
         if layers:
-            kept, command = 'target, re-estimated', self.estimation_command(run, f'--images-from {self.target_images}')
+            kept, command = 'target, re-estimated', self.estimation_command(run, '--images-from', self.target_images)
         rows[STATISTICS] = self.measure(run, model, STATISTICS, kept, seconds, command)
         for treatment, row in rows.items():
             demo_rows.write_row(files[treatment], mark, *row)
@@ -189,19 +190,18 @@ class Demo:
         if not self.quiet:
             print(
                 f'[{self.done}/{self.total}] {run.label}, seed {run.seed}{": done before" if finished else ""}\n'
-                f'    {run.command()}',
+                f'    {commands_of_here(run.command())}',
                 flush=True,
             )
         return run.command()
 
-    def estimation_command(self, run: Run, options: str) -> str:
+    def estimation_command(self, run: Run, *options: object) -> str:
         """What re-estimates statistics or switches from the command line."""
         last = f'{run.folder}/iter_{self.config(run).train_cfg.max_iters}.pth'
         name = 'switches' if '--switches' in options else 'target'
-        return (
-            f'python tools/analysis/reestimate_statistics.py {run.config} {last} {run.folder}/{name}.pth {options} '
-            f'--images {4 * self.batches}{run.choices()}{run.settings()}'
-        )
+        words = [run.config, last, f'{run.folder}/{name}.pth', *options, '--images', 4 * self.batches]
+        text = shlex.join(['python', 'tools/analysis/reestimate_statistics.py', *map(str, words)])
+        return f'{text}{run.choices()}{run.settings()}'
 
     def pictures(self, rows: list[tuple[Row, list]]) -> list[dict]:
         """Image, truth and the predictions of the networks to compare, one dict a test image."""
@@ -223,7 +223,7 @@ class Demo:
             if ADVERSARIAL in trainings.treatments(args, name)
         }
         draw = (
-            f'python tools/dataset_converters/streets.py {args.data} --variant {args.variant} '
+            f'python tools/dataset_converters/streets.py {shlex.quote(str(args.data))} --variant {args.variant} '
             f'--size {size_text(args.size)} --source {args.images} --target-train {args.images} '
             f'--target-val {args.test_images}'
         )
