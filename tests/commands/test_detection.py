@@ -187,7 +187,7 @@ def test_mixed_precision_and_what_is_missing(tiny, run, tmp_path, capsys, monkey
     capsys.readouterr()
     for name, word in (
         ('sw_maskrcnn_coco', 'https://cocodataset.org/#download'),
-        ('sw_maskrcnn_streets', 'streets_instances.py data/streets_instances'),
+        ('sw_maskrcnn_streets', 'sw_mmseg dataset_converters streets_instances data/streets_instances'),
     ):
         config = REPOSITORY / 'configs' / f'{name}.py'
         assert run('train', config) == 2 and run('test', config, tmp_path / 'amp/iter_1.pth') == 2

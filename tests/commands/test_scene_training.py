@@ -50,8 +50,9 @@ def test_without_data_it_says_what_to_do_and_makes_nothing(name, folder, archive
     (line,) = done.stderr.strip().splitlines()
     assert line.startswith('error: ') and f'folder {folder} is missing' in line
     assert 'must look like this: DATA_ROOT/' in line
-    assert 'python tools/dataset_converters/' in line and archive in line
-    assert line.endswith(f'python -m sw_mmseg train {config} --streets')  # from outside of the repository
+    # from outside of the repository
+    assert 'python -m sw_mmseg dataset_converters ' in line and archive in line
+    assert line.endswith(f'python -m sw_mmseg train {config} --streets')
     assert list(tmp_path.iterdir()) == []
 
 

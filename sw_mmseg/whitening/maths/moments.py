@@ -52,7 +52,9 @@ def dense(x: Tensor) -> Tensor:
 def with_memory(x: Tensor) -> Tensor:
     """x with its values in memory: not torch's zeros without any, which it hands on as some gradients, such as that of
     `sgn`, nor a view whose values count as negated, which it makes of the imaginary part of a conjugate."""
-    return x.clone() if x._is_zerotensor() else x.resolve_neg()
+    if x._is_zerotensor():
+        return x.clone()
+    return x.resolve_neg() if x.is_neg() else x
 
 
 def memory_format(x: Tensor) -> torch.memory_format:
