@@ -1,6 +1,7 @@
 """Shared by all tests: a fixed seed, and OpenMMLab's default scope, which a test with a Runner would leave behind."""
 
 import importlib.metadata
+import signal
 import sys
 from pathlib import Path
 
@@ -57,6 +58,15 @@ def pytest_collection_modifyitems(items):
 @pytest.fixture(autouse=True)
 def _seeded():
     torch.manual_seed(0)
+
+
+@pytest.fixture(autouse=True)
+def _signals():
+    """A training that ends in an error does not give them back."""
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
 
 
 @pytest.fixture(autouse=True)

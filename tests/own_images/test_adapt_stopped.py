@@ -15,15 +15,7 @@ from sw_mmseg.own_images import job, written
 from sw_mmseg.running import training
 from tests.helpers.own_folders import write_folders
 
-pytestmark = pytest.mark.usefixtures('one_thread', 'interrupts')
-
-
-@pytest.fixture
-def interrupts():
-    """SIGINT as a process begins with it, whatever trainings of other tests have left."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    yield
-    signal.signal(signal.SIGINT, before)
+pytestmark = pytest.mark.usefixtures('one_thread')
 
 
 @pytest.fixture(scope='module')
