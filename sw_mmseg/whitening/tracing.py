@@ -7,12 +7,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import torch
-from torch import fx
+from torch import Tensor, fx
 
 if TYPE_CHECKING:
     from torch import nn
 
-__all__ = ['as_leaf', 'is_dual', 'is_exported', 'is_followed', 'is_recorded', 'is_transformed']
+__all__ = ['as_leaf', 'has_gradient', 'is_dual', 'is_exported', 'is_followed', 'is_recorded', 'is_transformed']
 
 
 def as_leaf(module: nn.Module, input: fx.Proxy) -> Any:
@@ -28,6 +28,11 @@ def as_leaf(module: nn.Module, input: fx.Proxy) -> Any:
 def is_transformed() -> bool:
     """Inside `grad`, `vmap` or another transform of `torch.func`. torch has no public question for that."""
     return torch._C._are_functorch_transforms_active()
+
+
+def has_gradient(*tensors: Tensor | None) -> bool:
+    """Whether one of them will ask for its gradient; `needs_input_grad` says so under `no_grad`, too."""
+    return torch.is_grad_enabled() and any(tensor is not None and tensor.requires_grad for tensor in tensors)
 
 
 def is_dual() -> bool:

@@ -10,6 +10,7 @@ from typing import Any
 from sw_mmseg.analysis.comparisons import differences
 from sw_mmseg.analysis.tables import Table, mean_std, to_markdown
 from sw_mmseg.running import records
+from sw_mmseg.running.dependencies import types_in
 from sw_mmseg.running.methods import METHODS
 from sw_mmseg.studies.photographs.cells import DATA, Result
 from sw_mmseg.studies.photographs.settings import difference, setting_of, without
@@ -118,7 +119,7 @@ def norm_table(groups: Groups) -> Table | None:
 
 def _is_plain(key: Key) -> bool:
     """Whether a row's network has BN in every place."""
-    return key[1] == 'bn' and 'SW' not in (setting_of(key[3]).title or '')
+    return key[1] == 'bn' and 'SW' not in types_in(setting_of(key[3]).segmentor)
 
 
 def _differences(scored: dict[Any, tuple[str, list[float]]], pairs: Sequence[tuple[Any, Any]]) -> Table | None:

@@ -17,7 +17,7 @@ from torch.autograd.function import once_differentiable
 
 from ..backends import torch_backend
 from ..maths import Moments, Parameters, Settings, dense
-from ..tracing import is_exported
+from ..tracing import has_gradient, is_exported
 from . import operators
 from .computation import State, backward, forward
 from .memory import Memory
@@ -48,7 +48,7 @@ def whiten(
     compiling = torch.compiler.is_compiling()
     if compiling and parameters.cov_logits is parameters.mean_logits:  # of an input given twice, Dynamo keeps only the
         parameters = parameters._replace(cov_logits=parameters.cov_logits.clone())  # gradient by its second place
-    if running is not None and not compiling and _has_gradient(x, *parameters):
+    if running is not None and not compiling and has_gradient(x, *parameters):
         # a batch of training may move them before the backward
         running = Moments(running.mean.clone(), running.cov.clone())
     if memory is None or compiling:
@@ -121,11 +121,6 @@ class SwitchWhitenFunction(torch.autograd.Function):
         )
         needed = (gradient if needs else None for gradient, needs in zip((grad_x, *grads), ctx.needs_input_grad))
         return *needed, None, None, None
-
-
-def _has_gradient(*tensors: Tensor | None) -> bool:
-    """Not what `needs_input_grad` says, which asks for no mode of gradients."""
-    return torch.is_grad_enabled() and any(tensor is not None and tensor.requires_grad for tensor in tensors)
 
 
 def _in_operations_of_torch(x: Tensor, parameters: Parameters, running: Moments | None, settings: Settings) -> Whitened:

@@ -19,7 +19,7 @@ from torch.autograd.function import once_differentiable
 from ..backends import select
 from ..maths import Parameters, Settings, dense, in_memory
 from ..maths.moments import with_memory
-from ..tracing import is_dual, is_exported
+from ..tracing import has_gradient, is_dual, is_exported
 from .memory import Memory
 
 __all__ = ['Running', 'WholeFunction', 'backend_of', 'whiten_whole']
@@ -120,8 +120,7 @@ class WholeFunction(torch.autograd.Function):
 def _run(
     x: Tensor, parameters: Parameters, buffers: tuple[Tensor | None, ...], recipe: Any, memory: Memory | None
 ) -> Tensor:
-    gradients = torch.is_grad_enabled() and any(t is not None and t.requires_grad for t in (x, *parameters))
-    if gradients or is_dual():  # torch refuses the latter
+    if has_gradient(x, *parameters) or is_dual():  # torch refuses the latter
         return WholeFunction.apply(x, *parameters, *buffers, recipe)
     evaluation = recipe.evaluation
     if evaluation is None:

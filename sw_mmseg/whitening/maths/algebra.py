@@ -16,7 +16,7 @@ from torch import Tensor
 
 from .inverse_sqrt import inverse_sqrt, inverse_sqrt_backward
 from .mixture import mix, mixture_backward, sample_backward
-from .moments import Moments, either, moments_backward, pool_moments
+from .moments import Moments, either, moments_backward, pool_moments, with_memory
 from .settings import Settings
 from .statistics import BATCH, INSTANCE
 
@@ -54,7 +54,8 @@ def in_memory(parameters: Parameters) -> Parameters:
 
 
 def _in_memory(tensor: Tensor) -> Tensor:
-    return tensor if tensor.is_contiguous() and not tensor.is_neg() else tensor.contiguous().resolve_neg()
+    tensor = with_memory(tensor)
+    return tensor if tensor.is_contiguous() else tensor.contiguous()
 
 
 class Affine(NamedTuple):

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from ...maths import STATISTICS, Affine, Gradients, Moments, Parameters, Settings, sources
-from ...maths.moments import either
+from ...maths.moments import either, with_memory
 from .library import Problem, address, library, room
 
 __all__ = ['input_matrices', 'mix_to_affine', 'mix_to_affine_backward', 'pool']
@@ -143,7 +143,7 @@ def _problem(
 
 
 def _as_floats(tensor: Tensor | None) -> Tensor | None:
-    return None if tensor is None else tensor.detach().to(torch.float32).contiguous().resolve_neg()
+    return None if tensor is None else with_memory(tensor.detach().to(torch.float32)).contiguous()
 
 
 def _check(failed: int) -> None:
